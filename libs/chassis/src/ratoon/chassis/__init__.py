@@ -1,0 +1,1 @@
+"""How a Ratoon process lives: settings, identity, servers, database, long work, artifacts. It knows no domain."""
