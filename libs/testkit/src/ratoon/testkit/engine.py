@@ -1,0 +1,413 @@
+"""A mock of an inference engine: the OpenAI routes and Ratoon's control routes over a socket, fast and scriptable.
+
+Every token names the version that wrote it and its place (`v1.0:0 v1.0:1 …`), so that a reader of an answer can tell
+who wrote it, and whether anything is missing or mixed. It knows neither weights nor tokenizers.
+
+    async with MockEngine("v1.0", secret="s3cret").serve(Path("engine.sock")) as engine:
+        engine.faults = Faults(die_after_tokens=3)
+"""
+
+import asyncio
+import hmac
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import httptools
+
+SECRET_HEADER = b"x-ratoon-engine-secret"
+JSON = dict[str, Any]
+
+_REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the mock writes: tokens an answer has by default, seconds to the first, seconds between two."""
+
+    tokens: int = 16
+    first_s: float = 0.0
+    interval_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What goes wrong, until `engine.faults` is set anew."""
+
+    status: int = 0
+    """Answer completions with this HTTP status instead."""
+    fail_every: int = 1
+    """… but only every n-th completion."""
+    hang: bool = False
+    """Take requests and never answer."""
+    refuse: bool = False
+    """Close the connection before any byte is answered."""
+    garbage: bool = False
+    """Answer 200 with a body that is no JSON."""
+    die_after_tokens: int | None = None
+    """Cut every answer's connection after so many tokens."""
+    unhealthy: bool = False
+    """`/health` answers 503."""
+
+
+@dataclass
+class Counts:
+    """What the mock has seen since it started."""
+
+    requests: int = 0
+    finished: int = 0
+    failed: int = 0
+    disconnected: int = 0
+    """Answers whose reader went away before their end."""
+    open: int = 0
+    """Answers being written now."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Recorded greedy answers by prompt token ids: what `/v1/completions` says for these prompts."""
+
+    tokens: Mapping[tuple[int, ...], Sequence[int]] = field(default_factory=dict)
+    logprobs: Mapping[tuple[int, ...], Sequence[float]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(blob: JSON) -> "Golden":
+        """From the golden prompts that registration records."""
+        rows = blob["prompts"]
+        key = [tuple(row["prompt_token_ids"]) for row in rows]
+        return Golden(
+            {k: row["tokens"] for k, row in zip(key, rows, strict=True)},
+            {k: row["logprobs"] for k, row in zip(key, rows, strict=True)},
+        )
+
+
+class MockEngine:
+    """One engine of one version; `pace`, `faults`, `version` and `status` may be changed while it serves."""
+
+    def __init__(
+        self,
+        version: str,
+        *,
+        secret: str = "",
+        pace: Pace = Pace(),
+        golden: Golden = Golden(),
+        status: JSON | None = None,
+    ) -> None:
+        self.version = version
+        self.secret = secret
+        self.pace = pace
+        self.golden = golden
+        self.faults = Faults()
+        self.counts = Counts()
+        self.accepting = True
+        self.status: JSON = dict(status or {})
+        self._ids = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def serve(self, socket: Path) -> AsyncIterator["MockEngine"]:
+        """Serve on a Unix socket for the length of the context."""
+        socket.unlink(missing_ok=True)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(lambda: _Connection(self), str(socket))
+        try:
+            yield self
+        finally:
+            await self._close(server)
+            socket.unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def serve_tcp(self, port: int = 0) -> AsyncIterator[int]:
+        """Serve on a loopback port (0: any free one) for the length of the context; gives the port."""
+        server = await asyncio.get_running_loop().create_server(lambda: _Connection(self), "127.0.0.1", port)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            await self._close(server)
+
+    def report(self) -> JSON:
+        """What `/ratoon/status` answers."""
+        return {
+            "version": self.version,
+            "accepting": self.accepting,
+            "in_flight": self.counts.open,
+            "ready": not self.faults.unhealthy,
+            **self.status,
+        }
+
+    def start_answer(self, connection: "_Connection", body: JSON, chat: bool) -> None:
+        """Begin to answer one completion on this connection."""
+        self.counts.requests += 1
+        task = asyncio.get_running_loop().create_task(self._answer(connection, body, chat))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _close(self, server: asyncio.Server) -> None:
+        server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _answer(self, connection: "_Connection", body: JSON, chat: bool) -> None:
+        faults = self.faults
+        self.counts.open += 1
+        try:
+            if faults.hang:
+                await connection.gone.wait()
+            elif faults.refuse:
+                connection.abort()
+            elif faults.status and self.counts.requests % faults.fail_every == 0:
+                connection.send_json(
+                    faults.status, _error(faults.status, "The mock engine was told to fail.")
+                )
+            elif faults.garbage:
+                connection.send(200, b"\x00 no json", b"text/plain")
+            elif body.get("stream"):
+                await self._stream(connection, body, chat, faults.die_after_tokens)
+            else:
+                await self._whole(connection, body, chat, faults.die_after_tokens)
+        finally:
+            self.counts.open -= 1
+            self._count(connection, faults)
+
+    def _count(self, connection: "_Connection", faults: Faults) -> None:
+        if connection.aborted or faults.status or faults.garbage:
+            self.counts.failed += 1
+        elif connection.gone.is_set():
+            self.counts.disconnected += 1
+        else:
+            self.counts.finished += 1
+
+    async def _whole(self, connection: "_Connection", body: JSON, chat: bool, die_after: int | None) -> None:
+        pace, wanted = self.pace, self._wanted(body)
+        if seconds := pace.first_s + pace.interval_s * (wanted - 1):
+            await asyncio.sleep(seconds)
+        if die_after is not None and die_after < wanted:
+            connection.abort()
+            return
+        answer = self._head(body, chat, stream=False)
+        prompt = body.get("prompt")
+        if isinstance(prompt, list) and tuple(prompt) in self.golden.tokens:
+            answer["choices"] = [self._recorded(tuple(prompt))]
+        else:
+            text = "".join(self._token(i) for i in range(wanted))
+            answer["choices"] = [_choice(chat, text)]
+        answer["usage"] = _usage(wanted)
+        connection.send_json(200, answer)
+
+    async def _stream(self, connection: "_Connection", body: JSON, chat: bool, die_after: int | None) -> None:
+        pace, head = self.pace, self._head(body, chat, stream=True)
+        connection.begin_stream()
+        for i in range(wanted := self._wanted(body)):
+            if i == die_after:
+                connection.abort()
+                return
+            if seconds := pace.interval_s if i else pace.first_s:
+                await asyncio.sleep(seconds)
+            await connection.writable()
+            if connection.gone.is_set():
+                return
+            connection.send_event({**head, "choices": [_delta(chat, self._token(i), last=i == wanted - 1)]})
+        if body.get("stream_options", {}).get("include_usage"):
+            connection.send_event({**head, "choices": [], "usage": _usage(wanted)})
+        connection.end_stream()
+
+    def _wanted(self, body: JSON) -> int:
+        return int(body.get("max_completion_tokens") or body.get("max_tokens") or self.pace.tokens)
+
+    def _token(self, place: int) -> str:
+        return f"{self.version}:{place} "
+
+    def _head(self, body: JSON, chat: bool, stream: bool) -> JSON:
+        kind = ("chat.completion.chunk" if stream else "chat.completion") if chat else "text_completion"
+        answer_id = f"{'chatcmpl' if chat else 'cmpl'}-{next(self._ids)}"
+        return {"id": answer_id, "object": kind, "created": int(time.time()), "model": body.get("model", "")}
+
+    def _recorded(self, prompt: tuple[int, ...]) -> JSON:
+        """A choice as vLLM writes it with `logprobs` and `return_tokens_as_token_ids`."""
+        tokens, logprobs = self.golden.tokens[prompt], self.golden.logprobs[prompt]
+        names = [f"token_id:{token}" for token in tokens]
+        top = [{name: value} for name, value in zip(names, logprobs, strict=True)]
+        logged = {"tokens": names, "token_logprobs": list(logprobs), "top_logprobs": top, "text_offset": []}
+        return {**_choice(False, " ".join(names)), "logprobs": logged}
+
+
+class _Connection(asyncio.Protocol):
+    """One HTTP/1.1 connection: parses requests, writes answers, one at a time."""
+
+    def __init__(self, engine: MockEngine) -> None:
+        self._engine = engine
+        self.gone = asyncio.Event()
+        self.aborted = False
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._parser = httptools.HttpRequestParser(self)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.gone.set()
+        self._may_write.set()
+
+    def pause_writing(self) -> None:
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        self._may_write.set()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_json(400, _error(400, "No HTTP request."))
+            self._transport.close()
+
+    def on_message_begin(self) -> None:
+        self._url, self._secret, self._body = b"", b"", bytearray()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == SECRET_HEADER:
+            self._secret = value
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        engine = self._engine
+        if engine.secret and not hmac.compare_digest(self._secret, engine.secret.encode()):
+            self.send_json(404, _error(404, "Not found."))
+            return
+        route = f"{self._parser.get_method().decode()} {self._url.decode().partition('?')[0]}"
+        _ROUTES.get(route, _not_found)(engine, self)
+
+    def body(self) -> JSON:
+        """The request's JSON."""
+        value: JSON = json.loads(self._body or b"{}")
+        return value
+
+    async def writable(self) -> None:
+        """Wait until the reader keeps up."""
+        if not self._may_write.is_set():
+            await self._may_write.wait()
+
+    def send(self, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
+        """Write a whole answer."""
+        head = b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n"
+        reason = _REASONS.get(status, "Status").encode()
+        self._transport.write(head % (status, reason, content_type, len(body)) + body)
+
+    def send_json(self, status: int, body: JSON) -> None:
+        """Write a whole JSON answer."""
+        self.send(status, json.dumps(body).encode())
+
+    def begin_stream(self) -> None:
+        """Write the head of a server-sent event stream."""
+        self._transport.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+
+    def send_event(self, event: JSON) -> None:
+        """Write one event."""
+        self._chunk(b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n")
+
+    def end_stream(self) -> None:
+        """Write the stream's end."""
+        self._chunk(b"data: [DONE]\n\n")
+        self._transport.write(b"0\r\n\r\n")
+
+    def abort(self) -> None:
+        """Close without another byte, as a killed engine does."""
+        self.aborted = True
+        self._transport.abort()
+
+    def _chunk(self, data: bytes) -> None:
+        self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+
+def _completion(engine: MockEngine, connection: _Connection, chat: bool) -> None:
+    if not engine.accepting:
+        connection.send_json(503, _error(503, "The engine is closed to new requests."))
+        return
+    try:
+        body = connection.body()
+    except ValueError:
+        connection.send_json(400, _error(400, "The body is no JSON."))
+        return
+    engine.start_answer(connection, body, chat)
+
+
+def _models(engine: MockEngine, connection: _Connection) -> None:
+    connection.send_json(200, {"object": "list", "data": [{"id": engine.version, "object": "model"}]})
+
+
+def _health(engine: MockEngine, connection: _Connection) -> None:
+    connection.send(503 if engine.faults.unhealthy else 200, b"", b"text/plain")
+
+
+def _metrics(engine: MockEngine, connection: _Connection) -> None:
+    connection.send(200, f"vllm:num_requests_running {engine.counts.open}\n".encode(), b"text/plain")
+
+
+def _status(engine: MockEngine, connection: _Connection) -> None:
+    connection.send_json(200, engine.report())
+
+
+def _accept(engine: MockEngine, connection: _Connection, accepting: bool) -> None:
+    engine.accepting = accepting
+    connection.send_json(200, engine.report())
+
+
+def _reload(engine: MockEngine, connection: _Connection) -> None:
+    engine.version = str(connection.body().get("version", engine.version))
+    connection.send_json(200, engine.report())
+
+
+def _not_found(_engine: MockEngine, connection: _Connection) -> None:
+    connection.send_json(404, _error(404, "Not found."))
+
+
+_ROUTES: dict[str, Callable[[MockEngine, _Connection], None]] = {
+    "POST /v1/chat/completions": lambda engine, connection: _completion(engine, connection, True),
+    "POST /v1/completions": lambda engine, connection: _completion(engine, connection, False),
+    "GET /v1/models": _models,
+    "GET /health": _health,
+    "GET /metrics": _metrics,
+    "GET /ratoon/status": _status,
+    "POST /ratoon/close": lambda engine, connection: _accept(engine, connection, False),
+    "POST /ratoon/open": lambda engine, connection: _accept(engine, connection, True),
+    "POST /ratoon/reload": _reload,
+    "POST /ratoon/reset-prefix-cache": _status,
+}
+
+
+def _choice(chat: bool, text: str) -> JSON:
+    said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+    return {"index": 0, **said, "finish_reason": "length", "logprobs": None}
+
+
+def _delta(chat: bool, text: str, last: bool) -> JSON:
+    said = {"delta": {"content": text}} if chat else {"text": text}
+    return {"index": 0, **said, "finish_reason": "length" if last else None, "logprobs": None}
+
+
+def _usage(tokens: int) -> JSON:
+    return {"prompt_tokens": 8, "completion_tokens": tokens, "total_tokens": 8 + tokens}
+
+
+def _error(status: int, message: str) -> JSON:
+    return {"error": {"message": message, "type": "mock_error", "param": None, "code": status}}
