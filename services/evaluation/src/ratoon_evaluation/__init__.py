@@ -1,0 +1,1 @@
+"""The evaluation service: suites, evaluation runs, gates, bad cases and reports."""

@@ -1,0 +1,1 @@
+"""The evaluation service's rules and values, standard library only."""
