@@ -1,0 +1,217 @@
+"""Job processes that stay warm: imports that take seconds are paid once, not once a job. It knows no job.
+
+`main` is the whole of a worker's `__main__`. Where the spec names a folder as `warm`, the job's own process
+stays small: it hands the job to a warm process that listens on a Unix socket in that folder (and starts one
+when there is none), and waits for the end. It dies with the warm process, and takes it along: a client that
+goes away ends it. Without `warm` the job runs here. Jobs of one warm process run one after another; it ends
+by itself when it was idle for a while.
+"""
+
+import fcntl
+import gc
+import importlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from ratoon.chassis.jobs import JobFolder
+
+JSON = dict[str, Any]
+Run = Callable[[JSON, JobFolder], JSON]
+
+_TAKEN = b"\x02"
+"""What a warm process says when it begins a job."""
+IDLE_S = 120.0
+"""How long a warm process waits for the next job, in seconds."""
+STARTING_S = 30.0
+"""How long a client waits for a warm process to listen."""
+
+
+def main(entry: str, arguments: list[str]) -> int:
+    """Run the job of the folder in `arguments[0]` by `entry` (`package.module:function`); the exit status.
+
+    The function is called with the spec and the job folder and returns the result. What it raises becomes the
+    job's error: the exception's `reason` attribute if it has one, and its sentence.
+    """
+    job = JobFolder(Path(arguments[0]).resolve())
+    warm = job.spec().get("warm")
+    if not warm:
+        return execute(entry, job)
+    return _hand_over(Path(warm), f"{entry}\n{job.path}\n".encode())
+
+
+def execute(entry: str, job: JobFolder) -> int:
+    """Run one job in this process: 0 with a result, 1 with an error in its folder."""
+    module, _, name = entry.partition(":")
+    try:
+        run: Run = getattr(importlib.import_module(module), name)
+        job.succeed(run(job.spec(), job))
+        return 0
+    except Exception as error:
+        traceback.print_exc()
+        job.fail(getattr(error, "reason", "") or "WORKER_FAILED", str(error) or type(error).__name__)
+        return 1
+
+
+def stop(folder: Path) -> None:
+    """End the warm process that listens in this folder, if there is one, after the job that it runs."""
+    with suppress(OSError), _dial(folder) as connection:
+        connection.sendall(b"\n\n")
+
+
+@contextmanager
+def hidden(*packages: str) -> Iterator[None]:
+    """Let optional packages look absent while others are imported, which then do not pull them in.
+
+    Packages that are imported already stay.
+    """
+    absent = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None means: cannot be imported
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+def listen(folder: Path, idle_s: float = IDLE_S) -> None:
+    """Take jobs from this folder's socket until none has come for `idle_s`; one process a folder does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "warm.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        with _bound(folder) as server:
+            server.settimeout(idle_s)
+            _take(server)
+
+
+def _take(server: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = server.accept()
+        except TimeoutError:
+            return
+        with connection, suppress(OSError), connection.makefile() as lines:
+            connection.settimeout(None)
+            entry, path = lines.readline().strip(), lines.readline().strip()
+            if not entry:
+                return
+            if _waits(connection):
+                _serve(connection, entry, JobFolder(Path(path)))
+
+
+def _waits(connection: socket.socket) -> bool:
+    """Whether the client is still there; one that was stopped while it queued is not."""
+    try:
+        return bool(connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK))
+    except BlockingIOError:
+        return True
+
+
+def _serve(connection: socket.socket, entry: str, job: JobFolder) -> None:
+    connection.sendall(_TAKEN)
+    ended = threading.Event()
+    threading.Thread(target=_leave_with, args=(connection, ended), daemon=True).start()
+    with _logging_to(job.path / "log.txt"):
+        status = execute(entry, job)
+    ended.set()
+    connection.sendall(bytes([status]))
+    gc.collect()
+
+
+def _leave_with(connection: socket.socket, ended: threading.Event) -> None:
+    """End this process when the client goes away before its job has ended."""
+    with suppress(OSError):
+        connection.recv(1)
+    if not ended.is_set():
+        os._exit(1)
+
+
+def _hand_over(folder: Path, message: bytes) -> int:
+    """Let the folder's warm process, started when there is none, do the job; the job's exit status."""
+    folder.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + STARTING_S
+    child: subprocess.Popen[bytes] | None = None
+    while time.monotonic() < deadline:
+        with suppress(FileNotFoundError, ConnectionError), _dial(folder) as connection:
+            connection.sendall(message)
+            if connection.recv(1) == _TAKEN:
+                return int.from_bytes(connection.recv(1) or b"\x01")
+            deadline = time.monotonic() + STARTING_S  # it ended while this job queued: start another
+        if child is None or child.poll() is not None:
+            child = _start(folder)
+        time.sleep(0.02)
+    raise TimeoutError(f"No warm process listens in {folder}; its log is warm.log there.")
+
+
+def _start(folder: Path) -> "subprocess.Popen[bytes]":
+    with (folder / "warm.log").open("ab") as log:
+        command = [sys.executable, "-m", "ratoon.chassis.warm", str(folder)]
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def _dial(folder: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        with _short(folder) as address:
+            connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _bound(folder: Path) -> Iterator[socket.socket]:
+    (folder / "warm.sock").unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as server:
+        with _short(folder) as address:
+            server.bind(address)
+        server.listen(16)
+        try:
+            yield server
+        finally:
+            (folder / "warm.sock").unlink(missing_ok=True)
+
+
+@contextmanager
+def _short(folder: Path) -> Iterator[str]:
+    """The socket's address by way of an open folder: a socket's path has only 107 bytes."""
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/warm.sock"
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Send what this process prints to the file meanwhile."""
+    streams: list[TextIO] = [sys.stdout, sys.stderr]
+    kept = [os.dup(stream.fileno()) for stream in streams]
+    with path.open("ab") as log:
+        for stream in streams:
+            os.dup2(log.fileno(), stream.fileno())
+    try:
+        yield
+    finally:
+        for stream, descriptor in zip(streams, kept, strict=True):
+            stream.flush()
+            os.dup2(descriptor, stream.fileno())
+            os.close(descriptor)
+
+
+if __name__ == "__main__":
+    listen(Path(sys.argv[1]))

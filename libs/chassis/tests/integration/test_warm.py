@@ -1,0 +1,118 @@
+"""Warm job processes, for real: two jobs in one process, errors, and what happens when a client goes away."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis import warm
+from ratoon.chassis.jobs import JobState, LocalJobs
+
+JOB = """
+import os, sys, time
+from ratoon.chassis import warm
+
+def run(spec, job):
+    job.progress(0.5, "working")
+    if spec.get("error"):
+        raise ValueError(spec["error"])
+    time.sleep(spec.get("seconds", 0))
+    print("said by the job")
+    return {"pid": os.getpid()}
+
+if __name__ == "__main__":
+    sys.exit(warm.main("warm_sample:run", sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def jobs(tmp_path, monkeypatch):
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "warm_sample.py").write_text(JOB)
+    path = os.pathsep.join([str(tmp_path / "modules"), *filter(None, sys.path)])
+    yield LocalJobs(tmp_path / "jobs", {"PYTHONPATH": path})
+    warm.stop(tmp_path / "warm")
+
+
+def ended(jobs, job_id, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while (status := jobs.observe(job_id)).state is JobState.RUNNING and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return status
+
+
+def test_jobs_share_a_process(jobs, tmp_path):
+    spec = {"warm": str(tmp_path / "warm")}
+    results = []
+    for job_id in ("one", "two"):
+        jobs.start(job_id, "warm_sample", spec)
+        results.append(ended(jobs, job_id))
+    assert [status.state for status in results] == [JobState.SUCCEEDED] * 2
+    assert results[0].result["pid"] == results[1].result["pid"] != os.getpid()
+    assert "said by the job" in (jobs.folder("two") / "log.txt").read_text()
+
+
+def test_a_long_path_is_no_hindrance(jobs, tmp_path):
+    folder = tmp_path / ("deep" * 30)
+    jobs.start("one", "warm_sample", {"warm": str(folder)})
+    assert ended(jobs, "one").state is JobState.SUCCEEDED
+    warm.stop(folder)
+
+
+def test_an_error_fails_the_job_and_leaves_the_process_usable(jobs, tmp_path):
+    spec = {"warm": str(tmp_path / "warm")}
+    jobs.start("bad", "warm_sample", spec | {"error": "no such part"})
+    failed = ended(jobs, "bad")
+    assert (failed.state, failed.reason, failed.message) == (JobState.FAILED, "WORKER_FAILED", "no such part")
+    jobs.start("good", "warm_sample", spec)
+    assert ended(jobs, "good").state is JobState.SUCCEEDED
+
+
+def test_a_stopped_client_takes_the_running_job_along(jobs, tmp_path):
+    spec = {"warm": str(tmp_path / "warm")}
+    jobs.start("long", "warm_sample", spec | {"seconds": 60})
+    while not jobs.observe("long").progress.message:
+        time.sleep(0.02)
+    jobs.stop("long")
+    assert ended(jobs, "long").state is JobState.LOST
+    jobs.start("next", "warm_sample", spec)
+    assert ended(jobs, "next").state is JobState.SUCCEEDED
+
+
+def test_without_a_warm_folder_the_job_runs_in_its_own_process(jobs):
+    jobs.start("cold", "warm_sample", {})
+    assert ended(jobs, "cold").state is JobState.SUCCEEDED
+
+
+def test_hidden_packages_look_absent_only_meanwhile():
+    code = (
+        "from ratoon.chassis.warm import hidden\n"
+        "import importlib.util\n"
+        "with hidden('colorsys'):\n"
+        "    assert importlib.util.find_spec('colorsys') is None\n"
+        "import colorsys\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    )
+
+
+def test_a_killed_warm_process_loses_its_job_and_no_other(jobs, tmp_path):
+    spec = {"warm": str(tmp_path / "warm")}
+    jobs.start("first", "warm_sample", spec)
+    pid = ended(jobs, "first").result["pid"]
+    jobs.start("running", "warm_sample", spec | {"seconds": 60})
+    while not jobs.observe("running").progress.message:
+        time.sleep(0.02)
+    jobs.start("queued", "warm_sample", spec)
+    os.kill(pid, signal.SIGKILL)
+    assert ended(jobs, "running").state is JobState.LOST
+    assert ended(jobs, "queued").state is JobState.SUCCEEDED
+
+
+def test_stop_without_a_process_does_nothing(tmp_path: Path):
+    warm.stop(tmp_path)
