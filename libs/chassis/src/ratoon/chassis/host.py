@@ -1,0 +1,60 @@
+"""Runs rooms: `python -m ratoon.chassis.host registry serving …` in one process, through each room's own `build`.
+
+It knows rooms by name only: `ratoon_<name>.settings.Settings` and `ratoon_<name>.bootstrap.build`.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from ratoon.chassis import logs
+from ratoon.chassis.app import App, Platform, run
+from ratoon.chassis.errors import RatoonError
+from ratoon.chassis.migrations import migrate
+from ratoon.chassis.settings import SERVICES, RoomSettings
+
+
+def main(services: Sequence[str], arguments: Sequence[str]) -> int:
+    """Serve these rooms in one process, or with `migrate` bring their databases up to date; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog=f"ratoon_{services[0]}" if len(services) == 1 else "ratoon-host",
+        description=f"Ratoon: {', '.join(services)}. Settings are environment variables; the README lists them.",
+    )
+    parser.add_argument("action", nargs="?", choices=("serve", "migrate"), default="serve")
+    action = parser.parse_args(arguments).action
+    logs.configure()
+    try:
+        settings = [settings_of(service) for service in services]
+        if action == "migrate":
+            for each in settings:
+                migrate(each.service, each.database_url)
+            return 0
+        _serve("control" if len(services) > 1 else services[0], settings)
+    except RatoonError as error:
+        print(f"{'/'.join(services)}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def settings_of(service: str) -> RoomSettings:
+    """A room's settings from the environment."""
+    made: RoomSettings = importlib.import_module(f"ratoon_{service}.settings").Settings()
+    return made
+
+
+def build(settings: RoomSettings, platform: Platform) -> App:
+    """A room put together by its own bootstrap."""
+    made: App = importlib.import_module(f"ratoon_{settings.service}.bootstrap").build(settings, platform)
+    return made
+
+
+def _serve(process: str, settings: Sequence[RoomSettings]) -> None:
+    platform = Platform.of_process(process, settings[0].otlp)
+    metrics = next((each.metrics for each in settings if each.metrics), "")
+    run(process, [build(each, platform) for each in settings], metrics, platform.metrics)
+
+
+if __name__ == "__main__":
+    chosen = [name for name in sys.argv[1:] if name in SERVICES]
+    sys.exit(main(chosen or list(SERVICES), [a for a in sys.argv[1:] if a not in SERVICES]))

@@ -1,0 +1,184 @@
+"""Who calls: keys of services, short-lived tokens, roles. It knows no method and no resource.
+
+Each service signs its own calls with its own Ed25519 key; the public halves stand in one file. The gateway's key also
+signs the tokens that callers get for their API keys: only `gateway` may speak for others. A token is verified
+offline (JWT, EdDSA).
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.errors import FailedPrecondition, Unauthenticated
+
+ISSUER_FOR_OTHERS = "gateway"
+ANY_PROJECT = "-"
+_SERVICE_TOKEN_S = 120
+_LEEWAY_S = 10
+
+
+class Role(IntEnum):
+    """What a caller may do; each role may do all that the ones before it may. The numbers are the contract's."""
+
+    PUBLIC = 1
+    CALLER = 2
+    VIEWER = 3
+    ANNOTATOR = 4
+    ENGINEER = 5
+    OPERATOR = 6
+    SERVICE = 7
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who calls: an API key's name or a service, its role, and the one project it may touch (`-`: any)."""
+
+    name: str
+    role: Role
+    project: str = ANY_PROJECT
+
+    def may_touch(self, resource_name: str) -> bool:
+        """Whether the resource lies in a project this principal may touch."""
+        own = f"projects/{self.project}"
+        return self.project == ANY_PROJECT or resource_name == own or resource_name.startswith(f"{own}/")
+
+
+NOBODY = Principal("anonymous", Role.PUBLIC, "")
+_CALLER: ContextVar[Principal] = ContextVar("ratoon_caller", default=NOBODY)
+
+
+def caller() -> Principal:
+    """Who made the call that is being served here."""
+    return _CALLER.get()
+
+
+def set_caller(principal: Principal) -> None:
+    """Note who makes the call that is being served here; for entrypoints and tests."""
+    _CALLER.set(principal)
+
+
+class Signer:
+    """Signs tokens with one service's private key."""
+
+    def __init__(self, service: str, private_key: Ed25519PrivateKey, clock: Clock) -> None:
+        self.service = service
+        self._key, self._clock = private_key, clock
+        self._token, self._renew_at = "", 0.0
+
+    def own_token(self) -> str:
+        """A token for a call of this service itself; renewed when half of its life is over."""
+        if self._clock.boot() >= self._renew_at:
+            self._token = self.token_for(Principal(self.service, Role.SERVICE), _SERVICE_TOKEN_S)
+            self._renew_at = self._clock.boot() + _SERVICE_TOKEN_S / 2
+        return self._token
+
+    def token_for(self, principal: Principal, seconds: int) -> str:
+        """A token that speaks for a principal for so many seconds."""
+        now = self._clock.now()
+        claims = {
+            "iss": self.service,
+            "sub": principal.name,
+            "role": principal.role.name,
+            "project": principal.project,
+            "iat": now,
+            "exp": now + timedelta(seconds=seconds),
+        }
+        return jwt.encode(claims, self._key, algorithm="EdDSA")
+
+    def sign(self, data: bytes) -> bytes:
+        """An Ed25519 signature over these bytes (64 bytes)."""
+        return self._key.sign(data)
+
+
+class Verifier:
+    """Checks tokens against the public keys of the services."""
+
+    def __init__(self, public_keys: Mapping[str, Ed25519PublicKey]) -> None:
+        self._keys = dict(public_keys)
+
+    @property
+    def keys(self) -> Mapping[str, Ed25519PublicKey]:
+        """The public keys by service."""
+        return self._keys
+
+    def principal(self, token: str) -> Principal:
+        """Who the token speaks for; Unauthenticated when it is not valid."""
+        try:
+            issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss", ""))
+            required = {"require": ["exp", "iss", "sub"]}
+            claims: dict[str, Any] = jwt.decode(
+                token, self._keys[issuer], algorithms=["EdDSA"], leeway=_LEEWAY_S, options=required  # type: ignore[arg-type]
+            )
+            principal = Principal(str(claims["sub"]), Role[claims["role"]], str(claims["project"]))
+        except (jwt.InvalidTokenError, KeyError):
+            raise Unauthenticated(
+                "The bearer token is not valid or has expired; get a new one with POST /v1/token.", reason="BAD_TOKEN"
+            ) from None
+        if issuer != ISSUER_FOR_OTHERS and principal.name != issuer:
+            raise Unauthenticated(f"{issuer} may not speak for {principal.name}.", reason="BAD_TOKEN")
+        return principal
+
+
+def make_keys(folder: Path, services: Iterable[str]) -> list[str]:
+    """Make the keys that are missing (0600) and write the public halves; returns the services that got new ones."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = [service for service in services if _make_key(folder / f"{service}.key")]
+    if made or not (folder / "public.json").exists():
+        halves = {path.stem: _public_text(load_key(path)) for path in sorted(folder.glob("*.key"))}
+        temporary = folder / ".public.json"
+        temporary.write_text(json.dumps(halves, indent=1))
+        temporary.replace(folder / "public.json")
+    return made
+
+
+def load_key(path: Path) -> Ed25519PrivateKey:
+    """A service's private key; FailedPrecondition when it is missing or others can read it."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise FailedPrecondition(f"{path} can be read by others; run: chmod 600 {path}", reason="KEY_TOO_OPEN")
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except FileNotFoundError:
+        raise FailedPrecondition(
+            f"The service key {path} is missing; `ratoon up` makes the keys of a new installation.", reason="KEY_MISSING"
+        ) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise FailedPrecondition(f"{path} is no Ed25519 key.", reason="KEY_UNSUITABLE")
+    return key
+
+
+def load_public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
+    """The public keys by service, from the one file that holds them."""
+    try:
+        halves = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise FailedPrecondition(
+            f"The file of public keys {path} is missing; `ratoon up` makes it.", reason="KEY_MISSING"
+        ) from None
+    return {service: Ed25519PublicKey.from_public_bytes(bytes.fromhex(half)) for service, half in halves.items()}
+
+
+def _make_key(path: Path) -> bool:
+    if path.exists():
+        return False
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as sink:
+        sink.write(pem)
+    return True
+
+
+def _public_text(key: Ed25519PrivateKey) -> str:
+    return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw).hex()

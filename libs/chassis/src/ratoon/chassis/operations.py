@@ -1,0 +1,296 @@
+"""The one mechanism of long work: a resource with a state, claimed by a lease, moved by a pure `step`.
+
+    observe → step → save state and events in one transaction → act → wait → observe …
+
+State is saved before actions run, so whoever takes over after a crash repeats at most the last actions; these are
+idempotent, and their ids say for which step and attempt they are. A claim carries a fencing number that only grows:
+a worker whose lease ran out can no longer save, and what it publishes under its number loses.
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Column, Connection, Float, Integer, MetaData, String, Table, insert, or_, select, text, update
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.database import Database
+from ratoon.chassis.errors import Aborted, Description, described
+from ratoon.chassis.store import Resource, Store, Transaction
+
+_LOG = logging.getLogger(__name__)
+_LEASE_S = 30.0
+_SWEEP_S = 1.0
+_PATIENCE = 8
+_PERMANENT = {
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "FAILED_PRECONDITION",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "OUT_OF_RANGE",
+}
+_NAMESPACE = uuid.UUID("5b3a1c86-0c8e-4b0a-9d55-6d2f9f6e7a11")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to move one operation: the resource's name, the fencing number, failures in a row so far."""
+
+    name: str
+    fence: int
+    failures: int = 0
+
+    def action_id(self, step: str, attempt: int = 1) -> str:
+        """The id of what an action makes: the same for every repetition of this step and attempt (UUIDv5)."""
+        return str(uuid.uuid5(_NAMESPACE, f"{self.name}:{step}:{attempt}"))
+
+
+@dataclass(frozen=True)
+class Step[R]:
+    """What follows from an observation: the new state, what to do, what to tell, when to look again (seconds)."""
+
+    resource: R
+    actions: tuple[object, ...] = ()
+    events: tuple[object, ...] = ()
+    wake_after: float = 1.0
+    done: bool = False
+
+
+class Procedure[R](Protocol):
+    """How one kind of resource is worked on. `step` and `failed` are pure; the other two touch the world."""
+
+    @property
+    def kind(self) -> type[R]:
+        """The kind of resource."""
+        ...
+
+    def observe(self, resource: R, claim: Claim) -> Any:
+        """Look at the world: what a step needs to know."""
+        ...
+
+    def step(self, resource: R, observation: Any, now: datetime) -> Step[R]:
+        """Decide."""
+        ...
+
+    def act(self, resource: R, action: Any, claim: Claim) -> None:
+        """Do one action, idempotently."""
+        ...
+
+    def failed(self, resource: R, error: Description, now: datetime) -> Step[R]:
+        """Decide what an error means that repeating will not mend."""
+        ...
+
+
+def operations_table(metadata: MetaData) -> Table:
+    """The table of leases: times are seconds of the boot clock, or of the database's on PostgreSQL."""
+    return Table(
+        "operations",
+        metadata,
+        Column("name", String(512), primary_key=True),
+        Column("kind", String(80), nullable=False),
+        Column("epoch", String(40), nullable=False),
+        Column("due", Float, nullable=False, index=True),
+        Column("lease_until", Float, nullable=False),
+        Column("owner", String(40), nullable=False),
+        Column("fence", Integer, nullable=False),
+        Column("failures", Integer, nullable=False),
+    )
+
+
+class Operations:
+    """Starts, wakes and works on the operations of one room, on threads of its own."""
+
+    def __init__(
+        self, store: Store, table: Table, procedures: Iterable[Procedure[Any]], clock: Clock, workers: int = 4
+    ) -> None:
+        self._store, self._table, self._clock = store, table, clock
+        self._procedures: Mapping[str, Procedure[Any]] = {p.kind.__name__: p for p in procedures}
+        self._time = _LeaseTime(store.database, clock)
+        self._owner = uuid.uuid4().hex
+        self._workers = workers
+        self._running: dict[str, Future[None]] = {}
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, tx: Transaction, resource: Resource) -> None:
+        """From the commit of this transaction on, the resource is worked on."""
+        epoch, now = self._time.now(tx.connection)
+        self._insert(tx.connection, resource, epoch, now)
+
+    def wake(self, tx: Transaction, name: str) -> None:
+        """Look at the operation at once; one that is done stays so."""
+        epoch, now = self._time.now(tx.connection)
+        t = self._table
+        tx.connection.execute(update(t).where(t.c.name == name).values(due=now, epoch=epoch))
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._store.database.on_commit(self._wake.set)
+        self._thread = threading.Thread(target=self._loop, name="operations", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the steps in hand and take no new ones; what is under way elsewhere goes on there."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout=_LEASE_S)
+
+    def run_due(self) -> int:
+        """Work once on everything that is due, on this thread; returns how many. For tests and one-shot tools."""
+        claims = self._claim(limit=100)
+        for kind, claim in claims:
+            self._work(kind, claim)
+        return len(claims)
+
+    def _loop(self) -> None:
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="operation") as pool:
+            while not self._stopping.is_set():
+                self._wake.clear()
+                try:
+                    self._renew()
+                    free = self._workers - len(self._busy())
+                    for kind, claim in self._claim(free) if free else []:
+                        self._running[claim.name] = pool.submit(self._work, kind, claim)
+                    self._wake.wait(self._pause())
+                except Exception:
+                    _LOG.exception("operations: the database did not answer; trying again")
+                    self._stopping.wait(_SWEEP_S)
+
+    def _busy(self) -> list[str]:
+        self._running = {name: future for name, future in self._running.items() if not future.done()}
+        return list(self._running)
+
+    def _pause(self) -> float:
+        """Seconds until the next operation is due, at most a sweep."""
+        t = self._table
+        with self._store.database.read() as connection:
+            _, now = self._time.now(connection)
+            due = connection.execute(select(t.c.due).where(t.c.lease_until <= now).order_by(t.c.due).limit(1)).scalar()
+        return _SWEEP_S if due is None else min(_SWEEP_S, max(0.02, due - now))
+
+    def _claim(self, limit: int) -> list[tuple[str, Claim]]:
+        t = self._table
+        if not self._any_due():
+            return []
+        with self._store.database.write() as connection:
+            epoch, now = self._time.now(connection)
+            rows = connection.execute(
+                select(t)
+                .where(or_(t.c.epoch != epoch, (t.c.due <= now) & (t.c.lease_until <= now)))
+                .order_by(t.c.due)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            ).all()
+            for row in rows:
+                connection.execute(
+                    update(t)
+                    .where(t.c.name == row.name)
+                    .values(owner=self._owner, fence=row.fence + 1, lease_until=now + _LEASE_S, epoch=epoch)
+                )
+        return [(row.kind, Claim(row.name, row.fence + 1, row.failures)) for row in rows]
+
+    def _any_due(self) -> bool:
+        t = self._table
+        with self._store.database.read() as connection:
+            epoch, now = self._time.now(connection)
+            due = or_(t.c.epoch != epoch, (t.c.due <= now) & (t.c.lease_until <= now))
+            return connection.execute(select(t.c.name).where(due).limit(1)).first() is not None
+
+    def _renew(self) -> None:
+        names = self._busy()
+        if not names:
+            return
+        t = self._table
+        with self._store.database.read() as connection:
+            _, now = self._time.now(connection)
+            old = (t.c.owner == self._owner) & t.c.name.in_(names) & (t.c.lease_until < now + _LEASE_S / 2)
+            stale = connection.execute(select(t.c.name).where(old)).first()
+        if stale is not None:
+            with self._store.database.write() as connection:
+                connection.execute(update(t).where(old).values(lease_until=now + _LEASE_S))
+
+    def _work(self, kind: str, claim: Claim) -> None:
+        """One turn: observe, step, save, act, release."""
+        procedure = self._procedures[kind]
+        try:
+            with self._store.read() as tx:
+                resource = tx.get(procedure.kind, claim.name)
+            observation = procedure.observe(resource, claim)
+            step = procedure.step(resource, observation, self._clock.now())
+            saved = self._save(claim, resource, step)
+            for action in step.actions:
+                procedure.act(saved, action, claim)
+            self._release(claim, 0.0 if step.actions else step.wake_after)
+        except Aborted:
+            self._release(claim, 0.05)
+        except Exception as error:
+            self._stumble(procedure, claim, error)
+        finally:
+            self._wake.set()
+
+    def _save(self, claim: Claim, resource: Any, step: Step[Any]) -> Any:
+        with self._store.write() as tx:
+            self._hold(tx.connection, claim)
+            saved = tx.save(step.resource) if step.resource != resource else resource
+            for happened in step.events:
+                tx.publish(happened, saved)
+            if step.done:
+                tx.connection.execute(self._table.delete().where(self._table.c.name == claim.name))
+        return saved
+
+    def _stumble(self, procedure: Procedure[Any], claim: Claim, error: Exception) -> None:
+        """An error: try again with growing pauses; one that repeating will not mend is the procedure's to judge."""
+        told = described(error)
+        lasting = told.code in _PERMANENT or claim.failures + 1 >= _PATIENCE
+        _LOG.warning("%s stumbled (%s: %s)", claim.name, told.code, error, exc_info=told.code == "INTERNAL")
+        try:
+            if lasting:
+                with self._store.read() as tx:
+                    resource = tx.get(procedure.kind, claim.name)
+                self._save(claim, resource, procedure.failed(resource, told, self._clock.now()))
+                self._release(claim, 0.0)
+            else:
+                self._release(claim, min(0.25 * 2**claim.failures, 30.0), failures=claim.failures + 1)
+        except Exception:
+            _LOG.exception("%s: could not be given back; its lease will run out", claim.name)
+
+    def _hold(self, connection: Connection, claim: Claim) -> None:
+        t = self._table
+        held = select(t.c.fence).where(t.c.name == claim.name).with_for_update()
+        if connection.execute(held).scalar() != claim.fence:
+            raise Aborted(f"{claim.name} was taken over by another worker.", reason="FENCED")
+
+    def _release(self, claim: Claim, pause: float, failures: int = 0) -> None:
+        t = self._table
+        with self._store.database.write() as connection:
+            _, now = self._time.now(connection)
+            mine = (t.c.name == claim.name) & (t.c.fence == claim.fence)
+            connection.execute(update(t).where(mine).values(due=now + pause, lease_until=now, failures=failures))
+
+    def _insert(self, connection: Connection, resource: Resource, epoch: str, now: float) -> None:
+        row = {"name": resource.name, "kind": type(resource).__name__, "epoch": epoch, "due": now, "lease_until": 0.0}
+        connection.execute(insert(self._table).values(**row, owner="", fence=0, failures=0))
+
+
+class _LeaseTime:
+    """The time of leases: the database server's on PostgreSQL, else this machine's boot clock and boot id."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+    def now(self, connection: Connection) -> tuple[str, float]:
+        """An epoch, within which times compare, and seconds in it."""
+        if self._database.is_sqlite:
+            return self._boot_id, self._clock.boot()
+        return "database", float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())

@@ -1,0 +1,45 @@
+"""gRPC errors on the wire: our errors to google.rpc.Status with ErrorInfo, and back. It knows no service."""
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from ratoon.chassis import errors
+from ratoon.chassis.errors import Description, RatoonError
+
+DOMAIN = "ratoon"
+_BY_CODE: dict[str, type[RatoonError]] = {
+    kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, RatoonError)
+}
+
+
+def status_of(told: Description) -> status_pb2.Status:
+    """The google.rpc.Status of an error: code, sentence, ErrorInfo, and the field at fault."""
+    info = error_details_pb2.ErrorInfo(reason=told.reason, domain=DOMAIN, metadata=told.details)
+    details = [_packed(info)]
+    if told.field:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=told.field, description=told.message)
+        details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    return status_pb2.Status(code=grpc.StatusCode[told.code].value[0], message=told.message, details=details)
+
+
+def error_of(failed: grpc.RpcError) -> RatoonError:
+    """The error that another service told us."""
+    code = failed.code() if isinstance(failed, grpc.Call) else grpc.StatusCode.UNKNOWN
+    kind = _BY_CODE.get(code.name, errors.Unavailable if code is grpc.StatusCode.DEADLINE_EXCEEDED else RatoonError)
+    message = (failed.details() if isinstance(failed, grpc.Call) else "") or str(failed)
+    info, field = error_details_pb2.ErrorInfo(), ""
+    status = rpc_status.from_call(failed) if isinstance(failed, grpc.Call) else None
+    for detail in status.details if status else ():
+        detail.Unpack(info)
+        request = error_details_pb2.BadRequest()
+        if detail.Unpack(request):
+            field = request.field_violations[0].field
+    return kind(message, reason=info.reason or code.name, field=field, **dict(info.metadata))
+
+
+def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(message)
+    return packed

@@ -1,0 +1,186 @@
+"""The gRPC server of a room: every call is authenticated, authorised, traced, counted, and its errors are told alike.
+
+It reads what each method demands (`ratoon.common.v1.required_role`) from the descriptors; it knows no domain.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import lru_cache, partial
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor_pool import Default as default_pool
+from grpc import aio
+from grpc_status import rpc_status
+from opentelemetry.propagate import extract
+from opentelemetry.trace import SpanKind, Tracer
+
+from ratoon.chassis.errors import PermissionDenied, Unauthenticated, described
+from ratoon.chassis.identity import NOBODY, Principal, Role, Verifier, set_caller
+from ratoon.chassis.rpc import status_of
+from ratoon.chassis.telemetry import RpcMetrics
+from ratoon.common.v1 import options_pb2
+
+_LOG = logging.getLogger(__name__)
+_PUBLIC = ("/grpc.health.v1.Health/",)
+_REFLECTION = "/grpc.reflection."
+_SERVER_FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS")
+
+
+class Threads:
+    """The threads on which a room's synchronous handlers run, so that the event loop never waits for a database."""
+
+    def __init__(self, name: str, count: int = 8) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
+
+    async def __call__[T](self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run a function there, in the context of this call."""
+        work = partial(copy_context().run, partial(function, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def close(self) -> None:
+        """End the threads once they are idle."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class CallInterceptor(aio.ServerInterceptor):  # type: ignore[misc]
+    """What happens around every call."""
+
+    def __init__(self, verifier: Verifier, tracer: Tracer, metrics: RpcMetrics) -> None:
+        self._verifier, self._tracer, self._metrics = verifier, tracer, metrics
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
+    ) -> Any:
+        """Wrap the method's handler."""
+        handler = await continuation(details)
+        if handler is None:
+            return None
+        method: str = details.method
+        metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
+        kinds = {"request_deserializer": handler.request_deserializer, "response_serializer": handler.response_serializer}
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(self._unary(method, metadata, handler.unary_unary), **kinds)
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(self._stream(method, metadata, handler.unary_stream), **kinds)
+        return grpc.stream_stream_rpc_method_handler(self._duplex(method, metadata, handler.stream_stream), **kinds)
+
+    def _unary(self, method: str, metadata: dict[str, str], serve: Any) -> Any:
+        async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
+            with _Watched(self, method, metadata) as watched:
+                try:
+                    self._admit(method, metadata, request)
+                    return await serve(request, context)
+                except Exception as error:
+                    await _tell(context, watched, error)
+
+        return call
+
+    def _stream(self, method: str, metadata: dict[str, str], serve: Any) -> Any:
+        async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            with _Watched(self, method, metadata) as watched:
+                try:
+                    self._admit(method, metadata, request)
+                    async for answer in serve(request, context):
+                        yield answer
+                except Exception as error:
+                    await _tell(context, watched, error)
+
+        return call
+
+    def _duplex(self, method: str, metadata: dict[str, str], serve: Any) -> Any:
+        async def call(requests: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            with _Watched(self, method, metadata) as watched:
+                try:
+                    self._admit(method, metadata, None)
+                    async for answer in serve(requests, context):
+                        yield answer
+                except Exception as error:
+                    await _tell(context, watched, error)
+
+        return call
+
+    def _admit(self, method: str, metadata: dict[str, str], request: Any) -> None:
+        """Who it is, and whether the role and the project reach."""
+        needed = required_role(method)
+        bearer = metadata.get("authorization", "").removeprefix("Bearer ").strip()
+        principal = self._verifier.principal(bearer) if bearer else NOBODY
+        if principal.role < needed:
+            _refuse(principal, needed, method)
+        if needed is not Role.PUBLIC:
+            _check_project(principal, request)
+        set_caller(principal)
+
+
+@lru_cache(maxsize=1024)
+def required_role(method: str) -> Role:
+    """The least role that may call `/package.Service/Method`; a method that does not say so is closed to all."""
+    if method.startswith(_PUBLIC):
+        return Role.PUBLIC
+    if method.startswith(_REFLECTION):
+        return Role.OPERATOR
+    service, _, name = method.removeprefix("/").partition("/")
+    options = default_pool().FindServiceByName(service).methods_by_name[name].GetOptions()
+    declared = options.Extensions[options_pb2.required_role]
+    if not declared:
+        raise PermissionDenied(f"{method} declares no role.", reason="ROLE_UNDECLARED")
+    return Role(declared)
+
+
+def _refuse(principal: Principal, needed: Role, method: str) -> None:
+    name = method.rpartition("/")[2]
+    if principal is NOBODY:
+        raise Unauthenticated(f"{name} needs a bearer token; get one with POST /v1/token.", reason="NO_TOKEN")
+    raise PermissionDenied(
+        f"{name} needs the role {needed.name.lower()}; {principal.name} has {principal.role.name.lower()}.",
+        reason="ROLE_TOO_LOW",
+    )
+
+
+def _check_project(principal: Principal, request: Any) -> None:
+    """Every resource name that a request is about must lie in the principal's project."""
+    if principal.project == "-" or request is None:
+        return
+    named = [value for field, value in request.ListFields() if field.name in ("name", "parent")]
+    named += [
+        value.name for field, value in request.ListFields() if field.message_type and hasattr(value, "name") and value.name
+    ]
+    if not named or not all(principal.may_touch(name) for name in named):
+        raise PermissionDenied(
+            f"{principal.name} may only touch projects/{principal.project}.", reason="PROJECT_NOT_YOURS"
+        )
+
+
+class _Watched:
+    """The span, the count and the time of one call."""
+
+    def __init__(self, around: CallInterceptor, method: str, metadata: dict[str, str]) -> None:
+        self.method, self.code = method, "OK"
+        self._metrics = around._metrics
+        self._span = around._tracer.start_as_current_span(method[1:], extract(metadata), kind=SpanKind.SERVER)
+
+    def __enter__(self) -> "_Watched":
+        self._began = time.perf_counter()
+        self._span.__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._span.__exit__(*raised)
+        service, _, name = self.method[1:].partition("/")
+        self._metrics.handled.labels(service, name, self.code).inc()
+        self._metrics.seconds.labels(service, name).observe(time.perf_counter() - self._began)
+
+
+async def _tell(context: aio.ServicerContext[Any, Any], watched: _Watched, error: Exception) -> None:
+    """End the call with the error's status."""
+    if isinstance(error, aio.AbortError):
+        raise error
+    told = described(error)
+    watched.code = told.code
+    if told.code in _SERVER_FAULTS:
+        _LOG.error("%s failed", watched.method, exc_info=error)
+    await context.abort_with_status(rpc_status.to_status(status_of(told)))

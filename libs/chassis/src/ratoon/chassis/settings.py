@@ -1,0 +1,78 @@
+"""What every room can be told by environment variables. Only a `__main__` reads them; everything else is given them.
+
+On one machine a single folder, the state, decides all the rest; on a cluster each place is set by itself.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_LONGEST_SOCKET_PATH = 100
+SERVICES = ("ingestion", "labeling", "training", "evaluation", "registry", "serving", "flywheel", "gateway")
+
+
+class RoomSettings(BaseSettings):
+    """The settings that all rooms share; each room's `Settings` adds its own under its prefix `RATOON_<NAME>_`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    service: str = Field(description="The room's name; not for you to change.")
+    state: Path = Field(Path(".ratoon"), description="The folder that holds all state of this installation.")
+    database_url: str = Field("", description="SQLAlchemy URL of the room's database; empty: SQLite in the state folder.")
+    artifacts_url: str = Field("", description="fsspec URL of the artifact store; empty: a folder in the state folder.")
+    events: str = Field("", description="The event log: `kafka://host:port` or empty for the embedded one in the state folder.")
+    listen: str = Field("", description="Where gRPC listens: `unix:///…` or `host:port`; empty: a socket in the state folder.")
+    peers: dict[str, str] = Field(
+        {}, description="JSON of service name to gRPC address; services not named are found in the state folder."
+    )
+    keys: Path = Field(Path(), description="The folder of service keys and `public.json`; empty: in the state folder.")
+    metrics: str = Field("", description="`host:port` where Prometheus metrics are served; empty: nowhere of its own.")
+    otlp: str = Field("", description="OTLP/HTTP endpoint that traces are sent to; empty: none.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: dict[str, object]) -> dict[str, object]:
+        """Fill what was left empty from the state folder."""
+        service = str(given.get("service") or cls.model_fields["service"].default)
+        state = Path(str(given.get("state") or ".ratoon")).absolute()
+        places = {
+            "database_url": f"sqlite:///{state}/{service}/{service}.db",
+            "artifacts_url": f"{state}/artifacts",
+            "listen": socket_address(state, service),
+            "keys": state / "keys",
+        }
+        return {**given, "state": state, **{key: given.get(key) or value for key, value in places.items()}}
+
+    @model_validator(mode="after")
+    def _peers_are_known(self) -> Self:
+        unknown = set(self.peers) - set(SERVICES)
+        if unknown:
+            raise ValueError(f"peers names no such services: {', '.join(sorted(unknown))}")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """The room's own folder in the state."""
+        return self.state / self.service
+
+    def peer(self, service: str) -> str:
+        """The gRPC address of another service."""
+        return self.peers.get(service) or socket_address(self.state, service)
+
+
+def run_folder(state: Path) -> Path:
+    """Where the sockets are: `run` in the state, or a short folder of our own when that path is too long for one."""
+    folder = state.absolute() / "run"
+    if len(str(folder)) <= _LONGEST_SOCKET_PATH - 20:
+        return folder
+    mark = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    return Path("/tmp") / f"ratoon-{os.getuid()}-{mark}"  # noqa: S108 -- made 0700 and checked by whoever listens
+
+
+def socket_address(state: Path, service: str) -> str:
+    """The Unix socket of a service of this machine, as a gRPC address."""
+    return f"unix://{run_folder(state)}/{service}.sock"
