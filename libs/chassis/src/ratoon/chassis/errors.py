@@ -17,7 +17,8 @@ Domains import nothing of this: their exceptions carry the class attributes `cod
 `reason` (UPPER_SNAKE), and `described` reads them.
 """
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 
 
 class RatoonError(Exception):
@@ -105,7 +106,7 @@ class Description:
     reason: str
     message: str
     field: str = ""
-    details: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def described(error: BaseException) -> Description:
