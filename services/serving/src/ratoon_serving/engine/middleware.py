@@ -1,0 +1,132 @@
+"""The gate before an engine: who may call, what may be called, what is open, and which version answers.
+
+An ASGI class that vLLM takes by `--middleware`. It answers 404 to every request without the engine's secret and to
+every method and path that is not on the list, so vLLM's other routes are never reached. It knows no weights: what
+changes them is `control.py`.
+"""
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from ratoon_serving.engine.control import Control
+from ratoon_serving.engine.settings import EngineSettings
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SECRET_HEADER = b"x-ratoon-engine-secret"
+VERSION_HEADER = b"x-ratoon-version"
+CLOSED_HEADER = b"x-ratoon-engine-closed"
+
+COMPLETIONS = frozenset({("POST", "/v1/chat/completions"), ("POST", "/v1/completions")})
+ALLOWED = COMPLETIONS | {
+    ("GET", "/v1/models"),
+    ("GET", "/health"),
+    ("GET", "/metrics"),
+    ("POST", "/tokenize"),
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that the gate gives itself."""
+
+    status: int
+    kind: str
+    message: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+NOT_FOUND = Refusal(404, "not_found", "Not found.")
+CLOSED = Refusal(503, "engine_closed", "This engine takes no new requests.", ((CLOSED_HEADER, b"1"),))
+INJECTED = Refusal(500, "injected_fault", "This failure was asked for by an operator.")
+
+
+class EngineGate:
+    """ASGI middleware: the engine's only door."""
+
+    def __init__(self, app: App) -> None:
+        settings = EngineSettings.of_this_process()
+        self._app = app
+        self._secret = settings.secret.encode()
+        self._control = Control(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request through, answer it here, or refuse it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+        elif not self._authorised(scope):
+            await refuse(send, NOT_FOUND)
+        else:
+            await self._route(scope, receive, send)
+
+    def _authorised(self, scope: Scope) -> bool:
+        given = next((value for name, value in scope["headers"] if name == SECRET_HEADER), b"")
+        return hmac.compare_digest(given, self._secret)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = (scope["method"], scope["path"])
+        if call in COMPLETIONS:
+            await self._complete(scope, receive, send)
+        elif call in ALLOWED:
+            await self._app(scope, receive, send)
+        elif call in self._control.routes:
+            status, answer = await self._control.call(call, scope["app"].state, await _body(receive))
+            await respond(send, status, answer)
+        else:
+            await refuse(send, NOT_FOUND)
+
+    async def _complete(self, scope: Scope, receive: Receive, send: Send) -> None:
+        door = self._control.door
+        if not door.open:
+            await refuse(send, CLOSED)
+            return
+        if door.fails_next():
+            await refuse(send, INJECTED)
+            return
+        version = self._control.version.encode()
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (VERSION_HEADER, version)]
+            await send(message)
+
+        door.in_flight += 1
+        try:
+            await self._app(scope, receive, send_named)
+        finally:
+            door.in_flight -= 1
+
+
+async def respond(
+    send: Send, status: int, answer: dict[str, Any], headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Send a whole JSON answer."""
+    body = json.dumps(answer).encode()
+    length = (b"content-length", str(len(body)).encode())
+    start = [(b"content-type", b"application/json"), length, *headers]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(send: Send, refusal: Refusal) -> None:
+    """Send a refusal in the shape of OpenAI's errors."""
+    error = {"message": refusal.message, "type": refusal.kind, "param": None, "code": refusal.status}
+    await respond(send, refusal.status, {"error": error}, refusal.headers)
+
+
+async def _body(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return bytes(body)
