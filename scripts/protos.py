@@ -1,4 +1,4 @@
-"""Generated code from `protos/`: writes it into `libs/contracts`; says when it is stale, ill-formed or breaking.
+"""Generated code from `protos/`: written into `libs/contracts`, checked to be fresh, well-formed, unbroken.
 
 Owns how protoc and buf are called. Knows nothing of what the messages mean.
 """
