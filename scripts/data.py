@@ -92,7 +92,7 @@ def fetch() -> None:
 
 
 def install(mails: Iterator[tuple[str, str, bytes]], origin: str) -> bool:
-    """Write all `mails` (folder, name, bytes) and put them in place; False when they are not the pinned ones."""
+    """Write all `mails` (folder, name, bytes) and put them in place; False when they are not as pinned."""
     unpacked = DATA / "spam-assassin.part"
     shutil.rmtree(unpacked, ignore_errors=True)
     try:
