@@ -1,0 +1,208 @@
+"""The transactional outbox: a room's events commit with its state, and one relay at a time carries them to the log.
+
+The relay asks for rows that are still there, never for "id > last": numbers do not follow the order of commits. A row
+goes when the log has it, so a crash in between publishes it twice, with the same event id.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.database import Database
+from ratoon.events.headers import headers_of, headers_text
+from ratoon.events.holder import holder, is_gone
+from ratoon.events.ports import (
+    EventLog,
+    EventLogError,
+    LogUnavailable,
+    Record,
+    Topic,
+    checked,
+    with_dead_letters,
+)
+from ratoon.events.worker import Worker
+
+BATCH = 500
+SWEEP_S = 1.0
+LEASE_S = 10.0
+_BLOCKED_S = 2.0
+
+
+def outbox_tables(metadata: MetaData) -> tuple[Table, Table]:
+    """The tables `outbox` and `outbox_lease`, the same in every room."""
+    number = BigInteger().with_variant(Integer, "sqlite")
+    outbox = Table(
+        "outbox",
+        metadata,
+        Column("id", number, primary_key=True, autoincrement=True),
+        Column("topic", String(200), nullable=False),
+        Column("key", LargeBinary, nullable=False),
+        Column("value", LargeBinary, nullable=False),
+        Column("headers", Text, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    lease = Table(
+        "outbox_lease",
+        metadata,
+        Column("name", String(20), primary_key=True),
+        Column("holder", String(200), nullable=False),
+        Column("expires", Float, nullable=False),
+    )
+    return outbox, lease
+
+
+_OUTBOX, _LEASE = outbox_tables(MetaData())
+
+
+def append(connection: Connection, record: Record) -> None:
+    """Publish a record when, and only when, this transaction commits; RecordRefused when it is too large."""
+    row = {"topic": record.topic, "key": record.key, "value": record.value, "headers": headers_text(checked(record))}
+    connection.execute(insert(_OUTBOX), row)
+
+
+def waiting(connection: Connection) -> int:
+    """How many records the log does not have yet."""
+    return connection.execute(select(func.count()).select_from(_OUTBOX)).scalar_one()
+
+
+@dataclass
+class Published:
+    """What a relay has done since its process started."""
+
+    records: int = 0
+    batches: int = 0
+    failures: int = 0
+
+
+class Relay:
+    """Carries one room's outbox to the log, on a thread of its own; one relay of a room works at a time."""
+
+    def __init__(self, name: str, database: Database, log: EventLog, clock: Clock, topics: Collection[Topic]) -> None:
+        """`name` is the room's, `topics` are those that it owns: created here, each with its dead letters."""
+        self._database, self._log, self._topics = database, log, list(topics)
+        self._clock = clock
+        self._lease = _Lease(database, clock)
+        self._topics_exist = not topics
+        self._blocked: dict[str, float] = {}
+        self._worker = Worker(f"{name}-relay", self._step)
+        self.published = Published()
+        database.on_commit(self._worker.wake)
+
+    def start(self) -> None:
+        """Begin; nothing of the log is needed for that."""
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Publish the batch in hand and let another relay go on."""
+        self._worker.stop()
+        self._lease.release()
+
+    def _step(self) -> float:
+        if not self._topics_exist:
+            self._log.create_topics(with_dead_letters(self._topics))
+            self._topics_exist = True
+        with self._database.read() as connection:
+            rows = self._pending(connection)
+        if not rows or not self._lease.hold():
+            return SWEEP_S
+        done = self._publish(rows)
+        if done:
+            with self._database.write() as connection:
+                connection.execute(delete(_OUTBOX).where(_OUTBOX.c.id.in_(done)))
+        return 0.0 if len(rows) == BATCH else SWEEP_S
+
+    def _pending(self, connection: Connection) -> Sequence[Row[tuple[int, str, bytes, bytes, str]]]:
+        now = self._clock.boot()
+        self._blocked = {topic: until for topic, until in self._blocked.items() if until > now}
+        query = select(_OUTBOX).order_by(_OUTBOX.c.id).limit(BATCH)
+        if self._blocked:
+            query = query.where(_OUTBOX.c.topic.not_in(self._blocked))
+        return connection.execute(query).all()
+
+    def _publish(self, rows: Sequence[Row[tuple[int, str, bytes, bytes, str]]]) -> list[int]:
+        """Append by topic; the ids of the rows that the log has now. A topic that fails does not stop the others."""
+        topics: dict[str, list[Row[tuple[int, str, bytes, bytes, str]]]] = defaultdict(list)
+        for row in rows:
+            topics[row.topic].append(row)
+        done: list[int] = []
+        for topic, ours in topics.items():
+            try:
+                self._log.append([Record(topic, each.key, each.value, headers_of(each.headers)) for each in ours])
+            except LogUnavailable:
+                self.published.failures += 1
+                if done:
+                    break
+                raise
+            except EventLogError:
+                self.published.failures += 1
+                self._blocked[topic] = self._clock.boot() + _BLOCKED_S
+                continue
+            done += [each.id for each in ours]
+        self.published.records += len(done)
+        self.published.batches += 1
+        return done
+
+
+class _Lease:
+    """The right to publish from one outbox: PostgreSQL's time, or the boot clock on one machine."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._me = holder()
+        self._until = 0.0
+
+    def hold(self) -> bool:
+        """Whether we have it; taken or renewed when the old one is half over."""
+        if self._clock.boot() < self._until - LEASE_S / 2:
+            return True
+        asked = self._clock.boot()
+        with self._database.write() as connection:
+            held = self._take(connection)
+        self._until = asked + LEASE_S if held else 0.0
+        return held
+
+    def release(self) -> None:
+        """Give it up."""
+        if self._until:
+            with self._database.write() as connection:
+                connection.execute(delete(_LEASE).where(_LEASE.c.holder == self._me))
+            self._until = 0.0
+
+    def _take(self, connection: Connection) -> bool:
+        now = self._now(connection)
+        row = connection.execute(select(_LEASE).with_for_update()).first()
+        if row is None:
+            connection.execute(insert(_LEASE), {"name": "relay", "holder": self._me, "expires": now + LEASE_S})
+            return True
+        # An end further away than a whole lease was written before the machine restarted its clock.
+        runs = now < row.expires <= now + LEASE_S
+        if row.holder != self._me and runs and not is_gone(row.holder):
+            return False
+        connection.execute(update(_LEASE).values(holder=self._me, expires=now + LEASE_S))
+        return True
+
+    def _now(self, connection: Connection) -> float:
+        if self._database.is_sqlite:
+            return self._clock.boot()
+        return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())

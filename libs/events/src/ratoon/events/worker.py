@@ -1,0 +1,67 @@
+"""A thread that repeats one step until it is stopped: what relays and consumers run on. It knows no step."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+_LOG = logging.getLogger(__name__)
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+
+
+class Worker:
+    """Runs `step`, waits as many seconds as it returns or until woken, and again. Errors only make it pause longer."""
+
+    def __init__(self, name: str, step: Callable[[], float]) -> None:
+        self._name, self._step = name, step
+        self._changed = threading.Condition()
+        self._woken = False
+        self._stopping = False
+        self._failures = 0
+        self._thread: threading.Thread | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop; a long step looks at it."""
+        return self._stopping
+
+    def start(self) -> None:
+        """Begin on a thread of its own."""
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Run the next step now, unless a failure is being waited out; never blocks for long."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """Finish the step in hand and end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            pause = self._once()
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping or (self._woken and not self._failures), pause)
+                self._woken = False
+
+    def _once(self) -> float:
+        try:
+            pause = self._step()
+        except Exception as error:
+            self._failures += 1
+            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._failures, 10))
+            log = _LOG.warning if self._failures in (1, 10) else _LOG.debug
+            log("%s: %s: %s; trying again", self._name, type(error).__name__, error, exc_info=self._failures == 10)
+            return pause
+        if self._failures:
+            _LOG.info("%s: works again after %d failures", self._name, self._failures)
+        self._failures = 0
+        return pause
