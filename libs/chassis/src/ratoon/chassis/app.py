@@ -17,13 +17,13 @@ from prometheus_client import CollectorRegistry, start_http_server
 from sqlalchemy import MetaData, Table
 
 from ratoon.chassis import events as event_wiring
+from ratoon.chassis import outbox
 from ratoon.chassis.client import open_channel
 from ratoon.chassis.clock import Clock, SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.identity import Signer, Verifier, load_key, load_public_keys
 from ratoon.chassis.migrations import check_current
 from ratoon.chassis.operations import Operations, Procedure
-from ratoon.chassis.outbox import Relay
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.server import CallInterceptor, Threads
 from ratoon.chassis.settings import RoomSettings
@@ -99,14 +99,13 @@ class Foundation:
         self.database = Database(settings.database_url)
         check_current(settings.service, self.database)
         self.threads = Threads(settings.service)
-        self.log: EventLog = event_wiring.open_log(settings)
+        self.log: EventLog = event_wiring.open_log(settings, platform.clock)
         self._metadata = metadata
         self._tokens = PageTokens(self.signer.sign(b"page tokens"))
 
     def store(self, tables: dict[type, Table], encode: Encode) -> Store:
         """The room's resources."""
-        append = event_wiring.appender(self._metadata)
-        return Store(self.database, tables, encode, append, self._tokens, self.clock)
+        return Store(self.database, tables, encode, outbox.append, self._tokens, self.clock)
 
     def operations(self, store: Store, procedures: Iterable[Procedure[Any]]) -> Operations:
         """The room's long work."""
@@ -123,7 +122,7 @@ class Foundation:
     def app(self, rpcs: Sequence[Rpc], background: Sequence[Background] = ()) -> App:
         """The room, with its relay; `background` are operations and consumers, in the order they start."""
         platform = self.platform
-        relay: Relay = event_wiring.relay(self.settings, self.database, self.log, self._metadata)
+        relay = event_wiring.relay(self.settings, self.database, self.log, self.clock)
         return App(
             self.settings,
             rpcs,
@@ -139,20 +138,25 @@ def run(process: str, apps: Sequence[App], metrics: str = "", registry: Collecto
     if metrics and registry is not None:
         host, _, port = metrics.rpartition(":")
         start_http_server(int(port), addr=host or "127.0.0.1", registry=registry)
-    asyncio.run(_live(process, apps))
+    asyncio.run(_until_signalled(process, apps))
 
 
-async def _live(process: str, apps: Sequence[App]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def live(process: str, apps: Sequence[App], stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    """Start the rooms, say that they are ready, serve until `stop` is set, drain them."""
     served = [await _start(app) for app in apps]
     _LOG.info("%s is ready: %s", process, ", ".join(f"{a.settings.service} on {a.settings.listen}" for a in apps))
+    ready()
     await stop.wait()
     _LOG.info("%s drains", process)
     await asyncio.gather(*(_drain(app, *parts) for app, parts in zip(apps, served, strict=True)))
     _LOG.info("%s has ended", process)
+
+
+async def _until_signalled(process: str, apps: Sequence[App]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await live(process, apps, stop, lambda: None)
 
 
 async def _start(app: App) -> tuple[aio.Server, health.aio.HealthServicer]:

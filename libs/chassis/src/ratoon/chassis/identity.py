@@ -17,6 +17,7 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ratoon.chassis.clock import Clock
@@ -142,6 +143,19 @@ def make_keys(folder: Path, services: Iterable[str]) -> list[str]:
     return made
 
 
+def make_signing_key(folder: Path) -> Path:
+    """The key that signs model manifests (ECDSA P-256, 0600), made when missing with its public half beside it."""
+    path = folder / "model-signing.pem"
+    if not path.exists():
+        key = ec.generate_private_key(ec.SECP256R1())
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        (folder / "model-signing.pub").write_bytes(public)
+        _write_private(path, _pem(key))
+    return path
+
+
 def load_key(path: Path) -> Ed25519PrivateKey:
     """A service's private key; FailedPrecondition when it is missing or others can read it."""
     try:
@@ -171,13 +185,23 @@ def load_public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
 def _make_key(path: Path) -> bool:
     if path.exists():
         return False
-    pem = Ed25519PrivateKey.generate().private_bytes(
+    _write_private(path, _pem(Ed25519PrivateKey.generate()))
+    return True
+
+
+def _pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Whole or not at all, and never readable by others."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as sink:
-        sink.write(pem)
-    return True
+        sink.write(content)
+    temporary.replace(path)
 
 
 def _public_text(key: Ed25519PrivateKey) -> str:

@@ -62,6 +62,21 @@ def create_common_tables_v1(op: Alembic) -> None:
         sa.Column("failures", sa.Integer, nullable=False),
     )
     op.create_index("ix_operations_due", "operations", ["due"])
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+        sa.Column("topic", sa.String(200), nullable=False),
+        sa.Column("key", sa.LargeBinary, nullable=False),
+        sa.Column("value", sa.LargeBinary, nullable=False),
+        sa.Column("headers", sa.Text, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "outbox_lease",
+        sa.Column("name", sa.String(20), primary_key=True),
+        sa.Column("holder", sa.String(200), nullable=False),
+        sa.Column("expires", sa.Float, nullable=False),
+    )
 
 
 def create_resource_table_v1(op: Alembic, name: str) -> None:

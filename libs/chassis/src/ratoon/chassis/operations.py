@@ -10,12 +10,12 @@ a worker whose lease ran out can no longer save, and what it publishes under its
 import logging
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from sqlalchemy import Column, Connection, Float, Integer, MetaData, String, Table, insert, or_, select, text, update
 
@@ -37,7 +37,16 @@ _PERMANENT = {
     "UNAUTHENTICATED",
     "OUT_OF_RANGE",
 }
+R = TypeVar("R")
+C = TypeVar("C", bound="Cancellable")
 _NAMESPACE = uuid.UUID("5b3a1c86-0c8e-4b0a-9d55-6d2f9f6e7a11")
+
+
+class Cancellable(Resource, Protocol):
+    """A resource that can be called off: the wish is part of its state."""
+
+    @property
+    def cancel_requested(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Step[R]:
+class Step(Generic[R]):
     """What follows from an observation: the new state, what to do, what to tell, when to look again (seconds)."""
 
     resource: R
@@ -64,7 +73,7 @@ class Step[R]:
     done: bool = False
 
 
-class Procedure[R](Protocol):
+class Procedure(Protocol[R]):
     """How one kind of resource is worked on. `step` and `failed` are pure; the other two touch the world."""
 
     @property
@@ -131,6 +140,15 @@ class Operations:
         epoch, now = self._time.now(tx.connection)
         t = self._table
         tx.connection.execute(update(t).where(t.c.name == name).values(due=now, epoch=epoch))
+
+    def cancel(self, kind: type[C], name: str, ended: Callable[[C], bool]) -> C:
+        """Ask for the end of an operation: the wish is saved and looked at at once. One that has ended stays as it is."""
+        with self._store.write() as tx:
+            resource = tx.get(kind, name)
+            if ended(resource) or resource.cancel_requested:
+                return resource
+            self.wake(tx, name)
+            return tx.save(cast(C, replace(cast(Any, resource), cancel_requested=True)))
 
     def start(self) -> None:
         """Begin to work."""

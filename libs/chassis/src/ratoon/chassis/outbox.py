@@ -1,7 +1,7 @@
-"""The transactional outbox: a room's events commit with its state, and one relay at a time carries them to the log.
+"""The transactional outbox: a room's events commit with its state, one relay at a time carries them to the log.
 
-The relay asks for rows that are still there, never for "id > last": numbers do not follow the order of commits. A row
-goes when the log has it, so a crash in between publishes it twice, with the same event id.
+The relay asks for rows that are still there, never for "id > last": numbers do not follow the order of commits.
+A row goes when the log has it, so a crash in between publishes it twice, with the same event id.
 """
 
 from collections import defaultdict
@@ -48,6 +48,8 @@ SWEEP_S = 1.0
 LEASE_S = 10.0
 _BLOCKED_S = 2.0
 
+_Row = Row[tuple[int, str, bytes, bytes, str]]
+
 
 def outbox_tables(metadata: MetaData) -> tuple[Table, Table]:
     """The tables `outbox` and `outbox_lease`, the same in every room."""
@@ -77,7 +79,8 @@ _OUTBOX, _LEASE = outbox_tables(MetaData())
 
 def append(connection: Connection, record: Record) -> None:
     """Publish a record when, and only when, this transaction commits; RecordRefused when it is too large."""
-    row = {"topic": record.topic, "key": record.key, "value": record.value, "headers": headers_text(checked(record))}
+    headers = headers_text(checked(record))
+    row = {"topic": record.topic, "key": record.key, "value": record.value, "headers": headers}
     connection.execute(insert(_OUTBOX), row)
 
 
@@ -98,7 +101,9 @@ class Published:
 class Relay:
     """Carries one room's outbox to the log, on a thread of its own; one relay of a room works at a time."""
 
-    def __init__(self, name: str, database: Database, log: EventLog, clock: Clock, topics: Collection[Topic]) -> None:
+    def __init__(
+        self, name: str, database: Database, log: EventLog, clock: Clock, topics: Collection[Topic]
+    ) -> None:
         """`name` is the room's, `topics` are those that it owns: created here, each with its dead letters."""
         self._database, self._log, self._topics = database, log, list(topics)
         self._clock = clock
@@ -132,7 +137,7 @@ class Relay:
                 connection.execute(delete(_OUTBOX).where(_OUTBOX.c.id.in_(done)))
         return 0.0 if len(rows) == BATCH else SWEEP_S
 
-    def _pending(self, connection: Connection) -> Sequence[Row[tuple[int, str, bytes, bytes, str]]]:
+    def _pending(self, connection: Connection) -> Sequence[_Row]:
         now = self._clock.boot()
         self._blocked = {topic: until for topic, until in self._blocked.items() if until > now}
         query = select(_OUTBOX).order_by(_OUTBOX.c.id).limit(BATCH)
@@ -140,15 +145,15 @@ class Relay:
             query = query.where(_OUTBOX.c.topic.not_in(self._blocked))
         return connection.execute(query).all()
 
-    def _publish(self, rows: Sequence[Row[tuple[int, str, bytes, bytes, str]]]) -> list[int]:
-        """Append by topic; the ids of the rows that the log has now. A topic that fails does not stop the others."""
-        topics: dict[str, list[Row[tuple[int, str, bytes, bytes, str]]]] = defaultdict(list)
+    def _publish(self, rows: Sequence[_Row]) -> list[int]:
+        """Append by topic, so that one that fails does not stop the others; the ids of what the log has now."""
+        topics: dict[str, list[_Row]] = defaultdict(list)
         for row in rows:
             topics[row.topic].append(row)
         done: list[int] = []
         for topic, ours in topics.items():
             try:
-                self._log.append([Record(topic, each.key, each.value, headers_of(each.headers)) for each in ours])
+                self._log.append([Record(topic, row.key, row.value, headers_of(row.headers)) for row in ours])
             except LogUnavailable:
                 self.published.failures += 1
                 if done:
@@ -193,7 +198,8 @@ class _Lease:
         now = self._now(connection)
         row = connection.execute(select(_LEASE).with_for_update()).first()
         if row is None:
-            connection.execute(insert(_LEASE), {"name": "relay", "holder": self._me, "expires": now + LEASE_S})
+            ours = {"name": "relay", "holder": self._me, "expires": now + LEASE_S}
+            connection.execute(insert(_LEASE), ours)
             return True
         # An end further away than a whole lease was written before the machine restarted its clock.
         runs = now < row.expires <= now + LEASE_S

@@ -5,15 +5,18 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from ratoon.chassis.errors import InvalidArgument
+
+T = TypeVar("T")
 
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
 
 
 @dataclass(frozen=True)
-class Page[T]:
+class Page(Generic[T]):
     """Some items in order, and the token of the next page; empty at the end."""
 
     items: list[T]

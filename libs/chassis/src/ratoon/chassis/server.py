@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.descriptor_pool import Default as default_pool
@@ -25,6 +25,7 @@ from ratoon.chassis.rpc import status_of
 from ratoon.chassis.telemetry import RpcMetrics
 from ratoon.common.v1 import options_pb2
 
+T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 _PUBLIC = ("/grpc.health.v1.Health/",)
 _REFLECTION = "/grpc.reflection."
@@ -37,7 +38,7 @@ class Threads:
     def __init__(self, name: str, count: int = 8) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
-    async def __call__[T](self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    async def __call__(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a function there, in the context of this call."""
         work = partial(copy_context().run, partial(function, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

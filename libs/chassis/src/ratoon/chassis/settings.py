@@ -59,6 +59,11 @@ class RoomSettings(BaseSettings):
         """The room's own folder in the state."""
         return self.state / self.service
 
+    @property
+    def warm_folder(self) -> Path:
+        """Where the room's warm worker process listens."""
+        return run_folder(self.state) / f"{self.service}-warm"
+
     def peer(self, service: str) -> str:
         """The gRPC address of another service."""
         return self.peers.get(service) or socket_address(self.state, service)

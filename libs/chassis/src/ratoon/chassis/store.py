@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
@@ -48,6 +48,8 @@ class Resource(Protocol):
     @property
     def revision(self) -> int: ...
 
+
+T = TypeVar("T", bound=Resource)
 
 Encode = Callable[[object, str, int], Record]
 """A room's mapping of a domain event, its resource's name and revision, to a record of the event log."""
@@ -105,20 +107,20 @@ class Transaction:
         self._store = store
         self.connection = connection
 
-    def find[T: Resource](self, kind: type[T], name: str) -> T | None:
+    def find(self, kind: type[T], name: str) -> T | None:
         """The resource, or None."""
         table, adapter = self._store._kinds[kind]
         row = self.connection.execute(select(table.c.body).where(table.c.name == name)).first()
         return None if row is None else cast(T, adapter.validate_json(row.body))
 
-    def get[T: Resource](self, kind: type[T], name: str) -> T:
+    def get(self, kind: type[T], name: str) -> T:
         """The resource; NotFound when there is none."""
         found = self.find(kind, name)
         if found is None:
             raise NotFound(f"{name} does not exist.", reason=f"{_upper(kind)}_NOT_FOUND")
         return found
 
-    def create[T: Resource](self, resource: T, request_id: str = "") -> tuple[T, bool]:
+    def create(self, resource: T, request_id: str = "") -> tuple[T, bool]:
         """Add a resource. Returns it and whether it is new: a request_id that was used gives the first one again."""
         table, adapter = self._store._kinds[type(resource)]
         parent = parent_of(resource.name)
@@ -142,7 +144,7 @@ class Transaction:
             raise Aborted(f"{resource.name} was created by somebody else just now; read it again.") from None
         return resource, True
 
-    def save[T: Resource](self, resource: T) -> T:
+    def save(self, resource: T) -> T:
         """Replace a resource whose revision is still the stored one; Aborted when somebody else was first."""
         table, adapter = self._store._kinds[type(resource)]
         saved = replace(cast(Any, resource), revision=resource.revision + 1, update_time=self._store._clock.now())
@@ -155,7 +157,7 @@ class Transaction:
             raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
         return cast(T, saved)
 
-    def page[T: Resource](self, kind: type[T], parent: str, size: int = 0, token: str = "") -> Page[T]:
+    def page(self, kind: type[T], parent: str, size: int = 0, token: str = "") -> Page[T]:
         """The resources of a parent, oldest first; `-` as an id in the parent matches none: listings are exact."""
         table, adapter = self._store._kinds[kind]
         listing, limit = f"{table.name}:{parent}", page_size(size)
@@ -171,7 +173,7 @@ class Transaction:
         following = self._store._tokens.seal(listing, [rows[-1].create_time, rows[-1].name]) if more else ""
         return Page([cast(T, adapter.validate_json(row.body)) for row in rows], following)
 
-    def all[T: Resource](self, kind: type[T], parent: str) -> list[T]:
+    def all(self, kind: type[T], parent: str) -> list[T]:
         """Every resource of a parent, oldest first; for collections that stay small."""
         table, adapter = self._store._kinds[kind]
         query = select(table.c.body).where(table.c.parent == parent).order_by(table.c.create_time, table.c.name)

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
 from ratoon.chassis.server import Threads
 from ratoon.chassis.store import Resource, Store
 
+T = TypeVar("T", bound=Resource)
 _SWEEP_S = 0.5
 
 
@@ -34,7 +36,7 @@ class Changes:
             loop.call_soon_threadsafe(event.set)
 
 
-async def watch[T: Resource](
+async def watch(
     store: Store, changes: Changes, threads: Threads, kind: type[T], name: str, revision: int, ended: Callable[[T], bool]
 ) -> AsyncIterator[T]:
     """Each state newer than `revision`, the current one first; ends after a state that is `ended`.
@@ -51,6 +53,6 @@ async def watch[T: Resource](
         await changes.next()
 
 
-def _read[T: Resource](store: Store, kind: type[T], name: str) -> T:
+def _read(store: Store, kind: type[T], name: str) -> T:
     with store.read() as tx:
         return tx.get(kind, name)

@@ -1,0 +1,1 @@
+"""What can be done with models and versions: one function a use case."""

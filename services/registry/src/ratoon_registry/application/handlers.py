@@ -1,0 +1,158 @@
+"""One function a use case: the message first, the ports after."""
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.errors import InvalidArgument
+from ratoon.chassis.names import checked_id, matched, parent_of, uuid7
+from ratoon.chassis.operations import Operations
+from ratoon.chassis.paging import Page
+from ratoon.chassis.store import Store, Transaction
+from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
+from ratoon_registry.domain.errors import AliasReserved, ParentMismatch, VersionNotReady
+from ratoon_registry.domain.events import AliasMoved
+from ratoon_registry.domain.models import PRODUCTION, Alias, AliasChange, Model, VersionId, next_version_id
+from ratoon_registry.domain.versions import ModelVersion, State
+
+MODEL = "projects/*/models/*"
+VERSION = f"{MODEL}/versions/*"
+ALIAS = f"{MODEL}/aliases/*"
+
+
+def create_model(command: CreateModel, store: Store, clock: Clock) -> Model:
+    """Begin a line of versions."""
+    matched(command.parent, "projects/*", "parent")
+    now = clock.now()
+    name = f"{command.parent}/models/{checked_id(command.model_id, 'model_id')}"
+    with store.write() as tx:
+        model, _ = tx.create(Model(name, now, now, command.display_name), command.request_id)
+    return model
+
+
+def get_model(name: str, store: Store) -> Model:
+    """One model."""
+    matched(name, MODEL)
+    with store.read() as tx:
+        return tx.get(Model, name)
+
+
+def list_models(parent: str, size: int, token: str, store: Store) -> Page[Model]:
+    """The models of a project, oldest first."""
+    matched(parent, "projects/*", "parent")
+    with store.read() as tx:
+        return tx.page(Model, f"{parent}", size, token)
+
+
+def create_version(command: CreateVersion, store: Store, operations: Operations, clock: Clock) -> ModelVersion:
+    """Register an artifact; from the commit on it is verified."""
+    if not command.artifact_digest:
+        raise InvalidArgument("artifact_digest is missing.", reason="ARTIFACT_MISSING", field="artifact_digest")
+    now = clock.now()
+    with store.write() as tx:
+        tx.get(Model, command.parent)
+        version = ModelVersion(
+            name=f"{command.parent}/versions/{_version_id(tx, command)}",
+            create_time=now,
+            update_time=now,
+            artifact_digest=command.artifact_digest,
+            golden_source_digest=command.golden_source_digest,
+            lineage=command.lineage,
+            changelog=command.changelog,
+            scores=command.scores,
+        )
+        version, new = tx.create(version, command.request_id)
+        if new:
+            operations.begin(tx, version)
+    return version
+
+
+def get_version(name: str, store: Store) -> ModelVersion:
+    """One version."""
+    matched(name, VERSION)
+    with store.read() as tx:
+        return tx.get(ModelVersion, name)
+
+
+def list_versions(parent: str, size: int, token: str, store: Store) -> Page[ModelVersion]:
+    """The versions of a model, oldest first."""
+    matched(parent, MODEL, "parent")
+    with store.read() as tx:
+        return tx.page(ModelVersion, parent, size, token)
+
+
+def cancel_version(name: str, operations: Operations) -> ModelVersion:
+    """Call a verification off; one that has ended stays as it is."""
+    return operations.cancel(ModelVersion, name, lambda version: version.state.ended)
+
+
+def set_alias(command: SetAlias, store: Store, clock: Clock) -> Alias:
+    """Move an alias, and keep the move in its history."""
+    model, alias_id = parent_of(command.name), matched(command.name, ALIAS)[2]
+    if alias_id == PRODUCTION and not command.by_serving:
+        raise AliasReserved("The alias production records what serves: start a rollout, which moves it at its end.")
+    now = clock.now()
+    with store.write() as tx:
+        _check_takes_alias(tx, model, command.version)
+        before = tx.find(Alias, command.name)
+        if before is not None and before.version == command.version:
+            return before
+        change = AliasChange(
+            name=f"{model}/aliasChanges/{uuid7()}",
+            create_time=now,
+            update_time=now,
+            alias=command.name,
+            from_version=before.version if before else "",
+            to_version=command.version,
+            reason=command.reason,
+            principal=command.principal,
+        )
+        _, new = tx.create(change, command.request_id)
+        if not new:
+            return tx.get(Alias, command.name)
+        alias = _moved(tx, before, Alias(command.name, now, now, command.version))
+        tx.publish(AliasMoved(change.from_version, change.to_version), alias)
+    return alias
+
+
+def get_alias(name: str, store: Store) -> Alias:
+    """One alias."""
+    matched(name, ALIAS)
+    with store.read() as tx:
+        return tx.get(Alias, name)
+
+
+def list_aliases(parent: str, size: int, token: str, store: Store) -> Page[Alias]:
+    """The aliases of a model."""
+    matched(parent, MODEL, "parent")
+    with store.read() as tx:
+        return tx.page(Alias, parent, size, token)
+
+
+def list_alias_changes(parent: str, size: int, token: str, store: Store) -> Page[AliasChange]:
+    """Every move of every alias of a model, oldest first."""
+    matched(parent, MODEL, "parent")
+    with store.read() as tx:
+        return tx.page(AliasChange, parent, size, token)
+
+
+def _version_id(tx: Transaction, command: CreateVersion) -> VersionId:
+    """The id asked for, or the next one of the version that this continues."""
+    if command.version_id:
+        return VersionId.parse(command.version_id)
+    parent = command.lineage.parent_version
+    if parent and parent_of(parent) != command.parent:
+        raise ParentMismatch(f"{parent} is no version of {command.parent}.")
+    existing = [VersionId.parse(matched(v.name, VERSION)[2]) for v in tx.all(ModelVersion, command.parent)]
+    return next_version_id(existing, VersionId.parse(matched(parent, VERSION)[2]) if parent else None)
+
+
+def _check_takes_alias(tx: Transaction, model: str, version_name: str) -> None:
+    if parent_of(version_name) != model:
+        raise InvalidArgument(f"{version_name} is no version of {model}.", reason="BAD_NAME", field="version")
+    version = tx.get(ModelVersion, version_name)
+    if version.state is not State.READY:
+        raise VersionNotReady(f"{version_name} is {version.state}; only a READY version takes an alias.")
+
+
+def _moved(tx: Transaction, before: Alias | None, after: Alias) -> Alias:
+    if before is None:
+        return tx.create(after)[0]
+    return tx.save(Alias(after.name, before.create_time, after.update_time, after.version, before.revision))

@@ -1,0 +1,29 @@
+"""Puts the registry together: the only file that knows concrete adapters."""
+
+from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.identity import make_signing_key
+from ratoon.chassis.jobs import LocalJobs
+from ratoon.registry.v1.registry_service_pb2_grpc import add_RegistryServiceServicer_to_server
+from ratoon_registry import mapping
+from ratoon_registry.adapters import tables
+from ratoon_registry.adapters.verification import JobVerification
+from ratoon_registry.application.procedures import VersionProcedure
+from ratoon_registry.entrypoints.grpc import RegistryServicer
+from ratoon_registry.settings import Settings
+
+
+def build(settings: Settings, platform: Platform) -> App:
+    """The registry, ready to run."""
+    base = Foundation(settings, platform, tables.METADATA)
+    store = base.store(tables.RESOURCES, mapping.event)
+    verification = JobVerification(
+        LocalJobs(settings.folder / "jobs"),
+        settings.artifacts_url,
+        make_signing_key(settings.keys),
+        settings.warm_folder,
+        settings.golden_count,
+    )
+    operations = base.operations(store, [VersionProcedure(verification)])
+    servicer = RegistryServicer(store, operations, base.changes(store), base.threads, base.clock)
+    rpc = Rpc("ratoon.registry.v1.RegistryService", add_RegistryServiceServicer_to_server, servicer)
+    return base.app([rpc], [operations])

@@ -1,0 +1,125 @@
+"""Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
+
+from datetime import datetime
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ratoon.chassis.events import record_of
+from ratoon.common.v1 import progress_pb2
+from ratoon.events.ports import Record
+from ratoon.registry.v1 import model_pb2, model_version_pb2, registry_events_pb2, registry_service_pb2
+from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
+from ratoon_registry.domain.events import AliasMoved
+from ratoon_registry.domain.models import Alias, AliasChange, Model
+from ratoon_registry.domain.versions import Cancelled, Failed, Lineage, ModelVersion, Registered
+
+
+def model(value: Model) -> model_pb2.Model:
+    """A model as callers see it."""
+    return model_pb2.Model(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        display_name=value.display_name,
+        etag=str(value.revision),
+    )
+
+
+def version(value: ModelVersion) -> model_version_pb2.ModelVersion:
+    """A version as callers see it."""
+    seen = model_version_pb2.ModelVersion(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        state=model_version_pb2.ModelVersion.State.Value(f"STATE_{value.state}"),
+        artifact_digest=value.artifact_digest,
+        lineage=model_version_pb2.Lineage(**vars(value.lineage)),
+        changelog=value.changelog,
+        progress=progress_pb2.Progress(fraction=value.progress.fraction, message=value.progress.message),
+        signature_digest=value.signature_digest,
+        golden_digest=value.golden_digest,
+        parameter_count=value.parameter_count,
+        size_bytes=value.size_bytes,
+        golden_source_digest=value.golden_source_digest,
+        scores=value.scores,
+    )
+    if value.failure_reason:
+        seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
+    return seen
+
+
+def alias(value: Alias) -> model_pb2.Alias:
+    """An alias as callers see it."""
+    return model_pb2.Alias(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        version=value.version,
+    )
+
+
+def alias_change(value: AliasChange) -> model_pb2.AliasChange:
+    """A move of an alias as callers see it."""
+    return model_pb2.AliasChange(
+        alias=value.alias,
+        change_time=_time(value.create_time),
+        from_version=value.from_version,
+        to_version=value.to_version,
+        reason=value.reason,
+        principal=value.principal,
+    )
+
+
+def create_model(request: registry_service_pb2.CreateModelRequest) -> CreateModel:
+    """What is asked."""
+    return CreateModel(request.parent, request.model_id, request.model.display_name, request.request_id)
+
+
+def create_version(request: registry_service_pb2.CreateModelVersionRequest) -> CreateVersion:
+    """What is asked."""
+    asked = request.model_version
+    return CreateVersion(
+        parent=request.parent,
+        version_id=request.model_version_id,
+        artifact_digest=asked.artifact_digest,
+        golden_source_digest=asked.golden_source_digest,
+        lineage=Lineage(**{field: getattr(asked.lineage, field) for field in Lineage.__dataclass_fields__}),
+        changelog=asked.changelog,
+        scores=dict(asked.scores),
+        request_id=request.request_id,
+    )
+
+
+def set_alias(request: registry_service_pb2.SetAliasRequest, principal: str, by_serving: bool) -> SetAlias:
+    """What is asked, and by whom."""
+    return SetAlias(request.name, request.version, request.reason, principal, by_serving, request.request_id)
+
+
+def event(happened: object, name: str, revision: int) -> Record:
+    """A domain event as a record of its topic."""
+    return record_of("registry", _envelope(happened, name, revision))
+
+
+def _envelope(happened: object, name: str, revision: int) -> Message:
+    pb = registry_events_pb2
+    match happened:
+        case Registered(digest):
+            registered = pb.ModelVersionRegistered(artifact_digest=digest)
+            return pb.ModelVersionEvent(name=name, revision=revision, registered=registered)
+        case Failed(reason):
+            return pb.ModelVersionEvent(name=name, revision=revision, failed=pb.ModelVersionFailed(reason=reason))
+        case Cancelled():
+            return pb.ModelVersionEvent(name=name, revision=revision, cancelled=pb.ModelVersionCancelled())
+        case AliasMoved(before, after):
+            return pb.AliasEvent(name=name, revision=revision, moved=pb.AliasMoved(from_version=before, to_version=after))
+    raise TypeError(f"{happened!r} is no event of the registry")
+
+
+def _time(value: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(value)
+    return stamp
