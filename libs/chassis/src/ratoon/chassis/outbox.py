@@ -1,7 +1,7 @@
-"""The transactional outbox: a room's events commit with its state, one relay at a time carries them to the log.
+"""The transactional outbox: events commit with the room's state, one relay at a time carries them to the log.
 
-The relay asks for rows that are still there, never for "id > last": numbers do not follow the order of commits.
-A row goes when the log has it, so a crash in between publishes it twice, with the same event id.
+The relay asks for rows that are still there, never for "id > last": numbers do not follow the order of
+commits. A row goes when the log has it, so a crash in between publishes it twice, with the same event id.
 """
 
 from collections import defaultdict
@@ -146,7 +146,7 @@ class Relay:
         return connection.execute(query).all()
 
     def _publish(self, rows: Sequence[_Row]) -> list[int]:
-        """Append by topic, so that one that fails does not stop the others; the ids of what the log has now."""
+        """Append by topic, so that one that fails does not stop others; the ids of what the log has now."""
         topics: dict[str, list[_Row]] = defaultdict(list)
         for row in rows:
             topics[row.topic].append(row)

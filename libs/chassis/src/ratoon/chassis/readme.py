@@ -1,0 +1,47 @@
+"""Keeps the settings table of each room's README true: `python -m ratoon.chassis.readme [--check] services/*/README.md`."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from ratoon.chassis.settings import RoomSettings
+
+_BEGIN, _END = "<!-- settings -->\n", "<!-- /settings -->"
+
+
+def table(settings: type[RoomSettings]) -> str:
+    """The Markdown table of a room's environment variables."""
+    prefix = settings.model_config.get("env_prefix", "")
+    rows = [
+        f"| `{prefix}{name.upper()}` | {'' if field.default in ('', {}) else f'`{field.default}`'} | {field.description} |"
+        for name, field in settings.model_fields.items()
+        if name != "service"
+    ]
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def updated(readme: str, settings: type[RoomSettings]) -> str:
+    """The README with a fresh table between its two marks."""
+    before, _, rest = readme.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}{table(settings)}{_END}{after}"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the tables, or with `--check` only say which are stale; the exit status."""
+    stale = []
+    for path in (Path(a) for a in arguments if a != "--check"):
+        settings = importlib.import_module(f"ratoon_{path.parent.name}.settings").Settings
+        fresh = updated(path.read_text(), settings)
+        if fresh != path.read_text():
+            stale.append(str(path))
+            if "--check" not in arguments:
+                path.write_text(fresh)
+    if stale and "--check" in arguments:
+        print(f"Stale settings tables: {', '.join(stale)}; run: python -m ratoon.chassis.readme services/*/README.md")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
