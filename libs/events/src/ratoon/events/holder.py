@@ -1,6 +1,6 @@
 """Who holds a lease: a name from which everyone on the machine can tell that the holder's process has ended.
 
-So a killed process is followed at once instead of after its lease; fencing numbers keep that safe in any case.
+So a killed process is followed at once instead of after its lease; fencing keeps that safe in any case.
 """
 
 import os

@@ -1,11 +1,11 @@
 """What an event log can do, whichever one it is. What Apache Kafka cannot do stands here for no log.
 
-    EventLogError
-    ├── LogUnavailable   the broker or the file is away: nothing is lost, try again
-    ├── UnknownTopic     nobody has created the topic
-    ├── Fenced           another consumer of the group has taken over
-    ├── RecordRefused    a record that this log will never take
-    └── MalformedEvent   a record that is no CloudEvent
+EventLogError
+├── LogUnavailable   the broker or the file is away: nothing is lost, try again
+├── UnknownTopic     nobody has created the topic
+├── Fenced           another consumer of the group has taken over
+├── RecordRefused    a record that this log will never take
+└── MalformedEvent   a record that is no CloudEvent
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -113,16 +113,16 @@ class Delivery:
 
 
 class Subscription(Protocol):
-    """One consumer of a group; used by one thread. A partition is read by one consumer of a group at a time."""
+    """One consumer of a group, for one thread. A partition is read by one consumer of a group at a time."""
 
     def poll(
         self, timeout_s: float, max_records: int = 500, held: Collection[Partition] = ()
     ) -> Sequence[Delivery]:
-        """The next records, in order within each partition, none of partitions held back; empty after the timeout."""
+        """The next records, in order within each partition, none of those held; empty after the timeout."""
         ...
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Remember for the group the next offset of each partition; Fenced when another one has taken over."""
+        """Remember the group's next offset of each partition; Fenced when another consumer has taken over."""
         ...
 
     def seek(self, partition: Partition, offset: int) -> None:
@@ -170,6 +170,6 @@ def checked(record: Record) -> Record:
         raise RecordRefused(f"A record for {record.topic} has no key; use the name of its resource.")
     if size > MAX_RECORD_BYTES:
         raise RecordRefused(
-            f"A record for {record.topic} has {size:,} bytes, more than {MAX_RECORD_BYTES:,}; send a digest instead."
+            f"A record for {record.topic} has {size:,} bytes, more than {MAX_RECORD_BYTES:,}: send a digest."
         )
     return record

@@ -10,7 +10,7 @@ _LONGEST_PAUSE_S = 5.0
 
 
 class Worker:
-    """Runs `step`, waits as many seconds as it returns or until woken, and again. Errors only make it pause longer."""
+    """Runs `step`, waits as many seconds as it returns or until woken, and again; longer after an error."""
 
     def __init__(self, name: str, step: Callable[[], float]) -> None:
         self._name, self._step = name, step
@@ -57,10 +57,9 @@ class Worker:
             pause = self._step()
         except Exception as error:
             self._failures += 1
-            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._failures, 10))
             log = _LOG.warning if self._failures in (1, 10) else _LOG.debug
-            log("%s: %s: %s; trying again", self._name, type(error).__name__, error, exc_info=self._failures == 10)
-            return pause
+            log("%s: %s: %s", self._name, type(error).__name__, error, exc_info=self._failures == 10)
+            return min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * float(2 ** min(self._failures, 10)))
         if self._failures:
             _LOG.info("%s: works again after %d failures", self._name, self._failures)
         self._failures = 0
