@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from ratoon.chassis.migrations import create_common_tables_v1, create_resource_table_v1
+from ratoon.chassis.migrations import create_common_tables_v1, create_resource_table_v1, drop_common_tables_v1
 
 revision = "0001"
 down_revision = None
@@ -17,5 +17,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop all that this made; the registry's data go with it."""
-    for name in ("models", "model_versions", "aliases", "alias_changes", "operations", "outbox", "inbox"):
+    for name in ("models", "model_versions", "aliases", "alias_changes"):
         op.drop_table(name)
+    drop_common_tables_v1(op)

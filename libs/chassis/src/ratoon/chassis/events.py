@@ -16,7 +16,6 @@ from ratoon.common.v1 import options_pb2
 from ratoon.events import inbox
 from ratoon.events.cloudevents import Event
 from ratoon.events.embedded import EmbeddedLog
-from ratoon.events.kafka import KafkaLog, KafkaSettings
 from ratoon.events.ports import EventLog, Record, Topic
 
 
@@ -62,8 +61,10 @@ def topics_of(service: str) -> list[Topic]:
 def open_log(settings: RoomSettings, clock: Clock) -> EventLog:
     """The event log of this installation: Kafka by URL, else the embedded one in the state folder."""
     if settings.events.startswith("kafka://"):
+        from ratoon.events.kafka import KafkaLog, KafkaSettings
+
         return KafkaLog(KafkaSettings(bootstrap=settings.events.removeprefix("kafka://")))
-    return EmbeddedLog(settings.state / "events.db", clock)
+    return EmbeddedLog(settings.state / "events", clock)
 
 
 def relay(settings: RoomSettings, database: Database, log: EventLog, clock: Clock) -> outbox.Relay:

@@ -77,6 +77,29 @@ def create_common_tables_v1(op: Alembic) -> None:
         sa.Column("holder", sa.String(200), nullable=False),
         sa.Column("expires", sa.Float, nullable=False),
     )
+    op.create_table(
+        "inbox_events",
+        sa.Column("consumer_group", sa.String(100), primary_key=True),
+        sa.Column("event_id", sa.String(255), primary_key=True),
+        sa.Column("outcome", sa.String(20), nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_inbox_events_time", "inbox_events", ["time"])
+    op.create_table(
+        "inbox_revisions",
+        sa.Column("consumer_group", sa.String(100), primary_key=True),
+        sa.Column("topic", sa.String(200), primary_key=True),
+        sa.Column("key", sa.LargeBinary(1024), primary_key=True),
+        sa.Column("revision", sa.BigInteger, nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_inbox_revisions_time", "inbox_revisions", ["time"])
+
+
+def drop_common_tables_v1(op: Alembic) -> None:
+    """Drop what `create_common_tables_v1` made."""
+    for name in ("operations", "outbox", "outbox_lease", "inbox_events", "inbox_revisions"):
+        op.drop_table(name)
 
 
 def create_resource_table_v1(op: Alembic, name: str) -> None:

@@ -1,0 +1,96 @@
+"""Answer ids: signed names of answers, made by the gateway and checked offline by whoever takes feedback on them.
+
+An id is `<uuid7>~<project>~<model>~<version>~<segment>~<seal>`: safe in URLs and headers, sealed by an HMAC under a
+secret that gateway and flywheel share (a file beside the service keys, 0600). It knows no traffic and no feedback.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from base64 import urlsafe_b64encode
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ratoon.chassis.errors import FailedPrecondition, InvalidArgument
+from ratoon.chassis.names import uuid7
+
+SECRET_FILE = "answers.secret"
+_PREFIXES = ("chatcmpl-", "cmpl-")
+_SEAL_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerName:
+    """What an answer id says."""
+
+    id: str
+    """The id itself, without what OpenAI's routes put before it (`chatcmpl-`)."""
+    version: str
+    """`projects/{project}/models/{model}/versions/{version}`."""
+    segment: str
+    """`projects/{project}/trafficSegments/{segment}`; an answer that took very long may stand in a later one."""
+
+    @property
+    def project(self) -> str:
+        """The id of the project."""
+        return self.version.split("/")[1]
+
+
+class AnswerIds:
+    """Makes and reads answer ids under one secret."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    @staticmethod
+    def of_folder(folder: Path) -> "AnswerIds":
+        """With the secret in the folder of keys; the first to ask makes it."""
+        path = folder / SECRET_FILE
+        if not path.exists():
+            _make_secret(path)
+        if path.stat().st_mode & 0o077:
+            raise FailedPrecondition(f"{path} can be read by others; run: chmod 600 {path}", reason="KEY_TOO_OPEN")
+        return AnswerIds(path.read_bytes())
+
+    def mint(self, version: str, segment: str) -> str:
+        """A new id for an answer by this version that will stand in this segment (both are resource names)."""
+        parts = version.split("/")
+        body = f"{uuid7().hex}~{parts[1]}~{parts[3]}~{parts[5]}~{segment.rpartition('/')[2]}"
+        return f"{body}~{self._seal(body)}"
+
+    def read(self, answer_id: str) -> AnswerName:
+        """What an id says; InvalidArgument when it was not made here."""
+        for prefix in _PREFIXES:
+            answer_id = answer_id.removeprefix(prefix)
+        body, _, seal = answer_id.rpartition("~")
+        parts = body.split("~")
+        if len(parts) != 5 or not hmac.compare_digest(seal.encode(), self._seal(body).encode()):
+            raise InvalidArgument(
+                "This is no answer id of this installation; take it from the header x-ratoon-answer-id.",
+                reason="BAD_ANSWER_ID",
+                field="id",
+            )
+        _, project, model, version, segment = parts
+        return AnswerName(
+            answer_id,
+            f"projects/{project}/models/{model}/versions/{version}",
+            f"projects/{project}/trafficSegments/{segment}",
+        )
+
+    def _seal(self, body: str) -> str:
+        seal = hmac.digest(self._secret, body.encode(), hashlib.sha256)[:_SEAL_BYTES]
+        return urlsafe_b64encode(seal).decode().rstrip("=")
+
+
+def _make_secret(path: Path) -> None:
+    """Write a fresh secret, unless another process was first."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as sink:
+        sink.write(secrets.token_bytes(32))
+    with suppress(FileExistsError):
+        os.link(temporary, path)
+    temporary.unlink()
