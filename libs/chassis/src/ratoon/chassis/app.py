@@ -49,6 +49,18 @@ class Background(Protocol):
         ...
 
 
+class Listener(Protocol):
+    """Something that serves on the event loop beside the room's own gRPC server."""
+
+    async def start(self) -> None:
+        """Bind and begin."""
+        ...
+
+    async def stop(self) -> None:
+        """Take nothing new, let what is open end (to a bound), and return."""
+        ...
+
+
 @dataclass(frozen=True)
 class Platform:
     """What a process gives to each of its rooms."""
@@ -85,6 +97,10 @@ class App:
     database: Database
     background: Sequence[Background] = field(default_factory=tuple)
     """In the order they start; they stop in the reverse order."""
+    listeners: Sequence[Listener] = field(default_factory=tuple)
+    """They start last and stop first."""
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    """The event loop that this room would like its process to have."""
 
 
 class Foundation:
@@ -138,7 +154,9 @@ def run(process: str, apps: Sequence[App], metrics: str = "", registry: Collecto
     if metrics and registry is not None:
         host, _, port = metrics.rpartition(":")
         start_http_server(int(port), addr=host or "127.0.0.1", registry=registry)
-    asyncio.run(_until_signalled(process, apps))
+    factory = next((app.loop_factory for app in apps if app.loop_factory), None)
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_until_signalled(process, apps))
 
 
 async def live(process: str, apps: Sequence[App], stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -175,16 +193,18 @@ async def _start(app: App) -> tuple[aio.Server, health.aio.HealthServicer]:
     await server.start()
     for part in app.background:
         part.start()
+    for listener in app.listeners:
+        await listener.start()
     for name in ["", *names]:
         await wellness.set(name, health_pb2.HealthCheckResponse.SERVING)
     return server, wellness
 
 
-
-
 async def _drain(app: App, server: aio.Server, wellness: health.aio.HealthServicer) -> None:
-    """Readiness off, then consumers, operations and relay, then the server, then the database."""
+    """Readiness off, then listeners, consumers, operations and relay, then the server, then the database."""
     await wellness.enter_graceful_shutdown()
+    for listener in reversed(app.listeners):
+        await listener.stop()
     for part in reversed(app.background):
         await asyncio.to_thread(part.stop)
     await server.stop(_GRACE_S)

@@ -25,6 +25,8 @@ from ratoon.chassis.errors import FailedPrecondition, Unauthenticated
 
 ISSUER_FOR_OTHERS = "gateway"
 ANY_PROJECT = "-"
+OTHER_KEYS = ("operator",)
+"""Files of the key folder that are no service's key: the operator's API key of the first start."""
 _SERVICE_TOKEN_S = 120
 _LEEWAY_S = 10
 
@@ -136,7 +138,8 @@ def make_keys(folder: Path, services: Iterable[str]) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = [service for service in services if _make_key(folder / f"{service}.key")]
     if made or not (folder / "public.json").exists():
-        halves = {path.stem: _public_text(load_key(path)) for path in sorted(folder.glob("*.key"))}
+        ours = [path for path in sorted(folder.glob("*.key")) if path.stem not in OTHER_KEYS]
+        halves = {path.stem: _public_text(load_key(path)) for path in ours}
         temporary = folder / ".public.json"
         temporary.write_text(json.dumps(halves, indent=1))
         temporary.replace(folder / "public.json")
