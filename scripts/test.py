@@ -1,0 +1,119 @@
+"""The tests, tier by tier from fast to slow: one pytest a tier, the time of each, and one verdict.
+
+Owns which folders make a tier. Knows nothing of what they test.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TIERS = {
+    "unit": ("libs/*/tests/unit", "services/*/tests/unit", "tests/unit"),
+    "contract": ("tests/contract",),
+    "integration": ("libs/*/tests/integration", "services/*/tests/integration", "tests/integration"),
+    "e2e": ("tests/e2e",),
+}
+# Nothing may be fetched and nothing reported while tests run.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+NOTHING_COLLECTED = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a tier went; seconds are wall-clock."""
+
+    tier: str
+    status: int
+    seconds: float
+    passed: int
+    failed: int
+    skipped: int
+
+
+def main() -> int:
+    """Run the tiers named on the command line, else all; what follows `--` goes to pytest."""
+    cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    wanted, extra = sys.argv[1:cut] or list(TIERS), sys.argv[cut + 1 :]
+    if unknown := set(wanted) - set(TIERS):
+        print(f"test: no such tier: {', '.join(sorted(unknown))}; there are {', '.join(TIERS)}")
+        return 2
+    outcomes = [run(tier, folders, extra) for tier in wanted if (folders := present(tier))]
+    report(outcomes)
+    return 1 if any(outcome.status for outcome in outcomes) else 0
+
+
+def present(tier: str) -> list[str]:
+    """Return the folders of `tier` that exist, relative to the root."""
+    found = [
+        path
+        for pattern in TIERS[tier]
+        for path in sorted(ROOT.glob(pattern))
+        if any(path.glob("**/test_*.py"))
+    ]
+    return [str(path.relative_to(ROOT)) for path in found]
+
+
+def run(tier: str, folders: list[str], extra: list[str]) -> Outcome:
+    """Run one tier and return how it went."""
+    print(f"\n── {tier}: {len(folders)} folders ──", flush=True)
+    results = ROOT / ".pytest_cache" / f"{tier}.xml"
+    results.unlink(missing_ok=True)
+    started = time.monotonic()
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--durations=5",
+        f"--junitxml={results}",
+        *extra,
+        *folders,
+    ]
+    status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, env=os.environ | QUIET).returncode
+    seconds = time.monotonic() - started
+    if status == NOTHING_COLLECTED and extra:
+        status = 0
+    return Outcome(tier, status, seconds, *counts(results))
+
+
+def counts(results: Path) -> tuple[int, int, int]:
+    """Return (passed, failed, skipped) from a JUnit file; zeros where pytest wrote none."""
+    if not results.exists():
+        return 0, 0, 0
+    suites = ElementTree.parse(results).iter("testsuite")
+    totals = [
+        [int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")] for suite in suites
+    ]
+    tests, failures, errors, skipped = (sum(column) for column in zip(*totals, strict=True))
+    return tests - failures - errors - skipped, failures + errors, skipped
+
+
+def report(outcomes: list[Outcome]) -> None:
+    """Print one line a tier and the total."""
+    print("\n── tests ──")
+    for one in outcomes:
+        verdict = "FAILED" if one.status else "ok"
+        print(
+            f"{one.tier:12} {verdict:7} {one.passed:5} passed {one.failed:4} failed {one.skipped:4} skipped"
+            f" {one.seconds:7.1f} s"
+        )
+    failed = [one.tier for one in outcomes if one.status]
+    print(
+        f"{'all':12} {'FAILED' if failed else 'ok':7} {sum(one.passed for one in outcomes):5} passed"
+        f" {sum(one.failed for one in outcomes):4} failed {sum(one.skipped for one in outcomes):4} skipped"
+        f" {sum(one.seconds for one in outcomes):7.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
