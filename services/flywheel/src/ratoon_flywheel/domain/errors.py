@@ -1,0 +1,71 @@
+"""What can be wrong, in the flywheel's own words.
+
+FlywheelError
+├── BadProject          a setting of a project that cannot be
+├── BadPolicy           a setting of a policy that cannot be
+├── StaleEtag           somebody changed it since it was read
+├── BadFeedback         feedback that says nothing, or cannot be
+├── UnknownAnswer       an answer id of another project
+├── BadSegment          a traffic segment that cannot be
+├── BadSource           a source of another project
+└── RunEnded            a pipeline run that cannot be cancelled any more
+"""
+
+
+class FlywheelError(Exception):
+    """Any refusal of the flywheel; `field` names the field at fault, if one is."""
+
+    code = "FAILED_PRECONDITION"
+    reason = "FLYWHEEL_ERROR"
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class BadProject(FlywheelError):
+    """A setting of a project that cannot be."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_PROJECT"
+
+
+class BadPolicy(FlywheelError):
+    """A setting of a policy that cannot be."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_POLICY"
+
+
+class StaleEtag(FlywheelError):
+    """Somebody changed it since it was read."""
+
+    code, reason = "ABORTED", "STALE_ETAG"
+
+
+class BadFeedback(FlywheelError):
+    """Feedback that says nothing, or cannot be."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_FEEDBACK"
+
+
+class UnknownAnswer(FlywheelError):
+    """An answer id of another project."""
+
+    code, reason = "NOT_FOUND", "ANSWER_NOT_FOUND"
+
+
+class BadSegment(FlywheelError):
+    """A traffic segment that cannot be."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_TRAFFIC_SEGMENT"
+
+
+class BadSource(FlywheelError):
+    """A source of another project."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_SOURCE"
+
+
+class RunEnded(FlywheelError):
+    """A pipeline run that cannot be cancelled any more."""
+
+    reason = "PIPELINE_RUN_ENDED"

@@ -1,0 +1,179 @@
+"""What a pipeline run asks other rooms to do: one order a stage, computed from what the run made so far."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
+from ratoon_flywheel.domain.projects import Project, TrainingDefaults
+
+MOST_OLD_DOMAINS = 3
+"""On how many earlier test parts a candidate must hold."""
+_OLD_SHARE, _VALIDATION_SHARE = 0.45, 0.05
+
+
+@dataclass(frozen=True)
+class BuildDataset:
+    """Curate sources, or the corrected traffic of a window, into a dataset version."""
+
+    project: Project
+    sources: tuple[str, ...]
+    window: Window | None
+
+
+@dataclass(frozen=True)
+class FreezeLabels:
+    """Make a label set of the labels that came with a dataset version."""
+
+    project: Project
+    dataset_version: str
+    from_feedback: bool
+
+
+@dataclass(frozen=True)
+class MakeSplit:
+    """Split a dataset version; `ratios` are the shares of training, validation and test."""
+
+    dataset_version: str
+    label_set_digest: str
+    by_time: bool
+    ratios: tuple[float, float, float]
+    seed: int
+    replay_split: str
+    replay_count: int
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train on a split, from scratch or on from the artifact in production; zero leaves a value to the recipe."""
+
+    project: str
+    train_digest: str
+    validation_digest: str
+    base_artifact_digest: str
+    labels: tuple[str, ...]
+    defaults: TrainingDefaults
+    epochs: float
+
+
+class RuleKind(StrEnum):
+    """What the gate asks on a domain."""
+
+    BEATS_MAJORITY = "BEATS_MAJORITY"
+    BETTER = "BETTER"
+    NOT_WORSE = "NOT_WORSE"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A population that the model must serve, by the split whose test part stands for it, and what is asked there."""
+
+    name: str
+    split: str
+    rule: RuleKind
+    threshold: float = 0.0
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Hold a candidate against the gate, beside the artifact in production if there is one."""
+
+    project: str
+    candidate_digest: str
+    reference_digest: str
+    domains: tuple[Domain, ...]
+    labels: tuple[str, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Register:
+    """Make a candidate a version of the project's model; the lineage is the run's."""
+
+    run: PipelineRun
+    changelog: str
+
+
+@dataclass(frozen=True)
+class RollOut:
+    """Let a version serve."""
+
+    project: Project
+    version: str
+
+
+@dataclass(frozen=True)
+class CancelChild:
+    """Call off the resource that does a stage."""
+
+    stage: StageId
+    resource: str
+
+
+Order = BuildDataset | FreezeLabels | MakeSplit | Train | Evaluate | Register | RollOut
+
+
+def order_of(run: PipelineRun, stage: StageId) -> Order:
+    """What to ask for a stage; everything it needs was made by the stages before."""
+    project, made, production = run.project, run.products, run.production
+    match stage:
+        case StageId.DATASET:
+            return BuildDataset(project, run.sources, run.window)
+        case StageId.LABELS:
+            return FreezeLabels(project, made.dataset_version, run.retrains)
+        case StageId.SPLIT:
+            return _split(run)
+        case StageId.TRAINING:
+            base = production.artifact_digest if production else ""
+            epochs = project.training.continue_epochs if production else project.training.epochs
+            digests = (made.train_digest, made.validation_digest, base)
+            return Train(project.name, *digests, project.labels, project.training, epochs)
+        case StageId.EVALUATION:
+            reference = production.artifact_digest if production else ""
+            digests_of = (made.candidate_digest, reference)
+            return Evaluate(project.name, *digests_of, _domains(run), project.labels, project.training.seed)
+        case StageId.REGISTRATION:
+            return Register(run, _changelog(run))
+        case StageId.ROLLOUT:
+            return RollOut(project, made.model_version)
+
+
+def _split(run: PipelineRun) -> MakeSplit:
+    """Corrected traffic is split by time, its later half is the test; given sources in equal shares of each class."""
+    ratios = (_OLD_SHARE, _VALIDATION_SHARE, 0.5) if run.retrains else (0.8, 0.1, 0.1)
+    replayed = run.production.split if run.production else ""
+    return MakeSplit(
+        run.products.dataset_version,
+        run.products.label_set_digest,
+        run.retrains,
+        ratios,
+        run.project.training.seed,
+        replayed,
+        run.project.training.replay_count if replayed else 0,
+    )
+
+
+def _domains(run: PipelineRun) -> tuple[Domain, ...]:
+    """The first version must beat the majority class; a later one be better on the new and hold on the old data."""
+    production, gate = run.production, run.project.gate
+    if production is None:
+        return (Domain("base", run.products.split, RuleKind.BEATS_MAJORITY),)
+    older = list(dict.fromkeys((production.split, *production.ancestor_splits)))[:MOST_OLD_DOMAINS]
+    return (
+        Domain("new", run.products.split, RuleKind.BETTER, gate.new_domain_threshold),
+        *(
+            Domain("old" if age == 1 else f"old-{age}", split, RuleKind.NOT_WORSE, gate.old_domain_threshold)
+            for age, split in enumerate(older, start=1)
+        ),
+    )
+
+
+def _changelog(run: PipelineRun) -> str:
+    """What changed since the version before, in sentences."""
+    made = run.products
+    if run.production is None:
+        start = f"First version, trained from scratch on {made.dataset_version}."
+    else:
+        data = "corrected traffic" if run.retrains else "new sources"
+        start = f"Continues {run.production.version} on {data} ({made.dataset_version})."
+    why = f" Started because: {run.trigger_reason}" if run.trigger_reason else ""
+    return f"{start}{why} Gate: {made.verdict}"

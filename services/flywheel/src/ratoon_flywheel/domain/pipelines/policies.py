@@ -1,0 +1,287 @@
+"""When a pipeline run starts by itself: a pure decision from a policy, what was seen, and the runs there were.
+
+All signals until a run ends, plus the cool-down, are one *burst*: they start at most that one run. A new burst is made
+of what came later. A run waits until its burst has settled, so that it learns from the whole of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from math import isfinite
+
+from ratoon_flywheel.domain.errors import BadPolicy
+from ratoon_flywheel.domain.etags import etag_of
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
+
+BUDGET_PERIOD = timedelta(days=30)
+PATIENCE = 20
+"""Traffic that never pauses, or that stops short of `burst_answers`, is waited for this many `settle_seconds`."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """When a pipeline run starts by itself."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    drift_threshold: float = 1.5
+    """In widths of the null band. A band is the 99th percentile of one look, and a window is looked at often."""
+    error_rate_threshold: float = 0.1
+    min_answers: int = 200
+    min_feedback: int = 200
+    burst_answers: int = 0
+    settle_seconds: float = 10.0
+    cooldown_seconds: float = 3600.0
+    schedule_seconds: float = 604_800.0
+    """0: never."""
+    budget_runs: int = 30
+    paused: bool = False
+    dry_run: bool = False
+    burst_since: datetime | None = None
+    """When the first signal of the present burst was seen."""
+    last_decision: str = ""
+    last_decision_time: datetime | None = None
+    revision: int = 0
+
+    @property
+    def etag(self) -> str:
+        """The mark of what a person can change."""
+        return etag_of(*(getattr(self, field) for field in CHANGEABLE))
+
+
+CHANGEABLE = (
+    "drift_threshold",
+    "error_rate_threshold",
+    "min_answers",
+    "min_feedback",
+    "burst_answers",
+    "settle_seconds",
+    "cooldown_seconds",
+    "schedule_seconds",
+    "budget_runs",
+    "paused",
+    "dry_run",
+)
+"""The fields that a person can change."""
+
+
+def checked(policy: Policy) -> Policy:
+    """The policy, when its settings can be; BadPolicy names the field that cannot."""
+    for field in CHANGEABLE:
+        value = getattr(policy, field)
+        if not isfinite(value) or value < 0:
+            raise BadPolicy(f"{field} may not be {value}; give 0 or more.", field)
+    if not 0 < policy.error_rate_threshold <= 1:
+        raise BadPolicy("error_rate_threshold is a share: more than 0, at most 1.", "error_rate_threshold")
+    for field in ("drift_threshold", "min_answers", "min_feedback"):
+        if getattr(policy, field) == 0:
+            raise BadPolicy(f"{field} must be more than 0.", field)
+    return policy
+
+
+def changed(policy: Policy, wanted: Policy, fields: Sequence[str]) -> Policy:
+    """The policy with these fields as wanted; no fields means all that can be changed."""
+    unknown = sorted(set(fields) - set(CHANGEABLE))
+    if unknown:
+        raise BadPolicy(f"These fields cannot be changed: {', '.join(unknown)}.", "update_mask")
+    return checked(replace(policy, **{field: getattr(wanted, field) for field in fields or CHANGEABLE}))
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """How far one feature of the traffic is from the training data, and what chance would do, in nats."""
+
+    feature: str
+    divergence: float
+    null_band: float
+
+    @property
+    def ratio(self) -> float:
+        """In widths of the null band."""
+        return self.divergence / self.null_band if self.null_band else 0.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen since the burst before ended, of the version that answers now."""
+
+    version: str = ""
+    answers: int = 0
+    """Distinct texts, each once."""
+    exchanges: int = 0
+    """Answers, repeated texts included."""
+    judged: int = 0
+    """Answers that somebody gave feedback on."""
+    negative: int = 0
+    last_time: datetime | None = None
+    """Of the latest answer or feedback."""
+    divergences: tuple[Divergence, ...] = ()
+    lessons: int = 0
+    """Answers whose right label is known and that no version in production has learned from."""
+    corrections: int = 0
+    """Lessons that contradict the answer: feedback of high value."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The retrainings and other runs of a project, as far as they bear on a decision."""
+
+    open_run: str = ""
+    last_retraining: str = ""
+    last_end: datetime | None = None
+    started_recently: int = 0
+    """Runs that policies started in the last 30 days."""
+    learned_until: datetime | None = None
+    """The end of the traffic window that the last successful retraining learned from."""
+
+
+class Verb(StrEnum):
+    """What is decided."""
+
+    START = "START"
+    WAIT = "WAIT"
+    NOTHING = "NOTHING"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is decided and why, one sentence with the numbers."""
+
+    verb: Verb
+    reason: str
+    trigger: Trigger = Trigger.MANUAL
+
+
+@dataclass(frozen=True)
+class _Signal:
+    trigger: Trigger
+    sentence: str
+
+
+def history_of(runs: Sequence[PipelineRun], now: datetime) -> History:
+    """What a decision needs to know of the runs of a project, oldest first."""
+    open_runs = [run.name for run in runs if not run.state.ended]
+    retrainings = [run for run in runs if run.retrains and run.state.ended]
+    learned = [run.window.end for run in retrainings if run.state is State.SUCCEEDED and run.window]
+    return History(
+        open_runs[0] if open_runs else "",
+        retrainings[-1].name if retrainings else "",
+        retrainings[-1].end_time if retrainings else None,
+        sum(1 for run in runs if run.policy and run.create_time > now - BUDGET_PERIOD),
+        max(learned, default=None),
+    )
+
+
+def burst_begin(policy: Policy, history: History) -> datetime | None:
+    """From when on signals belong to a new burst: the end of the last retraining plus the cool-down."""
+    return history.last_end + timedelta(seconds=policy.cooldown_seconds) if history.last_end else None
+
+
+def decide(policy: Policy, seen: Evidence, history: History, now: datetime) -> Decision:
+    """Start a run, wait for the burst to settle, or do nothing."""
+    if policy.paused:
+        return Decision(Verb.NOTHING, "The policy is paused.")
+    if history.open_run:
+        return Decision(
+            Verb.NOTHING, f"{history.open_run} is under way; signals until it ends are its burst."
+        )
+    begin = burst_begin(policy, history)
+    if begin is not None and now < begin:
+        until = begin.isoformat(timespec="seconds")
+        return Decision(Verb.NOTHING, f"Cooling down after {history.last_retraining} until {until}.")
+    signals = _signals(policy, seen, history, now)
+    if not signals:
+        return Decision(Verb.NOTHING, _calm(policy, seen))
+    trigger, because = signals[0].trigger, "; ".join(signal.sentence for signal in signals)
+    if history.started_recently >= policy.budget_runs:
+        spent = f"the budget of {policy.budget_runs} runs in 30 days is spent"
+        return Decision(Verb.NOTHING, f"Would have started, because {because}; but {spent}.", trigger)
+    if missing := _unsettled(policy, seen, now):
+        return Decision(Verb.WAIT, f"Will start, because {because}; waits for {missing}.", trigger)
+    if policy.dry_run:
+        return Decision(Verb.NOTHING, f"Dry run: would have started, because {because}.", trigger)
+    return Decision(Verb.START, f"{because[0].upper()}{because[1:]}.", trigger)
+
+
+def decided(policy: Policy, decision: Decision, now: datetime) -> Policy:
+    """The policy after a decision: when its burst began, and the sentence for people if it is a new one."""
+    signalled = decision.trigger is not Trigger.MANUAL
+    after = replace(policy, burst_since=(policy.burst_since or now) if signalled else None)
+    if decision.reason == policy.last_decision:
+        return after
+    return replace(after, last_decision=decision.reason, last_decision_time=now)
+
+
+def _signals(policy: Policy, seen: Evidence, history: History, now: datetime) -> list[_Signal]:
+    """What speaks for a run, strongest first."""
+    found = [_drift(policy, seen), _errors(policy, seen), _schedule(policy, seen, history, now)]
+    return [signal for signal in found if signal is not None]
+
+
+def _drift(policy: Policy, seen: Evidence) -> _Signal | None:
+    beyond = [d for d in seen.divergences if d.ratio > policy.drift_threshold]
+    if seen.answers < policy.min_answers or not beyond:
+        return None
+    told = ", ".join(
+        f"{d.feature} {d.divergence:.4f} nats, {d.ratio:.1f} times the null band of {d.null_band:.4f}"
+        for d in beyond
+    )
+    return _Signal(
+        Trigger.DRIFT,
+        f"the traffic has drifted from the training data of {seen.version}: {told} (threshold"
+        f" {policy.drift_threshold:g}, {seen.answers} distinct texts)",
+    )
+
+
+def _errors(policy: Policy, seen: Evidence) -> _Signal | None:
+    if seen.judged < policy.min_feedback or seen.negative < policy.error_rate_threshold * seen.judged:
+        return None
+    share = seen.negative / seen.judged
+    return _Signal(
+        Trigger.FEEDBACK,
+        f"users found {share:.1%} of {seen.version}'s answers wrong ({seen.negative} of {seen.judged} judged,"
+        f" threshold {policy.error_rate_threshold:.1%})",
+    )
+
+
+def _schedule(policy: Policy, seen: Evidence, history: History, now: datetime) -> _Signal | None:
+    """The schedule only starts a run when there is something to learn: enough labels, and corrections among them."""
+    since = history.last_end or policy.create_time
+    due = policy.schedule_seconds > 0 and now - since >= timedelta(seconds=policy.schedule_seconds)
+    if not due or seen.lessons < policy.min_feedback or not seen.corrections:
+        return None
+    return _Signal(
+        Trigger.SCHEDULE,
+        f"{(now - since).days} days have passed and {seen.corrections} of {seen.lessons} labelled answers were wrong",
+    )
+
+
+def _unsettled(policy: Policy, seen: Evidence, now: datetime) -> str:
+    """What the burst still lacks; empty when it has settled."""
+    if seen.lessons < policy.min_feedback:
+        return f"{policy.min_feedback} corrected or confirmed answers, {seen.lessons} so far"
+    silence = (now - seen.last_time).total_seconds() if seen.last_time else float("inf")
+    waited = (now - policy.burst_since).total_seconds() if policy.burst_since else 0.0
+    patience = PATIENCE * policy.settle_seconds
+    if seen.exchanges < policy.burst_answers and silence < patience:
+        return f"{policy.burst_answers} answers, {seen.exchanges} so far"
+    if silence < policy.settle_seconds and waited < patience:
+        return f"{policy.settle_seconds:g} s without new answers"
+    return ""
+
+
+def _calm(policy: Policy, seen: Evidence) -> str:
+    """Why nothing starts, with the numbers."""
+    if not seen.version:
+        return "No answers since the last burst."
+    if seen.answers < policy.min_answers:
+        drift = f"{seen.answers} of {policy.min_answers} distinct texts that drift needs"
+    elif not seen.divergences:
+        drift = "drift is not measured yet"
+    else:
+        widest = max(seen.divergences, key=lambda d: d.ratio)
+        drift = f"the widest divergence ({widest.feature}) is {widest.ratio:.2f} times the null band"
+    share = f"{seen.negative} of {seen.judged} judged answers were wrong"
+    return f"No signal from {seen.version}: {drift}; {share}."

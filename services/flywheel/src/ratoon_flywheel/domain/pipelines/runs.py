@@ -1,0 +1,220 @@
+"""What a pipeline run is: one turn of the loop, from data to a served version or a refusal. How it moves: `steps`.
+
+QUEUED → RUNNING → SUCCEEDED
+                 ↘ REFUSED        the gate said no
+                 ↘ ROLLED_BACK    the rollout went back
+                 ↘ FAILED
+QUEUED, RUNNING → CANCELLING → CANCELLED
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from ratoon_flywheel.domain.projects import Project
+
+
+class State(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    REFUSED = "REFUSED"
+    FAILED = "FAILED"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+    ROLLED_BACK = "ROLLED_BACK"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will not change any more."""
+        return self not in (State.QUEUED, State.RUNNING, State.CANCELLING)
+
+
+class Trigger(StrEnum):
+    """Why a run started."""
+
+    MANUAL = "MANUAL"
+    DRIFT = "DRIFT"
+    FEEDBACK = "FEEDBACK"
+    SCHEDULE = "SCHEDULE"
+
+
+class StageId(StrEnum):
+    """The stages, in their order."""
+
+    DATASET = "dataset"
+    LABELS = "labels"
+    SPLIT = "split"
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+    REGISTRATION = "registration"
+    ROLLOUT = "rollout"
+
+
+class StageState(StrEnum):
+    """Where a stage stands."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    REFUSED = "REFUSED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    ROLLED_BACK = "ROLLED_BACK"
+    SKIPPED = "SKIPPED"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage and the resource of another room that does it."""
+
+    id: StageId
+    state: StageState = StageState.PENDING
+    resource: str = ""
+    message: str = ""
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the run is."""
+
+    fraction: float = 0.0
+    message: str = ""
+    remaining_seconds: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A span of traffic: later than `start`, up to `end`."""
+
+    start: datetime | None
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Production:
+    """The version that serves, as the registry's lineage tells it; a candidate continues it and is held against it."""
+
+    version: str
+    artifact_digest: str
+    split: str
+    ancestor_splits: tuple[str, ...] = ()
+    """The splits of the versions it continues, youngest first."""
+
+
+@dataclass(frozen=True)
+class Products:
+    """What a run made so far: names of resources and digests, empty where there is none yet."""
+
+    dataset_version: str = ""
+    label_set: str = ""
+    label_set_digest: str = ""
+    split: str = ""
+    train_digest: str = ""
+    validation_digest: str = ""
+    training_run: str = ""
+    candidate_digest: str = ""
+    evaluation_run: str = ""
+    verdict: str = ""
+    """What the gate said, one sentence with the numbers."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    model_version: str = ""
+    rollout: str = ""
+
+    def with_more(self, more: "Products") -> "Products":
+        """These, and whatever the others have."""
+        return Products(**{**vars(self), **{name: value for name, value in vars(more).items() if value}})
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """One turn of the loop."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    project: Project
+    """As it was when the run was created: a later change is for later runs."""
+    sources: tuple[str, ...] = ()
+    """What to build from; empty: the corrected traffic of `window`."""
+    window: Window | None = None
+    trigger: Trigger = Trigger.MANUAL
+    trigger_reason: str = ""
+    policy: str = ""
+    skip_rollout: bool = False
+    production: Production | None = None
+    """What served when the run began."""
+    state: State = State.QUEUED
+    stages: tuple[Stage, ...] = tuple(Stage(id) for id in StageId)
+    products: Products = Products()
+    progress: Progress = Progress()
+    failure_reason: str = ""
+    failure_message: str = ""
+    end_time: datetime | None = None
+    cancel_requested: bool = False
+    cancel_asked: datetime | None = None
+    """When the child in work was last asked to stop."""
+    revision: int = 0
+
+    @property
+    def retrains(self) -> bool:
+        """Whether it learns from corrected traffic."""
+        return not self.sources
+
+    @property
+    def current(self) -> Stage | None:
+        """The stage in work, or the next one; None after the last."""
+        return next((s for s in self.stages if s.state in (StageState.PENDING, StageState.RUNNING)), None)
+
+    def stage(self, id: StageId) -> Stage:
+        """One stage."""
+        return next(stage for stage in self.stages if stage.id is id)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run began."""
+
+    trigger: Trigger
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """A run ended well."""
+
+    model_version: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The gate refused the candidate."""
+
+    evaluation_run: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run failed."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """Somebody called a run off."""
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """The rollout of a run went back to the version before."""
+
+    model_version: str
+
+
+Event = Started | Succeeded | Refused | Failed | Cancelled | RolledBack

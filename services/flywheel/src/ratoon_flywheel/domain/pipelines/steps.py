@@ -1,0 +1,225 @@
+"""How a pipeline run moves: a pure function of the run and of what can be seen of the resource in work."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ratoon_flywheel.domain.pipelines.actions import CancelChild, Order, order_of
+from ratoon_flywheel.domain.pipelines.runs import (
+    Cancelled,
+    Event,
+    Failed,
+    PipelineRun,
+    Production,
+    Products,
+    Progress,
+    Refused,
+    RolledBack,
+    Stage,
+    StageId,
+    StageState,
+    Started,
+    State,
+    Succeeded,
+)
+
+ASK_AGAIN = timedelta(seconds=5)
+"""How often a child that still works is asked to stop."""
+
+
+class ChildState(StrEnum):
+    """Where the resource that does a stage stands."""
+
+    WORKING = "WORKING"
+    SUCCEEDED = "SUCCEEDED"
+    REFUSED = "REFUSED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
+@dataclass(frozen=True)
+class Child:
+    """What can be seen of it: state, what it made, how far it is, and why it ended as it did."""
+
+    state: ChildState
+    products: Products = Products()
+    progress: Progress = Progress()
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a step needs to know: what serves (before the run begins), and the child of the stage in work."""
+
+    production: Production | None = None
+    child: Child | None = None
+
+
+@dataclass(frozen=True)
+class Create:
+    """Ask a room to do a stage; the run notes the name of the resource that it made."""
+
+    stage: StageId
+    order: Order
+
+
+@dataclass(frozen=True)
+class Transition:
+    """What follows from an observation."""
+
+    run: PipelineRun
+    actions: tuple[Create | CancelChild, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+_ENDS = {
+    ChildState.REFUSED: (State.REFUSED, StageState.REFUSED),
+    ChildState.FAILED: (State.FAILED, StageState.FAILED),
+    ChildState.CANCELLED: (State.FAILED, StageState.CANCELLED),
+    ChildState.ROLLED_BACK: (State.ROLLED_BACK, StageState.ROLLED_BACK),
+}
+
+
+def step(run: PipelineRun, seen: Observation, now: datetime) -> Transition:
+    """The next state of a run, what to do and what to tell."""
+    if run.state.ended:
+        return Transition(run)
+    if run.cancel_requested:
+        return _cancelling(run, seen.child, now)
+    if run.state is State.QUEUED:
+        return _begin(run, seen.production, now)
+    stage = run.current
+    if stage is None:
+        return _succeed(run, now)
+    if stage.state is StageState.PENDING or seen.child is None:
+        return _ask(run, stage, now)
+    return _follow(run, stage, seen.child, now)
+
+
+def fail(run: PipelineRun, reason: str, message: str, now: datetime) -> Transition:
+    """The run as one that cannot go on; one that is being cancelled has ended by this."""
+    if run.state.ended:
+        return Transition(run)
+    if run.cancel_requested:
+        return _cancelled(run, now)
+    return _end(run, State.FAILED, StageState.FAILED, reason, message, now)
+
+
+def noted(run: PipelineRun, stage: StageId, resource: str) -> PipelineRun:
+    """The run, knowing which resource does a stage."""
+    return _with_stage(run, replace(run.stage(stage), resource=resource))
+
+
+def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Transition:
+    if run.retrains and production is None:
+        message = "There is no version in production yet, so there is no traffic to learn from; give sources."
+        return fail(run, "NOTHING_TO_RETRAIN", message, now)
+    stages = tuple(
+        replace(s, state=StageState.SKIPPED) if s.id is StageId.ROLLOUT and run.skip_rollout else s
+        for s in run.stages
+    )
+    running = replace(run, state=State.RUNNING, production=production, stages=stages)
+    asked = _ask(running, running.stages[0], now)
+    return replace(asked, events=(Started(run.trigger),))
+
+
+def _ask(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
+    """Start a stage, or ask again where the answer was lost: the request id makes both the same."""
+    if stage.state is StageState.PENDING:
+        run = _with_stage(run, replace(stage, state=StageState.RUNNING, start_time=now))
+        run = replace(run, progress=Progress(_done(run), f"{stage.id.value} begins"))
+    return Transition(run, (Create(stage.id, order_of(run, stage.id)),))
+
+
+def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Transition:
+    if child.state is ChildState.WORKING:
+        fraction = _done(run) + child.progress.fraction / len(run.stages)
+        message = f"{stage.id.value}: {child.progress.message}" if child.progress.message else stage.id.value
+        return Transition(replace(run, progress=replace(child.progress, fraction=fraction, message=message)))
+    run = replace(run, products=run.products.with_more(child.products))
+    if child.state is not ChildState.SUCCEEDED:
+        state, of_stage = _ENDS[child.state]
+        reason = child.reason or f"{stage.id.name}_{child.state.value}"
+        message = child.message or f"{stage.resource} ended as {child.state.value}."
+        return _end(run, state, of_stage, reason, message, now)
+    finished = replace(stage, state=StageState.SUCCEEDED, message=child.message, end_time=now)
+    run = _with_stage(run, finished)
+    following = run.current
+    return _succeed(run, now) if following is None else _ask(run, following, now)
+
+
+def _cancelling(run: PipelineRun, child: Child | None, now: datetime) -> Transition:
+    """Ask the child in work to stop, and wait until it has ended, however it does."""
+    stage = run.current
+    run = replace(run, state=State.CANCELLING)
+    if stage is None or stage.state is StageState.PENDING:
+        return _cancelled(run, now)
+    if child is None:
+        return Transition(run, (Create(stage.id, order_of(run, stage.id)),))
+    if child.state is ChildState.WORKING:
+        if run.cancel_asked is not None and now - run.cancel_asked < ASK_AGAIN:
+            return Transition(run)
+        return Transition(replace(run, cancel_asked=now), (CancelChild(stage.id, stage.resource),))
+    run = replace(run, products=run.products.with_more(child.products))
+    if stage.id is StageId.ROLLOUT and child.state is ChildState.SUCCEEDED:
+        return _succeed(_with_stage(run, replace(stage, state=StageState.SUCCEEDED, end_time=now)), now)
+    return _cancelled(run, now)
+
+
+def _cancelled(run: PipelineRun, now: datetime) -> Transition:
+    return _end(run, State.CANCELLED, StageState.CANCELLED, "", "", now)
+
+
+def _succeed(run: PipelineRun, now: datetime) -> Transition:
+    version = run.products.model_version
+    ended = replace(run, state=State.SUCCEEDED, end_time=now, progress=Progress(1.0, f"{version} is done"))
+    return Transition(ended, events=(Succeeded(version),))
+
+
+def _end(
+    run: PipelineRun, state: State, of_stage: StageState, reason: str, message: str, now: datetime
+) -> Transition:
+    """End a run at the stage in work; the stages after it are skipped."""
+    at = run.current
+    stages = tuple(
+        replace(s, state=of_stage, message=message, end_time=now)
+        if s == at
+        else replace(s, state=StageState.SKIPPED)
+        if s.state is StageState.PENDING
+        else s
+        for s in run.stages
+    )
+    ended = replace(
+        run,
+        state=state,
+        stages=stages,
+        failure_reason=reason,
+        failure_message=message,
+        end_time=now,
+        progress=replace(run.progress, message=message or state.value.lower(), remaining_seconds=0.0),
+    )
+    return Transition(ended, events=(_told(ended),))
+
+
+def _told(run: PipelineRun) -> Event:
+    match run.state:
+        case State.REFUSED:
+            return Refused(run.products.evaluation_run)
+        case State.ROLLED_BACK:
+            return RolledBack(run.products.model_version)
+        case State.CANCELLED:
+            return Cancelled()
+        case _:
+            return Failed(run.failure_reason)
+
+
+def _with_stage(run: PipelineRun, stage: Stage) -> PipelineRun:
+    return replace(run, stages=tuple(stage if s.id is stage.id else s for s in run.stages))
+
+
+def _done(run: PipelineRun) -> float:
+    """The share of stages that are behind."""
+    behind = (StageState.SUCCEEDED, StageState.SKIPPED)
+    return sum(stage.state in behind for stage in run.stages) / len(run.stages)

@@ -1,0 +1,133 @@
+"""Projects: what a model is for and what it must reach. Both parts of the flywheel read them.
+
+One project grows one model. Its dataset, model and deployment carry the project's own id.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import isfinite
+
+from ratoon_flywheel.domain.errors import BadProject
+from ratoon_flywheel.domain.etags import etag_of
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a new version must reach: lower bounds of the change in macro-F1 against the one in production."""
+
+    new_domain_threshold: float = 0.0
+    old_domain_threshold: float = -0.08
+
+
+@dataclass(frozen=True)
+class TrainingDefaults:
+    """How to train; zero leaves it to the recipe."""
+
+    seed: int = 0
+    epochs: float = 0.0
+    continue_epochs: float = 0.0
+    max_chars: int = 0
+    hidden_size: int = 0
+    layers: int = 0
+    replay_count: int = 800
+    workers: int = 0
+
+
+@dataclass(frozen=True)
+class RolloutDefaults:
+    """How to roll out; zero leaves it to serving."""
+
+    bake_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a model is for, and what it must reach."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    labels: tuple[str, ...]
+    display_name: str = ""
+    instructions: str = ""
+    gate: Gate = Gate()
+    training: TrainingDefaults = TrainingDefaults()
+    rollout: RolloutDefaults = RolloutDefaults()
+    traffic_retention_days: int = 30
+    revision: int = 0
+
+    @property
+    def id(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def etag(self) -> str:
+        """The mark of what a person can change."""
+        return etag_of(*(getattr(self, field) for field in CHANGEABLE))
+
+    @property
+    def dataset(self) -> str:
+        """The name of the dataset that pipeline runs add versions to."""
+        return f"{self.name}/datasets/{self.id}"
+
+    @property
+    def model(self) -> str:
+        """The name of the model that pipeline runs add versions to."""
+        return f"{self.name}/models/{self.id}"
+
+    @property
+    def deployment(self) -> str:
+        """The name of the deployment that pipeline runs roll out to."""
+        return f"{self.name}/deployments/{self.id}"
+
+
+CHANGEABLE = (
+    "display_name",
+    "labels",
+    "instructions",
+    "gate",
+    "training",
+    "rollout",
+    "traffic_retention_days",
+)
+"""The fields that a person can change."""
+
+
+def checked(project: Project) -> Project:
+    """The project, when its settings can be; BadProject names the field that cannot."""
+    _check_labels(project.labels)
+    for field in ("new_domain_threshold", "old_domain_threshold"):
+        bound = getattr(project.gate, field)
+        if not isfinite(bound) or not -1 <= bound <= 1:
+            raise BadProject(
+                f"gate.{field} is a difference in macro-F1: from -1 to 1, not {bound}.", f"gate.{field}"
+            )
+    for part, values in (("training", project.training), ("rollout", project.rollout)):
+        for field, value in vars(values).items():
+            if not isfinite(value) or value < 0:
+                raise BadProject(f"{part}.{field} may not be {value}; give 0 or more.", f"{part}.{field}")
+    if project.traffic_retention_days < 1:
+        raise BadProject("traffic_retention_days must be 1 or more.", "traffic_retention_days")
+    return project
+
+
+def changed(project: Project, wanted: Project, fields: Sequence[str]) -> Project:
+    """The project with these fields as wanted; no fields means all that can be changed."""
+    unknown = sorted(set(fields) - set(CHANGEABLE))
+    if unknown:
+        raise BadProject(f"These fields cannot be changed: {', '.join(unknown)}.", "update_mask")
+    return checked(replace(project, **{field: getattr(wanted, field) for field in fields or CHANGEABLE}))
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    if len(labels) < 2:
+        raise BadProject(
+            "A project needs two labels or more: the words that the model answers with.", "labels"
+        )
+    if len(set(labels)) != len(labels):
+        raise BadProject("The labels of a project must differ from each other.", "labels")
+    for label in labels:
+        if not label or label != label.strip() or len(label) > 64 or any(c.isspace() for c in label):
+            raise BadProject(f"Label {label!r} must be one word of at most 64 characters.", "labels")

@@ -1,0 +1,1 @@
+"""What users and traffic tell: feedback, captured answers, drift. It knows no policy and no pipeline."""

@@ -1,0 +1,198 @@
+"""How far traffic is from the training data, and how far mere chance would take it. It knows no policy.
+
+The measure is the Kullback-Leibler divergence of three distributions: words (document frequencies of the training
+data's most frequent words), length and language. A sample of the training data itself diverges, too; the *null band*
+is the 99th percentile of what chance does: documents are drawn with replacement both for the sample and for the data
+it is held against, as in a bootstrap, since traffic and training data are both samples of the same population.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import log
+from random import Random
+
+from ratoon_flywheel.domain.signals.features import TextFeatures
+
+VOCABULARY_SIZE = 1000
+"""Words that count one by one; all others count together."""
+SAMPLE_SIZES = (50, 100, 200, 400, 800, 1600)
+"""Sample sizes whose null band is computed; between them it is interpolated in 1/size."""
+RESAMPLES = 300
+QUANTILE = 0.99
+_REFERENCES = 30
+"""Bootstrapped references that the resamples share."""
+_SMOOTHING = 0.5
+"""Pseudo-count of each bin on both sides, so that an unseen bin costs something finite."""
+
+
+class Feature(StrEnum):
+    """What is compared."""
+
+    WORDS = "tokens"
+    LENGTH = "length"
+    LANGUAGE = "language"
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """How often each bin occurs, by feature; bins are strings, `*` is all other words."""
+
+    counts: Mapping[Feature, Mapping[str, float]]
+    size: int
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The training data of one version, as drift is measured against it."""
+
+    training: Histograms
+    null_bands: Mapping[Feature, tuple[float, ...]]
+    """For each of SAMPLE_SIZES, nats."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One feature of a window of traffic."""
+
+    feature: Feature
+    divergence: float
+    """Nats, of the traffic from the training data."""
+    null_band: float
+    """The 99th percentile for samples of this size."""
+
+    @property
+    def ratio(self) -> float:
+        """The divergence in widths of the null band."""
+        return self.divergence / self.null_band if self.null_band else 0.0
+
+
+def baseline(documents: Sequence[TextFeatures], seed: int) -> Baseline:
+    """Profile the training data and draw its null bands; a few seconds for some thousand documents."""
+    if not documents:
+        raise ValueError("There is no training data to measure drift against.")
+    frequencies = Counter(word for document in documents for word in document.words)
+    vocabulary = {
+        word
+        for word, _ in sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))[:VOCABULARY_SIZE]
+    }
+    training = histograms(documents, vocabulary)
+    return Baseline(training, _null_bands(documents, training, Random(seed)))
+
+
+def histograms(documents: Iterable[TextFeatures], vocabulary: Iterable[int]) -> Histograms:
+    """Count words (once a document), lengths and languages."""
+    known = frozenset(vocabulary)
+    words: Counter[str] = Counter({str(word): 0 for word in known})
+    lengths: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
+    size = 0
+    for document in documents:
+        size += 1
+        words.update(str(word) if word in known else "*" for word in document.words)
+        lengths[str(document.length)] += 1
+        languages[document.language] += 1
+    return Histograms({Feature.WORDS: words, Feature.LENGTH: lengths, Feature.LANGUAGE: languages}, size)
+
+
+def measure(base: Baseline, documents: Sequence[TextFeatures]) -> tuple[Measure, ...]:
+    """Hold a window of traffic (distinct texts) against the training data, feature by feature."""
+    vocabulary = [int(word) for word in base.training.counts[Feature.WORDS] if word != "*"]
+    traffic = histograms(documents, vocabulary)
+    return tuple(
+        Measure(
+            feature,
+            divergence(traffic.counts[feature], base.training.counts[feature]),
+            null_band(base.null_bands[feature], traffic.size),
+        )
+        for feature in Feature
+    )
+
+
+def divergence(sample: Mapping[str, float], reference: Mapping[str, float]) -> float:
+    """KL(sample ‖ reference) in nats over the bins of either, both smoothed by half a count a bin."""
+    bins = sorted(sample.keys() | reference.keys())
+    return _divergence([sample.get(name, 0) for name in bins], [reference.get(name, 0) for name in bins])
+
+
+def null_band(bands: Sequence[float], size: int) -> float:
+    """The band for a sample of this size: linear in 1/size between SAMPLE_SIZES, the end values beyond them."""
+    if size <= SAMPLE_SIZES[0]:
+        return bands[0] * SAMPLE_SIZES[0] / max(size, 1)
+    for (low, at_low), (high, at_high) in zip(
+        zip(SAMPLE_SIZES, bands, strict=True), zip(SAMPLE_SIZES[1:], bands[1:], strict=False), strict=False
+    ):
+        if size <= high:
+            share = (1 / size - 1 / high) / (1 / low - 1 / high)
+            return at_high + share * (at_low - at_high)
+    return bands[-1]
+
+
+def _divergence(sample: Sequence[float], reference: Sequence[float]) -> float:
+    of_sample = sum(sample) + _SMOOTHING * len(sample)
+    of_reference = sum(reference) + _SMOOTHING * len(reference)
+    return sum(
+        (count + _SMOOTHING)
+        / of_sample
+        * log((count + _SMOOTHING) / of_sample * of_reference / (other + _SMOOTHING))
+        for count, other in zip(sample, reference, strict=True)
+    )
+
+
+def _null_bands(
+    documents: Sequence[TextFeatures], training: Histograms, random: Random
+) -> dict[Feature, tuple[float, ...]]:
+    """Draw samples and references from the training data, and take the quantile of their divergences."""
+    indexed = {feature: _indexed(documents, list(training.counts[feature]), feature) for feature in Feature}
+    widths = {feature: len(training.counts[feature]) for feature in Feature}
+    drawn: dict[Feature, list[list[float]]] = {feature: [[] for _ in SAMPLE_SIZES] for feature in Feature}
+    references: list[dict[Feature, list[int]]] = []
+    population = range(len(documents))
+    for turn in range(RESAMPLES):
+        if len(references) < _REFERENCES:
+            chosen = random.choices(population, k=len(documents))
+            references.append({f: _counted(indexed[f], chosen, widths[f]) for f in Feature})
+        reference = references[turn % _REFERENCES]
+        sample = random.choices(population, k=SAMPLE_SIZES[-1])
+        for feature in Feature:
+            prefixes = _prefix_counts(indexed[feature], sample, widths[feature])
+            for position, counts in enumerate(prefixes):
+                drawn[feature][position].append(_divergence(counts, reference[feature]))
+    return {feature: tuple(_quantile(values) for values in drawn[feature]) for feature in Feature}
+
+
+def _indexed(documents: Sequence[TextFeatures], bins: Sequence[str], feature: Feature) -> list[list[int]]:
+    """Each document as positions in the histogram."""
+    position = {name: index for index, name in enumerate(bins)}
+    if feature is Feature.LENGTH:
+        return [[position[str(document.length)]] for document in documents]
+    if feature is Feature.LANGUAGE:
+        return [[position[document.language]] for document in documents]
+    other = position.get("*", 0)
+    by_hash = {int(name): index for name, index in position.items() if name != "*"}
+    return [[by_hash.get(word, other) for word in document.words] for document in documents]
+
+
+def _counted(indexed: Sequence[Sequence[int]], chosen: Iterable[int], width: int) -> list[int]:
+    counts = [0] * width
+    for document in chosen:
+        for index in indexed[document]:
+            counts[index] += 1
+    return counts
+
+
+def _prefix_counts(indexed: Sequence[Sequence[int]], sample: Sequence[int], width: int) -> list[list[int]]:
+    """The histograms of the first 50, 100, … documents of one sample."""
+    counts, results, start = [0] * width, [], 0
+    for size in SAMPLE_SIZES:
+        for index, more in enumerate(_counted(indexed, sample[start:size], width)):
+            counts[index] += more
+        results.append(list(counts))
+        start = size
+    return results
+
+
+def _quantile(values: list[float]) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(QUANTILE * len(ordered)))]

@@ -1,0 +1,123 @@
+"""What users say of answers, and what that means: a verdict, and perhaps the right label.
+
+Several feedbacks for one answer: the latest counts. Feedback may come before the answer's traffic segment.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from ratoon_flywheel.domain.errors import BadFeedback
+
+_LIKED_FROM, _DISLIKED_TO = 4, 2
+"""Ratings of 4 and 5 praise, 1 and 2 blame, 3 does neither."""
+_LONGEST_COMMENT = 4000
+
+
+class Verdict(IntEnum):
+    """What a feedback says of an answer."""
+
+    NEGATIVE = -1
+    NEUTRAL = 0
+    POSITIVE = 1
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a user said of an answer."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    answer_id: str
+    version: str
+    """projects/…/versions/…: whose answer it was."""
+    thumb: int = 0
+    rating: int = 0
+    correction: str = ""
+    comment: str = ""
+    revision: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """A correction blames, then the thumb counts, then the rating."""
+        if self.correction:
+            return Verdict.NEGATIVE
+        if self.thumb:
+            return Verdict.POSITIVE if self.thumb > 0 else Verdict.NEGATIVE
+        if self.rating >= _LIKED_FROM:
+            return Verdict.POSITIVE
+        return Verdict.NEGATIVE if 0 < self.rating <= _DISLIKED_TO else Verdict.NEUTRAL
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The latest feedback of one answer, as far as it counts."""
+
+    answer_id: str
+    version: str
+    time: datetime
+    verdict: Verdict
+    correction: str = ""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A user said something of an answer."""
+
+    feedback: str
+    negative: bool
+
+
+def checked(feedback: Feedback, labels: Sequence[str]) -> Feedback:
+    """The feedback, when it says something that can be; the correction becomes one of the labels."""
+    if not feedback.answer_id:
+        raise BadFeedback("answer_id is missing: give the `id` of the answer.", "answer_id")
+    if feedback.thumb not in (-1, 0, 1):
+        raise BadFeedback(f"thumb must be 1 (up), -1 (down) or 0 (none), not {feedback.thumb}.", "thumb")
+    if not 0 <= feedback.rating <= 5:
+        raise BadFeedback(f"rating must be 1 to 5, or 0 for none, not {feedback.rating}.", "rating")
+    if len(feedback.comment) > _LONGEST_COMMENT:
+        raise BadFeedback(
+            f"comment may have {_LONGEST_COMMENT} characters, not {len(feedback.comment)}.", "comment"
+        )
+    if not (feedback.thumb or feedback.rating or feedback.correction or feedback.comment):
+        raise BadFeedback("The feedback says nothing: give a thumb, a rating, a correction or a comment.")
+    if feedback.correction and label_of(feedback.correction, labels) is None:
+        known = ", ".join(labels)
+        raise BadFeedback(f"correction must be one of {known}; {feedback.correction!r} is not.", "correction")
+    return feedback
+
+
+def label_of(answer: str, labels: Sequence[str]) -> str | None:
+    """The label that an answer is, whatever its case and the white space around it."""
+    word = answer.strip().casefold()
+    return next((label for label in labels if label.casefold() == word), None)
+
+
+def judged(feedback: Feedback, labels: Sequence[str]) -> Judgement:
+    """What a feedback amounts to."""
+    correction = label_of(feedback.correction, labels) or ""
+    return Judgement(feedback.answer_id, feedback.version, feedback.create_time, feedback.verdict, correction)
+
+
+def right_label(answered: str, judgement: Judgement, labels: Sequence[str]) -> str | None:
+    """The label the answer should have been, or None when the feedback does not tell.
+
+    A correction tells; praise confirms the answer; blame of one of two labels means the other.
+    """
+    if judgement.correction:
+        return judgement.correction
+    if answered not in labels or judgement.verdict is Verdict.NEUTRAL:
+        return None
+    if judgement.verdict is Verdict.POSITIVE:
+        return answered
+    return next(label for label in labels if label != answered) if len(labels) == 2 else None
+
+
+def is_negative(answered: str, judgement: Judgement) -> bool:
+    """Whether the answer was wrong or disliked; a correction that repeats the answer confirms it."""
+    if judgement.correction:
+        return judgement.correction != answered
+    return judgement.verdict is Verdict.NEGATIVE

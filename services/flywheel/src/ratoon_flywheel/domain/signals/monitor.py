@@ -1,0 +1,167 @@
+"""The watch over one project's traffic: which version answers, what its training data look like, how far traffic is.
+
+Pure: `step` says what to do next; the reports it asks for are for people, policies measure for themselves.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ratoon_flywheel.domain.signals.drift import Measure
+
+MIN_TEXTS = 50
+"""Distinct texts below which a divergence says nothing."""
+REPORT_EVERY = 100
+"""Answers after which a stream that never pauses is measured again."""
+QUIET = timedelta(seconds=5)
+RETRY_AFTER = timedelta(seconds=60)
+PRUNE_EVERY = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """How far a window of traffic is from the training data of the version that answered."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    version: str
+    answer_count: int
+    measures: tuple[Measure, ...]
+    feedback_count: int = 0
+    negative_count: int = 0
+    revision: int = 0
+
+    @property
+    def drifted(self) -> bool:
+        """Whether any measure lies beyond its null band."""
+        return any(measure.ratio > 1 for measure in self.measures)
+
+    @property
+    def error_rate(self) -> float:
+        """The share of judged answers that were wrong."""
+        return self.negative_count / self.feedback_count if self.feedback_count else 0.0
+
+
+@dataclass(frozen=True)
+class DriftDetected:
+    """A window of traffic lies beyond its null band."""
+
+    drift_report: str
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """The watch over one project's traffic."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    measured_version: str = ""
+    measured_answers: int = 0
+    reported_until: datetime | None = None
+    """Up to when serving knows what users thought."""
+    failed_time: datetime | None = None
+    """When the baseline last failed; it is tried again."""
+    pruned_time: datetime | None = None
+    revision: int = 0
+
+
+class BaselineState(StrEnum):
+    """Where the profile of a version's training data stands."""
+
+    ABSENT = "ABSENT"
+    WORKING = "WORKING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What can be seen of a project's traffic."""
+
+    version: str = ""
+    """The version that answers now; empty without traffic."""
+    answers: int = 0
+    """Distinct texts in the window, counted before the window is cut."""
+    last_time: datetime | None = None
+    baseline: BaselineState = BaselineState.ABSENT
+    votes_until: datetime | None = None
+    """The time of the newest feedback that serving was not told of."""
+
+
+@dataclass(frozen=True)
+class ProfileTraining:
+    """Profile the training data of a version."""
+
+    version: str
+
+
+@dataclass(frozen=True)
+class ForgetProfile:
+    """Let a profile that failed be made again."""
+
+    version: str
+
+
+@dataclass(frozen=True)
+class MeasureDrift:
+    """Write a drift report."""
+
+    version: str
+    answers: int
+
+
+@dataclass(frozen=True)
+class TellQuality:
+    """Tell serving what users thought in a span of time, `start` included, `end` not."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Delete traffic and feedback that is older than the project keeps it."""
+
+
+Action = ProfileTraining | ForgetProfile | MeasureDrift | TellQuality | Prune
+
+
+def step(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, tuple[Action, ...]]:
+    """The next state of the watch and what to do."""
+    actions: list[Action] = []
+    if monitor.pruned_time is None or now - monitor.pruned_time >= PRUNE_EVERY:
+        monitor = replace(monitor, pruned_time=now)
+        actions.append(Prune())
+    if seen.votes_until is not None:
+        end = seen.votes_until + timedelta(microseconds=1)
+        actions.append(TellQuality(monitor.reported_until or monitor.create_time, end))
+        monitor = replace(monitor, reported_until=end)
+    monitor, more = _profiled(monitor, seen, now)
+    actions += more
+    if _worth_measuring(monitor, seen, now):
+        monitor = replace(monitor, measured_version=seen.version, measured_answers=seen.answers)
+        actions.append(MeasureDrift(seen.version, seen.answers))
+    return monitor, tuple(actions)
+
+
+def _profiled(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, list[Action]]:
+    if not seen.version or seen.baseline in (BaselineState.WORKING, BaselineState.READY):
+        return monitor, []
+    if seen.baseline is BaselineState.ABSENT:
+        return monitor, [ProfileTraining(seen.version)]
+    if monitor.failed_time is None:
+        return replace(monitor, failed_time=now), []
+    if now - monitor.failed_time < RETRY_AFTER:
+        return monitor, []
+    return replace(monitor, failed_time=None), [ForgetProfile(seen.version)]
+
+
+def _worth_measuring(monitor: Monitor, seen: Sight, now: datetime) -> bool:
+    if seen.baseline is not BaselineState.READY or seen.answers < MIN_TEXTS:
+        return False
+    known = monitor.measured_answers if seen.version == monitor.measured_version else 0
+    if seen.answers == known or seen.last_time is None:
+        return False
+    return seen.answers - known >= REPORT_EVERY or now - seen.last_time >= QUIET
