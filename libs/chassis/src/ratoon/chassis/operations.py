@@ -275,8 +275,9 @@ class Operations:
             if lasting:
                 with self._store.read() as tx:
                     resource = tx.get(procedure.kind, claim.name)
-                self._save(claim, resource, procedure.failed(resource, told, self._clock.now()))
-                self._release(claim, 0.0)
+                step = procedure.failed(resource, told, self._clock.now())
+                self._save(claim, resource, step)
+                self._release(claim, step.wake_after)
             else:
                 self._release(claim, min(0.25 * 2**claim.failures, 30.0), failures=claim.failures + 1)
         except Exception:
