@@ -1,1 +1,1 @@
-"""Serving: deployments, engines, rollouts and routes. It does not know what users say of the answers' worth."""
+"""Serving: deployments, engines, rollouts and routes. It does not know what users say."""

@@ -1,7 +1,7 @@
-"""What the platform may do to a running engine: ask what it serves, close and open it, swap its weights or adapters.
+"""What the platform may do to a running engine: ask what it serves, close, open, swap its weights.
 
-Every answer of a swap is the new status, read from the process that holds the weights. It knows vLLM's engine client
-only by the few calls that it makes; that a swap is wanted, and when, is decided outside.
+Every answer of a swap is the new status, read from the process that holds the weights. It knows vLLM's engine
+client only by the few calls that it makes; that a swap is wanted, and when, is decided outside.
 """
 
 import asyncio
@@ -133,7 +133,7 @@ class Control:
         self._broken = ""
 
     def _check_interchangeable(self, folder: Path, digest: str) -> None:
-        """The new folder is signed, is the one that was named, and differs from the present one in weights alone."""
+        """The new folder is signed, is the one named, and differs from the present one in weights alone."""
         key = Path(self._settings.public_key)
         new = SignedManifest.beside(folder, key)
         if (found := new.check_folder(folder)) != digest:

@@ -1,7 +1,8 @@
-"""Start vLLM in this process with the flags of one engine: verify its files first, then become the API server.
+"""Start vLLM in this process for one engine: verify its files first, then become the API server.
 
-On a CPU, vLLM spawns an engine core and a worker that each import everything again. Here the core is forked from the
-process that has imported it all, and holds the worker itself: two processes instead of three, imported once.
+On a CPU, vLLM spawns an engine core and a worker that each import everything again. Here the core is forked
+from the process that has imported it all, and holds the worker itself: two processes instead of three,
+imported once.
 """
 
 import multiprocessing
@@ -21,10 +22,13 @@ ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
-    "TORCHDYNAMO_DISABLE": "1",  # one small function of the sampler would be compiled for 20 s at the first log-probability
+    "TORCHDYNAMO_DISABLE": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-"""What a process that imports vLLM for an engine is started with; `OMP_NUM_THREADS` is added by who starts it."""
+"""What a process that imports vLLM for an engine is started with; who starts it adds `OMP_NUM_THREADS`.
+
+Without `TORCHDYNAMO_DISABLE` the first request for log-probabilities waits 20 s for one function to be compiled.
+"""
 
 PRELOAD = (
     "vllm.entrypoints.launchers.api_server.entry",
@@ -57,7 +61,7 @@ def vllm_arguments(settings: EngineSettings) -> list[str]:
 
 
 def launch(settings_file: Path) -> None:
-    """Verify the model's files and serve until the process is told to end; AttestationError when they are not right."""
+    """Verify the model's files, then serve until told to end; AttestationError when they are not right."""
     settings = EngineSettings.read(settings_file)
     verify(settings)
     os.environ.update(ENVIRONMENT)
@@ -76,7 +80,9 @@ def verify(settings: EngineSettings) -> None:
     folder = Path(settings.model)
     found = SignedManifest.beside(folder, Path(settings.public_key)).check_folder(folder)
     if found != settings.artifact_digest:
-        raise FileMismatch(f"The folder's artifact digest is {found}, but {settings.artifact_digest} was named.")
+        raise FileMismatch(
+            f"The folder's artifact digest is {found}, but {settings.artifact_digest} was named."
+        )
 
 
 def _fork_on_cpu() -> None:
@@ -88,4 +94,6 @@ def _fork_on_cpu() -> None:
     if not current_platform.is_cpu():
         return
     engine_utils.get_mp_context = lambda: multiprocessing.get_context("fork")
-    registry._run_in_subprocess = lambda function: function()  # nothing of a device can be started too early here
+    registry._run_in_subprocess = lambda function: (
+        function()
+    )  # nothing of a device can be started too early here

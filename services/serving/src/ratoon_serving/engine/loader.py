@@ -1,8 +1,8 @@
 """The model loader that reads nothing unsigned: every byte that becomes a weight was hashed in this process.
 
-vLLM finds it by the entry point `vllm.general_plugins` (`register`) and the load format `ratoon`, for the first load
-and for a reload in place alike. What was loaded last is told by `AttestedWorker.ratoon_loaded`, in the very process
-that holds the weights.
+vLLM finds it by the entry point `vllm.general_plugins` (`register`) and the load format `ratoon`, for the
+first load and for a reload in place alike. What was loaded last is told by `AttestedWorker.ratoon_loaded`, in
+the very process that holds the weights.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ _loaded: list[Loaded] = []
 
 
 class VerifiedLoader(DefaultModelLoader):
-    """Reads safetensors file by file, hashes the bytes that it read, and only then lets the model have them."""
+    """Reads safetensors file by file and hashes the bytes that it read before the model has them."""
 
     def download_model(self, model_config: ModelConfig) -> None:
         """Nothing is fetched here: the folder is there before the engine starts."""
@@ -48,7 +48,7 @@ class VerifiedLoader(DefaultModelLoader):
     def get_all_weights(
         self, model_config: ModelConfig, _model: nn.Module
     ) -> Generator[tuple[str, torch.Tensor], None, None]:
-        """Each tensor of the folder that the configuration names; AttestationError before any unsigned one."""
+        """Each tensor of the configured folder; AttestationError before any unsigned one."""
         started = self.counter_before_loading_weights = time.perf_counter()
         _loaded.clear()
         folder = Path(model_config.model)
@@ -70,7 +70,7 @@ class AttestedWorker:
     """What vLLM's worker learns beside its own methods (`--worker-extension-cls`)."""
 
     def ratoon_loaded(self) -> dict[str, Any]:
-        """What this process read its weights from; empty while a load is under way or after one that failed."""
+        """What this process read its weights from; empty while a load is under way or has failed."""
         return asdict(_loaded[-1]) if _loaded else {}
 
 

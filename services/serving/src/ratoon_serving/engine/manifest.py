@@ -1,7 +1,8 @@
 """Signed manifests: which bytes a model consists of, and who says so. It knows no tensors and no engine.
 
-The signature is a Sigstore bundle as OpenSSF model-signing 1.x writes it with an elliptic-curve key: a DSSE envelope
-(https://github.com/secure-systems-lab/dsse) over an in-toto statement that lists every file and its sha256.
+The signature is a Sigstore bundle as OpenSSF model-signing 1.x writes it with an elliptic-curve key: a DSSE
+envelope (https://github.com/secure-systems-lab/dsse) over an in-toto statement that lists every file and its
+sha256.
 """
 
 import base64
@@ -50,7 +51,7 @@ class SignedManifest:
 
     @staticmethod
     def beside(folder: Path, public_key: Path) -> "SignedManifest":
-        """The manifest of a model folder, from the signature that lies beside it; SignatureInvalid when it is not."""
+        """The manifest of a folder, from the signature beside it; SignatureInvalid when there is none."""
         signature = folder.with_name(f"{folder.name}.sig")
         if not signature.exists():
             raise SignatureInvalid(f"{signature} is missing: a model without a signature is not loaded.")
@@ -75,7 +76,9 @@ class SignedManifest:
         if expected is None:
             raise FileMismatch(f"The model folder holds {path!r}, which the signed manifest does not name.")
         if expected != actual:
-            raise FileMismatch(f"{path!r} hashes to {actual}, but {expected} was signed: the model is not loaded.")
+            raise FileMismatch(
+                f"{path!r} hashes to {actual}, but {expected} was signed: the model is not loaded."
+            )
 
     def check_folder(self, folder: Path) -> str:
         """Hash every file of a folder against the manifest; returns the artifact digest of what is there."""
@@ -92,7 +95,9 @@ class SignedManifest:
     def check_complete(self, found: set[str]) -> None:
         """FileMismatch when a signed file is missing."""
         if missing := sorted(set(self.digests) - found):
-            raise FileMismatch(f"The model folder lacks {', '.join(missing)}, which the signed manifest names.")
+            raise FileMismatch(
+                f"The model folder lacks {', '.join(missing)}, which the signed manifest names."
+            )
 
 
 def files_of(folder: Path) -> dict[str, Path]:
@@ -100,7 +105,9 @@ def files_of(folder: Path) -> dict[str, Path]:
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
-            raise FileMismatch(f"The model folder holds a link, {path.relative_to(folder)}: only files are loaded.")
+            raise FileMismatch(
+                f"The model folder holds a link, {path.relative_to(folder)}: only files are loaded."
+            )
         if path.is_file():
             found[path.relative_to(folder).as_posix()] = path
     return found
@@ -114,7 +121,9 @@ def tree_digest(files: list[TreeFile]) -> str:
 def _check_signature(public_key_pem: bytes, payload_type: str, payload: bytes, signature: bytes) -> None:
     key = load_pem_public_key(public_key_pem)
     if not isinstance(key, ec.EllipticCurvePublicKey) or payload_type != _PAYLOAD_TYPE:
-        raise SignatureInvalid("The model's signature is not by an elliptic-curve key over an in-toto statement.")
+        raise SignatureInvalid(
+            "The model's signature is not by an elliptic-curve key over an in-toto statement."
+        )
     signed = b"DSSEv1 %d %b %d %b" % (len(payload_type), payload_type.encode(), len(payload), payload)
     try:
         key.verify(signature, signed, ec.ECDSA(_HASHES[key.curve.key_size]()))
@@ -126,7 +135,9 @@ def _resources(statement: dict[str, Any]) -> dict[str, str]:
     """The statement's files; only whole files hashed by sha256 are taken."""
     predicate = statement.get("predicate", {})
     if statement.get("predicateType") != _PREDICATE_TYPE or predicate["serialization"]["method"] != "files":
-        raise SignatureInvalid("The signed manifest is of a kind that is not known here: sign whole files by sha256.")
+        raise SignatureInvalid(
+            "The signed manifest is of a kind that is not known here: sign whole files by sha256."
+        )
     rows = predicate["resources"]
     if any(row["algorithm"] != "sha256" for row in rows):
         raise SignatureInvalid("The signed manifest names other hashes than sha256.")

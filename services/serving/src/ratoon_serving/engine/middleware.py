@@ -1,8 +1,8 @@
 """The gate before an engine: who may call, what may be called, what is open, and which version answers.
 
-An ASGI class that vLLM takes by `--middleware`. It answers 404 to every request without the engine's secret and to
-every method and path that is not on the list, so vLLM's other routes are never reached. It knows no weights: what
-changes them is `control.py`.
+An ASGI class that vLLM takes by `--middleware`. It answers 404 to every request without the engine's secret
+and to every method and path that is not on the list, so vLLM's other routes are never reached. It knows no
+weights: what changes them is `control.py`.
 """
 
 import hmac

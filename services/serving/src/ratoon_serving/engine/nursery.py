@@ -1,9 +1,9 @@
-"""`python -m ratoon_serving.engine.nursery <folder>`: imports vLLM once, and forks an engine whenever it is asked.
+"""`python -m ratoon_serving.engine.nursery <folder>`: imports vLLM once, forks engines when asked.
 
-The imports are four fifths of an engine's cold start and half of its memory; a forked engine shares them. This
-process runs no thread, no event loop and no tensor operation, so that a fork of it is safe. Engines are sessions of
-their own: they go on when it ends. It ends by itself when it has had no engine and no request for a while. It knows
-no deployment and no version.
+The imports are four fifths of an engine's cold start and half of its memory; a forked engine shares them.
+This process runs no thread, no event loop and no tensor operation, so that a fork of it is safe. Engines are
+sessions of their own: they go on when it ends. It ends by itself when it has had no engine and no request for
+a while. It knows no deployment and no version.
 
 Protocol, on `<folder>/nursery.sock`: one JSON line `{"folder": "…"}` in, `{"pid": 1, "start_ticks": 2}` or
 `{"error": "…"}` out. The folder holds `engine.json`; `process.json` is written there before the engine runs.

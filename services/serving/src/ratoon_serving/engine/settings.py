@@ -1,4 +1,4 @@
-"""What one engine is told, as a file that only its owner reads. It knows neither vLLM nor the control process."""
+"""What one engine is told, as a file that only its owner reads. It knows no vLLM."""
 
 import json
 import os

@@ -1,0 +1,1 @@
+"""Deployments, engines, rollouts and routes as values and rules. Standard library only."""

@@ -1,0 +1,161 @@
+"""Is the new version as good as the old one, judged by what gateways and users saw? Pure rules."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ratoon_serving.domain.errors import PolicyInvalid
+
+MIN_REQUESTS = 5
+"""Answers before an error rate means anything."""
+MIN_LATENCIES = 20
+"""Answers on both sides before medians are compared."""
+MIN_VOTES = 20
+LATENCY_SLACK_S = 0.1
+"""A median may always be this much slower, in seconds: ratios of tiny numbers say nothing."""
+EXPECTED_REQUESTS = 7.0
+"""From so many requests expected, none at all is no chance any more (p < 0.001)."""
+PROBE_STRIKES = 2
+"""Probes in a row that must fail."""
+
+
+@dataclass(frozen=True)
+class Bake:
+    """When the new version is trusted."""
+
+    seconds: float = 30.0
+    max_error_rate: float = 0.05
+    max_latency_ratio: float = 3.0
+    max_negative_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        shares = (self.max_error_rate, self.max_negative_rate)
+        if self.seconds < 0 or self.max_latency_ratio < 1 or any(not 0 < share <= 1 for share in shares):
+            raise PolicyInvalid(
+                "A bake needs seconds >= 0, a latency ratio >= 1 and error and negative rates in (0, 1]."
+            )
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What gateways saw of one version in a stretch of time."""
+
+    requests: int = 0
+    errors: int = 0
+    """Answered with 5xx, or broken."""
+    cut: int = 0
+    """Streams that ended before their end."""
+    p50_s: float = 0.0
+    """Median latency, in seconds."""
+    seconds: float = 0.0
+    """Length of the stretch."""
+
+    def __add__(self, other: "Traffic") -> "Traffic":
+        """Both stretches; medians are averaged by requests, which is near enough for a ratio."""
+        requests = self.requests + other.requests
+        weighted = self.p50_s * self.requests + other.p50_s * other.requests
+        return Traffic(
+            requests,
+            self.errors + other.errors,
+            self.cut + other.cut,
+            weighted / requests if requests else 0.0,
+            max(self.seconds, other.seconds),
+        )
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What users thought of one version's answers."""
+
+    positive: int = 0
+    negative: int = 0
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Synthetic requests sent along the route: good ones so far, and bad ones in a row at the end."""
+
+    good: int = 0
+    bad_in_a_row: int = 0
+
+    def and_then(self, passed: bool) -> "Probes":
+        """With one more."""
+        return Probes(self.good + 1, 0) if passed else Probes(self.good, self.bad_in_a_row + 1)
+
+
+class Outlook(StrEnum):
+    """What follows."""
+
+    BAD = "BAD"
+    FINE_SO_FAR = "FINE_SO_FAR"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """An outlook and the sentence that explains it."""
+
+    outlook: Outlook
+    message: str = ""
+
+
+def judge(bake: Bake, new: Traffic, old: Traffic, votes: Votes, probes: Probes) -> Judgement:
+    """Judge at any moment after the switch; what is too little to tell is fine so far."""
+    for complaint in (
+        _errors(bake, new),
+        _latency(bake, new, old),
+        _quality(bake, votes),
+        _probes(probes),
+    ):
+        if complaint:
+            return Judgement(Outlook.BAD, complaint)
+    return Judgement(Outlook.FINE_SO_FAR)
+
+
+def judge_at_end(bake: Bake, new: Traffic, old: Traffic, votes: Votes, probes: Probes) -> Judgement:
+    """Judge when the bake is over: missing data counts as failure where traffic was to be expected.
+
+    Where there was no traffic before either, the synthetic probes decide, and the message says so.
+    """
+    now = judge(bake, new, old, votes, probes)
+    if now.outlook is Outlook.BAD:
+        return now
+    expected = old.requests / old.seconds * bake.seconds if old.seconds else 0.0
+    if not new.requests and expected >= EXPECTED_REQUESTS:
+        complaint = (
+            f"no request was seen in the bake, where about {expected:.0f} were expected; no data is no proof"
+        )
+        return Judgement(Outlook.BAD, complaint)
+    if not new.requests and not probes.good:
+        return Judgement(Outlook.BAD, "neither a request nor a good synthetic probe was seen in the bake")
+    if not new.requests:
+        return Judgement(Outlook.FINE_SO_FAR, f"no traffic came; {probes.good} synthetic probes decided")
+    rate = (new.errors + new.cut) / new.requests
+    return Judgement(Outlook.FINE_SO_FAR, f"{new.requests} requests, {rate:.1%} failed")
+
+
+def _errors(bake: Bake, new: Traffic) -> str:
+    failed = new.errors + new.cut
+    if new.requests < MIN_REQUESTS or failed <= bake.max_error_rate * new.requests:
+        return ""
+    return f"{failed} of {new.requests} requests failed, more than {bake.max_error_rate:.0%}"
+
+
+def _latency(bake: Bake, new: Traffic, old: Traffic) -> str:
+    if min(new.requests, old.requests) < MIN_LATENCIES:
+        return ""
+    limit = old.p50_s * bake.max_latency_ratio + LATENCY_SLACK_S
+    return f"median latency {new.p50_s:.3f} s, above {limit:.3f} s" if new.p50_s > limit else ""
+
+
+def _quality(bake: Bake, votes: Votes) -> str:
+    total = votes.positive + votes.negative
+    if total < MIN_VOTES or votes.negative <= bake.max_negative_rate * total:
+        return ""
+    return f"{votes.negative} of {total} votes are negative, more than {bake.max_negative_rate:.0%}"
+
+
+def _probes(probes: Probes) -> str:
+    return (
+        f"{probes.bad_in_a_row} synthetic probes failed in a row"
+        if probes.bad_in_a_row >= PROBE_STRIKES
+        else ""
+    )
