@@ -1,0 +1,64 @@
+"""The `ratoon` command line. Everything but the installation's own processes goes over the public HTTP API."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ratoon.sdk.cli import demo, keys, local, resources
+from ratoon.sdk.cli.context import Session
+from ratoon.sdk.cli.output import Output, errors, explain
+from ratoon.sdk.errors import OperationFailed, RatoonSdkError
+
+app = typer.Typer(
+    help="Ratoon keeps a language model fit for its job.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+_SESSION = Session()
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    project: Annotated[str, typer.Option("--project", "-p", envvar="RATOON_PROJECT", help="Project to work in.")] = "",
+    url: Annotated[str, typer.Option(envvar="RATOON_URL", help="Address of the HTTP API.")] = "",
+    api_key: Annotated[str, typer.Option(envvar="RATOON_API_KEY", help="API key.", show_default=False)] = "",
+    output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
+) -> None:
+    _SESSION.url, _SESSION.api_key, _SESSION.project, _SESSION.output = url, api_key, project, output
+    context.obj = _SESSION
+
+
+for _command in (local.up, local.down, local.status, local.logs, local.migrate, resources.ask, demo.demo):
+    app.command(_command.__name__)(_command)
+for _name, _group in (
+    ("projects", resources.projects),
+    ("datasets", resources.datasets),
+    ("splits", resources.splits),
+    ("labels", resources.labels),
+    ("runs", resources.runs),
+    ("evaluations", resources.evaluations),
+    ("models", resources.models),
+    ("rollouts", resources.rollouts),
+    ("pipelines", resources.pipelines),
+    ("policies", resources.policies),
+    ("feedback", resources.feedback),
+    ("keys", keys.app),
+):
+    app.add_typer(_group, name=_name)
+
+
+def main() -> None:
+    """Run the command line; errors are one sentence on standard error and exit status 1."""
+    try:
+        app()
+    except OperationFailed as error:
+        explain(error, _SESSION.output)
+        sys.exit(1)
+    except RatoonSdkError as error:
+        errors.print(f"[red]{error}[/red]", highlight=False)
+        sys.exit(1)
+    except Exception as error:
+        if not hasattr(error, "reason"):
+            raise
+        errors.print(f"[red]{error}[/red]", highlight=False)
+        sys.exit(1)

@@ -1,0 +1,97 @@
+"""`ratoon up`, `down`, `status`, `logs`, `migrate`: the installation on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ratoon.sdk.cli.output import Output, say, show_rows
+
+State = Annotated[Path | None, typer.Option("--state", help="State folder (RATOON_STATE, or .ratoon here).")]
+Format = Annotated[Output, typer.Option("--output", "-o", help="table or json.")]
+
+
+def up(
+    isolated: Annotated[bool, typer.Option("--isolated", help="Each service in its own process.")] = False,
+    host: Annotated[str, typer.Option(help="Where the HTTP API listens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Its port.")] = 8080,
+    state: State = None,
+) -> None:
+    """Start Ratoon on this machine and wait until it is ready."""
+    from ratoon.sdk.local.installation import Installation, find_state
+
+    installation = Installation(find_state(state))
+    listeners = installation.up(isolated, host, port, say)
+    say("Listening (nothing of this is reachable from other machines):")
+    for listener in listeners:
+        say(f"  {listener.name:<11} {listener.address}")
+    key = installation.state / "keys" / "operator.key"
+    say(f"Your operator key is in {key}; this command line uses it by itself.")
+
+
+def down(
+    keep_workers: Annotated[bool, typer.Option("--keep-workers", help="Leave engines and training running.")] = False,
+    state: State = None,
+) -> None:
+    """Stop Ratoon: requests in flight end first."""
+    from ratoon.sdk.local.installation import Installation, find_state
+
+    ended = Installation(find_state(state)).down(keep_workers, say)
+    if not ended:
+        say("Nothing of Ratoon runs here.")
+
+
+def status(state: State = None, output: Format = Output.TABLE) -> None:
+    """What runs, whether it is ready, how much memory it holds. Exit status 1 when something is not ready."""
+    from ratoon.sdk.local.installation import Installation, find_state
+
+    rows, healthy = _status_rows(Installation(find_state(state)))
+    show_rows(rows, ["name", "pid", "state", "memoryMiB"], output)
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def _status_rows(installation: "Installation") -> tuple[list[dict[str, object]], bool]:  # noqa: F821
+    from ratoon.sdk.local.processes import CONTROL
+
+    rows: list[dict[str, object]] = []
+    running = installation.processes.running()
+    for each in running:
+        services = CONTROL if each.name == "control" else (each.name,)
+        waiting = [service for service in services if not installation.ready(service)]
+        state = f"not ready: {', '.join(waiting)}" if waiting else "ready"
+        rows.append(_row(each.name, each.mark.pid, state, each.resident_bytes))
+    dead = set(installation.processes.names()) - {each.name for each in running}
+    rows += [{"name": name, "pid": "", "state": "stopped", "memoryMiB": ""} for name in sorted(dead)]
+    rows += [_row(each.name, each.mark.pid, "running", each.resident_bytes) for each in installation.workers()]
+    return rows, bool(running) and all(row["state"] in ("ready", "running") for row in rows)
+
+
+def _row(name: str, pid: int, state: str, resident: int) -> dict[str, object]:
+    return {"name": name, "pid": pid, "state": state, "memoryMiB": round(resident / 2**20)}
+
+
+def logs(
+    process: Annotated[str, typer.Argument(help="control, gateway, or a service of an isolated installation.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    state: State = None,
+) -> None:
+    """Print the logs of the platform's processes."""
+    from ratoon.sdk.local.installation import Installation, find_state, log_lines
+
+    processes = Installation(find_state(state)).processes
+    names = [process] if process else processes.names()
+    if follow and len(names) > 1:
+        raise typer.BadParameter(f"Name one of {', '.join(names)} to follow.")
+    for name in names:
+        if not processes.log(name).exists():
+            raise typer.BadParameter(f"There is no log of {name!r}; there are: {', '.join(processes.names())}.")
+        for line in log_lines(processes.log(name), follow):
+            print(f"{name}: {line}" if len(names) > 1 else line)
+
+
+def migrate(state: State = None) -> None:
+    """Bring every service's database to this version."""
+    from ratoon.sdk.local.installation import Installation, find_state
+
+    Installation(find_state(state)).migrate(say)

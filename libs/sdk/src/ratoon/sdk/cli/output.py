@@ -1,0 +1,140 @@
+"""How the command line shows things: tables and progress for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ratoon.sdk.client import Client
+from ratoon.sdk.errors import OperationFailed
+
+JSON = dict[str, Any]
+console = Console(soft_wrap=True)
+errors = Console(stderr=True, soft_wrap=True)
+
+
+class Output(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def say(line: str) -> None:
+    """A line about what is being done; on standard error, so that results can be piped."""
+    errors.print(line, highlight=False, markup=False)
+
+
+def show_rows(rows: Iterable[JSON], columns: Sequence[str], output: Output) -> None:
+    """Many resources: a table of these columns (dotted paths), or a JSON array."""
+    listed = list(rows)
+    if output is Output.JSON:
+        print(json.dumps(listed, indent=2, ensure_ascii=False))
+        return
+    table = Table(*[column.rpartition(".")[2] for column in columns], box=None, pad_edge=False)
+    for row in listed:
+        table.add_row(*[_cell(_at(row, column)) for column in columns])
+    console.print(table) if listed else say("There is none yet.")
+
+
+def show(resource: JSON, output: Output) -> None:
+    """One resource: its fields line by line, or JSON."""
+    if output is Output.JSON:
+        print(json.dumps(resource, indent=2, ensure_ascii=False))
+        return
+    for line in _lines(resource, ""):
+        console.print(line, highlight=False, markup=False)
+
+
+def follow(client: Client, name: str, output: Output) -> JSON:
+    """Watch a resource to its end with a progress bar; the last state, shown."""
+    if output is Output.JSON or not sys.stderr.isatty():
+        last = _follow_lines(client, name, output)
+    else:
+        with _bar(name) as (bar, task):
+            last = client.wait(name, lambda state: bar.update(task, **_advance(state)))
+    show(last, output)
+    return last
+
+
+def _follow_lines(client: Client, name: str, output: Output) -> JSON:
+    told: list[str] = []
+
+    def tell(state: JSON) -> None:
+        line = f"{state.get('state', '').removeprefix('STATE_').lower()}: {state.get('progress', {}).get('message', '')}"
+        if output is Output.TABLE and line not in told[-1:]:
+            told.append(line)
+            say(line)
+
+    return client.wait(name, tell)
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[tuple[Progress, Any]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True) as bar:
+        yield bar, bar.add_task(name.rsplit("/", 2)[-1], total=1.0, said="")
+
+
+def _advance(state: JSON) -> JSON:
+    progress = state.get("progress", {})
+    said = progress.get("message") or state.get("state", "").removeprefix("STATE_").lower()
+    remaining = progress.get("remainingSeconds", 0)
+    return {
+        "completed": float(progress.get("fraction", 0)),
+        "said": f"{said}{f' ({remaining:.0f} s left)' if remaining else ''}",
+    }
+
+
+def explain(error: OperationFailed, output: Output) -> None:
+    """Long work that did not end well: its last state for programs, the sentence for people."""
+    if output is Output.JSON:
+        print(json.dumps(error.resource, indent=2, ensure_ascii=False))
+    errors.print(f"[red]{error}[/red]")
+
+
+def _at(row: JSON, path: str) -> object:
+    value: object = row
+    for part in path.split("."):
+        value = value.get(part, "") if isinstance(value, dict) else ""
+    return value
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).removeprefix("STATE_").replace("T", " ", 1)[:19] if _is_time(value) else _short(value)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text.removeprefix("STATE_").lower() if text.startswith("STATE_") else text
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, str) and len(value) > 19 and value[4:5] == "-" and value[10:11] == "T"
+
+
+def _lines(value: object, indent: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if isinstance(each, dict | list) and each:
+                yield f"{indent}{key}:"
+                yield from _lines(each, indent + "  ")
+            elif each not in ({}, []):
+                yield f"{indent}{key}: {each}"
+    elif isinstance(value, list):
+        for each in value:
+            first, *rest = list(_lines(each, indent + "  ")) or [indent]
+            yield f"{indent}- {first.strip()}"
+            yield from rest
+    else:
+        yield f"{indent}{value}"

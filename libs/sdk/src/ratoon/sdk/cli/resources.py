@@ -1,0 +1,334 @@
+"""Commands over resources: each group lists, shows, watches and cancels one collection; the rest is its own."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ratoon.sdk.cli.context import session
+from ratoon.sdk.cli.output import console, follow, say, show, show_rows
+from ratoon.sdk.sources import create_source
+
+Name = Annotated[str, typer.Argument(help="Id, or the full name.")]
+
+
+def group(
+    collection: str, columns: Sequence[str], help: str, *, parent: str = "", long_work: bool = False
+) -> typer.Typer:
+    """A command group over `projects/{project}/{collection}`; `parent` is a collection in between, chosen by option."""
+    app = typer.Typer(help=help, no_args_is_help=True)
+    inside: type[str] = Annotated[str, typer.Option("--in", help=f"Which of the {parent}.")]  # type: ignore[assignment]
+
+    def place(context: typer.Context, within: str) -> str:
+        chosen = session(context)
+        if not parent:
+            return f"{chosen.parent()}/{collection}"
+        return f"{chosen.name(within or chosen.project, parent)}/{collection}"
+
+    def full(context: typer.Context, name: str, within: str) -> str:
+        return name if name.startswith("projects/") else f"{place(context, within)}/{name}"
+
+    @app.command("list")
+    def _list(context: typer.Context, within: inside = "") -> None:  # type: ignore[valid-type]
+        """Show all, oldest first."""
+        chosen = session(context)
+        show_rows(chosen.client.list(place(context, within)), columns, chosen.output)
+
+    @app.command("show")
+    def _show(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
+        """Show one."""
+        chosen = session(context)
+        show(chosen.client.get(full(context, name, within)), chosen.output)
+
+    if long_work:
+
+        @app.command("watch")
+        def _watch(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
+            """Follow one to its end; exit status 1 when it does not end well."""
+            chosen = session(context)
+            follow(chosen.client, full(context, name, within), chosen.output)
+
+        @app.command("cancel")
+        def _cancel(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
+            """Call one off."""
+            chosen = session(context)
+            show(chosen.client.post(f"{full(context, name, within)}:cancel"), chosen.output)
+
+    return app
+
+
+projects = typer.Typer(help="What models are for: labels, gates, training defaults.", no_args_is_help=True)
+
+
+@projects.command("create")
+def create_project(
+    context: typer.Context,
+    project: Annotated[str, typer.Argument(help="Its id: lower case letters, digits and dashes.")],
+    labels: Annotated[str, typer.Option(help="The words the model answers with, by comma.")],
+    instructions: Annotated[str, typer.Option(help="What annotators are told.")] = "",
+    settings: Annotated[Path | None, typer.Option(help="JSON file with further fields (gate, training, …).")] = None,
+) -> None:
+    """Begin a project with its dataset, model and deployment, all of the same name."""
+    chosen = session(context)
+    further = json.loads(settings.read_text()) if settings else {}
+    body = {"labels": [label.strip() for label in labels.split(",")], "instructions": instructions, **further}
+    show(chosen.client.create("projects", body, project, request_id=f"create-{project}"), chosen.output)
+
+
+@projects.command("list")
+def list_projects(context: typer.Context) -> None:
+    """Show all projects."""
+    chosen = session(context)
+    show_rows(chosen.client.list("projects"), ["name", "labels", "createTime"], chosen.output)
+
+
+@projects.command("show")
+def show_project(context: typer.Context, project: str) -> None:
+    """Show one project."""
+    chosen = session(context)
+    show(chosen.client.get(f"projects/{project}"), chosen.output)
+
+
+datasets = group("datasets", ["name", "displayName", "createTime"], "Sources, versions, records.")
+
+
+@datasets.command("import")
+def import_source(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A folder of texts (sub-folders are labels), a mail archive, JSONL, CSV or Parquet.")],
+    format: Annotated[str, typer.Option(help="auto, mail-archive, mbox, text-archive, jsonl, csv or parquet.")] = "auto",
+    license: Annotated[str, typer.Option(help="SPDX identifier of the data's licence.")] = "",
+    text: Annotated[str, typer.Option(help="Column of the text.")] = "",
+    label: Annotated[str, typer.Option(help="Column of the label.")] = "",
+) -> None:
+    """Upload data of your own as a source; a pipeline run makes a dataset version of it."""
+    chosen = session(context)
+    columns = {"text": text, "label": label}
+    source = create_source(chosen.client, chosen.parent(), path, format, license, columns)
+    show(source, chosen.output)
+
+
+@datasets.command("versions")
+def list_versions(context: typer.Context, dataset: Annotated[str, typer.Argument()] = "") -> None:
+    """Show the versions of a dataset."""
+    chosen = session(context)
+    name = chosen.name(dataset or chosen.project, "datasets")
+    columns = ["name", "state", "recordCount", "rejectedCount", "merkleRoot", "createTime"]
+    show_rows(chosen.client.list(f"{name}/versions"), columns, chosen.output)
+
+
+@datasets.command("records")
+def list_records(context: typer.Context, version: str, limit: int = 20) -> None:
+    """Show records of a version (its full name) with their text."""
+    chosen = session(context)
+    page = chosen.client.get(f"{version}/records", pageSize=limit)
+    show_rows(page.get("records", []), ["recordId", "sourceLabel", "language", "chars", "text"], chosen.output)
+
+
+@datasets.command("profile")
+def show_profile(context: typer.Context, version: str) -> None:
+    """Show what a version's data look like and what each step removed."""
+    chosen = session(context)
+    show(json.loads(chosen.client.get(version).get("profileJson") or "{}"), chosen.output)
+
+
+splits = group(
+    "splits", ["name", "state", "datasetVersion", "createTime"], "Labelled versions in three parts.",
+    parent="datasets", long_work=True,
+)  # fmt: skip
+
+
+@splits.command("readings")
+def list_readings(context: typer.Context, split: str) -> None:
+    """Show who read the sealed test part of a split (its full name)."""
+    chosen = session(context)
+    show_rows(chosen.client.list(f"{split}/readings"), ["readTime", "part", "reader", "purpose"], chosen.output)
+
+
+labels = group(
+    "labelSets", ["name", "state", "classCounts", "conflictCount", "createTime"], "Label sets and tasks.", long_work=True
+)
+
+
+@labels.command("tasks")
+def list_tasks(context: typer.Context) -> None:
+    """Show the records that wait for a person."""
+    chosen = session(context)
+    columns = ["name", "state", "proposedLabel", "reason", "recordId"]
+    show_rows(chosen.client.list(f"{chosen.parent()}/tasks"), columns, chosen.output)
+
+
+@labels.command("complete")
+def complete_task(context: typer.Context, task: Name, label: Annotated[str, typer.Argument()] = "") -> None:
+    """Answer a task; without a label it is skipped."""
+    chosen = session(context)
+    show(chosen.client.post(f"{chosen.name(task, 'tasks')}:complete", {"label": label}), chosen.output)
+
+
+runs = group(
+    "trainingRuns", ["name", "state", "progress.message", "createTime"], "Training runs.", long_work=True
+)
+evaluations = group(
+    "evaluationRuns", ["name", "state", "verdict.passed", "verdict.summary", "createTime"], "Evaluation runs and gates.",
+    long_work=True,
+)  # fmt: skip
+
+
+@evaluations.command("bad-cases")
+def list_bad_cases(context: typer.Context, name: Name) -> None:
+    """Show the wrong answers of a candidate."""
+    chosen = session(context)
+    cases = chosen.client.list(f"{chosen.name(name, 'evaluationRuns')}/badCases")
+    show_rows(cases, ["domain", "label", "predicted", "recordId", "text"], chosen.output)
+
+
+models = group("models", ["name", "displayName", "createTime"], "Models, versions and aliases.")
+
+
+@models.command("versions")
+def list_model_versions(context: typer.Context, model: Annotated[str, typer.Argument()] = "") -> None:
+    """Show the versions of a model."""
+    chosen = session(context)
+    name = chosen.name(model or chosen.project, "models")
+    columns = ["name", "state", "parameterCount", "sizeBytes", "changelog", "createTime"]
+    show_rows(chosen.client.list(f"{name}/versions"), columns, chosen.output)
+
+
+@models.command("history")
+def list_alias_changes(context: typer.Context, model: Annotated[str, typer.Argument()] = "") -> None:
+    """Show every move of every alias of a model."""
+    chosen = session(context)
+    name = chosen.name(model or chosen.project, "models")
+    columns = ["changeTime", "alias", "fromVersion", "toVersion", "reason", "principal"]
+    show_rows(chosen.client.list(f"{name}/aliasChanges"), columns, chosen.output)
+
+
+rollouts = group(
+    "rollouts", ["name", "state", "fromVersion", "toVersion", "progress.message", "createTime"],
+    "The way of a deployment from one version to another.", parent="deployments", long_work=False,
+)  # fmt: skip
+
+
+def _rollout_method(verb: str, help: str) -> None:
+    @rollouts.command(verb, help=help)
+    def _call(context: typer.Context, name: str, reason: str = "") -> None:
+        chosen = session(context)
+        show(chosen.client.post(f"{name}:{verb}", {"reason": reason}), chosen.output)
+
+
+for _verb, _help in (
+    ("pause", "Hold it where it is."),
+    ("resume", "Go on."),
+    ("abort", "Go back to the version that served before."),
+    ("undo", "Start a rollout back to the version before this one."),
+):
+    _rollout_method(_verb, _help)
+
+
+@rollouts.command("watch")
+def watch_rollout(context: typer.Context, name: str) -> None:
+    """Follow a rollout (its full name) to its end."""
+    chosen = session(context)
+    follow(chosen.client, name, chosen.output)
+
+
+@rollouts.command("create")
+def create_rollout(
+    context: typer.Context, version: str, deployment: Annotated[str, typer.Option(help="Default: the project's.")] = ""
+) -> None:
+    """Roll a model version (its full name, or v1.0) out."""
+    chosen = session(context)
+    to = version if version.startswith("projects/") else f"{chosen.parent()}/models/{chosen.project}/versions/{version}"
+    parent = chosen.name(deployment or chosen.project, "deployments")
+    rollout = chosen.client.create(f"{parent}/rollouts", {"toVersion": to})
+    follow(chosen.client, rollout["name"], chosen.output)
+
+
+feedback = typer.Typer(help="What users say of answers.", no_args_is_help=True)
+
+
+@feedback.command("list")
+def list_feedback(context: typer.Context) -> None:
+    """Show all feedback, oldest first."""
+    chosen = session(context)
+    columns = ["createTime", "version", "thumb", "rating", "correction", "answerId"]
+    show_rows(chosen.client.list(f"{chosen.parent()}/feedback"), columns, chosen.output)
+
+
+@feedback.command("give")
+def give_feedback(
+    context: typer.Context,
+    answer_id: str,
+    thumb: Annotated[str, typer.Option(help="up or down")] = "",
+    rating: Annotated[int, typer.Option(help="1 to 5")] = 0,
+    correction: Annotated[str, typer.Option(help="The right answer.")] = "",
+) -> None:
+    """Say what an answer was worth."""
+    chosen = session(context)
+    show(chosen.client.feedback(answer_id, thumb=thumb, rating=rating, correction=correction), chosen.output)
+
+
+pipelines = group(
+    "pipelineRuns", ["name", "state", "trigger", "triggerReason", "createTime"], "Turns of the loop.", long_work=True
+)
+
+
+@pipelines.command("run")
+def run_pipeline(
+    context: typer.Context,
+    source: Annotated[list[str], typer.Option(help="Source to build from (repeat for several).")],
+    no_rollout: Annotated[bool, typer.Option("--no-rollout", help="Stop after registration.")] = False,
+) -> None:
+    """Take sources through the loop: dataset, labels, split, training, evaluation, registration, rollout."""
+    chosen = session(context)
+    sources = [chosen.name(each, "sources") for each in source]
+    body = {"sources": sources, "skipRollout": no_rollout}
+    run = chosen.client.create(f"{chosen.parent()}/pipelineRuns", body)
+    say(f"Started {run['name']}.")
+    follow(chosen.client, run["name"], chosen.output)
+
+
+policies = group("policies", ["name", "paused", "dryRun", "lastDecision", "lastDecisionTime"], "When retraining starts.")
+
+
+@policies.command("create")
+def create_policy(
+    context: typer.Context,
+    policy: str = "default",
+    settings: Annotated[Path | None, typer.Option(help="JSON file with fields of the policy.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would have started, and why.")] = False,
+) -> None:
+    """Let retraining start by itself."""
+    chosen = session(context)
+    body = {**(json.loads(settings.read_text()) if settings else {}), "dryRun": dry_run}
+    show(chosen.client.create(f"{chosen.parent()}/policies", body, policy, f"create-{policy}"), chosen.output)
+
+
+@policies.command("pause")
+def pause_policy(context: typer.Context, policy: str = "default", resume: bool = False) -> None:
+    """Hold a policy, or with --resume let it go on."""
+    chosen = session(context)
+    current = chosen.client.get(chosen.name(policy, "policies"))
+    changed = {"etag": current["etag"], "paused": not resume}
+    show(chosen.client.patch(current["name"], changed, updateMask="paused"), chosen.output)
+
+
+def ask(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="What to ask; `-` reads standard input.")],
+    model: Annotated[str, typer.Option(help="Deployment, or deployment@version; default: the project's.")] = "",
+    max_tokens: int = 8,
+) -> None:
+    """Ask the model that serves, and print the answer, its version and its id."""
+    import sys
+
+    chosen = session(context)
+    said = sys.stdin.read() if text == "-" else text
+    answer = chosen.client.chat(model or chosen.project, said, max_tokens=max_tokens)
+    if chosen.output == "json":
+        show({"text": answer.text, "model": answer.version, "id": answer.id}, chosen.output)
+        return
+    console.print(answer.text, markup=False, highlight=False)
+    say(f"({answer.version}; feedback: ratoon feedback give {answer.id} --thumb up|down)")

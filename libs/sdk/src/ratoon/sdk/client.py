@@ -1,0 +1,230 @@
+"""A caller of the public HTTP API: resources as JSON objects, uploads that resume, watching, asking, feedback."""
+
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ratoon.sdk.errors import ApiError, OperationFailed, Unreachable
+
+JSON = dict[str, Any]
+DEFAULT_URL = "http://127.0.0.1:8080"
+ENDED_WELL = {"STATE_READY", "STATE_SUCCEEDED"}
+ENDED_BADLY = {"STATE_FAILED", "STATE_CANCELLED", "STATE_REFUSED", "STATE_ROLLED_BACK"}
+_CHUNK = 4 << 20
+_RECONNECTS = 30
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said: the text, the id that feedback names, the version that wrote it (`name@version`)."""
+
+    text: str
+    id: str
+    version: str
+
+
+class Client:
+    """One caller. `url` and `api_key` default to RATOON_URL and RATOON_API_KEY, then to the installation in `state`."""
+
+    def __init__(self, url: str = "", api_key: str = "", state: Path = Path(".ratoon"), timeout_s: float = 60.0) -> None:
+        self.url = (url or os.environ.get("RATOON_URL") or _installed_url(state)).rstrip("/")
+        self.api_key = api_key or os.environ.get("RATOON_API_KEY") or _operator_key(state)
+        headers = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout_s)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get(self, name: str, **query: object) -> JSON:
+        """A resource by its name, or any GET below /v1."""
+        return self._call("GET", name, query=query)
+
+    def post(self, name: str, body: Mapping[str, object] | None = None, **query: object) -> JSON:
+        """A POST below /v1: a create with a body, or a method (`…:cancel`)."""
+        return self._call("POST", name, body or {}, query)
+
+    def patch(self, name: str, body: Mapping[str, object], **query: object) -> JSON:
+        """Change a resource; `body` carries the etag it was read with."""
+        return self._call("PATCH", name, body, query)
+
+    def create(self, collection: str, body: Mapping[str, object], id: str = "", request_id: str = "") -> JSON:
+        """Create a resource in a collection (`projects/p/datasets`); safe to repeat with the same `request_id`."""
+        query: dict[str, object] = {"requestId": request_id or str(uuid.uuid4())}
+        if id:
+            query[id_field(collection)] = id
+        return self._call("POST", collection, body, query)
+
+    def list(self, collection: str, page_size: int = 500) -> Iterator[JSON]:
+        """Every resource of a collection, page after page."""
+        token = ""
+        while True:
+            page = self.get(collection, pageSize=page_size, pageToken=token)
+            for value in page.values():
+                if isinstance(value, list):
+                    yield from value
+            token = page.get("nextPageToken", "")
+            if not token:
+                return
+
+    def watch(self, name: str) -> Iterator[JSON]:
+        """A resource's state, then each newer one, until it has ended; a broken stream is resumed."""
+        revision, failures = "", 0
+        while True:
+            try:
+                for revision, state in self._events(name, revision):
+                    failures = 0
+                    yield state
+                return
+            except (httpx.TransportError, Unreachable) as broken:
+                failures += 1
+                if failures > _RECONNECTS:
+                    raise Unreachable(f"{self.url} stopped answering while {name} was watched.") from broken
+                _pause(failures)
+
+    def wait(self, name: str, on_state: Callable[[JSON], None] = lambda _: None) -> JSON:
+        """Watch until the end; the last state. OperationFailed when it did not end well."""
+        state: JSON = {}
+        for state in self.watch(name):
+            on_state(state)
+        if state.get("state") in ENDED_WELL:
+            return state
+        failure = state.get("failure", {})
+        said = failure.get("message") or state.get("reason") or state.get("state", "it ended without a state")
+        raise OperationFailed(f"{name}: {said}", state)
+
+    def upload(self, source: Path | bytes, on_bytes: Callable[[int, int], None] = lambda _d, _t: None) -> str:
+        """Put a file or bytes into the artifact store, resuming what is there; returns the digest."""
+        data = source if isinstance(source, bytes) else None
+        digest = hashlib.sha256(data).hexdigest() if data is not None else _file_digest(Path(str(source)))
+        total = len(data) if data is not None else Path(str(source)).stat().st_size
+        done = self._uploaded(digest, total)
+        while done < total:
+            chunk = data[done : done + _CHUNK] if data is not None else _read_at(Path(str(source)), done)
+            headers = {"content-range": f"bytes {done}-{done + len(chunk) - 1}/{total}"}
+            self._send("PUT", f"/v1/blobs/{digest}", content=chunk, headers=headers)
+            done += len(chunk)
+            on_bytes(done, total)
+        return digest
+
+    def download(self, digest: str) -> bytes:
+        """A blob of the artifact store."""
+        return self._send("GET", f"/v1/blobs/{digest}").content
+
+    def chat(self, model: str, text: str, **options: object) -> Answer:
+        """Ask a deployment (`name`, or `name@version`); options go to the engine (`max_tokens`, …)."""
+        body = {"model": model, "messages": [{"role": "user", "content": text}], "temperature": 0, **options}
+        response = self._send("POST", "/v1/chat/completions", json=body)
+        said = response.json()
+        answer_id = response.headers.get("x-ratoon-answer-id", said["id"])
+        return Answer(said["choices"][0]["message"]["content"] or "", answer_id, response.headers["x-ratoon-model"])
+
+    def feedback(
+        self, answer_id: str, *, thumb: str = "", rating: int = 0, correction: str = "", comment: str = ""
+    ) -> JSON:
+        """Say what an answer was worth: thumb `up` or `down`, rating 1 to 5, the right answer. Kept when this returns."""
+        given = {"thumb": thumb, "rating": rating, "correction": correction, "comment": comment}
+        return self._call("POST", "feedback", {"id": answer_id, **{k: v for k, v in given.items() if v}})
+
+    def _call(
+        self, method: str, name: str, body: Mapping[str, object] | None = None, query: Mapping[str, object] | None = None
+    ) -> JSON:
+        params = {key: str(value) for key, value in (query or {}).items() if value not in ("", None)}
+        response = self._send(method, f"/v1/{name}", json=None if method == "GET" else body, params=params)
+        value: JSON = response.json() if response.content else {}
+        return value
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TransportError as broken:
+            raise Unreachable(f"Nothing answers at {self.url} ({broken}). Is Ratoon up? Try: ratoon up") from broken
+        if response.is_error:
+            raise _api_error(response)
+        return response
+
+    def _events(self, name: str, last_id: str) -> Iterator[tuple[str, JSON]]:
+        """The server-sent events of a Watch: id and state."""
+        headers = {"accept": "text/event-stream", **({"last-event-id": last_id} if last_id else {})}
+        with self._http.stream("GET", f"/v1/{name}:watch", headers=headers, timeout=httpx.Timeout(30, read=None)) as stream:
+            if stream.is_error:
+                stream.read()
+                raise _api_error(stream)
+            event_id, data = last_id, ""
+            for line in stream.iter_lines():
+                key, _, value = line.partition(":")
+                if key == "id":
+                    event_id = value.strip()
+                elif key == "data":
+                    data += value.strip()
+                elif not line and data:
+                    yield event_id, _state(data)
+                    data = ""
+
+    def _uploaded(self, digest: str, total: int) -> int:
+        """How many bytes of a blob the platform has already."""
+        response = self._http.head(f"/v1/blobs/{digest}")
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return 0
+        if response.is_error:
+            raise _api_error(response)
+        return min(int(response.headers.get("upload-offset", total)), total)
+
+
+def id_field(collection: str) -> str:
+    """The query parameter that names a new resource of a collection: `datasetId` for `projects/p/datasets`."""
+    last = collection.rsplit("/", 1)[-1]
+    special = {"policies": "policy", "aliases": "alias", "feedback": "feedback"}
+    if collection.endswith("/versions"):
+        return "modelVersionId" if "/models/" in collection else "versionId"
+    return f"{special.get(last, last.removesuffix('s'))}Id"
+
+
+def _state(data: str) -> JSON:
+    value: JSON = json.loads(data)
+    if "status" in value and "title" in value:
+        raise ApiError(int(value["status"]), str(value.get("reason", "")), str(value.get("detail", value["title"])))
+    return value
+
+
+def _api_error(response: httpx.Response) -> ApiError:
+    try:
+        told = response.json()
+    except ValueError:
+        return ApiError(response.status_code, "", f"HTTP {response.status_code} {response.reason_phrase}")
+    error = told.get("error", told)
+    message = error.get("detail") or error.get("message") or error.get("title") or response.reason_phrase
+    return ApiError(response.status_code, str(error.get("reason") or error.get("code") or ""), str(message))
+
+
+def _installed_url(state: Path) -> str:
+    listens = state / "run" / "gateway.url"
+    return listens.read_text().strip() if listens.exists() else DEFAULT_URL
+
+
+def _operator_key(state: Path) -> str:
+    path = state / "keys" / "operator.key"
+    return path.read_text().strip() if path.exists() else ""
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _read_at(path: Path, offset: int) -> bytes:
+    with path.open("rb") as source:
+        source.seek(offset)
+        return source.read(_CHUNK)
+
+
+def _pause(failures: int) -> None:
+    time.sleep(min(0.2 * 2**failures, 5.0))

@@ -1,0 +1,1 @@
+"""One installation on one machine: its processes, what they listen on, what they use. The public API does the rest."""

@@ -1,0 +1,198 @@
+"""Bringing an installation up and down: keys, databases, processes, readiness. It knows rooms by name only."""
+
+import importlib
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable
+from ratoon.chassis.identity import make_keys, make_signing_key
+from ratoon.chassis.migrations import migrate
+from ratoon.chassis.settings import SERVICES, RoomSettings, run_folder, socket_address
+from ratoon.sdk.local.processes import Process, Processes, Running, layout
+
+READY_WITHIN_S = 60.0
+_DRAIN_S = 20.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Something that listens: who, and where."""
+
+    name: str
+    address: str
+
+
+class Installation:
+    """The installation in one state folder."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state.absolute()
+        self.processes = Processes(self.state)
+
+    def up(self, isolated: bool, host: str, port: int, say: Say) -> list[Listener]:
+        """Start what does not run yet and wait until all of it is ready; what listens where."""
+        self._prepare(say)
+        running = {each.name for each in self.processes.running()}
+        wanted = layout(isolated)
+        if running - {process.name for process in wanted}:
+            raise FailedPrecondition(
+                "Ratoon runs here in another layout; run `ratoon down` first.", reason="OTHER_LAYOUT_RUNS"
+            )
+        missing = [process for process in wanted if process.name not in running]
+        if any(process.name == "gateway" for process in missing):
+            _check_port(host, port)
+            (self.state / "run" / "gateway.url").write_text(f"http://{host}:{port}\n")
+        environment = self._environment(host, port)
+        children = {process.name: self.processes.start(process, environment) for process in missing}
+        say(f"Starting {', '.join(children)} …" if children else "Ratoon runs already.")
+        for process in wanted:
+            self._await(process, children.get(process.name), say)
+        return self.listeners()
+
+    def down(self, keep_workers: bool, say: Say) -> int:
+        """End the processes: the gateway first, then the rooms, then engines and training; how many ended."""
+        order = sorted(self.processes.running(), key=lambda each: each.name != "gateway")
+        ended = 0
+        for each in order:
+            for name in self.processes.end([each], _DRAIN_S):
+                say(f"{name} has ended")
+                ended += 1
+        if not keep_workers:
+            for name in self.processes.end(self.processes.workers(), _DRAIN_S):
+                say(f"{name} has ended")
+                ended += 1
+        return ended
+
+    def listeners(self) -> list[Listener]:
+        """What listens where."""
+        url = self.state / "run" / "gateway.url"
+        rooms = [Listener(service, socket_address(self.state, service)) for service in SERVICES]
+        gateway = [Listener("HTTP API", url.read_text().strip())] if url.exists() else []
+        return [*gateway, *rooms]
+
+    def migrate(self, say: Say) -> None:
+        """Bring every room's database to this version."""
+        for service in SERVICES:
+            settings = self.settings(service)
+            at = migrate(service, settings.database_url)
+            say(f"{service}: database at revision {at}")
+
+    def settings(self, service: str) -> RoomSettings:
+        """A room's settings in this state folder and environment."""
+        made: RoomSettings = importlib.import_module(f"ratoon_{service}.settings").Settings(state=self.state)
+        return made
+
+    def ready(self, service: str, timeout_s: float = 1.0) -> bool:
+        """Whether a room says that it serves."""
+        with grpc.insecure_channel(socket_address(self.state, service)) as channel:
+            try:
+                answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+            except grpc.RpcError:
+                return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def workers(self) -> list[Running]:
+        """Engines, training drivers and jobs that run for this installation."""
+        return self.processes.workers()
+
+    def _prepare(self, say: Say) -> None:
+        """Folders, keys and databases of a new installation, or an older one."""
+        for folder in (self.state, self.state / "run", run_folder(self.state)):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _check_own(folder)
+        if make_keys(self.state / "keys", SERVICES):
+            say(f"Made service keys in {self.state / 'keys'} (readable by you alone).")
+        make_signing_key(self.state / "keys")
+        self.migrate(lambda _line: None)
+
+    def _environment(self, host: str, port: int) -> dict[str, str]:
+        per_service = {f"RATOON_{service.upper()}_STATE": str(self.state) for service in SERVICES}
+        own = {"RATOON_GATEWAY_HOST": host, "RATOON_GATEWAY_PORT": str(port)}
+        return {**per_service, **own, "PYTHONUNBUFFERED": "1"}
+
+    def _await(self, process: Process, child: subprocess.Popen[bytes] | None, say: Say) -> None:
+        """Wait until every room of a process serves; Unavailable with the end of its log when it does not."""
+        began = time.monotonic()
+        waiting = list(process.services)
+        while waiting:
+            waiting = [service for service in waiting if not self.ready(service)]
+            if not waiting:
+                break
+            if child is not None and child.poll() is not None:
+                raise Unavailable(self._last_words(process.name, "ended at once"), reason="PROCESS_ENDED")
+            if time.monotonic() - began > READY_WITHIN_S:
+                said = self._last_words(process.name, f"is not ready after {READY_WITHIN_S:.0f} s")
+                raise Unavailable(f"{said} Waiting for: {', '.join(waiting)}.", reason="NOT_READY")
+            time.sleep(0.1)
+        if "gateway" in process.services:
+            _await_http((self.state / "run" / "gateway.url").read_text().strip())
+        if child is not None:
+            say(f"{process.name} is ready after {time.monotonic() - began:.1f} s")
+
+    def _last_words(self, name: str, what: str) -> str:
+        log = self.processes.log(name)
+        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+        said = lines[-1] if lines else "nothing was logged"
+        return f"The process {name} {what}. Its log ({log}) ends: {said}"
+
+
+def find_state(given: Path | None) -> Path:
+    """The state folder: the one given, RATOON_STATE, or `.ratoon` here."""
+    return (given or Path(os.environ.get("RATOON_STATE", ".ratoon"))).absolute()
+
+
+def log_lines(path: Path, follow: bool) -> Iterator[str]:
+    """The lines of a log, and with `follow` those still to come."""
+    with path.open(errors="replace") as log:
+        while True:
+            line = log.readline()
+            if line:
+                yield line.rstrip("\n")
+            elif follow:
+                time.sleep(0.2)
+            else:
+                return
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise RatoonError(
+                f"Port {port} on {host} is taken ({error.strerror}); stop what uses it, or choose another: "
+                f"ratoon up --port {port + 1}",
+                reason="PORT_TAKEN",
+            ) from None
+
+
+def _check_own(folder: Path) -> None:
+    """The folder of our sockets and keys must be ours alone."""
+    found = folder.stat()
+    if found.st_uid != os.getuid():
+        raise FailedPrecondition(f"{folder} belongs to another user.", reason="FOLDER_NOT_OURS")
+    if found.st_mode & 0o077 and folder.name != ".ratoon":
+        folder.chmod(0o700)
+
+
+def _await_http(url: str) -> None:
+    until = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise Unavailable(f"The gateway does not answer at {url}.", reason="NOT_READY")

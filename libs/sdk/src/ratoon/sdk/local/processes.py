@@ -1,0 +1,153 @@
+"""The processes of an installation: which rooms each runs, started once, found again by pid and start time."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ratoon.chassis.jobs import ProcessMark, write_json
+from ratoon.chassis.settings import SERVICES
+
+CONTROL = tuple(service for service in SERVICES if service != "gateway")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of the platform: its name and the rooms in it."""
+
+    name: str
+    services: tuple[str, ...]
+
+    def command(self) -> list[str]:
+        """What starts it."""
+        if len(self.services) == 1:
+            return [sys.executable, "-m", f"ratoon_{self.services[0]}"]
+        return [sys.executable, "-m", "ratoon.chassis.host", *self.services]
+
+
+def layout(isolated: bool) -> list[Process]:
+    """Seven rooms together and the gateway beside them, or each room in its own process."""
+    if isolated:
+        return [Process(service, (service,)) for service in SERVICES]
+    return [Process("control", CONTROL), Process("gateway", ("gateway",))]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process that runs: its name, its mark, its resident memory in bytes."""
+
+    name: str
+    mark: ProcessMark
+    resident_bytes: int
+
+
+class Processes:
+    """Starts, finds and ends the processes of one state folder."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self._marks = state / "run" / "processes"
+        self._logs = state / "logs"
+
+    def start(self, process: Process, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start it in a session of its own, with a log file."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        folder = self._marks / process.name
+        folder.mkdir(parents=True, exist_ok=True)
+        with self.log(process.name).open("ab") as log:
+            child = subprocess.Popen(
+                process.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, **environment},
+            )
+        write_json(folder / "process.json", asdict(ProcessMark.of(child.pid)))
+        return child
+
+    def log(self, name: str) -> Path:
+        """A process's log file."""
+        return self._logs / f"{name}.log"
+
+    def names(self) -> list[str]:
+        """Every process that was ever started here, in the order of the layout."""
+        known = sorted(path.name for path in self._marks.glob("*")) if self._marks.exists() else []
+        return sorted(known, key=lambda name: (name == "gateway", name))
+
+    def running(self) -> list[Running]:
+        """The platform's processes that run now."""
+        marked = ((name, ProcessMark.read(self._marks / name)) for name in self.names())
+        return [Running(name, mark, resident(mark.pid)) for name, mark in marked if mark and mark.alive()]
+
+    def workers(self) -> list[Running]:
+        """Everything else that runs for this installation: engines, training drivers, jobs, warm workers."""
+        own = {running.mark.pid for running in self.running()}
+        marks = ((path, ProcessMark.read(path.parent)) for path in self._worker_marks())
+        return [
+            Running(str(path.parent.relative_to(self.state)), mark, resident(mark.pid))
+            for path, mark in marks
+            if mark and mark.alive() and mark.pid not in own
+        ]
+
+    def end(self, chosen: Sequence[Running], grace_s: float) -> Iterator[str]:
+        """Ask these to end, kill those that have not after the grace; yields each name as it ends."""
+        for each in chosen:
+            _signal(each.mark.pid, signal.SIGTERM)
+        left, until = list(chosen), time.monotonic() + grace_s
+        while left and time.monotonic() < until:
+            for each in [e for e in left if not e.mark.alive()]:
+                left.remove(each)
+                yield each.name
+            time.sleep(0.05)
+        for each in left:
+            _signal(each.mark.pid, signal.SIGKILL)
+            yield f"{each.name} (killed: it did not end within {grace_s:.0f} s)"
+
+    def _worker_marks(self) -> Iterator[Path]:
+        for path in self.state.rglob("process.json"):
+            if self._marks not in path.parents:
+                yield path
+
+
+def resident(pid: int) -> int:
+    """Resident memory of a process and of everything below it, in bytes, shared pages counted once a process."""
+    return sum(_resident_one(each) for each in _tree(pid))
+
+
+def _tree(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and (parent := _parent(folder)):
+            children.setdefault(parent, []).append(int(folder.name))
+    found, queue = [], [pid]
+    while queue:
+        each = queue.pop()
+        found.append(each)
+        queue += children.get(each, [])
+    return found
+
+
+def _parent(folder: Path) -> int:
+    try:
+        return int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def _resident_one(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return
