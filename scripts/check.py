@@ -23,15 +23,16 @@ FOREIGN = re.compile(
     r"|--(?:extra-)?index-url|--find-links|(?<![\w.~-])/(?:root|work|home/\w+|Users/\w+)/"
 )
 TEXT_LIMIT = 2**20
+SHOWN_LINES = 60
 
 
 def main() -> int:
     """Run every check, each to its end; 0 when all passed."""
     checks: dict[str, Callable[[], list[str]]] = {
-        "format": lambda: command("ruff", "format", "--check", "."),
-        "lint": lambda: command("ruff", "check", "."),
+        "format": lambda: command("ruff", "format", "--check", "--output-format=concise", "."),
+        "lint": lambda: command("ruff", "check", "--output-format=concise", "."),
         "types": lambda: command("mypy") + command("mypy", "scripts"),
-        "layers": lambda: command("lint-imports"),
+        "layers": lambda: command("lint-imports", "--no-logo"),
         "contracts": lambda: command("python", "scripts/protos.py", "check"),
         "lock": lambda: list(lock_faults()),
         "addresses": lambda: list(foreign_addresses()),
@@ -48,8 +49,10 @@ def passes(name: str, check: Callable[[], list[str]]) -> bool:
     started = time.monotonic()
     found = check()
     print(f"check: {name:10} {'FAILED' if found else 'ok':7} {time.monotonic() - started:5.1f} s", flush=True)
-    for line in found:
+    for line in found[:SHOWN_LINES]:
         print(f"    {line}", flush=True)
+    if len(found) > SHOWN_LINES:
+        print(f"    … {len(found) - SHOWN_LINES} lines more")
     return not found
 
 
