@@ -1,0 +1,1 @@
+"""The rules of ingestion: pure, standard library only."""

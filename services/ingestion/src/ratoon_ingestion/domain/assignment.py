@@ -1,0 +1,166 @@
+"""Which record goes into which part of a split: a pure function of records, shares and seed.
+
+Stratified: within each class, clusters stand in the order of a hash of (seed, cluster) and are cut at the
+shares, so neither the order of the input nor other classes matter. Time: the oldest first, never shuffled. In
+both modes a near-duplicate cluster stays on one side, and what stood in an earlier test part never trains nor
+validates.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ratoon_ingestion.domain.errors import BadSplit
+
+
+class Part(StrEnum):
+    """A part of a split."""
+
+    TRAIN = "TRAIN"
+    VALIDATION = "VALIDATION"
+    TEST = "TEST"
+
+
+class SplitMode(StrEnum):
+    """How parts are chosen."""
+
+    STRATIFIED = "STRATIFIED"
+    TIME = "TIME"
+
+
+class Withheld(StrEnum):
+    """Why a record is in no part."""
+
+    NO_LABEL = "NO_LABEL"
+    NO_TIME = "NO_TIME"
+    EARLIER_TEST = "EARLIER_TEST"
+    """Its cluster or content stands in an earlier test part, and time puts it before this test part."""
+    CLUSTER_STRADDLES = "CLUSTER_STRADDLES"
+    """A near duplicate of it stands in a later part."""
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Shares of the three parts; they sum to 1, and there must be something to train on."""
+
+    train: float = 0.8
+    validation: float = 0.1
+    test: float = 0.1
+
+    def __post_init__(self) -> None:
+        shares = (self.train, self.validation, self.test)
+        if any(share < 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+            raise BadSplit(f"The shares {shares} must be 0 or more and sum to 1, like 0.8, 0.1, 0.1.")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What an assignment needs to know of a record."""
+
+    record_id: str
+    label: str | None
+    cluster: str
+    time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Each record's part, and why the others have none."""
+
+    parts: Mapping[str, Part]
+    withheld: Mapping[str, Withheld]
+
+
+def order_key(seed: int, identity: str) -> bytes:
+    """A pseudo-random order that depends on the seed and the identity alone."""
+    return hashlib.sha256(f"{seed}:{identity}".encode()).digest()
+
+
+def stratified(
+    records: Iterable[Candidate], ratios: Ratios, seed: int, tested_before: Collection[str] = ()
+) -> Assignment:
+    """Each class in the same shares; `tested_before` (record ids) is test again and counts in its share."""
+    strata: dict[str, dict[str, list[Candidate]]] = defaultdict(lambda: defaultdict(list))
+    clusters: dict[str, list[Candidate]] = defaultdict(list)
+    for record in records:
+        clusters[record.cluster].append(record)
+    for cluster, members in clusters.items():
+        strata[_class_of(members)][cluster] = members
+    parts: dict[str, Part] = {}
+    for stratum in strata.values():
+        parts |= _cut(stratum, ratios, seed, set(tested_before))
+    return Assignment(parts, {})
+
+
+def by_time(records: Iterable[Candidate], ratios: Ratios, tested_before: Collection[str] = ()) -> Assignment:
+    """Oldest for training, newest for the test; ties in record id order."""
+    tested, withheld = set(tested_before), {}
+    timed: list[Candidate] = []
+    for record in records:
+        if record.time is None:
+            withheld[record.record_id] = Withheld.NO_TIME
+        else:
+            timed.append(record)
+    timed.sort(key=lambda record: (record.time, record.record_id))
+    parts: dict[str, Part] = {}
+    later_clusters: dict[str, Part] = {}
+    for position in range(len(timed) - 1, -1, -1):
+        record, part = timed[position], _part_at(position, len(timed), ratios)
+        if later_clusters.setdefault(record.cluster, part) is not part:
+            withheld[record.record_id] = Withheld.CLUSTER_STRADDLES
+        elif part is not Part.TEST and record.record_id in tested:
+            withheld[record.record_id] = Withheld.EARLIER_TEST
+        else:
+            parts[record.record_id] = part
+    return Assignment(parts, withheld)
+
+
+def replayed(pool: Iterable[str], count: int, seed: int) -> list[str]:
+    """`count` record ids of an older training part (all, when it holds fewer), in an order of their own."""
+    return sorted(set(pool), key=lambda record_id: order_key(seed, f"replay:{record_id}"))[:count]
+
+
+def _class_of(members: Sequence[Candidate]) -> str:
+    """The class of a cluster: its most frequent label, the first by name among equals."""
+    labels = sorted(member.label or "" for member in members)
+    return max(dict.fromkeys(labels), key=labels.count)
+
+
+def _cut(
+    clusters: Mapping[str, Sequence[Candidate]], ratios: Ratios, seed: int, tested: set[str]
+) -> dict[str, Part]:
+    total = sum(len(members) for members in clusters.values())
+    test_quota, validation_quota = round(total * ratios.test), round(total * ratios.validation)
+    parts: dict[str, Part] = {}
+    free: list[Sequence[Candidate]] = []
+    taken = dict.fromkeys(Part, 0)
+
+    def put(members: Sequence[Candidate], part: Part) -> None:
+        taken[part] += len(members)
+        parts.update((member.record_id, part) for member in members)
+
+    for cluster in sorted(clusters, key=lambda cluster: order_key(seed, cluster)):
+        members = clusters[cluster]
+        if any(member.record_id in tested for member in members):
+            put(members, Part.TEST)
+        else:
+            free.append(members)
+    for members in free:
+        if taken[Part.TEST] < test_quota:
+            put(members, Part.TEST)
+        elif taken[Part.VALIDATION] < validation_quota:
+            put(members, Part.VALIDATION)
+        else:
+            put(members, Part.TRAIN)
+    return parts
+
+
+def _part_at(position: int, total: int, ratios: Ratios) -> Part:
+    if position < round(total * ratios.train):
+        return Part.TRAIN
+    if position < round(total * (ratios.train + ratios.validation)) or not ratios.test:
+        return Part.VALIDATION if ratios.validation else Part.TRAIN
+    return Part.TEST

@@ -1,0 +1,79 @@
+"""How raw items become records: the settings, the steps, and the reasons for which a step rejects an item."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ratoon_ingestion.domain.errors import BadCuration
+from ratoon_ingestion.domain.pii import DEFAULT_MASKS, Mask
+
+CLUSTER_THRESHOLD = 0.8
+"""Similarity from which records share a cluster where near duplicates are kept."""
+
+
+class CurationStep(StrEnum):
+    """The steps in which an item can be rejected, in their order."""
+
+    READ = "read"
+    DECODE = "decode"
+    LANGUAGE = "language"
+    LENGTH = "length"
+    GARBAGE = "garbage"
+    EXACT_DUPLICATE = "exact_duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+
+
+class Rejected(StrEnum):
+    """Why an item is no record."""
+
+    TOO_LARGE = "TOO_LARGE"
+    NOT_A_FILE = "NOT_A_FILE"
+    METADATA_FILE = "METADATA_FILE"
+    NESTED_ARCHIVE = "NESTED_ARCHIVE"
+    ENCRYPTED = "ENCRYPTED"
+    DAMAGED_MEMBER = "DAMAGED_MEMBER"
+    COMPRESSION_RATIO = "COMPRESSION_RATIO"
+    BAD_ROW = "BAD_ROW"
+    NO_TEXT = "NO_TEXT"
+    UNDECODABLE = "UNDECODABLE"
+    UNWANTED_LANGUAGE = "UNWANTED_LANGUAGE"
+    TOO_SHORT = "TOO_SHORT"
+    FEW_LETTERS = "FEW_LETTERS"
+    BROKEN_CHARACTERS = "BROKEN_CHARACTERS"
+    LONG_WORDS = "LONG_WORDS"
+    REPETITION = "REPETITION"
+    EXACT_DUPLICATE = "EXACT_DUPLICATE"
+    NEAR_DUPLICATE = "NEAR_DUPLICATE"
+
+
+@dataclass(frozen=True)
+class CurationConfig:
+    """The settings of a curation; BadCuration when one is out of range."""
+
+    min_chars: int = 50
+    """Shorter records are dropped, unless labelled."""
+    languages: tuple[str, ...] = ()
+    """ISO 639 codes that stay; empty: all."""
+    exact_duplicates: bool = True
+    """Remove records whose curated text occurred before."""
+    near_duplicate_threshold: float = CLUSTER_THRESHOLD
+    """Jaccard similarity of 5-word shingles from which only one record stays; 0 keeps them all (clusters are
+    still marked, at 0.8, so that a split can keep them on one side)."""
+    masks: tuple[Mask, ...] = DEFAULT_MASKS
+    """Kinds of personal data that are masked."""
+
+    def __post_init__(self) -> None:
+        if self.min_chars < 0:
+            raise BadCuration(f"min_chars is {self.min_chars}; it must be 0 or more.")
+        threshold = self.near_duplicate_threshold
+        if threshold and not 0.3 <= threshold <= 1:
+            raise BadCuration(
+                f"near_duplicate_threshold is {threshold}; it must be 0 (off) or from 0.3 to 1."
+            )
+        for language in self.languages:
+            if not (language.isascii() and language.islower() and 2 <= len(language) <= 3):
+                raise BadCuration(f"{language!r} is no ISO 639 code such as `en` or `zh`.")
+
+    @property
+    def cluster_threshold(self) -> float:
+        """The similarity from which records share a cluster."""
+        return self.near_duplicate_threshold or CLUSTER_THRESHOLD

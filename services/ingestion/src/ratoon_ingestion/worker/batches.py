@@ -1,0 +1,158 @@
+"""The Arrow schemas that curation passes through, and how a stage changes or rejects rows of a batch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ratoon_ingestion.domain.curation import CurationStep, Rejected
+from ratoon_ingestion.worker.readers import Item, Rejection, SourceSpec
+
+ATTRIBUTES = pa.map_(pa.string(), pa.string())
+TIME = pa.timestamp("us", tz="UTC")
+
+ITEMS = pa.schema(
+    {
+        "source": pa.string(),
+        "source_path": pa.string(),
+        "source_label": pa.string(),
+        "licence": pa.string(),
+        "received_time": TIME,
+        "attributes": ATTRIBUTES,
+        "kind": pa.string(),
+        "payload": pa.binary(),
+    }
+)
+"""Raw items, as readers yield them."""
+
+RECORDS = pa.schema(
+    {
+        "record_id": pa.string(),
+        "content_digest": pa.string(),
+        "text": pa.string(),
+        "source": pa.string(),
+        "source_path": pa.string(),
+        "source_label": pa.string(),
+        "licence": pa.string(),
+        "language": pa.string(),
+        "tokens": pa.int32(),
+        "chars": pa.int32(),
+        "cluster": pa.string(),
+        "steps": pa.list_(pa.string()),
+        "received_time": TIME,
+        "attributes": ATTRIBUTES,
+    }
+)
+"""The records of a dataset version."""
+
+SKETCHES = pa.schema({"shingles": pa.list_(pa.uint64()), "simhash": pa.uint64()})
+"""What the duplicate search needs beside a record; it is not kept."""
+
+CURATED = pa.schema([*(field for field in RECORDS if field.name != "cluster"), *SKETCHES])
+"""Records before the duplicate search."""
+
+REJECTED = pa.schema(
+    {
+        "record_id": pa.string(),
+        "source": pa.string(),
+        "source_path": pa.string(),
+        "step": pa.string(),
+        "reason": pa.string(),
+        "detail": pa.string(),
+    }
+)
+"""Items that became no record; `record_id` is empty where they could not even be read."""
+
+Verdict = tuple[Rejected, str] | None
+"""None: the row stays; else the reason and a detail for which it goes."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage made of a batch: the rows that go on, and those that end here (schema REJECTED)."""
+
+    kept: pa.RecordBatch
+    rejected: pa.RecordBatch
+
+
+def items_batch(source: SourceSpec, items: Sequence[Item]) -> pa.RecordBatch:
+    """Items of one source as a batch of schema ITEMS."""
+    rows = [
+        {
+            "source": source.name,
+            "source_path": item.path,
+            "source_label": item.label,
+            "licence": source.licence,
+            "received_time": item.time,
+            "attributes": list(item.attributes.items()),
+            "kind": item.kind.value,
+            "payload": item.payload,
+        }
+        for item in items
+    ]
+    return pa.RecordBatch.from_pylist(rows, schema=ITEMS)
+
+
+def rejections_batch(source: SourceSpec, rejections: Iterable[Rejection]) -> pa.RecordBatch:
+    """Rejections of a reader as a batch of schema REJECTED."""
+    rows = [
+        {
+            "record_id": "",
+            "source": source.name,
+            "source_path": rejection.path,
+            "step": CurationStep.READ.value,
+            "reason": rejection.reason.value,
+            "detail": rejection.detail,
+        }
+        for rejection in rejections
+    ]
+    return pa.RecordBatch.from_pylist(rows, schema=REJECTED)
+
+
+def values(batch: pa.RecordBatch, name: str) -> list[Any]:
+    """A column as Python values."""
+    return list(batch.column(name).to_pylist())
+
+
+def with_columns(batch: pa.RecordBatch, columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
+    """The batch with columns added or replaced."""
+    names = dict(zip(batch.schema.names, batch.columns, strict=True)) | dict(columns)
+    return pa.RecordBatch.from_arrays(list(names.values()), names=list(names))
+
+
+def with_steps(batch: pa.RecordBatch, added: Sequence[Sequence[str]]) -> pa.RecordBatch:
+    """The batch with what was done to each row added to its `steps`."""
+    steps = [[*before, *new] for before, new in zip(values(batch, "steps"), added, strict=True)]
+    return with_columns(batch, {"steps": pa.array(steps, pa.list_(pa.string()))})
+
+
+def with_attributes(batch: pa.RecordBatch, added: Sequence[Mapping[str, str]]) -> pa.RecordBatch:
+    """The batch with attributes added to each row."""
+    merged = [
+        list((dict(before) | dict(new)).items())
+        for before, new in zip(values(batch, "attributes"), added, strict=True)
+    ]
+    return with_columns(batch, {"attributes": pa.array(merged, ATTRIBUTES)})
+
+
+def judged(batch: pa.RecordBatch, step: CurationStep, verdicts: Sequence[Verdict]) -> Outcome:
+    """Part a batch by its rows' verdicts."""
+    stays = pa.array([verdict is None for verdict in verdicts], pa.bool_())
+    reasons = [verdict for verdict in verdicts if verdict is not None]
+    if not reasons:
+        return Outcome(batch, pa.RecordBatch.from_pylist([], schema=REJECTED))
+    gone = batch.filter(pc.invert(stays))
+    rejected = pa.RecordBatch.from_arrays(
+        [
+            gone.column("record_id"),
+            gone.column("source"),
+            gone.column("source_path"),
+            pa.array([step.value] * len(reasons), pa.string()),
+            pa.array([reason.value for reason, _ in reasons], pa.string()),
+            pa.array([detail for _, detail in reasons], pa.string()),
+        ],
+        schema=REJECTED,
+    )
+    return Outcome(batch.filter(stays), rejected)

@@ -1,0 +1,166 @@
+"""A curation: from sources to the tree of a dataset version.
+
+Sources are read here, batches curated by the pool, curated batches spilled to an Arrow file that is mapped
+into memory for the duplicate search; records leave in record id order. Nothing depends on the number of processes.
+"""
+
+import hashlib
+import hmac
+import tempfile
+from collections import Counter
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.ipc
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_ingestion.worker.batches import CURATED, REJECTED
+from ratoon_ingestion.worker.deduplicate import Deduplicated, deduplicate
+from ratoon_ingestion.worker.pool import mapped
+from ratoon_ingestion.worker.profile import Counts, profile_of
+from ratoon_ingestion.worker.reading import Reading
+from ratoon_ingestion.worker.spec import CurateSpec
+from ratoon_ingestion.worker.stages import StageSettings, curate_batch
+from ratoon_ingestion.worker.tree import merkle_root, write_json, write_records, write_rejected
+
+JSON = dict[str, Any]
+
+
+class Progress(Protocol):
+    """Tells how far a job is."""
+
+    def __call__(
+        self, fraction: float, message: str, *, done: int = 0, total: int = 0, unit: str = ""
+    ) -> None:
+        """Fraction 0..1, a sentence, done of total units (0: not known yet)."""
+        ...
+
+
+class RecordsLost(Exception):
+    """The books do not balance: a defect of ours, and never a version."""
+
+    code, reason = "INTERNAL", "RECORDS_LOST"
+
+
+class NothingLeft(Exception):
+    """Every item was rejected."""
+
+    code, reason = "FAILED_PRECONDITION", "NO_RECORDS"
+
+
+def curate(spec: CurateSpec, scratch: Path, report: Progress) -> JSON:
+    """Make the version; returns the digest of its tree, the Merkle root, the counts and the profile."""
+    store = ArtifactStore(spec.artifacts)
+    with tempfile.TemporaryDirectory(dir=scratch) as name:
+        folder = Path(name)
+        reading = Reading(spec.sources, store)
+        rejected = _curate_batches(spec, reading, folder / "curated.arrow", report)
+        with pa.memory_map(str(folder / "curated.arrow")) as source:
+            curated = pa.ipc.open_file(source).read_all()
+            report(
+                0.85, "Looking for duplicates", done=curated.num_rows, total=curated.num_rows, unit="records"
+            )
+            unique = deduplicate(curated, spec.config)
+            report(0.95, "Writing records", done=len(unique.rows), total=len(unique.rows), unit="records")
+            rejected = pa.concat_tables([rejected, pa.Table.from_batches([unique.rejected])])
+            tree = folder / "tree"
+            tree.mkdir()
+            result = _write(
+                spec, tree, reading.items, _records(curated, unique, spec.key), rejected, unique.counts
+            )
+        digest = store.put_tree(tree)
+    return {"artifact_digest": digest, **result}
+
+
+def _curate_batches(spec: CurateSpec, reading: Reading, path: Path, report: Progress) -> pa.Table:
+    """Curate all batches into an Arrow file; returns what was rejected on the way."""
+    function = partial(curate_batch, settings=StageSettings(spec.key, spec.config))
+    rejected: list[pa.RecordBatch] = []
+    done = 0
+    with pa.ipc.new_file(str(path), CURATED) as sink:
+        for outcome in mapped(function, reading.batches(), spec.processes):
+            sink.write_batch(outcome.kept.select(CURATED.names))
+            rejected.append(outcome.rejected)
+            done += outcome.kept.num_rows + outcome.rejected.num_rows
+            fraction = 0.8 * max(reading.sources_done / len(spec.sources), done / (done + 1_000))
+            report(fraction, f"Curated {done:,} items", done=done, unit="items")
+    return pa.concat_tables([reading.rejected(), pa.Table.from_batches(rejected, schema=REJECTED)])
+
+
+def _records(curated: pa.Table, unique: Deduplicated, key: bytes) -> pa.Table:
+    """The rows that stay, with their clusters; the second record of one source text gets an id of its own."""
+    rows = pa.array(unique.rows, pa.int64())
+    ids = curated.column("record_id").take(rows).to_pylist()
+    seen: Counter[str] = Counter()
+    names = []
+    for record_id in ids:
+        names.append(_repeated(record_id, seen[record_id], key))
+        seen[record_id] += 1
+    table = curated.select([name for name in CURATED.names if name not in ("shingles", "simhash")]).take(rows)
+    table = table.set_column(
+        table.schema.get_field_index("record_id"), "record_id", pa.array(names, pa.string())
+    )
+    return table.append_column("cluster", pa.array(unique.clusters, pa.string()))
+
+
+def _repeated(record_id: str, occurrence: int, key: bytes) -> str:
+    if not occurrence:
+        return record_id
+    return hmac.new(key, f"{record_id}:{occurrence}".encode(), hashlib.sha256).hexdigest()
+
+
+def _write(
+    spec: CurateSpec,
+    tree: Path,
+    items: int,
+    records: pa.Table,
+    rejected: pa.Table,
+    duplicates: dict[str, int],
+) -> JSON:
+    counts = _counted(items, records, rejected)
+    ids, digests = records.column("record_id").to_pylist(), records.column("content_digest").to_pylist()
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    write_records(tree, records, order)
+    write_rejected(tree, rejected)
+    profile = profile_of(records, counts, spec.config, duplicates)
+    write_json(tree, "profile.json", profile)
+    totals: JSON = {
+        "merkle_root": merkle_root([ids[row] for row in order], [digests[row] for row in order]),
+        "items": counts.items,
+        "records": counts.records,
+        "rejected": counts.rejected_total,
+    }
+    write_json(
+        tree,
+        "manifest.json",
+        {
+            "merkle_root": totals["merkle_root"],
+            "counts": {name: totals[name] for name in ("items", "records", "rejected")},
+            "config": asdict(spec.config),
+            "sources": [asdict(source) for source in spec.sources],
+            "code_version": spec.code_version,
+        },
+    )
+    return {**totals, "profile": profile}
+
+
+def _counted(items: int, records: pa.Table, rejected: pa.Table) -> Counts:
+    """The books, which must balance."""
+    reasons = Counter(
+        zip(rejected.column("step").to_pylist(), rejected.column("reason").to_pylist(), strict=True)
+    )
+    counts = Counts(items, records.num_rows, dict(reasons))
+    if not counts.balanced:
+        raise RecordsLost(
+            f"{items} items were read, but {records.num_rows} records and {counts.rejected_total} rejections "
+            "came out."
+        )
+    if not counts.records:
+        worst = ", ".join(f"{count} {reason} in {step}" for (step, reason), count in reasons.most_common(3))
+        raise NothingLeft(
+            f"All {items} items were rejected ({worst}). Check the sources' format and the curation."
+        )
+    return counts

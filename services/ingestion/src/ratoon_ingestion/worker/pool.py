@@ -1,0 +1,58 @@
+"""A pool of spawned processes; results come back in the order of the inputs, whoever made them."""
+
+import ctypes
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
+from typing import TypeVar
+
+import pyarrow as pa
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_AHEAD = 3
+"""Batches in flight for each process: enough to keep them busy, few enough to keep memory flat."""
+_PR_SET_PDEATHSIG = 1
+
+
+class WorkerCrashed(Exception):
+    """A process of the pool died in the middle of a batch."""
+
+    code, reason = "FAILED_PRECONDITION", "CURATION_CRASHED"
+
+
+def mapped(function: Callable[[T], R], inputs: Iterable[T], processes: int) -> Iterator[R]:
+    """The function's results over the inputs, in order; with one process, in this one."""
+    if processes <= 1:
+        yield from map(function, inputs)
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(os.getpid(),)) as pool:
+        waiting: deque[Future[R]] = deque()
+        try:
+            for item in inputs:
+                waiting.append(pool.submit(partial(function, item)))
+                if len(waiting) >= _AHEAD * processes:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise WorkerCrashed(
+                "A curation process died (out of memory?). Free memory, or curate less at a time."
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(parent: int) -> None:
+    """A pool process ends with its parent, and leaves the cores to its siblings."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    pa.set_cpu_count(1)

@@ -1,0 +1,131 @@
+"""The profile of a dataset version: what its records look like, what each step removed. It holds no text."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ratoon_ingestion.domain.assignment import order_key
+from ratoon_ingestion.domain.curation import CurationConfig, CurationStep
+
+_SAMPLE = 20
+_QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Items read, records kept, items rejected by (step, reason)."""
+
+    items: int
+    records: int
+    rejected: Mapping[tuple[str, str], int]
+
+    @property
+    def rejected_total(self) -> int:
+        """All rejected items."""
+        return sum(self.rejected.values())
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every item that was read is either a record or a rejection."""
+        return self.items == self.records + self.rejected_total
+
+
+def profile_of(
+    records: pa.Table, counts: Counts, config: CurationConfig, duplicates: Mapping[str, int]
+) -> dict[str, Any]:
+    """The profile of curated records (without text: any of their other columns may be needed)."""
+    return {
+        "items": counts.items,
+        "records": counts.records,
+        "rejected": counts.rejected_total,
+        "removed": _removed(counts),
+        "kept_though_short": _with_step(records, "short_but_labelled"),
+        "rules": _rules(config),
+        "duplicates": dict(duplicates),
+        "steps": _steps(records),
+        "chars": _quantiles(records.column("chars")),
+        "tokens": _quantiles(records.column("tokens")),
+        "tokens_total": pc.sum(records.column("tokens")).as_py() or 0,
+        "languages": _counts(records.column("language")),
+        "labels": _counts(records.column("source_label")),
+        "sources": _counts(records.column("source")),
+        "licences": _counts(records.column("licence")),
+        "attributes": _attributes(records.column("attributes")),
+        "received": _span(records.column("received_time")),
+        "sample": _sample(records.column("record_id").to_pylist()),
+    }
+
+
+def _removed(counts: Counts) -> list[dict[str, Any]]:
+    order = [step.value for step in CurationStep]
+    rows = sorted(counts.rejected.items(), key=lambda row: (order.index(row[0][0]), row[0][1]))
+    return [{"step": step, "reason": reason, "count": count} for (step, reason), count in rows]
+
+
+def _rules(config: CurationConfig) -> dict[str, str]:
+    threshold = config.near_duplicate_threshold
+    return {
+        "length": f"Records under {config.min_chars} characters are dropped, except labelled ones.",
+        "languages": ", ".join(config.languages) or "all",
+        "exact_duplicates": "the first of equal texts stays" if config.exact_duplicates else "kept",
+        "near_duplicates": f"one of a cluster at similarity {threshold:g} stays" if threshold else "kept",
+        "masks": ", ".join(mask.value for mask in config.masks) or "none",
+    }
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    pairs = [(row["values"] or "", row["counts"]) for row in pc.value_counts(column).to_pylist()]
+    return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+
+def _quantiles(column: pa.ChunkedArray) -> dict[str, float]:
+    if not len(column):
+        return {}
+    numbers = column.to_numpy()
+    found = np.quantile(numbers, _QUANTILES)
+    return {"mean": round(float(numbers.mean()), 1)} | {
+        f"p{int(quantile * 100)}": round(float(value), 1)
+        for quantile, value in zip(_QUANTILES, found, strict=True)
+    }
+
+
+def _steps(records: pa.Table) -> dict[str, int]:
+    """How many records each step touched."""
+    flat = pc.list_flatten(records.column("steps")).to_pylist()
+    return dict(sorted(Counter(step.partition(":")[0] for step in flat).items()))
+
+
+def _with_step(records: pa.Table, step: str) -> int:
+    return _steps(records).get(step, 0)
+
+
+def _attributes(column: pa.ChunkedArray) -> dict[str, dict[str, int]]:
+    """How often each value of each attribute stands; attributes with many values are told by their number."""
+    found: dict[str, Counter[str]] = {}
+    for row in column.to_pylist():
+        for name, value in row:
+            found.setdefault(name, Counter())[value] += 1
+    return {
+        name: dict(sorted(values.items())) if len(values) <= 50 else {"distinct": len(values)}
+        for name, values in sorted(found.items())
+    }
+
+
+def _span(column: pa.ChunkedArray) -> dict[str, Any]:
+    span = pc.min_max(column).as_py()
+    first, last = span["min"], span["max"]
+    return {
+        "first": first.isoformat() if first else None,
+        "last": last.isoformat() if last else None,
+        "unknown": column.null_count,
+    }
+
+
+def _sample(record_ids: Sequence[str]) -> list[str]:
+    """A few record ids, the same for the same records."""
+    return sorted(record_ids, key=lambda record_id: order_key(0, record_id))[:_SAMPLE]

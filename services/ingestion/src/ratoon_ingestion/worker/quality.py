@@ -1,0 +1,46 @@
+"""What makes a text garbage: the rules of the garbage filter, each with its reason."""
+
+import re
+from collections import Counter
+
+from ratoon_ingestion.domain.curation import Rejected
+
+_MIN_CHARS = 20
+"""Shorter texts say too little to be judged."""
+_FEW_LETTERS = 0.35
+_MANY_BROKEN = 0.03
+_LONG_WORD = 60
+_LONG_WORD_SHARE = 0.5
+_ONE_CHARACTER = 0.5
+_LOOKED_AT = 4_000
+_LETTERS = re.compile(r"[^\W\d_]+")
+_RULER = re.compile(r"([\W_])\1{3,}")
+"""Lines drawn with one character say nothing for or against a text."""
+_BROKEN = re.compile(r"[\ufffd\ue000-\uf8ff]")
+
+
+def garbage(text: str) -> Rejected | None:
+    """Why a normalised text is garbage; None when it is not."""
+    text = _RULER.sub(r"\1", text)
+    dense = "".join(text.split())
+    if len(dense) < _MIN_CHARS:
+        return None
+    if len(_BROKEN.findall(dense)) > _MANY_BROKEN * len(dense):
+        return Rejected.BROKEN_CHARACTERS
+    if sum(map(len, _LETTERS.findall(dense))) < _FEW_LETTERS * len(dense):
+        return Rejected.FEW_LETTERS
+    if max(Counter(dense[:_LOOKED_AT]).values()) > _ONE_CHARACTER * len(dense[:_LOOKED_AT]):
+        return Rejected.REPETITION
+    if _in_long_words(text) > _LONG_WORD_SHARE * len(dense) and _spaced_script(dense):
+        return Rejected.LONG_WORDS
+    return None
+
+
+def _in_long_words(text: str) -> int:
+    """Characters that stand in words no language writes: encoded data."""
+    return sum(len(word) for word in text.split() if len(word) > _LONG_WORD and "://" not in word)
+
+
+def _spaced_script(dense: str) -> bool:
+    """Whether most characters are of scripts that put spaces between words."""
+    return sum(character < "\u0e00" for character in dense) > len(dense) / 2

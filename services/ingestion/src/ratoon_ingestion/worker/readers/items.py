@@ -1,0 +1,142 @@
+"""What readers yield: items with their provenance, and rejections; and the bounds within which they read."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from ratoon_ingestion.domain.curation import Rejected
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_PATH_CHARS = 512
+
+
+class Kind(StrEnum):
+    """How an item's bytes are decoded."""
+
+    MAIL = "mail"
+    TEXT = "text"
+
+
+class Format(StrEnum):
+    """How a source's blob is read."""
+
+    MAIL_ARCHIVE = "MAIL_ARCHIVE"
+    MBOX = "MBOX"
+    TEXT_ARCHIVE = "TEXT_ARCHIVE"
+    JSONL = "JSONL"
+    CSV = "CSV"
+    PARQUET = "PARQUET"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which fields of a table hold what; the `attributes` are kept beside the record, for slices."""
+
+    text: str = "text"
+    label: str = "label"
+    id: str = "id"
+    time: str = "time"
+    attributes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """A source as the worker sees it: its resource name, its blob (or tree) and how to read it."""
+
+    name: str
+    digest: str
+    format: Format
+    licence: str = ""
+    labels_by_folder: Mapping[str, str] = field(default_factory=dict)
+    """Folder name to label; empty: the folder that holds an item is its label."""
+    columns: Columns = Columns()
+
+    def label_of(self, path: str) -> str | None:
+        """The label that an item's path gives it, if any."""
+        folders = PurePosixPath(path).parts[:-1]
+        if not self.labels_by_folder:
+            return folders[-1] if folders else None
+        return next((self.labels_by_folder[name] for name in folders if name in self.labels_by_folder), None)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on what one source may unfold to; bytes."""
+
+    item_bytes: int = 8 << 20
+    members: int = 2_000_000
+    total_bytes: int = 16 << 30
+    ratio: int = 300
+    """Unpacked by packed size, watched from `ratio_floor` unpacked bytes on."""
+    ratio_floor: int = 64 << 20
+
+
+@dataclass(frozen=True)
+class Item:
+    """One raw item and where it came from."""
+
+    path: str
+    kind: Kind
+    payload: bytes
+    label: str | None = None
+    time: datetime | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One item that could not even be read, and why."""
+
+    path: str
+    reason: Rejected
+    detail: str = ""
+
+
+class SourceUnreadable(Exception):
+    """A source that cannot be read to its end, so that items would be lost: the build fails."""
+
+    code = "FAILED_PRECONDITION"
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def bomb(source: SourceSpec, what: str) -> SourceUnreadable:
+    """The refusal of an archive that unfolds too far; `what` says how."""
+    return SourceUnreadable(
+        "ARCHIVE_UNFOLDS_TOO_FAR",
+        f"The archive of {source.name} {what}: it is refused as a decompression bomb. Split it, or upload "
+        "the texts as JSON lines.",
+    )
+
+
+def clean_path(raw: str) -> str:
+    """A path as provenance only: relative, without `..`, printable, at most 512 characters."""
+    printable = _UNPRINTABLE.sub("?", raw.replace("\\", "/"))
+    parts = [part for part in PurePosixPath(printable).parts if part not in ("/", "..", ".")]
+    return "/".join(parts)[-_PATH_CHARS:] or "unnamed"
+
+
+def as_time(value: object) -> datetime | None:
+    """A time in UTC from a datetime, an ISO 8601 string or Unix seconds; None when it is none of them."""
+    try:
+        if isinstance(value, str):
+            stripped = value.strip()
+            value = (
+                float(stripped)
+                if stripped.replace(".", "", 1).isdigit()
+                else datetime.fromisoformat(stripped)
+            )
+        if isinstance(value, bool):
+            return None
+        if isinstance(value, int | float):
+            value = datetime.fromtimestamp(value, UTC)
+        if isinstance(value, datetime):
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None

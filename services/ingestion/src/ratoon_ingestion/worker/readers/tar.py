@@ -1,0 +1,118 @@
+"""Tar archives (plain, gz, bz2, xz) as a stream of members, read once and never beyond their bounds."""
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any, BinaryIO, Self, cast
+
+from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.worker.readers.items import (
+    Limits,
+    Rejection,
+    SourceSpec,
+    SourceUnreadable,
+    bomb,
+    clean_path,
+)
+
+BROKEN_TAR = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
+
+
+def tar_members(
+    source: SourceSpec, stream: BinaryIO, start: bytes, limits: Limits
+) -> Iterator[tuple[str, bytes] | Rejection]:
+    """Path and bytes of each regular file; `start`, the stream's first bytes, tells its compression."""
+    unpacked = _Watched(source, stream, start, limits)
+    with _opened(source, unpacked) as archive:
+        for count, info in enumerate(archive, 1):
+            if count > limits.members:
+                raise bomb(source, f"holds more than {limits.members:,} members")
+            if not info.isdir():
+                yield _member(archive, info, limits)
+            archive.members = []  # type: ignore[attr-defined] # a stream is read once: remember nothing
+
+
+def _opened(source: SourceSpec, unpacked: "_Watched") -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=cast(IO[bytes], unpacked), mode="r|", tarinfo=_StrictInfo)
+    except tarfile.ReadError as error:
+        raise SourceUnreadable(
+            "NOT_AN_ARCHIVE",
+            f"The blob of {source.name} is neither a tar, a tar.gz nor a zip. Upload one of these.",
+        ) from error
+
+
+def _member(archive: tarfile.TarFile, info: tarfile.TarInfo, limits: Limits) -> tuple[str, bytes] | Rejection:
+    path = clean_path(info.name)
+    if not info.isreg():
+        return Rejection(path, Rejected.NOT_A_FILE, "a link, device or pipe")
+    if info.size > limits.item_bytes:
+        return Rejection(path, Rejected.TOO_LARGE, f"{info.size} bytes")
+    content = archive.extractfile(info)
+    payload = content.read() if content else b""
+    if len(payload) < info.size:
+        raise EOFError(f"{path} is cut short")
+    return path, payload
+
+
+class _StrictInfo(tarfile.TarInfo):
+    """Headers that must be whole: `tarfile` takes a missing or broken one for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        """The next header."""
+        errors: Any = tarfile
+        try:
+            return super().fromtarfile(tarfile_)
+        except errors.EOFHeaderError:
+            raise
+        except (errors.EmptyHeaderError, errors.TruncatedHeaderError, errors.InvalidHeaderError) as error:
+            raise tarfile.ReadError(str(error)) from None
+
+
+class _Watched:
+    """The unpacked stream, which refuses to unfold beyond the bounds."""
+
+    def __init__(self, source: SourceSpec, stream: BinaryIO, start: bytes, limits: Limits) -> None:
+        self._source, self._limits = source, limits
+        self._packed = _Counted(stream)
+        self._unpacked = _decompressed(self._packed, start)
+        self._count = 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; SourceUnreadable when they are too many."""
+        data = self._unpacked.read(size)
+        self._count += len(data)
+        if self._count > self._limits.total_bytes:
+            raise bomb(self._source, f"unfolds to more than {self._limits.total_bytes:,} bytes")
+        if self._count > max(self._limits.ratio_floor, self._limits.ratio * self._packed.count):
+            raise bomb(self._source, f"unfolds {self._packed.count:,} bytes to more than {self._count:,}")
+        return data
+
+
+class _Counted:
+    """A reader that counts what passed."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Like any reader's."""
+        data = self._stream.read(size)
+        self.count += len(data)
+        return data
+
+
+def _decompressed(stream: _Counted, start: bytes) -> IO[bytes]:
+    raw: Any = stream
+    if start.startswith(b"\x1f\x8b"):
+        return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
+    if start.startswith(b"BZh"):
+        return bz2.BZ2File(raw)
+    if start.startswith(b"\xfd7zXZ"):
+        return lzma.LZMAFile(raw)
+    return cast(IO[bytes], raw)

@@ -1,0 +1,52 @@
+"""Sources as batches of items, with what could not be read counted and kept."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_ingestion.worker.batches import REJECTED, items_batch, rejections_batch
+from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, read_source
+
+_BATCH_ITEMS = 64
+_BATCH_BYTES = 1 << 20
+
+
+class Reading:
+    """Goes through the sources once; afterwards `items` says how many items there were."""
+
+    def __init__(
+        self, sources: tuple[SourceSpec, ...], store: ArtifactStore, limits: Limits | None = None
+    ) -> None:
+        self._sources, self._store, self._limits = sources, store, limits or Limits()
+        self._rejected: list[pa.RecordBatch] = []
+        self.items = 0
+        self.sources_done = 0
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Batches of schema ITEMS, in the order of sources and items, cut by number and size alone."""
+        for source in self._sources:
+            yield from self._of(source)
+            self.sources_done += 1
+
+    def rejected(self) -> pa.Table:
+        """What the readers rejected, schema REJECTED."""
+        return pa.Table.from_batches(self._rejected, schema=REJECTED)
+
+    def _of(self, source: SourceSpec) -> Iterator[pa.RecordBatch]:
+        items: list[Item] = []
+        rejections: list[Rejection] = []
+        size = 0
+        for entry in read_source(source, self._store, self._limits):
+            self.items += 1
+            if isinstance(entry, Rejection):
+                rejections.append(entry)
+                continue
+            items.append(entry)
+            size += len(entry.payload)
+            if len(items) >= _BATCH_ITEMS or size >= _BATCH_BYTES:
+                yield items_batch(source, items)
+                items, size = [], 0
+        if items:
+            yield items_batch(source, items)
+        self._rejected.append(rejections_batch(source, rejections))

@@ -1,0 +1,92 @@
+"""What a job is told: its spec.json as typed values. The service writes it, this reads it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ratoon_ingestion.domain.assignment import Ratios, SplitMode
+from ratoon_ingestion.domain.curation import CLUSTER_THRESHOLD, CurationConfig
+from ratoon_ingestion.domain.pii import Mask
+from ratoon_ingestion.worker.readers.items import Columns, Format, SourceSpec
+
+JSON = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CurateSpec:
+    """A curation: sources in their order, settings, the project's record key, processes to use."""
+
+    artifacts: str
+    version: str
+    sources: tuple[SourceSpec, ...]
+    config: CurationConfig
+    key: bytes
+    processes: int
+    code_version: str
+
+    @staticmethod
+    def of(spec: JSON) -> "CurateSpec":
+        """From JSON."""
+        return CurateSpec(
+            artifacts=str(spec["artifacts"]),
+            version=str(spec["version"]),
+            sources=tuple(_source(source) for source in spec["sources"]),
+            config=_config(spec.get("curation", {})),
+            key=bytes.fromhex(spec["record_key"]),
+            processes=int(spec.get("processes", 2)),
+            code_version=str(spec.get("code_version", "")),
+        )
+
+
+def _source(spec: JSON) -> SourceSpec:
+    columns = dict(spec.get("columns", {}))
+    return SourceSpec(
+        name=str(spec["name"]),
+        digest=str(spec["digest"]),
+        format=Format(spec["format"]),
+        licence=str(spec.get("licence", "")),
+        labels_by_folder=dict(spec.get("labels_by_folder", {})),
+        columns=Columns(**{**columns, "attributes": tuple(columns.get("attributes", ()))}),
+    )
+
+
+def _config(spec: JSON) -> CurationConfig:
+    known = dict(spec)
+    if "languages" in known:
+        known["languages"] = tuple(known["languages"])
+    if "masks" in known:
+        known["masks"] = tuple(Mask(mask) for mask in known["masks"])
+    return CurationConfig(**known)
+
+
+@dataclass(frozen=True)
+class SplitSpec:
+    """A split: digests of the version, the label set, earlier test parts; how to choose; what to replay."""
+
+    artifacts: str
+    dataset_version: str
+    label_set: str
+    mode: SplitMode
+    ratios: Ratios
+    seed: int
+    earlier_tests: tuple[str, ...]
+    threshold: float
+    replay_train: str
+    replay_count: int
+
+    @staticmethod
+    def of(spec: JSON) -> "SplitSpec":
+        """From JSON."""
+        replay = spec.get("replay", {})
+        return SplitSpec(
+            artifacts=str(spec["artifacts"]),
+            dataset_version=str(spec["dataset_version"]),
+            label_set=str(spec.get("label_set", "")),
+            mode=SplitMode(spec.get("mode", SplitMode.STRATIFIED)),
+            ratios=Ratios(**spec.get("ratios", {})),
+            seed=int(spec.get("seed", 0)),
+            earlier_tests=tuple(spec.get("earlier_tests", ())),
+            threshold=float(spec.get("threshold", CLUSTER_THRESHOLD)),
+            replay_train=str(replay.get("train", "")),
+            replay_count=int(replay.get("count", 0)),
+        )

@@ -1,0 +1,219 @@
+"""A split: a labelled dataset version in three Parquet blobs; whoever keeps the test part's digest seals it.
+
+Earlier test parts are compared by record, content and wording, so that nothing that was ever tested on trains
+later, whichever version it comes from. Records of an older training part can be mixed in (replay).
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_ingestion.domain.assignment import (
+    Assignment,
+    Candidate,
+    Part,
+    SplitMode,
+    Withheld,
+    by_time,
+    replayed,
+    stratified,
+)
+from ratoon_ingestion.worker.batches import ATTRIBUTES, RECORDS
+from ratoon_ingestion.worker.curate import Progress
+from ratoon_ingestion.worker.leakage import Texts, alike
+from ratoon_ingestion.worker.spec import SplitSpec
+
+JSON = dict[str, Any]
+
+PART = pa.schema(
+    {
+        "record_id": pa.string(),
+        "content_digest": pa.string(),
+        "text": pa.string(),
+        "label": pa.string(),
+        "language": pa.string(),
+        "chars": pa.int32(),
+        "cluster": pa.string(),
+        "attributes": ATTRIBUTES,
+    }
+)
+"""The columns of a part."""
+
+
+class NothingToSplit(Exception):
+    """No record has what the split needs."""
+
+    code, reason = "FAILED_PRECONDITION", "NOTHING_TO_SPLIT"
+
+
+class AmbiguousLabels(Exception):
+    """A label set gives one record two labels."""
+
+    code, reason = "FAILED_PRECONDITION", "LABEL_SET_AMBIGUOUS"
+
+
+class NotADatasetVersion(Exception):
+    """The artifact tree holds no records."""
+
+    code, reason = "FAILED_PRECONDITION", "NOT_A_DATASET_VERSION"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    records: pa.Table
+    assignment: Assignment
+    unlabelled: int
+
+
+def split(spec: SplitSpec, report: Progress) -> JSON:
+    """Make the parts; returns their digests, counts and classes, and how many records were withheld, why."""
+    store = ArtifactStore(spec.artifacts)
+    report(0.05, "Reading records")
+    records, unlabelled = _labelled(
+        _read_version(store, spec.dataset_version), _labels(store, spec.label_set)
+    )
+    if not records.num_rows:
+        raise NothingToSplit(
+            "No record of the dataset version has a label in the label set. Label some, then split."
+        )
+    report(0.3, "Comparing with earlier test parts", done=0, total=records.num_rows, unit="records")
+    earlier = [_part(store, digest) for digest in spec.earlier_tests]
+    tested = alike(_texts(records), _together(earlier), spec.threshold)
+    report(0.6, "Assigning records", done=records.num_rows, total=records.num_rows, unit="records")
+    assignment = _assign(spec, records, tested)
+    if not assignment.parts:
+        raise NothingToSplit("No record could be placed: by time needs records with a received time.")
+    plan = _Plan(records, assignment, unlabelled)
+    parts = {part: _rows(plan, part) for part in Part}
+    report(0.8, "Mixing in replayed records")
+    mixed = _with_replay(spec, store, parts, earlier)
+    return _stored(store, plan, mixed, mixed[Part.TRAIN].num_rows - parts[Part.TRAIN].num_rows)
+
+
+def _read_version(store: ArtifactStore, digest: str) -> pa.Table:
+    shards = [file for file in store.tree(digest) if file.path.startswith("records-")]
+    if not shards:
+        raise NotADatasetVersion(f"The artifact {digest} holds no records.")
+    return pa.concat_tables(_parquet(store, shard.sha256, RECORDS.names) for shard in shards)
+
+
+def _parquet(store: ArtifactStore, digest: str, columns: Sequence[str] | None = None) -> pa.Table:
+    with store.open(digest) as stream:
+        return pq.read_table(stream, columns=list(columns) if columns else None)
+
+
+def _part(store: ArtifactStore, digest: str) -> pa.Table:
+    return _parquet(store, digest, PART.names).cast(PART)
+
+
+def _labels(store: ArtifactStore, digest: str) -> Mapping[str, str] | None:
+    """Labels by record id; None when no label set was named (then sources' own labels count)."""
+    if not digest:
+        return None
+    table = _parquet(store, digest, ["record_id", "label"])
+    labels: dict[str, str] = {}
+    for record_id, label in zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True):
+        if labels.setdefault(record_id, label) != label:
+            raise AmbiguousLabels(
+                f"The label set gives record {record_id} the labels {labels[record_id]!r} and {label!r}. "
+                "Settle it first."
+            )
+    return labels
+
+
+def _labelled(records: pa.Table, labels: Mapping[str, str] | None) -> tuple[pa.Table, int]:
+    """The records with a `label`, and how many have none and were left out."""
+    if labels is None:
+        return records.append_column("label", records.column("source_label")), 0
+    found = [labels.get(record_id) for record_id in records.column("record_id").to_pylist()]
+    rows = [row for row, label in enumerate(found) if label is not None]
+    kept = records.take(pa.array(rows, pa.int64()))
+    return kept.append_column("label", pa.array([found[row] for row in rows], pa.string())), len(found) - len(
+        rows
+    )
+
+
+def _texts(table: pa.Table) -> Texts:
+    return Texts(*(table.column(name).to_pylist() for name in ("record_id", "content_digest", "text")))
+
+
+def _together(tables: Iterable[pa.Table]) -> Texts:
+    return _texts(pa.concat_tables([PART.empty_table(), *tables]))
+
+
+def _assign(spec: SplitSpec, records: pa.Table, tested: set[str]) -> Assignment:
+    columns = [
+        records.column(name).to_pylist() for name in ("record_id", "label", "cluster", "received_time")
+    ]
+    candidates = [Candidate(*row) for row in zip(*columns, strict=True)]
+    if spec.mode is SplitMode.TIME:
+        return by_time(candidates, spec.ratios, tested)
+    return stratified(candidates, spec.ratios, spec.seed, tested)
+
+
+def _rows(plan: _Plan, part: Part) -> pa.Table:
+    ids = plan.records.column("record_id").to_pylist()
+    rows = [row for row, record_id in enumerate(ids) if plan.assignment.parts.get(record_id) is part]
+    return plan.records.take(pa.array(rows, pa.int64())).select(PART.names).cast(PART)
+
+
+def _with_replay(
+    spec: SplitSpec, store: ArtifactStore, parts: Mapping[Part, pa.Table], earlier: Sequence[pa.Table]
+) -> dict[Part, pa.Table]:
+    """The parts with older training records mixed in, none of which is tested on here or was anywhere."""
+    mixed = dict(parts)
+    if not spec.replay_count:
+        return mixed
+    pool = _part(store, spec.replay_train)
+    held_out = _together([*earlier, parts[Part.TEST], parts[Part.VALIDATION]])
+    ids = pool.column("record_id").to_pylist()
+    barred = alike(_texts(pool), held_out, spec.threshold) | set(
+        parts[Part.TRAIN].column("record_id").to_pylist()
+    )
+    chosen = set(
+        replayed((record_id for record_id in ids if record_id not in barred), spec.replay_count, spec.seed)
+    )
+    rows = [row for row, record_id in enumerate(ids) if record_id in chosen]
+    old = pool.take(pa.array(rows, pa.int64()))
+    marked = [
+        [*((name, value) for name, value in row if name != "replayed"), ("replayed", "yes")]
+        for row in old.column("attributes").to_pylist()
+    ]
+    old = old.set_column(PART.get_field_index("attributes"), "attributes", pa.array(marked, ATTRIBUTES))
+    mixed[Part.TRAIN] = pa.concat_tables([parts[Part.TRAIN], old])
+    return mixed
+
+
+def _stored(store: ArtifactStore, plan: _Plan, parts: Mapping[Part, pa.Table], replayed_count: int) -> JSON:
+    withheld = Counter(reason.value for reason in plan.assignment.withheld.values())
+    if plan.unlabelled:
+        withheld[Withheld.NO_LABEL.value] = plan.unlabelled
+    return {
+        "parts": {
+            part.value: {
+                "digest": _put(store, table),
+                "records": table.num_rows,
+                "classes": dict(
+                    sorted(Counter(label or "" for label in table.column("label").to_pylist()).items())
+                ),
+            }
+            for part, table in parts.items()
+        },
+        "replayed": replayed_count,
+        "withheld": dict(sorted(withheld.items())),
+    }
+
+
+def _put(store: ArtifactStore, table: pa.Table) -> str:
+    """Store a part in record id order, so that equal parts have equal digests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "part.parquet"
+        pq.write_table(table.sort_by("record_id"), path, compression="zstd", row_group_size=500)
+        return store.put_file(path)

@@ -1,0 +1,235 @@
+"""The stages of curation, each a function from an Arrow batch to the rows that stay and those that go.
+
+They look at one record at a time, so batches may be curated in any process and any order. What needs
+to see all records, the duplicate search, is in `duplicates`.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
+from ratoon_ingestion.domain.pii import masked
+from ratoon_ingestion.worker.batches import (
+    REJECTED,
+    Outcome,
+    Verdict,
+    judged,
+    values,
+    with_attributes,
+    with_columns,
+    with_steps,
+)
+from ratoon_ingestion.worker.charset import decode
+from ratoon_ingestion.worker.language import language_of
+from ratoon_ingestion.worker.mail import Undecodable, is_markup, read_mail
+from ratoon_ingestion.worker.markup import text_of
+from ratoon_ingestion.worker.normalise import normalised
+from ratoon_ingestion.worker.quality import garbage
+from ratoon_ingestion.worker.readers import Kind
+from ratoon_ingestion.worker.words import shingles_of, simhash, words_of
+
+_LENGTH_BUCKETS = (200, 500, 1_000, 2_000, 4_000, 8_000)
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """What stages need to know: the project's record key and the curation's settings."""
+
+    key: bytes
+    config: CurationConfig
+
+
+Stage = Callable[[pa.RecordBatch, StageSettings], Outcome]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A decoded item before curation: blocks of text, some of them HTML."""
+
+    subject: str
+    blocks: tuple[tuple[str, bool], ...]
+    steps: tuple[str, ...]
+    html: bool
+    received: object = None
+
+    def record_id(self, key: bytes) -> str:
+        """The HMAC-SHA256 of the decoded source."""
+        parts = "\x00".join((self.subject, *(text for text, _ in self.blocks)))
+        return hmac.new(key, parts.encode(), hashlib.sha256).hexdigest()
+
+    def text(self) -> str:
+        """Subject and body, HTML as text."""
+        blocks = [text_of(text) if html else text for text, html in self.blocks]
+        return "\n\n".join(part for part in (self.subject, *blocks) if part.strip())
+
+
+def curate_batch(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
+    """All stages one after the other: items in (schema ITEMS), curated records out (schema CURATED)."""
+    rejected: list[pa.RecordBatch] = []
+    for stage in STAGES:
+        outcome = stage(batch, settings)
+        batch = outcome.kept
+        rejected.append(outcome.rejected)
+    return Outcome(batch, _one(rejected))
+
+
+def decode_sources(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
+    """MIME and charsets decoded, HTML as text; record ids from the decoded sources."""
+    sources = [
+        _decoded(Kind(kind), payload)
+        for kind, payload in zip(values(batch, "kind"), values(batch, "payload"), strict=True)
+    ]
+    texts = [source.text() for source in sources]
+    times = [
+        known or source.received
+        for known, source in zip(values(batch, "received_time"), sources, strict=True)
+    ]
+    ids = [source.record_id(settings.key) for source in sources]
+    batch = with_columns(
+        batch.drop_columns(["kind", "payload"]),
+        {
+            "record_id": pa.array(ids, pa.string()),
+            "text": pa.array(texts, pa.string()),
+            "received_time": pa.array(times, batch.schema.field("received_time").type),
+            "steps": pa.array([list(source.steps) for source in sources], pa.list_(pa.string())),
+        },
+    )
+    batch = with_attributes(batch, [{"html": "yes" if source.html else "no"} for source in sources])
+    return judged(
+        batch, CurationStep.DECODE, [_without_text(s, t) for s, t in zip(sources, texts, strict=True)]
+    )
+
+
+def normalise(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
+    """Unicode NFKC, width, control characters, white space."""
+    before = values(batch, "text")
+    after = [normalised(text) for text in before]
+    batch = with_columns(batch, {"text": pa.array(after, pa.string())})
+    batch = with_steps(
+        batch, [["normalised"] if old != new else [] for old, new in zip(before, after, strict=True)]
+    )
+    return judged(batch, CurationStep.DECODE, [None if text else (Rejected.NO_TEXT, "") for text in after])
+
+
+def detect_language(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
+    """Each record's language, and the records in languages that are not wanted."""
+    found = [language_of(text) for text in values(batch, "text")]
+    batch = with_columns(batch, {"language": pa.array(found, pa.string())})
+    wanted = settings.config.languages
+    return judged(
+        batch,
+        CurationStep.LANGUAGE,
+        [
+            None if not wanted or language in wanted else (Rejected.UNWANTED_LANGUAGE, language)
+            for language in found
+        ],
+    )
+
+
+def drop_short(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
+    """Records under the least length, except labelled ones."""
+    least = settings.config.min_chars
+    texts, labels = values(batch, "text"), values(batch, "source_label")
+    short = [len(text) < least for text in texts]
+    verdicts: list[Verdict] = [
+        (Rejected.TOO_SHORT, f"{len(text)} characters") if is_short and label is None else None
+        for is_short, label, text in zip(short, labels, texts, strict=True)
+    ]
+    batch = with_steps(batch, [["short_but_labelled"] if is_short else [] for is_short in short])
+    return judged(batch, CurationStep.LENGTH, verdicts)
+
+
+def drop_garbage(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
+    """Texts that are no language: encoded data, broken characters, one character on end."""
+    reasons = [garbage(text) for text in values(batch, "text")]
+    return judged(
+        batch, CurationStep.GARBAGE, [None if reason is None else (reason, "") for reason in reasons]
+    )
+
+
+def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
+    """Personal data replaced by marks; the steps tell how many of each kind."""
+    results = [masked(text, settings.config.masks) for text in values(batch, "text")]
+    batch = with_columns(batch, {"text": pa.array([text for text, _ in results], pa.string())})
+    batch = with_steps(
+        batch, [[f"mask_{kind}:{count}" for kind, count in found.items()] for _, found in results]
+    )
+    return judged(batch, CurationStep.DECODE, [None] * len(results))
+
+
+def measure(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
+    """Digest, lengths, slices, and the sketches that the duplicate search compares."""
+    texts = values(batch, "text")
+    words = [words_of(text) for text in texts]
+    shingles = [shingles_of(found) for found in words]
+    digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+    batch = with_columns(
+        batch,
+        {
+            "content_digest": pa.array(digests, pa.string()),
+            "tokens": pa.array([len(found) for found in words], pa.int32()),
+            "chars": pa.array([len(text) for text in texts], pa.int32()),
+            "shingles": pa.array(shingles, pa.list_(pa.uint64())),
+            "simhash": pa.array([simhash(found) for found in shingles], pa.uint64()),
+        },
+    )
+    slices = [
+        {"length": _length_bucket(len(text)), "folder": path.rpartition("/")[0]}
+        for text, path in zip(texts, values(batch, "source_path"), strict=True)
+    ]
+    return judged(with_attributes(batch, slices), CurationStep.LENGTH, [None] * len(texts))
+
+
+STAGES: tuple[Stage, ...] = (
+    decode_sources,
+    normalise,
+    detect_language,
+    drop_short,
+    drop_garbage,
+    mask_personal_data,
+    measure,
+)
+
+
+def _decoded(kind: Kind, payload: bytes) -> _Source:
+    if kind is Kind.TEXT:
+        decoded = decode(payload)
+        html = is_markup(decoded.text)
+        steps = [*(["charset_guessed"] if decoded.guessed else []), *(["html"] if html else [])]
+        return _Source("", ((decoded.text, html),), tuple(steps), html)
+    try:
+        mail = read_mail(payload)
+    except Undecodable:
+        return _Source("", ((decode(payload).text, False),), ("undecodable",), html=False)
+    flags = {
+        "mime_defective": mail.defective,
+        "charset_guessed": mail.guessed,
+        "html": any(body.html for body in mail.bodies),
+    }
+    steps = ["mime", *(name for name, is_set in flags.items() if is_set)]
+    blocks = tuple((body.text, body.html) for body in mail.bodies)
+    return _Source(mail.subject, blocks, tuple(steps), mail.html, mail.received)
+
+
+def _without_text(source: _Source, text: str) -> Verdict:
+    if "undecodable" in source.steps:
+        return Rejected.UNDECODABLE, "its parts are nested too deep"
+    return None if text.strip() else (Rejected.NO_TEXT, "neither subject nor text part")
+
+
+def _length_bucket(chars: int) -> str:
+    below = 0
+    for bound in _LENGTH_BUCKETS:
+        if chars < bound:
+            return f"{below}-{bound - 1}"
+        below = bound
+    return f"{below}+"
+
+
+def _one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    table = pa.Table.from_batches(batches, schema=REJECTED).combine_chunks()
+    return table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=REJECTED)

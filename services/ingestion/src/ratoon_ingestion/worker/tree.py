@@ -1,0 +1,47 @@
+"""The tree of a dataset version on disk: record shards, rejections, profile, manifest."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ratoon_ingestion.domain import merkle
+from ratoon_ingestion.worker.batches import RECORDS, REJECTED
+
+SHARD_RECORDS = 50_000
+GROUP_RECORDS = 500
+"""Records of a row group: what a page of records reads at once."""
+
+
+def write_records(folder: Path, records: pa.Table, order: list[int]) -> None:
+    """Shards `records-00000.parquet`, … with the rows in the given order."""
+    for shard, start in enumerate(range(0, max(len(order), 1), SHARD_RECORDS)):
+        path = folder / f"records-{shard:05d}.parquet"
+        with pq.ParquetWriter(path, RECORDS, compression="zstd") as writer:
+            for rows in _groups(order[start : start + SHARD_RECORDS]):
+                group = records.take(pa.array(rows, pa.int64())).select(RECORDS.names).cast(RECORDS)
+                writer.write_table(group, row_group_size=GROUP_RECORDS)
+
+
+def write_rejected(folder: Path, rejected: pa.Table) -> None:
+    """`rejected.parquet`, in the order of the steps in which items were rejected."""
+    pq.write_table(rejected.cast(REJECTED), folder / "rejected.parquet", compression="zstd")
+
+
+def write_json(folder: Path, name: str, value: dict[str, Any]) -> None:
+    """A JSON file that is the same for the same value."""
+    (folder / name).write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def merkle_root(record_ids: list[str], digests: list[str]) -> str:
+    """The root over records in the order given, in hex."""
+    leaves = (merkle.leaf_hash(record, digest) for record, digest in zip(record_ids, digests, strict=True))
+    return merkle.root(leaves).hex()
+
+
+def _groups(rows: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(rows), GROUP_RECORDS):
+        yield rows[start : start + GROUP_RECORDS]
