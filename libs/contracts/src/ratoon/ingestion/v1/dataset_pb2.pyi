@@ -59,43 +59,52 @@ Global___Dataset: _TypeAlias = Dataset  # noqa: Y015
 
 @_typing.final
 class Curation(_message.Message):
-    """How raw items become records. Zero values take the defaults in brackets."""
+    """How raw items become records. What is not set takes the defaults in brackets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MIN_CHARS_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
     NEAR_DUPLICATE_THRESHOLD_FIELD_NUMBER: _builtins.int
-    KEEP_DUPLICATES_FIELD_NUMBER: _builtins.int
+    KEEP_EXACT_DUPLICATES_FIELD_NUMBER: _builtins.int
     MASKS_FIELD_NUMBER: _builtins.int
     min_chars: _builtins.int
     """Records shorter than this are dropped, unless labelled. [50]"""
     near_duplicate_threshold: _builtins.float
-    """Jaccard similarity of 5-word shingles from which two records are near duplicates. [0.8]"""
-    keep_duplicates: _builtins.bool
-    """Keep exact and near duplicates."""
+    """Jaccard similarity of 5-word shingles from which two records are near duplicates, of which one stays; 0 keeps
+    them all, and only marks their clusters. [0.8]
+    """
+    keep_exact_duplicates: _builtins.bool
+    """Keep records whose curated text is the same to the letter. [false]"""
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Keep only these languages (ISO 639-1). [all]"""
 
     @_builtins.property
     def masks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is masked: email, phone, card, ip. [all four]"""
+        """What is masked: email, phone, card, ip, url; `none` masks nothing. [the first four]"""
 
     def __init__(
         self,
         *,
-        min_chars: _builtins.int = ...,
+        min_chars: _builtins.int | None = ...,
         languages: _abc.Iterable[_builtins.str] | None = ...,
-        near_duplicate_threshold: _builtins.float = ...,
-        keep_duplicates: _builtins.bool = ...,
+        near_duplicate_threshold: _builtins.float | None = ...,
+        keep_exact_duplicates: _builtins.bool = ...,
         masks: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["keep_duplicates", b"keep_duplicates", "languages", b"languages", "masks", b"masks", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "keep_exact_duplicates", b"keep_exact_duplicates", "languages", b"languages", "masks", b"masks", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__min_chars: _TypeAlias = _typing.Literal["min_chars"]  # noqa: Y015
+    _WhichOneofArgType__min_chars: _TypeAlias = _typing.Literal["_min_chars", b"_min_chars"]  # noqa: Y015
+    _WhichOneofReturnType__near_duplicate_threshold: _TypeAlias = _typing.Literal["near_duplicate_threshold"]  # noqa: Y015
+    _WhichOneofArgType__near_duplicate_threshold: _TypeAlias = _typing.Literal["_near_duplicate_threshold", b"_near_duplicate_threshold"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_chars) -> _WhichOneofReturnType__min_chars | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__near_duplicate_threshold) -> _WhichOneofReturnType__near_duplicate_threshold | None: ...
 
 Global___Curation: _TypeAlias = Curation  # noqa: Y015
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/ingestion/v1/source.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x05\n\x06Source\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\x32\n\x06\x66ormat\x18\x06 \x01(\x0e\x32\".ratoon.ingestion.v1.Source.Format\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x0f\n\x07license\x18\x08 \x01(\t\x12I\n\x10labels_by_folder\x18\t \x03(\x0b\x32/.ratoon.ingestion.v1.Source.LabelsByFolderEntry\x12\x34\n\x07\x63olumns\x18\n \x01(\x0b\x32#.ratoon.ingestion.v1.Source.Columns\x1a\x35\n\x13LabelsByFolderEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a@\n\x07\x43olumns\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0c\n\x04time\x18\x04 \x01(\t\"\x99\x01\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46ORMAT_MAIL_ARCHIVE\x10\x01\x12\x0f\n\x0b\x46ORMAT_MBOX\x10\x02\x12\x17\n\x13\x46ORMAT_TEXT_ARCHIVE\x10\x03\x12\x10\n\x0c\x46ORMAT_JSONL\x10\x04\x12\x0e\n\nFORMAT_CSV\x10\x05\x12\x12\n\x0e\x46ORMAT_PARQUET\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/ingestion/v1/source.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x05\n\x06Source\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\x32\n\x06\x66ormat\x18\x06 \x01(\x0e\x32\".ratoon.ingestion.v1.Source.Format\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x0f\n\x07license\x18\x08 \x01(\t\x12I\n\x10labels_by_folder\x18\t \x03(\x0b\x32/.ratoon.ingestion.v1.Source.LabelsByFolderEntry\x12\x34\n\x07\x63olumns\x18\n \x01(\x0b\x32#.ratoon.ingestion.v1.Source.Columns\x1a\x35\n\x13LabelsByFolderEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aT\n\x07\x43olumns\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0c\n\x04time\x18\x04 \x01(\t\x12\x12\n\nattributes\x18\x05 \x03(\t\"\x99\x01\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46ORMAT_MAIL_ARCHIVE\x10\x01\x12\x0f\n\x0b\x46ORMAT_MBOX\x10\x02\x12\x17\n\x13\x46ORMAT_TEXT_ARCHIVE\x10\x03\x12\x10\n\x0c\x46ORMAT_JSONL\x10\x04\x12\x0e\n\nFORMAT_CSV\x10\x05\x12\x12\n\x0e\x46ORMAT_PARQUET\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SOURCE_LABELSBYFOLDERENTRY']._loaded_options = None
   _globals['_SOURCE_LABELSBYFOLDERENTRY']._serialized_options = b'8\001'
   _globals['_SOURCE']._serialized_start=91
-  _globals['_SOURCE']._serialized_end=742
+  _globals['_SOURCE']._serialized_end=762
   _globals['_SOURCE_LABELSBYFOLDERENTRY']._serialized_start=467
   _globals['_SOURCE_LABELSBYFOLDERENTRY']._serialized_end=520
   _globals['_SOURCE_COLUMNS']._serialized_start=522
-  _globals['_SOURCE_COLUMNS']._serialized_end=586
-  _globals['_SOURCE_FORMAT']._serialized_start=589
-  _globals['_SOURCE_FORMAT']._serialized_end=742
+  _globals['_SOURCE_COLUMNS']._serialized_end=606
+  _globals['_SOURCE_FORMAT']._serialized_start=609
+  _globals['_SOURCE_FORMAT']._serialized_end=762
 # @@protoc_insertion_point(module_scope)

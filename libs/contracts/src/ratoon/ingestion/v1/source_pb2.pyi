@@ -83,10 +83,15 @@ class Source(_message.Message):
         LABEL_FIELD_NUMBER: _builtins.int
         ID_FIELD_NUMBER: _builtins.int
         TIME_FIELD_NUMBER: _builtins.int
+        ATTRIBUTES_FIELD_NUMBER: _builtins.int
         text: _builtins.str
         label: _builtins.str
         id: _builtins.str
         time: _builtins.str
+        @_builtins.property
+        def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Further columns that are kept as attributes of the records, for slices."""
+
         def __init__(
             self,
             *,
@@ -94,10 +99,11 @@ class Source(_message.Message):
             label: _builtins.str = ...,
             id: _builtins.str = ...,
             time: _builtins.str = ...,
+            attributes: _abc.Iterable[_builtins.str] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "label", b"label", "text", b"text", "time", b"time"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "id", b"id", "label", b"label", "text", b"text", "time", b"time"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -117,7 +123,7 @@ class Source(_message.Message):
     display_name: _builtins.str
     format: Global___Source.Format.ValueType
     digest: _builtins.str
-    """sha256 of the blob, uploaded before by `PUT /v1/blobs/{sha256}`."""
+    """sha256 of the blob, uploaded before by `PUT /v1/blobs/{sha256}`; for archives also that of an artifact tree."""
     license: _builtins.str
     """SPDX identifier, or a sentence."""
     @_builtins.property
@@ -126,7 +132,9 @@ class Source(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def labels_by_folder(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For archives: top folder name to label; records of other folders carry no label."""
+        """For archives: folder name to label; items in other folders carry no label. Empty: the folder that holds an
+        item is its label.
+        """
 
     @_builtins.property
     def columns(self) -> Global___Source.Columns:

@@ -89,6 +89,26 @@ class Split(_message.Message):
     """By received time: oldest train, newest test, never shuffled."""
 
     @_typing.final
+    class WithheldCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Ratios(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -192,6 +212,8 @@ class Split(_message.Message):
     TRAIN_DIGEST_FIELD_NUMBER: _builtins.int
     VALIDATION_DIGEST_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    WITHHELD_COUNTS_FIELD_NUMBER: _builtins.int
+    REPLAYED_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/datasets/{dataset}/splits/{split}"""
     revision: _builtins.int
@@ -204,6 +226,8 @@ class Split(_message.Message):
     seed: _builtins.int
     train_digest: _builtins.str
     validation_digest: _builtins.str
+    replayed_count: _builtins.int
+    """Older records in the training part."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -224,6 +248,10 @@ class Split(_message.Message):
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Split.PartSummary]:
         """The parts in numbers."""
 
+    @_builtins.property
+    def withheld_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Records that are in no part, by reason: NO_LABEL, NO_TIME, EARLIER_TEST, CLUSTER_STRADDLES."""
+
     def __init__(
         self,
         *,
@@ -243,10 +271,12 @@ class Split(_message.Message):
         train_digest: _builtins.str = ...,
         validation_digest: _builtins.str = ...,
         parts: _abc.Iterable[Global___Split.PartSummary] | None = ...,
+        withheld_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        replayed_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "progress", b"progress", "ratios", b"ratios", "replay", b"replay", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_version", b"dataset_version", "failure", b"failure", "label_set_digest", b"label_set_digest", "mode", b"mode", "name", b"name", "parts", b"parts", "progress", b"progress", "ratios", b"ratios", "replay", b"replay", "revision", b"revision", "seed", b"seed", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_version", b"dataset_version", "failure", b"failure", "label_set_digest", b"label_set_digest", "mode", b"mode", "name", b"name", "parts", b"parts", "progress", b"progress", "ratios", b"ratios", "replay", b"replay", "replayed_count", b"replayed_count", "revision", b"revision", "seed", b"seed", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest", "withheld_counts", b"withheld_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
