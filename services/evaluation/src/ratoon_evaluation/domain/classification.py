@@ -1,6 +1,8 @@
-"""Scores of a classifier from its confusion matrix and its label scores. It does not know where they came from.
+"""Scores of a classifier from its confusion matrix and its label scores. It does not know where they came
+from.
 
-Formulas after scikit-learn's `precision_recall_fscore_support` with `zero_division=0`: what is undefined counts as 0.
+Formulas after scikit-learn's `precision_recall_fscore_support` with `zero_division=0`: what is undefined
+counts as 0.
 """
 
 from __future__ import annotations
@@ -91,7 +93,9 @@ def auc(positive: Sequence[bool], scores: Sequence[float]) -> float | None:
     return (rank_sum - wins * (wins + 1) / 2) / (wins * losses)
 
 
-def macro_auc(labels: Sequence[str], truth: Sequence[str], scores: Mapping[str, Sequence[float]]) -> float | None:
+def macro_auc(
+    labels: Sequence[str], truth: Sequence[str], scores: Mapping[str, Sequence[float]]
+) -> float | None:
     """Mean one-against-the-rest area over the labels that have both sides; None when none has."""
     areas = [auc([label == true for true in truth], scores[label]) for label in labels]
     known = [area for area in areas if area is not None]

@@ -17,9 +17,9 @@ class RuleKind(StrEnum):
     """What a rule asks for."""
 
     BEATS_MAJORITY = "BEATS_MAJORITY"
-    """The lower bound of the candidate's macro-F1 lies above the majority class's macro-F1 plus the threshold."""
+    """The candidate's macro-F1 has its lower bound above the majority class's plus the threshold."""
     BETTER = "BETTER"
-    """The lower bound of the paired difference (candidate minus reference) lies above the threshold, usually 0."""
+    """The paired difference (candidate minus reference) has a lower bound above the threshold, usually 0."""
     NOT_WORSE = "NOT_WORSE"
     """The same with a threshold below 0, usually −0.08: a small loss is accepted."""
 
@@ -58,6 +58,14 @@ class Verdict:
         return ("Passed: " if self.passed else "Refused: ") + (" ".join(decisive) or "the gate has no rule.")
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What an evaluation found: the measurements and the verdict over them."""
+
+    measured: Measurements
+    verdict: Verdict
+
+
 def judge(rules: Sequence[Rule], measured: Measurements) -> Verdict:
     """Hold each rule against the measurements; a gate without a rule lets nothing through."""
     findings = tuple(_finding(rule, measured) for rule in rules)
@@ -78,7 +86,9 @@ def _beats_majority(rule: Rule, measured: Measurements) -> Finding:
     if majority is None:
         return _missing(rule, "the majority class was not scored there")
     f1, bound = scores.candidate.macro_f1, majority.macro_f1.value + rule.threshold
-    return _held(rule, f1, bound, f"macro-F1 is {_span(f1)} and the majority class has {majority.macro_f1.value:.3f}")
+    return _held(
+        rule, f1, bound, f"macro-F1 is {_span(f1)} and the majority class has {majority.macro_f1.value:.3f}"
+    )
 
 
 def _compared(rule: Rule, measured: Measurements) -> Finding:

@@ -1,4 +1,7 @@
-"""Scores of free text: BLEU, ROUGE-L and distinct-n over tokens. They do not know how the text was split into tokens."""
+"""Scores of free text: BLEU, ROUGE-L and distinct-n over tokens.
+
+They do not know how the text was split into tokens.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +37,20 @@ def bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]], m
 
 
 def rouge_l(candidate: Tokens, reference: Tokens) -> float:
-    """F-measure in 0..1 of the longest common subsequence (Lin, 2004; precision and recall weigh the same)."""
+    """F-measure in 0..1 of the longest common subsequence (Lin, 2004.
+
+    Precision and recall weigh the same).
+    """
     if not candidate or not reference:
         return 0.0
     return 2 * _common(candidate, reference) / (len(candidate) + len(reference))
 
 
 def distinct_n(texts: Sequence[Tokens], order: int) -> float:
-    """Different n-grams by all n-grams of the texts together, in 0..1 (Li et al., 2016); 0 when there are none."""
+    """Different n-grams by all n-grams of the texts together, in 0..1 (Li et al., 2016).
+
+    0 when there are none.
+    """
     grams: Counter[tuple[str, ...]] = Counter()
     for tokens in texts:
         grams += _ngrams(tokens, order)

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 
 
 def mse(truth: Sequence[float], predicted: Sequence[float]) -> float:
-    """Mean squared error (L2), in the square of the values' unit. Raises ValueError on empty or unequal input."""
+    """Mean squared error (L2), in the square of the values' unit.
+
+    Raises ValueError on empty or unequal input.
+    """
     return _mean([(t - p) ** 2 for t, p in zip(truth, predicted, strict=True)])
 
 

@@ -24,7 +24,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class SliceScore:
-    """The records of one slice (`language=en`, `chars=200-499`): how many, and how well they were answered."""
+    """The records of one slice (`language=en`, `chars=200-499`): how many, and how well answered."""
 
     slice: str
     records: int

@@ -1,0 +1,205 @@
+"""One evaluation job: fetch, score, compare, judge, report. It does not know who asked, nor what happens
+next.
+
+Spec: `artifacts` (store URL), `candidate` and `reference` (digests of model trees; the latter may be empty),
+`labels`, `domains` (`name`, `test` and `train` digests; without `train` no baselines), `rules` (`kind`,
+`domain`, `threshold`), and optionally `seed`, `resamples`, `confidence`, `threads`, `title`, `cache` (a
+folder for fetched models) and `warm`. Result: the digests `report_json` and `report_html`, and `evaluation`:
+an `Outcome` as plain values.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.jobs import JobFolder
+from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
+from ratoon_evaluation.domain.scores import DomainScores, Measurements, Scores
+from ratoon_evaluation.worker import cards, report, scoring, tables
+from ratoon_evaluation.worker.baselines import Baselines, Task
+from ratoon_evaluation.worker.parts import Part, read_part
+from ratoon_evaluation.worker.resampling import Resampling
+from ratoon_evaluation.worker.scorer import Answers, Scorer, use_threads
+
+JSON = dict[str, Any]
+
+CANDIDATE, REFERENCE = "candidate", "reference"
+
+
+class Stopped(Exception):
+    """The job was asked to stop."""
+
+    reason = "CANCELLED"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A population by its test part, and the training part that baselines are fitted on."""
+
+    name: str
+    test: Part
+    train: Part | None
+
+
+def run(spec: JSON, job: JobFolder) -> JSON:
+    """Do the job; raises Stopped, UnusablePart, BaselinesFailed or an artifact store's error."""
+    store = ArtifactStore(spec["artifacts"])
+    labels = tuple(spec["labels"])
+    how = Resampling(
+        int(spec.get("resamples", 4000)), float(spec.get("confidence", 0.95)), int(spec.get("seed", 0))
+    )
+    use_threads(int(spec.get("threads", 0)) or os.cpu_count() or 1)
+    domains = [_domain(store, one, labels) for one in spec["domains"]]
+    baselines = Baselines(job.path / "baselines", [_task(domain) for domain in domains if domain.train])
+    try:
+        models = _models(spec, job, store, domains)
+        fitted = iter(baselines.answers(labels))
+        known = [next(fitted) if domain.train else {} for domain in domains]
+    finally:
+        baselines.stop()
+    job.progress(0.95, "Computing scores and intervals")
+    measured = Measurements(
+        tuple(
+            _measure(store, domain, labels, [model.answers[index] for model in models], known[index], how)
+            for index, domain in enumerate(domains)
+        )
+    )
+    return _concluded(spec, store, models, measured)
+
+
+@dataclass(frozen=True)
+class ScoredModel:
+    """A model's answers, domain by domain, and what its folder tells about it."""
+
+    role: str
+    card: cards.Card
+    answers: list[Answers]
+
+
+def _domain(store: ArtifactStore, given: JSON, labels: Sequence[str]) -> Domain:
+    train = given.get("train")
+    return Domain(
+        given["name"],
+        read_part(store, given["test"], labels),
+        read_part(store, train, labels) if train else None,
+    )
+
+
+def _task(domain: Domain) -> Task:
+    train = domain.train or domain.test
+    return Task(train.texts, train.labels, domain.test.texts)
+
+
+def _models(spec: JSON, job: JobFolder, store: ArtifactStore, domains: Sequence[Domain]) -> list[ScoredModel]:
+    digests = {CANDIDATE: spec["candidate"], REFERENCE: spec.get("reference", "")}
+    asked = {role: digest for role, digest in digests.items() if digest}
+    cache = Path(spec.get("cache") or job.path / "models")
+    meter = _Meter(job, len(asked) * sum(len(domain.test) for domain in domains))
+    models = []
+    for role, digest in asked.items():
+        meter.say(f"Loading the {role}")
+        folder = store.fetch_tree(digest, cache / digest)
+        scorer = Scorer(folder, spec["labels"])
+        card = cards.read_card(folder, digest, scorer.parameters)
+        answers = [
+            scorer.score(
+                domain.test.texts, meter.advancing(f"Scoring the {role} on the domain {domain.name}")
+            )
+            for domain in domains
+        ]
+        models.append(ScoredModel(role, card, answers))
+    return models
+
+
+def _measure(
+    store: ArtifactStore,
+    domain: Domain,
+    labels: Sequence[str],
+    answers: Sequence[Answers],
+    baselines: JSON,
+    how: Resampling,
+) -> DomainScores:
+    part = domain.test
+    scores = [_scores(store, part, labels, each, how) for each in answers]
+    wrong, wrong_count = tables.write_wrong(store, part, labels, answers[0])
+    return DomainScores(
+        domain=domain.name,
+        test=part.digest,
+        candidate=scores[0],
+        reference=scores[1] if len(scores) > 1 else None,
+        baselines={
+            name: scoring.answer_scores(
+                part.labels, labels, told.predicted, np.array(told.probabilities), how
+            )
+            for name, told in baselines.items()
+        },
+        difference=scoring.gain(part, labels, answers[0].predicted, answers[1].predicted, how)
+        if len(answers) > 1
+        else None,
+        wrong=wrong,
+        wrong_count=wrong_count,
+    )
+
+
+def _scores(
+    store: ArtifactStore, part: Part, labels: Sequence[str], answers: Answers, how: Resampling
+) -> Scores:
+    predictions = tables.write_predictions(store, part, labels, answers)
+    return scoring.model_scores(part, labels, answers, how, predictions)
+
+
+def _concluded(
+    spec: JSON, store: ArtifactStore, models: Sequence[ScoredModel], measured: Measurements
+) -> JSON:
+    rules = [Rule(RuleKind(rule["kind"]), rule["domain"], float(rule["threshold"])) for rule in spec["rules"]]
+    outcome = Outcome(measured, judge(rules, measured))
+    described = {model.role: model.card for model in models}
+    title = str(spec.get("title") or "Evaluation")
+    return {
+        "report_json": store.put_bytes(report.as_json(title, described, outcome)),
+        "report_html": store.put_bytes(report.as_html(title, described, outcome).encode()),
+        "evaluation": asdict(outcome),
+    }
+
+
+class _Meter:
+    """Progress over all models and domains, with the time that is left, and the wish to stop."""
+
+    def __init__(self, job: JobFolder, total: int) -> None:
+        self._job, self._total = job, total
+        self._done, self._before = 0, 0
+        self._started = time.monotonic()
+
+    def say(self, message: str) -> None:
+        self._told(self._done, message)
+
+    def advancing(self, message: str) -> Callable[[int], None]:
+        """A callback for one pass: it is told how many of the pass are done."""
+        before = self._done
+
+        def advance(done: int) -> None:
+            self._done = before + done
+            self._told(self._done, message)
+
+        return advance
+
+    def _told(self, done: int, message: str) -> None:
+        if self._job.stop_requested():
+            raise Stopped("The evaluation was cancelled.")
+        elapsed = time.monotonic() - self._started
+        self._job.progress(
+            0.95 * done / self._total,
+            message,
+            done=done,
+            total=self._total,
+            unit="answers",
+            remaining_s=elapsed * (self._total - done) / done if done else None,
+        )

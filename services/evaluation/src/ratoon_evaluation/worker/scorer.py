@@ -1,0 +1,204 @@
+"""Greedy answers, label log-probabilities and text likelihood of one model, by transformers in float32.
+
+It knows prompts and labels, but neither the truth nor any score. The model's own chat template makes the
+prompt, so what is scored here is what an engine would be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ratoon.chassis.warm import hidden
+from ratoon_evaluation.domain.classification import OTHER
+
+with hidden(
+    "sklearn",
+    "scipy",
+    "pandas",
+    "triton",
+    "kernels",
+    "accelerate",
+    "peft",
+    "torchvision",
+    "torchaudio",
+    "PIL",
+):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+transformers_logging.disable_progress_bar()
+
+_LOGITS = 1 << 26
+"""At most so many logits (positions × vocabulary) are computed at once: 256 MiB."""
+_WIDEST = 128
+"""Records a batch at most."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model made of the texts, one entry each, in the texts' order."""
+
+    predicted: tuple[str, ...]
+    """A label, or `OTHER` for anything else."""
+    label_logprobs: npt.NDArray[np.float64]
+    """(texts, labels): natural log of the probability of each label as the answer."""
+    nll: npt.NDArray[np.float64]
+    """Negative log-likelihood (natural log) of each text's tokens, the special ones excluded."""
+    tokens: npt.NDArray[np.int64]
+    """How many tokens `nll` sums over."""
+    unfit: npt.NDArray[np.bool_]
+    """Prompts longer than the model's positions: not asked, so `OTHER`, with log-probabilities of 0."""
+
+
+class Scorer:
+    """One loaded model."""
+
+    def __init__(self, folder: Path, labels: Sequence[str]) -> None:
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        ).eval()
+        self._labels = tuple(labels)
+        self._label_ids = [self._tokenizer.encode(label, add_special_tokens=False) for label in labels]
+        self._ends = _end_ids(self._model, self._tokenizer)
+        self._special = torch.tensor(self._tokenizer.all_special_ids)
+        self._pad = self._tokenizer.pad_token_id or 0
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters the model has; tied ones count once."""
+        return int(self._model.num_parameters())
+
+    def score(self, texts: Sequence[str], advance: Callable[[int], None]) -> Answers:
+        """Answer every text; `advance` is told how many are done after each batch, and may raise to stop."""
+        prompts = self._prompts(texts)
+        answers = _Sheet(len(texts), len(self._labels))
+        fitting = [index for index, prompt in enumerate(prompts) if len(prompt) <= self._room()]
+        answers.unfit[:] = True
+        answers.unfit[fitting] = False
+        done = len(texts) - len(fitting)
+        for batch in self._batches(fitting, prompts):
+            self._answer(batch, [prompts[index] for index in batch], answers)
+            done += len(batch)
+            advance(done)
+        return answers.read_only()
+
+    def _prompts(self, texts: Sequence[str]) -> list[list[int]]:
+        chats = [[{"role": "user", "content": text}] for text in texts]
+        encoded = self._tokenizer.apply_chat_template(chats, add_generation_prompt=True, return_dict=True)
+        return list(encoded["input_ids"])
+
+    def _room(self) -> int:
+        return int(self._model.config.max_position_embeddings) - self._longest()
+
+    def _longest(self) -> int:
+        """Tokens to ask for: the longest label and the end."""
+        return max(map(len, self._label_ids)) + 1
+
+    def _batches(self, indices: Sequence[int], prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+        """Indices by falling length (memory shows at once), as many a batch as the logits allow."""
+        budget = _LOGITS // self._model.config.vocab_size
+        order = sorted(indices, key=lambda index: len(prompts[index]), reverse=True)
+        while order:
+            size = max(1, min(_WIDEST, budget // len(prompts[order[0]])))
+            yield order[:size]
+            order = order[size:]
+
+    @torch.inference_mode()
+    def _answer(self, batch: list[int], prompts: list[list[int]], answers: _Sheet) -> None:
+        ids, mask = self._padded(prompts)
+        out = self._model(ids, attention_mask=mask, position_ids=_positions(mask), use_cache=True)
+        nll, tokens = self._likelihood(ids, mask, out.logits)
+        answers.nll[batch], answers.tokens[batch] = nll.numpy(), tokens.numpy()
+        first = out.logits[:, -1].log_softmax(-1)
+        answers.label_logprobs[batch] = self._label_logprobs(first, out.past_key_values, mask).numpy()
+        for index, text in zip(batch, self._greedy(first, out.past_key_values, mask), strict=True):
+            answers.predicted[index] = text if text in self._labels else OTHER
+
+    def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
+        """Token ids and mask, padded on the left so that every prompt ends at the last column."""
+        width = max(map(len, prompts))
+        ids = torch.tensor([[self._pad] * (width - len(prompt)) + prompt for prompt in prompts])
+        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+        return ids, mask
+
+    def _likelihood(self, ids: Any, mask: Any, logits: Any) -> tuple[Any, Any]:
+        """Per prompt: summed negative log-likelihood of the text's own tokens, and their number."""
+        after = ids[:, 1:]
+        counted = mask[:, :-1].bool() & ~torch.isin(after, self._special)
+        losses = torch.nn.functional.cross_entropy(logits[:, :-1].transpose(1, 2), after, reduction="none")
+        return (losses.double() * counted).sum(1), counted.sum(1)
+
+    def _label_logprobs(self, first: Any, cache: Any, mask: Any) -> Any:
+        """(prompts, labels); a label of several tokens is read on from the cache, which is cut back."""
+        columns = []
+        for label in self._label_ids:
+            logprob = first[:, label[0]].double()
+            if len(label) > 1:
+                fed = torch.tensor(label[:-1]).expand(len(first), -1)
+                following = self._continue(fed, cache, mask).log_softmax(-1)
+                cache.crop(mask.shape[1])
+                targets = torch.tensor(label[1:]).expand(len(first), -1).unsqueeze(-1)
+                logprob = logprob + following.gather(-1, targets).double().sum((1, 2))
+            columns.append(logprob)
+        return torch.stack(columns, dim=1)
+
+    def _greedy(self, first: Any, cache: Any, mask: Any) -> list[str]:
+        """The decoded answers, without the end and without surrounding blanks."""
+        chosen = [first.argmax(-1)]
+        ended = torch.isin(chosen[0], self._ends)
+        while len(chosen) < self._longest() and not bool(ended.all()):
+            fed = torch.stack(chosen, dim=1)
+            logits = self._continue(
+                fed[:, -1:], cache, torch.cat([mask, torch.ones_like(fed[:, :-1])], dim=1)
+            )
+            following = logits[:, -1].argmax(-1).where(~ended, self._ends[0])
+            chosen.append(following)
+            ended |= torch.isin(following, self._ends)
+        texts = self._tokenizer.batch_decode(torch.stack(chosen, dim=1), skip_special_tokens=True)
+        return [text.strip() for text in texts]
+
+    def _continue(self, fed: Any, cache: Any, mask: Any) -> Any:
+        """Logits after each fed token; `mask` covers what the cache holds."""
+        grown = torch.cat([mask, torch.ones_like(fed)], dim=1)
+        positions = _positions(grown)[:, -fed.shape[1] :]
+        return self._model(
+            fed, attention_mask=grown, position_ids=positions, past_key_values=cache, use_cache=True
+        ).logits
+
+
+class _Sheet:
+    """Answers while they are written."""
+
+    def __init__(self, texts: int, labels: int) -> None:
+        self.predicted = [OTHER] * texts
+        self.label_logprobs = np.zeros((texts, labels))
+        self.nll = np.zeros(texts)
+        self.tokens = np.zeros(texts, dtype=np.int64)
+        self.unfit = np.zeros(texts, dtype=np.bool_)
+
+    def read_only(self) -> Answers:
+        return Answers(tuple(self.predicted), self.label_logprobs, self.nll, self.tokens, self.unfit)
+
+
+def use_threads(count: int) -> None:
+    """Let the arithmetic use so many cores."""
+    torch.set_num_threads(count)
+
+
+def _positions(mask: Any) -> Any:
+    return (mask.cumsum(-1) - 1).clamp(min=0)
+
+
+def _end_ids(model: Any, tokenizer: Any) -> Any:
+    ends = model.generation_config.eos_token_id
+    if ends is None:
+        ends = tokenizer.eos_token_id
+    return torch.tensor(ends if isinstance(ends, list) else [ends])

@@ -1,0 +1,138 @@
+"""Whole evaluation jobs in this process and in a process of their own."""
+
+import json
+import subprocess
+import sys
+import time
+from io import BytesIO
+
+import pyarrow.parquet as pq
+import pytest
+
+from ratoon.chassis import warm
+from ratoon.chassis.jobs import JobFolder, JobState, LocalJobs
+from ratoon_evaluation.worker import job as evaluation_job
+from ratoon_evaluation.worker.baselines import BaselinesFailed, Task, fit_and_answer
+from ratoon_evaluation.worker.parts import UnusablePart
+
+from .conftest import LABELS, mails, part_blob
+
+
+@pytest.fixture(scope="module")
+def spec(store, taught, always_ham):
+    test, train = store.put_bytes(part_blob(mails(60))), store.put_bytes(part_blob(mails(90, spam_every=4)))
+    return {
+        "artifacts": store.url,
+        "candidate": taught,
+        "reference": always_ham,
+        "labels": list(LABELS),
+        "domains": [
+            {"name": "old", "test": test, "train": train},
+            {"name": "new", "test": test, "train": ""},
+        ],
+        "rules": [
+            {"kind": "BEATS_MAJORITY", "domain": "old", "threshold": 0.0},
+            {"kind": "BETTER", "domain": "new", "threshold": 0.0},
+        ],
+        "resamples": 1000,
+        "title": "Evaluation of <mail>",
+    }
+
+
+def job_in(folder):
+    folder.mkdir()
+    return JobFolder(folder)
+
+
+def test_a_taught_model_passes_against_one_that_always_says_ham(spec, store, tmp_path):
+    result = evaluation_job.run(spec, job_in(tmp_path / "job"))
+    old, new = result["evaluation"]["measured"]["domains"]
+    assert result["evaluation"]["verdict"]["passed"]
+    assert old["candidate"]["macro_f1"]["value"] > 0.9
+    assert old["reference"]["macro_f1"]["value"] == pytest.approx(0.4)
+    assert old["baselines"]["majority"]["accuracy"]["value"] == pytest.approx(40 / 60)
+    assert old["baselines"]["tfidf"]["macro_f1"]["value"] > 0.7
+    assert new["baselines"] == {}
+    assert new["difference"]["low"] > 0
+    assert old["candidate"]["perplexity"] > 1
+    assert {found["slice"] for found in old["candidate"]["slices"]} == {"html=no", "html=yes"}
+    told = json.loads(store.read(result["report_json"]))
+    assert told["models"]["candidate"]["architecture"]["num_hidden_layers"] == 2
+    assert told["models"]["candidate"]["recipe"]["seed"] == 1
+    page = store.read(result["report_html"]).decode()
+    assert "Evaluation of &lt;mail&gt;" in page
+    assert "num_hidden_layers" in page
+    assert "Passed." in page
+
+
+def test_predictions_and_wrong_answers_are_kept_without_text(spec, store, tmp_path):
+    swapped = spec | {"candidate": spec["reference"], "reference": ""}
+    result = evaluation_job.run(swapped, job_in(tmp_path / "job"))
+    old = result["evaluation"]["measured"]["domains"][0]
+    predictions = pq.read_table(BytesIO(store.read(old["candidate"]["predictions"])))
+    assert predictions.num_rows == 60
+    names = "record_id label predicted correct label_logprob nll tokens attributes label_logprobs"
+    assert predictions.column_names == names.split()
+    wrong = pq.read_table(BytesIO(store.read(old["wrong"]))).to_pylist()
+    assert old["wrong_count"] == len(wrong) == 20
+    assert {(row["label"], row["predicted"]) for row in wrong} == {("spam", "ham")}
+    names = "record_id content_digest label predicted label_logprob attributes"
+    assert set(wrong[0]) == set(names.split())
+    assert [row["label_logprob"] for row in wrong] == sorted(row["label_logprob"] for row in wrong)
+    assert not result["evaluation"]["verdict"]["passed"]
+
+
+def test_the_same_job_gives_the_same_digests(spec, tmp_path):
+    first, second = (evaluation_job.run(spec, job_in(tmp_path / name)) for name in ("one", "two"))
+    assert first == second
+
+
+def test_a_part_with_unknown_labels_is_refused(spec, store, tmp_path):
+    strange = store.put_bytes(part_blob([("hello", "eggs")]))
+    broken = spec | {"domains": [{"name": "old", "test": strange}]}
+    with pytest.raises(UnusablePart, match="eggs"):
+        evaluation_job.run(broken, job_in(tmp_path / "job"))
+    with pytest.raises(UnusablePart, match="no table"):
+        rubbish = store.put_bytes(b"rubbish")
+        evaluation_job.run(spec | {"domains": [{"name": "old", "test": rubbish}]}, job_in(tmp_path / "other"))
+
+
+def test_a_wish_to_stop_ends_the_job(spec, tmp_path):
+    job = job_in(tmp_path / "job")
+    (job.path / "stop").touch()
+    with pytest.raises(evaluation_job.Stopped):
+        evaluation_job.run(spec, job)
+    assert list((job.path / "baselines").iterdir()) == []
+
+
+def test_baselines_of_a_single_class_answer_it():
+    told = fit_and_answer(Task(["a", "b"], ["ham", "ham"], ["c"]))
+    assert told["tfidf"]["predicted"] == told["majority"]["predicted"] == ["ham"]
+
+
+def test_baselines_that_cannot_be_fitted_say_so(spec, store, tmp_path):
+    blank = store.put_bytes(part_blob([("", "ham"), ("", "spam")]))
+    domain = spec["domains"][0] | {"train": blank}
+    with pytest.raises(BaselinesFailed, match="log"):
+        evaluation_job.run(spec | {"domains": [domain]}, job_in(tmp_path / "job"))
+
+
+def test_jobs_run_in_a_warm_process_and_tell_their_progress(spec, tmp_path):
+    jobs = LocalJobs(tmp_path / "jobs", {"PYTHONPATH": ":".join(filter(None, sys.path))})
+    given = spec | {"warm": str(tmp_path / "warm")}
+    try:
+        for job_id in ("one", "two"):
+            jobs.start(job_id, "ratoon_evaluation.worker", given)
+            while (status := jobs.observe(job_id)).state is JobState.RUNNING:
+                time.sleep(0.05)
+            assert status.state is JobState.SUCCEEDED, status.message
+            assert status.progress.unit in ("answers", "")
+    finally:
+        warm.stop(tmp_path / "warm")
+
+
+def test_the_worker_keeps_scikit_learn_out_of_its_process():
+    code = "import sys, ratoon_evaluation.worker.job; assert sys.modules.get('sklearn') is None"
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))}
+    )

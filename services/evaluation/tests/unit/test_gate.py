@@ -1,0 +1,101 @@
+"""The gate's rules: what passes, what is refused, and that the numbers are said."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratoon_evaluation.domain.classification import Confusion
+from ratoon_evaluation.domain.gate import Rule, RuleKind, judge
+from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores
+
+CONFUSION = Confusion.of(("ham", "spam"), [("ham", "ham")])
+
+
+def scores(macro_f1):
+    interval = Interval(*macro_f1) if isinstance(macro_f1, tuple) else Interval(macro_f1, macro_f1, macro_f1)
+    return Scores(10, interval, interval, 0.5, 0.5, None, None, CONFUSION.classes(), CONFUSION)
+
+
+def measured(name="old", macro_f1=(0.9, 0.85, 0.95), majority=0.4, difference=None):
+    return Measurements(
+        (
+            DomainScores(
+                domain=name,
+                test="0" * 64,
+                candidate=scores(macro_f1),
+                baselines={} if majority is None else {"majority": scores(majority)},
+                difference=None if difference is None else Interval(*difference),
+            ),
+        )
+    )
+
+
+BEATS = Rule(RuleKind.BEATS_MAJORITY, "old")
+
+
+def test_a_candidate_whose_lower_bound_beats_the_majority_passes():
+    verdict = judge([BEATS], measured())
+    assert verdict.passed
+    assert "0.900 [0.850, 0.950]" in verdict.sentence
+    assert "0.400" in verdict.sentence
+
+
+def test_equal_to_the_majority_is_not_enough():
+    verdict = judge([BEATS], measured(macro_f1=(0.5, 0.4, 0.6)))
+    assert not verdict.passed
+    assert "not above 0.400" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold", "difference", "passed"),
+    [
+        (RuleKind.BETTER, 0.0, (0.1, 0.01, 0.2), True),
+        (RuleKind.BETTER, 0.0, (0.1, 0.0, 0.2), False),
+        (RuleKind.NOT_WORSE, -0.08, (-0.03, -0.07, 0.01), True),
+        (RuleKind.NOT_WORSE, -0.08, (-0.06, -0.09, -0.02), False),
+    ],
+)
+def test_a_comparison_is_decided_by_the_lower_bound(kind, threshold, difference, passed):
+    verdict = judge([Rule(kind, "old", threshold)], measured(difference=difference))
+    assert verdict.passed is passed
+    assert verdict.findings[0].bound == threshold
+    assert f"{difference[1]:.3f}" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("rule", "given"),
+    [
+        (BEATS, Measurements()),
+        (BEATS, measured(majority=None)),
+        (BEATS, measured(macro_f1=(math.nan, math.nan, math.nan))),
+        (Rule(RuleKind.BETTER, "old"), measured()),
+        (Rule(RuleKind.BETTER, "new"), measured(difference=(0.1, 0.05, 0.2))),
+    ],
+)
+def test_missing_data_counts_as_failure(rule, given):
+    verdict = judge([rule], given)
+    assert not verdict.passed
+    assert "counts as failure" in verdict.sentence
+
+
+def test_a_gate_without_rules_lets_nothing_through():
+    assert not judge([], measured()).passed
+
+
+def test_a_refusal_names_only_what_failed():
+    verdict = judge([BEATS, Rule(RuleKind.BETTER, "old")], measured(difference=(-0.2, -0.3, -0.1)))
+    assert verdict.sentence.startswith("Refused: BETTER")
+    assert "-0.200 [-0.300, -0.100]" in verdict.sentence
+
+
+bounds = st.floats(-1, 1)
+
+
+@given(bounds, bounds, bounds)
+def test_a_higher_lower_bound_never_turns_a_pass_into_a_refusal(threshold, low, gain):
+    rule = Rule(RuleKind.NOT_WORSE, "old", threshold)
+    before = judge([rule], measured(difference=(0, low, 1))).passed
+    after = judge([rule], measured(difference=(0, low + abs(gain), 1))).passed
+    assert after or not before
