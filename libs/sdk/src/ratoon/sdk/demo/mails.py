@@ -1,0 +1,64 @@
+"""The mail corpus cut for the demo: what trains, what is kept for the control, what arrives later. Always the same cut."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ratoon.sdk.errors import RatoonSdkError
+from ratoon.sdk.sources import archive_of
+
+KEPT_SHARE = 0.2
+LABELS = {"easy-ham-1": "ham", "spam-1": "spam", "hard-ham-1": "ham", "spam-2": "spam"}
+LICENSE = "PDDL-1.0"
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One raw mail: its folder, its file name, its bytes."""
+
+    folder: str
+    name: str
+    content: bytes
+
+    @property
+    def label(self) -> str:
+        """What the folder says: ham or spam."""
+        return LABELS[self.folder]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The three parts of the corpus."""
+
+    training: list[Mail]
+    kept: list[Mail]
+    arriving: list[Mail]
+
+
+def read_corpus(folder: Path, share: float) -> Corpus:
+    """Cut the corpus; `share` below 1 takes that share of each folder, for a quick look."""
+    missing = [name for name in LABELS if not (folder / name).is_dir()]
+    if missing:
+        raise RatoonSdkError(f"{folder} lacks {', '.join(missing)}; run `make data` first.")
+    known = [mail for name in ("easy-ham-1", "spam-1") for mail in _read(folder, name, share)]
+    later = [mail for name in ("hard-ham-1", "spam-2") for mail in _read(folder, name, share)]
+    kept = [mail for mail in known if _draw(mail, "kept") < KEPT_SHARE]
+    training = [mail for mail in known if _draw(mail, "kept") >= KEPT_SHARE]
+    return Corpus(training, kept, sorted(later, key=lambda mail: _draw(mail, "arrival")))
+
+
+def archive(mails: list[Mail]) -> bytes:
+    """The mails as one archive, folder by folder; the same mails give the same bytes."""
+    return archive_of((f"{mail.folder}/{mail.name}", mail.content) for mail in mails)
+
+
+def _read(folder: Path, name: str, share: float) -> list[Mail]:
+    files = sorted(path for path in (folder / name).iterdir() if path.suffix != ".json")
+    mails = [Mail(name, path.name, path.read_bytes()) for path in files]
+    return [mail for mail in mails if _draw(mail, "slice") < share]
+
+
+def _draw(mail: Mail, purpose: str) -> float:
+    """A number from 0 to 1 that only depends on the mail and the purpose."""
+    digest = hashlib.sha256(f"{purpose}/{mail.folder}/{mail.name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64

@@ -1,0 +1,124 @@
+"""Runs the demo from an empty machine to the report; the exit status says whether the loop did its job."""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from ratoon.sdk.client import Client
+from ratoon.sdk.demo import report, steps
+from ratoon.sdk.demo.mails import read_corpus
+from ratoon.sdk.demo.measure import Measured
+from ratoon.sdk.demo.steps import Demo
+from ratoon.sdk.errors import RatoonSdkError
+from ratoon.sdk.local.installation import Installation
+
+_DISK_BYTES = 3 << 30
+_MEMORY_BYTES = 8 << 30
+
+
+class Teller:
+    """Prints what the demo does, with the elapsed time; a line that begins with a carriage return replaces itself."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, soft_wrap=True)
+        self._began = time.monotonic()
+        self._open = False
+
+    def __call__(self, line: str) -> None:
+        """Print a line."""
+        fleeting = line.startswith("\r")
+        text = f"{time.monotonic() - self._began:6.1f} s  {line.lstrip(chr(13))}"
+        if not sys.stderr.isatty():
+            print(text, file=sys.stderr, flush=True)
+            return
+        width = shutil.get_terminal_size().columns - 1
+        end = "" if fleeting else "\n"
+        print(f"{chr(13)}{text[:width]:<{width}}" if fleeting or self._open else text, end=end, file=sys.stderr, flush=True)
+        self._open = fleeting
+
+
+def run_demo(state: Path, data: Path, project: str, port: int, share: float, stop: bool) -> int:
+    """Up, the loop, the report, down; 0 when the loop did what it is for."""
+    say = Teller()
+    installation = Installation(state)
+    measured = Measured(installation.processes)
+    try:
+        _check_machine(state)
+        with measured.stage("start the platform"):
+            installation.up(isolated=False, host="127.0.0.1", port=port, say=say)
+        demo = _demo(state, data, project, share, measured, say)
+        failure = _loop(demo)
+        complaints = [failure] if failure else report.complaints(demo)
+        written = report.write(demo, state / "demo", complaints)
+        print(written.read_text())
+        say(f"Report: {state / 'demo' / 'report.html'} (and report.txt, report.json beside it)")
+        return 1 if complaints else 0
+    finally:
+        if stop:
+            say("Stopping Ratoon …")
+            installation.down(keep_workers=False, say=lambda _line: None)
+
+
+def _demo(state: Path, data: Path, project: str, share: float, measured: Measured, say: Teller) -> Demo:
+    client = Client(state=state)
+    corpus = read_corpus(data, share)
+    name = project or _free_project(client)
+    counts = f"{len(corpus.training)} to train on, {len(corpus.kept)} kept, {len(corpus.arriving)} to arrive later"
+    say(f"Project {name}: mails {counts}")
+    return Demo(client, name, corpus, measured, say)
+
+
+def _loop(demo: Demo) -> str:
+    """Every step in turn; what went wrong, or nothing."""
+    messages: dict[str, list[steps.Message]] = {}
+
+    def prepare() -> None:
+        messages["kept"] = steps.messages_of(demo, "kept-mails", demo.corpus.kept)
+        messages["arriving"] = steps.messages_of(demo, "arriving-mails", demo.corpus.arriving)
+
+    plan: Sequence[tuple[str, Callable[[], None]]] = (
+        ("create the project", lambda: steps.create_project(demo)),
+        ("first version: mail to served v1.0", lambda: steps.first_version(demo)),
+        ("decode the mails that will arrive", prepare),
+        ("control: the same traffic as before", lambda: steps.control(demo, messages["kept"], len(messages["arriving"]))),
+        ("traffic of a new kind, with feedback", lambda: steps.traffic(demo, messages["arriving"])),
+        ("drift seen, v1.1 trained and passed", lambda: steps.second_version(demo)),
+        ("switch to v1.1 with streams open", lambda: steps.switch(demo)),
+        ("refuse a bad candidate", lambda: steps.refuse(demo)),
+        ("roll a bad version back", lambda: steps.roll_back(demo)),
+    )
+    for name, step in plan:
+        demo.say(f"── {name}")
+        try:
+            with demo.measured.stage(name):
+                step()
+        except RatoonSdkError as error:
+            demo.say(f"failed: {error}")
+            return f"{name}: {error}"
+    return ""
+
+
+def _free_project(client: Client) -> str:
+    taken = {project["name"] for project in client.list("projects")}
+    if "projects/mail-triage" not in taken:
+        return "mail-triage"
+    return f"mail-triage-{datetime.now():%m%d-%H%M%S}"
+
+
+def _check_machine(state: Path) -> None:
+    """Say at once what would fail later."""
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    free = shutil.disk_usage(state).free
+    if free < _DISK_BYTES:
+        raise RatoonSdkError(f"{state} has {free / 2**30:.1f} GiB free; the demo needs 3 GiB. Free some, or use --state.")
+    available = next(int(line.split()[1]) << 10 for line in Path("/proc/meminfo").open() if line.startswith("MemAvailable"))
+    if available < _MEMORY_BYTES:
+        raise RatoonSdkError(
+            f"{available / 2**30:.1f} GiB of memory are available; the demo needs 8 GiB (two engines, training). "
+            "Close other programs and try again."
+        )

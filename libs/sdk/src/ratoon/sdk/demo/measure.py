@@ -1,0 +1,66 @@
+"""What the demo measures of itself: seconds and peak memory of each stage, and what happened when."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from ratoon.sdk.local.processes import Processes
+
+_EVERY_S = 0.5
+
+
+@dataclass
+class StageFigures:
+    """One stage: seconds, and the most memory that all processes of the installation held together, in bytes."""
+
+    name: str
+    seconds: float = 0.0
+    peak_bytes: int = 0
+
+
+@dataclass
+class Moment:
+    """Something that happened: when (UTC), what, and what caused it."""
+
+    time: str
+    what: str
+    because: str = ""
+
+
+@dataclass
+class Measured:
+    """Everything that was measured, as it grows."""
+
+    processes: Processes
+    stages: list[StageFigures] = field(default_factory=list)
+    timeline: list[Moment] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def note(self, what: str, because: str = "", at: str = "") -> None:
+        """Something happened, now or at a time that the platform gave."""
+        self.timeline.append(Moment(at or datetime.now(UTC).isoformat(timespec="milliseconds"), what, because))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[StageFigures]:
+        """Measure what happens inside."""
+        figures, stop = StageFigures(name), threading.Event()
+        sampler = threading.Thread(target=self._sample, args=(figures, stop), daemon=True)
+        sampler.start()
+        began = time.monotonic()
+        try:
+            yield figures
+        finally:
+            figures.seconds = time.monotonic() - began
+            stop.set()
+            sampler.join()
+            self.stages.append(figures)
+
+    def _sample(self, figures: StageFigures, stop: threading.Event) -> None:
+        while True:
+            running = [*self.processes.running(), *self.processes.workers()]
+            figures.peak_bytes = max(figures.peak_bytes, sum(each.resident_bytes for each in running))
+            if stop.wait(_EVERY_S):
+                return

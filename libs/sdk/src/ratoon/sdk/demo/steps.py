@@ -1,0 +1,372 @@
+"""The demo's steps, each over the public HTTP API: what is asked, what is waited for, what is kept for the report."""
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL, Client
+from ratoon.sdk.demo.mails import LABELS, LICENSE, Corpus, Mail, archive
+from ratoon.sdk.demo.measure import Measured
+from ratoon.sdk.demo.traffic import Exchange, Judged, Message, OpenStreams, Stream, ask, judge, macro_f1, send
+from ratoon.sdk.errors import OperationFailed, RatoonSdkError
+
+JSON = dict[str, Any]
+Say = Callable[[str], None]
+CLASSES = ("ham", "spam")
+STREAMS = 28
+STREAM_TOKENS = 640
+TOKENS_TO_COME = 200
+BAKE_S = 20.0
+FLIPPED_MAILS = 500
+_CALM_S = 6.0
+_TRIGGER_WITHIN_S = 240.0
+
+
+@dataclass
+class Demo:
+    """One run of the demo: who calls, the project, the mails, and all that is found out on the way."""
+
+    client: Client
+    project: str
+    corpus: Corpus
+    measured: Measured
+    say: Say
+    seed: int = 7
+    runs: dict[str, JSON] = field(default_factory=dict)
+    evaluations: dict[str, JSON] = field(default_factory=dict)
+    exchanges: list[Exchange] = field(default_factory=list)
+    after: list[Exchange] = field(default_factory=list)
+    control: list[Exchange] = field(default_factory=list)
+    judged: Judged = field(default_factory=Judged)
+    streams: list[Stream] = field(default_factory=list)
+    probes: list[Exchange] = field(default_factory=list)
+    faults: list[Exchange] = field(default_factory=list)
+    first_words: dict[str, dict[str, str]] = field(default_factory=dict)
+    facts: JSON = field(default_factory=dict)
+
+    @property
+    def parent(self) -> str:
+        """projects/{project}"""
+        return f"projects/{self.project}"
+
+    @property
+    def model(self) -> str:
+        """The model's name; dataset, model and deployment are called as the project."""
+        return f"{self.parent}/models/{self.project}"
+
+    @property
+    def deployment(self) -> str:
+        """The deployment's name."""
+        return f"{self.parent}/deployments/{self.project}"
+
+    def production(self) -> str:
+        """The version that `production` names."""
+        return str(self.client.get(f"{self.model}/aliases/production")["version"])
+
+
+def create_project(demo: Demo) -> None:
+    """The project and the policy that watches over it."""
+    body = {
+        "displayName": "Mail triage",
+        "labels": list(CLASSES),
+        "instructions": "Is this mail wanted (ham) or not (spam)? Answer with one word.",
+        "rollout": {"bakeSeconds": BAKE_S},
+    }
+    demo.client.create("projects", body, demo.project, request_id=f"demo-{demo.project}")
+    policy = {"minAnswers": 200, "minFeedback": 200, "settleSeconds": 5, "cooldownSeconds": 3600}
+    demo.client.create(f"{demo.parent}/policies", policy, "default", request_id=f"demo-{demo.project}")
+    demo.measured.note(f"project {demo.project} and its policy", "asked by the demo")
+
+
+def first_version(demo: Demo) -> None:
+    """Mail in, v1.0 served: dataset, labels, split, training, evaluation, gate, registration, rollout."""
+    source = upload(demo, "training-mails", demo.corpus.training)
+    run = demo.client.create(f"{demo.parent}/pipelineRuns", {"sources": [source["name"]]})
+    demo.runs["v1.0"] = follow_run(demo, run["name"])
+    keep_evaluation(demo, "v1.0")
+
+
+def upload(demo: Demo, name: str, mails: list[Mail]) -> JSON:
+    """Some mails as a source of the project."""
+    digest = demo.client.upload(archive(mails))
+    body = {
+        "displayName": name,
+        "format": "FORMAT_MAIL_ARCHIVE",
+        "digest": digest,
+        "license": LICENSE,
+        "labelsByFolder": LABELS,
+    }
+    demo.say(f"uploaded {len(mails)} mails as {name}")
+    return demo.client.create(f"{demo.parent}/sources", body, name)
+
+
+def messages_of(demo: Demo, name: str, mails: list[Mail]) -> list[Message]:
+    """Mails as the texts that a mail server would send: decoded and cleaned by ingestion, duplicates kept."""
+    source = upload(demo, name, mails)
+    dataset = demo.client.create(f"{demo.parent}/datasets", {"displayName": name}, name)
+    body = {"sources": [source["name"]], "curation": {"keepDuplicates": True}}
+    version = demo.client.create(f"{dataset['name']}/versions", body)
+    demo.client.wait(version["name"])
+    texts = {
+        record["sourcePath"]: Message(record["text"], record["sourceLabel"])
+        for record in demo.client.list(f"{version['name']}/records")
+    }
+    ordered = [texts[path] for mail in mails if (path := f"{mail.folder}/{mail.name}") in texts]
+    if not ordered:
+        raise RatoonSdkError(f"No mail of {name} came out of ingestion; see {version['name']}.")
+    return ordered
+
+
+def control(demo: Demo, kept: list[Message], count: int) -> None:
+    """As much traffic from the same population, without corrections: nothing may start."""
+    repeated = [kept[i % len(kept)] for i in range(count)]
+    random.Random(demo.seed).shuffle(repeated)
+    demo.control = send(demo.client, demo.project, repeated, _ticker(demo, "control mails answered", count))
+    demo.say("waiting to see that nothing starts …")
+    until = time.monotonic() + _CALM_S + 2 * 5
+    while time.monotonic() < until:
+        time.sleep(1)
+    started = own_runs(demo)
+    demo.facts["controlStarted"] = len(started)
+    policy = demo.client.get(f"{demo.parent}/policies/default")
+    demo.facts["controlDecision"] = policy.get("lastDecision", "")
+    demo.measured.note(f"control traffic of {count} mails started {len(started)} runs", demo.facts["controlDecision"])
+    if started:
+        raise RatoonSdkError(f"The control traffic started {started[0]['name']}: {started[0].get('triggerReason', '')}")
+
+
+def traffic(demo: Demo, arriving: list[Message]) -> None:
+    """The world drifts: other mail arrives, and its readers correct the answers."""
+    ticker = _ticker(demo, "mails answered", len(arriving))
+    demo.exchanges = send(demo.client, demo.project, arriving, ticker)
+    demo.judged = judge(demo.client, demo.exchanges, CLASSES, demo.seed)
+    demo.measured.note(
+        f"{len(arriving)} mails of a new kind answered, {demo.judged.corrected} corrected", "traffic of the demo"
+    )
+
+
+def second_version(demo: Demo) -> None:
+    """Wait until a run starts by itself, hold its rollout until streams are open on the old version, let it go."""
+    run = wait_for(demo, "a retraining run to start by itself", lambda: next(iter(own_runs(demo)), None))
+    demo.measured.note(f"{run['name']} started by itself", run.get("triggerReason", ""), run["createTime"])
+    demo.say(f"{run['name']} started by itself: {run.get('triggerReason', '')}")
+    demo.runs["v1.1"] = follow_run(demo, run["name"], stop_at="rollout")
+    keep_evaluation(demo, "v1.1")
+
+
+def switch(demo: Demo) -> None:
+    """The rollout of the second version with long streams open on the first."""
+    run = demo.runs["v1.1"]
+    rollout = run["products"]["rollout"]
+    demo.client.post(f"{rollout}:pause", {"reason": "the demo opens streams on the old version first"})
+    wait_for(demo, "the new engine to prove itself", lambda: _has_step(demo.client.get(rollout), "PROBING"))
+    demo.measured.note("the new engine proved which weights it serves", f"rollout {rollout.rsplit('/', 1)[-1]}")
+    wrong = [e.message for e in demo.exchanges[: len(demo.exchanges) // 2] if not _right(e)]
+    streams = OpenStreams(demo.client, demo.project, STREAM_TOKENS)
+    streams.open(wrong[:STREAMS])
+    demo.facts["streamsOpenAtSwitch"] = streams.to_come(TOKENS_TO_COME)
+    demo.client.post(f"{rollout}:resume", {"reason": "streams are open"})
+    demo.measured.note(f"{demo.facts['streamsOpenAtSwitch']} streams open on the old version, rollout resumed")
+    probed = (wrong[STREAMS:] or wrong)[:64]
+    _ask_across(demo, rollout, probed)
+    _learn_first_words(demo, [*probed, *[stream.message for stream in streams.streams]])
+    later = [e.message for e in demo.exchanges[len(demo.exchanges) // 2 :]]
+    demo.after = send(demo.client, demo.project, later, _ticker(demo, "mails answered by the new version", len(later)))
+    streams.join()
+    demo.streams = streams.streams
+    demo.facts["rollout"] = demo.client.wait(rollout)
+    demo.runs["v1.1"] = follow_run(demo, run["name"])
+    demo.measured.note(f"production names {demo.production()}", f"rollout {rollout.rsplit('/', 1)[-1]} succeeded")
+
+
+def refuse(demo: Demo) -> None:
+    """A candidate that learned flipped labels: the gate must refuse it, with the numbers."""
+    flipped = [
+        json.dumps({"text": e.message.text, "label": CLASSES[1 - CLASSES.index(e.message.truth)], "id": str(i)})
+        for i, e in enumerate(demo.control[:FLIPPED_MAILS])
+    ]
+    digest = demo.client.upload("\n".join(flipped).encode())
+    body = {"displayName": "flipped labels", "format": "FORMAT_JSONL", "digest": digest, "license": LICENSE}
+    source = demo.client.create(f"{demo.parent}/sources", body, "flipped-labels")
+    before = demo.production()
+    run = demo.client.create(f"{demo.parent}/pipelineRuns", {"sources": [source["name"]]})
+    demo.runs["flipped"] = follow_run(demo, run["name"], accept={"STATE_REFUSED"})
+    keep_evaluation(demo, "flipped")
+    verdict = demo.evaluations["flipped"].get("verdict", {}).get("summary", "")
+    if demo.runs["flipped"]["state"] != "STATE_REFUSED" or demo.production() != before:
+        raise RatoonSdkError(f"The flipped candidate was not refused: {demo.runs['flipped']['state']}. {verdict}")
+    demo.measured.note("a candidate trained on flipped labels was refused", verdict)
+
+
+def roll_back(demo: Demo) -> None:
+    """A version that turns bad after the switch: errors are injected, and it must be rolled back by itself."""
+    good = demo.production()
+    served = demo.client.get(good)
+    body = {
+        "artifactDigest": served["artifactDigest"],
+        "goldenSourceDigest": served["goldenSourceDigest"],
+        "lineage": {**served.get("lineage", {}), "parentVersion": good},
+        "changelog": "The same weights again, to rehearse a rollback.",
+    }
+    version = demo.client.create(f"{demo.model}/versions", body)
+    demo.client.wait(version["name"])
+    rollout = demo.client.create(
+        f"{demo.deployment}/rollouts", {"toVersion": version["name"], "bake": {"seconds": BAKE_S}}
+    )
+    wait_for(demo, "the switch to the version that will turn bad", lambda: _in_state(demo, rollout, "STATE_BAKING"))
+    fault = {"version": version["name"], "errorRate": 0.5, "seconds": 60}
+    demo.client.post(f"{demo.deployment}:injectFault", fault)
+    demo.measured.note(f"errors injected into {_short(version['name'])}", "the demo rehearses a rollback")
+    began = time.monotonic()
+    while not _ended(state := demo.client.get(rollout["name"])) and time.monotonic() - began < _TRIGGER_WITHIN_S:
+        demo.faults += send(demo.client, demo.project, [e.message for e in demo.control[:40]])
+    demo.facts["rollback"] = state
+    if state["state"] != "STATE_ROLLED_BACK" or demo.production() != good:
+        raise RatoonSdkError(f"The bad version was not rolled back: {state['state']}. {state.get('reason', '')}")
+    demo.measured.note(f"{_short(version['name'])} was rolled back to {_short(good)}", state.get("reason", ""))
+
+
+def follow_run(demo: Demo, name: str, stop_at: str = "", accept: frozenset[str] | set[str] = frozenset()) -> JSON:
+    """Watch a pipeline run, telling its stages, to its end or until a stage has its resource."""
+    told: dict[str, str] = {}
+    state: JSON = {}
+    for state in demo.client.watch(name):
+        for stage in state.get("stages", []):
+            _tell_stage(demo, stage, told)
+            if stop_at == stage["id"] and stage.get("resource"):
+                return state
+        _tell_progress(demo, state)
+    if state.get("state") in ENDED_WELL | set(accept):
+        return state
+    failure = state.get("failure", {})
+    raise OperationFailed(f"{name} ended as {state.get('state')}: {failure.get('message', '')}", state)
+
+
+def keep_evaluation(demo: Demo, key: str) -> None:
+    """The evaluation of a run, for the report."""
+    demo.evaluations[key] = demo.client.get(demo.runs[key]["products"]["evaluationRun"])
+
+
+def own_runs(demo: Demo) -> list[JSON]:
+    """The pipeline runs that started by themselves."""
+    runs = demo.client.list(f"{demo.parent}/pipelineRuns")
+    return [run for run in runs if run.get("trigger") not in (None, "TRIGGER_MANUAL")]
+
+
+def wait_for(demo: Demo, what: str, look: Callable[[], Any]) -> Any:
+    """Look every half second until something is there; an error when it does not come."""
+    began, told = time.monotonic(), 0.0
+    while time.monotonic() - began < _TRIGGER_WITHIN_S:
+        if found := look():
+            return found
+        if time.monotonic() - told > 5:
+            told = time.monotonic()
+            demo.say(f"waiting for {what} … {told - began:.0f} s")
+        time.sleep(0.5)
+    raise RatoonSdkError(f"Waited {_TRIGGER_WITHIN_S:.0f} s for {what}; see `ratoon logs control`.")
+
+
+def true_scores(demo: Demo) -> JSON:
+    """Macro-F1 of both versions on the later half of the traffic, against the folder's truth."""
+    half = demo.exchanges[len(demo.exchanges) // 2 :]
+    return {
+        "mails": len(half),
+        "v1.0": _score(half),
+        "v1.1": _score(demo.after),
+        "v1.0 on the kept mails": _score(demo.control),
+    }
+
+
+def misattributed(demo: Demo) -> JSON:
+    """Answers whose text is not what the version in their header says, among prompts that tell the versions apart."""
+    telling = {text for text, words in demo.first_words.items() if len(set(words.values())) == len(words) == 2}
+    asked = [(e.message.text, e.answer.version, e.answer.text) for e in demo.probes if e.answer]
+    asked += [(s.message.text, s.version, s.text) for s in demo.streams]
+    checked = [(text, version, said) for text, version, said in asked if text in telling]
+    wrong = [c for c in checked if not c[2].strip().startswith(demo.first_words[c[0]].get(c[1], "\0"))]
+    return {"prompts": len(telling), "checked": len(checked), "misattributed": len(wrong)}
+
+
+def _ask_across(demo: Demo, rollout: str, messages: list[Message]) -> None:
+    """Ask the same prompts again and again while the traffic moves, until the new version bakes."""
+    seen_baking = False
+    while not seen_baking:
+        state = demo.client.get(rollout)
+        seen_baking = state["state"] not in ("STATE_QUEUED", "STATE_PREPARING", "STATE_SHIFTING")
+        demo.probes += send(demo.client, demo.project, messages[:16], max_tokens=2, ignore_eos=True)
+    demo.probes += send(demo.client, demo.project, messages, max_tokens=2, ignore_eos=True)
+
+
+def _learn_first_words(demo: Demo, messages: list[Message]) -> None:
+    """What each version says first to each prompt, by asking both by name while both are warm."""
+    for version in ("v1.0", "v1.1"):
+        pinned = f"{demo.project}@{version}"
+        for exchange in send(demo.client, pinned, messages, max_tokens=2, ignore_eos=True):
+            if exchange.answer:
+                word = _first_word(exchange.answer.text)
+                demo.first_words.setdefault(exchange.message.text, {})[exchange.answer.version] = word
+
+
+def _first_word(text: str) -> str:
+    return next((label for label in CLASSES if text.strip().startswith(label)), text.strip()[:4])
+
+
+def _score(exchanges: list[Exchange]) -> float:
+    answered = [e for e in exchanges if e.answer]
+    said = [e.answer.text.strip() for e in answered if e.answer]
+    return macro_f1([e.message.truth for e in answered], said, CLASSES)
+
+
+def _right(exchange: Exchange) -> bool:
+    return exchange.answer is not None and exchange.answer.text.strip() == exchange.message.truth
+
+
+def _has_step(rollout: JSON, state: str) -> bool:
+    if _ended(rollout):
+        raise OperationFailed(f"{rollout['name']} ended as {rollout['state']}: {rollout.get('reason', '')}", rollout)
+    return any(step.get("state") == state for step in rollout.get("steps", []))
+
+
+def _in_state(demo: Demo, rollout: JSON, state: str) -> bool:
+    now = demo.client.get(rollout["name"])
+    if _ended(now):
+        raise OperationFailed(f"{now['name']} ended as {now['state']}: {now.get('reason', '')}", now)
+    return bool(now["state"] == state)
+
+
+def _ended(resource: JSON) -> bool:
+    return resource.get("state") in ENDED_WELL | ENDED_BADLY
+
+
+def _tell_stage(demo: Demo, stage: JSON, told: dict[str, str]) -> None:
+    state = stage.get("state", "").removeprefix("STATE_").lower()
+    if told.get(stage["id"]) == state or state in ("", "pending"):
+        return
+    told[stage["id"]] = state
+    demo.say(f"  {stage['id']:<13} {state:<10} {stage.get('message', '')}")
+
+
+def _tell_progress(demo: Demo, state: JSON) -> None:
+    progress = state.get("progress", {})
+    if progress.get("message"):
+        remaining = progress.get("remainingSeconds", 0)
+        left = f", {remaining:.0f} s left" if remaining else ""
+        demo.say(f"\r  {progress.get('fraction', 0):4.0%} {progress['message']}{left}")
+
+
+def _ticker(demo: Demo, what: str, total: int) -> Callable[[int], None]:
+    last = [time.monotonic()]
+
+    def tick(done: int) -> None:
+        if done == total or time.monotonic() - last[0] > 2:
+            last[0] = time.monotonic()
+            demo.say(f"\r  {done} of {total} {what}")
+
+    return tick
+
+
+def _short(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
