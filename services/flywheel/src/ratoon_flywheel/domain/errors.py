@@ -8,6 +8,7 @@ FlywheelError
 ├── UnknownAnswer       an answer id of another project
 ├── BadSegment          a traffic segment that cannot be
 ├── BadSource           a source of another project
+├── NothingToLearn      a retraining without corrected or confirmed answers
 └── RunEnded            a pipeline run that cannot be cancelled any more
 """
 
@@ -63,6 +64,12 @@ class BadSource(FlywheelError):
     """A source of another project."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_SOURCE"
+
+
+class NothingToLearn(FlywheelError):
+    """A retraining without corrected or confirmed answers."""
+
+    reason = "NOTHING_TO_LEARN"
 
 
 class RunEnded(FlywheelError):

@@ -83,7 +83,9 @@ class Sight:
     version: str = ""
     """The version that answers now; empty without traffic."""
     answers: int = 0
-    """Distinct texts in the window, counted before the window is cut."""
+    """Grows with every answer of the project."""
+    texts: int = 0
+    """Distinct texts among the newest answers of that version."""
     last_time: datetime | None = None
     baseline: BaselineState = BaselineState.ABSENT
     votes_until: datetime | None = None
@@ -129,20 +131,19 @@ Action = ProfileTraining | ForgetProfile | MeasureDrift | TellQuality | Prune
 
 
 def step(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, tuple[Action, ...]]:
-    """The next state of the watch and what to do."""
+    """The next state of the watch and what to do; what may have to wait for another room comes last."""
     actions: list[Action] = []
     if monitor.pruned_time is None or now - monitor.pruned_time >= PRUNE_EVERY:
         monitor = replace(monitor, pruned_time=now)
         actions.append(Prune())
-    if seen.votes_until is not None:
-        end = seen.votes_until + timedelta(microseconds=1)
-        actions.append(TellQuality(monitor.reported_until or monitor.create_time, end))
-        monitor = replace(monitor, reported_until=end)
     monitor, more = _profiled(monitor, seen, now)
     actions += more
     if _worth_measuring(monitor, seen, now):
         monitor = replace(monitor, measured_version=seen.version, measured_answers=seen.answers)
         actions.append(MeasureDrift(seen.version, seen.answers))
+    if seen.votes_until is not None:
+        end = seen.votes_until + timedelta(microseconds=1)
+        actions.append(TellQuality(monitor.reported_until or monitor.create_time, end))
     return monitor, tuple(actions)
 
 
@@ -159,7 +160,7 @@ def _profiled(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, li
 
 
 def _worth_measuring(monitor: Monitor, seen: Sight, now: datetime) -> bool:
-    if seen.baseline is not BaselineState.READY or seen.answers < MIN_TEXTS:
+    if seen.baseline is not BaselineState.READY or seen.texts < MIN_TEXTS:
         return False
     known = monitor.measured_answers if seen.version == monitor.measured_version else 0
     if seen.answers == known or seen.last_time is None:

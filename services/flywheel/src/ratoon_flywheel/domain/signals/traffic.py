@@ -56,6 +56,7 @@ class Answer:
 
     answer_id: str
     segment: str
+    deployment: str
     version: str
     time: datetime
     content_digest: str

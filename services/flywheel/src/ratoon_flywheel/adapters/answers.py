@@ -1,0 +1,199 @@
+"""Answers and judgements in tables of their own: counted and joined by the database, without their texts."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Row, Select, case, delete, func, insert, select
+
+from ratoon.chassis.store import Transaction
+from ratoon_flywheel.adapters.tables import ANSWERS, JUDGEMENTS, RESOURCES
+from ratoon_flywheel.application.ports import Mark, Votes
+from ratoon_flywheel.domain.signals.features import TextFeatures
+from ratoon_flywheel.domain.signals.feedback import Feedback, Judgement, Verdict
+from ratoon_flywheel.domain.signals.monitor import DriftReport
+from ratoon_flywheel.domain.signals.traffic import Answer, TrafficSegment
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTHING = TextFeatures((), 0, "")
+_MICROSECOND = timedelta(microseconds=1)
+_BATCH = 500
+_MOST_JUDGED = 50_000
+"""Judged answers that one look takes in; the newest count."""
+
+
+class AnswerTables:
+    """The answer index, on SQLite and PostgreSQL alike."""
+
+    def add(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> None:
+        """Keep answers; those that are known already stay as they are."""
+        unique = {answer.answer_id: answer for answer in answers}
+        for ids in _batches(list(unique)):
+            mine = (ANSWERS.c.project == project) & ANSWERS.c.answer_id.in_(ids)
+            known = set(tx.connection.execute(select(ANSWERS.c.answer_id).where(mine)).scalars())
+            rows = [_row(project, unique[id]) for id in ids if id not in known]
+            if rows:
+                tx.connection.execute(insert(ANSWERS), rows)
+
+    def judge(self, tx: Transaction, project: str, judgement: Judgement) -> None:
+        """Keep what was said of an answer, in place of what was said before it."""
+        j = JUDGEMENTS
+        tx.connection.execute(delete(j).where(j.c.project == project, j.c.answer_id == judgement.answer_id))
+        row = {
+            "project": project,
+            "answer_id": judgement.answer_id,
+            "version": judgement.version,
+            "time": _micros(judgement.time),
+            "verdict": int(judgement.verdict),
+            "correction": judgement.correction,
+        }
+        tx.connection.execute(insert(j), row)
+
+    def mark(self, tx: Transaction, project: str) -> Mark:
+        """How much there is, cheaply: the newest numbers."""
+        newest = [
+            tx.connection.execute(select(func.max(t.c.number)).where(t.c.project == project)).scalar() or 0
+            for t in (ANSWERS, JUDGEMENTS)
+        ]
+        return Mark(*newest)
+
+    def latest(self, tx: Transaction, project: str, since: datetime | None, limit: int) -> list[Answer]:
+        """The newest answers later than `since`, newest first; features are left empty."""
+        a = ANSWERS
+        query = _without_features().where(a.c.project == project, a.c.time > _micros(since))
+        query = query.order_by(a.c.time.desc(), a.c.number.desc()).limit(limit)
+        return [_answer(row) for row in tx.connection.execute(query)]
+
+    def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[TextFeatures]:
+        """What these answers' texts look like."""
+        a = ANSWERS
+        found: list[TextFeatures] = []
+        for ids in _batches([answer.answer_id for answer in answers]):
+            query = select(a.c.words, a.c.length, a.c.language).where(
+                a.c.project == project, a.c.answer_id.in_(ids)
+            )
+            found += [
+                TextFeatures(tuple(array("I", row.words)), row.length, row.language)
+                for row in tx.connection.execute(query)
+            ]
+        return found
+
+    def segment_digests(self, tx: Transaction, segments: Iterable[str]) -> list[str]:
+        """The digests of these segments, by their names."""
+        return [tx.get(TrafficSegment, name).digest for name in sorted(segments)]
+
+    def judged(
+        self, tx: Transaction, project: str, since: datetime | None, until: datetime | None = None
+    ) -> list[tuple[Answer, Judgement]]:
+        """Answers later than `since` that were judged, both up to `until`, oldest first; features are left empty."""
+        a, j = ANSWERS, JUDGEMENTS
+        query = (
+            _without_features()
+            .add_columns(j.c.time.label("said"), j.c.verdict, j.c.correction)
+            .join(j, (j.c.project == a.c.project) & (j.c.answer_id == a.c.answer_id))
+            .where(a.c.project == project, a.c.time > _micros(since))
+            .order_by(a.c.time.desc(), a.c.number.desc())
+            .limit(_MOST_JUDGED)
+        )
+        if until is not None:
+            query = query.where(a.c.time <= _micros(until), j.c.time <= _micros(until))
+        return [(_answer(row), _judgement(row)) for row in reversed(tx.connection.execute(query).all())]
+
+    def newest_judgement(self, tx: Transaction, project: str, since: datetime) -> datetime | None:
+        """The time of the newest judgement from `since` on."""
+        j = JUDGEMENTS
+        query = select(func.max(j.c.time)).where(j.c.project == project, j.c.time >= _micros(since))
+        newest = tx.connection.execute(query).scalar()
+        return None if newest is None else _time(newest)
+
+    def votes(self, tx: Transaction, project: str, start: datetime, end: datetime) -> list[Votes]:
+        """Judgements from `start` until before `end`, by version; the neutral ones are left out."""
+        a, j = ANSWERS, JUDGEMENTS
+        wrong = case(
+            (j.c.correction != "", j.c.correction != func.coalesce(a.c.label, "")),
+            else_=j.c.verdict == int(Verdict.NEGATIVE),
+        )
+        query = (
+            select(j.c.version, func.coalesce(a.c.deployment, "").label("deployment"), wrong.label("wrong"))
+            .add_columns(func.count().label("many"))
+            .outerjoin(a, (a.c.project == j.c.project) & (a.c.answer_id == j.c.answer_id))
+            .where(j.c.project == project, j.c.time >= _micros(start), j.c.time < _micros(end))
+            .where((j.c.verdict != int(Verdict.NEUTRAL)) | (j.c.correction != ""))
+            .group_by("version", "deployment", "wrong")
+        )
+        counts: dict[tuple[str, str], list[int]] = {}
+        for row in tx.connection.execute(query):
+            counts.setdefault((row.deployment, row.version), [0, 0])[bool(row.wrong)] += row.many
+        return [
+            Votes(deployment, version, start, end, positive, negative)
+            for (deployment, version), (positive, negative) in sorted(counts.items())
+        ]
+
+    def prune(self, tx: Transaction, project: str, before: datetime) -> list[str]:
+        """Forget answers, feedback, segments and reports older than this; the digests of the segments that go."""
+        for table in (ANSWERS, JUDGEMENTS):
+            tx.connection.execute(
+                delete(table).where(table.c.project == project, table.c.time < _micros(before))
+            )
+        segments = RESOURCES[TrafficSegment]
+        old = (segments.c.parent == project) & (segments.c.create_time < before.isoformat())
+        names = list(tx.connection.execute(select(segments.c.name).where(old)).scalars())
+        digests = self.segment_digests(tx, names)
+        for kind in (TrafficSegment, Feedback, DriftReport):
+            table = RESOURCES[kind]
+            tx.connection.execute(
+                delete(table).where(table.c.parent == project, table.c.create_time < before.isoformat())
+            )
+        return digests
+
+
+def _without_features() -> Select[tuple[str, str, str, str, int, str, str]]:
+    a = ANSWERS
+    return select(
+        a.c.answer_id, a.c.segment, a.c.deployment, a.c.version, a.c.time, a.c.content_digest, a.c.label
+    )
+
+
+def _row(project: str, answer: Answer) -> dict[str, object]:
+    return {
+        "project": project,
+        "answer_id": answer.answer_id,
+        "segment": answer.segment,
+        "deployment": answer.deployment,
+        "version": answer.version,
+        "time": _micros(answer.time),
+        "content_digest": answer.content_digest,
+        "label": answer.label,
+        "length": answer.features.length,
+        "language": answer.features.language,
+        "words": array("I", answer.features.words).tobytes(),
+    }
+
+
+def _answer(row: Row[tuple[object, ...]]) -> Answer:
+    return Answer(
+        row.answer_id,
+        row.segment,
+        row.deployment,
+        row.version,
+        _time(row.time),
+        row.content_digest,
+        row.label,
+        _NOTHING,
+    )
+
+
+def _judgement(row: Row[tuple[object, ...]]) -> Judgement:
+    return Judgement(row.answer_id, row.version, _time(row.said), Verdict(row.verdict), row.correction)
+
+
+def _micros(time: datetime | None) -> int:
+    return -1 if time is None else (time - _EPOCH) // _MICROSECOND
+
+
+def _time(micros: int) -> datetime:
+    return _EPOCH + micros * _MICROSECOND
+
+
+def _batches(items: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))

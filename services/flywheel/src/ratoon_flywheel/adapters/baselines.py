@@ -1,0 +1,65 @@
+"""Profiles of training data: `python -m ratoon_flywheel.worker` makes them, the artifact store keeps them."""
+
+import json
+import uuid
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.jobs import JobState, LocalJobs
+from ratoon_flywheel.application.ports import Lineage, Profile
+from ratoon_flywheel.domain.signals.drift import Baseline, Feature, Histograms
+from ratoon_flywheel.domain.signals.monitor import BaselineState
+
+WORKER = "ratoon_flywheel.worker"
+_JOBS = uuid.UUID("7c5e0f52-0c44-4e43-9a6b-8f0c2f8a5f61")
+_STATES = {
+    JobState.ABSENT: BaselineState.ABSENT,
+    JobState.RUNNING: BaselineState.WORKING,
+    JobState.SUCCEEDED: BaselineState.READY,
+    JobState.FAILED: BaselineState.FAILED,
+    JobState.LOST: BaselineState.FAILED,
+}
+
+
+class JobBaselines:
+    """One job a version, the same however often it is asked for; what is ready is kept in memory."""
+
+    def __init__(self, jobs: LocalJobs, artifacts: ArtifactStore, lineage: Lineage) -> None:
+        self._jobs, self._artifacts, self._lineage = jobs, artifacts, lineage
+        self._ready: dict[Profile, Baseline] = {}
+
+    def state(self, profile: Profile) -> BaselineState:
+        """Where it stands."""
+        if profile in self._ready:
+            return BaselineState.READY
+        return _STATES[self._jobs.observe(_job(profile)).state]
+
+    def start(self, profile: Profile) -> None:
+        """Make it, unless that was begun before."""
+        spec = {
+            "artifacts": self._artifacts.url,
+            "train_digest": self._lineage.training_part(profile.version),
+            "max_chars": profile.max_chars,
+        }
+        self._jobs.start(_job(profile), WORKER, spec)
+
+    def forget(self, profile: Profile) -> None:
+        """Let a failed one be made again."""
+        self._jobs.forget(_job(profile))
+
+    def load(self, profile: Profile) -> Baseline:
+        """One that is ready."""
+        if profile not in self._ready:
+            digest = str(self._jobs.observe(_job(profile)).result["baseline_digest"])
+            self._ready[profile] = _baseline(self._artifacts.read(digest))
+        return self._ready[profile]
+
+
+def _job(profile: Profile) -> str:
+    return str(uuid.uuid5(_JOBS, f"{profile.version} {profile.max_chars}"))
+
+
+def _baseline(data: bytes) -> Baseline:
+    told = json.loads(data)
+    counts = {Feature(name): bins for name, bins in told["counts"].items()}
+    bands = {Feature(name): tuple(values) for name, values in told["null_bands"].items()}
+    return Baseline(Histograms(counts, int(told["size"])), bands)

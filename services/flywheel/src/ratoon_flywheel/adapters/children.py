@@ -1,0 +1,47 @@
+"""What all rooms have in common as children of a pipeline run: state, progress, failure."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from ratoon.chassis.errors import AlreadyExists, FailedPrecondition, NotFound
+from ratoon.common.v1 import progress_pb2
+from ratoon_flywheel.domain.pipelines.runs import Products, Progress
+from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
+
+_STATES = {
+    "READY": ChildState.SUCCEEDED,
+    "SUCCEEDED": ChildState.SUCCEEDED,
+    "FAILED": ChildState.FAILED,
+    "CANCELLED": ChildState.CANCELLED,
+    "ROLLED_BACK": ChildState.ROLLED_BACK,
+}
+
+
+def child(
+    state: str,
+    made: Products,
+    progress: progress_pb2.Progress,
+    failure: progress_pb2.Failure,
+    message: str = "",
+) -> Child:
+    """A resource as a run sees it: `state` is the name of its enum value; what it made counts once it succeeded."""
+    seen = _STATES.get(state.removeprefix("STATE_"), ChildState.WORKING)
+    return Child(
+        seen,
+        made if seen is ChildState.SUCCEEDED else Products(),
+        Progress(progress.fraction, progress.message, progress.remaining_seconds, dict(progress.metrics)),
+        failure.reason,
+        failure.message or message,
+    )
+
+
+def ensure(create: Callable[[], object]) -> None:
+    """Create what may be there already."""
+    with suppress(AlreadyExists):
+        create()
+
+
+def call_off(cancel: Callable[[], object]) -> None:
+    """Cancel what may have ended already."""
+    with suppress(FailedPrecondition, NotFound):
+        cancel()

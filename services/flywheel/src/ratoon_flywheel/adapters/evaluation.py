@@ -1,0 +1,63 @@
+"""Evaluation: a candidate against the gate."""
+
+import grpc
+
+from ratoon.evaluation.v1 import evaluation_run_pb2
+from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
+from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
+from ratoon_flywheel.adapters.children import call_off, child
+from ratoon_flywheel.domain.pipelines.actions import Domain, Evaluate, Order
+from ratoon_flywheel.domain.pipelines.runs import Products
+from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
+
+
+class EvaluationRoom:
+    """The stage `evaluation`; the gate's no is a refusal, not a failure."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._evaluation = EvaluationServiceStub(channel)
+
+    def create(self, order: Order, request_id: str) -> str:
+        """Score a candidate and hold it against the gate."""
+        assert isinstance(order, Evaluate)
+        run = evaluation_run_pb2.EvaluationRun(
+            candidate_digest=order.candidate_digest,
+            reference_digest=order.reference_digest,
+            domains=[evaluation_run_pb2.Domain(name=d.name, split=d.split) for d in order.domains],
+            labels=order.labels,
+            gate=[_rule(domain) for domain in order.domains],
+            seed=order.seed,
+        )
+        request = pb.CreateEvaluationRunRequest(
+            parent=order.project, evaluation_run=run, request_id=request_id
+        )
+        return str(self._evaluation.CreateEvaluationRun(request).name)
+
+    def observe(self, resource: str) -> Child:
+        """How far the evaluation is, and the verdict."""
+        seen = self._evaluation.GetEvaluationRun(pb.GetEvaluationRunRequest(name=resource))
+        verdict = seen.verdict.summary
+        made = Products(evaluation_run=seen.name, verdict=verdict, scores=_scores(seen))
+        state = evaluation_run_pb2.EvaluationRun.State.Name(seen.state)
+        if state == "STATE_SUCCEEDED" and not seen.verdict.passed:
+            return Child(ChildState.REFUSED, made, reason="GATE_REFUSED", message=verdict)
+        return child(state, made, seen.progress, seen.failure, verdict)
+
+    def cancel(self, resource: str) -> None:
+        """Call the evaluation off."""
+        call_off(lambda: self._evaluation.CancelEvaluationRun(pb.CancelEvaluationRunRequest(name=resource)))
+
+
+def _rule(domain: Domain) -> evaluation_run_pb2.GateRule:
+    kind = evaluation_run_pb2.GateRule.Kind.Value(f"KIND_{domain.rule}")
+    return evaluation_run_pb2.GateRule(kind=kind, domain=domain.name, threshold=domain.threshold)
+
+
+def _scores(seen: evaluation_run_pb2.EvaluationRun) -> dict[str, float]:
+    """The candidate's scores by name, as a version keeps them."""
+    scores: dict[str, float] = {}
+    for result in seen.results:
+        scores[f"{result.domain}.macro_f1"] = result.candidate.macro_f1.value
+        scores[f"{result.domain}.accuracy"] = result.candidate.accuracy.value
+        scores[f"{result.domain}.perplexity"] = result.candidate.perplexity
+    return scores

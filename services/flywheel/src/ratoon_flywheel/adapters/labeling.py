@@ -1,0 +1,67 @@
+"""Labeling: label sets, under a guideline made of the project's labels and instructions."""
+
+import hashlib
+
+import grpc
+
+from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
+from ratoon.labeling.v1 import labeling_service_pb2 as pb
+from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
+from ratoon_flywheel.adapters.children import call_off, child, ensure
+from ratoon_flywheel.domain.pipelines.actions import FreezeLabels, Order
+from ratoon_flywheel.domain.pipelines.runs import Products
+from ratoon_flywheel.domain.pipelines.steps import Child
+from ratoon_flywheel.domain.projects import Project
+
+_REVIEW_SAMPLE = 50
+"""Records that are drawn for people to look at."""
+
+
+class LabelRoom:
+    """The stage `labels`."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._labeling = LabelingServiceStub(channel)
+
+    def create(self, order: Order, request_id: str) -> str:
+        """Freeze the labels that came with a dataset version."""
+        assert isinstance(order, FreezeLabels)
+        source = annotation_pb2.Annotation
+        label_set = label_set_pb2.LabelSet(
+            dataset_version=order.dataset_version,
+            guideline=self._guideline(order.project),
+            import_as=source.SOURCE_FEEDBACK if order.from_feedback else source.SOURCE_IMPORT,
+            review_sample_size=_REVIEW_SAMPLE,
+        )
+        request = pb.CreateLabelSetRequest(
+            parent=order.project.name, label_set=label_set, request_id=request_id
+        )
+        return str(self._labeling.CreateLabelSet(request).name)
+
+    def observe(self, resource: str) -> Child:
+        """How far the label set is."""
+        seen = self._labeling.GetLabelSet(pb.GetLabelSetRequest(name=resource))
+        made = Products(label_set=seen.name, label_set_digest=seen.digest)
+        classes = ", ".join(f"{count} {label}" for label, count in sorted(seen.class_counts.items()))
+        return child(
+            label_set_pb2.LabelSet.State.Name(seen.state), made, seen.progress, seen.failure, classes
+        )
+
+    def cancel(self, resource: str) -> None:
+        """Call the label set off."""
+        call_off(lambda: self._labeling.CancelLabelSet(pb.CancelLabelSetRequest(name=resource)))
+
+    def _guideline(self, project: Project) -> str:
+        """The guideline of these labels and instructions; its id is a mark of them, so that it never goes stale."""
+        told = "\n".join((project.instructions, *project.labels))
+        guideline_id = f"project-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+        guideline = annotation_pb2.Guideline(
+            instructions=project.instructions,
+            labels=project.labels,
+            conflict_policy=annotation_pb2.Guideline.CONFLICT_POLICY_HUMAN_FIRST,
+        )
+        request = pb.CreateGuidelineRequest(
+            parent=project.name, guideline_id=guideline_id, guideline=guideline
+        )
+        ensure(lambda: self._labeling.CreateGuideline(request))
+        return f"{project.name}/guidelines/{guideline_id}"

@@ -1,0 +1,35 @@
+"""Pipeline runs, newest first, and which of them waits for what."""
+
+from pydantic import TypeAdapter
+from sqlalchemy import delete, insert, select
+
+from ratoon.chassis.store import Transaction
+from ratoon_flywheel.adapters.tables import CHILDREN, RESOURCES
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun
+
+_ENOUGH = 100
+"""Runs that a decision looks back on."""
+_RUN = TypeAdapter(PipelineRun)
+
+
+class RunTables:
+    """The run index, on SQLite and PostgreSQL alike."""
+
+    def recent(self, tx: Transaction, project: str) -> list[PipelineRun]:
+        """The newest runs of a project, enough for any decision, oldest first."""
+        t = RESOURCES[PipelineRun]
+        query = (
+            select(t.c.body).where(t.c.parent == project).order_by(t.c.create_time.desc(), t.c.name.desc())
+        )
+        rows = tx.connection.execute(query.limit(_ENOUGH)).all()
+        return [_RUN.validate_json(row.body) for row in reversed(rows)]
+
+    def note_child(self, tx: Transaction, resource: str, run: str) -> None:
+        """Remember which run waits for a resource of another room."""
+        tx.connection.execute(delete(CHILDREN).where(CHILDREN.c.resource == resource))
+        tx.connection.execute(insert(CHILDREN), {"resource": resource, "run": run})
+
+    def run_of(self, tx: Transaction, resource: str) -> str:
+        """The run that waits for a resource; empty when none does."""
+        query = select(CHILDREN.c.run).where(CHILDREN.c.resource == resource)
+        return tx.connection.execute(query).scalar() or ""

@@ -1,0 +1,74 @@
+"""Serving: rollouts, and what users think of the version that serves."""
+
+from collections.abc import Sequence
+
+import grpc
+
+from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
+from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
+from ratoon_flywheel.adapters.children import call_off, child, ensure
+from ratoon_flywheel.application.ports import Votes
+from ratoon_flywheel.domain.pipelines.actions import Order, RollOut
+from ratoon_flywheel.domain.pipelines.runs import Products
+from ratoon_flywheel.domain.pipelines.steps import Child
+
+
+class RolloutRoom:
+    """The stage `rollout`."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._serving = ServingServiceStub(channel)
+
+    def create(self, order: Order, request_id: str) -> str:
+        """Let a version serve, on a second engine beside the one that does."""
+        assert isinstance(order, RollOut)
+        project = order.project
+        deployment = deployment_pb2.Deployment(model=project.model)
+        asked = pb.CreateDeploymentRequest(
+            parent=project.name, deployment_id=project.id, deployment=deployment
+        )
+        ensure(lambda: self._serving.CreateDeployment(asked))
+        rollout = rollout_pb2.Rollout(
+            to_version=order.version,
+            strategy=rollout_pb2.Rollout.STRATEGY_SECOND_ENGINE,
+            bake=rollout_pb2.Rollout.Bake(seconds=project.rollout.bake_seconds),
+        )
+        request = pb.CreateRolloutRequest(parent=project.deployment, rollout=rollout, request_id=request_id)
+        return str(self._serving.CreateRollout(request).name)
+
+    def observe(self, resource: str) -> Child:
+        """How far the rollout is."""
+        seen = self._serving.GetRollout(pb.GetRolloutRequest(name=resource))
+        state = rollout_pb2.Rollout.State.Name(seen.state)
+        return child(state, Products(rollout=seen.name), seen.progress, seen.failure, seen.reason)
+
+    def cancel(self, resource: str) -> None:
+        """Go back to the version that served before."""
+        reason = "The pipeline run was cancelled."
+        request = pb.AbortRolloutRequest(name=resource, reason=reason, request_id=f"abort:{resource}")
+        call_off(lambda: self._serving.AbortRollout(request))
+
+
+class ServingQuality:
+    """Tells serving what users think, so that a bad version goes back while it bakes."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._serving = ServingServiceStub(channel)
+
+    def tell(self, votes: Sequence[Votes]) -> None:
+        """Report; the same span may be reported twice, so a receiver counts each (version, start) once."""
+        if votes:
+            self._serving.ReportQuality(pb.ReportQualityRequest(reports=[_report(each) for each in votes]))
+
+
+def _report(votes: Votes) -> route_pb2.QualityReport:
+    report = route_pb2.QualityReport(
+        deployment=votes.deployment,
+        version=votes.version,
+        positive_count=votes.positive,
+        negative_count=votes.negative,
+    )
+    report.start_time.FromDatetime(votes.start)
+    report.end_time.FromDatetime(votes.end)
+    return report

@@ -1,0 +1,82 @@
+"""The flywheel's tables."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from ratoon.chassis.events import room_metadata
+from ratoon.chassis.store import resource_table
+from ratoon_flywheel.domain.pipelines.policies import Policy
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun
+from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals.feedback import Feedback
+from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
+from ratoon_flywheel.domain.signals.traffic import TrafficSegment
+
+METADATA = room_metadata()
+RESOURCES: dict[type, Table] = {
+    Project: resource_table(METADATA, "projects"),
+    Policy: resource_table(METADATA, "policies"),
+    PipelineRun: resource_table(METADATA, "pipeline_runs"),
+    Feedback: resource_table(METADATA, "feedback"),
+    TrafficSegment: resource_table(METADATA, "traffic_segments"),
+    DriftReport: resource_table(METADATA, "drift_reports"),
+    Monitor: resource_table(METADATA, "monitors"),
+}
+
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("project", String(80), nullable=False),
+    Column("answer_id", String(400), nullable=False),
+    Column("segment", String(512), nullable=False),
+    Column("deployment", String(512), nullable=False),
+    Column("version", String(512), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("content_digest", String(64), nullable=False),
+    Column("label", String(80), nullable=False),
+    Column("length", SmallInteger, nullable=False),
+    Column("language", String(20), nullable=False),
+    Column("words", LargeBinary, nullable=False),
+    UniqueConstraint("project", "answer_id"),
+    Index("ix_answers_time", "project", "time"),
+    Index("ix_answers_number", "project", "number"),
+    sqlite_autoincrement=True,
+)
+"""Answers without their texts; `time` in microseconds since 1970, `words` as 32-bit hashes."""
+
+JUDGEMENTS = Table(
+    "judgements",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("project", String(80), nullable=False),
+    Column("answer_id", String(400), nullable=False),
+    Column("version", String(512), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("verdict", SmallInteger, nullable=False),
+    Column("correction", String(80), nullable=False),
+    UniqueConstraint("project", "answer_id"),
+    Index("ix_judgements_time", "project", "time"),
+    Index("ix_judgements_number", "project", "number"),
+    sqlite_autoincrement=True,
+)
+"""The latest feedback on each answer."""
+
+CHILDREN = Table(
+    "children",
+    METADATA,
+    Column("resource", String(512), primary_key=True),
+    Column("run", String(512), nullable=False),
+)
+"""Which pipeline run waits for which resource of another room."""

@@ -1,0 +1,55 @@
+"""Training: runs on a split, from scratch or on from the artifact in production."""
+
+import grpc
+
+from ratoon.training.v1 import training_run_pb2
+from ratoon.training.v1 import training_service_pb2 as pb
+from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
+from ratoon_flywheel.adapters.children import call_off, child
+from ratoon_flywheel.domain.pipelines.actions import Order, Train
+from ratoon_flywheel.domain.pipelines.runs import Products
+from ratoon_flywheel.domain.pipelines.steps import Child
+
+
+class TrainingRoom:
+    """The stage `training`."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._training = TrainingServiceStub(channel)
+
+    def create(self, order: Order, request_id: str) -> str:
+        """Train on a split."""
+        assert isinstance(order, Train)
+        run = training_run_pb2.TrainingRun(
+            train_digest=order.train_digest,
+            validation_digest=order.validation_digest,
+            base_artifact_digest=order.base_artifact_digest,
+            recipe=_recipe(order),
+            resources=training_run_pb2.Resources(workers=order.defaults.workers),
+        )
+        request = pb.CreateTrainingRunRequest(parent=order.project, training_run=run, request_id=request_id)
+        return str(self._training.CreateTrainingRun(request).name)
+
+    def observe(self, resource: str) -> Child:
+        """How far the training is."""
+        seen = self._training.GetTrainingRun(pb.GetTrainingRunRequest(name=resource))
+        made = Products(training_run=seen.name, candidate_digest=seen.artifact_digest)
+        state = training_run_pb2.TrainingRun.State.Name(seen.state)
+        return child(state, made, seen.progress, seen.failure, seen.diagnosis.verdict)
+
+    def cancel(self, resource: str) -> None:
+        """Call the training off."""
+        call_off(lambda: self._training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=resource)))
+
+
+def _recipe(order: Train) -> training_run_pb2.Recipe:
+    """What continues keeps the architecture and the template of what it continues."""
+    defaults = order.defaults
+    recipe = training_run_pb2.Recipe(labels=order.labels, seed=defaults.seed, epochs=order.epochs)
+    if order.base_artifact_digest:
+        recipe.method = training_run_pb2.Recipe.METHOD_CONTINUE
+        return recipe
+    recipe.method = training_run_pb2.Recipe.METHOD_FROM_SCRATCH
+    recipe.max_chars = defaults.max_chars
+    recipe.architecture.hidden_size, recipe.architecture.layers = defaults.hidden_size, defaults.layers
+    return recipe

@@ -1,0 +1,84 @@
+"""What the flywheel can be asked to do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ratoon_flywheel.domain.pipelines.policies import Policy
+from ratoon_flywheel.domain.projects import Project
+
+
+@dataclass(frozen=True)
+class CreateProject:
+    """Begin a project; its name and times are made here."""
+
+    project_id: str
+    project: Project
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class UpdateProject:
+    """Change these fields (all that can be, if none are named) of a project that was read with this etag."""
+
+    wanted: Project
+    etag: str = ""
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CreatePolicy:
+    """Begin a policy in `parent` (projects/{project}); its name and times are made here."""
+
+    parent: str
+    policy_id: str
+    policy: Policy
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class UpdatePolicy:
+    """Change these fields (all that can be, if none are named) of a policy that was read with this etag."""
+
+    wanted: Policy
+    etag: str = ""
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CreateRun:
+    """Turn the loop once: from sources, or from corrected traffic when there are none."""
+
+    parent: str
+    run_id: str = ""
+    sources: tuple[str, ...] = ()
+    skip_rollout: bool = False
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class CreateFeedback:
+    """Say something of an answer."""
+
+    parent: str
+    feedback_id: str
+    answer_id: str
+    thumb: int = 0
+    rating: int = 0
+    correction: str = ""
+    comment: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class CreateSegment:
+    """Announce a closed traffic segment."""
+
+    parent: str
+    segment_id: str
+    deployment: str
+    digest: str
+    answer_count: int
+    start_time: datetime
+    end_time: datetime
+    lost_count: int = 0
+    request_id: str = ""

@@ -1,0 +1,175 @@
+"""What can be seen of a project's traffic: the one place where signals become the figures that pipelines decide by."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ratoon.chassis.store import Store, Transaction
+from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile, Segments
+from ratoon_flywheel.domain.pipelines.policies import Divergence, Evidence
+from ratoon_flywheel.domain.pipelines.runs import Window
+from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals.drift import Measure, measure
+from ratoon_flywheel.domain.signals.feedback import Judgement, is_negative
+from ratoon_flywheel.domain.signals.monitor import MIN_TEXTS, BaselineState, Sight
+from ratoon_flywheel.domain.signals.traffic import Answer, Lesson, distinct, exported, lessons
+
+_VERSION_SAMPLE = 100
+"""The version that answers now is the most frequent one among so many newest answers."""
+_ROWS_A_TEXT = 2
+"""So many of the newest answers are looked at for each distinct text that is measured."""
+_VOTES_LAG = timedelta(seconds=1)
+"""Feedback this fresh may still be committing; it is told at the next look."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The newest traffic of the version that answers now."""
+
+    mark: Mark
+    version: str = ""
+    answers: tuple[Answer, ...] = ()
+    """Newest first, repeated texts included."""
+    texts: tuple[Answer, ...] = ()
+    """One answer a text, newest first."""
+
+
+class Evidences:
+    """Looks at traffic and feedback; what was looked at once is not again until something changes."""
+
+    def __init__(self, index: AnswerIndex, baselines: Baselines, window: int, max_chars: int) -> None:
+        """`window` distinct texts are measured, `max_chars` characters of each."""
+        self._index, self._baselines = index, baselines
+        self._window, self._max_chars = window, max_chars
+        self._traffic_seen: dict[object, tuple[object, Traffic]] = {}
+        self._evidence_seen: dict[str, tuple[object, Evidence]] = {}
+
+    def profile(self, project: Project, version: str) -> Profile:
+        """Which profile a version's traffic is held against."""
+        return Profile(version, shown_chars(project, self._max_chars))
+
+    def sight(self, project: Project, told_until: datetime, now: datetime, store: Store) -> Sight:
+        """What the watch over the traffic needs to know."""
+        with store.read() as tx:
+            seen = self._traffic(tx, project, None, 0)
+            newest = self._index.newest_judgement(tx, project.name, told_until)
+        settled = newest is not None and newest <= now - _VOTES_LAG
+        return Sight(
+            seen.version,
+            seen.mark.answers,
+            len(seen.texts),
+            seen.answers[0].time if seen.answers else None,
+            self._state(project, seen.version),
+            newest if settled else None,
+        )
+
+    def measured(self, tx: Transaction, project: Project) -> tuple[tuple[Measure, ...], int, int, int]:
+        """The drift of the newest traffic; how many texts, judgements and negative ones stand behind it."""
+        seen = self._traffic(tx, project, None, 0)
+        judged = self._index.judged(tx, project.name, seen.answers[-1].time if seen.answers else None)
+        ours = [(answer, said) for answer, said in judged if answer.version == seen.version]
+        return self._measures(tx, project, seen), len(seen.texts), len(ours), _negative(ours)
+
+    def of_burst(
+        self,
+        project: Project,
+        since: datetime | None,
+        learned_until: datetime | None,
+        at_least: int,
+        store: Store,
+    ) -> Evidence:
+        """What was seen since a burst began; lessons count from where the last successful retraining stopped.
+
+        At least so many answers are looked at, if there are.
+        """
+        with store.read() as tx:
+            seen = self._traffic(tx, project, since, at_least)
+            state = self._state(project, seen.version)
+            key = (seen.mark, since, learned_until, at_least, project.etag, state)
+            known = self._evidence_seen.get(project.name)
+            if known is not None and known[0] == key:
+                return known[1]
+            evidence = self._gathered(tx, project, seen, since, learned_until)
+        self._evidence_seen[project.name] = (key, evidence)
+        return evidence
+
+    def _gathered(
+        self,
+        tx: Transaction,
+        project: Project,
+        seen: Traffic,
+        since: datetime | None,
+        learned: datetime | None,
+    ) -> Evidence:
+        judged = self._index.judged(tx, project.name, since)
+        ours = [(answer, said) for answer, said in judged if answer.version == seen.version]
+        to_learn = judged if learned == since else self._index.judged(tx, project.name, learned)
+        taught = lessons(to_learn, project.labels)
+        answered = {answer.answer_id: answer.label for answer, _ in to_learn}
+        times = [answer.time for answer in seen.answers[:1]] + [said.time for _, said in judged]
+        return Evidence(
+            version=seen.version,
+            answers=len(seen.texts),
+            exchanges=len(seen.answers),
+            judged=len(ours),
+            negative=_negative(ours),
+            last_time=max(times, default=None),
+            divergences=tuple(
+                Divergence(m.feature.value, m.divergence, m.null_band)
+                for m in self._measures(tx, project, seen)
+            ),
+            lessons=len(taught),
+            corrections=sum(lesson.label != answered[lesson.answer_id] for lesson in taught),
+        )
+
+    def _traffic(self, tx: Transaction, project: Project, since: datetime | None, at_least: int) -> Traffic:
+        mark = self._index.mark(tx, project.name)
+        key = (project.name, since is None)
+        known = self._traffic_seen.get(key)
+        asked = (since, at_least)
+        if known is not None and known[0] == (asked, mark.answers):
+            return replace(known[1], mark=mark)
+        newest = self._index.latest(tx, project.name, since, max(_ROWS_A_TEXT * self._window, at_least))
+        votes = Counter(answer.version for answer in newest[:_VERSION_SAMPLE])
+        version = max(votes, key=lambda name: votes[name], default="")
+        ours = tuple(answer for answer in newest if answer.version == version)
+        seen = Traffic(mark, version, ours, tuple(distinct(ours)))
+        self._traffic_seen[key] = ((asked, mark.answers), seen)
+        return seen
+
+    def _measures(self, tx: Transaction, project: Project, seen: Traffic) -> tuple[Measure, ...]:
+        if len(seen.texts) < MIN_TEXTS or self._state(project, seen.version) is not BaselineState.READY:
+            return ()
+        base = self._baselines.load(self.profile(project, seen.version))
+        return measure(base, self._index.features(tx, project.name, seen.texts[: self._window]))
+
+    def _state(self, project: Project, version: str) -> BaselineState:
+        return self._baselines.state(self.profile(project, version)) if version else BaselineState.ABSENT
+
+
+def shown_chars(project: Project, most: int) -> int:
+    """How many characters of a text drift looks at: what the model is shown, at most so many."""
+    return min(most, project.training.max_chars or most)
+
+
+def export_lessons(
+    project: Project, window: Window, store: Store, index: AnswerIndex, segments: Segments
+) -> str:
+    """Write what a window of traffic teaches as JSON lines into the artifact store; its digest, empty for nothing."""
+    with store.read() as tx:
+        judged = index.judged(tx, project.name, window.start, window.end)
+        taught = lessons(judged, project.labels)
+        digests = index.segment_digests(tx, {lesson.segment for lesson in taught})
+    if not taught:
+        return ""
+    texts = {exchange.answer_id: exchange.text for digest in digests for exchange in segments.read(digest)}
+    return segments.write(_lines(taught, texts))
+
+
+def _lines(taught: Sequence[Lesson], texts: dict[str, str]) -> Iterable[bytes]:
+    return [exported(lesson, texts[lesson.answer_id]) for lesson in taught if lesson.answer_id in texts]
+
+
+def _negative(judged: Iterable[tuple[Answer, Judgement]]) -> int:
+    return sum(is_negative(answer.label, judgement) for answer, judgement in judged)

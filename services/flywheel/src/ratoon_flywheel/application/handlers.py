@@ -1,0 +1,281 @@
+"""One function a use case: the message first, the ports after."""
+
+from dataclasses import replace
+
+from ratoon.chassis.answers import AnswerIds
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.names import checked_id, matched, parent_of
+from ratoon.chassis.operations import Operations
+from ratoon.chassis.paging import Page
+from ratoon.chassis.store import Store, Transaction
+from ratoon_flywheel.application.commands import (
+    CreateFeedback,
+    CreatePolicy,
+    CreateProject,
+    CreateRun,
+    CreateSegment,
+    UpdatePolicy,
+    UpdateProject,
+)
+from ratoon_flywheel.application.evidence import shown_chars
+from ratoon_flywheel.application.ports import AnswerIndex, RunIndex, Segments
+from ratoon_flywheel.domain import projects
+from ratoon_flywheel.domain.errors import BadSource, RunEnded, UnknownAnswer
+from ratoon_flywheel.domain.etags import check_etag
+from ratoon_flywheel.domain.pipelines import policies
+from ratoon_flywheel.domain.pipelines.policies import Policy, history_of
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Window
+from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals import feedback as sayings
+from ratoon_flywheel.domain.signals import traffic
+from ratoon_flywheel.domain.signals.features import features
+from ratoon_flywheel.domain.signals.feedback import Feedback, Received, Verdict, label_of
+from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
+from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, SegmentReceived, TrafficSegment
+
+PROJECT = "projects/*"
+
+
+def create_project(command: CreateProject, store: Store, operations: Operations, clock: Clock) -> Project:
+    """Begin a project; from the commit on its traffic is watched."""
+    now = clock.now()
+    name = f"projects/{checked_id(command.project_id, 'project_id')}"
+    wanted = projects.checked(replace(command.project, name=name, create_time=now, update_time=now))
+    with store.write() as tx:
+        project, new = tx.create(wanted, command.request_id)
+        if new:
+            monitor, _ = tx.create(Monitor(monitor_of(project.name), now, now))
+            operations.begin(tx, monitor)
+    return project
+
+
+def get_project(name: str, store: Store) -> Project:
+    """One project."""
+    matched(name, PROJECT)
+    with store.read() as tx:
+        return tx.get(Project, name)
+
+
+def list_projects(size: int, token: str, store: Store) -> Page[Project]:
+    """All projects, oldest first."""
+    with store.read() as tx:
+        return tx.page(Project, "", size, token)
+
+
+def update_project(command: UpdateProject, store: Store) -> Project:
+    """Change a project; open pipeline runs keep the one they began with."""
+    with store.write() as tx:
+        project = tx.get(Project, command.wanted.name)
+        check_etag(project.name, project.etag, command.etag)
+        return tx.save(projects.changed(project, command.wanted, command.fields))
+
+
+def create_policy(command: CreatePolicy, store: Store, operations: Operations, clock: Clock) -> Policy:
+    """Begin a policy; from the commit on it decides."""
+    matched(command.parent, PROJECT, "parent")
+    now = clock.now()
+    name = f"{command.parent}/policies/{checked_id(command.policy_id, 'policy_id')}"
+    wanted = policies.checked(replace(command.policy, name=name, create_time=now, update_time=now))
+    with store.write() as tx:
+        tx.get(Project, command.parent)
+        policy, new = tx.create(wanted, command.request_id)
+        if new:
+            operations.begin(tx, policy)
+    return policy
+
+
+def get_policy(name: str, store: Store) -> Policy:
+    """One policy, with its last decision."""
+    matched(name, f"{PROJECT}/policies/*")
+    with store.read() as tx:
+        return tx.get(Policy, name)
+
+
+def list_policies(parent: str, size: int, token: str, store: Store) -> Page[Policy]:
+    """The policies of a project, oldest first."""
+    matched(parent, PROJECT, "parent")
+    with store.read() as tx:
+        return tx.page(Policy, parent, size, token)
+
+
+def update_policy(command: UpdatePolicy, store: Store, operations: Operations) -> Policy:
+    """Change a policy; it decides anew at once."""
+    with store.write() as tx:
+        policy = tx.get(Policy, command.wanted.name)
+        check_etag(policy.name, policy.etag, command.etag)
+        operations.wake(tx, policy.name)
+        return tx.save(policies.changed(policy, command.wanted, command.fields))
+
+
+def create_run(
+    command: CreateRun, store: Store, operations: Operations, runs: RunIndex, clock: Clock
+) -> PipelineRun:
+    """Start a turn of the loop by hand."""
+    matched(command.parent, PROJECT, "parent")
+    for source in command.sources:
+        matched(source, f"{PROJECT}/sources/*", "pipeline_run.sources")
+        if parent_of(source) != command.parent:
+            raise BadSource(
+                f"{source} lies in another project than {command.parent}.", "pipeline_run.sources"
+            )
+    now = clock.now()
+    name = f"{command.parent}/pipelineRuns/{checked_id(command.run_id, 'pipeline_run_id')}"
+    with store.write() as tx:
+        project = tx.get(Project, command.parent)
+        learned = history_of(runs.recent(tx, project.name), now).learned_until
+        run = PipelineRun(
+            name,
+            now,
+            now,
+            project,
+            command.sources,
+            None if command.sources else Window(learned, now),
+            trigger_reason="Started by a person.",
+            skip_rollout=command.skip_rollout,
+        )
+        run, new = tx.create(run, command.request_id)
+        if new:
+            operations.begin(tx, run)
+    return run
+
+
+def get_run(name: str, store: Store) -> PipelineRun:
+    """One pipeline run."""
+    matched(name, f"{PROJECT}/pipelineRuns/*")
+    with store.read() as tx:
+        return tx.get(PipelineRun, name)
+
+
+def list_runs(parent: str, size: int, token: str, store: Store) -> Page[PipelineRun]:
+    """The pipeline runs of a project, oldest first."""
+    matched(parent, PROJECT, "parent")
+    with store.read() as tx:
+        return tx.page(PipelineRun, parent, size, token)
+
+
+def cancel_run(name: str, store: Store, operations: Operations) -> PipelineRun:
+    """Call a run off; the resource in work is called off with it."""
+    run = get_run(name, store)
+    if run.state.ended:
+        raise RunEnded(f"{name} has ended as {run.state}; there is nothing to cancel.")
+    return operations.cancel(PipelineRun, name, lambda current: current.state.ended)
+
+
+def create_feedback(
+    command: CreateFeedback, store: Store, answers: AnswerIndex, ids: AnswerIds, clock: Clock
+) -> Feedback:
+    """Keep what a user said of an answer; it is durable when this returns."""
+    matched(command.parent, PROJECT, "parent")
+    answer = ids.read(command.answer_id)
+    if f"projects/{answer.project}" != command.parent:
+        raise UnknownAnswer(f"The answer {command.answer_id} belongs to another project.", "answer_id")
+    now = clock.now()
+    name = f"{command.parent}/feedback/{checked_id(command.feedback_id, 'feedback_id')}"
+    said = Feedback(name, now, now, answer.id, answer.version)
+    said = replace(
+        said,
+        thumb=command.thumb,
+        rating=command.rating,
+        correction=command.correction,
+        comment=command.comment,
+    )
+    with store.write() as tx:
+        labels = tx.get(Project, command.parent).labels
+        said, new = tx.create(sayings.checked(said, labels), command.request_id)
+        if new:
+            answers.judge(tx, command.parent, sayings.judged(said, labels))
+            tx.publish(Received(said.name, said.verdict is Verdict.NEGATIVE), said)
+    return said
+
+
+def list_feedback(parent: str, size: int, token: str, store: Store) -> Page[Feedback]:
+    """The feedback of a project, oldest first."""
+    matched(parent, PROJECT, "parent")
+    with store.read() as tx:
+        return tx.page(Feedback, parent, size, token)
+
+
+def create_segment(
+    command: CreateSegment,
+    store: Store,
+    operations: Operations,
+    answers: AnswerIndex,
+    segments: Segments,
+    max_chars: int,
+    clock: Clock,
+) -> TrafficSegment:
+    """Take a segment in: its answers are counted and looked at, `max_chars` of each text, before this returns."""
+    project = get_project(command.parent, store)
+    now = clock.now()
+    name = f"{command.parent}/trafficSegments/{checked_id(command.segment_id, 'traffic_segment_id')}"
+    segment = traffic.checked(
+        TrafficSegment(
+            name,
+            now,
+            now,
+            command.deployment,
+            command.digest,
+            command.answer_count,
+            command.start_time,
+            command.end_time,
+            command.lost_count,
+        )
+    )
+    kept = [_kept(name, each, project, max_chars) for each in segments.read(command.digest) if each.succeeded]
+    with store.write() as tx:
+        known = tx.find(TrafficSegment, name)
+        if known is not None and known.digest == segment.digest:
+            return known
+        segment, new = tx.create(segment, command.request_id)
+        if new:
+            answers.add(tx, project.name, kept)
+            tx.publish(SegmentReceived(name, len(kept)), segment)
+            _wake(tx, operations, project.name)
+    return segment
+
+
+def list_segments(parent: str, size: int, token: str, store: Store) -> Page[TrafficSegment]:
+    """The traffic segments of a project, oldest first."""
+    matched(parent, PROJECT, "parent")
+    with store.read() as tx:
+        return tx.page(TrafficSegment, parent, size, token)
+
+
+def get_drift_report(name: str, store: Store) -> DriftReport:
+    """One drift report."""
+    matched(name, f"{PROJECT}/driftReports/*")
+    with store.read() as tx:
+        return tx.get(DriftReport, name)
+
+
+def list_drift_reports(parent: str, size: int, token: str, store: Store) -> Page[DriftReport]:
+    """The drift reports of a project, oldest first."""
+    matched(parent, PROJECT, "parent")
+    with store.read() as tx:
+        return tx.page(DriftReport, parent, size, token)
+
+
+def monitor_of(project: str) -> str:
+    """The name of the watch over a project's traffic."""
+    return f"{project}/monitors/traffic"
+
+
+def _kept(segment: str, exchange: Exchange, project: Project, max_chars: int) -> Answer:
+    """What is kept of an exchange outside its segment."""
+    return Answer(
+        exchange.answer_id,
+        segment,
+        exchange.deployment,
+        exchange.version,
+        exchange.time,
+        traffic.content_digest(exchange.text),
+        label_of(exchange.answer, project.labels) or "",
+        features(exchange.text, shown_chars(project, max_chars)),
+    )
+
+
+def _wake(tx: Transaction, operations: Operations, project: str) -> None:
+    """New traffic: look at it now."""
+    operations.wake(tx, monitor_of(project))
+    for policy in tx.all(Policy, project):
+        operations.wake(tx, policy.name)

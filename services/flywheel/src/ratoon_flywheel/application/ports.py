@@ -1,0 +1,187 @@
+"""What the flywheel needs from the world."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from ratoon.chassis.store import Transaction
+from ratoon_flywheel.domain.pipelines.actions import Order
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production
+from ratoon_flywheel.domain.pipelines.steps import Child
+from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals.drift import Baseline
+from ratoon_flywheel.domain.signals.features import TextFeatures
+from ratoon_flywheel.domain.signals.feedback import Judgement
+from ratoon_flywheel.domain.signals.monitor import BaselineState
+from ratoon_flywheel.domain.signals.traffic import Answer, Exchange
+
+
+class Room(Protocol):
+    """Another room as far as one stage needs it."""
+
+    def create(self, order: Order, request_id: str) -> str:
+        """Ask for it; the name of the resource that does it, the same for the same request id."""
+        ...
+
+    def observe(self, resource: str) -> Child:
+        """How far it is."""
+        ...
+
+    def cancel(self, resource: str) -> None:
+        """Call it off; one that has ended stays as it is."""
+        ...
+
+
+class Sources(Protocol):
+    """Where exported traffic becomes something to curate."""
+
+    def create(self, project: Project, digest: str, request_id: str) -> str:
+        """A source of JSON lines in the artifact store; its name."""
+        ...
+
+
+class Lineage(Protocol):
+    """What versions came from, as registry and ingestion know it."""
+
+    def production(self, project: Project) -> Production | None:
+        """The version that serves; None before the first one."""
+        ...
+
+    def training_part(self, version: str) -> str:
+        """The digest of the training part that a version learned from; NotFound when nobody knows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Names a profile: of the training data of a version, of so many characters of each text."""
+
+    version: str
+    max_chars: int
+
+
+class Baselines(Protocol):
+    """Profiles of training data, made by a worker."""
+
+    def state(self, profile: Profile) -> BaselineState:
+        """Where it stands."""
+        ...
+
+    def start(self, profile: Profile) -> None:
+        """Make it, unless that was begun before."""
+        ...
+
+    def forget(self, profile: Profile) -> None:
+        """Let a failed one be made again."""
+        ...
+
+    def load(self, profile: Profile) -> Baseline:
+        """One that is ready."""
+        ...
+
+
+class Segments(Protocol):
+    """Traffic in the artifact store."""
+
+    def read(self, digest: str) -> Iterator[Exchange]:
+        """The exchanges of a segment, in their order; BadSegment when it is none."""
+        ...
+
+    def write(self, lines: Iterable[bytes]) -> str:
+        """Store lines as one blob; its digest."""
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Remove a segment; none there is no error."""
+        ...
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Grows with every answer and every judgement of a project."""
+
+    answers: int
+    judgements: int
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What users thought of one version's answers in a span of time."""
+
+    deployment: str
+    version: str
+    start: datetime
+    end: datetime
+    positive: int
+    negative: int
+
+
+class Quality(Protocol):
+    """Serving, which watches quality while a rollout bakes."""
+
+    def tell(self, votes: Sequence[Votes]) -> None:
+        """Report; the same span may be reported twice."""
+        ...
+
+
+class AnswerIndex(Protocol):
+    """What is kept of answers and of the latest feedback on each, inside the caller's transaction."""
+
+    def add(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> None:
+        """Keep answers; those that are known already stay as they are."""
+        ...
+
+    def judge(self, tx: Transaction, project: str, judgement: Judgement) -> None:
+        """Keep what was said of an answer, in place of what was said before it."""
+        ...
+
+    def mark(self, tx: Transaction, project: str) -> Mark:
+        """How much there is, cheaply."""
+        ...
+
+    def latest(self, tx: Transaction, project: str, since: datetime | None, limit: int) -> list[Answer]:
+        """The newest answers later than `since`, newest first; features are left empty."""
+        ...
+
+    def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[TextFeatures]:
+        """What these answers' texts look like."""
+        ...
+
+    def segment_digests(self, tx: Transaction, segments: Iterable[str]) -> list[str]:
+        """The digests of these segments, by their names."""
+        ...
+
+    def judged(
+        self, tx: Transaction, project: str, since: datetime | None, until: datetime | None = None
+    ) -> list[tuple[Answer, Judgement]]:
+        """Answers later than `since` that were judged, both up to `until`, oldest first; features are left empty."""
+        ...
+
+    def newest_judgement(self, tx: Transaction, project: str, since: datetime) -> datetime | None:
+        """The time of the newest judgement from `since` on."""
+        ...
+
+    def votes(self, tx: Transaction, project: str, start: datetime, end: datetime) -> list[Votes]:
+        """Judgements from `start` until before `end`, by version; the neutral ones are left out."""
+        ...
+
+    def prune(self, tx: Transaction, project: str, before: datetime) -> list[str]:
+        """Forget answers, feedback and segments older than this; the digests of the segments that go."""
+        ...
+
+
+class RunIndex(Protocol):
+    """Pipeline runs by what other listings do not offer."""
+
+    def recent(self, tx: Transaction, project: str) -> list[PipelineRun]:
+        """The newest runs of a project, enough for any decision, oldest first."""
+        ...
+
+    def note_child(self, tx: Transaction, resource: str, run: str) -> None:
+        """Remember which run waits for a resource of another room."""
+        ...
+
+    def run_of(self, tx: Transaction, resource: str) -> str:
+        """The run that waits for a resource; empty when none does."""
+        ...

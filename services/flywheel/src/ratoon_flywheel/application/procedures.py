@@ -1,0 +1,280 @@
+"""The flywheel's long work: the turn of the loop, the deciding policy, the watch over traffic. Domains decide."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.errors import Description
+from ratoon.chassis.names import parent_of, uuid7
+from ratoon.chassis.operations import Claim, Operations, Step
+from ratoon.chassis.store import Store
+from ratoon_flywheel.application.evidence import Evidences, export_lessons
+from ratoon_flywheel.application.ports import (
+    AnswerIndex,
+    Baselines,
+    Lineage,
+    Quality,
+    Room,
+    RunIndex,
+    Segments,
+    Sources,
+)
+from ratoon_flywheel.domain.errors import NothingToLearn
+from ratoon_flywheel.domain.pipelines.actions import BuildDataset, CancelChild, Order
+from ratoon_flywheel.domain.pipelines.policies import (
+    Decision,
+    Evidence,
+    History,
+    Policy,
+    Verb,
+    burst_begin,
+    decide,
+    decided,
+    history_of,
+)
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, StageState, State, Window
+from ratoon_flywheel.domain.pipelines.steps import Create, Observation, Transition, fail, noted, step
+from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals import monitor as watch
+from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport, Monitor, Sight
+
+_POLL_S = 0.5
+"""How often a run looks at the resource in work; events of other rooms wake it sooner."""
+_LIVELY_S, _CALM_S = 1.0, 20.0
+"""How often traffic is looked at while it flows and while it does not; a new segment wakes at once."""
+_LIVELY_FOR = timedelta(minutes=5)
+_AWAY = "UNAVAILABLE"
+_PATIENCE_S = 10.0
+_TRIGGERS = uuid.UUID("0c5d2a38-9d5e-4f7e-8a44-6f4f3b1f5f0e")
+
+
+@dataclass(frozen=True)
+class StartRun:
+    """Start the retraining that a burst calls for."""
+
+    decision: Decision
+    history: History
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a policy sees: its project, the runs there were, and the traffic since the last burst."""
+
+    project: Project
+    history: History
+    evidence: Evidence
+
+
+class RunProcedure:
+    """The long work behind a pipeline run."""
+
+    kind = PipelineRun
+
+    def __init__(
+        self,
+        store: Store,
+        runs: RunIndex,
+        rooms: Mapping[StageId, Room],
+        lineage: Lineage,
+        sources: Sources,
+        answers: AnswerIndex,
+        segments: Segments,
+    ) -> None:
+        self._store, self._runs, self._rooms, self._lineage = store, runs, rooms, lineage
+        self._sources, self._answers, self._segments = sources, answers, segments
+
+    def observe(self, run: PipelineRun, claim: Claim) -> Observation:
+        """What serves, before the run begins; later the resource in work."""
+        if run.state is State.QUEUED and not run.cancel_requested:
+            return Observation(self._lineage.production(run.project))
+        stage = run.current
+        if stage is None or not stage.resource:
+            return Observation()
+        return Observation(child=self._rooms[stage.id].observe(stage.resource))
+
+    def step(self, run: PipelineRun, seen: Observation, now: datetime) -> Step[PipelineRun]:
+        """What follows from it."""
+        return _as_step(step(run, seen, now))
+
+    def act(self, run: PipelineRun, action: Create | CancelChild, claim: Claim) -> None:
+        """Ask a room to do a stage and note what does it, or call off what does it."""
+        if isinstance(action, CancelChild):
+            self._rooms[action.stage].cancel(action.resource)
+            return
+        order = self._complete(action.order, claim)
+        resource = self._rooms[action.stage].create(order, claim.action_id(action.stage.value))
+        with self._store.write() as tx:
+            tx.save(noted(run, action.stage, resource))
+            self._runs.note_child(tx, resource, run.name)
+
+    def failed(self, run: PipelineRun, error: Description, now: datetime) -> Step[PipelineRun]:
+        """A room that is away is waited for; any other error ends the run."""
+        if error.code == _AWAY:
+            waiting = replace(run, progress=replace(run.progress, message=f"waits: {error.message}"))
+            return Step(waiting, wake_after=_PATIENCE_S)
+        return _as_step(fail(run, error.reason, error.message, now))
+
+    def _complete(self, order: Order, claim: Claim) -> Order:
+        """An order for corrected traffic, with the traffic exported into a source."""
+        if not isinstance(order, BuildDataset) or order.sources or order.window is None:
+            return order
+        digest = export_lessons(order.project, order.window, self._store, self._answers, self._segments)
+        if not digest:
+            raise NothingToLearn(
+                f"No answer of {order.project.name} was corrected or confirmed since the last retraining, so there is"
+                " nothing to learn; give feedback, or start a run with sources."
+            )
+        source = self._sources.create(order.project, digest, claim.action_id("source"))
+        return replace(order, sources=(source,))
+
+
+class PolicyProcedure:
+    """The long work of a policy: it looks, decides and starts, for as long as it exists."""
+
+    kind = Policy
+
+    def __init__(
+        self, store: Store, runs: RunIndex, evidences: Evidences, operations: Operations, clock: Clock
+    ) -> None:
+        """`operations` is only used to begin runs in."""
+        self._store, self._runs, self._evidences = store, runs, evidences
+        self._operations, self._clock = operations, clock
+
+    def observe(self, policy: Policy, claim: Claim) -> Look:
+        """The runs there were, and what was seen since the last burst ended."""
+        now = self._clock.now()
+        with self._store.read() as tx:
+            project = tx.get(Project, parent_of(policy.name))
+            history = history_of(self._runs.recent(tx, project.name), now)
+        if policy.paused or history.open_run:
+            return Look(project, history, Evidence())
+        since = burst_begin(policy, history)
+        evidence = self._evidences.of_burst(
+            project, since, history.learned_until, policy.burst_answers, self._store
+        )
+        return Look(project, history, evidence)
+
+    def step(self, policy: Policy, seen: Look, now: datetime) -> Step[Policy]:
+        """Decide."""
+        decision = decide(policy, seen.evidence, seen.history, now)
+        after = decided(policy, decision, now)
+        actions = (StartRun(decision, seen.history),) if decision.verb is Verb.START else ()
+        lively = seen.evidence.last_time is not None and now - seen.evidence.last_time < _LIVELY_FOR
+        wake_after = _LIVELY_S if lively or decision.verb is Verb.WAIT or seen.history.open_run else _CALM_S
+        return Step(after, actions, wake_after=wake_after)
+
+    def act(self, policy: Policy, action: StartRun, claim: Claim) -> None:
+        """Start the run, once however many decide at the same time: a burst is named by the run before it."""
+        project_name = parent_of(policy.name)
+        request_id = str(uuid.uuid5(_TRIGGERS, f"{project_name} after {action.history.last_retraining}"))
+        now = self._clock.now()
+        with self._store.write() as tx:
+            history = history_of(self._runs.recent(tx, project_name), now)
+            if history.open_run or history.last_retraining != action.history.last_retraining:
+                return
+            run = PipelineRun(
+                f"{project_name}/pipelineRuns/{uuid7()}",
+                now,
+                now,
+                tx.get(Project, project_name),
+                window=Window(history.learned_until, now),
+                trigger=action.decision.trigger,
+                trigger_reason=action.decision.reason,
+                policy=policy.name,
+            )
+            run, new = tx.create(run, request_id)
+            if new:
+                self._operations.begin(tx, run)
+
+    def failed(self, policy: Policy, error: Description, now: datetime) -> Step[Policy]:
+        """Say what is wrong and look again later."""
+        told = f"Could not decide: {error.message}"
+        known = told == policy.last_decision
+        said = policy if known else replace(policy, last_decision=told, last_decision_time=now)
+        return Step(said, wake_after=_CALM_S)
+
+
+class MonitorProcedure:
+    """The watch over a project's traffic, for as long as the project exists."""
+
+    kind = Monitor
+
+    def __init__(
+        self,
+        store: Store,
+        evidences: Evidences,
+        baselines: Baselines,
+        answers: AnswerIndex,
+        segments: Segments,
+        quality: Quality,
+        clock: Clock,
+    ) -> None:
+        self._store, self._evidences, self._baselines = store, evidences, baselines
+        self._answers, self._segments, self._quality, self._clock = answers, segments, quality, clock
+
+    def observe(self, monitor: Monitor, claim: Claim) -> Sight:
+        """What can be seen of the traffic."""
+        told_until = monitor.reported_until or monitor.create_time
+        return self._evidences.sight(self._project(monitor), told_until, self._clock.now(), self._store)
+
+    def step(self, monitor: Monitor, seen: Sight, now: datetime) -> Step[Monitor]:
+        """What to do about it."""
+        after, actions = watch.step(monitor, seen, now)
+        lively = seen.last_time is not None and now - seen.last_time < _LIVELY_FOR
+        return Step(after, actions, wake_after=_LIVELY_S if lively else _CALM_S)
+
+    def act(self, monitor: Monitor, action: watch.Action, claim: Claim) -> None:
+        """Profile, measure, tell or prune."""
+        project = self._project(monitor)
+        match action:
+            case watch.ProfileTraining(version):
+                self._baselines.start(self._evidences.profile(project, version))
+            case watch.ForgetProfile(version):
+                self._baselines.forget(self._evidences.profile(project, version))
+            case watch.MeasureDrift(version, answers):
+                self._report(project, version, claim.action_id(f"{version} {answers}", claim.fence))
+            case watch.TellQuality(start, end):
+                self._tell(monitor.name, project, start, end)
+            case watch.Prune():
+                self._prune(project)
+
+    def failed(self, monitor: Monitor, error: Description, now: datetime) -> Step[Monitor]:
+        """The watch goes on; what could not be done is tried again later."""
+        return Step(monitor, wake_after=_CALM_S)
+
+    def _project(self, monitor: Monitor) -> Project:
+        with self._store.read() as tx:
+            return tx.get(Project, parent_of(monitor.name))
+
+    def _report(self, project: Project, version: str, request_id: str) -> None:
+        now = self._clock.now()
+        with self._store.read() as tx:
+            measures, texts, judged, negative = self._evidences.measured(tx, project)
+        name = f"{project.name}/driftReports/{uuid7()}"
+        report = DriftReport(name, now, now, version, texts, measures, judged, negative)
+        with self._store.write() as tx:
+            report, new = tx.create(report, request_id)
+            if new and report.drifted:
+                tx.publish(DriftDetected(report.name), report)
+
+    def _tell(self, name: str, project: Project, start: datetime, end: datetime) -> None:
+        """Tell serving first, then note it: told twice is better than never."""
+        with self._store.read() as tx:
+            votes = self._answers.votes(tx, project.name, start, end)
+        self._quality.tell([replace(v, deployment=v.deployment or project.deployment) for v in votes])
+        with self._store.write() as tx:
+            tx.save(replace(tx.get(Monitor, name), reported_until=end))
+
+    def _prune(self, project: Project) -> None:
+        before = self._clock.now() - timedelta(days=project.traffic_retention_days)
+        with self._store.write() as tx:
+            digests = self._answers.prune(tx, project.name, before)
+        for digest in digests:
+            self._segments.delete(digest)
+
+
+def _as_step(transition: Transition) -> Step[PipelineRun]:
+    ended = transition.run.state.ended
+    return Step(transition.run, transition.actions, transition.events, wake_after=_POLL_S, done=ended)

@@ -1,0 +1,38 @@
+"""One job: read the training part of a split, draw the null bands, store both as JSON."""
+
+import json
+from random import Random
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.jobs import JobFolder
+from ratoon_flywheel.domain.signals.drift import Baseline, baseline
+from ratoon_flywheel.domain.signals.features import features
+
+MOST_DOCUMENTS = 5000
+"""Of more, a sample is profiled."""
+
+
+def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
+    """Profile `train_digest`, `max_chars` characters of each text; the result is the digest of the profile."""
+    artifacts = ArtifactStore(spec["artifacts"])
+    digest = str(spec["train_digest"])
+    with artifacts.open(digest) as source:
+        texts = pq.read_table(source, columns=["text"]).column("text").to_pylist()
+    seed = int(digest[:12], 16)
+    if len(texts) > MOST_DOCUMENTS:
+        texts = Random(seed).sample(texts, MOST_DOCUMENTS)
+    job.progress(0.1, "Draws the null band of drift.", done=0, total=len(texts), unit="texts")
+    made = baseline([features(text, int(spec["max_chars"])) for text in texts], seed)
+    return {"baseline_digest": artifacts.put_bytes(_encoded(made)), "documents": len(texts)}
+
+
+def _encoded(made: Baseline) -> bytes:
+    told = {
+        "size": made.training.size,
+        "counts": {feature.value: bins for feature, bins in made.training.counts.items()},
+        "null_bands": {feature.value: values for feature, values in made.null_bands.items()},
+    }
+    return json.dumps(told, sort_keys=True).encode()
