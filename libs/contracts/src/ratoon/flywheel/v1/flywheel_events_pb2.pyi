@@ -189,7 +189,7 @@ class SignalEvent(_message.Message):
     TRAFFIC_SEGMENT_RECEIVED_FIELD_NUMBER: _builtins.int
     DRIFT_DETECTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}"""
+    """The feedback, traffic segment or drift report: projects/{project}/{kind}/{id}"""
     revision: _builtins.int
     @_builtins.property
     def feedback_received(self) -> Global___FeedbackReceived: ...

@@ -46,11 +46,13 @@ class Policy(_message.Message):
     revision: _builtins.int
     etag: _builtins.str
     drift_threshold: _builtins.float
-    """Divergence from the training data beyond the null band from which data count as drifted. [1: the band's edge]"""
+    """Divergence from the training data, in widths of the null band, from which traffic counts as drifted. The band is
+    the 99th percentile of one look at traffic that has not drifted, and traffic is looked at often. [1.5]
+    """
     error_rate_threshold: _builtins.float
-    """Share of thumbs down and corrections from which a version counts as failing. [0.1]"""
+    """Share of judged answers found wrong or disliked from which a version counts as failing. [0.1]"""
     min_answers: _builtins.int
-    """Answers needed before drift is judged. [200]"""
+    """Distinct texts needed before drift is judged. [200]"""
     min_feedback: _builtins.int
     """Corrected or confirmed answers needed before a retraining makes sense. [200]"""
     burst_answers: _builtins.int
@@ -87,21 +89,34 @@ class Policy(_message.Message):
         min_answers: _builtins.int = ...,
         min_feedback: _builtins.int = ...,
         burst_answers: _builtins.int = ...,
-        settle_seconds: _builtins.float = ...,
-        cooldown_seconds: _builtins.float = ...,
+        settle_seconds: _builtins.float | None = ...,
+        cooldown_seconds: _builtins.float | None = ...,
         schedule_seconds: _builtins.float | None = ...,
-        budget_runs: _builtins.int = ...,
+        budget_runs: _builtins.int | None = ...,
         paused: _builtins.bool = ...,
         dry_run: _builtins.bool = ...,
         last_decision: _builtins.str = ...,
         last_decision_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_schedule_seconds", b"_schedule_seconds", "create_time", b"create_time", "last_decision_time", b"last_decision_time", "schedule_seconds", b"schedule_seconds", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "last_decision_time", b"last_decision_time", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_schedule_seconds", b"_schedule_seconds", "budget_runs", b"budget_runs", "burst_answers", b"burst_answers", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "drift_threshold", b"drift_threshold", "dry_run", b"dry_run", "error_rate_threshold", b"error_rate_threshold", "etag", b"etag", "last_decision", b"last_decision", "last_decision_time", b"last_decision_time", "min_answers", b"min_answers", "min_feedback", b"min_feedback", "name", b"name", "paused", b"paused", "revision", b"revision", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "burst_answers", b"burst_answers", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "drift_threshold", b"drift_threshold", "dry_run", b"dry_run", "error_rate_threshold", b"error_rate_threshold", "etag", b"etag", "last_decision", b"last_decision", "last_decision_time", b"last_decision_time", "min_answers", b"min_answers", "min_feedback", b"min_feedback", "name", b"name", "paused", b"paused", "revision", b"revision", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__budget_runs: _TypeAlias = _typing.Literal["budget_runs"]  # noqa: Y015
+    _WhichOneofArgType__budget_runs: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs"]  # noqa: Y015
+    _WhichOneofReturnType__cooldown_seconds: _TypeAlias = _typing.Literal["cooldown_seconds"]  # noqa: Y015
+    _WhichOneofArgType__cooldown_seconds: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds"]  # noqa: Y015
     _WhichOneofReturnType__schedule_seconds: _TypeAlias = _typing.Literal["schedule_seconds"]  # noqa: Y015
     _WhichOneofArgType__schedule_seconds: _TypeAlias = _typing.Literal["_schedule_seconds", b"_schedule_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__settle_seconds: _TypeAlias = _typing.Literal["settle_seconds"]  # noqa: Y015
+    _WhichOneofArgType__settle_seconds: _TypeAlias = _typing.Literal["_settle_seconds", b"_settle_seconds"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_runs) -> _WhichOneofReturnType__budget_runs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cooldown_seconds) -> _WhichOneofReturnType__cooldown_seconds | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__schedule_seconds) -> _WhichOneofReturnType__schedule_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settle_seconds) -> _WhichOneofReturnType__settle_seconds | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015

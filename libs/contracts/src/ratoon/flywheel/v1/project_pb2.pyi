@@ -83,14 +83,16 @@ class Project(_message.Message):
             max_chars: _builtins.int = ...,
             hidden_size: _builtins.int = ...,
             layers: _builtins.int = ...,
-            replay_count: _builtins.int = ...,
+            replay_count: _builtins.int | None = ...,
             workers: _builtins.int = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "replay_count", b"replay_count"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["continue_epochs", b"continue_epochs", "epochs", b"epochs", "hidden_size", b"hidden_size", "layers", b"layers", "max_chars", b"max_chars", "replay_count", b"replay_count", "seed", b"seed", "workers", b"workers"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "continue_epochs", b"continue_epochs", "epochs", b"epochs", "hidden_size", b"hidden_size", "layers", b"layers", "max_chars", b"max_chars", "replay_count", b"replay_count", "seed", b"seed", "workers", b"workers"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
+        _WhichOneofReturnType__replay_count: _TypeAlias = _typing.Literal["replay_count"]  # noqa: Y015
+        _WhichOneofArgType__replay_count: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__replay_count) -> _WhichOneofReturnType__replay_count | None: ...
 
     @_typing.final
     class RolloutDefaults(_message.Message):
@@ -121,6 +123,9 @@ class Project(_message.Message):
     TRAINING_FIELD_NUMBER: _builtins.int
     ROLLOUT_FIELD_NUMBER: _builtins.int
     TRAFFIC_RETENTION_DAYS_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}"""
     revision: _builtins.int
@@ -130,6 +135,10 @@ class Project(_message.Message):
     """What annotators are told."""
     traffic_retention_days: _builtins.int
     """How long prompts and answers are kept. [30]"""
+    dataset: _builtins.str
+    """The names under which pipeline runs keep what they make; a project grows one model."""
+    model: _builtins.str
+    deployment: _builtins.str
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -159,10 +168,13 @@ class Project(_message.Message):
         training: Global___Project.TrainingDefaults | None = ...,
         rollout: Global___Project.RolloutDefaults | None = ...,
         traffic_retention_days: _builtins.int = ...,
+        dataset: _builtins.str = ...,
+        model: _builtins.str = ...,
+        deployment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "gate", b"gate", "rollout", b"rollout", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "instructions", b"instructions", "labels", b"labels", "name", b"name", "revision", b"revision", "rollout", b"rollout", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset", b"dataset", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "instructions", b"instructions", "labels", b"labels", "model", b"model", "name", b"name", "revision", b"revision", "rollout", b"rollout", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
