@@ -111,11 +111,15 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
             registered = pb.ModelVersionRegistered(artifact_digest=digest)
             return pb.ModelVersionEvent(name=name, revision=revision, registered=registered)
         case Failed(reason):
-            return pb.ModelVersionEvent(name=name, revision=revision, failed=pb.ModelVersionFailed(reason=reason))
+            return pb.ModelVersionEvent(
+                name=name, revision=revision, failed=pb.ModelVersionFailed(reason=reason)
+            )
         case Cancelled():
             return pb.ModelVersionEvent(name=name, revision=revision, cancelled=pb.ModelVersionCancelled())
         case AliasMoved(before, after):
-            return pb.AliasEvent(name=name, revision=revision, moved=pb.AliasMoved(from_version=before, to_version=after))
+            return pb.AliasEvent(
+                name=name, revision=revision, moved=pb.AliasMoved(from_version=before, to_version=after)
+            )
     raise TypeError(f"{happened!r} is no event of the registry")
 
 

@@ -6,12 +6,21 @@ from pathlib import Path
 import pytest
 
 from ratoon.chassis.app import App, Foundation, Platform, Rpc
-from ratoon.chassis.errors import AlreadyExists, FailedPrecondition, NotFound, PermissionDenied, Unauthenticated
+from ratoon.chassis.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+)
 from ratoon.chassis.identity import Role
 from ratoon.chassis.migrations import migrate
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
-from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub, add_RegistryServiceServicer_to_server
+from ratoon.registry.v1.registry_service_pb2_grpc import (
+    RegistryServiceStub,
+    add_RegistryServiceServicer_to_server,
+)
 from ratoon.testkit.rooms import State, serving
 from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
@@ -34,8 +43,12 @@ class FakeVerification:
         if version is None:
             return Observation(Phase.ABSENT)
         if version.artifact_digest.startswith("bad"):
-            return Observation(Phase.FAILED, reason="PICKLE_FOUND", message="model.bin is no safetensors file.")
-        return Observation(Phase.SUCCEEDED, verified=Verified(version.artifact_digest, "s" * 64, "g" * 64, 10, 40))
+            return Observation(
+                Phase.FAILED, reason="PICKLE_FOUND", message="model.bin is no safetensors file."
+            )
+        return Observation(
+            Phase.SUCCEEDED, verified=Verified(version.artifact_digest, "s" * 64, "g" * 64, 10, 40)
+        )
 
     def start(self, job_id: str, version: ModelVersion) -> None:
         self.started.setdefault(job_id, version)
@@ -53,7 +66,8 @@ def build(settings: Settings) -> App:
     operations = base.operations(store, [VersionProcedure(FakeVerification())])
     servicer = RegistryServicer(store, operations, base.changes(store), base.threads, base.clock)
     return base.app(
-        [Rpc("ratoon.registry.v1.RegistryService", add_RegistryServiceServicer_to_server, servicer)], [operations]
+        [Rpc("ratoon.registry.v1.RegistryService", add_RegistryServiceServicer_to_server, servicer)],
+        [operations],
     )
 
 
@@ -75,13 +89,19 @@ def registry(state: State) -> RegistryServiceStub:
 @pytest.fixture(scope="module", autouse=True)
 def a_model(state: State) -> None:
     RegistryServiceStub(state.as_role(Role.ENGINEER, "registry")).CreateModel(
-        pb.CreateModelRequest(parent="projects/p", model_id="mail", model=model_pb2.Model(display_name="Mail"))
+        pb.CreateModelRequest(
+            parent="projects/p", model_id="mail", model=model_pb2.Model(display_name="Mail")
+        )
     )
 
 
-def register(registry: RegistryServiceStub, digest: str = "a" * 64, request_id: str = "", parent_version: str = ""):
+def register(
+    registry: RegistryServiceStub, digest: str = "a" * 64, request_id: str = "", parent_version: str = ""
+):
     lineage = model_version_pb2.Lineage(parent_version=parent_version)
-    version = model_version_pb2.ModelVersion(artifact_digest=digest, golden_source_digest="b" * 64, lineage=lineage)
+    version = model_version_pb2.ModelVersion(
+        artifact_digest=digest, golden_source_digest="b" * 64, lineage=lineage
+    )
     created = registry.CreateModelVersion(
         pb.CreateModelVersionRequest(parent=MODEL, model_version=version, request_id=request_id)
     )
@@ -105,7 +125,10 @@ def test_the_same_request_id_gives_the_same_version(registry):
 
 def test_a_version_that_fails_says_why_and_takes_no_alias(registry):
     failed = register(registry, digest="bad")
-    assert (failed.failure.reason, failed.state) == ("PICKLE_FOUND", model_version_pb2.ModelVersion.STATE_FAILED)
+    assert (failed.failure.reason, failed.state) == (
+        "PICKLE_FOUND",
+        model_version_pb2.ModelVersion.STATE_FAILED,
+    )
     with pytest.raises(FailedPrecondition) as refused:
         registry.SetAlias(pb.SetAliasRequest(name=f"{MODEL}/aliases/staging", version=failed.name))
     assert refused.value.reason == "VERSION_NOT_READY"
@@ -119,14 +142,20 @@ def test_only_serving_moves_production_and_every_move_is_kept(state, registry):
     assert refused.value.reason == "ALIAS_RESERVED"
     assert RegistryServiceStub(state.as_service("serving", "registry")).SetAlias(move).version == version.name
     history = registry.ListAliasChanges(pb.ListAliasChangesRequest(parent=MODEL)).alias_changes
-    assert (history[-1].to_version, history[-1].reason, history[-1].principal) == (version.name, "rollout r1", "serving")
+    assert (history[-1].to_version, history[-1].reason, history[-1].principal) == (
+        version.name,
+        "rollout r1",
+        "serving",
+    )
 
 
 def test_listings_are_paged_with_tokens_that_cannot_be_made_up(registry):
     for _ in range(3):
         register(registry)
     first = registry.ListModelVersions(pb.ListModelVersionsRequest(parent=MODEL, page_size=2))
-    rest = registry.ListModelVersions(pb.ListModelVersionsRequest(parent=MODEL, page_token=first.next_page_token))
+    rest = registry.ListModelVersions(
+        pb.ListModelVersionsRequest(parent=MODEL, page_token=first.next_page_token)
+    )
     names = [v.name for v in [*first.model_versions, *rest.model_versions]]
     assert len(first.model_versions) == 2
     assert len(names) == len(set(names)) >= 3

@@ -45,7 +45,9 @@ def test_a_verified_version_is_ready_and_carries_what_verification_made():
 
 
 def test_a_failed_verification_says_why():
-    after = step(QUEUED, Observation(Phase.FAILED, reason="PICKLE_FOUND", message="model.bin is no safetensors file."))
+    after = step(
+        QUEUED, Observation(Phase.FAILED, reason="PICKLE_FOUND", message="model.bin is no safetensors file.")
+    )
     assert (after.version.state, after.version.failure_reason) == (State.FAILED, "PICKLE_FOUND")
     assert after.events == (Failed("PICKLE_FOUND"),)
 

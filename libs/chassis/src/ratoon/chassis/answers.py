@@ -51,7 +51,9 @@ class AnswerIds:
         if not path.exists():
             _make_secret(path)
         if path.stat().st_mode & 0o077:
-            raise FailedPrecondition(f"{path} can be read by others; run: chmod 600 {path}", reason="KEY_TOO_OPEN")
+            raise FailedPrecondition(
+                f"{path} can be read by others; run: chmod 600 {path}", reason="KEY_TOO_OPEN"
+            )
         return AnswerIds(path.read_bytes())
 
     def mint(self, version: str, segment: str) -> str:

@@ -1,4 +1,4 @@
-"""A room put together, and how a process of one or several rooms lives: start, ready, drain, end. It knows no domain."""
+"""A room put together, and how a process of rooms lives: start, ready, drain, end. It knows no domain."""
 
 import asyncio
 import logging
@@ -149,7 +149,9 @@ class Foundation:
         )
 
 
-def run(process: str, apps: Sequence[App], metrics: str = "", registry: CollectorRegistry | None = None) -> None:
+def run(
+    process: str, apps: Sequence[App], metrics: str = "", registry: CollectorRegistry | None = None
+) -> None:
     """Serve the rooms in this process until SIGTERM or SIGINT, then drain them."""
     if metrics and registry is not None:
         host, _, port = metrics.rpartition(":")
@@ -162,7 +164,9 @@ def run(process: str, apps: Sequence[App], metrics: str = "", registry: Collecto
 async def live(process: str, apps: Sequence[App], stop: asyncio.Event, ready: Callable[[], None]) -> None:
     """Start the rooms, say that they are ready, serve until `stop` is set, drain them."""
     served = [await _start(app) for app in apps]
-    _LOG.info("%s is ready: %s", process, ", ".join(f"{a.settings.service} on {a.settings.listen}" for a in apps))
+    _LOG.info(
+        "%s is ready: %s", process, ", ".join(f"{a.settings.service} on {a.settings.listen}" for a in apps)
+    )
     ready()
     await stop.wait()
     _LOG.info("%s drains", process)

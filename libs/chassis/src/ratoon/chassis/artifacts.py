@@ -40,7 +40,9 @@ class ArtifactStore:
         self.url = url
         self._fs, root = fsspec.core.url_to_fs(url)
         self._root = str(root).rstrip("/")
-        self._local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,))
+        self._local = "file" in (
+            self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,)
+        )
 
     def put_bytes(self, data: bytes) -> str:
         """Store these bytes; returns their digest."""
@@ -175,7 +177,12 @@ def file_digest(path: Path) -> str:
 def _relative(path: str) -> PurePosixPath:
     """A tree's path, which may only go down."""
     pure = PurePosixPath(path)
-    if pure.is_absolute() or not pure.parts or any(part in ("..", ".") for part in pure.parts) or "\\" in path:
+    if (
+        pure.is_absolute()
+        or not pure.parts
+        or any(part in ("..", ".") for part in pure.parts)
+        or "\\" in path
+    ):
         raise InvalidArgument(f"A tree may not hold the path {path!r}.", reason="BAD_TREE_PATH")
     return pure
 

@@ -5,7 +5,7 @@ Synchronous, for the service's own threads; a synchronous stub is never called o
 
 import time
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -45,7 +45,7 @@ class _Caller(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
             time.sleep(0.1 * 2**attempt)
         raise AssertionError("unreachable")
 
-    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Iterator[Any]:
+    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
         """A stream of answers."""
         try:
             yield from continuation(self._signed(details, None), request)
@@ -55,9 +55,20 @@ class _Caller(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
     def _signed(self, details: Any, deadline: float | None) -> _Details:
         carrier: dict[str, str] = {}
         inject(carrier)
-        metadata = [*(details.metadata or ()), ("authorization", f"Bearer {self._bearer()}"), *carrier.items()]
+        metadata = [
+            *(details.metadata or ()),
+            ("authorization", f"Bearer {self._bearer()}"),
+            *carrier.items(),
+        ]
         timeout = details.timeout if details.timeout is not None else deadline
-        return _Details(details.method, timeout, metadata, details.credentials, details.wait_for_ready, details.compression)
+        return _Details(
+            details.method,
+            timeout,
+            metadata,
+            details.credentials,
+            details.wait_for_ready,
+            details.compression,
+        )
 
 
 def open_channel(address: str, signer: Signer) -> grpc.Channel:

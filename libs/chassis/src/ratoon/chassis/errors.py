@@ -113,5 +113,9 @@ def described(error: BaseException) -> Description:
     """What to tell a caller of this exception; anything unknown is INTERNAL and does not leak its text."""
     code, reason = getattr(error, "code", None), getattr(error, "reason", None)
     if isinstance(code, str) and isinstance(reason, str):
-        return Description(code, reason, str(error), getattr(error, "field", ""), getattr(error, "details", {}))
-    return Description("INTERNAL", "INTERNAL", f"Internal error ({type(error).__name__}); the log has the details.")
+        return Description(
+            code, reason, str(error), getattr(error, "field", ""), getattr(error, "details", {})
+        )
+    return Description(
+        "INTERNAL", "INTERNAL", f"Internal error ({type(error).__name__}); the log has the details."
+    )

@@ -31,12 +31,13 @@ def room_metadata() -> MetaData:
 def record_of(service: str, envelope: Message) -> Record:
     """A topic's envelope message as a record: key and revision are the resource's, the type is the event's."""
     descriptor = envelope.DESCRIPTOR
-    happened = envelope.WhichOneof("event")
+    happened = descriptor.fields_by_name[str(envelope.WhichOneof("event"))].message_type
+    assert happened is not None, "an envelope's oneof holds messages"
     carrier: dict[str, str] = {}
     inject(carrier)
     return Event(
         topic=topic_of(type(envelope)),
-        type=descriptor.fields_by_name[happened].message_type.full_name,
+        type=happened.full_name,
         source=service,
         subject=envelope.name,  # type: ignore[attr-defined]
         time=datetime.now(UTC),
@@ -70,4 +71,3 @@ def open_log(settings: RoomSettings, clock: Clock) -> EventLog:
 def relay(settings: RoomSettings, database: Database, log: EventLog, clock: Clock) -> outbox.Relay:
     """What carries the room's events to the log."""
     return outbox.Relay(settings.service, database, log, clock, topics_of(settings.service))
-

@@ -121,12 +121,17 @@ class Verifier:
             issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss", ""))
             required = {"require": ["exp", "iss", "sub"]}
             claims: dict[str, Any] = jwt.decode(
-                token, self._keys[issuer], algorithms=["EdDSA"], leeway=_LEEWAY_S, options=required  # type: ignore[arg-type]
+                token,
+                self._keys[issuer],
+                algorithms=["EdDSA"],
+                leeway=_LEEWAY_S,
+                options=required,  # type: ignore[arg-type]
             )
             principal = Principal(str(claims["sub"]), Role[claims["role"]], str(claims["project"]))
         except (jwt.InvalidTokenError, KeyError):
             raise Unauthenticated(
-                "The bearer token is not valid or has expired; get a new one with POST /v1/token.", reason="BAD_TOKEN"
+                "The bearer token is not valid or has expired; get a new one with POST /v1/token.",
+                reason="BAD_TOKEN",
             ) from None
         if issuer != ISSUER_FOR_OTHERS and principal.name != issuer:
             raise Unauthenticated(f"{issuer} may not speak for {principal.name}.", reason="BAD_TOKEN")
@@ -163,11 +168,14 @@ def load_key(path: Path) -> Ed25519PrivateKey:
     """A service's private key; FailedPrecondition when it is missing or others can read it."""
     try:
         if path.stat().st_mode & 0o077:
-            raise FailedPrecondition(f"{path} can be read by others; run: chmod 600 {path}", reason="KEY_TOO_OPEN")
+            raise FailedPrecondition(
+                f"{path} can be read by others; run: chmod 600 {path}", reason="KEY_TOO_OPEN"
+            )
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except FileNotFoundError:
         raise FailedPrecondition(
-            f"The service key {path} is missing; `ratoon up` makes the keys of a new installation.", reason="KEY_MISSING"
+            f"The service key {path} is missing; `ratoon up` makes the keys of a new installation.",
+            reason="KEY_MISSING",
         ) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise FailedPrecondition(f"{path} is no Ed25519 key.", reason="KEY_UNSUITABLE")
@@ -182,7 +190,9 @@ def load_public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
         raise FailedPrecondition(
             f"The file of public keys {path} is missing; `ratoon up` makes it.", reason="KEY_MISSING"
         ) from None
-    return {service: Ed25519PublicKey.from_public_bytes(bytes.fromhex(half)) for service, half in halves.items()}
+    return {
+        service: Ed25519PublicKey.from_public_bytes(bytes.fromhex(half)) for service, half in halves.items()
+    }
 
 
 def _make_key(path: Path) -> bool:

@@ -139,7 +139,9 @@ class LocalJobs:
             return JobStatus(JobState.SUCCEEDED, _progress(folder), _read(folder / "result.json"))
         if (folder / "error.json").exists():
             error = _read(folder / "error.json")
-            return JobStatus(JobState.FAILED, _progress(folder), {}, str(error["reason"]), str(error["message"]))
+            return JobStatus(
+                JobState.FAILED, _progress(folder), {}, str(error["reason"]), str(error["message"])
+            )
         return JobStatus(JobState.LOST, _progress(folder), {}, "WORKER_LOST", _last_words(folder))
 
     def stop(self, job_id: str, grace_s: float = 10.0) -> None:

@@ -64,7 +64,9 @@ def create_common_tables_v1(op: Alembic) -> None:
     op.create_index("ix_operations_due", "operations", ["due"])
     op.create_table(
         "outbox",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True
+        ),
         sa.Column("topic", sa.String(200), nullable=False),
         sa.Column("key", sa.LargeBinary, nullable=False),
         sa.Column("value", sa.LargeBinary, nullable=False),
@@ -119,10 +121,10 @@ def create_resource_table_v1(op: Alembic, name: str) -> None:
 def _run(service: str, connection: sa.Connection, revision: str) -> str:
     scripts = _scripts(service)
 
-    def plan(at: object, _context: MigrationContext) -> object:
-        return scripts._upgrade_revs(revision, at)  # type: ignore[arg-type]
+    def plan(at: str, _context: MigrationContext) -> object:
+        return scripts._upgrade_revs(revision, at)
 
-    with EnvironmentContext(Config(), scripts, fn=plan, destination_rev=revision) as environment:  # type: ignore[no-untyped-call]
+    with EnvironmentContext(Config(), scripts, fn=plan, destination_rev=revision) as environment:
         environment.configure(connection=connection)
         environment.run_migrations()
     return MigrationContext.configure(connection).get_current_revision() or ""

@@ -48,5 +48,11 @@ def project_of(name: str) -> str:
 def uuid7() -> uuid.UUID:
     """A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, then random bits."""
     millis = time.time_ns() // 1_000_000
-    value = (millis & ((1 << 48) - 1)) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    value = (
+        (millis & ((1 << 48) - 1)) << 80
+        | 0x7 << 76
+        | secrets.randbits(12) << 64
+        | 0b10 << 62
+        | secrets.randbits(62)
+    )
     return uuid.UUID(int=value)

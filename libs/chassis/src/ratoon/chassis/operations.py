@@ -17,7 +17,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from sqlalchemy import Column, Connection, Float, Integer, MetaData, String, Table, insert, or_, select, text, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
@@ -142,7 +155,7 @@ class Operations:
         tx.connection.execute(update(t).where(t.c.name == name).values(due=now, epoch=epoch))
 
     def cancel(self, kind: type[C], name: str, ended: Callable[[C], bool]) -> C:
-        """Ask for the end of an operation: the wish is saved and looked at at once. One that has ended stays as it is."""
+        """Ask for the end of an operation: the wish is saved and looked at. One that has ended stays as it is."""
         with self._store.write() as tx:
             resource = tx.get(kind, name)
             if ended(resource) or resource.cancel_requested:
@@ -193,7 +206,9 @@ class Operations:
         t = self._table
         with self._store.database.read() as connection:
             _, now = self._time.now(connection)
-            due = connection.execute(select(t.c.due).where(t.c.lease_until <= now).order_by(t.c.due).limit(1)).scalar()
+            due = connection.execute(
+                select(t.c.due).where(t.c.lease_until <= now).order_by(t.c.due).limit(1)
+            ).scalar()
         return _SWEEP_S if due is None else min(_SWEEP_S, max(0.02, due - now))
 
     def _claim(self, limit: int) -> list[tuple[str, Claim]]:
@@ -294,10 +309,18 @@ class Operations:
         with self._store.database.write() as connection:
             _, now = self._time.now(connection)
             mine = (t.c.name == claim.name) & (t.c.fence == claim.fence)
-            connection.execute(update(t).where(mine).values(due=now + pause, lease_until=now, failures=failures))
+            connection.execute(
+                update(t).where(mine).values(due=now + pause, lease_until=now, failures=failures)
+            )
 
     def _insert(self, connection: Connection, resource: Resource, epoch: str, now: float) -> None:
-        row = {"name": resource.name, "kind": type(resource).__name__, "epoch": epoch, "due": now, "lease_until": 0.0}
+        row = {
+            "name": resource.name,
+            "kind": type(resource).__name__,
+            "epoch": epoch,
+            "due": now,
+            "lease_until": 0.0,
+        }
         connection.execute(insert(self._table).values(**row, owner="", fence=0, failures=0))
 
 
@@ -312,4 +335,6 @@ class _LeaseTime:
         """An epoch, within which times compare, and seconds in it."""
         if self._database.is_sqlite:
             return self._boot_id, self._clock.boot()
-        return "database", float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+        return "database", float(
+            connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+        )

@@ -1,4 +1,4 @@
-"""Keeps the settings table of each room's README true: `python -m ratoon.chassis.readme [--check] services/*/README.md`."""
+"""Keeps the settings tables of READMEs true: `python -m ratoon.chassis.readme [--check] services/*/README.md`."""
 
 import importlib
 import sys
@@ -13,11 +13,15 @@ def table(settings: type[RoomSettings]) -> str:
     """The Markdown table of a room's environment variables."""
     prefix = settings.model_config.get("env_prefix", "")
     rows = [
-        f"| `{prefix}{name.upper()}` | {'' if field.default in ('', {}) else f'`{field.default}`'} | {field.description} |"
+        f"| `{prefix}{name.upper()}` | {_default(field.default)} | {field.description} |"
         for name, field in settings.model_fields.items()
         if name != "service"
     ]
     return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def _default(value: object) -> str:
+    return "" if value in ("", {}) else f"`{value}`"
 
 
 def updated(readme: str, settings: type[RoomSettings]) -> str:
@@ -38,7 +42,9 @@ def main(arguments: list[str]) -> int:
             if "--check" not in arguments:
                 path.write_text(fresh)
     if stale and "--check" in arguments:
-        print(f"Stale settings tables: {', '.join(stale)}; run: python -m ratoon.chassis.readme services/*/README.md")
+        print(
+            f"Stale settings tables: {', '.join(stale)}; run: python -m ratoon.chassis.readme services/*/README.md"
+        )
         return 1
     return 0
 

@@ -1,5 +1,7 @@
 """gRPC errors on the wire: our errors to google.rpc.Status with ErrorInfo, and back. It knows no service."""
 
+from typing import cast
+
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
@@ -10,7 +12,9 @@ from ratoon.chassis.errors import Description, RatoonError
 
 DOMAIN = "ratoon"
 _BY_CODE: dict[str, type[RatoonError]] = {
-    kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, RatoonError)
+    kind.code: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, RatoonError)
 }
 
 
@@ -26,16 +30,19 @@ def status_of(told: Description) -> status_pb2.Status:
 
 def error_of(failed: grpc.RpcError) -> RatoonError:
     """The error that another service told us."""
-    code = failed.code() if isinstance(failed, grpc.Call) else grpc.StatusCode.UNKNOWN
-    kind = _BY_CODE.get(code.name, errors.Unavailable if code is grpc.StatusCode.DEADLINE_EXCEEDED else RatoonError)
-    message = (failed.details() if isinstance(failed, grpc.Call) else "") or str(failed)
+    call = cast(grpc.Call, failed)
+    code = call.code()
+    kind = _BY_CODE.get(
+        code.name, errors.Unavailable if code is grpc.StatusCode.DEADLINE_EXCEEDED else RatoonError
+    )
     info, field = error_details_pb2.ErrorInfo(), ""
-    status = rpc_status.from_call(failed) if isinstance(failed, grpc.Call) else None
-    for detail in status.details if status else ():
+    status = rpc_status.from_call(call)
+    for detail in status.details if status is not None else ():
         detail.Unpack(info)
         request = error_details_pb2.BadRequest()
         if detail.Unpack(request):
             field = request.field_violations[0].field
+    message = call.details() or str(failed)
     return kind(message, reason=info.reason or code.name, field=field, **dict(info.metadata))
 
 

@@ -48,7 +48,7 @@ class Threads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-class CallInterceptor(aio.ServerInterceptor):  # type: ignore[misc]
+class CallInterceptor(aio.ServerInterceptor):
     """What happens around every call."""
 
     def __init__(self, verifier: Verifier, tracer: Tracer, metrics: RpcMetrics) -> None:
@@ -63,12 +63,21 @@ class CallInterceptor(aio.ServerInterceptor):  # type: ignore[misc]
             return None
         method: str = details.method
         metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
-        kinds = {"request_deserializer": handler.request_deserializer, "response_serializer": handler.response_serializer}
+        kinds = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
         if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(self._unary(method, metadata, handler.unary_unary), **kinds)
+            return grpc.unary_unary_rpc_method_handler(
+                self._unary(method, metadata, handler.unary_unary), **kinds
+            )
         if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(self._stream(method, metadata, handler.unary_stream), **kinds)
-        return grpc.stream_stream_rpc_method_handler(self._duplex(method, metadata, handler.stream_stream), **kinds)
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(method, metadata, handler.unary_stream), **kinds
+            )
+        return grpc.stream_stream_rpc_method_handler(
+            self._duplex(method, metadata, handler.stream_stream), **kinds
+        )
 
     def _unary(self, method: str, metadata: dict[str, str], serve: Any) -> Any:
         async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
@@ -148,7 +157,9 @@ def _check_project(principal: Principal, request: Any) -> None:
         return
     named = [value for field, value in request.ListFields() if field.name in ("name", "parent")]
     named += [
-        value.name for field, value in request.ListFields() if field.message_type and hasattr(value, "name") and value.name
+        value.name
+        for field, value in request.ListFields()
+        if field.message_type and hasattr(value, "name") and value.name
     ]
     if not named or not all(principal.may_touch(name) for name in named):
         raise PermissionDenied(

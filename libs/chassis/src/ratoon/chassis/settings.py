@@ -22,15 +22,29 @@ class RoomSettings(BaseSettings):
 
     service: str = Field(description="The room's name; not for you to change.")
     state: Path = Field(Path(".ratoon"), description="The folder that holds all state of this installation.")
-    database_url: str = Field("", description="SQLAlchemy URL of the room's database; empty: SQLite in the state folder.")
-    artifacts_url: str = Field("", description="fsspec URL of the artifact store; empty: a folder in the state folder.")
-    events: str = Field("", description="The event log: `kafka://host:port` or empty for the embedded one in the state folder.")
-    listen: str = Field("", description="Where gRPC listens: `unix:///…` or `host:port`; empty: a socket in the state folder.")
-    peers: dict[str, str] = Field(
-        {}, description="JSON of service name to gRPC address; services not named are found in the state folder."
+    database_url: str = Field(
+        "", description="SQLAlchemy URL of the room's database; empty: SQLite in the state folder."
     )
-    keys: Path = Field(Path(), description="The folder of service keys and `public.json`; empty: in the state folder.")
-    metrics: str = Field("", description="`host:port` where Prometheus metrics are served; empty: nowhere of its own.")
+    artifacts_url: str = Field(
+        "", description="fsspec URL of the artifact store; empty: a folder in the state folder."
+    )
+    events: str = Field(
+        "",
+        description="The event log: `kafka://host:port` or empty for the embedded one in the state folder.",
+    )
+    listen: str = Field(
+        "", description="Where gRPC listens: `unix:///…` or `host:port`; empty: a socket in the state folder."
+    )
+    peers: dict[str, str] = Field(
+        {},
+        description="JSON of service name to gRPC address; services not named are found in the state folder.",
+    )
+    keys: Path = Field(
+        Path(), description="The folder of service keys and `public.json`; empty: in the state folder."
+    )
+    metrics: str = Field(
+        "", description="`host:port` where Prometheus metrics are served; empty: nowhere of its own."
+    )
     otlp: str = Field("", description="OTLP/HTTP endpoint that traces are sent to; empty: none.")
 
     @model_validator(mode="before")
@@ -75,7 +89,7 @@ def run_folder(state: Path) -> Path:
     if len(str(folder)) <= _LONGEST_SOCKET_PATH - 20:
         return folder
     mark = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    return Path("/tmp") / f"ratoon-{os.getuid()}-{mark}"  # noqa: S108 -- made 0700 and checked by whoever listens
+    return Path("/tmp") / f"ratoon-{os.getuid()}-{mark}"
 
 
 def socket_address(state: Path, service: str) -> str:

@@ -137,7 +137,10 @@ class Transaction:
             "body": adapter.dump_json(resource).decode(),
         }
         if self.find(type(resource), resource.name) is not None:
-            raise AlreadyExists(f"{resource.name} exists already; choose another id.", reason=f"{_upper(type(resource))}_EXISTS")
+            raise AlreadyExists(
+                f"{resource.name} exists already; choose another id.",
+                reason=f"{_upper(type(resource))}_EXISTS",
+            )
         try:
             self.connection.execute(insert(table).values(values))
         except IntegrityError:
@@ -147,7 +150,9 @@ class Transaction:
     def save(self, resource: T) -> T:
         """Replace a resource whose revision is still the stored one; Aborted when somebody else was first."""
         table, adapter = self._store._kinds[type(resource)]
-        saved = replace(cast(Any, resource), revision=resource.revision + 1, update_time=self._store._clock.now())
+        saved = replace(
+            cast(Any, resource), revision=resource.revision + 1, update_time=self._store._clock.now()
+        )
         changed = self.connection.execute(
             update(table)
             .where(table.c.name == resource.name, table.c.revision == resource.revision)
@@ -161,7 +166,12 @@ class Transaction:
         """The resources of a parent, oldest first; `-` as an id in the parent matches none: listings are exact."""
         table, adapter = self._store._kinds[kind]
         listing, limit = f"{table.name}:{parent}", page_size(size)
-        query = select(table).where(table.c.parent == parent).order_by(table.c.create_time, table.c.name).limit(limit + 1)
+        query = (
+            select(table)
+            .where(table.c.parent == parent)
+            .order_by(table.c.create_time, table.c.name)
+            .limit(limit + 1)
+        )
         if position := self._store._tokens.open(listing, token):
             time, name = position
             query = query.where(
@@ -176,7 +186,9 @@ class Transaction:
     def all(self, kind: type[T], parent: str) -> list[T]:
         """Every resource of a parent, oldest first; for collections that stay small."""
         table, adapter = self._store._kinds[kind]
-        query = select(table.c.body).where(table.c.parent == parent).order_by(table.c.create_time, table.c.name)
+        query = (
+            select(table.c.body).where(table.c.parent == parent).order_by(table.c.create_time, table.c.name)
+        )
         return [cast(T, adapter.validate_json(row.body)) for row in self.connection.execute(query)]
 
     def publish(self, event: object, source: Resource) -> None:

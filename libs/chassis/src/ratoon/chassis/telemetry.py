@@ -27,9 +27,13 @@ class RpcMetrics:
 
 def tracer(process: str, otlp: str = "") -> tuple[Tracer, TracerProvider]:
     """A tracer of this process that sends its spans to an OTLP/HTTP endpoint, or nowhere when that is empty."""
-    provider = TracerProvider(resource=Resource.create({"service.name": process, "service.namespace": "ratoon"}))
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": process, "service.namespace": "ratoon"})
+    )
     if otlp:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{otlp.rstrip('/')}/v1/traces")))
+        provider.add_span_processor(
+            BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{otlp.rstrip('/')}/v1/traces"))
+        )
     return provider.get_tracer("ratoon"), provider

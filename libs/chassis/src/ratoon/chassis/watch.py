@@ -37,11 +37,17 @@ class Changes:
 
 
 async def watch(
-    store: Store, changes: Changes, threads: Threads, kind: type[T], name: str, revision: int, ended: Callable[[T], bool]
+    store: Store,
+    changes: Changes,
+    threads: Threads,
+    kind: type[T],
+    name: str,
+    revision: int,
+    ended: Callable[[T], bool],
 ) -> AsyncIterator[T]:
     """Each state newer than `revision`, the current one first; ends after a state that is `ended`.
 
-    States between two looks are skipped: what comes is always the newest, so no revision is ever too old to resume from.
+    States between two looks are skipped: what comes is always the newest, so no revision is too old to resume from.
     """
     while True:
         resource = await threads(_read, store, kind, name)

@@ -34,7 +34,9 @@ class Answer:
 class Client:
     """One caller. `url` and `api_key` default to RATOON_URL and RATOON_API_KEY, then to the installation in `state`."""
 
-    def __init__(self, url: str = "", api_key: str = "", state: Path = Path(".ratoon"), timeout_s: float = 60.0) -> None:
+    def __init__(
+        self, url: str = "", api_key: str = "", state: Path = Path(".ratoon"), timeout_s: float = 60.0
+    ) -> None:
         self.url = (url or os.environ.get("RATOON_URL") or _installed_url(state)).rstrip("/")
         self.api_key = api_key or os.environ.get("RATOON_API_KEY") or _operator_key(state)
         headers = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
@@ -77,11 +79,11 @@ class Client:
 
     def watch(self, name: str) -> Iterator[JSON]:
         """A resource's state, then each newer one, until it has ended; a broken stream is resumed."""
-        revision, failures = "", 0
+        seen, failures = "", 0
         while True:
             try:
-                for revision, state in self._events(name, revision):
-                    failures = 0
+                for event_id, state in self._events(name, seen):
+                    seen, failures = event_id, 0
                     yield state
                 return
             except (httpx.TransportError, Unreachable) as broken:
@@ -125,17 +127,23 @@ class Client:
         response = self._send("POST", "/v1/chat/completions", json=body)
         said = response.json()
         answer_id = response.headers.get("x-ratoon-answer-id", said["id"])
-        return Answer(said["choices"][0]["message"]["content"] or "", answer_id, response.headers["x-ratoon-model"])
+        return Answer(
+            said["choices"][0]["message"]["content"] or "", answer_id, response.headers["x-ratoon-model"]
+        )
 
     def feedback(
         self, answer_id: str, *, thumb: str = "", rating: int = 0, correction: str = "", comment: str = ""
     ) -> JSON:
-        """Say what an answer was worth: thumb `up` or `down`, rating 1 to 5, the right answer. Kept when this returns."""
+        """Say what an answer was worth: thumb `up` or `down`, rating 1 to 5, correction. Kept when this returns."""
         given = {"thumb": thumb, "rating": rating, "correction": correction, "comment": comment}
         return self._call("POST", "feedback", {"id": answer_id, **{k: v for k, v in given.items() if v}})
 
     def _call(
-        self, method: str, name: str, body: Mapping[str, object] | None = None, query: Mapping[str, object] | None = None
+        self,
+        method: str,
+        name: str,
+        body: Mapping[str, object] | None = None,
+        query: Mapping[str, object] | None = None,
     ) -> JSON:
         params = {key: str(value) for key, value in (query or {}).items() if value not in ("", None)}
         response = self._send(method, f"/v1/{name}", json=None if method == "GET" else body, params=params)
@@ -146,7 +154,9 @@ class Client:
         try:
             response = self._http.request(method, path, **options)
         except httpx.TransportError as broken:
-            raise Unreachable(f"Nothing answers at {self.url} ({broken}). Is Ratoon up? Try: ratoon up") from broken
+            raise Unreachable(
+                f"Nothing answers at {self.url} ({broken}). Is Ratoon up? Try: ratoon up"
+            ) from broken
         if response.is_error:
             raise _api_error(response)
         return response
@@ -154,7 +164,9 @@ class Client:
     def _events(self, name: str, last_id: str) -> Iterator[tuple[str, JSON]]:
         """The server-sent events of a Watch: id and state."""
         headers = {"accept": "text/event-stream", **({"last-event-id": last_id} if last_id else {})}
-        with self._http.stream("GET", f"/v1/{name}:watch", headers=headers, timeout=httpx.Timeout(30, read=None)) as stream:
+        with self._http.stream(
+            "GET", f"/v1/{name}:watch", headers=headers, timeout=httpx.Timeout(30, read=None)
+        ) as stream:
             if stream.is_error:
                 stream.read()
                 raise _api_error(stream)
@@ -191,7 +203,9 @@ def id_field(collection: str) -> str:
 def _state(data: str) -> JSON:
     value: JSON = json.loads(data)
     if "status" in value and "title" in value:
-        raise ApiError(int(value["status"]), str(value.get("reason", "")), str(value.get("detail", value["title"])))
+        raise ApiError(
+            int(value["status"]), str(value.get("reason", "")), str(value.get("detail", value["title"]))
+        )
     return value
 
 

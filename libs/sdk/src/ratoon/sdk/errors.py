@@ -1,9 +1,9 @@
 """What can go wrong for a caller.
 
-    RatoonSdkError
-    ├── Unreachable       nobody answers at the address
-    ├── ApiError          the platform refused: HTTP status, reason, sentence
-    └── OperationFailed   long work ended in another state than hoped for
+RatoonSdkError
+├── Unreachable       nobody answers at the address
+├── ApiError          the platform refused: HTTP status, reason, sentence
+└── OperationFailed   long work ended in another state than hoped for
 """
 
 from typing import Any

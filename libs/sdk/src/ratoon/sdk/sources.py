@@ -1,4 +1,4 @@
-"""Data of one's own as a source: a folder becomes an archive, the format is told from the name, the blob is uploaded."""
+"""Data of one's own as a source: a folder becomes an archive, the format follows from the name."""
 
 import io
 import tarfile
@@ -32,7 +32,9 @@ def create_source(
     chosen = _format(path) if format == "auto" else format
     if chosen not in FORMATS:
         raise RatoonSdkError(f"The format {format!r} is none of {', '.join(FORMATS)}.")
-    folders = {each.name: each.name for each in sorted(path.iterdir()) if each.is_dir()} if path.is_dir() else {}
+    folders = (
+        {each.name: each.name for each in sorted(path.iterdir()) if each.is_dir()} if path.is_dir() else {}
+    )
     digest = client.upload(archive(path) if path.is_dir() else path)
     body = {
         "displayName": path.name,
@@ -69,4 +71,6 @@ def _format(path: Path) -> str:
         return "text-archive"
     if path.suffix in _BY_SUFFIX:
         return _BY_SUFFIX[path.suffix]
-    raise RatoonSdkError(f"The format of {path.name} is not clear from its name; say --format with {', '.join(FORMATS)}.")
+    raise RatoonSdkError(
+        f"The format of {path.name} is not clear from its name; say --format with {', '.join(FORMATS)}."
+    )

@@ -12,7 +12,9 @@ WORKER = "ratoon_registry.worker"
 class JobVerification:
     """Starts and observes the worker that reloads, records and signs."""
 
-    def __init__(self, jobs: LocalJobs, artifacts_url: str, signing_key: Path, warm: Path, golden_count: int) -> None:
+    def __init__(
+        self, jobs: LocalJobs, artifacts_url: str, signing_key: Path, warm: Path, golden_count: int
+    ) -> None:
         self._jobs, self._artifacts_url, self._signing_key = jobs, artifacts_url, signing_key
         self._warm, self._golden_count = warm, golden_count
 
@@ -46,6 +48,10 @@ class JobVerification:
 
 
 def _observation(status: JobStatus) -> Observation:
-    verified = Verified(**{key: status.result[key] for key in Verified.__dataclass_fields__}) if status.result else None
+    verified = (
+        Verified(**{key: status.result[key] for key in Verified.__dataclass_fields__})
+        if status.result
+        else None
+    )
     progress = Progress(status.progress.fraction, status.progress.message)
     return Observation(Phase(status.state.value), progress, verified, status.reason, status.message)

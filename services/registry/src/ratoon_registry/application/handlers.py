@@ -41,10 +41,14 @@ def list_models(parent: str, size: int, token: str, store: Store) -> Page[Model]
         return tx.page(Model, f"{parent}", size, token)
 
 
-def create_version(command: CreateVersion, store: Store, operations: Operations, clock: Clock) -> ModelVersion:
+def create_version(
+    command: CreateVersion, store: Store, operations: Operations, clock: Clock
+) -> ModelVersion:
     """Register an artifact; from the commit on it is verified."""
     if not command.artifact_digest:
-        raise InvalidArgument("artifact_digest is missing.", reason="ARTIFACT_MISSING", field="artifact_digest")
+        raise InvalidArgument(
+            "artifact_digest is missing.", reason="ARTIFACT_MISSING", field="artifact_digest"
+        )
     now = clock.now()
     with store.write() as tx:
         tx.get(Model, command.parent)
@@ -87,7 +91,9 @@ def set_alias(command: SetAlias, store: Store, clock: Clock) -> Alias:
     """Move an alias, and keep the move in its history."""
     model, alias_id = parent_of(command.name), matched(command.name, ALIAS)[2]
     if alias_id == PRODUCTION and not command.by_serving:
-        raise AliasReserved("The alias production records what serves: start a rollout, which moves it at its end.")
+        raise AliasReserved(
+            "The alias production records what serves: start a rollout, which moves it at its end."
+        )
     now = clock.now()
     with store.write() as tx:
         _check_takes_alias(tx, model, command.version)

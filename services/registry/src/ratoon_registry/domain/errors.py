@@ -1,10 +1,10 @@
 """What can be wrong, in the registry's own words.
 
-    RegistryError
-    ├── BadVersionId        the id is not v<major>.<minor>
-    ├── VersionNotReady     only READY versions take an alias
-    ├── AliasReserved       `production` is moved by serving alone
-    └── ParentMismatch      a lineage that names a version of another model
+RegistryError
+├── BadVersionId        the id is not v<major>.<minor>
+├── VersionNotReady     only READY versions take an alias
+├── AliasReserved       `production` is moved by serving alone
+└── ParentMismatch      a lineage that names a version of another model
 """
 
 

@@ -72,4 +72,6 @@ def next_version_id(existing: list[VersionId], continues: VersionId | None) -> V
     """The next free id: the next minor of the version that this one continues, else the next major."""
     if continues is None:
         return VersionId(max((v.major for v in existing), default=0) + 1, 0)
-    return VersionId(continues.major, max(v.minor for v in [*existing, continues] if v.major == continues.major) + 1)
+    return VersionId(
+        continues.major, max(v.minor for v in [*existing, continues] if v.major == continues.major) + 1
+    )

@@ -1,8 +1,8 @@
 """A model version's way from an artifact to something that counts: verified, recorded, signed.
 
-    QUEUED → VERIFYING → READY
-                       ↘ FAILED
-    QUEUED, VERIFYING → CANCELLING → CANCELLED
+QUEUED → VERIFYING → READY
+                   ↘ FAILED
+QUEUED, VERIFYING → CANCELLING → CANCELLED
 """
 
 from dataclasses import dataclass, field, replace

@@ -22,7 +22,9 @@ Context = Any
 class RegistryServicer(RegistryServiceServicer):
     """Answers `ratoon.registry.v1.RegistryService`."""
 
-    def __init__(self, store: Store, operations: Operations, changes: Changes, threads: Threads, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, operations: Operations, changes: Changes, threads: Threads, clock: Clock
+    ) -> None:
         self._store, self._operations, self._changes = store, operations, changes
         self._threads, self._clock = threads, clock
 
@@ -72,7 +74,13 @@ class RegistryServicer(RegistryServiceServicer):
     ) -> AsyncIterator[model_version_pb2.ModelVersion]:
         """A version's state, then each newer one, until it has ended."""
         states = watch(
-            self._store, self._changes, self._threads, ModelVersion, request.name, request.revision, lambda v: v.state.ended
+            self._store,
+            self._changes,
+            self._threads,
+            ModelVersion,
+            request.name,
+            request.revision,
+            lambda v: v.state.ended,
         )
         async for value in states:
             yield mapping.version(value)

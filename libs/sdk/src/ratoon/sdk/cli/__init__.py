@@ -11,7 +11,9 @@ from ratoon.sdk.cli.output import Output, errors, explain
 from ratoon.sdk.errors import OperationFailed, RatoonSdkError
 
 app = typer.Typer(
-    help="Ratoon keeps a language model fit for its job.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Ratoon keeps a language model fit for its job.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 _SESSION = Session()
 
@@ -19,7 +21,9 @@ _SESSION = Session()
 @app.callback()
 def _root(
     context: typer.Context,
-    project: Annotated[str, typer.Option("--project", "-p", envvar="RATOON_PROJECT", help="Project to work in.")] = "",
+    project: Annotated[
+        str, typer.Option("--project", "-p", envvar="RATOON_PROJECT", help="Project to work in.")
+    ] = "",
     url: Annotated[str, typer.Option(envvar="RATOON_URL", help="Address of the HTTP API.")] = "",
     api_key: Annotated[str, typer.Option(envvar="RATOON_API_KEY", help="API key.", show_default=False)] = "",
     output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,

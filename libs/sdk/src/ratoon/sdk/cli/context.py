@@ -26,7 +26,9 @@ class Session:
     def parent(self) -> str:
         """`projects/{project}`; a sentence when no project was chosen."""
         if not self.project:
-            raise typer.BadParameter("Choose a project: --project NAME before the command, or RATOON_PROJECT.")
+            raise typer.BadParameter(
+                "Choose a project: --project NAME before the command, or RATOON_PROJECT."
+            )
         return f"projects/{self.project}"
 
     def name(self, given: str, collection: str) -> str:

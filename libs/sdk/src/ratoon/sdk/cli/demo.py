@@ -9,7 +9,9 @@ from ratoon.sdk.cli.local import State
 
 
 def demo(
-    data: Annotated[Path, typer.Option(help="Folder with the mail corpus (make data).")] = Path(".data/spam-assassin"),
+    data: Annotated[Path, typer.Option(help="Folder with the mail corpus (make data).")] = Path(
+        ".data/spam-assassin"
+    ),
     project: Annotated[str, typer.Option(help="Project to make; default: a new one.")] = "",
     port: Annotated[int, typer.Option(help="Port of the HTTP API when Ratoon is not up yet.")] = 8080,
     slice: Annotated[float, typer.Option(help="Share of the mails to use; below 1 for a quick look.")] = 1.0,

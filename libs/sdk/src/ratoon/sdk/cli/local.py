@@ -1,11 +1,14 @@
 """`ratoon up`, `down`, `status`, `logs`, `migrate`: the installation on this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ratoon.sdk.cli.output import Output, say, show_rows
+
+if TYPE_CHECKING:
+    from ratoon.sdk.local.installation import Installation
 
 State = Annotated[Path | None, typer.Option("--state", help="State folder (RATOON_STATE, or .ratoon here).")]
 Format = Annotated[Output, typer.Option("--output", "-o", help="table or json.")]
@@ -30,7 +33,9 @@ def up(
 
 
 def down(
-    keep_workers: Annotated[bool, typer.Option("--keep-workers", help="Leave engines and training running.")] = False,
+    keep_workers: Annotated[
+        bool, typer.Option("--keep-workers", help="Leave engines and training running.")
+    ] = False,
     state: State = None,
 ) -> None:
     """Stop Ratoon: requests in flight end first."""
@@ -51,7 +56,7 @@ def status(state: State = None, output: Format = Output.TABLE) -> None:
         raise typer.Exit(1)
 
 
-def _status_rows(installation: "Installation") -> tuple[list[dict[str, object]], bool]:  # noqa: F821
+def _status_rows(installation: "Installation") -> tuple[list[dict[str, object]], bool]:
     from ratoon.sdk.local.processes import CONTROL
 
     rows: list[dict[str, object]] = []
@@ -63,7 +68,9 @@ def _status_rows(installation: "Installation") -> tuple[list[dict[str, object]],
         rows.append(_row(each.name, each.mark.pid, state, each.resident_bytes))
     dead = set(installation.processes.names()) - {each.name for each in running}
     rows += [{"name": name, "pid": "", "state": "stopped", "memoryMiB": ""} for name in sorted(dead)]
-    rows += [_row(each.name, each.mark.pid, "running", each.resident_bytes) for each in installation.workers()]
+    rows += [
+        _row(each.name, each.mark.pid, "running", each.resident_bytes) for each in installation.workers()
+    ]
     return rows, bool(running) and all(row["state"] in ("ready", "running") for row in rows)
 
 
@@ -72,7 +79,9 @@ def _row(name: str, pid: int, state: str, resident: int) -> dict[str, object]:
 
 
 def logs(
-    process: Annotated[str, typer.Argument(help="control, gateway, or a service of an isolated installation.")] = "",
+    process: Annotated[
+        str, typer.Argument(help="control, gateway, or a service of an isolated installation.")
+    ] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
     state: State = None,
 ) -> None:
@@ -85,7 +94,9 @@ def logs(
         raise typer.BadParameter(f"Name one of {', '.join(names)} to follow.")
     for name in names:
         if not processes.log(name).exists():
-            raise typer.BadParameter(f"There is no log of {name!r}; there are: {', '.join(processes.names())}.")
+            raise typer.BadParameter(
+                f"There is no log of {name!r}; there are: {', '.join(processes.names())}."
+            )
         for line in log_lines(processes.log(name), follow):
             print(f"{name}: {line}" if len(names) > 1 else line)
 

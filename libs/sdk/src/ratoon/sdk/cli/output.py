@@ -67,7 +67,8 @@ def _follow_lines(client: Client, name: str, output: Output) -> JSON:
     told: list[str] = []
 
     def tell(state: JSON) -> None:
-        line = f"{state.get('state', '').removeprefix('STATE_').lower()}: {state.get('progress', {}).get('message', '')}"
+        said = state.get("progress", {}).get("message", "")
+        line = f"{state.get('state', '').removeprefix('STATE_').lower()}: {said}"
         if output is Output.TABLE and line not in told[-1:]:
             told.append(line)
             say(line)
@@ -77,7 +78,12 @@ def _follow_lines(client: Client, name: str, output: Output) -> JSON:
 
 @contextmanager
 def _bar(name: str) -> Iterator[tuple[Progress, Any]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[said]}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=errors, transient=True) as bar:
         yield bar, bar.add_task(name.rsplit("/", 2)[-1], total=1.0, said="")
 

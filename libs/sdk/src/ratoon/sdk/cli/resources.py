@@ -68,7 +68,9 @@ def create_project(
     project: Annotated[str, typer.Argument(help="Its id: lower case letters, digits and dashes.")],
     labels: Annotated[str, typer.Option(help="The words the model answers with, by comma.")],
     instructions: Annotated[str, typer.Option(help="What annotators are told.")] = "",
-    settings: Annotated[Path | None, typer.Option(help="JSON file with further fields (gate, training, …).")] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="JSON file with further fields (gate, training, …).")
+    ] = None,
 ) -> None:
     """Begin a project with its dataset, model and deployment, all of the same name."""
     chosen = session(context)
@@ -97,8 +99,15 @@ datasets = group("datasets", ["name", "displayName", "createTime"], "Sources, ve
 @datasets.command("import")
 def import_source(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A folder of texts (sub-folders are labels), a mail archive, JSONL, CSV or Parquet.")],
-    format: Annotated[str, typer.Option(help="auto, mail-archive, mbox, text-archive, jsonl, csv or parquet.")] = "auto",
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder of texts (sub-folders are labels), a mail archive, JSONL, CSV or Parquet."
+        ),
+    ],
+    format: Annotated[
+        str, typer.Option(help="auto, mail-archive, mbox, text-archive, jsonl, csv or parquet.")
+    ] = "auto",
     license: Annotated[str, typer.Option(help="SPDX identifier of the data's licence.")] = "",
     text: Annotated[str, typer.Option(help="Column of the text.")] = "",
     label: Annotated[str, typer.Option(help="Column of the label.")] = "",
@@ -124,7 +133,9 @@ def list_records(context: typer.Context, version: str, limit: int = 20) -> None:
     """Show records of a version (its full name) with their text."""
     chosen = session(context)
     page = chosen.client.get(f"{version}/records", pageSize=limit)
-    show_rows(page.get("records", []), ["recordId", "sourceLabel", "language", "chars", "text"], chosen.output)
+    show_rows(
+        page.get("records", []), ["recordId", "sourceLabel", "language", "chars", "text"], chosen.output
+    )
 
 
 @datasets.command("profile")
@@ -144,11 +155,16 @@ splits = group(
 def list_readings(context: typer.Context, split: str) -> None:
     """Show who read the sealed test part of a split (its full name)."""
     chosen = session(context)
-    show_rows(chosen.client.list(f"{split}/readings"), ["readTime", "part", "reader", "purpose"], chosen.output)
+    show_rows(
+        chosen.client.list(f"{split}/readings"), ["readTime", "part", "reader", "purpose"], chosen.output
+    )
 
 
 labels = group(
-    "labelSets", ["name", "state", "classCounts", "conflictCount", "createTime"], "Label sets and tasks.", long_work=True
+    "labelSets",
+    ["name", "state", "classCounts", "conflictCount", "createTime"],
+    "Label sets and tasks.",
+    long_work=True,
 )
 
 
@@ -171,7 +187,9 @@ runs = group(
     "trainingRuns", ["name", "state", "progress.message", "createTime"], "Training runs.", long_work=True
 )
 evaluations = group(
-    "evaluationRuns", ["name", "state", "verdict.passed", "verdict.summary", "createTime"], "Evaluation runs and gates.",
+    "evaluationRuns",
+    ["name", "state", "verdict.passed", "verdict.summary", "createTime"],
+    "Evaluation runs and gates.",
     long_work=True,
 )  # fmt: skip
 
@@ -236,11 +254,17 @@ def watch_rollout(context: typer.Context, name: str) -> None:
 
 @rollouts.command("create")
 def create_rollout(
-    context: typer.Context, version: str, deployment: Annotated[str, typer.Option(help="Default: the project's.")] = ""
+    context: typer.Context,
+    version: str,
+    deployment: Annotated[str, typer.Option(help="Default: the project's.")] = "",
 ) -> None:
     """Roll a model version (its full name, or v1.0) out."""
     chosen = session(context)
-    to = version if version.startswith("projects/") else f"{chosen.parent()}/models/{chosen.project}/versions/{version}"
+    to = (
+        version
+        if version.startswith("projects/")
+        else f"{chosen.parent()}/models/{chosen.project}/versions/{version}"
+    )
     parent = chosen.name(deployment or chosen.project, "deployments")
     rollout = chosen.client.create(f"{parent}/rollouts", {"toVersion": to})
     follow(chosen.client, rollout["name"], chosen.output)
@@ -271,7 +295,10 @@ def give_feedback(
 
 
 pipelines = group(
-    "pipelineRuns", ["name", "state", "trigger", "triggerReason", "createTime"], "Turns of the loop.", long_work=True
+    "pipelineRuns",
+    ["name", "state", "trigger", "triggerReason", "createTime"],
+    "Turns of the loop.",
+    long_work=True,
 )
 
 
@@ -290,7 +317,9 @@ def run_pipeline(
     follow(chosen.client, run["name"], chosen.output)
 
 
-policies = group("policies", ["name", "paused", "dryRun", "lastDecision", "lastDecisionTime"], "When retraining starts.")
+policies = group(
+    "policies", ["name", "paused", "dryRun", "lastDecision", "lastDecisionTime"], "When retraining starts."
+)
 
 
 @policies.command("create")
@@ -298,7 +327,9 @@ def create_policy(
     context: typer.Context,
     policy: str = "default",
     settings: Annotated[Path | None, typer.Option(help="JSON file with fields of the policy.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would have started, and why.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would have started, and why.")
+    ] = False,
 ) -> None:
     """Let retraining start by itself."""
     chosen = session(context)
@@ -318,7 +349,9 @@ def pause_policy(context: typer.Context, policy: str = "default", resume: bool =
 def ask(
     context: typer.Context,
     text: Annotated[str, typer.Argument(help="What to ask; `-` reads standard input.")],
-    model: Annotated[str, typer.Option(help="Deployment, or deployment@version; default: the project's.")] = "",
+    model: Annotated[
+        str, typer.Option(help="Deployment, or deployment@version; default: the project's.")
+    ] = "",
     max_tokens: int = 8,
 ) -> None:
     """Ask the model that serves, and print the answer, its version and its id."""

@@ -1,4 +1,4 @@
-"""The mail corpus cut for the demo: what trains, what is kept for the control, what arrives later. Always the same cut."""
+"""The mail corpus cut for the demo: what trains, what is kept for the control, what arrives later."""
 
 import hashlib
 from dataclasses import dataclass

@@ -14,6 +14,7 @@ from ratoon.sdk.demo import report, steps
 from ratoon.sdk.demo.mails import read_corpus
 from ratoon.sdk.demo.measure import Measured
 from ratoon.sdk.demo.steps import Demo
+from ratoon.sdk.demo.traffic import Message
 from ratoon.sdk.errors import RatoonSdkError
 from ratoon.sdk.local.installation import Installation
 
@@ -38,7 +39,12 @@ class Teller:
             return
         width = shutil.get_terminal_size().columns - 1
         end = "" if fleeting else "\n"
-        print(f"{chr(13)}{text[:width]:<{width}}" if fleeting or self._open else text, end=end, file=sys.stderr, flush=True)
+        print(
+            f"{chr(13)}{text[:width]:<{width}}" if fleeting or self._open else text,
+            end=end,
+            file=sys.stderr,
+            flush=True,
+        )
         self._open = fleeting
 
 
@@ -68,14 +74,16 @@ def _demo(state: Path, data: Path, project: str, share: float, measured: Measure
     client = Client(state=state)
     corpus = read_corpus(data, share)
     name = project or _free_project(client)
-    counts = f"{len(corpus.training)} to train on, {len(corpus.kept)} kept, {len(corpus.arriving)} to arrive later"
+    counts = (
+        f"{len(corpus.training)} to train on, {len(corpus.kept)} kept, {len(corpus.arriving)} to arrive later"
+    )
     say(f"Project {name}: mails {counts}")
     return Demo(client, name, corpus, measured, say)
 
 
 def _loop(demo: Demo) -> str:
     """Every step in turn; what went wrong, or nothing."""
-    messages: dict[str, list[steps.Message]] = {}
+    messages: dict[str, list[Message]] = {}
 
     def prepare() -> None:
         messages["kept"] = steps.messages_of(demo, "kept-mails", demo.corpus.kept)
@@ -85,7 +93,10 @@ def _loop(demo: Demo) -> str:
         ("create the project", lambda: steps.create_project(demo)),
         ("first version: mail to served v1.0", lambda: steps.first_version(demo)),
         ("decode the mails that will arrive", prepare),
-        ("control: the same traffic as before", lambda: steps.control(demo, messages["kept"], len(messages["arriving"]))),
+        (
+            "control: the same traffic as before",
+            lambda: steps.control(demo, messages["kept"], len(messages["arriving"])),
+        ),
         ("traffic of a new kind, with feedback", lambda: steps.traffic(demo, messages["arriving"])),
         ("drift seen, v1.1 trained and passed", lambda: steps.second_version(demo)),
         ("switch to v1.1 with streams open", lambda: steps.switch(demo)),
@@ -115,10 +126,17 @@ def _check_machine(state: Path) -> None:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     free = shutil.disk_usage(state).free
     if free < _DISK_BYTES:
-        raise RatoonSdkError(f"{state} has {free / 2**30:.1f} GiB free; the demo needs 3 GiB. Free some, or use --state.")
-    available = next(int(line.split()[1]) << 10 for line in Path("/proc/meminfo").open() if line.startswith("MemAvailable"))
+        raise RatoonSdkError(
+            f"{state} has {free / 2**30:.1f} GiB free; the demo needs 3 GiB. Free some, or use --state."
+        )
+    available = _available_memory()
     if available < _MEMORY_BYTES:
         raise RatoonSdkError(
             f"{available / 2**30:.1f} GiB of memory are available; the demo needs 8 GiB (two engines, training). "
             "Close other programs and try again."
         )
+
+
+def _available_memory() -> int:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))

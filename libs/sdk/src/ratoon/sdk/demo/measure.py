@@ -41,7 +41,9 @@ class Measured:
 
     def note(self, what: str, because: str = "", at: str = "") -> None:
         """Something happened, now or at a time that the platform gave."""
-        self.timeline.append(Moment(at or datetime.now(UTC).isoformat(timespec="milliseconds"), what, because))
+        self.timeline.append(
+            Moment(at or datetime.now(UTC).isoformat(timespec="milliseconds"), what, because)
+        )
 
     @contextmanager
     def stage(self, name: str) -> Iterator[StageFigures]:

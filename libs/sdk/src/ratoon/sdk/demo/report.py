@@ -1,4 +1,4 @@
-"""The demo's report: JSON for programs, text for the terminal, a page for people; every number was measured in the run."""
+"""The demo's report: JSON for programs, text for the terminal, a page for people; every number is of that run."""
 
 import html
 import json
@@ -56,7 +56,7 @@ def _facts(demo: Demo, found: Sequence[str]) -> JSON:
     finished = bool(demo.streams)
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "machine": f"{platform.platform()}, Python {platform.python_version()}",
         "project": demo.project,
         "passed": not found,
         "complaints": list(found),
@@ -75,7 +75,10 @@ def _facts(demo: Demo, found: Sequence[str]) -> JSON:
             "streamsCut": sum(1 for s in demo.streams if s.ended != "length"),
             **(steps.misattributed(demo) if finished else {}),
         },
-        "control": {"decision": demo.facts.get("controlDecision", ""), "started": demo.facts.get("controlStarted", 0)},
+        "control": {
+            "decision": demo.facts.get("controlDecision", ""),
+            "started": demo.facts.get("controlStarted", 0),
+        },
         "rollout": demo.facts.get("rollout", {}),
         "rollback": demo.facts.get("rollback", {}),
     }
@@ -85,7 +88,11 @@ def _evaluation(run: JSON) -> JSON:
     """What an evaluation found, a line a domain and model."""
     rows = {}
     for result in run.get("results", []):
-        scored = {model: result[model] for model in ("candidate", "reference", "majority", "tfidf") if result.get(model)}
+        scored = {
+            model: result[model]
+            for model in ("candidate", "reference", "majority", "tfidf")
+            if result.get(model)
+        }
         rows[result["domain"]] = {
             model: {
                 "macroF1": scores.get("macroF1", {}),
@@ -171,11 +178,17 @@ def _headline(facts: JSON) -> str:
 
 
 def _text(facts: JSON, tables: list[Table]) -> str:
-    lines = [f"Ratoon demo, project {facts['project']}, {facts['time']}, {facts['machine']}", "", _headline(facts)]
+    lines = [
+        f"Ratoon demo, project {facts['project']}, {facts['time']}, {facts['machine']}",
+        "",
+        _headline(facts),
+    ]
     for title, head, rows in tables:
         widths = [min(60, max(len(row[i]) for row in [head, *rows])) for i in range(len(head))]
         lines += ["", title, "  ".join(cell.ljust(w) for cell, w in zip(head, widths, strict=True)).rstrip()]
-        lines += ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines += [
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -184,21 +197,26 @@ def _page(facts: JSON, tables: list[Table]) -> str:
     said = html.escape(_headline(facts))
     mark = "good" if facts["passed"] else "bad"
     return f"""<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>Ratoon demo: {html.escape(facts["project"])}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Ratoon demo: {html.escape(facts["project"])}</title>
 <style>
 :root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
 body {{ max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; width: 100%; display: block; overflow-x: auto; }}
 th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; vertical-align: top; }}
-.good {{ border-left: .4rem solid #2a8; padding-left: 1rem; }} .bad {{ border-left: .4rem solid #d33; padding-left: 1rem; }}
+.good {{ border-left: .4rem solid #2a8; padding-left: 1rem; }}
+.bad {{ border-left: .4rem solid #d33; padding-left: 1rem; }}
 </style>
 <h1>Ratoon demo: {html.escape(facts["project"])}</h1>
 <p class="{mark}">{said}</p><p>{facts["time"]}, {html.escape(facts["machine"])}. Streams open over the switch:
-{facts["requests"]["streamsOpenAtSwitch"]} of {STREAMS}, each with at least {TOKENS_TO_COME} tokens to come.</p>{body}</html>
+{facts["requests"]["streamsOpenAtSwitch"]} of {STREAMS}, each with at least {TOKENS_TO_COME} tokens to come.</p>
+{body}</html>
 """
 
 
 def _html_table(title: str, head: list[str], rows: list[list[str]]) -> str:
     cells = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     names = "".join(f"<th scope=col>{html.escape(name)}</th>" for name in head)
-    return f"<h2>{html.escape(title)}</h2><table><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table>"
+    return (
+        f"<h2>{html.escape(title)}</h2><table><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table>"
+    )

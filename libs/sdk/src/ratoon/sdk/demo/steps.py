@@ -10,7 +10,7 @@ from typing import Any
 from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL, Client
 from ratoon.sdk.demo.mails import LABELS, LICENSE, Corpus, Mail, archive
 from ratoon.sdk.demo.measure import Measured
-from ratoon.sdk.demo.traffic import Exchange, Judged, Message, OpenStreams, Stream, ask, judge, macro_f1, send
+from ratoon.sdk.demo.traffic import Exchange, Judged, Message, OpenStreams, Stream, judge, macro_f1, send
 from ratoon.sdk.errors import OperationFailed, RatoonSdkError
 
 JSON = dict[str, Any]
@@ -133,9 +133,13 @@ def control(demo: Demo, kept: list[Message], count: int) -> None:
     demo.facts["controlStarted"] = len(started)
     policy = demo.client.get(f"{demo.parent}/policies/default")
     demo.facts["controlDecision"] = policy.get("lastDecision", "")
-    demo.measured.note(f"control traffic of {count} mails started {len(started)} runs", demo.facts["controlDecision"])
+    demo.measured.note(
+        f"control traffic of {count} mails started {len(started)} runs", demo.facts["controlDecision"]
+    )
     if started:
-        raise RatoonSdkError(f"The control traffic started {started[0]['name']}: {started[0].get('triggerReason', '')}")
+        raise RatoonSdkError(
+            f"The control traffic started {started[0]['name']}: {started[0].get('triggerReason', '')}"
+        )
 
 
 def traffic(demo: Demo, arriving: list[Message]) -> None:
@@ -144,7 +148,8 @@ def traffic(demo: Demo, arriving: list[Message]) -> None:
     demo.exchanges = send(demo.client, demo.project, arriving, ticker)
     demo.judged = judge(demo.client, demo.exchanges, CLASSES, demo.seed)
     demo.measured.note(
-        f"{len(arriving)} mails of a new kind answered, {demo.judged.corrected} corrected", "traffic of the demo"
+        f"{len(arriving)} mails of a new kind answered, {demo.judged.corrected} corrected",
+        "traffic of the demo",
     )
 
 
@@ -163,29 +168,39 @@ def switch(demo: Demo) -> None:
     rollout = run["products"]["rollout"]
     demo.client.post(f"{rollout}:pause", {"reason": "the demo opens streams on the old version first"})
     wait_for(demo, "the new engine to prove itself", lambda: _has_step(demo.client.get(rollout), "PROBING"))
-    demo.measured.note("the new engine proved which weights it serves", f"rollout {rollout.rsplit('/', 1)[-1]}")
+    demo.measured.note(
+        "the new engine proved which weights it serves", f"rollout {rollout.rsplit('/', 1)[-1]}"
+    )
     wrong = [e.message for e in demo.exchanges[: len(demo.exchanges) // 2] if not _right(e)]
     streams = OpenStreams(demo.client, demo.project, STREAM_TOKENS)
     streams.open(wrong[:STREAMS])
     demo.facts["streamsOpenAtSwitch"] = streams.to_come(TOKENS_TO_COME)
     demo.client.post(f"{rollout}:resume", {"reason": "streams are open"})
-    demo.measured.note(f"{demo.facts['streamsOpenAtSwitch']} streams open on the old version, rollout resumed")
+    demo.measured.note(
+        f"{demo.facts['streamsOpenAtSwitch']} streams open on the old version, rollout resumed"
+    )
     probed = (wrong[STREAMS:] or wrong)[:64]
     _ask_across(demo, rollout, probed)
     _learn_first_words(demo, [*probed, *[stream.message for stream in streams.streams]])
     later = [e.message for e in demo.exchanges[len(demo.exchanges) // 2 :]]
-    demo.after = send(demo.client, demo.project, later, _ticker(demo, "mails answered by the new version", len(later)))
+    demo.after = send(
+        demo.client, demo.project, later, _ticker(demo, "mails answered by the new version", len(later))
+    )
     streams.join()
     demo.streams = streams.streams
     demo.facts["rollout"] = demo.client.wait(rollout)
     demo.runs["v1.1"] = follow_run(demo, run["name"])
-    demo.measured.note(f"production names {demo.production()}", f"rollout {rollout.rsplit('/', 1)[-1]} succeeded")
+    demo.measured.note(
+        f"production names {demo.production()}", f"rollout {rollout.rsplit('/', 1)[-1]} succeeded"
+    )
 
 
 def refuse(demo: Demo) -> None:
     """A candidate that learned flipped labels: the gate must refuse it, with the numbers."""
     flipped = [
-        json.dumps({"text": e.message.text, "label": CLASSES[1 - CLASSES.index(e.message.truth)], "id": str(i)})
+        json.dumps(
+            {"text": e.message.text, "label": CLASSES[1 - CLASSES.index(e.message.truth)], "id": str(i)}
+        )
         for i, e in enumerate(demo.control[:FLIPPED_MAILS])
     ]
     digest = demo.client.upload("\n".join(flipped).encode())
@@ -197,7 +212,9 @@ def refuse(demo: Demo) -> None:
     keep_evaluation(demo, "flipped")
     verdict = demo.evaluations["flipped"].get("verdict", {}).get("summary", "")
     if demo.runs["flipped"]["state"] != "STATE_REFUSED" or demo.production() != before:
-        raise RatoonSdkError(f"The flipped candidate was not refused: {demo.runs['flipped']['state']}. {verdict}")
+        raise RatoonSdkError(
+            f"The flipped candidate was not refused: {demo.runs['flipped']['state']}. {verdict}"
+        )
     demo.measured.note("a candidate trained on flipped labels was refused", verdict)
 
 
@@ -216,20 +233,30 @@ def roll_back(demo: Demo) -> None:
     rollout = demo.client.create(
         f"{demo.deployment}/rollouts", {"toVersion": version["name"], "bake": {"seconds": BAKE_S}}
     )
-    wait_for(demo, "the switch to the version that will turn bad", lambda: _in_state(demo, rollout, "STATE_BAKING"))
+    wait_for(
+        demo, "the switch to the version that will turn bad", lambda: _in_state(demo, rollout, "STATE_BAKING")
+    )
     fault = {"version": version["name"], "errorRate": 0.5, "seconds": 60}
     demo.client.post(f"{demo.deployment}:injectFault", fault)
     demo.measured.note(f"errors injected into {_short(version['name'])}", "the demo rehearses a rollback")
     began = time.monotonic()
-    while not _ended(state := demo.client.get(rollout["name"])) and time.monotonic() - began < _TRIGGER_WITHIN_S:
+    while (
+        not _ended(state := demo.client.get(rollout["name"])) and time.monotonic() - began < _TRIGGER_WITHIN_S
+    ):
         demo.faults += send(demo.client, demo.project, [e.message for e in demo.control[:40]])
     demo.facts["rollback"] = state
     if state["state"] != "STATE_ROLLED_BACK" or demo.production() != good:
-        raise RatoonSdkError(f"The bad version was not rolled back: {state['state']}. {state.get('reason', '')}")
-    demo.measured.note(f"{_short(version['name'])} was rolled back to {_short(good)}", state.get("reason", ""))
+        raise RatoonSdkError(
+            f"The bad version was not rolled back: {state['state']}. {state.get('reason', '')}"
+        )
+    demo.measured.note(
+        f"{_short(version['name'])} was rolled back to {_short(good)}", state.get("reason", "")
+    )
 
 
-def follow_run(demo: Demo, name: str, stop_at: str = "", accept: frozenset[str] | set[str] = frozenset()) -> JSON:
+def follow_run(
+    demo: Demo, name: str, stop_at: str = "", accept: frozenset[str] | set[str] = frozenset()
+) -> JSON:
     """Watch a pipeline run, telling its stages, to its end or until a stage has its resource."""
     told: dict[str, str] = {}
     state: JSON = {}
@@ -282,7 +309,9 @@ def true_scores(demo: Demo) -> JSON:
 
 def misattributed(demo: Demo) -> JSON:
     """Answers whose text is not what the version in their header says, among prompts that tell the versions apart."""
-    telling = {text for text, words in demo.first_words.items() if len(set(words.values())) == len(words) == 2}
+    telling = {
+        text for text, words in demo.first_words.items() if len(set(words.values())) == len(words) == 2
+    }
     asked = [(e.message.text, e.answer.version, e.answer.text) for e in demo.probes if e.answer]
     asked += [(s.message.text, s.version, s.text) for s in demo.streams]
     checked = [(text, version, said) for text, version, said in asked if text in telling]
@@ -326,7 +355,9 @@ def _right(exchange: Exchange) -> bool:
 
 def _has_step(rollout: JSON, state: str) -> bool:
     if _ended(rollout):
-        raise OperationFailed(f"{rollout['name']} ended as {rollout['state']}: {rollout.get('reason', '')}", rollout)
+        raise OperationFailed(
+            f"{rollout['name']} ended as {rollout['state']}: {rollout.get('reason', '')}", rollout
+        )
     return any(step.get("state") == state for step in rollout.get("steps", []))
 
 

@@ -87,7 +87,9 @@ def judge(client: Client, exchanges: Sequence[Exchange], labels: tuple[str, str]
         judged.inverted += errs
         judged.up += right
         judged.corrected += not right
-        plans.append((exchange.answer.id, {"thumb": "up"} if right else {"thumb": "down", "correction": believed}))
+        plans.append(
+            (exchange.answer.id, {"thumb": "up"} if right else {"thumb": "down", "correction": believed})
+        )
     with ThreadPoolExecutor(CALLERS) as pool:
         list(pool.map(lambda plan: client.feedback(plan[0], **plan[1]), plans))
     return judged

@@ -97,7 +97,9 @@ class Installation:
         """Whether a room says that it serves."""
         with grpc.insecure_channel(socket_address(self.state, service)) as channel:
             try:
-                answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+                answer = health_pb2_grpc.HealthStub(channel).Check(  # type: ignore[attr-defined]
+                    health_pb2.HealthCheckRequest(), timeout=timeout_s
+                )
             except grpc.RpcError:
                 return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
