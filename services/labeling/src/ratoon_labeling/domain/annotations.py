@@ -1,0 +1,61 @@
+"""Annotations: that somebody or something gave a record a label."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ratoon_labeling.domain.errors import SourceNotYours
+
+
+class Source(StrEnum):
+    """Where a label came from."""
+
+    IMPORT = "IMPORT"
+    HUMAN = "HUMAN"
+    FEEDBACK = "FEEDBACK"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one annotation says of a record, and when it was said."""
+
+    label: str
+    annotator: str
+    source: Source
+    time: datetime
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A judgement, kept. `content_digest` is of the text seen; `label_set` names the import that brought it."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    record_id: str
+    content_digest: str
+    label: str
+    annotator: str
+    source: Source
+    label_set: str = ""
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class AnnotationCreated:
+    """Somebody labelled a record."""
+
+    record_id: str
+
+
+def annotator_of(source: Source, named: str, caller: str, caller_is_service: bool) -> str:
+    """Who an annotation is by: people label in their own name, imports and services may name another.
+
+    Raises SourceNotYours when a person would speak for users' feedback.
+    """
+    if source is Source.FEEDBACK and not caller_is_service:
+        raise SourceNotYours(
+            "Annotations from feedback are made by the platform: send POST /v1/feedback with the answer's id."
+        )
+    may_name = caller_is_service or source is Source.IMPORT
+    return named if named and may_name else caller

@@ -1,0 +1,64 @@
+"""What can be wrong, in the labeling room's own words.
+
+LabelingError
+├── BadLabels           a guideline needs two labels or more, all different
+├── UnknownLabel        a label that the guideline does not have
+├── BadSampleSize       a review sample has 0 to 10,000 records
+├── SourceNotYours      only services speak for users' feedback
+├── StaleEtag           somebody else changed it since it was read
+├── TaskAnswered        the task has its answer already
+└── DatasetNotReady     a label set needs a dataset version that is READY
+"""
+
+
+class LabelingError(Exception):
+    """Any refusal of the labeling room; `field` names the field of the request at fault, if one is."""
+
+    code = "FAILED_PRECONDITION"
+    reason = "LABELING_ERROR"
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class BadLabels(LabelingError):
+    """A guideline needs two labels or more, all different."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_LABELS"
+
+
+class UnknownLabel(LabelingError):
+    """The guideline does not have this label."""
+
+    code, reason = "INVALID_ARGUMENT", "UNKNOWN_LABEL"
+
+
+class BadSampleSize(LabelingError):
+    """A review sample has 0 to 10,000 records."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_SAMPLE_SIZE"
+
+
+class SourceNotYours(LabelingError):
+    """Only services speak for users' feedback."""
+
+    code, reason = "PERMISSION_DENIED", "SOURCE_NOT_YOURS"
+
+
+class StaleEtag(LabelingError):
+    """Somebody else changed the resource since it was read."""
+
+    code, reason = "ABORTED", "STALE_ETAG"
+
+
+class TaskAnswered(LabelingError):
+    """The task has its answer already."""
+
+    reason = "TASK_ANSWERED"
+
+
+class DatasetNotReady(LabelingError):
+    """A label set needs a dataset version that is READY."""
+
+    reason = "DATASET_NOT_READY"

@@ -1,0 +1,65 @@
+"""Guidelines: what annotators are told, the labels they choose from, and which of several labels counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ratoon_labeling.domain.errors import BadLabels, StaleEtag, UnknownLabel
+
+LONGEST_LABEL = 200
+"""Characters in a label."""
+
+
+class ConflictPolicy(StrEnum):
+    """How several annotations of one record become one label."""
+
+    LATEST = "LATEST"
+    MAJORITY = "MAJORITY"
+    HUMAN_FIRST = "HUMAN_FIRST"
+
+
+@dataclass(frozen=True)
+class Guideline:
+    """What annotators are told. Each change is a new revision; a label set keeps what it was made with."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    instructions: str
+    labels: tuple[str, ...]
+    conflict_policy: ConflictPolicy = ConflictPolicy.HUMAN_FIRST
+    revision: int = 0
+
+    @property
+    def etag(self) -> str:
+        """What a change must name, so that nobody overwrites what they have not seen."""
+        return str(self.revision)
+
+
+def checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels; BadLabels unless there are two or more, all different, none empty or padded."""
+    if len(labels) < 2 or len(set(labels)) != len(labels):
+        raise BadLabels(f"A guideline needs two labels or more, all different; got {list(labels)}.", "labels")
+    for label in labels:
+        if not label or label != label.strip() or len(label) > LONGEST_LABEL:
+            raise BadLabels(
+                f"The label {label[:50]!r} is empty, padded with white space or longer than {LONGEST_LABEL}.",
+                "labels",
+            )
+    return tuple(labels)
+
+
+def check_known(label: str, labels: Sequence[str]) -> None:
+    """Raise UnknownLabel unless the guideline has this label."""
+    if label not in labels:
+        raise UnknownLabel(f"{label!r} is none of the guideline's labels: {', '.join(labels)}.", "label")
+
+
+def check_etag(guideline: Guideline, etag: str) -> None:
+    """Raise StaleEtag when a change was made on another revision than the present one; empty is not checked."""
+    if etag and etag != guideline.etag:
+        raise StaleEtag(
+            f"{guideline.name} was changed by somebody else since you read it; read it again and repeat.",
+            "etag",
+        )

@@ -1,0 +1,53 @@
+"""Which of several judgements of one record counts."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ratoon_labeling.domain.annotations import Judgement, Source
+from ratoon_labeling.domain.guidelines import ConflictPolicy
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a record's judgements come to: the one that counts (None: people must decide), and whether they differ."""
+
+    chosen: Judgement | None
+    disputed: bool
+
+
+def resolve(judgements: Iterable[Judgement], policy: ConflictPolicy) -> Resolution:
+    """Apply the policy to one record's judgements, at least one; of each annotator only the newest counts.
+
+    The outcome does not depend on the order they come in: equal times are ordered by annotator, source, label.
+    """
+    current = _newest_of_each(judgements)
+    disputed = len({each.label for each in current}) > 1
+    if policy is ConflictPolicy.MAJORITY:
+        return Resolution(_of_the_majority(current), disputed)
+    if policy is ConflictPolicy.HUMAN_FIRST:
+        people = [each for each in current if each.source is Source.HUMAN]
+        return Resolution(_newest(people or current), disputed)
+    return Resolution(_newest(current), disputed)
+
+
+def _newest_of_each(judgements: Iterable[Judgement]) -> list[Judgement]:
+    newest: dict[str, Judgement] = {}
+    for each in sorted(judgements, key=_order):
+        newest[each.annotator] = each
+    return list(newest.values())
+
+
+def _of_the_majority(current: Sequence[Judgement]) -> Judgement | None:
+    ranked = Counter(each.label for each in current).most_common(2)
+    if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
+        return None
+    return _newest([each for each in current if each.label == ranked[0][0]])
+
+
+def _newest(current: Sequence[Judgement]) -> Judgement:
+    return max(current, key=_order)
+
+
+def _order(judgement: Judgement) -> tuple[object, ...]:
+    return judgement.time, judgement.annotator, judgement.source, judgement.label

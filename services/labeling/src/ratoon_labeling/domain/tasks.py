@@ -1,0 +1,65 @@
+"""Tasks: one record that somebody is asked to look at.
+
+OPEN → DONE      a label was given
+     ↘ SKIPPED   the one who was asked would not say
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from ratoon_labeling.domain.errors import TaskAnswered
+from ratoon_labeling.domain.guidelines import check_known
+
+
+class TaskState(StrEnum):
+    """Where a task stands."""
+
+    OPEN = "OPEN"
+    DONE = "DONE"
+    SKIPPED = "SKIPPED"
+
+
+class Reason(StrEnum):
+    """Why a record is looked at again."""
+
+    REVIEW_SAMPLE = "review-sample"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One record to look at; `labels` are those that may be given."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    record_id: str
+    content_digest: str
+    dataset_version: str
+    labels: Sequence[str]
+    proposed_label: str
+    reason: Reason
+    state: TaskState = TaskState.OPEN
+    label: str = ""
+    annotator: str = ""
+    revision: int = 0
+
+
+def complete(task: Task, label: str, annotator: str) -> Task:
+    """The task with its answer; an empty label skips it, the same answer again changes nothing.
+
+    Raises TaskAnswered when another answer stands, UnknownLabel when the label may not be given.
+    """
+    if task.state is not TaskState.OPEN:
+        if (task.label, task.annotator) == (label, annotator):
+            return task
+        raise TaskAnswered(
+            f"{task.name} was answered by {task.annotator} already; make an annotation to object."
+        )
+    if label:
+        check_known(label, task.labels)
+    return replace(
+        task, state=TaskState.DONE if label else TaskState.SKIPPED, label=label, annotator=annotator
+    )

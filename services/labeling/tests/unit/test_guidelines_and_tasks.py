@@ -1,0 +1,61 @@
+"""Guidelines, annotators and tasks."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ratoon_labeling.domain.annotations import Source, annotator_of
+from ratoon_labeling.domain.errors import BadLabels, SourceNotYours, StaleEtag, TaskAnswered, UnknownLabel
+from ratoon_labeling.domain.guidelines import Guideline, check_etag, checked_labels
+from ratoon_labeling.domain.tasks import Reason, Task, TaskState, complete
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+TASK = Task(
+    "projects/p/tasks/t",
+    NOON,
+    NOON,
+    "r",
+    "d",
+    "projects/p/datasets/d/versions/v",
+    ("ham", "spam"),
+    "ham",
+    Reason.REVIEW_SAMPLE,
+)
+
+
+@pytest.mark.parametrize(
+    "labels", [[], ["ham"], ["ham", "ham"], ["ham", ""], ["ham", " spam"], ["ham", "s" * 201]]
+)
+def test_labels_that_nobody_could_choose_from_are_refused(labels):
+    with pytest.raises(BadLabels):
+        checked_labels(labels)
+
+
+def test_a_change_made_on_an_older_revision_is_refused():
+    guideline = Guideline("projects/p/guidelines/g", NOON, NOON, "", ("ham", "spam"), revision=3)
+    check_etag(guideline, "3")
+    check_etag(guideline, "")
+    with pytest.raises(StaleEtag):
+        check_etag(guideline, "2")
+
+
+def test_people_label_in_their_own_name_and_do_not_speak_for_feedback():
+    assert annotator_of(Source.HUMAN, "somebody", "ann", False) == "ann"
+    assert annotator_of(Source.IMPORT, "rater-7", "ann", False) == "rater-7"
+    assert annotator_of(Source.FEEDBACK, "", "flywheel", True) == "flywheel"
+    with pytest.raises(SourceNotYours):
+        annotator_of(Source.FEEDBACK, "", "ann", False)
+
+
+def test_a_task_takes_one_answer():
+    done = complete(TASK, "spam", "ann")
+    assert (done.state, done.label, done.annotator) == (TaskState.DONE, "spam", "ann")
+    assert complete(done, "spam", "ann") == done
+    with pytest.raises(TaskAnswered):
+        complete(done, "ham", "bob")
+
+
+def test_a_task_can_be_skipped_but_not_answered_with_any_word():
+    assert complete(TASK, "", "ann").state is TaskState.SKIPPED
+    with pytest.raises(UnknownLabel):
+        complete(TASK, "junk", "ann")
