@@ -1,0 +1,30 @@
+"""The operator's API key of a new installation, in a file that only its owner reads."""
+
+import os
+from pathlib import Path
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.store import Store
+from ratoon_gateway.application.handlers import make_first_key
+
+
+class FirstKey:
+    """Makes the key when there is none at all."""
+
+    def __init__(self, store: Store, clock: Clock, path: Path) -> None:
+        self._store, self._clock, self._path = store, clock, path
+
+    def start(self) -> None:
+        """Make it, if need be."""
+        make_first_key(self._store, self._clock, self._write)
+
+    def stop(self) -> None:
+        """Nothing goes on."""
+
+    def _write(self, secret: str) -> str:
+        temporary = self._path.with_name(f".{self._path.name}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as sink:
+            sink.write(secret + "\n")
+        temporary.replace(self._path)
+        return str(self._path)

@@ -1,0 +1,39 @@
+"""The gateway's figures for Prometheus, read from its own counts when they are asked for."""
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ratoon_gateway.domain.traffic import Traffic
+
+
+class GatewayMetrics(Collector):
+    """Requests by deployment, version and outcome; what is open and what waits."""
+
+    def __init__(self, traffic: Traffic, held: Callable[[], int], table_version: Callable[[], int]) -> None:
+        self._traffic, self._held, self._table_version = traffic, held, table_version
+
+    def register(self, registry: CollectorRegistry) -> None:
+        """From now on these figures are there."""
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures now."""
+        labels = ["deployment", "version", "outcome"]
+        count = CounterMetricFamily(
+            "ratoon_gateway_requests", "Completions relayed, by engine attempt.", labels=labels
+        )
+        seconds = CounterMetricFamily("ratoon_gateway_seconds", "Seconds from request to end.", labels=labels)
+        for (deployment, version, outcome), (requests, total) in self._traffic.totals.items():
+            count.add_metric([deployment, version, outcome.value], requests)
+            seconds.add_metric([deployment, version, outcome.value], total)
+        yield count
+        yield seconds
+        yield GaugeMetricFamily("ratoon_gateway_open", "Requests at an engine now.", value=self._traffic.open)
+        yield GaugeMetricFamily(
+            "ratoon_gateway_held", "Requests that wait for an engine.", value=self._held()
+        )
+        table = self._table_version()
+        yield GaugeMetricFamily("ratoon_gateway_route_table_version", "The route table in use.", value=table)

@@ -1,0 +1,21 @@
+"""What the gateway has open towards engines and services, and when it is opened and closed."""
+
+from ratoon_gateway.adapters.engines import EngineClient
+from ratoon_gateway.adapters.peers import Peers
+from ratoon_gateway.adapters.routes import LiveRoutes
+
+
+class Outbound:
+    """Binds routes to the running loop; closes connections once nobody asks any more."""
+
+    def __init__(self, routes: LiveRoutes, engines: EngineClient, peers: Peers) -> None:
+        self._routes, self._engines, self._peers = routes, engines, peers
+
+    async def start(self) -> None:
+        """From now on a new route table wakes the requests that wait."""
+        self._routes.attach()
+
+    async def stop(self) -> None:
+        """Close what is open."""
+        await self._engines.close()
+        await self._peers.close()

@@ -1,0 +1,141 @@
+"""The route table as serving streams it, with the last good one on disk for when serving is away.
+
+A thread holds the stream; the event loop reads the table and is woken by a newer one. It knows no engine.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+
+from ratoon.serving.v1 import route_pb2, serving_service_pb2
+from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
+from ratoon_gateway import mapping
+from ratoon_gateway.domain.routes import RouteTable
+
+_LOG = logging.getLogger(__name__)
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+
+
+class LiveRoutes:
+    """The newest table; `changed` is for the event loop that called `attach`."""
+
+    def __init__(self, table: RouteTable | None = None) -> None:
+        self._table = table or RouteTable()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def table(self) -> RouteTable:
+        """The newest table."""
+        return self._table
+
+    def attach(self) -> None:
+        """From now on waiters of the running loop are woken."""
+        self._loop = asyncio.get_running_loop()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call this after each change, on the thread that made it."""
+        self._listeners.append(listener)
+
+    def replace(self, table: RouteTable) -> None:
+        """A newer table; safe on any thread."""
+        self._table = table
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake)
+        for listener in self._listeners:
+            listener()
+
+    async def changed(self, seconds: float) -> None:
+        """Return when there is a newer table, or after so many seconds."""
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        alarm = loop.call_later(seconds, _resolve, waiter)
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            alarm.cancel()
+            self._waiters.discard(waiter)
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            _resolve(waiter)
+
+
+class RouteWatcher:
+    """Keeps `routes` at what serving says."""
+
+    def __init__(self, routes: LiveRoutes, channel: grpc.Channel, last_good: Path) -> None:
+        self._routes, self._last_good = routes, last_good
+        self._stub = ServingServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="route-watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin with the table on disk, then follow serving."""
+        self._load()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no longer; the thread ends with its stream."""
+        self._stopping.set()
+
+    def _loop(self) -> None:
+        pause = _SHORTEST_PAUSE_S
+        while not self._stopping.is_set():
+            try:
+                for table in self._stub.WatchRouteTable(serving_service_pb2.WatchRouteTableRequest()):
+                    pause = _SHORTEST_PAUSE_S
+                    self._take(table)
+                    if self._stopping.is_set():
+                        return
+            except Exception as error:
+                if pause == _SHORTEST_PAUSE_S and not self._stopping.is_set():
+                    _LOG.warning(
+                        "serving does not tell routes (%s); keeping table %d",
+                        error,
+                        self._routes.table.version,
+                    )
+            self._stopping.wait(pause)
+            pause = min(_LONGEST_PAUSE_S, pause * 2)
+
+    def _take(self, table: route_pb2.RouteTable) -> None:
+        """Use a table, and keep it on disk. An equal one is no change; serving's word counts even if it is older."""
+        routes = mapping.route_table(table)
+        if routes == self._routes.table:
+            return
+        _LOG.info("route table %d: %d deployments", table.version, len(table.routes))
+        self._routes.replace(routes)
+        try:
+            self._save(table.SerializeToString())
+        except OSError:
+            _LOG.exception("the route table could not be kept on disk")
+
+    def _save(self, data: bytes) -> None:
+        temporary = self._last_good.with_suffix(".new")
+        temporary.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as sink:
+            sink.write(data)
+        temporary.replace(self._last_good)
+
+    def _load(self) -> None:
+        try:
+            self._routes.replace(
+                mapping.route_table(route_pb2.RouteTable.FromString(self._last_good.read_bytes()))
+            )
+        except FileNotFoundError:
+            return
+        except Exception:
+            _LOG.exception("%s is damaged; waiting for serving", self._last_good)
+
+
+def _resolve(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)

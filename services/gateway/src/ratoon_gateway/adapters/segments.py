@@ -1,0 +1,220 @@
+"""Captured traffic on its way to the artifact store: lines in a spool file, then a compressed blob.
+
+Ids are handed out and answers taken on the event loop; one thread reads, writes and compresses. Each open segment has
+a file of lines and a counter of the answers begun, both in the page cache at once: a killed process loses what was in
+the thread's queue, a power cut the open segments, and the counter says how many. It knows no flywheel.
+"""
+
+import logging
+import mmap
+import os
+import queue
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import zstandard
+
+from ratoon.chassis.answers import AnswerIds
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.jobs import write_json
+from ratoon.chassis.names import uuid7
+from ratoon_gateway.application.ports import Usage
+from ratoon_gateway.domain.capture import Answered, line, said
+from ratoon_gateway.domain.keys import Used
+from ratoon_gateway.domain.segments import ClosedSegment, Segment
+
+_LOG = logging.getLogger(__name__)
+_MOST_QUEUED_BYTES = 64 << 20
+_TICK_S = 0.5
+_COUNTER = struct.Struct("<Q")
+
+
+@dataclass(slots=True, eq=False)
+class _Spooled:
+    """An open segment and its counter in the spool."""
+
+    segment: Segment
+    counter: mmap.mmap
+
+    def count(self, change: int) -> None:
+        """Note that so many more answers were begun."""
+        self.segment.begun += change
+        _COUNTER.pack_into(self.counter, 0, self.segment.begun)
+
+
+class SegmentCapture:
+    """The gateway's capture; `start` recovers what an earlier process left in the spool."""
+
+    def __init__(
+        self,
+        spool: Path,
+        artifacts: ArtifactStore,
+        ids: AnswerIds,
+        usage: Usage,
+        clock: Clock,
+        closed: Callable[[], None],
+    ) -> None:
+        self._spool, self._artifacts, self._ids = spool, artifacts, ids
+        self._usage, self._clock, self._closed = usage, clock, closed
+        self._open: dict[str, _Spooled] = {}
+        self._begun: dict[str, _Spooled] = {}
+        self._sealed: list[_Spooled] = []
+        self._queue: queue.SimpleQueue[tuple[Segment, Answered | None] | None] = queue.SimpleQueue()
+        self._queued_bytes = 0
+        self._lock = threading.Lock()
+        self._files: dict[str, BinaryIO] = {}
+        self._thread = threading.Thread(target=self._work, name="capture", daemon=True)
+
+    def start(self) -> None:
+        """Close what an earlier process left, and begin to write."""
+        self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in sorted(self._spool.glob("*.lines")):
+            self._recover(path)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close every segment; returns when they are in the artifact store, or left in the spool for the next start."""
+        with self._lock:
+            self._seal(lambda _segment: True)
+            for spooled in self._sealed:
+                self._queue.put((spooled.segment, None))
+            self._sealed.clear()
+        self._queue.put(None)
+        self._thread.join(timeout=30)
+
+    def begin(self, deployment: str, version: str) -> str:
+        """A new answer id; its segment is opened if there is none."""
+        with self._lock:
+            spooled = self._open.get(deployment)
+            if spooled is None or spooled.segment.is_full(self._clock.boot()):
+                spooled = self._next_segment(deployment)
+            spooled.count(+1)
+            spooled.segment.under_way += 1
+            answer_id = self._ids.mint(version, spooled.segment.name)
+            self._begun[answer_id] = spooled
+        return answer_id
+
+    def keep(self, answered: Answered) -> None:
+        """Queue the answer for its segment, or for the open one if that has closed; beyond the bound it is lost."""
+        size = len(answered.ask.body) + len(answered.raw)
+        with self._lock:
+            spooled = self._begun.pop(answered.answer_id)
+            if spooled not in self._sealed and spooled is not self._open.get(answered.deployment):
+                spooled = self._open.get(answered.deployment) or self._next_segment(answered.deployment)
+                spooled.count(+1)
+            else:
+                spooled.segment.under_way -= 1
+            if self._queued_bytes > _MOST_QUEUED_BYTES:
+                return
+            self._queued_bytes += size
+            spooled.segment.size += size
+            self._queue.put((spooled.segment, answered))
+
+    def forget(self, answer_id: str) -> None:
+        """Nothing was answered under this id."""
+        with self._lock:
+            spooled = self._begun.pop(answer_id)
+            if spooled in self._sealed or spooled is self._open.get(spooled.segment.deployment):
+                spooled.count(-1)
+                spooled.segment.under_way -= 1
+
+    def _next_segment(self, deployment: str) -> _Spooled:
+        self._seal(lambda segment: segment.deployment == deployment)
+        segment = Segment(str(uuid7()), deployment, self._clock.boot(), self._clock.now())
+        (self._spool / f"{segment.id}.lines").write_text(f"{deployment}\n{segment.start.isoformat()}\n")
+        descriptor = os.open(self._spool / f"{segment.id}.count", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            os.truncate(descriptor, _COUNTER.size)
+            spooled = _Spooled(segment, mmap.mmap(descriptor, _COUNTER.size))
+        finally:
+            os.close(descriptor)
+        self._open[deployment] = spooled
+        return spooled
+
+    def _seal(self, wanted: Callable[[Segment], bool]) -> None:
+        """No more answers begin in these segments."""
+        for deployment, spooled in list(self._open.items()):
+            if wanted(spooled.segment):
+                spooled.segment.sealed_at = self._clock.boot()
+                self._sealed.append(self._open.pop(deployment))
+
+    def _tick(self) -> None:
+        """Seal what is full, and queue what may close."""
+        now = self._clock.boot()
+        with self._lock:
+            self._seal(lambda segment: segment.is_full(now))
+            for spooled in [s for s in self._sealed if s.segment.may_close(now)]:
+                self._sealed.remove(spooled)
+                self._queue.put((spooled.segment, None))
+
+    def _work(self) -> None:
+        while True:
+            self._tick()
+            try:
+                item = self._queue.get(timeout=_TICK_S)
+            except queue.Empty:
+                continue
+            if item is None:
+                return
+            segment, answered = item
+            try:
+                if answered is not None:
+                    self._write(segment, answered)
+                else:
+                    self._finish(segment.id, segment.begun - segment.under_way)
+            except OSError:
+                _LOG.exception(
+                    "captured traffic of %s could not be written; it stays in the spool", segment.name
+                )
+
+    def _write(self, segment: Segment, answered: Answered) -> None:
+        what = said(answered.raw, answered.ask.stream)
+        with self._lock:
+            self._queued_bytes -= len(answered.ask.body) + len(answered.raw)
+        self._usage.add(answered.key, Used(1, what.prompt_tokens, what.completion_tokens, answered.time))
+        self._lines_of(segment.id).write(line(answered, what))
+
+    def _lines_of(self, segment_id: str) -> BinaryIO:
+        """The segment's file, unbuffered: what was written outlives the process."""
+        if segment_id not in self._files:
+            path = self._spool / f"{segment_id}.lines"
+            self._files[segment_id] = cast(BinaryIO, path.open("ab", buffering=0))
+        return self._files[segment_id]
+
+    def _recover(self, path: Path) -> None:
+        counter = path.with_suffix(".count")
+        begun = _COUNTER.unpack(counter.read_bytes())[0] if counter.exists() else 0
+        try:
+            self._finish(path.stem, begun)
+        except (OSError, ValueError):
+            _LOG.exception(
+                "the segment %s in the spool could not be closed; trying again at the next start", path.stem
+            )
+
+    def _finish(self, segment_id: str, begun: int) -> None:
+        """Put the lines into the artifact store and note that the segment waits to be announced."""
+        path = self._spool / f"{segment_id}.lines"
+        if sink := self._files.pop(segment_id, None):
+            sink.close()
+        deployment, start, *lines = path.read_bytes().split(b"\n")
+        kept = [row + b"\n" for row in lines[:-1]]  # what follows the last newline was never finished
+        if kept or begun:
+            digest = self._artifacts.put_bytes(zstandard.compress(b"".join(kept)))
+            told = ClosedSegment(
+                f"projects/{deployment.decode().split('/')[1]}/trafficSegments/{segment_id}",
+                deployment.decode(),
+                digest,
+                len(kept),
+                start.decode(),
+                self._clock.now().isoformat(),
+                max(0, begun - len(kept)),
+            )
+            write_json(self._spool / f"{segment_id}.json", asdict(told))
+        path.unlink()
+        path.with_suffix(".count").unlink(missing_ok=True)
+        self._closed()

@@ -1,0 +1,91 @@
+"""Uploads that can be resumed: bytes gather in a file until their digest proves them, then they are an artifact."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+from ratoon.chassis.artifacts import ArtifactStore, file_digest
+from ratoon.chassis.errors import Aborted, InvalidArgument, ResourceExhausted
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_ABANDONED_S = 24 * 3600
+
+
+class Uploads:
+    """Blobs on their way into the artifact store, one file a project and digest."""
+
+    def __init__(self, folder: Path, artifacts: ArtifactStore, most_bytes: int) -> None:
+        self._folder, self._artifacts, self._most_bytes = folder, artifacts, most_bytes
+
+    def size(self, digest: str) -> int | None:
+        """The size of a whole blob; None when it is not in the store."""
+        return (
+            self._artifacts.size(checked_digest(digest))
+            if self._artifacts.exists(checked_digest(digest))
+            else None
+        )
+
+    def offset(self, project: str, digest: str) -> int:
+        """How many bytes of an unfinished upload are here."""
+        path = self._path(project, digest)
+        return path.stat().st_size if path.exists() else 0
+
+    def append(self, project: str, digest: str, offset: int, data: bytes) -> int:
+        """Add bytes at this place, which must be the end so far; returns the new end. Aborted when it is not."""
+        path = self._path(project, digest)
+        have = self.offset(project, digest)
+        if have != offset:
+            raise Aborted(
+                f"{have} bytes are here; go on from there.", reason="UPLOAD_OFFSET", offset=str(have)
+            )
+        if offset + len(data) > self._most_bytes:
+            path.unlink(missing_ok=True)
+            raise ResourceExhausted(f"A blob may have {self._most_bytes:,} bytes.", reason="BODY_TOO_LARGE")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path.open("ab") as sink:
+            sink.write(data)
+        return offset + len(data)
+
+    def finish(self, project: str, digest: str) -> None:
+        """The bytes are whole: prove and keep them. InvalidArgument when they are others; they are thrown away then."""
+        path = self._path(project, digest)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch()
+        try:
+            found = file_digest(path)
+            if found != digest:
+                raise InvalidArgument(
+                    f"The bytes hash to {found}, not to {digest}; send them again from the start.",
+                    reason="DIGEST_MISMATCH",
+                )
+            self._artifacts.put_file(path)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def restart(self, project: str, digest: str) -> None:
+        """Throw an unfinished upload away."""
+        self._path(project, digest).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Throw away what nobody went on with for a day."""
+        for path in self._folder.glob("*.part"):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                path.unlink(missing_ok=True)
+
+    def read(self, digest: str, offset: int, size: int) -> bytes:
+        """A piece of a blob."""
+        with self._artifacts.open(digest) as source:
+            source.seek(offset, os.SEEK_SET)
+            return source.read(size)
+
+    def _path(self, project: str, digest: str) -> Path:
+        safe = project if project != "-" else "_all"
+        return self._folder / f"{safe}-{checked_digest(digest)}.part"
+
+
+def checked_digest(digest: str) -> str:
+    """The digest, if it is one."""
+    if not _DIGEST.fullmatch(digest):
+        raise InvalidArgument(f"{digest[:80]!r} is no sha256 digest in lowercase hex.", reason="BAD_DIGEST")
+    return digest

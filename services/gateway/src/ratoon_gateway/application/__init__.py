@@ -1,0 +1,1 @@
+"""What the gateway does: lets callers in, finds an engine and relays its answer, keeps keys."""

@@ -1,0 +1,96 @@
+"""What the application needs of the world. It knows no technology."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from ratoon_gateway.domain.capture import Answered
+from ratoon_gateway.domain.keys import ApiKey, Used
+from ratoon_gateway.domain.routes import RouteTable, Target
+
+
+class EngineLost(Exception):
+    """The engine could not be reached, or its connection broke before the answer was whole."""
+
+
+class EngineSilent(Exception):
+    """The engine took the request and sent nothing for too long."""
+
+
+class Reply(Protocol):
+    """An engine's answer while it comes in. Whoever holds one must `close` it."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    def header(self, name: bytes) -> bytes:
+        """A header's value by its lowercase name; empty when it is not there."""
+        ...
+
+    async def next(self) -> bytes:
+        """What has come since; empty at the end. EngineLost when it breaks off, EngineSilent when nothing comes."""
+        ...
+
+    def close(self) -> None:
+        """Done with it: an answer that is not whole is broken off, which frees the engine's slot."""
+        ...
+
+
+class Engines(Protocol):
+    """The way to engines."""
+
+    async def send(self, target: Target, path: str, answer_id: str, body: bytes) -> Reply:
+        """Send a request and wait for the head of its answer; EngineLost, EngineSilent."""
+        ...
+
+
+class Routes(Protocol):
+    """The route table, as this gateway knows it now."""
+
+    @property
+    def table(self) -> RouteTable:
+        """The newest table."""
+        ...
+
+    async def changed(self, seconds: float) -> None:
+        """Return when there is a newer table, or after so many seconds."""
+        ...
+
+
+class Capture(Protocol):
+    """Keeps what was answered."""
+
+    def begin(self, deployment: str, version: str) -> str:
+        """A new answer id, which names the version and the segment the answer will stand in."""
+        ...
+
+    def keep(self, answered: Answered) -> None:
+        """The answer has ended: keep it."""
+        ...
+
+    def forget(self, answer_id: str) -> None:
+        """Nothing was answered under this id."""
+        ...
+
+
+class Keys(Protocol):
+    """API keys, found fast."""
+
+    def find(self, selector: str) -> ApiKey | None:
+        """The key with this selector."""
+        ...
+
+
+class Usage(Protocol):
+    """How much each key was used."""
+
+    def add(self, key: str, used: Used) -> None:
+        """Count it; safe on any thread."""
+        ...
+
+
+class Chunks(Protocol):
+    """The rest of an answer."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...

@@ -1,0 +1,125 @@
+"""Puts the gateway together: the only file that knows concrete adapters."""
+
+import uuid
+from dataclasses import dataclass, replace
+
+import uvloop
+
+from ratoon.chassis.answers import AnswerIds
+from ratoon.chassis.app import App, Background, Foundation, Platform, Rpc
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.events.ports import Record
+from ratoon.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from ratoon_gateway.adapters import tables
+from ratoon_gateway.adapters.engines import EngineClient
+from ratoon_gateway.adapters.first_key import FirstKey
+from ratoon_gateway.adapters.flywheel import FlywheelFeedback, SegmentAnnouncer
+from ratoon_gateway.adapters.key_ring import KeyRing
+from ratoon_gateway.adapters.metrics import GatewayMetrics
+from ratoon_gateway.adapters.outbound import Outbound
+from ratoon_gateway.adapters.peers import Peers
+from ratoon_gateway.adapters.routes import LiveRoutes, RouteWatcher
+from ratoon_gateway.adapters.segments import SegmentCapture
+from ratoon_gateway.adapters.serving import TrafficReporter
+from ratoon_gateway.adapters.uploads import Uploads
+from ratoon_gateway.adapters.usage import UsageCounters
+from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.relay import Relay
+from ratoon_gateway.domain import completions
+from ratoon_gateway.domain.traffic import Traffic
+from ratoon_gateway.entrypoints import openapi
+from ratoon_gateway.entrypoints.blobs import Blobs
+from ratoon_gateway.entrypoints.completions import Completions, Models
+from ratoon_gateway.entrypoints.feedback import FeedbackRoute
+from ratoon_gateway.entrypoints.grpc import GatewayServicer
+from ratoon_gateway.entrypoints.grpc_proxy import GrpcProxy
+from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages, Readiness, Route
+from ratoon_gateway.entrypoints.rest import RestFace
+from ratoon_gateway.entrypoints.transcoding import Transcoder
+from ratoon_gateway.settings import Settings
+
+_VERSION = "0.1.0"
+
+
+@dataclass(frozen=True)
+class _DataPath:
+    """What stands between a completion and its engine."""
+
+    routes: LiveRoutes
+    traffic: Traffic
+    relay: Relay
+    engines: EngineClient
+    background: tuple[Background, ...]
+
+
+def build(settings: Settings, platform: Platform) -> App:
+    """The gateway, ready to run."""
+    base = Foundation(settings, platform, tables.METADATA)
+    store = base.store(tables.RESOURCES, _no_events)
+    ring, usage, peers = KeyRing(store), UsageCounters(base.database), Peers(settings)
+    admission = Admission(ring, base.verifier, base.signer, base.clock, settings.most_open_per_key)
+    artifacts, ids = ArtifactStore(settings.artifacts_url), AnswerIds.of_folder(settings.keys)
+    path = _data_path(settings, base, artifacts, ids, usage)
+    platform.metrics.register(
+        GatewayMetrics(path.traffic, lambda: path.relay.held, lambda: path.routes.table.version)
+    )
+    readiness = Readiness()
+    edge = _edge(settings, base, readiness, admission, path, artifacts, ids, peers)
+    servicer = GatewayServicer(store, usage, admission, base.threads, base.clock)
+    rpc = Rpc("ratoon.gateway.v1.GatewayService", add_GatewayServiceServicer_to_server, servicer)
+    first_key = FirstKey(store, base.clock, settings.keys / "operator.key")
+    proxy = [GrpcProxy(settings.grpc, admission, peers)] if settings.grpc else []
+    return replace(
+        base.app([rpc], [first_key, ring, usage, *path.background]),
+        listeners=(
+            Outbound(path.routes, path.engines, peers),
+            *proxy,
+            HttpServer(edge, readiness, settings.host, settings.port, settings.drain_s),
+        ),
+        loop_factory=uvloop.new_event_loop,
+    )
+
+
+def _data_path(
+    settings: Settings, base: Foundation, artifacts: ArtifactStore, ids: AnswerIds, usage: UsageCounters
+) -> _DataPath:
+    spool = settings.folder / "segments"
+    announcer = SegmentAnnouncer(spool, base.peer("flywheel"))
+    capture = SegmentCapture(spool, artifacts, ids, usage, base.clock, announcer.wake)
+    routes, traffic, engines = LiveRoutes(), Traffic(base.clock.now()), EngineClient(settings.silence_s)
+    relay = Relay(routes, engines, capture, traffic, base.clock, settings.most_held)
+    serving = base.peer("serving")
+    watcher = RouteWatcher(routes, serving, settings.folder / "routes.pb")
+    reporter = TrafficReporter(uuid.uuid4().hex, lambda: traffic.report(base.clock.now()), routes, serving)
+    return _DataPath(routes, traffic, relay, engines, (announcer, capture, watcher, reporter))
+
+
+def _edge(
+    settings: Settings,
+    base: Foundation,
+    readiness: Readiness,
+    admission: Admission,
+    path: _DataPath,
+    artifacts: ArtifactStore,
+    ids: AnswerIds,
+    peers: Peers,
+) -> Edge:
+    transcoder = Transcoder.of_contracts()
+    pages = Pages(openapi.document(transcoder.bindings, _VERSION), base.platform.metrics, readiness)
+    models = Models(admission, path.routes)
+    chat = Completions(admission, path.relay, settings.most_body_bytes)
+    feedback = FeedbackRoute(admission, ids, FlywheelFeedback(base.peer("flywheel")), base.threads)
+    uploads = Uploads(settings.folder / "uploads", artifacts, settings.most_blob_bytes)
+    exact: dict[str, Route] = {
+        f"POST {completions.CHAT}": chat,
+        f"POST {completions.TEXT}": chat,
+        "GET /v1/models": models,
+        "POST /v1/feedback": feedback,
+        **pages.routes(),
+    }
+    rest = RestFace(transcoder, admission, peers, base.threads)
+    return Edge(exact, models, Blobs(admission, uploads, base.threads), rest)
+
+
+def _no_events(_event: object, name: str, _revision: int) -> Record:
+    raise NotImplementedError(f"{name}: the gateway has no topics")

@@ -1,0 +1,67 @@
+"""What can go wrong at the edge, each with its gRPC code and a stable reason. It knows no protocol."""
+
+
+class GatewayError(Exception):
+    """An error that a caller is told of."""
+
+    code = "INTERNAL"
+    reason = "INTERNAL"
+    field = ""
+
+
+class BadRequest(GatewayError):
+    """The request's body is not what the route takes."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_REQUEST"
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class BodyTooLarge(GatewayError):
+    """The request's body is over the limit."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "BODY_TOO_LARGE"
+
+
+class ModelNotFound(GatewayError):
+    """No deployment serves this model, or not this version of it."""
+
+    code, reason, field = "NOT_FOUND", "MODEL_NOT_FOUND", "model"
+
+
+class NoEngine(GatewayError):
+    """No engine of the deployment could take the request in time."""
+
+    code, reason = "UNAVAILABLE", "NO_ENGINE"
+
+
+class EngineTimeout(GatewayError):
+    """The engine took the request and did not answer in time."""
+
+    code, reason = "DEADLINE_EXCEEDED", "ENGINE_TIMEOUT"
+
+
+class TooManyRequests(GatewayError):
+    """The caller, or the gateway, has too many requests open."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "TOO_MANY_REQUESTS"
+
+
+class BadKey(GatewayError):
+    """The API key is not one of this installation, has expired or was revoked."""
+
+    code, reason = "UNAUTHENTICATED", "BAD_API_KEY"
+
+
+class KeyEnded(GatewayError):
+    """The key was revoked: its state forbids the change."""
+
+    code, reason = "FAILED_PRECONDITION", "API_KEY_REVOKED"
+
+
+class RoleTooHigh(GatewayError):
+    """A caller may not make a key that can do more than the caller."""
+
+    code, reason = "PERMISSION_DENIED", "ROLE_TOO_HIGH"

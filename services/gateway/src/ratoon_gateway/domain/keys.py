@@ -1,0 +1,135 @@
+"""API keys: a secret that is shown once and kept as a hash. It knows no store and no request."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import IntEnum
+
+from ratoon_gateway.domain.errors import BadKey, BadRequest, KeyEnded, RoleTooHigh
+
+PREFIX = "rtn_"
+
+
+class Role(IntEnum):
+    """What the holder may do; each role may do all that the ones before it may."""
+
+    CALLER = 2
+    VIEWER = 3
+    ANNOTATOR = 4
+    ENGINEER = 5
+    OPERATOR = 6
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """`projects/{project}/apiKeys/{id}`; `selector` finds the key, `secret_hash` (sha256, hex) proves it."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    role: Role
+    selector: str
+    secret_hash: str
+    display_name: str = ""
+    expire_time: datetime | None = None
+    revoke_time: datetime | None = None
+    revision: int = 0
+
+    @property
+    def project(self) -> str:
+        """The project it opens; `-` opens all."""
+        return self.name.split("/")[1]
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A key as its holder knows it: `rtn_<selector>_<proof>`."""
+
+    selector: str
+    proof: str
+
+    @staticmethod
+    def new() -> "Secret":
+        """A fresh one, of 256 random bits."""
+        return Secret(secrets.token_hex(8), secrets.token_urlsafe(32))
+
+    @staticmethod
+    def parse(text: str) -> "Secret":
+        """What a caller showed; BadKey when it has not the shape of a key."""
+        selector, found, proof = text.removeprefix(PREFIX).partition("_")
+        if not text.startswith(PREFIX) or not found or not proof:
+            raise BadKey("This is no API key of Ratoon; keys start with `rtn_`.")
+        return Secret(selector, proof)
+
+    @property
+    def text(self) -> str:
+        """The whole secret."""
+        return f"{PREFIX}{self.selector}_{self.proof}"
+
+    @property
+    def digest(self) -> str:
+        """What is stored of it. The proof has 256 random bits, so one round of sha256 is enough."""
+        return hashlib.sha256(self.proof.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Used:
+    """How much a key was used."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    last_use: datetime | None = None
+
+    def plus(self, other: "Used") -> "Used":
+        """Both together."""
+        return Used(
+            self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            max(filter(None, (self.last_use, other.last_use)), default=None),
+        )
+
+
+def new_key(
+    name: str, role: Role, secret: Secret, now: datetime, *, expires: datetime | None = None, label: str = ""
+) -> ApiKey:
+    """A key that begins now; BadRequest when it would have ended already."""
+    if expires is not None and expires <= now:
+        raise BadRequest("expire_time lies in the past.", field="api_key.expire_time")
+    return ApiKey(name, now, now, role, secret.selector, secret.digest, label, expires)
+
+
+def rotated(key: ApiKey, secret: Secret) -> ApiKey:
+    """The same key with a new secret; the old one ends."""
+    if key.revoke_time is not None:
+        raise KeyEnded(f"{key.name} was revoked; make a new key.")
+    return replace(key, selector=secret.selector, secret_hash=secret.digest)
+
+
+def revoked(key: ApiKey, now: datetime) -> ApiKey:
+    """The key, ended; one that has ended stays as it is."""
+    return key if key.revoke_time is not None else replace(key, revoke_time=now)
+
+
+def check_grant(granter: int, granter_project: str, role: Role, project: str) -> None:
+    """Nobody makes a key that reaches further than their own."""
+    if role > granter:
+        raise RoleTooHigh(f"The key would have the role {role.name.lower()}, which is more than you have.")
+    if granter_project not in ("-", project):
+        raise RoleTooHigh(f"You may only make keys of project {granter_project}.")
+
+
+def check_secret(key: ApiKey | None, secret: Secret, now: datetime) -> ApiKey:
+    """The key, if this secret opens it now; BadKey otherwise. The comparison takes the same time either way."""
+    stored = key.secret_hash if key else "0" * 64
+    fits = hmac.compare_digest(stored, secret.digest)
+    if key is None or not fits:
+        raise BadKey("The API key is not valid.")
+    if key.revoke_time is not None:
+        raise BadKey("The API key was revoked; ask an operator for a new one.")
+    if key.expire_time is not None and key.expire_time <= now:
+        raise BadKey(f"The API key expired on {key.expire_time:%Y-%m-%d}; ask an operator for a new one.")
+    return key

@@ -1,0 +1,141 @@
+"""What the HTTP entrypoints share: reading requests, writing answers, errors in both shapes. Plain ASGI, no framework."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from ratoon.chassis.errors import Description
+from ratoon_gateway.domain.errors import BodyTooLarge
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON_TYPE = (b"content-type", b"application/json")
+_PROBLEM_TYPE = (b"content-type", b"application/problem+json")
+_STATUSES = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 499,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+class ClientGone(Exception):
+    """The caller went away before the request was whole."""
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    """A request header's value by its lowercase name; empty when it is not there."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return b""
+
+
+def bearer(scope: Scope) -> str:
+    """What the caller shows as bearer; empty when nothing."""
+    scheme, _, token = header(scope, b"authorization").partition(b" ")
+    return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
+
+
+async def read_body(receive: Receive, most: int) -> bytes:
+    """The whole body; BodyTooLarge over `most` bytes, ClientGone when it does not come whole."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > most:
+            raise BodyTooLarge(f"The body is larger than {most:,} bytes.")
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def until_gone(receive: Receive) -> None:
+    """Return when the caller goes away; only after the whole body was read."""
+    while (await receive())["type"] != "http.disconnect":
+        await asyncio.sleep(0)
+
+
+async def respond(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+    """Write a whole answer."""
+    start = [(b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def respond_json(send: Send, status: int, value: object) -> None:
+    """Write a whole JSON answer."""
+    await respond(send, status, [JSON_TYPE], json.dumps(value).encode())
+
+
+def http_status(told: Description) -> int:
+    """The HTTP status of an error."""
+    return 413 if told.reason == "BODY_TOO_LARGE" else _STATUSES.get(told.code, 500)
+
+
+def problem_of(told: Description, violations: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
+    """An error as RFC 9457 problem details, with its reason and the fields at fault."""
+    status = http_status(told)
+    fields = list(violations) or ([(told.field, told.message)] if told.field else [])
+    return {
+        "type": f"urn:ratoon:error:{told.reason.lower().replace('_', '-')}",
+        "title": _title(status),
+        "status": status,
+        "detail": told.message,
+        "reason": told.reason,
+        **(
+            {"violations": [{"field": field, "description": text} for field, text in fields]}
+            if fields
+            else {}
+        ),
+        **({"metadata": told.details} if told.details else {}),
+    }
+
+
+async def respond_problem(send: Send, problem: dict[str, Any]) -> None:
+    """Write problem details."""
+    extra = _retry_after(problem["status"])
+    await respond(send, problem["status"], [_PROBLEM_TYPE, *extra], json.dumps(problem).encode())
+
+
+async def respond_openai_error(send: Send, told: Description) -> None:
+    """Write an error as OpenAI's API does."""
+    status = http_status(told)
+    await respond(send, status, [JSON_TYPE, *_retry_after(status)], openai_error(told, status))
+
+
+def openai_error(told: Description, status: int) -> bytes:
+    """The JSON of an error as OpenAI's clients read it."""
+    kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    error = {"message": told.message, "type": kind, "param": told.field or None, "code": told.reason.lower()}
+    return json.dumps({"error": error}).encode()
+
+
+def _retry_after(status: int) -> Headers:
+    return [(b"retry-after", b"1")] if status in (429, 503) else []
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Client Closed Request"

@@ -1,0 +1,144 @@
+"""The OpenAI-compatible routes, streaming and not, and the list of models. It translates; the relay does the work."""
+
+import asyncio
+
+from ratoon.chassis.errors import Description, described
+from ratoon.chassis.identity import Principal, Role
+from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.ports import EngineLost, EngineSilent, Routes
+from ratoon_gateway.application.relay import Exchange, Relay
+from ratoon_gateway.domain.completions import Ask, read_ask
+from ratoon_gateway.domain.routes import ANY_PROJECT, Route
+from ratoon_gateway.domain.traffic import Outcome
+from ratoon_gateway.entrypoints.asgi import (
+    ClientGone,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    bearer,
+    read_body,
+    respond,
+    respond_json,
+    respond_openai_error,
+    until_gone,
+)
+
+_EVENT_END = b"\n\n"
+_LOST = (
+    b'event: error\ndata: {"error":{"message":"The engine that wrote this answer was lost; ask again.",'
+    b'"type":"server_error","param":null,"code":"engine_lost"}}\n\n'
+)
+
+
+class Completions:
+    """`POST /v1/chat/completions` and `POST /v1/completions`."""
+
+    def __init__(self, admission: Admission, relay: Relay, most_bytes: int) -> None:
+        self._admission, self._relay, self._most_bytes = admission, relay, most_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; a caller who goes away frees the engine."""
+        try:
+            principal = self._admission.caller(bearer(scope), Role.CALLER)
+            ask = read_ask(scope["path"], await read_body(receive, self._most_bytes))
+            self._admission.enter(principal)
+        except ClientGone:
+            return
+        except Exception as error:
+            await respond_openai_error(send, described(error))
+            return
+        try:
+            await self._while_there(ask, principal, receive, send)
+        finally:
+            self._admission.leave(principal)
+
+    async def _while_there(self, ask: Ask, principal: Principal, receive: Receive, send: Send) -> None:
+        """Answer, unless and until the caller goes away."""
+        answering = asyncio.current_task()
+        assert answering is not None
+        watching = asyncio.get_running_loop().create_task(until_gone(receive))
+        watching.add_done_callback(lambda watch: None if watch.cancelled() else answering.cancel())
+        try:
+            await self._answer(ask, principal, send)
+        except asyncio.CancelledError:
+            if not watching.done() or watching.cancelled():
+                raise
+            answering.uncancel()
+        finally:
+            watching.cancel()
+
+    async def _answer(self, ask: Ask, principal: Principal, send: Send) -> None:
+        try:
+            exchange = await self._relay.begin(ask, principal.project, principal.name)
+        except Exception as error:
+            await respond_openai_error(send, described(error))
+            return
+        if exchange.streams:
+            await self._stream(exchange, send)
+            return
+        self._relay.end(exchange, Outcome.ANSWERED)
+        await respond(send, exchange.status, _headers(exchange), exchange.first)
+
+    async def _stream(self, exchange: Exchange, send: Send) -> None:
+        outcome, last = Outcome.LEFT, exchange.first
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": _headers(exchange)})
+            await send({"type": "http.response.body", "body": last, "more_body": True})
+            async for last in self._relay.rest(exchange):
+                await send({"type": "http.response.body", "body": last, "more_body": True})
+            outcome, farewell = Outcome.ANSWERED, b""
+        except (EngineLost, EngineSilent):
+            outcome = Outcome.CUT
+            farewell = _LOST if last.endswith(_EVENT_END) else _EVENT_END + _LOST
+        finally:
+            self._relay.end(exchange, outcome)
+        await send({"type": "http.response.body", "body": farewell})
+
+
+class Models:
+    """`GET /v1/models` and `GET /v1/models/{model}`: the deployments a caller may ask."""
+
+    def __init__(self, admission: Admission, routes: Routes) -> None:
+        self._admission, self._routes = admission, routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """List, or tell of one."""
+        try:
+            principal = self._admission.caller(bearer(scope), Role.CALLER)
+        except Exception as error:
+            await respond_openai_error(send, described(error))
+            return
+        models = self._models(principal.project)
+        wanted = scope["path"].removeprefix("/v1/models").strip("/")
+        if not wanted:
+            await respond_json(send, 200, {"object": "list", "data": list(models.values())})
+        elif wanted in models:
+            await respond_json(send, 200, models[wanted])
+        else:
+            message = f"There is no model {wanted!r}; GET /v1/models lists what there is."
+            await respond_openai_error(send, Description("NOT_FOUND", "MODEL_NOT_FOUND", message, "model"))
+
+    def _models(self, project: str) -> dict[str, dict[str, object]]:
+        routes = [r for r in self._routes.table.routes.values() if project in (ANY_PROJECT, r.project)]
+        return {name: _model(name, route) for route in routes for name in _names(route, project)}
+
+
+def _names(route: Route, project: str) -> list[str]:
+    """How callers of this project may name the deployment: alone, and with each version it serves."""
+    name = route.id if project != ANY_PROJECT else f"{route.project}/{route.id}"
+    return [name, *sorted({f"{name}@{target.version_id}" for target in route.targets})]
+
+
+def _model(name: str, route: Route) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": f"projects/{route.project}"}
+
+
+def _headers(exchange: Exchange) -> Headers:
+    answer_id = exchange.answer_id.encode()
+    return [
+        (b"content-type", exchange.content_type),
+        (b"x-ratoon-model", exchange.target.label.encode()),
+        (b"x-ratoon-answer-id", answer_id),
+        (b"x-request-id", answer_id),
+    ]

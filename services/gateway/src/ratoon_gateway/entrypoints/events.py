@@ -1,0 +1,90 @@
+"""Server-sent events: a stream of (id, name, data) that ends with its source or with the caller."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+
+from ratoon_gateway.entrypoints.asgi import Receive, Send, until_gone
+
+_HEARTBEAT_S = 10.0
+_PATIENCE_S = 1.0
+_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
+Event = tuple[str, str, bytes]
+
+
+async def send_events(
+    events: AsyncGenerator[Event, None], receive: Receive, send: Send, tell: Callable[[Exception], bytes]
+) -> None:
+    """Write each event as it comes, and a comment now and then so that nobody takes the line for dead.
+
+    An error that comes soon is raised, while a status can still say so; later it is an event `error`, told by `tell`.
+    """
+    source = _Source(events, receive)
+    try:
+        await source.wait(_PATIENCE_S)
+        chunk = source.take() if source.ready else b": here\n\n"
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        while chunk and not source.gone:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await source.wait(_HEARTBEAT_S)
+            chunk = _chunk(source, tell)
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        await source.close()
+
+
+def _chunk(source: "_Source", tell: Callable[[Exception], bytes]) -> bytes:
+    try:
+        return source.take() if source.ready else b": still there\n\n"
+    except Exception as error:
+        return _written(("", "error", tell(error)))
+
+
+class _Source:
+    """The events, one ahead, and an eye on the caller."""
+
+    def __init__(self, events: AsyncGenerator[Event, None], receive: Receive) -> None:
+        self._events = events
+        self._next: asyncio.Task[Event | None] | None = None
+        self._watch = asyncio.create_task(until_gone(receive))
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to take."""
+        return self._next is not None and self._next.done()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the caller went away."""
+        return self._watch.done()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for the next event, the caller's leaving, or so long."""
+        self._next = self._next or asyncio.create_task(anext_or_none(self._events))
+        await asyncio.wait({self._next, self._watch}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
+    def take(self) -> bytes:
+        """The next event as bytes; empty at the end."""
+        taken, self._next = self._next, None
+        event = taken.result() if taken else None
+        return _written(event) if event else b""
+
+    async def close(self) -> None:
+        """End the source."""
+        self._watch.cancel()
+        if self._next is not None:
+            self._next.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await self._next
+        await self._events.aclose()
+
+
+async def anext_or_none(events: AsyncGenerator[Event, None]) -> Event | None:
+    """The next event, or None at the end."""
+    return await anext(events, None)
+
+
+def _written(event: Event) -> bytes:
+    event_id, name, data = event
+    head = f"id: {event_id}\n" if event_id else ""
+    return f"{head}event: {name}\n".encode() + b"data: " + data + b"\n\n"

@@ -1,0 +1,66 @@
+"""The gateway's own gRPC API: API keys and tokens."""
+
+from typing import Any
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.identity import caller
+from ratoon.chassis.server import Threads
+from ratoon.chassis.store import Store
+from ratoon.gateway.v1 import api_key_pb2
+from ratoon.gateway.v1 import gateway_service_pb2 as pb
+from ratoon.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
+from ratoon_gateway import mapping
+from ratoon_gateway.adapters.usage import UsageCounters
+from ratoon_gateway.application import handlers
+from ratoon_gateway.application.admission import TOKEN_S, Admission
+from ratoon_gateway.domain.keys import ApiKey
+
+Context = Any
+
+
+class GatewayServicer(GatewayServiceServicer):
+    """Answers `ratoon.gateway.v1.GatewayService`."""
+
+    def __init__(
+        self, store: Store, usage: UsageCounters, admission: Admission, threads: Threads, clock: Clock
+    ) -> None:
+        self._store, self._usage, self._admission = store, usage, admission
+        self._threads, self._clock = threads, clock
+
+    async def CreateApiKey(self, request: pb.CreateApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
+        """Make a key; its secret is told once."""
+        command = mapping.create_key(request)
+        key, secret = await self._threads(handlers.create_key, command, caller(), self._store, self._clock)
+        return await self._told(key, secret)
+
+    async def GetApiKey(self, request: pb.GetApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
+        """One key."""
+        return await self._told(await self._threads(handlers.get_key, request.name, self._store))
+
+    async def ListApiKeys(self, request: pb.ListApiKeysRequest, context: Context) -> pb.ListApiKeysResponse:
+        """The keys of a project."""
+        page = await self._threads(
+            handlers.list_keys, request.parent, request.page_size, request.page_token, self._store
+        )
+        used = await self._threads(self._usage.of, [key.name for key in page.items])
+        keys = [mapping.api_key(key, used[key.name]) for key in page.items]
+        return pb.ListApiKeysResponse(api_keys=keys, next_page_token=page.next_token)
+
+    async def RotateApiKey(self, request: pb.RotateApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
+        """A new secret for a key."""
+        return await self._told(*await self._threads(handlers.rotate_key, request.name, self._store))
+
+    async def RevokeApiKey(self, request: pb.RevokeApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
+        """End a key."""
+        return await self._told(
+            await self._threads(handlers.revoke_key, request.name, self._store, self._clock)
+        )
+
+    async def IssueToken(self, request: pb.IssueTokenRequest, context: Context) -> api_key_pb2.Token:
+        """A short-lived token for an API key."""
+        token = self._admission.token(self._admission.key_holder(request.api_key))
+        return api_key_pb2.Token(access_token=token, token_type="Bearer", expires_in=TOKEN_S // 2)
+
+    async def _told(self, key: ApiKey, secret: str = "") -> api_key_pb2.ApiKey:
+        used = await self._threads(self._usage.of, [key.name])
+        return mapping.api_key(key, used[key.name], secret)

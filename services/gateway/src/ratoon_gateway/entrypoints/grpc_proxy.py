@@ -1,0 +1,97 @@
+"""One loopback port for gRPC callers: each method goes to its service's own address, bytes through.
+
+A caller's API key is changed for a token on the way; roles and projects are checked by the service itself.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from grpc import aio
+
+from ratoon.chassis.errors import Description, described
+from ratoon.chassis.rpc import status_of
+from ratoon_gateway.adapters.peers import Peers, service_of
+from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.domain.keys import PREFIX
+
+_LOG = logging.getLogger(__name__)
+_OWN = ("authorization", "user-agent", "te", "content-type", "grpc-")
+_MESSAGE_BYTES = 4 << 20
+
+
+class GrpcProxy:
+    """Listens for gRPC callers."""
+
+    def __init__(self, address: str, admission: Admission, peers: Peers) -> None:
+        self._address, self._admission, self._peers = address, admission, peers
+        self._server: aio.Server | None = None
+
+    async def start(self) -> None:
+        """Bind and begin."""
+        options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.so_reuseport", 0)]
+        server = aio.server(options=options)
+        server.add_generic_rpc_handlers((_Everything(self._admission, self._peers),))
+        server.add_insecure_port(self._address)
+        await server.start()
+        self._server = server
+        _LOG.info("gRPC callers: %s", self._address)
+
+    async def stop(self) -> None:
+        """Let open calls end for a moment."""
+        if self._server is not None:
+            await self._server.stop(5.0)
+
+
+class _Everything(grpc.GenericRpcHandler):
+    """A handler for any method of any room."""
+
+    def __init__(self, admission: Admission, peers: Peers) -> None:
+        self._admission, self._peers = admission, peers
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """The way to the service that has this method; None when no room does."""
+        rpc = str(details.method)
+        service = service_of(rpc)
+        if service is None:
+            return None
+        metadata = list(details.invocation_metadata or ())
+
+        async def forward(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+            try:
+                sent = self._forwarded(metadata)
+            except Exception as error:
+                await _refuse(context, described(error))
+            call = self._peers.duplex(service, rpc)(requests, metadata=sent, timeout=context.time_remaining())
+            try:
+                async for answer in call:
+                    yield answer
+                context.set_trailing_metadata(await call.trailing_metadata())
+            except aio.AioRpcError as error:
+                await context.abort(
+                    error.code(), error.details() or "", tuple(error.trailing_metadata() or ())
+                )
+            finally:
+                call.cancel()
+
+        return grpc.stream_stream_rpc_method_handler(forward)
+
+    def _forwarded(self, metadata: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        """The caller's metadata, with a token in place of an API key."""
+        bearer = next((str(value) for key, value in metadata if key == "authorization"), "").removeprefix(
+            "Bearer "
+        )
+        rest = [(key, value) for key, value in metadata if not key.startswith(_OWN)]
+        if not bearer:
+            return rest
+        token = (
+            self._admission.token(self._admission.key_holder(bearer)) if bearer.startswith(PREFIX) else bearer
+        )
+        return [*rest, ("authorization", f"Bearer {token}")]
+
+
+async def _refuse(context: Any, told: Description) -> None:
+    status = status_of(told)
+    trailing = (("grpc-status-details-bin", status.SerializeToString()),)
+    await context.abort(grpc.StatusCode[told.code], told.message, trailing)

@@ -1,0 +1,151 @@
+"""The gateway's HTTP port: which path goes where, and the server that listens."""
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from ratoon.chassis.errors import FailedPrecondition, NotFound, described
+from ratoon_gateway.entrypoints import blobs, docs
+from ratoon_gateway.entrypoints.asgi import Receive, Scope, Send, problem_of, respond, respond_problem
+
+_LOG = logging.getLogger(__name__)
+Route = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass
+class Readiness:
+    """Whether requests should come here: from the start of the HTTP server to its drain."""
+
+    ready: bool = False
+
+
+class Edge:
+    """The ASGI application: exact paths, the prefixes `/v1/models/` and `/v1/blobs/`, and the REST face for the rest."""
+
+    def __init__(self, exact: Mapping[str, Route], models: Route, blob: Route, rest: Route) -> None:
+        self._exact, self._models, self._blob, self._rest = exact, models, blob, rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        path = scope["path"]
+        route = self._exact.get(f"{scope['method']} {path}")
+        if route is not None:
+            await route(scope, receive, send)
+        elif path.startswith(blobs.PREFIX):
+            await self._blob(scope, receive, send)
+        elif path.startswith("/v1/models/") and scope["method"] == "GET":
+            await self._models(scope, receive, send)
+        elif path.startswith("/v1/"):
+            await self._rest(scope, receive, send)
+        else:
+            error = NotFound(f"There is nothing at {path}; /docs lists what there is.", reason="NO_SUCH_PATH")
+            await respond_problem(send, problem_of(described(error)))
+
+
+class Pages:
+    """What is the same for everybody: health, metrics, documentation."""
+
+    def __init__(self, document: dict[str, object], metrics: CollectorRegistry, readiness: Readiness) -> None:
+        self._document = json.dumps(document).encode()
+        self._docs = docs.page(document)
+        self._metrics, self._readiness = metrics, readiness
+
+    def routes(self) -> dict[str, Route]:
+        """Verb and path of each page."""
+        return {
+            "GET /healthz": self._healthz,
+            "GET /readyz": self._readyz,
+            "GET /metrics": self._scrape,
+            "GET /openapi.json": self._openapi,
+            "GET /docs": self._listing,
+        }
+
+    async def _healthz(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """The process lives."""
+        await respond(send, 200, [(b"content-type", b"text/plain")], b"ok\n")
+
+    async def _readyz(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Whether requests should come here."""
+        ready = self._readiness.ready
+        body = b"ready\n" if ready else b"draining\n"
+        await respond(send, 200 if ready else 503, [(b"content-type", b"text/plain")], body)
+
+    async def _scrape(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """For Prometheus."""
+        kind = [(b"content-type", CONTENT_TYPE_LATEST.encode())]
+        await respond(send, 200, kind, await asyncio.to_thread(generate_latest, self._metrics))
+
+    async def _openapi(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """The API's document."""
+        await respond(send, 200, [(b"content-type", b"application/json")], self._document)
+
+    async def _listing(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """The document for people."""
+        await respond(send, 200, [(b"content-type", b"text/html; charset=utf-8")], self._docs)
+
+
+class HttpServer:
+    """Listens on one address; `stop` lets open requests end within `drain_s` seconds."""
+
+    def __init__(self, edge: Edge, readiness: Readiness, host: str, port: int, drain_s: int) -> None:
+        self._address, self._readiness = (host, port), readiness
+        config = uvicorn.Config(
+            edge,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=drain_s,
+        )
+        self._server = _Server(config)
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, once it does."""
+        return self._address[1]
+
+    async def start(self) -> None:
+        """Bind and begin; FailedPrecondition when the address is taken."""
+        try:
+            listening = socket.create_server(self._address, backlog=2048)
+        except OSError as error:
+            host, port = self._address
+            raise FailedPrecondition(
+                f"HTTP cannot listen on {host}:{port} ({error.strerror}); set RATOON_GATEWAY_PORT to a free port.",
+                reason="PORT_TAKEN",
+            ) from None
+        self._address = listening.getsockname()[:2]
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+        while not self._server.started and not self._serving.done():
+            await asyncio.sleep(0.01)
+        self._readiness.ready = True
+        _LOG.info("HTTP callers: http://%s:%d", *self._address)
+
+    async def stop(self) -> None:
+        """Say so, take nothing new, let what is open end."""
+        self._readiness.ready = False
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, without its own idea of signals: the process's life is the chassis's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

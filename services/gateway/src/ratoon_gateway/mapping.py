@@ -1,0 +1,131 @@
+"""Between the gateway's domain and protobuf: the only place where both are known."""
+
+import uuid
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ratoon.flywheel.v1 import flywheel_service_pb2, signal_pb2
+from ratoon.gateway.v1 import api_key_pb2, gateway_service_pb2
+from ratoon.serving.v1 import route_pb2
+from ratoon_gateway.application.commands import CreateKey
+from ratoon_gateway.domain.errors import BadRequest
+from ratoon_gateway.domain.feedback import Feedback
+from ratoon_gateway.domain.keys import ApiKey, Role, Used
+from ratoon_gateway.domain.routes import Route, RouteTable, Target
+from ratoon_gateway.domain.segments import ClosedSegment
+from ratoon_gateway.domain.traffic import EngineReport
+
+_FEEDBACK_IDS = uuid.UUID("0e0ba0d7-0a6e-4b6b-9a3c-4f1f3f2a9c55")
+
+
+def route_table(table: route_pb2.RouteTable) -> RouteTable:
+    """What serving says."""
+    return RouteTable.of(table.version, (_route(route) for route in table.routes))
+
+
+def traffic_report(report: EngineReport) -> route_pb2.TrafficReport:
+    """One engine in one window."""
+    return route_pb2.TrafficReport(
+        deployment=report.deployment,
+        engine=report.engine,
+        version=report.version,
+        start_time=_timestamp(report.start),
+        end_time=_timestamp(report.end),
+        request_count=report.requests,
+        error_count=report.errors,
+        cut_count=report.cut,
+        latency_p50_seconds=report.p50_s,
+        latency_p99_seconds=report.p99_s,
+        open_count=report.open,
+    )
+
+
+def create_segment(segment: ClosedSegment) -> flywheel_service_pb2.CreateTrafficSegmentRequest:
+    """The announcement of a closed segment."""
+    parent, _, segment_id = segment.name.rpartition("/trafficSegments/")
+    return flywheel_service_pb2.CreateTrafficSegmentRequest(
+        parent=parent,
+        traffic_segment_id=segment_id,
+        request_id=segment_id,
+        traffic_segment=signal_pb2.TrafficSegment(
+            deployment=segment.deployment,
+            digest=segment.digest,
+            answer_count=segment.answers,
+            start_time=_timestamp(datetime.fromisoformat(segment.start)),
+            end_time=_timestamp(datetime.fromisoformat(segment.end)),
+            lost_count=segment.lost,
+        ),
+    )
+
+
+def create_feedback(feedback: Feedback) -> flywheel_service_pb2.CreateFeedbackRequest:
+    """The same words on the same answer are the same feedback, however often they are sent."""
+    words = (feedback.answer_id, feedback.thumb, feedback.rating, feedback.correction, feedback.comment)
+    return flywheel_service_pb2.CreateFeedbackRequest(
+        parent=f"projects/{feedback.project}",
+        request_id=str(uuid.uuid5(_FEEDBACK_IDS, repr(words))),
+        feedback=signal_pb2.Feedback(
+            answer_id=feedback.answer_id,
+            thumb=feedback.thumb,
+            rating=feedback.rating,
+            correction=feedback.correction,
+            comment=feedback.comment,
+            version=feedback.version,
+        ),
+    )
+
+
+def create_key(request: gateway_service_pb2.CreateApiKeyRequest) -> CreateKey:
+    """The wish for a key."""
+    wanted = request.api_key
+    if int(wanted.role) not in {int(role) for role in Role}:
+        raise BadRequest("The role must be one from caller to operator.", field="api_key.role")
+    expires = wanted.expire_time.ToDatetime(UTC) if wanted.HasField("expire_time") else None
+    return CreateKey(
+        request.parent,
+        request.api_key_id,
+        Role(wanted.role),
+        wanted.display_name,
+        expires,
+        request.request_id,
+    )
+
+
+def api_key(key: ApiKey, used: Used, secret: str = "") -> api_key_pb2.ApiKey:
+    """A key as callers see it."""
+    return api_key_pb2.ApiKey(
+        name=key.name,
+        revision=key.revision,
+        create_time=_timestamp(key.create_time),
+        update_time=_timestamp(key.update_time),
+        role=int(key.role),  # type: ignore[arg-type]
+        expire_time=_timestamp(key.expire_time),
+        revoke_time=_timestamp(key.revoke_time),
+        last_use_time=_timestamp(used.last_use),
+        secret=secret,
+        display_name=key.display_name,
+        usage=api_key_pb2.KeyUsage(
+            request_count=used.requests,
+            prompt_token_count=used.prompt_tokens,
+            completion_token_count=used.completion_tokens,
+        ),
+    )
+
+
+def _route(route: route_pb2.Route) -> Route:
+    return Route(route.deployment, tuple(_target(target) for target in route.targets), route.hold_seconds)
+
+
+def _target(target: route_pb2.Target) -> Target:
+    return Target(
+        target.engine, target.version, target.endpoint, target.secret, target.weight, target.served_name
+    )
+
+
+def _timestamp(time: datetime | None) -> Timestamp | None:
+    if time is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(time.astimezone(UTC))
+    return stamp

@@ -1,0 +1,29 @@
+"""What the gateway can be told by environment variables."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from ratoon.chassis.settings import RoomSettings
+
+
+class Settings(RoomSettings):
+    """`RATOON_GATEWAY_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="RATOON_GATEWAY_", frozen=True, extra="ignore")
+
+    service: str = Field("gateway", description="The room's name; not for you to change.")
+    host: str = Field("127.0.0.1", description="Where HTTP callers are served.")
+    port: int = Field(8080, ge=0, le=65535, description="The port of HTTP callers; 0: any free one.")
+    grpc: str = Field(
+        "127.0.0.1:8081", description="Where gRPC callers are served, `host:port`; empty: nowhere."
+    )
+    most_body_bytes: int = Field(8 << 20, description="The largest completion request, in bytes.")
+    most_blob_bytes: int = Field(16 << 30, description="The largest file that can be uploaded, in bytes.")
+    most_open_per_key: int = Field(
+        4096, description="How many completions one API key may have open at once."
+    )
+    most_held: int = Field(4096, description="How many requests may wait for an engine at once.")
+    silence_s: float = Field(
+        120.0, description="Seconds after which an engine that sends nothing is given up."
+    )
+    drain_s: int = Field(30, description="Seconds that open requests have to end when the gateway stops.")
