@@ -412,6 +412,41 @@ class UndoRolloutRequest(_message.Message):
 Global___UndoRolloutRequest: _TypeAlias = UndoRolloutRequest  # noqa: Y015
 
 @_typing.final
+class InjectFaultRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    ERROR_RATE_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """projects/{project}/deployments/{deployment}"""
+    version: _builtins.str
+    """projects/{project}/models/{model}/versions/{version}; one of its engines must run."""
+    error_rate: _builtins.float
+    """Share of answers that fail, from 0 (the drill ends) to 1."""
+    seconds: _builtins.float
+    """How long it lasts; 0: until it is set anew."""
+    request_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.str = ...,
+        error_rate: _builtins.float = ...,
+        seconds: _builtins.float = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_rate", b"error_rate", "name", b"name", "request_id", b"request_id", "seconds", b"seconds", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InjectFaultRequest: _TypeAlias = InjectFaultRequest  # noqa: Y015
+
+@_typing.final
 class GetRouteTableRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

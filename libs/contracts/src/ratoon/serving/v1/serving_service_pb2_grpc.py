@@ -103,6 +103,11 @@ class ServingServiceStub:
                 request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.UndoRolloutRequest.SerializeToString,
                 response_deserializer=ratoon_dot_serving_dot_v1_dot_rollout__pb2.Rollout.FromString,
                 _registered_method=True)
+        self.InjectFault = channel.unary_unary(
+                '/ratoon.serving.v1.ServingService/InjectFault',
+                request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.InjectFaultRequest.SerializeToString,
+                response_deserializer=ratoon_dot_serving_dot_v1_dot_deployment__pb2.Engine.FromString,
+                _registered_method=True)
         self.GetRouteTable = channel.unary_unary(
                 '/ratoon.serving.v1.ServingService/GetRouteTable',
                 request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.GetRouteTableRequest.SerializeToString,
@@ -212,6 +217,13 @@ class ServingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def InjectFault(self, request, context):
+        """A drill: let a share of one version's answers fail for a while, so that what watches them can be seen to work.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetRouteTable(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -306,6 +318,11 @@ def add_ServingServiceServicer_to_server(servicer, server):
                     servicer.UndoRollout,
                     request_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.UndoRolloutRequest.FromString,
                     response_serializer=ratoon_dot_serving_dot_v1_dot_rollout__pb2.Rollout.SerializeToString,
+            ),
+            'InjectFault': grpc.unary_unary_rpc_method_handler(
+                    servicer.InjectFault,
+                    request_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.InjectFaultRequest.FromString,
+                    response_serializer=ratoon_dot_serving_dot_v1_dot_deployment__pb2.Engine.SerializeToString,
             ),
             'GetRouteTable': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRouteTable,
@@ -680,6 +697,33 @@ class ServingService:
             '/ratoon.serving.v1.ServingService/UndoRollout',
             ratoon_dot_serving_dot_v1_dot_serving__service__pb2.UndoRolloutRequest.SerializeToString,
             ratoon_dot_serving_dot_v1_dot_rollout__pb2.Rollout.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InjectFault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.serving.v1.ServingService/InjectFault',
+            ratoon_dot_serving_dot_v1_dot_serving__service__pb2.InjectFaultRequest.SerializeToString,
+            ratoon_dot_serving_dot_v1_dot_deployment__pb2.Engine.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,8 @@ class ServingServiceStub:
     """Go back to the version that served before."""
     UndoRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.UndoRolloutRequest, _rollout_pb2.Rollout]
     """Start a rollout back to the version before this one."""
+    InjectFault: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.InjectFaultRequest, _deployment_pb2.Engine]
+    """A drill: let a share of one version's answers fail for a while, so that what watches them can be seen to work."""
     GetRouteTable: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetRouteTableRequest, _route_pb2.RouteTable]
     WatchRouteTable: _grpc.UnaryStreamMultiCallable[_serving_service_pb2.WatchRouteTableRequest, _route_pb2.RouteTable]
     """The table, then each new one."""
@@ -85,6 +87,8 @@ class ServingServiceAsyncStub(ServingServiceStub):
     """Go back to the version that served before."""
     UndoRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.UndoRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
     """Start a rollout back to the version before this one."""
+    InjectFault: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.InjectFaultRequest, _deployment_pb2.Engine]  # type: ignore[assignment]
+    """A drill: let a share of one version's answers fail for a while, so that what watches them can be seen to work."""
     GetRouteTable: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetRouteTableRequest, _route_pb2.RouteTable]  # type: ignore[assignment]
     WatchRouteTable: _aio.UnaryStreamMultiCallable[_serving_service_pb2.WatchRouteTableRequest, _route_pb2.RouteTable]  # type: ignore[assignment]
     """The table, then each new one."""
@@ -191,6 +195,14 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
         """Start a rollout back to the version before this one."""
+
+    @_abc_1.abstractmethod
+    def InjectFault(
+        self,
+        request: _serving_service_pb2.InjectFaultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_deployment_pb2.Engine, _abc.Awaitable[_deployment_pb2.Engine]]:
+        """A drill: let a share of one version's answers fail for a while, so that what watches them can be seen to work."""
 
     @_abc_1.abstractmethod
     def GetRouteTable(
