@@ -87,6 +87,8 @@ class LabelSet(_message.Message):
     UNLABELLED_COUNT_FIELD_NUMBER: _builtins.int
     CONFLICT_COUNT_FIELD_NUMBER: _builtins.int
     AGREEMENT_ALPHA_FIELD_NUMBER: _builtins.int
+    DATASET_DIGEST_FIELD_NUMBER: _builtins.int
+    UNKNOWN_LABEL_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/labelSets/{label_set}"""
     revision: _builtins.int
@@ -101,8 +103,13 @@ class LabelSet(_message.Message):
     """The parquet blob: record_id, content_digest, label, annotator, source."""
     unlabelled_count: _builtins.int
     conflict_count: _builtins.int
+    """Records whose annotations name different labels; the guideline's policy decides which counts."""
     agreement_alpha: _builtins.float
     """Krippendorff's alpha, nominal, over records with two or more annotations; absent without any."""
+    dataset_digest: _builtins.str
+    """The artifact tree of the dataset version."""
+    unknown_label_count: _builtins.int
+    """Labels that came with the data and are none of the guideline's; they are left out."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -132,10 +139,12 @@ class LabelSet(_message.Message):
         unlabelled_count: _builtins.int = ...,
         conflict_count: _builtins.int = ...,
         agreement_alpha: _builtins.float | None = ...,
+        dataset_digest: _builtins.str = ...,
+        unknown_label_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "agreement_alpha", b"agreement_alpha", "create_time", b"create_time", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "agreement_alpha", b"agreement_alpha", "class_counts", b"class_counts", "conflict_count", b"conflict_count", "create_time", b"create_time", "dataset_version", b"dataset_version", "digest", b"digest", "failure", b"failure", "guideline", b"guideline", "import_as", b"import_as", "name", b"name", "progress", b"progress", "review_sample_size", b"review_sample_size", "revision", b"revision", "state", b"state", "unlabelled_count", b"unlabelled_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "agreement_alpha", b"agreement_alpha", "class_counts", b"class_counts", "conflict_count", b"conflict_count", "create_time", b"create_time", "dataset_digest", b"dataset_digest", "dataset_version", b"dataset_version", "digest", b"digest", "failure", b"failure", "guideline", b"guideline", "import_as", b"import_as", "name", b"name", "progress", b"progress", "review_sample_size", b"review_sample_size", "revision", b"revision", "state", b"state", "unknown_label_count", b"unknown_label_count", "unlabelled_count", b"unlabelled_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agreement_alpha: _TypeAlias = _typing.Literal["agreement_alpha"]  # noqa: Y015
     _WhichOneofArgType__agreement_alpha: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha"]  # noqa: Y015

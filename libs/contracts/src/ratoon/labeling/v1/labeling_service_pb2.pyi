@@ -321,6 +321,25 @@ class CreateAnnotationRequest(_message.Message):
 Global___CreateAnnotationRequest: _TypeAlias = CreateAnnotationRequest  # noqa: Y015
 
 @_typing.final
+class GetAnnotationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAnnotationRequest: _TypeAlias = GetAnnotationRequest  # noqa: Y015
+
+@_typing.final
 class ListAnnotationsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

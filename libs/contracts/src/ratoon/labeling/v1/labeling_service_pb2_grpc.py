@@ -87,6 +87,11 @@ class LabelingServiceStub:
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateAnnotationRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Annotation.FromString,
                 _registered_method=True)
+        self.GetAnnotation = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/GetAnnotation',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetAnnotationRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Annotation.FromString,
+                _registered_method=True)
         self.ListAnnotations = channel.unary_unary(
                 '/ratoon.labeling.v1.LabelingService/ListAnnotations',
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListAnnotationsRequest.SerializeToString,
@@ -175,6 +180,12 @@ class LabelingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAnnotation(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAnnotations(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -251,6 +262,11 @@ def add_LabelingServiceServicer_to_server(servicer, server):
             'CreateAnnotation': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAnnotation,
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateAnnotationRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Annotation.SerializeToString,
+            ),
+            'GetAnnotation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAnnotation,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetAnnotationRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Annotation.SerializeToString,
             ),
             'ListAnnotations': grpc.unary_unary_rpc_method_handler(
@@ -544,6 +560,33 @@ class LabelingService:
             target,
             '/ratoon.labeling.v1.LabelingService/CreateAnnotation',
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateAnnotationRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Annotation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAnnotation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/GetAnnotation',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetAnnotationRequest.SerializeToString,
             ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Annotation.FromString,
             options,
             channel_credentials,

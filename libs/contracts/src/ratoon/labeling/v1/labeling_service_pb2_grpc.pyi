@@ -47,6 +47,7 @@ class LabelingServiceStub:
     """The current state, then each change."""
     CancelLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]
     CreateAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]
+    GetAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]
     ListAnnotations: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]
     GetTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetTaskRequest, _annotation_pb2.Task]
     ListTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]
@@ -70,6 +71,7 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     """The current state, then each change."""
     CancelLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
     CreateAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
+    GetAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
     ListAnnotations: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]  # type: ignore[assignment]
     GetTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
     ListTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]  # type: ignore[assignment]
@@ -148,6 +150,13 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
     def CreateAnnotation(
         self,
         request: _labeling_service_pb2.CreateAnnotationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_pb2.Annotation, _abc.Awaitable[_annotation_pb2.Annotation]]: ...
+
+    @_abc_1.abstractmethod
+    def GetAnnotation(
+        self,
+        request: _labeling_service_pb2.GetAnnotationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Annotation, _abc.Awaitable[_annotation_pb2.Annotation]]: ...
 
