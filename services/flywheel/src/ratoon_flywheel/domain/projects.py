@@ -93,6 +93,7 @@ CHANGEABLE = (
     "traffic_retention_days",
 )
 """The fields that a person can change."""
+_PARTED = ("gate", "training", "rollout")
 
 
 def checked(project: Project) -> Project:
@@ -114,11 +115,19 @@ def checked(project: Project) -> Project:
 
 
 def changed(project: Project, wanted: Project, fields: Sequence[str]) -> Project:
-    """The project with these fields as wanted; no fields means all that can be changed."""
-    unknown = sorted(set(fields) - set(CHANGEABLE))
-    if unknown:
-        raise BadProject(f"These fields cannot be changed: {', '.join(unknown)}.", "update_mask")
-    return checked(replace(project, **{field: getattr(wanted, field) for field in fields or CHANGEABLE}))
+    """The project with these fields as wanted (`gate` or `gate.new_domain_threshold`); none means all."""
+    for field in fields or CHANGEABLE:
+        project = _with(project, wanted, field)
+    return checked(project)
+
+
+def _with(project: Project, wanted: Project, field: str) -> Project:
+    whole, _, part = field.partition(".")
+    parts = vars(getattr(wanted, whole)) if whole in _PARTED else {}
+    if whole not in CHANGEABLE or (part and part not in parts):
+        raise BadProject(f"{field} cannot be changed.", "update_mask")
+    value = replace(getattr(project, whole), **{part: parts[part]}) if part else getattr(wanted, whole)
+    return replace(project, **{whole: value})
 
 
 def _check_labels(labels: Sequence[str]) -> None:

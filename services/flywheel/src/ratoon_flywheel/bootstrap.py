@@ -1,0 +1,82 @@
+"""Puts the flywheel together: the only file that knows concrete adapters."""
+
+from ratoon.chassis import outbox
+from ratoon.chassis.answers import AnswerIds
+from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.jobs import LocalJobs
+from ratoon.events.consumer import Consumer
+from ratoon.flywheel.v1.flywheel_service_pb2_grpc import add_FlywheelServiceServicer_to_server
+from ratoon_flywheel import mapping
+from ratoon_flywheel.adapters import tables
+from ratoon_flywheel.adapters.answers import AnswerTables
+from ratoon_flywheel.adapters.baselines import JobBaselines
+from ratoon_flywheel.adapters.evaluation import EvaluationRoom
+from ratoon_flywheel.adapters.ingestion import DatasetRoom, SplitRoom, TrafficSources
+from ratoon_flywheel.adapters.labeling import LabelRoom
+from ratoon_flywheel.adapters.registry import RegistryLineage, VersionRoom
+from ratoon_flywheel.adapters.runs import RunTables
+from ratoon_flywheel.adapters.serving import RolloutRoom, ServingQuality
+from ratoon_flywheel.adapters.traffic import ArtifactSegments
+from ratoon_flywheel.adapters.training import TrainingRoom
+from ratoon_flywheel.application.evidence import Evidences
+from ratoon_flywheel.application.ports import Room
+from ratoon_flywheel.application.procedures import MonitorProcedure, PolicyProcedure, RunProcedure
+from ratoon_flywheel.domain.pipelines.runs import StageId
+from ratoon_flywheel.entrypoints.events import TOPICS, waker
+from ratoon_flywheel.entrypoints.grpc import Desk, FlywheelServicer
+from ratoon_flywheel.settings import Settings
+
+
+def build(settings: Settings, platform: Platform) -> App:
+    """The flywheel, ready to run."""
+    base = Foundation(settings, platform, tables.METADATA)
+    store = base.store(tables.RESOURCES, mapping.event)
+    answers, runs = AnswerTables(), RunTables()
+    artifacts = ArtifactStore(settings.artifacts_url)
+    segments = ArtifactSegments(artifacts)
+    ingestion, serving, registry = base.peer("ingestion"), base.peer("serving"), base.peer("registry")
+    rooms: dict[StageId, Room] = {
+        StageId.DATASET: DatasetRoom(ingestion),
+        StageId.LABELS: LabelRoom(base.peer("labeling")),
+        StageId.SPLIT: SplitRoom(ingestion),
+        StageId.TRAINING: TrainingRoom(base.peer("training")),
+        StageId.EVALUATION: EvaluationRoom(base.peer("evaluation")),
+        StageId.REGISTRATION: VersionRoom(registry),
+        StageId.ROLLOUT: RolloutRoom(serving),
+    }
+    lineage = RegistryLineage(registry, ingestion)
+    baselines = JobBaselines(LocalJobs(settings.folder / "jobs"), artifacts, lineage)
+    evidences = Evidences(answers, baselines, settings.drift_window, settings.drift_max_chars)
+    starting = base.operations(store, [])
+    procedures = (
+        RunProcedure(store, runs, rooms, lineage, TrafficSources(ingestion), answers, segments),
+        PolicyProcedure(store, runs, evidences, starting, base.clock),
+        MonitorProcedure(store, evidences, baselines, answers, segments, ServingQuality(serving), base.clock),
+    )
+    operations = base.operations(store, procedures)
+    consumer = Consumer(
+        "flywheel",
+        TOPICS,
+        waker(store, operations, runs),
+        log=base.log,
+        database=base.database,
+        publish=outbox.append,
+        clock=base.clock,
+    )
+    desk = Desk(
+        store,
+        operations,
+        base.changes(store),
+        base.threads,
+        base.clock,
+        answers,
+        runs,
+        segments,
+        AnswerIds.of_folder(settings.keys),
+        settings.drift_max_chars,
+    )
+    rpc = Rpc(
+        "ratoon.flywheel.v1.FlywheelService", add_FlywheelServiceServicer_to_server, FlywheelServicer(desk)
+    )
+    return base.app([rpc], [operations, consumer])

@@ -1,0 +1,216 @@
+"""The flywheel's gRPC API."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from ratoon.chassis.answers import AnswerIds
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.operations import Operations
+from ratoon.chassis.server import Threads
+from ratoon.chassis.store import Store
+from ratoon.chassis.watch import Changes, watch
+from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
+from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
+from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceServicer
+from ratoon_flywheel import mapping
+from ratoon_flywheel.application import handlers
+from ratoon_flywheel.application.ports import AnswerIndex, RunIndex, Segments
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun
+
+Context = Any
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the handlers need."""
+
+    store: Store
+    operations: Operations
+    changes: Changes
+    threads: Threads
+    clock: Clock
+    answers: AnswerIndex
+    runs: RunIndex
+    segments: Segments
+    ids: AnswerIds
+    max_chars: int
+
+
+class FlywheelServicer(FlywheelServiceServicer):
+    """Answers `ratoon.flywheel.v1.FlywheelService`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._threads, self._store = desk.threads, desk.store
+
+    async def CreateProject(self, request: pb.CreateProjectRequest, context: Context) -> project_pb2.Project:
+        """Begin a project."""
+        desk, command = self._desk, mapping.create_project(request)
+        made = await self._threads(handlers.create_project, command, desk.store, desk.operations, desk.clock)
+        return mapping.project(made)
+
+    async def GetProject(self, request: pb.GetProjectRequest, context: Context) -> project_pb2.Project:
+        """One project."""
+        return mapping.project(await self._threads(handlers.get_project, request.name, self._store))
+
+    async def ListProjects(
+        self, request: pb.ListProjectsRequest, context: Context
+    ) -> pb.ListProjectsResponse:
+        """All projects."""
+        page = await self._threads(handlers.list_projects, request.page_size, request.page_token, self._store)
+        return pb.ListProjectsResponse(
+            projects=map(mapping.project, page.items), next_page_token=page.next_token
+        )
+
+    async def UpdateProject(self, request: pb.UpdateProjectRequest, context: Context) -> project_pb2.Project:
+        """Change a project."""
+        command = mapping.update_project(request)
+        return mapping.project(await self._threads(handlers.update_project, command, self._store))
+
+    async def CreatePolicy(self, request: pb.CreatePolicyRequest, context: Context) -> policy_pb2.Policy:
+        """Begin a policy."""
+        desk, command = self._desk, mapping.create_policy(request)
+        made = await self._threads(handlers.create_policy, command, desk.store, desk.operations, desk.clock)
+        return mapping.policy(made)
+
+    async def GetPolicy(self, request: pb.GetPolicyRequest, context: Context) -> policy_pb2.Policy:
+        """One policy."""
+        return mapping.policy(await self._threads(handlers.get_policy, request.name, self._store))
+
+    async def ListPolicies(
+        self, request: pb.ListPoliciesRequest, context: Context
+    ) -> pb.ListPoliciesResponse:
+        """The policies of a project."""
+        page = await self._threads(
+            handlers.list_policies, request.parent, request.page_size, request.page_token, self._store
+        )
+        return pb.ListPoliciesResponse(
+            policies=map(mapping.policy, page.items), next_page_token=page.next_token
+        )
+
+    async def UpdatePolicy(self, request: pb.UpdatePolicyRequest, context: Context) -> policy_pb2.Policy:
+        """Change a policy."""
+        desk, command = self._desk, mapping.update_policy(request)
+        return mapping.policy(
+            await self._threads(handlers.update_policy, command, desk.store, desk.operations)
+        )
+
+    async def CreatePipelineRun(
+        self, request: pb.CreatePipelineRunRequest, context: Context
+    ) -> pipeline_run_pb2.PipelineRun:
+        """Start a turn of the loop by hand."""
+        desk, command = self._desk, mapping.create_run(request)
+        made = await self._threads(
+            handlers.create_run, command, desk.store, desk.operations, desk.runs, desk.clock
+        )
+        return mapping.run(made)
+
+    async def GetPipelineRun(
+        self, request: pb.GetPipelineRunRequest, context: Context
+    ) -> pipeline_run_pb2.PipelineRun:
+        """One pipeline run."""
+        return mapping.run(await self._threads(handlers.get_run, request.name, self._store))
+
+    async def ListPipelineRuns(
+        self, request: pb.ListPipelineRunsRequest, context: Context
+    ) -> pb.ListPipelineRunsResponse:
+        """The pipeline runs of a project."""
+        page = await self._threads(
+            handlers.list_runs, request.parent, request.page_size, request.page_token, self._store
+        )
+        return pb.ListPipelineRunsResponse(
+            pipeline_runs=map(mapping.run, page.items), next_page_token=page.next_token
+        )
+
+    async def WatchPipelineRun(
+        self, request: pb.WatchPipelineRunRequest, context: Context
+    ) -> AsyncIterator[pipeline_run_pb2.PipelineRun]:
+        """A run's state, then each newer one, until it has ended."""
+        changes, name = self._desk.changes, request.name
+        states = watch(
+            self._store,
+            changes,
+            self._threads,
+            PipelineRun,
+            name,
+            request.revision,
+            lambda run: run.state.ended,
+        )
+        async for value in states:
+            yield mapping.run(value)
+
+    async def CancelPipelineRun(
+        self, request: pb.CancelPipelineRunRequest, context: Context
+    ) -> pipeline_run_pb2.PipelineRun:
+        """Call a run off."""
+        desk = self._desk
+        return mapping.run(
+            await self._threads(handlers.cancel_run, request.name, desk.store, desk.operations)
+        )
+
+    async def CreateFeedback(
+        self, request: pb.CreateFeedbackRequest, context: Context
+    ) -> signal_pb2.Feedback:
+        """Keep what a user said of an answer."""
+        desk, command = self._desk, mapping.create_feedback(request)
+        said = await self._threads(
+            handlers.create_feedback, command, desk.store, desk.answers, desk.ids, desk.clock
+        )
+        return mapping.feedback(said)
+
+    async def ListFeedback(
+        self, request: pb.ListFeedbackRequest, context: Context
+    ) -> pb.ListFeedbackResponse:
+        """The feedback of a project."""
+        page = await self._threads(
+            handlers.list_feedback, request.parent, request.page_size, request.page_token, self._store
+        )
+        return pb.ListFeedbackResponse(
+            feedback=map(mapping.feedback, page.items), next_page_token=page.next_token
+        )
+
+    async def CreateTrafficSegment(
+        self, request: pb.CreateTrafficSegmentRequest, context: Context
+    ) -> signal_pb2.TrafficSegment:
+        """Take a traffic segment in."""
+        desk, command = self._desk, mapping.create_segment(request)
+        taken = await self._threads(
+            handlers.create_segment,
+            command,
+            desk.store,
+            desk.operations,
+            desk.answers,
+            desk.segments,
+            desk.max_chars,
+            desk.clock,
+        )
+        return mapping.segment(taken)
+
+    async def ListTrafficSegments(
+        self, request: pb.ListTrafficSegmentsRequest, context: Context
+    ) -> pb.ListTrafficSegmentsResponse:
+        """The traffic segments of a project."""
+        page = await self._threads(
+            handlers.list_segments, request.parent, request.page_size, request.page_token, self._store
+        )
+        return pb.ListTrafficSegmentsResponse(
+            traffic_segments=map(mapping.segment, page.items), next_page_token=page.next_token
+        )
+
+    async def GetDriftReport(
+        self, request: pb.GetDriftReportRequest, context: Context
+    ) -> signal_pb2.DriftReport:
+        """One drift report."""
+        return mapping.drift_report(await self._threads(handlers.get_drift_report, request.name, self._store))
+
+    async def ListDriftReports(
+        self, request: pb.ListDriftReportsRequest, context: Context
+    ) -> pb.ListDriftReportsResponse:
+        """The drift reports of a project."""
+        page = await self._threads(
+            handlers.list_drift_reports, request.parent, request.page_size, request.page_token, self._store
+        )
+        return pb.ListDriftReportsResponse(
+            drift_reports=map(mapping.drift_report, page.items), next_page_token=page.next_token
+        )

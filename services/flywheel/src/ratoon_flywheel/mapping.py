@@ -1,0 +1,297 @@
+"""Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ratoon.chassis.events import record_of
+from ratoon.common.v1 import progress_pb2
+from ratoon.events.ports import Record
+from ratoon.flywheel.v1 import flywheel_events_pb2, pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
+from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
+from ratoon_flywheel.application.commands import (
+    CreateFeedback,
+    CreatePolicy,
+    CreateProject,
+    CreateRun,
+    CreateSegment,
+    UpdatePolicy,
+    UpdateProject,
+)
+from ratoon_flywheel.domain.pipelines import policies, runs
+from ratoon_flywheel.domain.pipelines.policies import Policy
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage
+from ratoon_flywheel.domain.projects import Gate, Project, RolloutDefaults, TrainingDefaults
+from ratoon_flywheel.domain.signals.feedback import Feedback, Received
+from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport
+from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
+
+_NEVER = datetime.fromtimestamp(0, UTC)
+"""Stands for times that are not set yet."""
+
+
+def project(value: Project) -> project_pb2.Project:
+    """A project as callers see it."""
+    return project_pb2.Project(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        etag=value.etag,
+        display_name=value.display_name,
+        labels=value.labels,
+        instructions=value.instructions,
+        gate=project_pb2.Project.Gate(**vars(value.gate)),
+        training=project_pb2.Project.TrainingDefaults(**vars(value.training)),
+        rollout=project_pb2.Project.RolloutDefaults(**vars(value.rollout)),
+        traffic_retention_days=value.traffic_retention_days,
+        dataset=value.dataset,
+        model=value.model,
+        deployment=value.deployment,
+    )
+
+
+def policy(value: Policy) -> policy_pb2.Policy:
+    """A policy as callers see it."""
+    return policy_pb2.Policy(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        etag=value.etag,
+        last_decision=value.last_decision,
+        last_decision_time=_time(value.last_decision_time),
+        **{field: getattr(value, field) for field in policies.CHANGEABLE},
+    )
+
+
+def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
+    """A pipeline run as callers see it."""
+    kind = pipeline_run_pb2.PipelineRun
+    progress = progress_pb2.Progress(
+        fraction=value.progress.fraction,
+        message=value.progress.message,
+        remaining_seconds=value.progress.remaining_seconds,
+        metrics=value.progress.metrics,
+    )
+    made = {field: getattr(value.products, field) for field in kind.Products.DESCRIPTOR.fields_by_name}
+    seen = kind(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        state=kind.State.Value(f"STATE_{value.state}"),
+        trigger=kind.Trigger.Value(f"TRIGGER_{value.trigger}"),
+        trigger_reason=value.trigger_reason,
+        policy=value.policy,
+        sources=value.sources,
+        stages=map(_stage, value.stages),
+        products=kind.Products(**made),
+        skip_rollout=value.skip_rollout,
+        progress=progress,
+    )
+    if value.failure_reason:
+        seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
+    return seen
+
+
+def feedback(value: Feedback) -> signal_pb2.Feedback:
+    """Feedback as callers see it."""
+    return signal_pb2.Feedback(
+        name=value.name,
+        create_time=_time(value.create_time),
+        answer_id=value.answer_id,
+        thumb=value.thumb,
+        rating=value.rating,
+        correction=value.correction,
+        comment=value.comment,
+        version=value.version,
+    )
+
+
+def segment(value: TrafficSegment) -> signal_pb2.TrafficSegment:
+    """A traffic segment as callers see it."""
+    return signal_pb2.TrafficSegment(
+        name=value.name,
+        create_time=_time(value.create_time),
+        deployment=value.deployment,
+        digest=value.digest,
+        answer_count=value.answer_count,
+        start_time=_time(value.start_time),
+        end_time=_time(value.end_time),
+        lost_count=value.lost_count,
+    )
+
+
+def drift_report(value: DriftReport) -> signal_pb2.DriftReport:
+    """A drift report as callers see it."""
+    return signal_pb2.DriftReport(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        version=value.version,
+        answer_count=value.answer_count,
+        measures=[
+            signal_pb2.DriftReport.Measure(
+                feature=m.feature.value, divergence=m.divergence, null_band=m.null_band, drifted=m.ratio > 1
+            )
+            for m in value.measures
+        ],
+        drifted=value.drifted,
+        feedback_count=value.feedback_count,
+        negative_count=value.negative_count,
+        error_rate=value.error_rate,
+    )
+
+
+def create_project(request: pb.CreateProjectRequest) -> CreateProject:
+    """What is asked."""
+    return CreateProject(request.project_id, _project(request.project), request.request_id)
+
+
+def update_project(request: pb.UpdateProjectRequest) -> UpdateProject:
+    """What is asked."""
+    return UpdateProject(_project(request.project), request.project.etag, tuple(request.update_mask.paths))
+
+
+def create_policy(request: pb.CreatePolicyRequest) -> CreatePolicy:
+    """What is asked; what is zero takes its default."""
+    wanted = _policy(request.policy, ())
+    return CreatePolicy(request.parent, request.policy_id, wanted, request.request_id)
+
+
+def update_policy(request: pb.UpdatePolicyRequest) -> UpdatePolicy:
+    """What is asked; what is zero takes its default, unless the mask names it."""
+    fields = tuple(request.update_mask.paths)
+    return UpdatePolicy(_policy(request.policy, fields), request.policy.etag, fields)
+
+
+def create_run(request: pb.CreatePipelineRunRequest) -> CreateRun:
+    """What is asked."""
+    asked = request.pipeline_run
+    return CreateRun(
+        request.parent, request.pipeline_run_id, tuple(asked.sources), asked.skip_rollout, request.request_id
+    )
+
+
+def create_feedback(request: pb.CreateFeedbackRequest) -> CreateFeedback:
+    """What is said."""
+    said = request.feedback
+    return CreateFeedback(
+        request.parent,
+        request.feedback_id,
+        said.answer_id,
+        said.thumb,
+        said.rating,
+        said.correction,
+        said.comment,
+        request.request_id,
+    )
+
+
+def create_segment(request: pb.CreateTrafficSegmentRequest) -> CreateSegment:
+    """What is announced."""
+    told = request.traffic_segment
+    return CreateSegment(
+        request.parent,
+        request.traffic_segment_id or told.name.rpartition("/")[2],
+        told.deployment,
+        told.digest,
+        told.answer_count,
+        told.start_time.ToDatetime(UTC),
+        told.end_time.ToDatetime(UTC),
+        told.lost_count,
+        request.request_id,
+    )
+
+
+def event(happened: object, name: str, revision: int) -> Record:
+    """A domain event as a record of its topic."""
+    return record_of("flywheel", _of_run(happened, name, revision) or _of_signal(happened, name, revision))
+
+
+def _of_run(happened: object, name: str, revision: int) -> Message | None:
+    ev = flywheel_events_pb2
+    told: dict[str, Any]
+    match happened:
+        case runs.Started(trigger):
+            told = {"started": ev.PipelineRunStarted(trigger=trigger.value)}
+        case runs.Succeeded(version):
+            told = {"succeeded": ev.PipelineRunSucceeded(model_version=version)}
+        case runs.Refused(evaluation):
+            told = {"refused": ev.PipelineRunRefused(evaluation_run=evaluation)}
+        case runs.Failed(reason):
+            told = {"failed": ev.PipelineRunFailed(reason=reason)}
+        case runs.Cancelled():
+            told = {"cancelled": ev.PipelineRunCancelled()}
+        case runs.RolledBack(version):
+            told = {"rolled_back": ev.PipelineRunRolledBack(model_version=version)}
+        case _:
+            return None
+    return ev.PipelineRunEvent(name=name, revision=revision, **told)
+
+
+def _of_signal(happened: object, name: str, revision: int) -> Message:
+    ev = flywheel_events_pb2
+    told: dict[str, Any]
+    match happened:
+        case Received(feedback=said, negative=negative):
+            told = {"feedback_received": ev.FeedbackReceived(feedback=said, negative=negative)}
+        case SegmentReceived(traffic_segment, count):
+            received = ev.TrafficSegmentReceived(traffic_segment=traffic_segment, answer_count=count)
+            told = {"traffic_segment_received": received}
+        case DriftDetected(report):
+            told = {"drift_detected": ev.DriftDetected(drift_report=report)}
+        case _:
+            raise TypeError(f"{happened!r} is no event of the flywheel")
+    return ev.SignalEvent(name=name, revision=revision, **told)
+
+
+def _project(asked: project_pb2.Project) -> Project:
+    """A project as asked for; unset values take their defaults."""
+    old = asked.gate.old_domain_threshold if asked.gate.HasField("old_domain_threshold") else None
+    gate = Gate(asked.gate.new_domain_threshold, *([] if old is None else [old]))
+    training = {field.name: getattr(asked.training, field.name) for field in asked.training.DESCRIPTOR.fields}
+    if not asked.training.HasField("replay_count"):
+        del training["replay_count"]
+    return Project(
+        asked.name,
+        _NEVER,
+        _NEVER,
+        tuple(asked.labels),
+        asked.display_name,
+        asked.instructions,
+        gate,
+        TrainingDefaults(**training),
+        RolloutDefaults(asked.rollout.bake_seconds),
+        asked.traffic_retention_days or Project.traffic_retention_days,
+    )
+
+
+def _policy(asked: policy_pb2.Policy, named: Sequence[str]) -> Policy:
+    """A policy as asked for; a value counts when it is not zero, was set, or is named."""
+    given = {field.name for field, _ in asked.ListFields()} | set(named)
+    values = {field: getattr(asked, field) for field in policies.CHANGEABLE if field in given}
+    return Policy(asked.name, _NEVER, _NEVER, **values)
+
+
+def _stage(value: Stage) -> pipeline_run_pb2.PipelineRun.Stage:
+    return pipeline_run_pb2.PipelineRun.Stage(
+        id=value.id.value,
+        state=value.state.value,
+        resource=value.resource,
+        message=value.message,
+        start_time=_time(value.start_time),
+        end_time=_time(value.end_time),
+    )
+
+
+def _time(value: datetime | None) -> Timestamp | None:
+    if value is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(value)
+    return stamp
