@@ -155,8 +155,8 @@ class LocalJobs:
         mark = ProcessMark.read(folder)
         if mark is None or not mark.alive():
             return
-        overdue = time.time() - wish.stat().st_mtime > grace_s
-        _signal(mark.pid, signal.SIGKILL if overdue else signal.SIGTERM)
+        if time.time() - wish.stat().st_mtime > grace_s:
+            _kill(mark.pid)
 
     def forget(self, job_id: str) -> None:
         """Let a job that is not running be started again: its process, end and wish are forgotten, its files stay."""
@@ -231,8 +231,8 @@ def _start_ticks(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def _signal(pid: int, number: int) -> None:
+def _kill(pid: int) -> None:
     try:
-        os.killpg(pid, number)
+        os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         return

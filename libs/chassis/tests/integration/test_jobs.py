@@ -1,0 +1,84 @@
+"""Jobs: started once, followed over a restart of the platform, stopped, and found lost when they were killed."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from ratoon.chassis.jobs import JobState, LocalJobs
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from ratoon.chassis.jobs import JobFolder
+job = JobFolder(Path(sys.argv[1]))
+spec = job.spec()
+job.progress(0.5, "half", done=1, total=2, unit="steps")
+while spec.get("deaf") or (spec.get("wait") and not job.stop_requested()):
+    time.sleep(0.02)
+job.fail("TOLD", "as told") if spec.get("fail") else job.succeed({"answer": 42})
+"""
+
+
+@pytest.fixture
+def jobs(tmp_path) -> LocalJobs:
+    (tmp_path / "a_worker.py").write_text(WORKER)
+    return LocalJobs(tmp_path / "jobs", {"PYTHONPATH": str(tmp_path)})
+
+
+def until(jobs: LocalJobs, state: JobState) -> None:
+    for _ in range(1500):
+        if jobs.observe("j").state is state and (
+            state is not JobState.RUNNING or jobs.observe("j").progress.message
+        ):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{jobs.observe('j')} never became {state}")
+
+
+def test_a_job_tells_progress_and_result(jobs):
+    assert jobs.observe("j").state is JobState.ABSENT
+    jobs.start("j", "a_worker", {})
+    until(jobs, JobState.SUCCEEDED)
+    assert jobs.observe("j").result == {"answer": 42}
+    assert jobs.observe("j").progress.message == "half"
+
+
+def test_a_job_that_fails_says_why(jobs):
+    jobs.start("j", "a_worker", {"fail": True})
+    until(jobs, JobState.FAILED)
+    assert (jobs.observe("j").reason, jobs.observe("j").message) == ("TOLD", "as told")
+
+
+def test_another_platform_takes_the_running_job_over_and_stops_it(jobs, tmp_path):
+    jobs.start("j", "a_worker", {"wait": True})
+    until(jobs, JobState.RUNNING)
+    later = LocalJobs(tmp_path / "jobs")
+    later.start("j", "a_worker", {"wait": True})
+    assert later.observe("j").state is JobState.RUNNING
+    later.stop("j", grace_s=5)
+    until(later, JobState.SUCCEEDED)
+
+
+def test_a_killed_job_is_lost_and_can_be_started_again(jobs):
+    jobs.start("j", "a_worker", {"wait": True})
+    until(jobs, JobState.RUNNING)
+    pid = jobs._children["j"].pid
+    os.killpg(pid, signal.SIGKILL)
+    until(jobs, JobState.LOST)
+    jobs.forget("j")
+    jobs.start("j", "a_worker", {})
+    until(jobs, JobState.SUCCEEDED)
+
+
+def test_a_job_that_does_not_listen_is_killed_after_the_grace(jobs):
+    jobs.start("j", "a_worker", {"wait": True, "deaf": True})
+    until(jobs, JobState.RUNNING)
+    jobs.stop("j", grace_s=0.0)
+    for _ in range(100):
+        jobs.stop("j", grace_s=0.0)
+        if jobs.observe("j").state is JobState.LOST:
+            return
+        time.sleep(0.02)
+    raise AssertionError("it was never killed")

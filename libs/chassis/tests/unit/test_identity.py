@@ -1,0 +1,92 @@
+"""Keys, tokens and roles."""
+
+import json
+from datetime import timedelta
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ratoon.chassis.clock import SystemClock
+from ratoon.chassis.errors import FailedPrecondition, Unauthenticated
+from ratoon.chassis.identity import (
+    Principal,
+    Role,
+    Signer,
+    Verifier,
+    load_key,
+    load_public_keys,
+    make_keys,
+    make_signing_key,
+)
+
+KEYS = {name: Ed25519PrivateKey.generate() for name in ("gateway", "flywheel")}
+VERIFIER = Verifier({name: key.public_key() for name, key in KEYS.items()})
+
+
+def signer(service: str) -> Signer:
+    return Signer(service, KEYS[service], SystemClock())
+
+
+def test_a_service_is_known_by_its_own_token():
+    assert VERIFIER.principal(signer("flywheel").own_token()) == Principal("flywheel", Role.SERVICE)
+
+
+def test_the_gateway_speaks_for_callers_and_nobody_else_does():
+    caller = Principal("projects/p/apiKeys/k", Role.CALLER, "p")
+    assert VERIFIER.principal(signer("gateway").token_for(caller, 60)) == caller
+    with pytest.raises(Unauthenticated):
+        VERIFIER.principal(signer("flywheel").token_for(caller, 60))
+
+
+def test_an_expired_token_is_refused():
+    with pytest.raises(Unauthenticated):
+        VERIFIER.principal(signer("gateway").token_for(Principal("x", Role.CALLER), -60))
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "a.b.c"])
+def test_what_is_no_token_is_refused(token):
+    with pytest.raises(Unauthenticated):
+        VERIFIER.principal(token)
+
+
+def test_an_unsigned_token_and_one_of_another_algorithm_are_refused():
+    claims = {
+        "iss": "gateway",
+        "sub": "x",
+        "role": "SERVICE",
+        "project": "-",
+        "exp": SystemClock().now() + timedelta(60),
+    }
+    public = VERIFIER.keys["gateway"].public_bytes_raw()
+    for token in (jwt.encode(claims, "", algorithm="none"), jwt.encode(claims, public, algorithm="HS256")):
+        with pytest.raises(Unauthenticated):
+            VERIFIER.principal(token)
+
+
+def test_a_principal_touches_its_own_project_only():
+    own = Principal("k", Role.ENGINEER, "mail")
+    assert own.may_touch("projects/mail/models/m")
+    assert own.may_touch("projects/mail")
+    assert not own.may_touch("projects/mail-2/models/m")
+    assert Principal("k", Role.ENGINEER).may_touch("projects/mail-2")
+
+
+def test_keys_are_made_once_and_only_for_their_owner(tmp_path):
+    assert make_keys(tmp_path / "keys", ["registry", "serving"]) == ["registry", "serving"]
+    assert make_keys(tmp_path / "keys", ["registry", "serving"]) == []
+    path = tmp_path / "keys" / "registry.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert set(json.loads((tmp_path / "keys" / "public.json").read_text())) == {"registry", "serving"}
+    signed = Signer("registry", load_key(path), SystemClock()).own_token()
+    assert Verifier(load_public_keys(tmp_path / "keys" / "public.json")).principal(signed).name == "registry"
+    path.chmod(0o644)
+    with pytest.raises(FailedPrecondition, match="chmod 600"):
+        load_key(path)
+
+
+def test_the_key_that_signs_models_is_private(tmp_path):
+    path = make_signing_key(tmp_path)
+    content = path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert make_signing_key(tmp_path).read_bytes() == content

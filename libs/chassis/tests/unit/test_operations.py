@@ -1,0 +1,148 @@
+"""Long work: what is due is claimed once, a stale claim cannot save, errors back off or end it, cancel is a wish."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import MetaData
+
+from ratoon.chassis import outbox
+from ratoon.chassis.database import Database
+from ratoon.chassis.errors import Description, FailedPrecondition, Unavailable
+from ratoon.chassis.operations import Claim, Operations, Step, operations_table
+from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.store import Store, resource_table
+from ratoon.events.ports import Record
+from ratoon.testkit.clock import FakeClock
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+NAME = "projects/p/works/w"
+
+
+@dataclass(frozen=True)
+class Work:
+    name: str
+    create_time: datetime
+    update_time: datetime
+    state: str = "QUEUED"
+    done: int = 0
+    failure: str = ""
+    cancel_requested: bool = False
+    revision: int = 0
+
+
+class Counting:
+    """Counts to three, one action a step."""
+
+    kind = Work
+
+    def __init__(self) -> None:
+        self.acted: list[tuple[str, int]] = []
+        self.raising: Exception | None = None
+
+    def observe(self, work: Work, claim: Claim) -> int:
+        if self.raising:
+            raise self.raising
+        return work.done
+
+    def step(self, work: Work, seen: int, now: datetime) -> Step[Work]:
+        if work.cancel_requested:
+            return Step(replace(work, state="CANCELLED"), events=("Cancelled",), done=True)
+        if seen == 3:
+            return Step(replace(work, state="SUCCEEDED"), events=("Succeeded",), done=True)
+        return Step(replace(work, state="RUNNING", done=seen + 1), actions=("count",))
+
+    def act(self, work: Work, action: str, claim: Claim) -> None:
+        self.acted.append((claim.action_id(f"count-{work.done}"), claim.fence))
+
+    def failed(self, work: Work, error: Description, now: datetime) -> Step[Work]:
+        return Step(replace(work, state="FAILED", failure=error.reason), done=True)
+
+
+class World:
+    """A store and two workers over it, as two replicas would be."""
+
+    def __init__(self) -> None:
+        metadata = MetaData()
+        works, table = resource_table(metadata, "works"), operations_table(metadata)
+        outbox.outbox_tables(metadata)
+        database = Database("sqlite://")
+        with database.write() as connection:
+            metadata.create_all(connection)
+        self.clock = FakeClock()
+        encode = lambda event, name, revision: Record("works", name.encode(), str(event).encode())  # noqa: E731
+        self.store = Store(database, {Work: works}, encode, outbox.append, PageTokens(b"s"), self.clock)
+        self.first, self.second = Counting(), Counting()
+        self.here = Operations(self.store, table, [self.first], self.clock)
+        self.there = Operations(self.store, table, [self.second], self.clock)
+
+    def begin(self) -> None:
+        with self.store.write() as tx:
+            work, _ = tx.create(Work(NAME, NOW, NOW))
+            self.here.begin(tx, work)
+
+    def work(self) -> Work:
+        with self.store.read() as tx:
+            return tx.get(Work, NAME)
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.begin()
+    return made
+
+
+def test_work_is_moved_step_by_step_to_its_end(world):
+    for _ in range(10):
+        world.here.run_due()
+    assert (world.work().state, world.work().done, len(world.first.acted)) == ("SUCCEEDED", 3, 3)
+    assert world.here.run_due() == 0
+
+
+def test_the_id_of_an_action_is_the_same_for_every_worker_and_attempt():
+    assert Claim(NAME, 1).action_id("train") == Claim(NAME, 9).action_id("train")
+    assert Claim(NAME, 1).action_id("train") != Claim(NAME, 1).action_id("train", attempt=2)
+
+
+def test_a_worker_whose_lease_ran_out_cannot_save(world):
+    [(kind, stale)] = world.here._claim(limit=1)
+    assert world.there.run_due() == 0
+    world.clock.advance(60)
+    world.there.run_due()
+    world.here._work(kind, stale)
+    assert world.work().done == 1
+    assert world.first.acted == []
+
+
+def test_a_passing_error_is_tried_again_later_and_a_lasting_one_ends_the_work(world):
+    world.first.raising = Unavailable("the broker is away")
+    world.here.run_due()
+    assert (world.work().state, world.here.run_due()) == ("QUEUED", 0)
+    world.clock.advance(60)
+    world.first.raising = FailedPrecondition("the split is not ready", reason="SPLIT_NOT_READY")
+    world.here.run_due()
+    assert (world.work().state, world.work().failure) == ("FAILED", "SPLIT_NOT_READY")
+
+
+def test_an_error_that_never_passes_ends_the_work_too(world):
+    world.first.raising = Unavailable("away for ever")
+    for _ in range(20):
+        world.here.run_due()
+        world.clock.advance(60)
+    assert (world.work().state, world.work().failure) == ("FAILED", "UNAVAILABLE")
+
+
+def test_cancel_is_a_wish_that_the_next_step_sees(world):
+    world.here.run_due()
+    assert world.here.cancel(Work, NAME, lambda w: w.state == "SUCCEEDED").cancel_requested
+    world.here.run_due()
+    assert world.work().state == "CANCELLED"
+    assert world.here.cancel(Work, NAME, lambda w: w.state == "CANCELLED") == world.work()
+
+
+def test_after_a_restart_of_the_machine_old_leases_do_not_count(world):
+    world.here._claim(limit=1)
+    world.there._time._boot_id = "another boot"
+    world.clock._boot = 5.0
+    assert world.there.run_due() == 1
