@@ -35,8 +35,8 @@ with hidden(
 
 transformers_logging.disable_progress_bar()
 
-_LOGITS = 1 << 26
-"""At most so many logits (positions × vocabulary) are computed at once: 256 MiB."""
+_LOGITS = 1 << 24
+"""At most so many logits (positions × vocabulary) are computed at once: 64 MiB."""
 _WIDEST = 128
 """Records a batch at most."""
 
@@ -133,7 +133,8 @@ class Scorer:
         """Per prompt: summed negative log-likelihood of the text's own tokens, and their number."""
         after = ids[:, 1:]
         counted = mask[:, :-1].bool() & ~torch.isin(after, self._special)
-        losses = torch.nn.functional.cross_entropy(logits[:, :-1].transpose(1, 2), after, reduction="none")
+        before = logits[:, :-1]
+        losses = before.logsumexp(-1) - before.gather(-1, after.unsqueeze(-1)).squeeze(-1)
         return (losses.double() * counted).sum(1), counted.sum(1)
 
     def _label_logprobs(self, first: Any, cache: Any, mask: Any) -> Any:
