@@ -2,16 +2,9 @@
 
 
 class IngestionError(Exception):
-    """The root of this room's errors."""
+    """Any refusal of ingestion."""
 
-    code = "INTERNAL"
-    reason = "INTERNAL"
-
-
-class BadName(IngestionError):
-    """A resource name or id does not have its form."""
-
-    code, reason = "INVALID_ARGUMENT", "BAD_NAME"
+    code, reason = "FAILED_PRECONDITION", "INGESTION_ERROR"
 
 
 class BadCuration(IngestionError):
@@ -30,6 +23,18 @@ class BadSplit(IngestionError):
     """The shares, the mode or the replay of a split are wrong."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_SPLIT"
+
+
+class BadReading(IngestionError):
+    """A reading without a reader or a purpose."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_READING"
+
+
+class BlobMissing(IngestionError):
+    """What a source names was not uploaded."""
+
+    code, reason = "FAILED_PRECONDITION", "BLOB_NOT_FOUND"
 
 
 class NotReady(IngestionError):

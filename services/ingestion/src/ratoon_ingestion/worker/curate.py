@@ -1,13 +1,16 @@
 """A curation: from sources to the tree of a dataset version.
 
 Sources are read here, batches curated by the pool, curated batches spilled to an Arrow file that is mapped
-into memory for the duplicate search; records leave in record id order. Nothing depends on the number of processes.
+into memory. The duplicate search goes over it; records leave in record id order. Nothing depends on the number
+of processes.
 """
 
 import hashlib
 import hmac
-import tempfile
+import shutil
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -54,8 +57,7 @@ class NothingLeft(Exception):
 def curate(spec: CurateSpec, scratch: Path, report: Progress) -> JSON:
     """Make the version; returns the digest of its tree, the Merkle root, the counts and the profile."""
     store = ArtifactStore(spec.artifacts)
-    with tempfile.TemporaryDirectory(dir=scratch) as name:
-        folder = Path(name)
+    with _workplace(scratch) as folder:
         reading = Reading(spec.sources, store)
         rejected = _curate_batches(spec, reading, folder / "curated.arrow", report)
         with pa.memory_map(str(folder / "curated.arrow")) as source:
@@ -66,13 +68,22 @@ def curate(spec: CurateSpec, scratch: Path, report: Progress) -> JSON:
             unique = deduplicate(curated, spec.config)
             report(0.95, "Writing records", done=len(unique.rows), total=len(unique.rows), unit="records")
             rejected = pa.concat_tables([rejected, pa.Table.from_batches([unique.rejected])])
-            tree = folder / "tree"
-            tree.mkdir()
-            result = _write(
-                spec, tree, reading.items, _records(curated, unique, spec.key), rejected, unique.counts
-            )
-        digest = store.put_tree(tree)
+            records = _records(curated, unique, spec.key)
+            result = _write(spec, folder / "tree", reading.items, records, rejected, unique.counts)
+        digest = store.put_tree(folder / "tree")
     return {"artifact_digest": digest, **result}
+
+
+@contextmanager
+def _workplace(scratch: Path) -> Iterator[Path]:
+    """A folder for intermediate files; what a killed attempt left in it is removed."""
+    folder = scratch / "work"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "tree").mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _curate_batches(spec: CurateSpec, reading: Reading, path: Path, report: Progress) -> pa.Table:

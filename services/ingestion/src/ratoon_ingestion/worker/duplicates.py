@@ -46,7 +46,7 @@ class Clusters:
 
 @dataclass(frozen=True)
 class Similar:
-    """The clusters of rows (each row's root); pairs compared, by the sketch that named them; pairs confirmed."""
+    """Clusters of rows (each row's root); pairs compared, by the sketch that named them; pairs confirmed."""
 
     roots: tuple[int, ...]
     candidates: dict[str, int]

@@ -7,7 +7,8 @@ from typing import Any
 from ratoon_ingestion.domain.assignment import Ratios, SplitMode
 from ratoon_ingestion.domain.curation import CLUSTER_THRESHOLD, CurationConfig
 from ratoon_ingestion.domain.pii import Mask
-from ratoon_ingestion.worker.readers.items import Columns, Format, SourceSpec
+from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.worker.readers.items import SourceSpec
 
 JSON = Mapping[str, Any]
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.domain.sources import Columns, Format
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PATH_CHARS = 512
@@ -20,28 +21,6 @@ class Kind(StrEnum):
     TEXT = "text"
 
 
-class Format(StrEnum):
-    """How a source's blob is read."""
-
-    MAIL_ARCHIVE = "MAIL_ARCHIVE"
-    MBOX = "MBOX"
-    TEXT_ARCHIVE = "TEXT_ARCHIVE"
-    JSONL = "JSONL"
-    CSV = "CSV"
-    PARQUET = "PARQUET"
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which fields of a table hold what; the `attributes` are kept beside the record, for slices."""
-
-    text: str = "text"
-    label: str = "label"
-    id: str = "id"
-    time: str = "time"
-    attributes: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True)
 class SourceSpec:
     """A source as the worker sees it: its resource name, its blob (or tree) and how to read it."""
@@ -52,7 +31,7 @@ class SourceSpec:
     licence: str = ""
     labels_by_folder: Mapping[str, str] = field(default_factory=dict)
     """Folder name to label; empty: the folder that holds an item is its label."""
-    columns: Columns = Columns()
+    columns: Columns = field(default_factory=Columns)
 
     def label_of(self, path: str) -> str | None:
         """The label that an item's path gives it, if any."""

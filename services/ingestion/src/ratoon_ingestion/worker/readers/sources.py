@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.worker.readers.archive import read_archive
 from ratoon_ingestion.worker.readers.items import (
-    Format,
     Item,
     Kind,
     Limits,

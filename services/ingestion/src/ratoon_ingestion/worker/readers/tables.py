@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.domain.sources import Columns
 from ratoon_ingestion.worker.readers.items import (
-    Columns,
     Item,
     Kind,
     Limits,

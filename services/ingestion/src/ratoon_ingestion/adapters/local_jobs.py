@@ -1,0 +1,93 @@
+"""Curations and splits as jobs of this machine: `python -m ratoon_ingestion.worker`."""
+
+from dataclasses import asdict
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+from ratoon.chassis.jobs import JobStatus, LocalJobs
+from ratoon.chassis.names import project_of
+from ratoon_ingestion.adapters.record_keys import RecordKeys
+from ratoon_ingestion.application.ports import CurationJob, Job, SplitJob
+from ratoon_ingestion.domain.sources import Source
+from ratoon_ingestion.domain.work import Failure, Observation, Phase, Progress
+
+WORKER = "ratoon_ingestion.worker"
+JSON = dict[str, Any]
+
+
+class WorkerJobs:
+    """Starts and observes the worker that curates and splits."""
+
+    def __init__(
+        self, jobs: LocalJobs, keys: RecordKeys, artifacts_url: str, warm: Path, processes: int
+    ) -> None:
+        self._jobs, self._keys = jobs, keys
+        self._artifacts_url, self._warm, self._processes = artifacts_url, warm, processes
+
+    def observe(self, job_id: str) -> Observation:
+        """The job as it is now."""
+        return _observation(self._jobs.observe(job_id))
+
+    def start(self, job_id: str, job: Job) -> None:
+        """Begin, unless this job was begun before."""
+        self._jobs.start(job_id, WORKER, self._spec(job))
+
+    def restart(self, job_id: str, job: Job) -> None:
+        """Begin again what was lost."""
+        self._jobs.forget(job_id)
+        self.start(job_id, job)
+
+    def stop(self, job_id: str) -> None:
+        """Ask the job to end; kill it after a grace."""
+        self._jobs.stop(job_id)
+
+    def _spec(self, job: Job) -> JSON:
+        common = {"artifacts": self._artifacts_url, "warm": str(self._warm)}
+        return common | (self._curation(job) if isinstance(job, CurationJob) else _split(job))
+
+    def _curation(self, job: CurationJob) -> JSON:
+        return {
+            "task": "curate",
+            "version": job.version.name,
+            "sources": [_source(source) for source in job.sources],
+            "curation": asdict(job.version.curation),
+            "record_key": self._keys.key_of(project_of(job.version.name)).hex(),
+            "processes": self._processes,
+            "code_version": installed_version("ratoon-ingestion"),
+        }
+
+
+def _source(source: Source) -> JSON:
+    return {
+        "name": source.name,
+        "digest": source.digest,
+        "format": source.format.value,
+        "licence": source.licence,
+        "labels_by_folder": dict(source.labels_by_folder),
+        "columns": asdict(source.columns),
+    }
+
+
+def _split(job: SplitJob) -> JSON:
+    split = job.split
+    return {
+        "task": "split",
+        "dataset_version": job.version_digest,
+        "label_set": split.label_set_digest,
+        "mode": split.mode.value,
+        "ratios": asdict(split.ratios),
+        "seed": split.seed,
+        "earlier_tests": list(job.earlier_tests),
+        "threshold": job.cluster_threshold,
+        "replay": {"train": job.replay_train_digest, "count": split.replay.count},
+    }
+
+
+def _observation(status: JobStatus) -> Observation:
+    told = status.progress
+    progress = Progress(
+        told.fraction, told.message, told.done, told.total, told.unit, told.remaining_s or 0.0
+    )
+    failure = Failure(status.reason, status.message)
+    return Observation(Phase(status.state.value), progress, status.result or None, failure)

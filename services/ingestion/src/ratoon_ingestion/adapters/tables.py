@@ -1,0 +1,18 @@
+"""Ingestion's tables."""
+
+from sqlalchemy import Table
+
+from ratoon.chassis.events import room_metadata
+from ratoon.chassis.store import resource_table
+from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
+from ratoon_ingestion.domain.sources import Source
+from ratoon_ingestion.domain.splits import Split, SplitReading
+
+METADATA = room_metadata()
+RESOURCES: dict[type, Table] = {
+    Source: resource_table(METADATA, "sources"),
+    Dataset: resource_table(METADATA, "datasets"),
+    DatasetVersion: resource_table(METADATA, "dataset_versions"),
+    Split: resource_table(METADATA, "splits"),
+    SplitReading: resource_table(METADATA, "split_readings"),
+}

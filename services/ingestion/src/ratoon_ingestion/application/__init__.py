@@ -1,0 +1,1 @@
+"""What can be done with sources, datasets and splits: one function a use case."""

@@ -1,0 +1,71 @@
+"""What ingestion can be asked to do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
+from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.domain.splits import Replay
+
+
+@dataclass(frozen=True)
+class CreateSource:
+    """Name a blob that was uploaded, in `parent` (projects/{project}), and how to read it."""
+
+    parent: str
+    source_id: str
+    format: Format
+    digest: str
+    display_name: str = ""
+    licence: str = ""
+    labels_by_folder: Mapping[str, str] = field(default_factory=dict)
+    columns: Columns = field(default_factory=Columns)
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class CreateDataset:
+    """Begin a line of dataset versions in `parent` (projects/{project})."""
+
+    parent: str
+    dataset_id: str
+    display_name: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class CreateVersion:
+    """Curate sources into a version of `parent` (a dataset); an empty id takes the next number."""
+
+    parent: str
+    version_id: str
+    sources: tuple[str, ...]
+    curation: CurationConfig
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class CreateSplit:
+    """Part a version of `parent` (a dataset); without a label set the sources' own labels count."""
+
+    parent: str
+    split_id: str
+    dataset_version: str
+    label_set_digest: str = ""
+    mode: SplitMode = SplitMode.STRATIFIED
+    ratios: Ratios = field(default_factory=Ratios)
+    seed: int = 0
+    replay: Replay = field(default_factory=Replay)
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class OpenSplit:
+    """Hand out a part of a split to `reader` for `purpose`, and log that `principal` asked."""
+
+    name: str
+    part: Part
+    reader: str
+    purpose: str
+    principal: str

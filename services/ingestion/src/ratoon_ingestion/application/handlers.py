@@ -1,0 +1,243 @@
+"""One function a use case: the message first, the ports after."""
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.errors import InvalidArgument
+from ratoon.chassis.names import checked_id, matched, parent_of, project_of, uuid7
+from ratoon.chassis.operations import Operations
+from ratoon.chassis.paging import Page
+from ratoon.chassis.store import Store, Transaction
+from ratoon_ingestion.application.commands import (
+    CreateDataset,
+    CreateSource,
+    CreateSplit,
+    CreateVersion,
+    OpenSplit,
+)
+from ratoon_ingestion.application.ports import Blobs
+from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, VersionStarted, next_version_id
+from ratoon_ingestion.domain.errors import BadSplit, BlobMissing, NotReady
+from ratoon_ingestion.domain.sources import Source
+from ratoon_ingestion.domain.splits import Split, SplitOpened, SplitReading, opened
+from ratoon_ingestion.domain.work import State
+
+PROJECT = "projects/*"
+SOURCE = f"{PROJECT}/sources/*"
+DATASET = f"{PROJECT}/datasets/*"
+VERSION = f"{DATASET}/versions/*"
+SPLIT = f"{DATASET}/splits/*"
+
+
+def create_source(command: CreateSource, store: Store, blobs: Blobs, clock: Clock) -> Source:
+    """Name a blob as a source; it must have been uploaded before."""
+    matched(command.parent, PROJECT, "parent")
+    now = clock.now()
+    source = Source(
+        name=f"{command.parent}/sources/{checked_id(command.source_id, 'source_id')}",
+        create_time=now,
+        update_time=now,
+        format=command.format,
+        digest=command.digest,
+        display_name=command.display_name,
+        licence=command.licence,
+        labels_by_folder=command.labels_by_folder,
+        columns=command.columns,
+    )
+    if not blobs.exists(source.digest):
+        raise BlobMissing(
+            f"No blob {source.digest} was uploaded. Send it first: PUT /v1/blobs/{source.digest}."
+        )
+    with store.write() as tx:
+        return tx.create(source, command.request_id)[0]
+
+
+def get_source(name: str, store: Store) -> Source:
+    """One source."""
+    matched(name, SOURCE)
+    with store.read() as tx:
+        return tx.get(Source, name)
+
+
+def list_sources(parent: str, size: int, token: str, store: Store) -> Page[Source]:
+    """The sources of a project, oldest first."""
+    matched(parent, PROJECT, "parent")
+    with store.read() as tx:
+        return tx.page(Source, parent, size, token)
+
+
+def create_dataset(command: CreateDataset, store: Store, clock: Clock) -> Dataset:
+    """Begin a line of versions."""
+    matched(command.parent, PROJECT, "parent")
+    now = clock.now()
+    name = f"{command.parent}/datasets/{checked_id(command.dataset_id, 'dataset_id')}"
+    with store.write() as tx:
+        return tx.create(Dataset(name, now, now, command.display_name), command.request_id)[0]
+
+
+def get_dataset(name: str, store: Store) -> Dataset:
+    """One dataset."""
+    matched(name, DATASET)
+    with store.read() as tx:
+        return tx.get(Dataset, name)
+
+
+def list_datasets(parent: str, size: int, token: str, store: Store) -> Page[Dataset]:
+    """The datasets of a project, oldest first."""
+    matched(parent, PROJECT, "parent")
+    with store.read() as tx:
+        return tx.page(Dataset, parent, size, token)
+
+
+def create_version(
+    command: CreateVersion, store: Store, operations: Operations, clock: Clock
+) -> DatasetVersion:
+    """Ask for a curation; from the commit on it is worked on."""
+    _check_sources(command)
+    now = clock.now()
+    with store.write() as tx:
+        tx.get(Dataset, command.parent)
+        for source in command.sources:
+            tx.get(Source, source)
+        version = DatasetVersion(
+            name=f"{command.parent}/versions/{_version_id(tx, command)}",
+            create_time=now,
+            update_time=now,
+            sources=command.sources,
+            curation=command.curation,
+        )
+        version, new = tx.create(version, command.request_id)
+        if new:
+            operations.begin(tx, version)
+            tx.publish(VersionStarted(), version)
+    return version
+
+
+def get_version(name: str, store: Store) -> DatasetVersion:
+    """One version."""
+    matched(name, VERSION)
+    with store.read() as tx:
+        return tx.get(DatasetVersion, name)
+
+
+def list_versions(parent: str, size: int, token: str, store: Store) -> Page[DatasetVersion]:
+    """The versions of a dataset, oldest first."""
+    matched(parent, DATASET, "parent")
+    with store.read() as tx:
+        return tx.page(DatasetVersion, parent, size, token)
+
+
+def cancel_version(name: str, operations: Operations) -> DatasetVersion:
+    """Call a curation off; one that has ended stays as it is."""
+    return operations.cancel(DatasetVersion, name, lambda version: version.state.ended)
+
+
+def create_split(command: CreateSplit, store: Store, operations: Operations, clock: Clock) -> Split:
+    """Ask for a split of a READY version; from the commit on it is worked on."""
+    matched(command.parent, DATASET, "parent")
+    now = clock.now()
+    split = Split(
+        name=f"{command.parent}/splits/{checked_id(command.split_id, 'split_id')}",
+        create_time=now,
+        update_time=now,
+        dataset_version=command.dataset_version,
+        label_set_digest=command.label_set_digest,
+        mode=command.mode,
+        ratios=command.ratios,
+        seed=command.seed,
+        replay=command.replay,
+    )
+    with store.write() as tx:
+        _check_split(tx, split)
+        split, new = tx.create(split, command.request_id)
+        if new:
+            operations.begin(tx, split)
+    return split
+
+
+def get_split(name: str, store: Store) -> Split:
+    """One split."""
+    matched(name, SPLIT)
+    with store.read() as tx:
+        return tx.get(Split, name)
+
+
+def list_splits(parent: str, size: int, token: str, store: Store) -> Page[Split]:
+    """The splits of a dataset, oldest first."""
+    matched(parent, DATASET, "parent")
+    with store.read() as tx:
+        return tx.page(Split, parent, size, token)
+
+
+def cancel_split(name: str, operations: Operations) -> Split:
+    """Call a split off; one that has ended stays as it is."""
+    return operations.cancel(Split, name, lambda split: split.state.ended)
+
+
+def open_split(command: OpenSplit, store: Store, clock: Clock) -> tuple[str, SplitReading]:
+    """Hand out a part's digest. The reading commits before the digest leaves."""
+    matched(command.name, SPLIT)
+    now = clock.now()
+    with store.write() as tx:
+        before = tx.get(Split, command.name)
+        split, digest = opened(before, command.part, command.reader, command.purpose)
+        reading = SplitReading(
+            name=f"{split.name}/readings/{uuid7()}",
+            create_time=now,
+            update_time=now,
+            split=split.name,
+            part=command.part,
+            reader=command.reader,
+            purpose=command.purpose,
+            principal=command.principal,
+        )
+        reading, _ = tx.create(reading)
+        tx.publish(SplitOpened(command.reader), tx.save(split))
+    return digest, reading
+
+
+def list_readings(parent: str, size: int, token: str, store: Store) -> Page[SplitReading]:
+    """Who read what of a split, oldest first."""
+    matched(parent, SPLIT, "parent")
+    with store.read() as tx:
+        return tx.page(SplitReading, parent, size, token)
+
+
+def _check_sources(command: CreateVersion) -> None:
+    matched(command.parent, DATASET, "parent")
+    if not command.sources:
+        raise InvalidArgument("sources is empty; name at least one.", reason="NO_SOURCES", field="sources")
+    if len(set(command.sources)) < len(command.sources):
+        raise InvalidArgument("A source is named twice.", reason="SOURCE_TWICE", field="sources")
+    for source in command.sources:
+        matched(source, SOURCE, "sources")
+        _check_same_project(source, command.parent, "sources")
+
+
+def _check_same_project(name: str, other: str, field: str) -> None:
+    if project_of(name) != project_of(other):
+        raise InvalidArgument(
+            f"{name} is of another project than {other}.", reason="OTHER_PROJECT", field=field
+        )
+
+
+def _version_id(tx: Transaction, command: CreateVersion) -> str:
+    if command.version_id:
+        return checked_id(command.version_id, "version_id")
+    return next_version_id(
+        version.name.rpartition("/")[2] for version in tx.all(DatasetVersion, command.parent)
+    )
+
+
+def _check_split(tx: Transaction, split: Split) -> None:
+    """The version is this dataset's and READY; a replayed split is the project's and READY."""
+    matched(split.dataset_version, VERSION, "dataset_version")
+    if parent_of(split.dataset_version) != parent_of(split.name):
+        raise BadSplit(f"{split.dataset_version} is no version of {parent_of(split.name)}.")
+    version = tx.get(DatasetVersion, split.dataset_version)
+    if version.state is not State.READY:
+        raise NotReady(f"{version.name} is {version.state}; only a READY version can be split.")
+    if split.replay.split:
+        matched(split.replay.split, SPLIT, "replay.split")
+        _check_same_project(split.replay.split, split.name, "replay.split")
+        older = tx.get(Split, split.replay.split)
+        if older.state is not State.READY:
+            raise NotReady(f"{older.name} is {older.state}; only a READY split can be replayed.")

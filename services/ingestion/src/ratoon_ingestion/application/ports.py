@@ -1,0 +1,115 @@
+"""What ingestion needs from the world."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from ratoon_ingestion.domain.assignment import Part
+from ratoon_ingestion.domain.datasets import DatasetVersion
+from ratoon_ingestion.domain.sources import Source
+from ratoon_ingestion.domain.splits import Split
+from ratoon_ingestion.domain.work import Observation
+
+
+@dataclass(frozen=True)
+class CurationJob:
+    """A version to curate and the sources it is made of, in their order."""
+
+    version: DatasetVersion
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class SplitJob:
+    """A split to make, with the digests of what it builds on."""
+
+    split: Split
+    version_digest: str
+    cluster_threshold: float
+    earlier_tests: tuple[str, ...]
+    replay_train_digest: str
+
+
+Job = CurationJob | SplitJob
+
+
+class Jobs(Protocol):
+    """Heavy work outside this process, one job an operation."""
+
+    def observe(self, job_id: str) -> Observation:
+        """The job as it is now."""
+        ...
+
+    def start(self, job_id: str, job: Job) -> None:
+        """Begin, unless this job was begun before."""
+        ...
+
+    def restart(self, job_id: str, job: Job) -> None:
+        """Begin again what was lost."""
+        ...
+
+    def stop(self, job_id: str) -> None:
+        """Ask the job to end; kill it after a grace."""
+        ...
+
+
+class Blobs(Protocol):
+    """The artifact store, as far as sources need it."""
+
+    def exists(self, digest: str) -> bool:
+        """Whether a blob is there."""
+        ...
+
+
+@dataclass(frozen=True)
+class Record:
+    """One curated record, as it stands in a version."""
+
+    record_id: str
+    content_digest: str
+    text: str
+    source: str
+    source_path: str
+    source_label: str | None
+    licence: str
+    language: str
+    tokens: int
+    chars: int
+    cluster: str
+    steps: Sequence[str] = ()
+    received_time: datetime | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Records(Protocol):
+    """The records inside versions and parts, which stand in record id order."""
+
+    def after(self, version_digest: str, record_id: str, limit: int) -> tuple[Sequence[Record], bool]:
+        """At most `limit` records that follow an id (empty: from the start), and whether more come."""
+        ...
+
+    def in_version(self, version_digest: str, record_id: str) -> bool:
+        """Whether a version's tree holds the record."""
+        ...
+
+    def in_part(self, part_digest: str, record_id: str) -> bool:
+        """Whether a part's blob holds the record."""
+        ...
+
+
+@dataclass(frozen=True)
+class Placement:
+    """That a split's part holds a record."""
+
+    split: str
+    part: Part
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Every version and every part of a split that holds a record."""
+
+    record_id: str
+    dataset_versions: tuple[str, ...]
+    placements: tuple[Placement, ...]

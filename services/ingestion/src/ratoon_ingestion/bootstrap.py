@@ -1,0 +1,47 @@
+"""Puts ingestion together: the only file that knows concrete adapters."""
+
+from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.jobs import LocalJobs
+from ratoon.chassis.paging import PageTokens
+from ratoon.ingestion.v1.ingestion_service_pb2_grpc import add_IngestionServiceServicer_to_server
+from ratoon_ingestion import mapping
+from ratoon_ingestion.adapters import tables
+from ratoon_ingestion.adapters.local_jobs import WorkerJobs
+from ratoon_ingestion.adapters.parquet_records import ParquetRecords
+from ratoon_ingestion.adapters.record_keys import RecordKeys
+from ratoon_ingestion.application.procedures import CurationProcedure, SplitProcedure
+from ratoon_ingestion.entrypoints.grpc import IngestionServicer, Ports
+from ratoon_ingestion.settings import Settings
+
+
+def build(settings: Settings, platform: Platform) -> App:
+    """Ingestion, ready to run."""
+    base = Foundation(settings, platform, tables.METADATA)
+    store = base.store(tables.RESOURCES, mapping.event)
+    artifacts = ArtifactStore(settings.artifacts_url)
+    keys = RecordKeys(settings.folder / "record.key", settings.record_secret.get_secret_value())
+    jobs = WorkerJobs(
+        LocalJobs(settings.folder / "jobs"),
+        keys,
+        settings.artifacts_url,
+        settings.warm_folder,
+        settings.processes,
+    )
+    operations = base.operations(store, [CurationProcedure(store, jobs), SplitProcedure(store, jobs)])
+    ports = Ports(
+        store=store,
+        operations=operations,
+        changes=base.changes(store),
+        threads=base.threads,
+        clock=base.clock,
+        blobs=artifacts,
+        records=ParquetRecords(artifacts),
+        tokens=PageTokens(base.signer.sign(b"record pages")),
+    )
+    rpc = Rpc(
+        "ratoon.ingestion.v1.IngestionService",
+        add_IngestionServiceServicer_to_server,
+        IngestionServicer(ports),
+    )
+    return base.app([rpc], [operations])

@@ -1,0 +1,78 @@
+"""Datasets and their versions: immutable sets of curated records."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.domain.work import Failure, Progress, State
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A line of versions."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    display_name: str = ""
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """One version: what it is made of, how, and once it is READY its tree, Merkle root, counts and profile."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    sources: tuple[str, ...]
+    curation: CurationConfig
+    state: State = State.QUEUED
+    progress: Progress = field(default_factory=Progress)
+    failure: Failure = field(default_factory=Failure)
+    artifact_digest: str = ""
+    merkle_root: str = ""
+    item_count: int = 0
+    record_count: int = 0
+    rejected_count: int = 0
+    profile_json: str = ""
+    attempts: int = 0
+    cancel_requested: bool = False
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class VersionStarted:
+    """Curation was asked for."""
+
+
+@dataclass(frozen=True)
+class VersionCompleted:
+    """The version is READY."""
+
+    artifact_digest: str
+    merkle_root: str
+    record_count: int
+
+
+def curated(version: DatasetVersion, result: Mapping[str, Any]) -> tuple[DatasetVersion, VersionCompleted]:
+    """The version with what its curation made."""
+    done = replace(
+        version,
+        artifact_digest=str(result["artifact_digest"]),
+        merkle_root=str(result["merkle_root"]),
+        item_count=int(result["items"]),
+        record_count=int(result["records"]),
+        rejected_count=int(result["rejected"]),
+        profile_json=json.dumps(result["profile"], sort_keys=True, ensure_ascii=False),
+    )
+    return done, VersionCompleted(done.artifact_digest, done.merkle_root, done.record_count)
+
+
+def next_version_id(existing: Iterable[str]) -> str:
+    """`v1`, `v2`, … after the highest of the ids there are; ids of other forms do not count."""
+    numbers = [int(name[1:]) for name in existing if name[:1] == "v" and name[1:].isdecimal()]
+    return f"v{max(numbers, default=0) + 1}"

@@ -1,0 +1,109 @@
+"""Splits: a labelled dataset version in three parts, the test part sealed, and the log of who read what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
+from ratoon_ingestion.domain.errors import BadReading, BadSplit, PartSealed
+from ratoon_ingestion.domain.work import Failure, Progress, State
+
+
+@dataclass(frozen=True)
+class Replay:
+    """So many records of an older split's training part, mixed into this one's."""
+
+    split: str = ""
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        if self.count < 0 or bool(self.split) != bool(self.count):
+            raise BadSplit("A replay names a split and a count above 0, or neither.")
+
+
+@dataclass(frozen=True)
+class PartSummary:
+    """A part in numbers, and its blob."""
+
+    digest: str
+    record_count: int
+    class_counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a version is parted, and once it is READY its parts."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    dataset_version: str
+    label_set_digest: str = ""
+    mode: SplitMode = SplitMode.STRATIFIED
+    ratios: Ratios = field(default_factory=Ratios)
+    seed: int = 0
+    replay: Replay = Replay()
+    state: State = State.QUEUED
+    progress: Progress = field(default_factory=Progress)
+    failure: Failure = field(default_factory=Failure)
+    parts: Mapping[Part, PartSummary] = field(default_factory=dict)
+    withheld_counts: Mapping[str, int] = field(default_factory=dict)
+    replayed_count: int = 0
+    reading_count: int = 0
+    attempts: int = 0
+    cancel_requested: bool = False
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class SplitReading:
+    """That `reader` (an artifact digest or a resource name) read a part, for what, and who called."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    split: str
+    part: Part
+    reader: str
+    purpose: str
+    principal: str
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class SplitCompleted:
+    """The split is READY. The test part's digest is not told."""
+
+    train_digest: str
+    validation_digest: str
+
+
+@dataclass(frozen=True)
+class SplitOpened:
+    """A part was handed out."""
+
+    reader: str
+
+
+def parted(split: Split, result: Mapping[str, Any]) -> tuple[Split, SplitCompleted]:
+    """The split with what its job made."""
+    parts = {
+        Part(name): PartSummary(str(part["digest"]), int(part["records"]), dict(part["classes"]))
+        for name, part in result["parts"].items()
+    }
+    done = replace(
+        split, parts=parts, withheld_counts=dict(result["withheld"]), replayed_count=int(result["replayed"])
+    )
+    return done, SplitCompleted(parts[Part.TRAIN].digest, parts[Part.VALIDATION].digest)
+
+
+def opened(split: Split, part: Part, reader: str, purpose: str) -> tuple[Split, str]:
+    """The split with one more reading, and the digest of the part; a reading names its reader and its purpose."""
+    if split.state is not State.READY:
+        raise PartSealed(f"{split.name} is {split.state}; its parts can be read once it is READY.")
+    if not reader or not purpose:
+        raise BadReading(
+            "Say who reads (`reader`: an artifact digest or a resource name) and what for (`purpose`)."
+        )
+    return replace(split, reading_count=split.reading_count + 1), split.parts[part].digest

@@ -1,0 +1,213 @@
+"""Ingestion's gRPC API."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.identity import caller
+from ratoon.chassis.operations import Operations
+from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.server import Threads
+from ratoon.chassis.store import Store
+from ratoon.chassis.watch import Changes, watch
+from ratoon.ingestion.v1 import dataset_pb2, source_pb2, split_pb2
+from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
+from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceServicer
+from ratoon_ingestion import mapping
+from ratoon_ingestion.application import browsing, handlers
+from ratoon_ingestion.application.ports import Blobs, Records
+from ratoon_ingestion.domain.datasets import DatasetVersion
+from ratoon_ingestion.domain.splits import Split
+
+Context = Any
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What the handlers behind this API are given."""
+
+    store: Store
+    operations: Operations
+    changes: Changes
+    threads: Threads
+    clock: Clock
+    blobs: Blobs
+    records: Records
+    tokens: PageTokens
+
+
+class IngestionServicer(IngestionServiceServicer):
+    """Answers `ratoon.ingestion.v1.IngestionService`."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports, self._threads = ports, ports.threads
+        self._store, self._operations, self._clock = ports.store, ports.operations, ports.clock
+
+    async def CreateSource(self, request: pb.CreateSourceRequest, context: Context) -> source_pb2.Source:
+        """Name a blob as a source."""
+        command = mapping.create_source(request)
+        made = await self._threads(
+            handlers.create_source, command, self._store, self._ports.blobs, self._clock
+        )
+        return mapping.source(made)
+
+    async def GetSource(self, request: pb.GetSourceRequest, context: Context) -> source_pb2.Source:
+        """One source."""
+        return mapping.source(await self._threads(handlers.get_source, request.name, self._store))
+
+    async def ListSources(self, request: pb.ListSourcesRequest, context: Context) -> pb.ListSourcesResponse:
+        """The sources of a project."""
+        page = await self._threads(
+            handlers.list_sources, request.parent, request.page_size, request.page_token, self._store
+        )
+        return pb.ListSourcesResponse(
+            sources=map(mapping.source, page.items), next_page_token=page.next_token
+        )
+
+    async def CreateDataset(self, request: pb.CreateDatasetRequest, context: Context) -> dataset_pb2.Dataset:
+        """Begin a line of versions."""
+        command = mapping.create_dataset(request)
+        return mapping.dataset(
+            await self._threads(handlers.create_dataset, command, self._store, self._clock)
+        )
+
+    async def GetDataset(self, request: pb.GetDatasetRequest, context: Context) -> dataset_pb2.Dataset:
+        """One dataset."""
+        return mapping.dataset(await self._threads(handlers.get_dataset, request.name, self._store))
+
+    async def ListDatasets(
+        self, request: pb.ListDatasetsRequest, context: Context
+    ) -> pb.ListDatasetsResponse:
+        """The datasets of a project."""
+        page = await self._threads(
+            handlers.list_datasets, request.parent, request.page_size, request.page_token, self._store
+        )
+        return pb.ListDatasetsResponse(
+            datasets=map(mapping.dataset, page.items), next_page_token=page.next_token
+        )
+
+    async def CreateDatasetVersion(
+        self, request: pb.CreateDatasetVersionRequest, context: Context
+    ) -> dataset_pb2.DatasetVersion:
+        """Start a curation."""
+        command = mapping.create_version(request)
+        return mapping.version(
+            await self._threads(handlers.create_version, command, self._store, self._operations, self._clock)
+        )
+
+    async def GetDatasetVersion(
+        self, request: pb.GetDatasetVersionRequest, context: Context
+    ) -> dataset_pb2.DatasetVersion:
+        """One version."""
+        return mapping.version(await self._threads(handlers.get_version, request.name, self._store))
+
+    async def ListDatasetVersions(
+        self, request: pb.ListDatasetVersionsRequest, context: Context
+    ) -> pb.ListDatasetVersionsResponse:
+        """The versions of a dataset."""
+        page = await self._threads(
+            handlers.list_versions, request.parent, request.page_size, request.page_token, self._store
+        )
+        versions = map(mapping.version, page.items)
+        return pb.ListDatasetVersionsResponse(dataset_versions=versions, next_page_token=page.next_token)
+
+    async def WatchDatasetVersion(
+        self, request: pb.WatchDatasetVersionRequest, context: Context
+    ) -> AsyncIterator[dataset_pb2.DatasetVersion]:
+        """A version's state, then each newer one, until it has ended."""
+        async for value in watch(
+            self._store,
+            self._ports.changes,
+            self._threads,
+            DatasetVersion,
+            request.name,
+            request.revision,
+            lambda version: version.state.ended,
+        ):
+            yield mapping.version(value)
+
+    async def CancelDatasetVersion(
+        self, request: pb.CancelDatasetVersionRequest, context: Context
+    ) -> dataset_pb2.DatasetVersion:
+        """Call a curation off."""
+        return mapping.version(await self._threads(handlers.cancel_version, request.name, self._operations))
+
+    async def ListRecords(self, request: pb.ListRecordsRequest, context: Context) -> pb.ListRecordsResponse:
+        """The records of a version."""
+        ports = self._ports
+        page = await self._threads(
+            browsing.list_records,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            ports.store,
+            ports.records,
+            ports.tokens,
+        )
+        return pb.ListRecordsResponse(
+            records=map(mapping.record, page.items), next_page_token=page.next_token
+        )
+
+    async def GetRecordLineage(
+        self, request: pb.GetRecordLineageRequest, context: Context
+    ) -> pb.RecordLineage:
+        """Where a record went."""
+        return mapping.lineage(
+            await self._threads(
+                browsing.record_lineage, request.parent, request.record_id, self._store, self._ports.records
+            )
+        )
+
+    async def CreateSplit(self, request: pb.CreateSplitRequest, context: Context) -> split_pb2.Split:
+        """Start a split."""
+        command = mapping.create_split(request)
+        return mapping.split(
+            await self._threads(handlers.create_split, command, self._store, self._operations, self._clock)
+        )
+
+    async def GetSplit(self, request: pb.GetSplitRequest, context: Context) -> split_pb2.Split:
+        """One split."""
+        return mapping.split(await self._threads(handlers.get_split, request.name, self._store))
+
+    async def ListSplits(self, request: pb.ListSplitsRequest, context: Context) -> pb.ListSplitsResponse:
+        """The splits of a dataset."""
+        page = await self._threads(
+            handlers.list_splits, request.parent, request.page_size, request.page_token, self._store
+        )
+        return pb.ListSplitsResponse(splits=map(mapping.split, page.items), next_page_token=page.next_token)
+
+    async def WatchSplit(
+        self, request: pb.WatchSplitRequest, context: Context
+    ) -> AsyncIterator[split_pb2.Split]:
+        """A split's state, then each newer one, until it has ended."""
+        async for value in watch(
+            self._store,
+            self._ports.changes,
+            self._threads,
+            Split,
+            request.name,
+            request.revision,
+            lambda split: split.state.ended,
+        ):
+            yield mapping.split(value)
+
+    async def CancelSplit(self, request: pb.CancelSplitRequest, context: Context) -> split_pb2.Split:
+        """Call a split off."""
+        return mapping.split(await self._threads(handlers.cancel_split, request.name, self._operations))
+
+    async def OpenSplit(self, request: pb.OpenSplitRequest, context: Context) -> pb.OpenSplitResponse:
+        """Hand out a part, and log the reading."""
+        command = mapping.open_split(request, caller().name)
+        digest, reading = await self._threads(handlers.open_split, command, self._store, self._clock)
+        return pb.OpenSplitResponse(digest=digest, reading=mapping.reading(reading))
+
+    async def ListSplitReadings(
+        self, request: pb.ListSplitReadingsRequest, context: Context
+    ) -> pb.ListSplitReadingsResponse:
+        """Who read what of a split."""
+        page = await self._threads(
+            handlers.list_readings, request.parent, request.page_size, request.page_token, self._store
+        )
+        readings = map(mapping.reading, page.items)
+        return pb.ListSplitReadingsResponse(readings=readings, next_page_token=page.next_token)

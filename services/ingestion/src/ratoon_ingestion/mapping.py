@@ -1,0 +1,321 @@
+"""Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ratoon.chassis.events import record_of
+from ratoon.common.v1 import progress_pb2
+from ratoon.events.ports import Record as LogRecord
+from ratoon.ingestion.v1 import (
+    dataset_pb2,
+    ingestion_events_pb2,
+    ingestion_service_pb2,
+    source_pb2,
+    split_pb2,
+)
+from ratoon_ingestion.application.commands import (
+    CreateDataset,
+    CreateSource,
+    CreateSplit,
+    CreateVersion,
+    OpenSplit,
+)
+from ratoon_ingestion.application.ports import Lineage, Record
+from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
+from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, VersionCompleted, VersionStarted
+from ratoon_ingestion.domain.errors import BadCuration, BadReading, BadSource
+from ratoon_ingestion.domain.pii import DEFAULT_MASKS, Mask
+from ratoon_ingestion.domain.sources import Columns, Format, Source
+from ratoon_ingestion.domain.splits import Replay, Split, SplitCompleted, SplitOpened, SplitReading
+from ratoon_ingestion.domain.work import Cancelled, Failed, Progress
+
+_NO_MASKS = "none"
+
+
+def source(value: Source) -> source_pb2.Source:
+    """A source as callers see it."""
+    columns = value.columns
+    return source_pb2.Source(
+        **_common(value),
+        display_name=value.display_name,
+        format=source_pb2.Source.Format.Value(f"FORMAT_{value.format}"),
+        digest=value.digest,
+        license=value.licence,
+        labels_by_folder=value.labels_by_folder,
+        columns=source_pb2.Source.Columns(
+            text=columns.text,
+            label=columns.label,
+            id=columns.id,
+            time=columns.time,
+            attributes=columns.attributes,
+        ),
+    )
+
+
+def dataset(value: Dataset) -> dataset_pb2.Dataset:
+    """A dataset as callers see it."""
+    return dataset_pb2.Dataset(**_common(value), display_name=value.display_name)
+
+
+def version(value: DatasetVersion) -> dataset_pb2.DatasetVersion:
+    """A dataset version as callers see it."""
+    seen = dataset_pb2.DatasetVersion(
+        **_common(value),
+        state=dataset_pb2.DatasetVersion.State.Value(f"STATE_{value.state}"),
+        sources=value.sources,
+        curation=_curation(value.curation),
+        progress=_progress(value.progress),
+        artifact_digest=value.artifact_digest,
+        merkle_root=value.merkle_root,
+        item_count=value.item_count,
+        record_count=value.record_count,
+        rejected_count=value.rejected_count,
+        profile_json=value.profile_json,
+    )
+    if value.failure.reason:
+        seen.failure.reason, seen.failure.message = value.failure.reason, value.failure.message
+    return seen
+
+
+def split(value: Split) -> split_pb2.Split:
+    """A split as callers see it: the digest of its test part stays sealed."""
+    ratios, replay = value.ratios, value.replay
+    seen = split_pb2.Split(
+        **_common(value),
+        state=split_pb2.Split.State.Value(f"STATE_{value.state}"),
+        dataset_version=value.dataset_version,
+        label_set_digest=value.label_set_digest,
+        mode=split_pb2.Split.Mode.Value(f"MODE_{value.mode}"),
+        ratios=split_pb2.Split.Ratios(train=ratios.train, validation=ratios.validation, test=ratios.test),
+        seed=value.seed,
+        replay=split_pb2.Split.Replay(split=replay.split, count=replay.count),
+        progress=_progress(value.progress),
+        withheld_counts=value.withheld_counts,
+        replayed_count=value.replayed_count,
+    )
+    for part, summary in value.parts.items():
+        seen.parts.add(
+            part=_part(part), record_count=summary.record_count, class_counts=dict(summary.class_counts)
+        )
+    if Part.TRAIN in value.parts:
+        seen.train_digest = value.parts[Part.TRAIN].digest
+        seen.validation_digest = value.parts[Part.VALIDATION].digest
+    if value.failure.reason:
+        seen.failure.reason, seen.failure.message = value.failure.reason, value.failure.message
+    return seen
+
+
+def reading(value: SplitReading) -> split_pb2.SplitReading:
+    """A reading of a split as callers see it."""
+    return split_pb2.SplitReading(
+        read_time=_time(value.create_time),
+        split=value.split,
+        part=_part(value.part),
+        reader=value.reader,
+        purpose=value.purpose,
+        principal=value.principal,
+    )
+
+
+def record(value: Record) -> dataset_pb2.Record:
+    """A curated record as callers see it."""
+    seen = dataset_pb2.Record(
+        record_id=value.record_id,
+        content_digest=value.content_digest,
+        text=value.text,
+        source=value.source,
+        source_path=value.source_path,
+        source_label=value.source_label or "",
+        license=value.licence,
+        language=value.language,
+        tokens=value.tokens,
+        chars=value.chars,
+        cluster=value.cluster,
+        steps=value.steps,
+        attributes=value.attributes,
+    )
+    if value.received_time is not None:
+        seen.received_time.FromDatetime(value.received_time)
+    return seen
+
+
+def lineage(value: Lineage) -> ingestion_service_pb2.RecordLineage:
+    """Where a record went."""
+    placements = [
+        ingestion_service_pb2.RecordLineage.Placement(split=placed.split, part=_part(placed.part))
+        for placed in value.placements
+    ]
+    return ingestion_service_pb2.RecordLineage(
+        record_id=value.record_id, dataset_versions=value.dataset_versions, placements=placements
+    )
+
+
+def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateSource:
+    """What is asked."""
+    asked = request.source
+    if not asked.format:
+        raise BadSource("format is not set; say how the blob is to be read, for example FORMAT_JSONL.")
+    named = {name: getattr(asked.columns, name) for name in ("text", "label", "id", "time")}
+    chosen = {name: value for name, value in named.items() if value}
+    return CreateSource(
+        parent=request.parent,
+        source_id=request.source_id,
+        format=Format(source_pb2.Source.Format.Name(asked.format).removeprefix("FORMAT_")),
+        digest=asked.digest,
+        display_name=asked.display_name,
+        licence=asked.license,
+        labels_by_folder=dict(asked.labels_by_folder),
+        columns=Columns(**chosen, attributes=tuple(asked.columns.attributes)),
+        request_id=request.request_id,
+    )
+
+
+def create_dataset(request: ingestion_service_pb2.CreateDatasetRequest) -> CreateDataset:
+    """What is asked."""
+    return CreateDataset(request.parent, request.dataset_id, request.dataset.display_name, request.request_id)
+
+
+def create_version(request: ingestion_service_pb2.CreateDatasetVersionRequest) -> CreateVersion:
+    """What is asked."""
+    asked = request.dataset_version
+    return CreateVersion(
+        request.parent, request.version_id, tuple(asked.sources), _config(asked.curation), request.request_id
+    )
+
+
+def create_split(request: ingestion_service_pb2.CreateSplitRequest) -> CreateSplit:
+    """What is asked."""
+    asked = request.split
+    ratios = Ratios()
+    if asked.HasField("ratios"):
+        ratios = Ratios(asked.ratios.train, asked.ratios.validation, asked.ratios.test)
+    by_time = asked.mode == split_pb2.Split.MODE_TIME
+    return CreateSplit(
+        parent=request.parent,
+        split_id=request.split_id,
+        dataset_version=asked.dataset_version,
+        label_set_digest=asked.label_set_digest,
+        mode=SplitMode.TIME if by_time else SplitMode.STRATIFIED,
+        ratios=ratios,
+        seed=asked.seed,
+        replay=Replay(asked.replay.split, asked.replay.count),
+        request_id=request.request_id,
+    )
+
+
+def open_split(request: ingestion_service_pb2.OpenSplitRequest, principal: str) -> OpenSplit:
+    """What is asked, and by whom."""
+    if not request.part:
+        raise BadReading("part is not set; name the part to read, for example PART_TEST.")
+    part = Part(split_pb2.Part.Name(request.part).removeprefix("PART_"))
+    return OpenSplit(request.name, part, request.reader, request.purpose, principal)
+
+
+def event(happened: object, name: str, revision: int) -> LogRecord:
+    """A domain event as a record of its topic."""
+    of_split = re.search(r"/splits/[^/]+$", name) is not None
+    return record_of("ingestion", (_split_event if of_split else _version_event)(happened, name, revision))
+
+
+def _version_event(happened: object, name: str, revision: int) -> Message:
+    pb = ingestion_events_pb2
+    match happened:
+        case VersionStarted():
+            return pb.DatasetVersionEvent(name=name, revision=revision, started=pb.DatasetVersionStarted())
+        case VersionCompleted(digest, root, count):
+            done = pb.DatasetVersionCompleted(artifact_digest=digest, merkle_root=root, record_count=count)
+            return pb.DatasetVersionEvent(name=name, revision=revision, completed=done)
+        case Failed(reason):
+            failed = pb.DatasetVersionFailed(reason=reason)
+            return pb.DatasetVersionEvent(name=name, revision=revision, failed=failed)
+        case Cancelled():
+            return pb.DatasetVersionEvent(
+                name=name, revision=revision, cancelled=pb.DatasetVersionCancelled()
+            )
+    raise TypeError(f"{happened!r} is no event of a dataset version")
+
+
+def _split_event(happened: object, name: str, revision: int) -> Message:
+    pb = ingestion_events_pb2
+    match happened:
+        case SplitCompleted(train, validation):
+            done = pb.SplitCompleted(train_digest=train, validation_digest=validation)
+            return pb.SplitEvent(name=name, revision=revision, completed=done)
+        case SplitOpened(reader):
+            return pb.SplitEvent(name=name, revision=revision, opened=pb.SplitOpened(reader=reader))
+        case Failed(reason):
+            return pb.SplitEvent(name=name, revision=revision, failed=pb.SplitFailed(reason=reason))
+        case Cancelled():
+            return pb.SplitEvent(name=name, revision=revision, cancelled=pb.SplitCancelled())
+    raise TypeError(f"{happened!r} is no event of a split")
+
+
+def _common(value: Any) -> dict[str, Any]:
+    return {
+        "name": value.name,
+        "revision": value.revision,
+        "create_time": _time(value.create_time),
+        "update_time": _time(value.update_time),
+    }
+
+
+def _curation(config: CurationConfig) -> dataset_pb2.Curation:
+    return dataset_pb2.Curation(
+        min_chars=config.min_chars,
+        languages=config.languages,
+        near_duplicate_threshold=config.near_duplicate_threshold,
+        keep_exact_duplicates=not config.exact_duplicates,
+        masks=[mask.value for mask in config.masks] or [_NO_MASKS],
+    )
+
+
+def _config(asked: dataset_pb2.Curation) -> CurationConfig:
+    chosen: dict[str, Any] = {
+        name: getattr(asked, name)
+        for name in ("min_chars", "near_duplicate_threshold")
+        if asked.HasField(name)
+    }
+    return CurationConfig(
+        languages=tuple(asked.languages),
+        exact_duplicates=not asked.keep_exact_duplicates,
+        masks=_masks(asked.masks),
+        **chosen,
+    )
+
+
+def _masks(asked: Any) -> tuple[Mask, ...]:
+    names = list(asked)
+    if not names:
+        return DEFAULT_MASKS
+    if names == [_NO_MASKS]:
+        return ()
+    try:
+        return tuple(Mask(name) for name in dict.fromkeys(names))
+    except ValueError as error:
+        raise BadCuration(f"{error}: choose of {', '.join(Mask)}, or `{_NO_MASKS}` alone.") from None
+
+
+def _progress(value: Progress) -> progress_pb2.Progress:
+    return progress_pb2.Progress(
+        fraction=value.fraction,
+        message=value.message,
+        done=value.done,
+        total=value.total,
+        unit=value.unit,
+        remaining_seconds=value.remaining_seconds,
+    )
+
+
+def _part(value: Part) -> "split_pb2.Part.ValueType":
+    return split_pb2.Part.Value(f"PART_{value}")
+
+
+def _time(value: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(value)
+    return stamp
