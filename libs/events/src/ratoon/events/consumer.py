@@ -1,8 +1,8 @@
 """Consumes topics as a group: an event's effect and the mark that it was seen commit together, offsets later.
 
 An event that fails is tried again with growing pauses, only its partition waiting; after some attempts it is
-parked once among the dead letters, and later events of its key go on. An error that says that a part is away is
-tried until it passes. It knows no event: the room's handlers do.
+parked once among the dead letters, and later events of its key go on. An error that says that a part is away
+is tried until it passes. It knows no event: the room's handlers do.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Dead letters: events that a group could not handle, parked once in a topic of their own, with the reason.
 
-The reason names the error and, where the error is one of ours, its sentence: texts of foreign errors may quote
-a person's data, and what is in a log cannot be erased.
+The reason names the error and, where the error is one of ours, its sentence: texts of foreign errors may
+quote a person's data, and what is in a log cannot be erased.
 """
 
 import traceback

@@ -1,7 +1,7 @@
 """The inbox: which events each consumer group has handled, kept in the room's database beside their effects.
 
-It also keeps the last revision seen of each key, so that an older event never follows a newer one. Marks outlive
-the log's retention; `replay` lifts one.
+It also keeps the last revision seen of each key, so that an older event never follows a newer one. Marks
+outlive the log's retention; `replay` lifts one.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -74,7 +74,7 @@ _Key = tuple[str, bytes]
 
 
 class Marks:
-    """What one group has seen of a batch of events: read at the start of a transaction, written at its end."""
+    """What a group has seen of a batch of events: read when a transaction starts, written at its end."""
 
     def __init__(self, connection: Connection, group: str, now: datetime) -> None:
         self._connection, self._group = connection, group
@@ -145,7 +145,7 @@ _RAISE_REVISION = text(
 
 
 def replay(connection: Connection, publish: Publish, group: str, record: Record, now: datetime) -> None:
-    """Have one group handle an event again, whatever its revision: lift its mark, publish the event once more.
+    """Have one group handle an event again, whatever its revision: lift its mark, publish it once more.
 
     Other groups see the same event id and pass over it. MalformedEvent for what no group could ever handle.
     """
