@@ -22,13 +22,18 @@ class Mask(StrEnum):
 DEFAULT_MASKS = (Mask.EMAIL, Mask.PHONE, Mask.CARD, Mask.IP)
 
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"')\]]{2,2048}", re.IGNORECASE)
-_EMAIL = re.compile(r"(?<![\w.%+'\-])[\w.%+'\-]{1,128}@(?:(?:[\w\-]{1,63}\.){1,8}[^\W\d_]{2,24}|localhost\b)")
+_LOCAL = r"(?:[^\W\u2e80-\u9fff\uac00-\ud7af]|[.%+'\-])"
+"""What stands before the @: letters of scripts that put spaces between words, so that 请写a@b.example loses no word."""
+_EMAIL = re.compile(
+    rf"(?<!{_LOCAL}){_LOCAL}{{1,128}}@(?:(?:[\w\-]{{1,63}}\.){{1,8}}[A-Za-z]{{2,24}}|localhost\b)"
+)
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _IP = re.compile(
     rf"(?=[0-9A-Fa-f])(?<![\w.:])(?:(?:{_OCTET}\.){{3}}{_OCTET}(?![\w]|\.\d)"
-    r"|[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){2,6}[0-9A-Fa-f]{0,4}(?![\w:]))"
+    r"|[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){2,6}[0-9A-Fa-f]{0,4}(?![\w:]))",
+    re.ASCII,
 )
-_CARD = re.compile(r"(?=[2-6])(?<![\w\-])[2-6]\d{3}(?:[ \-]?\d){9,15}(?![\w\-])")
+_CARD = re.compile(r"(?=[2-6])(?<![\w\-])[2-6]\d{3}(?:[ \-]?\d){9,15}(?![\w\-])", re.ASCII)
 _PHONE = re.compile(
     r"""(?=[+(0-9])(?<![\w.@/\-+=])
     (?: (?:\+|00)\d{1,3}[ .\-/]?(?:\(\d{1,4}\)[ .\-/]?)?\d{1,4}(?:[ .\-/]?\d{2,4}){2,4}  # +44 (0)20 7946 0958
@@ -38,7 +43,7 @@ _PHONE = re.compile(
       | 0\d{2,4}[ \-/]\d{3,4}[ \-]?\d{3,4}                                               # 020 7946 0958
       | 1[3-9]\d{9}                                                                      # 13812345678
     )(?:[ ]?(?:x|ext\.?)[ ]?\d{1,5})?(?![\w]|[\-/.]\d)""",
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 
 
@@ -92,7 +97,7 @@ def _always(_: str) -> bool:
 
 def _is_card(text: str) -> bool:
     digits = re.sub(r"\D", "", text)
-    return 13 <= len(digits) <= 19 and len(set(digits)) > 2 and luhn(digits)
+    return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and luhn(digits)
 
 
 def _is_address(text: str) -> bool:

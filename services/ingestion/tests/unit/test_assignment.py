@@ -1,0 +1,120 @@
+"""Which record goes into which part."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratoon_ingestion.domain.assignment import (
+    Candidate,
+    Part,
+    Ratios,
+    Withheld,
+    by_time,
+    replayed,
+    stratified,
+)
+from ratoon_ingestion.domain.errors import BadSplit
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def candidates(count: int, labels: str = "ab", cluster_size: int = 1) -> list[Candidate]:
+    return [
+        Candidate(f"r{n:05d}", labels[n % len(labels)], f"c{n // cluster_size}", START + timedelta(hours=n))
+        for n in range(count)
+    ]
+
+
+RECORDS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 30), st.none() | st.integers(0, 50)), max_size=80
+).map(
+    lambda rows: [
+        Candidate(
+            f"r{n:03d}", label, f"c{cluster}", None if hours is None else START + timedelta(hours=hours)
+        )
+        for n, (label, cluster, hours) in enumerate(rows)
+    ]
+)
+TESTED = st.sets(st.integers(0, 79).map(lambda n: f"r{n:03d}"))
+
+
+def test_each_class_is_parted_80_10_10():
+    records = candidates(1000)
+    parts = stratified(records, Ratios(), seed=1).parts
+    counts = Counter((record.label, parts[record.record_id]) for record in records)
+    for label in "ab":
+        assert [counts[label, part] for part in Part] == [400, 50, 50]
+
+
+def test_the_order_of_the_records_does_not_matter_and_the_seed_does():
+    records = candidates(300)
+    assert stratified(records, Ratios(), 1) == stratified(records[::-1], Ratios(), 1)
+    assert stratified(records, Ratios(), 1).parts != stratified(records, Ratios(), 2).parts
+
+
+def test_another_class_does_not_move_the_records_of_this_one():
+    alone = candidates(200, labels="a")
+    others = [Candidate(f"x{n}", "b", f"x{n}") for n in range(77)]
+    together = stratified([*alone, *others], Ratios(), 3).parts
+    assert {name: part for name, part in together.items() if name.startswith("r")} == stratified(
+        alone, Ratios(), 3
+    ).parts
+
+
+@given(RECORDS, TESTED, st.integers(0, 5))
+def test_stratified_splits_keep_their_promises(records, tested, seed):
+    parts = stratified(records, Ratios(), seed, tested).parts
+    assert set(parts) == {record.record_id for record in records}
+    _clusters_stay_on_one_side(records, parts)
+    assert all(parts[name] is Part.TEST for name in tested & set(parts))
+
+
+@given(RECORDS, TESTED)
+def test_splits_by_time_keep_their_promises(records, tested):
+    made = by_time(records, Ratios(0.45, 0.05, 0.5), tested)
+    assert set(made.parts) | set(made.withheld) == {record.record_id for record in records}
+    assert not set(made.parts) & set(made.withheld)
+    _clusters_stay_on_one_side(records, made.parts)
+    times = {part: [r.time for r in records if made.parts.get(r.record_id) is part] for part in Part}
+    for earlier, later in (
+        (Part.TRAIN, Part.VALIDATION),
+        (Part.VALIDATION, Part.TEST),
+        (Part.TRAIN, Part.TEST),
+    ):
+        assert not times[earlier] or not times[later] or max(times[earlier]) <= min(times[later])
+    assert all(made.parts.get(name) in (None, Part.TEST) for name in tested)
+
+
+def test_the_later_half_of_the_traffic_is_the_test_part():
+    records = candidates(100)
+    parts = by_time(records, Ratios(0.5, 0, 0.5)).parts
+    assert [parts[record.record_id] for record in records] == [Part.TRAIN] * 50 + [Part.TEST] * 50
+
+
+def test_what_has_no_time_is_withheld_and_counted():
+    assert by_time([Candidate("r", "a", "c")], Ratios()).withheld == {"r": Withheld.NO_TIME}
+
+
+def test_replay_takes_the_same_records_whatever_their_order():
+    pool = [f"r{n}" for n in range(100)]
+    chosen = replayed(pool, 10, seed=4)
+    assert chosen == replayed(pool[::-1], 10, seed=4)
+    assert len(chosen) == 10
+    assert len(replayed(pool, 1000, seed=4)) == 100
+
+
+@pytest.mark.parametrize("shares", [(0.8, 0.1, 0.2), (1.1, -0.1, 0), (0, 0, 0)])
+def test_shares_must_sum_to_one(shares):
+    with pytest.raises(BadSplit):
+        Ratios(*shares)
+
+
+def _clusters_stay_on_one_side(records, parts):
+    sides: dict[str, set[Part]] = {}
+    for record in records:
+        if record.record_id in parts:
+            sides.setdefault(record.cluster, set()).add(parts[record.record_id])
+    assert all(len(side) == 1 for side in sides.values())
