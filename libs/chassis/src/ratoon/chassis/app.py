@@ -136,16 +136,17 @@ class Foundation:
         return open_channel(self.settings.peer(service), self.signer)
 
     def app(self, rpcs: Sequence[Rpc], background: Sequence[Background] = ()) -> App:
-        """The room, with its relay; `background` are operations and consumers, in the order they start."""
+        """The room, with its relay if it has topics; `background` are operations and consumers, as they start."""
         platform = self.platform
-        relay = event_wiring.relay(self.settings, self.database, self.log, self.clock)
+        tells = event_wiring.topics_of(self.settings.service)
+        relay = [event_wiring.relay(self.settings, self.database, self.log, self.clock)] if tells else []
         return App(
             self.settings,
             rpcs,
             CallInterceptor(self.verifier, platform.tracer, platform.rpc_metrics),
             self.threads,
             self.database,
-            (relay, *background),
+            (*relay, *background),
         )
 
 

@@ -54,7 +54,10 @@ def topic_of(envelope: type[Message]) -> str:
 
 def topics_of(service: str) -> list[Topic]:
     """The topics that a room owns: the envelopes in its events file."""
-    file = default_pool().FindFileByName(f"ratoon/{service}/v1/{service}_events.proto")
+    try:
+        file = default_pool().FindFileByName(f"ratoon/{service}/v1/{service}_events.proto")
+    except KeyError:
+        return []  # a room may have nothing to tell
     names = (m.GetOptions().Extensions[options_pb2.topic] for m in file.message_types_by_name.values())
     return [Topic(name) for name in names if name]
 

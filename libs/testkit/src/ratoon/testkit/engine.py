@@ -13,7 +13,7 @@ import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -192,11 +192,13 @@ class MockEngine:
     async def _whole(self, connection: "_Connection", body: JSON, chat: bool, die_after: int | None) -> None:
         pace, wanted = self.pace, self._wanted(body)
         if seconds := pace.first_s + pace.interval_s * (wanted - 1):
-            await asyncio.sleep(seconds)
+            await connection.gone_within(seconds)
+        if connection.gone.is_set():
+            return
         if die_after is not None and die_after < wanted:
             connection.abort()
             return
-        answer = self._head(body, chat, stream=False)
+        answer = self._head(body, chat, False, connection.request_id)
         prompt = body.get("prompt")
         if isinstance(prompt, list) and tuple(prompt) in self.golden.tokens:
             answer["choices"] = [self._recorded(tuple(prompt))]
@@ -207,7 +209,7 @@ class MockEngine:
         connection.send_json(200, answer)
 
     async def _stream(self, connection: "_Connection", body: JSON, chat: bool, die_after: int | None) -> None:
-        pace, head = self.pace, self._head(body, chat, stream=True)
+        pace, head = self.pace, self._head(body, chat, True, connection.request_id)
         connection.begin_stream()
         for i in range(wanted := self._wanted(body)):
             if i == die_after:
@@ -229,9 +231,9 @@ class MockEngine:
     def _token(self, place: int) -> str:
         return f"{self.version}:{place} "
 
-    def _head(self, body: JSON, chat: bool, stream: bool) -> JSON:
+    def _head(self, body: JSON, chat: bool, stream: bool, request_id: str) -> JSON:
         kind = ("chat.completion.chunk" if stream else "chat.completion") if chat else "text_completion"
-        answer_id = f"{'chatcmpl' if chat else 'cmpl'}-{next(self._ids)}"
+        answer_id = f"{'chatcmpl' if chat else 'cmpl'}-{request_id or next(self._ids)}"
         return {"id": answer_id, "object": kind, "created": int(time.time()), "model": body.get("model", "")}
 
     def _recorded(self, prompt: tuple[int, ...]) -> JSON:
@@ -276,6 +278,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._url, self._secret, self._body = b"", b"", bytearray()
+        self.request_id = ""
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -283,6 +286,8 @@ class _Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() == SECRET_HEADER:
             self._secret = value
+        elif name.lower() == b"x-request-id":
+            self.request_id = value.decode()
 
     def on_body(self, body: bytes) -> None:
         self._body += body
@@ -299,6 +304,12 @@ class _Connection(asyncio.Protocol):
         """The request's JSON."""
         value: JSON = json.loads(self._body or b"{}")
         return value
+
+    async def gone_within(self, seconds: float) -> None:
+        """Wait so long, or until the reader goes away."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.gone.wait()
 
     async def writable(self) -> None:
         """Wait until the reader keeps up."""
