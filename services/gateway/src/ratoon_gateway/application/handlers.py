@@ -74,7 +74,7 @@ def make_first_key(store: Store, clock: Clock, hand_over: Callable[[str], str]) 
 
 
 def understand_feedback(body: dict[str, object], principal: Principal, ids: AnswerIds) -> Feedback:
-    """The feedback in a request; InvalidArgument for an id that is none of ours, PermissionDenied for another project's."""
+    """The feedback in a request; InvalidArgument: no id of ours; PermissionDenied: another project's."""
     answer = ids.read(str(body.get("id") or ""))
     if not principal.may_touch(answer.version):
         raise PermissionDenied(

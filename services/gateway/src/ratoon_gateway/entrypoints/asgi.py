@@ -1,4 +1,4 @@
-"""What the HTTP entrypoints share: reading requests, writing answers, errors in both shapes. Plain ASGI, no framework."""
+"""What the HTTP entrypoints share: reading requests, writing answers, errors in both shapes. Plain ASGI."""
 
 import asyncio
 import json

@@ -50,7 +50,7 @@ class _Everything(grpc.GenericRpcHandler):
     def __init__(self, admission: Admission, peers: Peers) -> None:
         self._admission, self._peers = admission, peers
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
+    def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """The way to the service that has this method; None when no room does."""
         rpc = str(details.method)
         service = service_of(rpc)

@@ -27,7 +27,7 @@ class Readiness:
 
 
 class Edge:
-    """The ASGI application: exact paths, the prefixes `/v1/models/` and `/v1/blobs/`, and the REST face for the rest."""
+    """The ASGI application: exact paths, the prefixes `/v1/models/` and `/v1/blobs/`, the REST face for the rest."""
 
     def __init__(self, exact: Mapping[str, Route], models: Route, blob: Route, rest: Route) -> None:
         self._exact, self._models, self._blob, self._rest = exact, models, blob, rest

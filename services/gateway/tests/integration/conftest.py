@@ -1,0 +1,219 @@
+"""A house around the gateway: serving and flywheel as fakes on their sockets, engines as mocks, the gateway as it is."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import grpc
+import openai
+import pytest
+
+from ratoon.chassis.settings import run_folder, socket_address
+from ratoon.flywheel.v1 import flywheel_service_pb2, project_pb2, signal_pb2
+from ratoon.flywheel.v1.flywheel_service_pb2_grpc import (
+    FlywheelServiceServicer,
+    add_FlywheelServiceServicer_to_server,
+)
+from ratoon.serving.v1 import route_pb2, serving_service_pb2
+from ratoon.serving.v1.serving_service_pb2_grpc import (
+    ServingServiceServicer,
+    add_ServingServiceServicer_to_server,
+)
+from ratoon.testkit.engine import MockEngine, Pace
+from ratoon.testkit.rooms import State, running
+from ratoon_gateway.settings import Settings
+
+DEPLOYMENT = "projects/p/deployments/mail-triage"
+
+
+class FakeServing(ServingServiceServicer):
+    """Streams the table it was given last, and remembers what gateways report."""
+
+    def __init__(self) -> None:
+        self.table = route_pb2.RouteTable(version=1)
+        self.reports: list[serving_service_pb2.ReportTrafficRequest] = []
+        self.changed = threading.Condition()
+
+    def WatchRouteTable(self, request, context):
+        version = 0
+        while context.is_active():
+            with self.changed:
+                self.changed.wait_for(lambda: self.table.version > version, timeout=0.2)
+                table = self.table
+            if table.version > version:
+                version = table.version
+                yield table
+
+    def ReportTraffic(self, request, context):
+        self.reports.append(request)
+        return serving_service_pb2.ReportTrafficResponse()
+
+
+class FakeFlywheel(FlywheelServiceServicer):
+    """Takes segments and feedback; `away` makes it refuse as a service that is down does."""
+
+    def __init__(self) -> None:
+        self.segments: list[flywheel_service_pb2.CreateTrafficSegmentRequest] = []
+        self.feedback: dict[str, flywheel_service_pb2.CreateFeedbackRequest] = {}
+        self.asked: list[object] = []
+        self.metadata: dict[str, str] = {}
+        self.away = False
+
+    def CreateTrafficSegment(self, request, context):
+        self._check(context)
+        self.segments.append(request)
+        return request.traffic_segment
+
+    def CreateFeedback(self, request, context):
+        self._check(context)
+        self.feedback[request.request_id] = request
+        return signal_pb2.Feedback(name=f"{request.parent}/feedback/{request.request_id}")
+
+    def GetProject(self, request, context):
+        self.metadata = dict(context.invocation_metadata())
+        if request.name.endswith("/none"):
+            context.abort(grpc.StatusCode.NOT_FOUND, "projects/none does not exist.")
+        return project_pb2.Project(name=request.name, display_name="Mail")
+
+    def UpdateProject(self, request, context):
+        self.asked.append(request)
+        return request.project
+
+    def ListFeedback(self, request, context):
+        self.asked.append(request)
+        return flywheel_service_pb2.ListFeedbackResponse()
+
+    def WatchPipelineRun(self, request, context):
+        from ratoon.flywheel.v1 import pipeline_run_pb2
+
+        for revision in range(request.revision + 1, 4):
+            yield pipeline_run_pb2.PipelineRun(name=request.name, revision=revision)
+
+    def _check(self, context):
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+
+
+class Engines:
+    """Mock engines on an event loop of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._loop = folder, asyncio.new_event_loop()
+        self._stacks: dict[str, AsyncExitStack] = {}
+        self._thread = threading.Thread(target=self._loop.run_forever, name="engines")
+        self._thread.start()
+
+    def start(self, name: str, version: str, pace: Pace = Pace()) -> MockEngine:
+        engine = MockEngine(version, secret=f"secret-of-{name}", pace=pace)
+        stack = AsyncExitStack()
+        self._run(stack.enter_async_context(engine.serve(self.socket(name))))
+        self._stacks[name] = stack
+        return engine
+
+    def kill(self, name: str) -> None:
+        self._run(self._stacks.pop(name).aclose())
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Run this on the engines' loop."""
+
+        async def there() -> None:
+            function()
+
+        self._run(there())
+
+    def socket(self, name: str) -> Path:
+        return self._folder / f"{name}.sock"
+
+    def close(self) -> None:
+        for name in list(self._stacks):
+            self.kill(name)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _run(self, work) -> object:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+
+class House:
+    """All of it."""
+
+    def __init__(self, folder: Path, engines: Engines, serving: FakeServing, flywheel: FakeFlywheel) -> None:
+        self.folder, self.engines = folder, engines
+        self.serving, self.flywheel = serving, flywheel
+        self.port = 0
+        self.grpc = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def operator_key(self) -> str:
+        return (self.folder / "keys" / "operator.key").read_text().strip()
+
+    def client(self, **options) -> openai.OpenAI:
+        given = {"api_key": self.operator_key, "max_retries": 0, "timeout": 30.0, **options}
+        return openai.OpenAI(base_url=f"{self.url}/v1", **given)
+
+    def target(self, engine: str, version: str, weight: int = 100) -> route_pb2.Target:
+        return route_pb2.Target(
+            engine=f"{DEPLOYMENT}/engines/{engine}",
+            version=f"projects/p/models/mail/versions/{version}",
+            endpoint=f"unix://{self.engines.socket(engine)}",
+            secret=f"secret-of-{engine}",
+            weight=weight,
+            served_name=f"served-{version}",
+        )
+
+    def route(self, *targets: route_pb2.Target, hold_seconds: float = 0.0) -> None:
+        """Publish a table with these targets, and wait until the gateway routes by it."""
+        route = route_pb2.Route(deployment=DEPLOYMENT, targets=targets, hold_seconds=hold_seconds)
+        with self.serving.changed:
+            version = self.serving.table.version + 1
+            self.serving.table = route_pb2.RouteTable(version=version, routes=[route])
+            self.serving.changed.notify_all()
+        until(lambda: any(r.route_table_version >= version for r in self.serving.reports[-3:]))
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for a condition; it fails when it does not come true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A running gateway, with no engine yet."""
+    state = State(tmp_path)
+    run_folder(state.folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+    serving, flywheel = FakeServing(), FakeFlywheel()
+    engines = Engines(run_folder(state.folder))
+    servers = [
+        _serve(socket_address(tmp_path, "serving"), add_ServingServiceServicer_to_server, serving),
+        _serve(socket_address(tmp_path, "flywheel"), add_FlywheelServiceServicer_to_server, flywheel),
+    ]
+    house = House(tmp_path, engines, serving, flywheel)
+    house.grpc = "unix://" + str(run_folder(tmp_path) / "proxy.sock")
+    try:
+        with running([Settings(state=tmp_path, port=0, grpc=house.grpc, drain_s=2)]) as apps:
+            house.port = apps[0].listeners[-1].port
+            yield house
+    finally:
+        for server in servers:
+            server.stop(None)
+        engines.close()
+
+
+def _serve(address: str, add, servicer) -> grpc.Server:
+    server = grpc.server(ThreadPoolExecutor(16))
+    add(servicer, server)
+    server.add_insecure_port(address)
+    server.start()
+    return server

@@ -1,0 +1,202 @@
+"""The OpenAI routes with the unmodified client: answers, streams, errors, holding, retries, a caller who leaves."""
+
+import threading
+import time
+
+import openai
+import pytest
+
+from ratoon.testkit.engine import Faults, Pace
+
+def until(condition, seconds=20.0):
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.01)
+
+
+ASK = {"model": "mail-triage", "messages": [{"role": "user", "content": 'Buy "now" {today}'}]}
+
+
+def versions_in(text: str) -> set[str]:
+    """The versions that the mock's tokens name."""
+    return {token.partition(":")[0] for token in text.split()}
+
+
+def test_an_answer_names_its_version_and_its_id(house):
+    house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    raw = house.client().chat.completions.with_raw_response.create(**ASK, max_tokens=4)
+    answer = raw.parse()
+    assert answer.choices[0].message.content == "v1.0:0 v1.0:1 v1.0:2 v1.0:3 "
+    assert raw.headers["x-ratoon-model"] == "mail@v1.0"
+    assert raw.headers["x-ratoon-answer-id"].count("~") == 5
+    assert answer.id == "chatcmpl-" + raw.headers["x-ratoon-answer-id"]
+    assert answer.model == "served-v1.0"
+
+
+def test_a_stream_comes_whole(house):
+    house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    stream = house.client().chat.completions.create(**ASK, stream=True, max_tokens=300)
+    text = "".join(chunk.choices[0].delta.content for chunk in stream)
+    assert text == "".join(f"v1.0:{place} " for place in range(300))
+
+
+def test_text_completions_and_unknown_fields_pass(house):
+    house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    answer = house.client().completions.create(
+        model="mail-triage", prompt="Hello", max_tokens=2, extra_body={"model_options": {"model": "inner"}}
+    )
+    assert answer.choices[0].text == "v1.0:0 v1.0:1 "
+
+
+def test_a_pinned_version_is_the_one_that_answers(house):
+    house.engines.start("blue", "v1.0")
+    house.engines.start("green", "v1.1")
+    house.route(house.target("blue", "v1.0"), house.target("green", "v1.1", weight=0))
+    client = house.client()
+    for _ in range(5):
+        plain = client.chat.completions.create(**ASK)
+        pinned = client.chat.completions.create(**{**ASK, "model": "mail-triage@v1.1"})
+        assert versions_in(plain.choices[0].message.content) == {"v1.0"}
+        assert versions_in(pinned.choices[0].message.content) == {"v1.1"}
+    assert {model.id for model in client.models.list()} >= {"p/mail-triage", "p/mail-triage@v1.1"}
+
+
+def test_errors_are_those_the_client_knows(house):
+    house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    client = house.client()
+    with pytest.raises(openai.AuthenticationError):
+        house.client(api_key="rtn_0123456789abcdef_wrong").chat.completions.create(**ASK)
+    with pytest.raises(openai.AuthenticationError):
+        house.client(api_key="nonsense").chat.completions.create(**ASK)
+    with pytest.raises(openai.NotFoundError, match="no model"):
+        client.chat.completions.create(**{**ASK, "model": "other"})
+    with pytest.raises(openai.NotFoundError, match="v9"):
+        client.chat.completions.create(**{**ASK, "model": "mail-triage@v9"})
+    with pytest.raises(openai.BadRequestError, match="messages"):
+        client.chat.completions.create(model="mail-triage", messages=[])
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("other")
+    house.route()
+    with pytest.raises(openai.InternalServerError) as unavailable:
+        client.chat.completions.create(**ASK)
+    assert unavailable.value.status_code == 503
+    assert unavailable.value.response.headers["retry-after"] == "1"
+
+
+def test_a_request_waits_while_no_engine_is_open(house):
+    house.engines.start("blue", "v1.0")
+    house.route(hold_seconds=20)
+    answers: list[str] = []
+
+    def ask() -> None:
+        answers.append(house.client().chat.completions.create(**ASK).choices[0].message.content)
+
+    waiting = threading.Thread(target=ask)
+    waiting.start()
+    house.route(house.target("blue", "v1.0"), hold_seconds=20)
+    waiting.join(20)
+    assert versions_in(answers[0]) == {"v1.0"}
+
+
+def test_a_dead_or_closed_engine_is_passed_over_while_nothing_was_sent(house):
+    closed, breaking = house.engines.start("closed", "v1.0"), house.engines.start("breaking", "v1.0")
+    house.engines.start("good", "v1.0")
+    closed.accepting = False
+    breaking.faults = Faults(refuse=True)
+    names = ("closed", "breaking", "dead", "good")
+    house.route(*(house.target(name, "v1.0", weight=1) for name in names), hold_seconds=5)
+    client = house.client()
+    for _ in range(20):
+        assert client.chat.completions.create(**ASK).choices[0].message.content.startswith("v1.0:0")
+
+
+def test_an_engine_that_only_fails_fails_the_request(house):
+    engine = house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"), hold_seconds=5)
+    engine.faults = Faults(status=500)
+    with pytest.raises(openai.InternalServerError, match="told to fail"):
+        house.client().chat.completions.create(**ASK)
+    house.engines.call(lambda: None)
+    assert engine.counts.requests == 2
+
+
+def test_the_open_stream_of_a_dead_engine_ends_with_a_named_error(house):
+    engine = house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    engine.faults = Faults(die_after_tokens=3)
+    stream = house.client().chat.completions.create(**ASK, stream=True)
+    seen = []
+    with pytest.raises(openai.APIError, match="lost") as error:
+        for chunk in stream:
+            seen.append(chunk.choices[0].delta.content)
+    assert error.value.code == "engine_lost"
+    assert "".join(seen) == "v1.0:0 v1.0:1 v1.0:2 "
+
+
+def test_a_caller_who_leaves_frees_the_engine(house):
+    engine = house.engines.start("blue", "v1.0", Pace(tokens=10_000, interval_s=0.02))
+    house.route(house.target("blue", "v1.0"))
+    stream = house.client().chat.completions.create(**ASK, stream=True)
+    next(iter(stream))
+    stream.close()
+    until(lambda: engine.counts.open == 0)
+    with pytest.raises(openai.APITimeoutError):
+        house.client(timeout=0.3).chat.completions.create(**ASK, max_tokens=10_000)
+    until(lambda: engine.counts.open == 0)
+
+
+def test_every_answer_is_of_the_version_in_its_header_while_routes_change(house):
+    house.engines.start("blue", "v1.0", Pace(tokens=40, interval_s=0.002))
+    house.engines.start("green", "v1.1", Pace(tokens=40, interval_s=0.002))
+    house.route(house.target("blue", "v1.0"), hold_seconds=10)
+    stop, wrong, answered, served = threading.Event(), [], [], set()
+
+    def ask(stream: bool) -> None:
+        client = house.client()
+        while not stop.is_set():
+            raw = client.chat.completions.with_raw_response.create(**ASK, stream=stream)
+            if stream:
+                text = "".join(chunk.choices[0].delta.content for chunk in raw.parse())
+            else:
+                text = raw.parse().choices[0].message.content
+            version = raw.headers["x-ratoon-model"].partition("@")[2]
+            served.add(version)
+            answered.append(1)
+            if text != "".join(f"{version}:{place} " for place in range(40)):
+                wrong.append((version, text))
+
+    threads = [threading.Thread(target=ask, args=(place % 2 == 0,)) for place in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        before = len(answered)
+        until(lambda before=before: len(answered) >= before + 8)
+        house.route(house.target("green", "v1.1"), house.target("blue", "v1.0", weight=0), hold_seconds=10)
+        house.route(hold_seconds=10)
+        house.route(house.target("green", "v1.1", 1), house.target("blue", "v1.0", 1), hold_seconds=10)
+    stop.set()
+    for thread in threads:
+        thread.join(30)
+    assert not wrong
+    assert served == {"v1.0", "v1.1"}
+
+
+def test_serving_hears_what_was_seen(house):
+    engine = house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    house.client().chat.completions.create(**ASK)
+    engine.faults = Faults(die_after_tokens=2)
+    with pytest.raises(openai.APIError):
+        list(house.client().chat.completions.create(**ASK, stream=True))
+
+    def seen(field: str) -> int:
+        return sum(getattr(r, field) for request in house.serving.reports for r in request.reports)
+
+    until(lambda: seen("request_count") == 2)
+    assert (seen("error_count"), seen("cut_count")) == (1, 1)
