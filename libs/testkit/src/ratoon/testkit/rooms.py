@@ -16,6 +16,7 @@ from ratoon.chassis.host import build
 from ratoon.chassis.identity import Principal, Role, Signer, load_key, make_keys
 from ratoon.chassis.migrations import migrate
 from ratoon.chassis.settings import SERVICES, RoomSettings, socket_address
+from ratoon.testkit.loops import no_slow_callbacks
 
 
 class State:
@@ -73,7 +74,8 @@ def serving(apps: list[App]) -> Iterator[None]:
     if failures:
         raise failures[0]
     try:
-        yield
+        with no_slow_callbacks():
+            yield
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(30)
