@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 LONGEST_S = 0.05
 """CPU seconds of the loop's own thread that one callback may use; waiting for a processor does not count."""
@@ -12,7 +13,8 @@ LONGEST_S = 0.05
 @contextmanager
 def no_slow_callbacks(longest_s: float = LONGEST_S) -> Iterator[None]:
     """Fail with the callbacks of any asyncio loop in this process that used more than `longest_s` of its thread."""
-    run = asyncio.Handle._run  # type: ignore[attr-defined]
+    handles: Any = asyncio.Handle
+    run = handles._run
     slow: list[str] = []
 
     def timed(handle: asyncio.Handle) -> None:
@@ -20,11 +22,12 @@ def no_slow_callbacks(longest_s: float = LONGEST_S) -> Iterator[None]:
         run(handle)
         used = time.thread_time() - began
         if used > longest_s:
-            slow.append(f"{used * 1000:.0f} ms: {handle!r}")
+            callback = getattr(handle, "_callback", None)
+            slow.append(f"{used * 1000:.0f} ms: {getattr(callback, '__self__', handle)!r}")
 
-    asyncio.Handle._run = timed  # type: ignore[attr-defined]
+    handles._run = timed
     try:
         yield
     finally:
-        asyncio.Handle._run = run  # type: ignore[attr-defined]
+        handles._run = run
     assert not slow, "callbacks blocked the event loop:\n" + "\n".join(slow)
