@@ -7,7 +7,6 @@
 While RUNNING a job freezes the labels; then what it found (imported annotations, tasks) is recorded, once.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -69,7 +68,7 @@ class LabelSet:
     dataset_version: str
     dataset_digest: str
     guideline: str
-    labels: Sequence[str]
+    labels: tuple[str, ...]
     conflict_policy: ConflictPolicy
     import_as: Source = Source.IMPORT
     review_sample_size: int = 0

@@ -4,7 +4,6 @@ OPEN → DONE      a label was given
      ↘ SKIPPED   the one who was asked would not say
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -38,7 +37,7 @@ class Task:
     record_id: str
     content_digest: str
     dataset_version: str
-    labels: Sequence[str]
+    labels: tuple[str, ...]
     proposed_label: str
     reason: Reason
     state: TaskState = TaskState.OPEN

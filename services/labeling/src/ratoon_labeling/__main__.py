@@ -1,0 +1,8 @@
+"""Runs labeling alone, in its own process."""
+
+import sys
+
+from ratoon.chassis.host import main
+
+if __name__ == "__main__":
+    sys.exit(main(["labeling"], sys.argv[1:]))

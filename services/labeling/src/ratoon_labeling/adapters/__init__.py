@@ -1,0 +1,1 @@
+"""The labeling room's outside: ingestion, its job, its tables."""

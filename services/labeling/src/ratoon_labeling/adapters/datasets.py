@@ -1,0 +1,26 @@
+"""Dataset versions, asked of ingestion by gRPC."""
+
+import grpc
+
+from ratoon.ingestion.v1.dataset_pb2 import DatasetVersion
+from ratoon.ingestion.v1.ingestion_service_pb2 import GetDatasetVersionRequest
+from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from ratoon_labeling.domain.errors import DatasetNotReady
+
+
+class IngestionDatasets:
+    """Asks the ingestion room."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._ingestion = IngestionServiceStub(channel)
+
+    def artifact_of(self, dataset_version: str) -> str:
+        """The digest of a version's tree; DatasetNotReady before it is READY."""
+        version = self._ingestion.GetDatasetVersion(GetDatasetVersionRequest(name=dataset_version))
+        if version.state != DatasetVersion.STATE_READY:
+            state = DatasetVersion.State.Name(version.state).removeprefix("STATE_")
+            raise DatasetNotReady(
+                f"{dataset_version} is {state}; wait until it is READY, then create the label set.",
+                "label_set.dataset_version",
+            )
+        return version.artifact_digest

@@ -1,0 +1,139 @@
+"""Annotations and tasks in bulk: between the room's database and the artifact store, in batches."""
+
+import json
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, insert, select
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.database import Database
+from ratoon.chassis.names import parent_of
+from ratoon_labeling.adapters.tables import RECORDINGS, RESOURCES
+from ratoon_labeling.domain.annotations import Annotation
+from ratoon_labeling.domain.label_sets import Frozen, LabelSet
+from ratoon_labeling.domain.tasks import Reason, Task
+
+BATCH = 1000
+"""Rows a transaction: other writers get their turn in between."""
+
+_NAMESPACE = uuid.UUID("6f0f3c0e-4f57-4c0e-9a53-0f8d7a1f2b64")
+_TABLES = {kind: (RESOURCES[kind], TypeAdapter[Any](kind)) for kind in (Annotation, Task)}
+
+
+class BulkLedger:
+    """Exports annotations as JSON lines; keeps what a label set brought. Names are functions of the content."""
+
+    def __init__(self, database: Database, artifacts: ArtifactStore, clock: Clock) -> None:
+        self._database, self._artifacts, self._clock = database, artifacts, clock
+
+    def export(self, project: str) -> str:
+        """Write the annotations of a project that did not come with data; the blob's digest."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "annotations.jsonl")
+            with path.open("wb") as file, self._database.read() as connection:
+                _write_annotations(connection, project, file)
+            return self._artifacts.put_file(path)
+
+    def record(self, label_set: LabelSet, made: Frozen) -> None:
+        """Keep the imported annotations and the tasks of a label set; a repetition adds nothing."""
+        now = self._clock.now()
+        imported = (_annotation(label_set, line, now) for line in self._lines(made.imported_digest))
+        self._add(imported, {"imported": True})
+        self._add((_task(label_set, line, now) for line in self._lines(made.tasks_digest)), {})
+        with self._database.write() as connection:
+            if not _is_recorded(connection, label_set.name):
+                connection.execute(insert(RECORDINGS).values(label_set=label_set.name))
+
+    def is_recorded(self, label_set: str) -> bool:
+        """Whether all that was found for this label set is kept."""
+        with self._database.read() as connection:
+            return _is_recorded(connection, label_set)
+
+    def _lines(self, digest: str) -> Iterator[dict[str, str]]:
+        with self._artifacts.open(digest) as file:
+            yield from map(json.loads, file)
+
+    def _add(self, resources: Iterable[Annotation | Task], also: dict[str, bool]) -> None:
+        """Add those whose names are new, a batch a transaction."""
+        stream = iter(resources)
+        while batch := list(islice(stream, BATCH)):
+            table, adapter = _TABLES[type(batch[0])]
+            by_name = {each.name: each for each in batch}
+            with self._database.write() as connection:
+                there = set(connection.scalars(select(table.c.name).where(table.c.name.in_(by_name))))
+                rows = [_row(each, adapter) | also for name, each in by_name.items() if name not in there]
+                if rows:
+                    connection.execute(insert(table), rows)
+
+
+def _write_annotations(connection: Connection, project: str, file: BinaryIO) -> None:
+    table, adapter = _TABLES[Annotation]
+    query = select(table.c.body).where(table.c.parent == project, ~table.c.imported).order_by(table.c.name)
+    for body in connection.execution_options(yield_per=BATCH).scalars(query):
+        said: Annotation = adapter.validate_json(body)
+        line = {
+            "record_id": said.record_id,
+            "label": said.label,
+            "annotator": said.annotator,
+            "source": said.source.value,
+            "time": said.create_time.isoformat(),
+        }
+        file.write(json.dumps(line).encode() + b"\n")
+
+
+def _is_recorded(connection: Connection, label_set: str) -> bool:
+    query = select(RECORDINGS.c.label_set).where(RECORDINGS.c.label_set == label_set)
+    return connection.execute(query).first() is not None
+
+
+def _annotation(label_set: LabelSet, line: dict[str, str], now: datetime) -> Annotation:
+    """The same label of the same text by the same source is one annotation, however often it is imported."""
+    said = (line["record_id"], line["content_digest"], line["annotator"], line["label"])
+    return Annotation(
+        name=f"{parent_of(label_set.name)}/annotations/{_id(label_set.import_as.value, *said)}",
+        create_time=now,
+        update_time=now,
+        record_id=line["record_id"],
+        content_digest=line["content_digest"],
+        label=line["label"],
+        annotator=line["annotator"],
+        source=label_set.import_as,
+        label_set=label_set.name,
+    )
+
+
+def _task(label_set: LabelSet, line: dict[str, str], now: datetime) -> Task:
+    return Task(
+        name=f"{parent_of(label_set.name)}/tasks/{_id(label_set.name, line['record_id'])}",
+        create_time=now,
+        update_time=now,
+        record_id=line["record_id"],
+        content_digest=line["content_digest"],
+        dataset_version=label_set.dataset_version,
+        labels=label_set.labels,
+        proposed_label=line["proposed_label"],
+        reason=Reason(line["reason"]),
+    )
+
+
+def _row(resource: Annotation | Task, adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    return {
+        "name": resource.name,
+        "parent": parent_of(resource.name),
+        "create_time": resource.create_time.isoformat(),
+        "revision": 1,
+        "body": adapter.dump_json(replace(resource, revision=1)).decode(),
+    }
+
+
+def _id(*parts: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, "\0".join(parts)))

@@ -1,0 +1,25 @@
+"""Labeling's tables."""
+
+from sqlalchemy import Boolean, Column, String, Table, false
+
+from ratoon.chassis.events import room_metadata
+from ratoon.chassis.store import resource_table
+from ratoon_labeling.domain.annotations import Annotation
+from ratoon_labeling.domain.guidelines import Guideline
+from ratoon_labeling.domain.label_sets import LabelSet
+from ratoon_labeling.domain.tasks import Task
+
+METADATA = room_metadata()
+RESOURCES: dict[type, Table] = {
+    Guideline: resource_table(METADATA, "guidelines"),
+    Annotation: resource_table(METADATA, "annotations"),
+    Task: resource_table(METADATA, "tasks"),
+    LabelSet: resource_table(METADATA, "label_sets"),
+}
+RESOURCES[Annotation].append_column(
+    Column(
+        "imported", Boolean, nullable=False, server_default=false(), comment="It came with a dataset version."
+    )
+)
+RECORDINGS = Table("recordings", METADATA, Column("label_set", String(512), primary_key=True))
+"""The label sets whose imported annotations and tasks are kept."""

@@ -1,0 +1,1 @@
+"""What can be done with guidelines, annotations, tasks and label sets: one function a use case."""

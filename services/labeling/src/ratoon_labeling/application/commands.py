@@ -1,0 +1,68 @@
+"""What labeling can be asked to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ratoon_labeling.domain.annotations import Source
+from ratoon_labeling.domain.guidelines import ConflictPolicy
+
+
+@dataclass(frozen=True)
+class CreateGuideline:
+    """Tell annotators in `parent` (projects/{project}) what to do."""
+
+    parent: str
+    guideline_id: str
+    instructions: str
+    labels: Sequence[str]
+    conflict_policy: ConflictPolicy = ConflictPolicy.HUMAN_FIRST
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class UpdateGuideline:
+    """Change what is not None, on the revision that `etag` names."""
+
+    name: str
+    etag: str = ""
+    instructions: str | None = None
+    labels: Sequence[str] | None = None
+    conflict_policy: ConflictPolicy | None = None
+
+
+@dataclass(frozen=True)
+class CreateLabelSet:
+    """Freeze the labels of a dataset version."""
+
+    parent: str
+    label_set_id: str
+    dataset_version: str
+    guideline: str
+    import_as: Source = Source.IMPORT
+    review_sample_size: int = 0
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class CreateAnnotation:
+    """Give a record a label; `caller` is who asks, `annotator` who is named."""
+
+    parent: str
+    annotation_id: str
+    record_id: str
+    content_digest: str
+    label: str
+    source: Source
+    annotator: str
+    caller: str
+    caller_is_service: bool
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class CompleteTask:
+    """Answer a task; an empty label skips it."""
+
+    name: str
+    label: str
+    caller: str

@@ -1,0 +1,190 @@
+"""One function a use case: the message first, the ports after."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.errors import InvalidArgument
+from ratoon.chassis.names import checked_id, matched, parent_of
+from ratoon.chassis.operations import Operations
+from ratoon.chassis.paging import Page
+from ratoon.chassis.store import Resource, Store
+from ratoon_labeling.application.commands import (
+    CompleteTask,
+    CreateAnnotation,
+    CreateGuideline,
+    CreateLabelSet,
+    UpdateGuideline,
+)
+from ratoon_labeling.application.ports import Datasets
+from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source, annotator_of
+from ratoon_labeling.domain.guidelines import LONGEST_LABEL, Guideline, check_etag, checked_labels
+from ratoon_labeling.domain.label_sets import LabelSet
+from ratoon_labeling.domain.sampling import checked_size
+from ratoon_labeling.domain.tasks import Task, TaskState, complete
+
+PROJECT = "projects/*"
+PATTERNS: dict[type, str] = {
+    Guideline: f"{PROJECT}/guidelines/*",
+    LabelSet: f"{PROJECT}/labelSets/*",
+    Annotation: f"{PROJECT}/annotations/*",
+    Task: f"{PROJECT}/tasks/*",
+}
+DATASET_VERSION = f"{PROJECT}/datasets/*/versions/*"
+
+T = TypeVar("T", bound=Resource)
+
+
+def get(kind: type[T], name: str, store: Store) -> T:
+    """One guideline, label set, annotation or task."""
+    matched(name, PATTERNS[kind])
+    with store.read() as tx:
+        return tx.get(kind, name)
+
+
+def listed(kind: type[T], parent: str, size: int, token: str, store: Store) -> Page[T]:
+    """A project's guidelines, label sets, annotations or tasks, oldest first."""
+    matched(parent, PROJECT, "parent")
+    with store.read() as tx:
+        return tx.page(kind, parent, size, token)
+
+
+def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Guideline:
+    """Tell annotators what to do."""
+    matched(command.parent, PROJECT, "parent")
+    now = clock.now()
+    guideline = Guideline(
+        name=f"{command.parent}/guidelines/{checked_id(command.guideline_id, 'guideline_id')}",
+        create_time=now,
+        update_time=now,
+        instructions=command.instructions,
+        labels=checked_labels(command.labels),
+        conflict_policy=command.conflict_policy,
+    )
+    with store.write() as tx:
+        return tx.create(guideline, command.request_id)[0]
+
+
+def update_guideline(command: UpdateGuideline, store: Store) -> Guideline:
+    """Change what annotators are told; label sets that exist keep what they were made with."""
+    matched(command.name, PATTERNS[Guideline])
+    with store.write() as tx:
+        before = tx.get(Guideline, command.name)
+        check_etag(before, command.etag)
+        after = replace(
+            before,
+            instructions=before.instructions if command.instructions is None else command.instructions,
+            labels=before.labels if command.labels is None else checked_labels(command.labels),
+            conflict_policy=command.conflict_policy or before.conflict_policy,
+        )
+        return before if after == before else tx.save(after)
+
+
+def create_label_set(
+    command: CreateLabelSet, store: Store, operations: Operations, datasets: Datasets, clock: Clock
+) -> LabelSet:
+    """Freeze the labels of a dataset version; from the commit on they are worked on."""
+    _check_one_project(command)
+    size = checked_size(command.review_sample_size)
+    dataset_digest = datasets.artifact_of(command.dataset_version)
+    now = clock.now()
+    with store.write() as tx:
+        guideline = tx.get(Guideline, command.guideline)
+        label_set = LabelSet(
+            name=f"{command.parent}/labelSets/{checked_id(command.label_set_id, 'label_set_id')}",
+            create_time=now,
+            update_time=now,
+            dataset_version=command.dataset_version,
+            dataset_digest=dataset_digest,
+            guideline=guideline.name,
+            labels=guideline.labels,
+            conflict_policy=guideline.conflict_policy,
+            import_as=command.import_as,
+            review_sample_size=size,
+        )
+        label_set, new = tx.create(label_set, command.request_id)
+        if new:
+            operations.begin(tx, label_set)
+    return label_set
+
+
+def cancel_label_set(name: str, operations: Operations) -> LabelSet:
+    """Call a label set off; one that has ended stays as it is."""
+    matched(name, PATTERNS[LabelSet])
+    return operations.cancel(LabelSet, name, lambda label_set: label_set.state.ended)
+
+
+def create_annotation(command: CreateAnnotation, store: Store, clock: Clock) -> Annotation:
+    """Give a record a label."""
+    matched(command.parent, PROJECT, "parent")
+    _check_said(command)
+    annotator = annotator_of(command.source, command.annotator, command.caller, command.caller_is_service)
+    name = f"{command.parent}/annotations/{checked_id(command.annotation_id, 'annotation_id')}"
+    annotation = _annotation(name, clock.now(), command, annotator)
+    with store.write() as tx:
+        annotation, new = tx.create(annotation, command.request_id)
+        if new:
+            tx.publish(AnnotationCreated(annotation.record_id), annotation)
+    return annotation
+
+
+def complete_task(command: CompleteTask, store: Store, clock: Clock) -> Task:
+    """Answer a task; the answer is kept as an annotation under the task's own id."""
+    matched(command.name, PATTERNS[Task])
+    with store.write() as tx:
+        before = tx.get(Task, command.name)
+        after = complete(before, command.label, command.caller)
+        if after == before:
+            return before
+        if after.state is TaskState.DONE:
+            annotation, _ = tx.create(_answer(after, clock.now()))
+            tx.publish(AnnotationCreated(annotation.record_id), annotation)
+        return tx.save(after)
+
+
+def _answer(task: Task, now: datetime) -> Annotation:
+    return Annotation(
+        name=f"{parent_of(task.name)}/annotations/task-{task.name.rpartition('/')[2]}",
+        create_time=now,
+        update_time=now,
+        record_id=task.record_id,
+        content_digest=task.content_digest,
+        label=task.label,
+        annotator=task.annotator,
+        source=Source.HUMAN,
+    )
+
+
+def _annotation(name: str, now: datetime, command: CreateAnnotation, annotator: str) -> Annotation:
+    return Annotation(
+        name=name,
+        create_time=now,
+        update_time=now,
+        record_id=command.record_id,
+        content_digest=command.content_digest,
+        label=command.label,
+        annotator=annotator,
+        source=command.source,
+    )
+
+
+def _check_one_project(command: CreateLabelSet) -> None:
+    (project,) = matched(command.parent, PROJECT, "parent")
+    dataset_project = matched(command.dataset_version, DATASET_VERSION, "dataset_version")[0]
+    guideline_project = matched(command.guideline, PATTERNS[Guideline], "guideline")[0]
+    if {project} != {dataset_project, guideline_project}:
+        raise InvalidArgument(
+            f"{command.dataset_version} and {command.guideline} must both be in {command.parent}.",
+            reason="OTHER_PROJECT",
+            field="parent",
+        )
+
+
+def _check_said(command: CreateAnnotation) -> None:
+    if not command.record_id:
+        raise InvalidArgument("record_id is missing.", reason="RECORD_MISSING", field="annotation.record_id")
+    if not command.label or len(command.label) > LONGEST_LABEL:
+        raise InvalidArgument(
+            f"label must have 1 to {LONGEST_LABEL} characters.", reason="BAD_LABEL", field="annotation.label"
+        )

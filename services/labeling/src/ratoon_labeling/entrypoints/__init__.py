@@ -1,0 +1,1 @@
+"""The labeling room's inside: what can be asked of it."""

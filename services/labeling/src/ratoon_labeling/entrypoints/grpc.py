@@ -1,0 +1,156 @@
+"""Labeling's gRPC API."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.identity import Role, caller
+from ratoon.chassis.operations import Operations
+from ratoon.chassis.server import Threads
+from ratoon.chassis.store import Store
+from ratoon.chassis.watch import Changes, watch
+from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
+from ratoon.labeling.v1 import labeling_service_pb2 as pb
+from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceServicer
+from ratoon_labeling import mapping
+from ratoon_labeling.application import handlers
+from ratoon_labeling.application.ports import Datasets
+from ratoon_labeling.domain.annotations import Annotation
+from ratoon_labeling.domain.guidelines import Guideline
+from ratoon_labeling.domain.label_sets import LabelSet
+from ratoon_labeling.domain.tasks import Task
+
+Context = Any
+
+
+@dataclass(frozen=True)
+class LabelingServicer(LabelingServiceServicer):
+    """Answers `ratoon.labeling.v1.LabelingService`."""
+
+    store: Store
+    operations: Operations
+    datasets: Datasets
+    changes: Changes
+    threads: Threads
+    clock: Clock
+
+    async def CreateGuideline(
+        self, request: pb.CreateGuidelineRequest, context: Context
+    ) -> annotation_pb2.Guideline:
+        """Tell annotators what to do."""
+        command = mapping.create_guideline(request)
+        return mapping.guideline(
+            await self.threads(handlers.create_guideline, command, self.store, self.clock)
+        )
+
+    async def GetGuideline(
+        self, request: pb.GetGuidelineRequest, context: Context
+    ) -> annotation_pb2.Guideline:
+        """One guideline."""
+        return mapping.guideline(await self.threads(handlers.get, Guideline, request.name, self.store))
+
+    async def ListGuidelines(
+        self, request: pb.ListGuidelinesRequest, context: Context
+    ) -> pb.ListGuidelinesResponse:
+        """The guidelines of a project."""
+        page = await self.threads(
+            handlers.listed, Guideline, request.parent, request.page_size, request.page_token, self.store
+        )
+        guidelines = map(mapping.guideline, page.items)
+        return pb.ListGuidelinesResponse(guidelines=guidelines, next_page_token=page.next_token)
+
+    async def UpdateGuideline(
+        self, request: pb.UpdateGuidelineRequest, context: Context
+    ) -> annotation_pb2.Guideline:
+        """Change what annotators are told."""
+        command = mapping.update_guideline(request)
+        return mapping.guideline(await self.threads(handlers.update_guideline, command, self.store))
+
+    async def CreateLabelSet(
+        self, request: pb.CreateLabelSetRequest, context: Context
+    ) -> label_set_pb2.LabelSet:
+        """Freeze the labels of a dataset version."""
+        command = mapping.create_label_set(request)
+        made = await self.threads(
+            handlers.create_label_set, command, self.store, self.operations, self.datasets, self.clock
+        )
+        return mapping.label_set(made)
+
+    async def GetLabelSet(self, request: pb.GetLabelSetRequest, context: Context) -> label_set_pb2.LabelSet:
+        """One label set."""
+        return mapping.label_set(await self.threads(handlers.get, LabelSet, request.name, self.store))
+
+    async def ListLabelSets(
+        self, request: pb.ListLabelSetsRequest, context: Context
+    ) -> pb.ListLabelSetsResponse:
+        """The label sets of a project."""
+        page = await self.threads(
+            handlers.listed, LabelSet, request.parent, request.page_size, request.page_token, self.store
+        )
+        label_sets = map(mapping.label_set, page.items)
+        return pb.ListLabelSetsResponse(label_sets=label_sets, next_page_token=page.next_token)
+
+    async def WatchLabelSet(
+        self, request: pb.WatchLabelSetRequest, context: Context
+    ) -> AsyncIterator[label_set_pb2.LabelSet]:
+        """A label set's state, then each newer one, until it has ended."""
+        states = watch(
+            self.store,
+            self.changes,
+            self.threads,
+            LabelSet,
+            request.name,
+            request.revision,
+            lambda label_set: label_set.state.ended,
+        )
+        async for value in states:
+            yield mapping.label_set(value)
+
+    async def CancelLabelSet(
+        self, request: pb.CancelLabelSetRequest, context: Context
+    ) -> label_set_pb2.LabelSet:
+        """Call a label set off."""
+        return mapping.label_set(await self.threads(handlers.cancel_label_set, request.name, self.operations))
+
+    async def CreateAnnotation(
+        self, request: pb.CreateAnnotationRequest, context: Context
+    ) -> annotation_pb2.Annotation:
+        """Give a record a label."""
+        who = caller()
+        command = mapping.create_annotation(request, who.name, who.role is Role.SERVICE)
+        return mapping.annotation(
+            await self.threads(handlers.create_annotation, command, self.store, self.clock)
+        )
+
+    async def GetAnnotation(
+        self, request: pb.GetAnnotationRequest, context: Context
+    ) -> annotation_pb2.Annotation:
+        """One annotation."""
+        return mapping.annotation(await self.threads(handlers.get, Annotation, request.name, self.store))
+
+    async def ListAnnotations(
+        self, request: pb.ListAnnotationsRequest, context: Context
+    ) -> pb.ListAnnotationsResponse:
+        """The annotations of a project."""
+        page = await self.threads(
+            handlers.listed, Annotation, request.parent, request.page_size, request.page_token, self.store
+        )
+        annotations = map(mapping.annotation, page.items)
+        return pb.ListAnnotationsResponse(annotations=annotations, next_page_token=page.next_token)
+
+    async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> annotation_pb2.Task:
+        """One task."""
+        return mapping.task(await self.threads(handlers.get, Task, request.name, self.store))
+
+    async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:
+        """The tasks of a project."""
+        page = await self.threads(
+            handlers.listed, Task, request.parent, request.page_size, request.page_token, self.store
+        )
+        return pb.ListTasksResponse(tasks=map(mapping.task, page.items), next_page_token=page.next_token)
+
+    async def CompleteTask(self, request: pb.CompleteTaskRequest, context: Context) -> annotation_pb2.Task:
+        """Answer a task."""
+        command = mapping.complete_task(request, caller().name)
+        return mapping.task(await self.threads(handlers.complete_task, command, self.store, self.clock))

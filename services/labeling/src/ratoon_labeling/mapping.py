@@ -1,0 +1,209 @@
+"""Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
+
+from datetime import datetime
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ratoon.chassis.errors import InvalidArgument
+from ratoon.chassis.events import record_of
+from ratoon.common.v1 import progress_pb2
+from ratoon.events.ports import Record
+from ratoon.labeling.v1 import annotation_pb2, label_set_pb2, labeling_events_pb2
+from ratoon.labeling.v1 import labeling_service_pb2 as pb
+from ratoon_labeling.application.commands import (
+    CompleteTask,
+    CreateAnnotation,
+    CreateGuideline,
+    CreateLabelSet,
+    UpdateGuideline,
+)
+from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source
+from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline
+from ratoon_labeling.domain.label_sets import Cancelled, Completed, Failed, LabelSet
+from ratoon_labeling.domain.tasks import Task
+
+_POLICY = annotation_pb2.Guideline.ConflictPolicy
+_SOURCE = annotation_pb2.Annotation.Source
+_CHANGEABLE = {"instructions", "labels", "conflict_policy"}
+
+
+def guideline(value: Guideline) -> annotation_pb2.Guideline:
+    """A guideline as callers see it."""
+    return annotation_pb2.Guideline(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        instructions=value.instructions,
+        labels=value.labels,
+        conflict_policy=_POLICY.Value(f"CONFLICT_POLICY_{value.conflict_policy}"),
+        etag=value.etag,
+    )
+
+
+def annotation(value: Annotation) -> annotation_pb2.Annotation:
+    """An annotation as callers see it."""
+    return annotation_pb2.Annotation(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        record_id=value.record_id,
+        content_digest=value.content_digest,
+        label=value.label,
+        annotator=value.annotator,
+        source=_SOURCE.Value(f"SOURCE_{value.source}"),
+    )
+
+
+def task(value: Task) -> annotation_pb2.Task:
+    """A task as callers see it."""
+    return annotation_pb2.Task(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        state=annotation_pb2.Task.State.Value(f"STATE_{value.state}"),
+        record_id=value.record_id,
+        content_digest=value.content_digest,
+        dataset_version=value.dataset_version,
+        proposed_label=value.proposed_label,
+        reason=value.reason,
+        label=value.label,
+        annotator=value.annotator,
+    )
+
+
+def label_set(value: LabelSet) -> label_set_pb2.LabelSet:
+    """A label set as callers see it."""
+    told = value.progress
+    seen = label_set_pb2.LabelSet(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        state=label_set_pb2.LabelSet.State.Value(f"STATE_{value.state}"),
+        dataset_version=value.dataset_version,
+        dataset_digest=value.dataset_digest,
+        guideline=value.guideline,
+        import_as=_SOURCE.Value(f"SOURCE_{value.import_as}"),
+        review_sample_size=value.review_sample_size,
+        progress=progress_pb2.Progress(
+            fraction=told.fraction, message=told.message, done=told.done, total=told.total, unit="records"
+        ),
+        digest=value.digest,
+        class_counts=value.class_counts,
+        unlabelled_count=value.unlabelled_count,
+        unknown_label_count=value.unknown_label_count,
+        conflict_count=value.conflict_count,
+        agreement_alpha=value.agreement_alpha,
+    )
+    if value.failure_reason:
+        seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
+    return seen
+
+
+def create_guideline(request: pb.CreateGuidelineRequest) -> CreateGuideline:
+    """What is asked."""
+    asked = request.guideline
+    return CreateGuideline(
+        parent=request.parent,
+        guideline_id=request.guideline_id,
+        instructions=asked.instructions,
+        labels=tuple(asked.labels),
+        conflict_policy=_policy(asked.conflict_policy) or ConflictPolicy.HUMAN_FIRST,
+        request_id=request.request_id,
+    )
+
+
+def update_guideline(request: pb.UpdateGuidelineRequest) -> UpdateGuideline:
+    """What is asked; a mask that names what cannot be changed is refused."""
+    asked, paths = request.guideline, set(request.update_mask.paths) or _CHANGEABLE
+    if paths - _CHANGEABLE:
+        raise InvalidArgument(
+            f"update_mask may name {', '.join(sorted(_CHANGEABLE))}; not {', '.join(sorted(paths - _CHANGEABLE))}.",
+            reason="BAD_UPDATE_MASK",
+            field="update_mask",
+        )
+    return UpdateGuideline(
+        name=asked.name,
+        etag=asked.etag,
+        instructions=asked.instructions if "instructions" in paths else None,
+        labels=tuple(asked.labels) if "labels" in paths else None,
+        conflict_policy=_policy(asked.conflict_policy) if "conflict_policy" in paths else None,
+    )
+
+
+def create_label_set(request: pb.CreateLabelSetRequest) -> CreateLabelSet:
+    """What is asked."""
+    asked = request.label_set
+    return CreateLabelSet(
+        parent=request.parent,
+        label_set_id=request.label_set_id,
+        dataset_version=asked.dataset_version,
+        guideline=asked.guideline,
+        import_as=_source(asked.import_as, Source.IMPORT),
+        review_sample_size=asked.review_sample_size,
+        request_id=request.request_id,
+    )
+
+
+def create_annotation(request: pb.CreateAnnotationRequest, caller: str, by_service: bool) -> CreateAnnotation:
+    """What is asked, and by whom."""
+    asked = request.annotation
+    return CreateAnnotation(
+        parent=request.parent,
+        annotation_id=request.annotation_id,
+        record_id=asked.record_id,
+        content_digest=asked.content_digest,
+        label=asked.label,
+        source=_source(asked.source, Source.HUMAN),
+        annotator=asked.annotator,
+        caller=caller,
+        caller_is_service=by_service,
+        request_id=request.request_id,
+    )
+
+
+def complete_task(request: pb.CompleteTaskRequest, caller: str) -> CompleteTask:
+    """What is answered, and by whom."""
+    return CompleteTask(request.name, request.label, caller)
+
+
+def event(happened: object, name: str, revision: int) -> Record:
+    """A domain event as a record of its topic."""
+    return record_of("labeling", _envelope(happened, name, revision))
+
+
+def _envelope(happened: object, name: str, revision: int) -> Message:
+    events = labeling_events_pb2
+    match happened:
+        case Completed(digest, count):
+            completed = events.LabelSetCompleted(digest=digest, label_count=count)
+            return events.LabelSetEvent(name=name, revision=revision, completed=completed)
+        case Failed(reason):
+            return events.LabelSetEvent(
+                name=name, revision=revision, failed=events.LabelSetFailed(reason=reason)
+            )
+        case Cancelled():
+            return events.LabelSetEvent(name=name, revision=revision, cancelled=events.LabelSetCancelled())
+        case AnnotationCreated(record_id):
+            created = events.AnnotationCreated(record_id=record_id)
+            return events.AnnotationEvent(name=name, revision=revision, created=created)
+    raise TypeError(f"{happened!r} is no event of labeling")
+
+
+def _policy(value: annotation_pb2.Guideline.ConflictPolicy.ValueType) -> ConflictPolicy | None:
+    """The policy; None where none was named."""
+    return ConflictPolicy(_POLICY.Name(value).removeprefix("CONFLICT_POLICY_")) if value else None
+
+
+def _source(value: annotation_pb2.Annotation.Source.ValueType, default: Source) -> Source:
+    return Source(_SOURCE.Name(value).removeprefix("SOURCE_")) if value else default
+
+
+def _time(value: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(value)
+    return stamp

@@ -1,0 +1,14 @@
+"""What labeling can be told by environment variables."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from ratoon.chassis.settings import RoomSettings
+
+
+class Settings(RoomSettings):
+    """`RATOON_LABELING_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="RATOON_LABELING_", frozen=True, extra="ignore")
+
+    service: str = Field("labeling", description="The room's name; not for you to change.")

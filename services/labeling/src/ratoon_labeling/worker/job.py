@@ -1,0 +1,140 @@
+"""Freezing a label set: the labels that came with the data and the annotations given since, one label a record."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.jobs import JobFolder
+from ratoon_labeling.domain.agreement import nominal_alpha
+from ratoon_labeling.domain.annotations import Judgement, Source
+from ratoon_labeling.domain.guidelines import ConflictPolicy
+from ratoon_labeling.domain.label_sets import Frozen
+from ratoon_labeling.domain.resolution import Resolution, resolve
+from ratoon_labeling.domain.sampling import review_sample
+from ratoon_labeling.domain.tasks import Reason
+from ratoon_labeling.worker import records
+from ratoon_labeling.worker.records import Row
+
+
+class NoLabels(Exception):
+    """No record of the dataset version has a label."""
+
+    reason = "NO_LABELS"
+
+
+class Stopped(Exception):
+    """The platform asked for the end."""
+
+    reason = "STOPPED"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to freeze; `name` is the label set's and seeds its review sample."""
+
+    artifacts: str
+    name: str
+    dataset_digest: str
+    annotations_digest: str
+    labels: Sequence[str]
+    conflict_policy: str
+    import_as: str
+    review_sample_size: int
+
+
+Judged = list[tuple[Row, list[Judgement]]]
+
+
+def run(given: dict[str, Any], job: JobFolder) -> dict[str, Any]:
+    """Freeze the labels; returns the fields of `Frozen`."""
+    spec = Spec(**given)
+    artifacts = ArtifactStore(spec.artifacts)
+    found = _rows(artifacts, spec, job)
+    unknown = sum(1 for row in found if row.source_label and row.source_label not in spec.labels)
+    judged = _judged(found, spec, records.annotations(artifacts, spec.annotations_digest))
+    job.progress(0.8, "Writing the labels", done=len(found), total=len(found), unit="records")
+    return asdict(_frozen(artifacts, spec, judged, unknown))
+
+
+def _rows(artifacts: ArtifactStore, spec: Spec, job: JobFolder) -> list[Row]:
+    shards = records.shards(artifacts, spec.dataset_digest)
+    found: list[Row] = []
+    for number, shard in enumerate(shards, 1):
+        if job.stop_requested():
+            raise Stopped("The label set was called off.")
+        found.extend(records.rows(artifacts, shard))
+        job.progress(0.7 * number / len(shards), "Reading labels", done=len(found), unit="records")
+    return found
+
+
+def _judged(rows: Iterable[Row], spec: Spec, annotations: Iterable[tuple[str, Judgement]]) -> Judged:
+    """Each record with its judgements: those given here and the one that came with it."""
+    given: dict[str, list[Judgement]] = defaultdict(list)
+    for record_id, judgement in annotations:
+        if judgement.label in spec.labels:
+            given[record_id].append(judgement)
+    return [(row, [*given.get(row.record_id, ()), *_imported(row, spec)]) for row in rows]
+
+
+def _imported(row: Row, spec: Spec) -> list[Judgement]:
+    if row.source_label not in spec.labels:
+        return []
+    return [Judgement(row.source_label, row.source, Source(spec.import_as), row.time)]
+
+
+def _frozen(artifacts: ArtifactStore, spec: Spec, judged: Judged, unknown: int) -> Frozen:
+    policy = ConflictPolicy(spec.conflict_policy)
+    resolved = [(row, resolve(said, policy)) for row, said in judged if said]
+    labels = [(row, each.chosen) for row, each in resolved if each.chosen is not None]
+    if not labels:
+        raise NoLabels(
+            f"None of {len(judged):,} records has one of the labels {', '.join(spec.labels)}; "
+            f"{unknown:,} came with another label. Mend the guideline or annotate records."
+        )
+    return Frozen(
+        digest=records.put_labels(artifacts, labels),
+        imported_digest=records.put_lines(artifacts, _imports(judged, spec)),
+        tasks_digest=records.put_lines(artifacts, _tasks(resolved, spec)),
+        class_counts=dict(sorted(Counter(judgement.label for _, judgement in labels).items())),
+        unlabelled_count=len(judged) - len(labels),
+        unknown_label_count=unknown,
+        conflict_count=sum(1 for _, each in resolved if each.disputed),
+        agreement_alpha=nominal_alpha([judgement.label for judgement in said] for _, said in judged),
+    )
+
+
+def _imports(judged: Judged, spec: Spec) -> list[dict[str, str]]:
+    return [
+        {
+            "record_id": row.record_id,
+            "content_digest": row.content_digest,
+            "label": judgement.label,
+            "annotator": judgement.annotator,
+        }
+        for row, _ in judged
+        for judgement in _imported(row, spec)
+    ]
+
+
+def _tasks(resolved: Sequence[tuple[Row, Resolution]], spec: Spec) -> list[dict[str, str]]:
+    """Every record that people must decide, and a sample of those that no person has seen."""
+    ties = [_task(row, "", Reason.CONFLICT) for row, each in resolved if each.chosen is None]
+    unseen = {
+        row.record_id: (row, each.chosen.label)
+        for row, each in resolved
+        if each.chosen is not None and each.chosen.source is not Source.HUMAN
+    }
+    labels = {record_id: label for record_id, (_, label) in unseen.items()}
+    drawn = review_sample(labels, spec.review_sample_size, spec.name)
+    return ties + [_task(*unseen[record_id], Reason.REVIEW_SAMPLE) for record_id in drawn]
+
+
+def _task(row: Row, proposed_label: str, reason: Reason) -> dict[str, str]:
+    return {
+        "record_id": row.record_id,
+        "content_digest": row.content_digest,
+        "proposed_label": proposed_label,
+        "reason": reason.value,
+    }

@@ -1,0 +1,95 @@
+"""What a label set reads and writes: the label columns of a dataset version, annotations, and the frozen labels.
+
+It knows file formats and no rule.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_labeling.domain.annotations import Judgement, Source
+
+COLUMNS = ["record_id", "content_digest", "source", "source_label", "received_time"]
+LABELS = pa.schema(
+    [(name, pa.string()) for name in ("record_id", "content_digest", "label", "annotator", "source")]
+)
+UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a label was given that came with data which do not say: before any that people gave here."""
+
+
+class DatasetBroken(Exception):
+    """The artifact is no dataset version."""
+
+    reason = "DATASET_BROKEN"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record, and the label that came with it; empty where none did."""
+
+    record_id: str
+    content_digest: str
+    source: str
+    source_label: str
+    time: datetime
+
+
+def shards(artifacts: ArtifactStore, dataset_digest: str) -> list[str]:
+    """The digests of a dataset version's record files, in their order; DatasetBroken when there are none."""
+    found = [file.sha256 for file in artifacts.tree(dataset_digest) if file.path.startswith("records-")]
+    if not found:
+        raise DatasetBroken(f"Artifact {dataset_digest} holds no records; build the dataset version again.")
+    return found
+
+
+def rows(artifacts: ArtifactStore, shard: str) -> Iterator[Row]:
+    """The rows of one record file, without their texts."""
+    with artifacts.open(shard) as file:
+        for batch in pq.ParquetFile(file).iter_batches(columns=COLUMNS):
+            for values in zip(*(batch.column(name).to_pylist() for name in COLUMNS), strict=True):
+                record_id, content_digest, source, label, time = values
+                yield Row(record_id, content_digest, source or "", (label or "").strip(), time or UNDATED)
+
+
+def annotations(artifacts: ArtifactStore, digest: str) -> Iterator[tuple[str, Judgement]]:
+    """(record id, judgement) of each annotation that was exported."""
+    for said in read_lines(artifacts, digest):
+        time = datetime.fromisoformat(said["time"])
+        yield said["record_id"], Judgement(said["label"], said["annotator"], Source(said["source"]), time)
+
+
+def read_lines(artifacts: ArtifactStore, digest: str) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON-lines blob."""
+    with artifacts.open(digest) as file:
+        yield from map(json.loads, file)
+
+
+def put_lines(artifacts: ArtifactStore, objects: Iterable[dict[str, str]]) -> str:
+    """Store objects as a JSON-lines blob; its digest."""
+    return artifacts.put_bytes(b"".join(json.dumps(each).encode() + b"\n" for each in objects))
+
+
+def put_labels(artifacts: ArtifactStore, labels: Iterable[tuple[Row, Judgement]]) -> str:
+    """Store the frozen labels as Parquet; the digest is a function of the labels and their order."""
+    found = [
+        {
+            "record_id": row.record_id,
+            "content_digest": row.content_digest,
+            "label": judgement.label,
+            "annotator": judgement.annotator,
+            "source": judgement.source.value,
+        }
+        for row, judgement in labels
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "labels.parquet")
+        pq.write_table(pa.Table.from_pylist(found, schema=LABELS), path, compression="zstd")
+        return artifacts.put_file(path)

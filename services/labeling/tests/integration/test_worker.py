@@ -1,0 +1,94 @@
+"""The freezing job on real Parquet and a real artifact store, in this process."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from ratoon.chassis.jobs import JobFolder
+from ratoon_labeling.worker import job, records
+
+SPEC = {
+    "name": "projects/p/labelSets/s",
+    "labels": ["ham", "spam"],
+    "conflict_policy": "HUMAN_FIRST",
+    "import_as": "IMPORT",
+    "review_sample_size": 2,
+}
+
+
+@pytest.fixture
+def freeze(artifacts, put_dataset, tmp_path):
+    def run(labels, said=(), **changes):
+        annotations = records.put_lines(artifacts, said)
+        digests = {"dataset_digest": put_dataset(labels), "annotations_digest": annotations}
+        return job.run(SPEC | digests | {"artifacts": artifacts.url} | changes, JobFolder(tmp_path))
+
+    return run
+
+
+def said(record_id, label, annotator="ann", source="HUMAN", time="2026-02-01T00:00:00+00:00"):
+    return {"record_id": record_id, "label": label, "annotator": annotator, "source": source, "time": time}
+
+
+def rows(artifacts, digest):
+    with artifacts.open(digest) as file:
+        return pq.read_table(file).to_pylist()
+
+
+def test_labels_that_came_with_the_data_are_frozen_with_their_source(artifacts, freeze):
+    made = freeze(["ham", "spam", None, " ham "])
+    assert rows(artifacts, made["digest"])[0] == {
+        "record_id": "r0",
+        "content_digest": "d0",
+        "label": "ham",
+        "annotator": "projects/p/sources/mail",
+        "source": "IMPORT",
+    }
+    assert made["class_counts"] == {"ham": 2, "spam": 1}
+    assert (made["unlabelled_count"], made["conflict_count"], made["agreement_alpha"]) == (1, 0, None)
+    assert len(list(records.read_lines(artifacts, made["imported_digest"]))) == 3
+    tasks = list(records.read_lines(artifacts, made["tasks_digest"]))
+    assert sorted(task["proposed_label"] for task in tasks) == ["ham", "spam"]
+
+
+def test_what_a_person_said_counts_and_is_not_sampled_for_review(artifacts, freeze):
+    made = freeze(["ham", "ham"], [said("r0", "spam"), said("elsewhere", "spam")], review_sample_size=5)
+    assert [row["label"] for row in rows(artifacts, made["digest"])] == ["spam", "ham"]
+    assert made["conflict_count"] == 1
+    assert made["agreement_alpha"] == pytest.approx(0.0)
+    assert [task["record_id"] for task in records.read_lines(artifacts, made["tasks_digest"])] == ["r1"]
+
+
+def test_a_tie_becomes_a_task_and_no_label(artifacts, freeze):
+    made = freeze(["ham", "ham"], [said("r0", "spam")], conflict_policy="MAJORITY", review_sample_size=0)
+    assert [row["record_id"] for row in rows(artifacts, made["digest"])] == ["r1"]
+    tasks = list(records.read_lines(artifacts, made["tasks_digest"]))
+    assert [(task["record_id"], task["reason"]) for task in tasks] == [("r0", "conflict")]
+
+
+def test_labels_that_the_guideline_lacks_are_counted_and_left_out(freeze):
+    made = freeze(["ham", "junk", "junk", "spam"], [said("r1", "bulk")])
+    assert (made["unknown_label_count"], made["unlabelled_count"]) == (2, 2)
+
+
+def test_the_same_input_gives_the_same_digests(freeze):
+    assert freeze(["ham", "spam", "ham"]) == freeze(["ham", "spam", "ham"])
+
+
+def test_no_label_at_all_is_an_error_that_says_what_came(freeze):
+    with pytest.raises(job.NoLabels, match="2 came with another label"):
+        freeze(["x", "y", None])
+
+
+def test_an_artifact_without_records_is_named_broken(artifacts, freeze, tmp_path):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/profile.json").write_text(json.dumps({}))
+    with pytest.raises(records.DatasetBroken):
+        freeze(["ham"], dataset_digest=artifacts.put_tree(tmp_path / "tree"))
+
+
+def test_a_wish_to_stop_ends_the_job(freeze, tmp_path):
+    (tmp_path / "stop").touch()
+    with pytest.raises(job.Stopped):
+        freeze(["ham", "spam"])
