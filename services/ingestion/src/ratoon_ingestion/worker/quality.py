@@ -21,12 +21,12 @@ _BROKEN = re.compile(r"[\ufffd\ue000-\uf8ff]")
 
 def garbage(text: str) -> Rejected | None:
     """Why a normalised text is garbage; None when it is not."""
+    if len(text) >= _MIN_CHARS and len(_BROKEN.findall(text)) > _MANY_BROKEN * len(text):
+        return Rejected.BROKEN_CHARACTERS
     text = _RULER.sub(r"\1", text)
     dense = "".join(text.split())
     if len(dense) < _MIN_CHARS:
         return None
-    if len(_BROKEN.findall(dense)) > _MANY_BROKEN * len(dense):
-        return Rejected.BROKEN_CHARACTERS
     if sum(map(len, _LETTERS.findall(dense))) < _FEW_LETTERS * len(dense):
         return Rejected.FEW_LETTERS
     if max(Counter(dense[:_LOOKED_AT]).values()) > _ONE_CHARACTER * len(dense[:_LOOKED_AT]):

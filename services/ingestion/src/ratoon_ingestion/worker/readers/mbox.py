@@ -18,6 +18,8 @@ def read_mbox(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Itera
                     number += 1
                     yield _mail(number, lines, size, limits)
                 size, lines = 0, []
+            if not size and not line.data:
+                continue  # blank lines before a mail are no part of it
             size += line.size + 1
             if size <= limits.item_bytes:
                 lines.append(line.data[1:] if line.data.startswith(b">From ") else line.data)

@@ -1,0 +1,191 @@
+"""A whole curation: its books balance, it does not depend on the number of processes, duplicates go as told."""
+
+import io
+import json
+import random
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_ingestion.domain import merkle
+from ratoon_ingestion.worker.curate import NothingLeft, curate
+from ratoon_ingestion.worker.spec import CurateSpec
+
+WORDS = [
+    "river",
+    "stone",
+    "market",
+    "letter",
+    "window",
+    "bridge",
+    "winter",
+    "copper",
+    "candle",
+    "forest",
+    "harbour",
+    "evening",
+    "silver",
+    "garden",
+]
+
+
+def silent(fraction: float, message: str, **counts: Any) -> None:
+    assert 0 <= fraction <= 1
+
+
+def story(seed: int, words: int = 60) -> str:
+    chosen = random.Random(seed)
+    return " ".join(chosen.choice(WORDS) for _ in range(words))
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:gz") as packed:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            packed.addfile(info, io.BytesIO(data))
+    return sink.getvalue()
+
+
+def mails() -> dict[str, bytes]:
+    files = {f"ham/{n}": f"Subject: story {n}\n\n{story(n)}".encode() for n in range(150)}
+    files |= {f"spam/{n}": f"Content-Type: text/html\n\n<p>{story(n + 500)}</p>".encode() for n in range(50)}
+    files["ham/copy"] = files["ham/7"]
+    files["spam/close"] = files["spam/3"].replace(b"</p>", b" Really.</p>")
+    files["spam/empty"] = b"Subject:\n\n"
+    files["ham/personal"] = f"Subject: x\n\nWrite to ann@example.com or 10.0.0.1. {story(900)}".encode()
+    return files
+
+
+class Bench:
+    """Runs curations against one artifact store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = ArtifactStore(str(folder / "artifacts"))
+
+    def run(
+        self, data: bytes, format: str = "MAIL_ARCHIVE", processes: int = 1, labels=None, **curation: Any
+    ):
+        source = {"name": "projects/p/sources/s", "digest": self.store.put_bytes(data), "format": format}
+        source["labels_by_folder"] = labels or {}
+        spec = {
+            "artifacts": self.store.url,
+            "version": "projects/p/datasets/d/versions/v1",
+            "sources": [source],
+            "curation": curation,
+            "record_key": "ab" * 32,
+            "processes": processes,
+        }
+        return curate(CurateSpec.of(spec), self.folder, silent)
+
+    def table(self, result: dict[str, Any], name: str = "records-00000.parquet"):
+        digest = next(file.sha256 for file in self.store.tree(result["artifact_digest"]) if file.path == name)
+        return pq.read_table(self.store.open(digest)).to_pylist()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def reasons(bench: Bench, result: dict[str, Any]) -> dict[str, str]:
+    return {row["source_path"]: row["reason"] for row in bench.table(result, "rejected.parquet")}
+
+
+def test_a_curation_leaves_records_rejections_a_profile_and_a_root(bench):
+    result = bench.run(archive(mails()), labels={"ham": "ham", "spam": "spam"})
+    records = bench.table(result)
+    assert (result["items"], result["records"], result["rejected"]) == (204, 201, 3)
+    assert reasons(bench, result) == {
+        "ham/copy": "EXACT_DUPLICATE",
+        "spam/close": "NEAR_DUPLICATE",
+        "spam/empty": "NO_TEXT",
+    }
+    leaves = [merkle.leaf_hash(row["record_id"], row["content_digest"]) for row in records]
+    assert merkle.root(leaves).hex() == result["merkle_root"]
+    assert [row["record_id"] for row in records] == sorted(row["record_id"] for row in records)
+    personal = next(row for row in records if row["source_path"] == "ham/personal")
+    assert "[EMAIL] or [IP]." in personal["text"]
+    assert {"mask_email:1", "mask_ip:1"} <= set(personal["steps"])
+    assert dict(next(row for row in records if row["source_label"] == "spam")["attributes"])["html"] == "yes"
+    assert result["profile"]["labels"] == {"ham": 151, "spam": 50}
+    assert [file.path for file in bench.store.tree(result["artifact_digest"])] == [
+        "manifest.json",
+        "profile.json",
+        "records-00000.parquet",
+        "rejected.parquet",
+    ]
+
+
+def test_the_number_of_processes_changes_nothing(bench):
+    data = archive(mails())
+    one, two = bench.run(data), bench.run(data, processes=2)
+    assert one == two
+
+
+def test_duplicates_stay_when_told_and_share_a_cluster(bench):
+    result = bench.run(archive(mails()), exact_duplicates=False, near_duplicate_threshold=0)
+    records = {row["source_path"]: row for row in bench.table(result)}
+    assert result["records"] == 203
+    assert len({row["record_id"] for row in records.values()}) == 203
+    for left, right in (("ham/copy", "ham/7"), ("spam/close", "spam/3")):
+        assert records[left]["cluster"] == records[right]["cluster"]
+    assert len({row["cluster"] for row in records.values()}) == 201
+
+
+def test_of_equal_texts_the_labelled_one_stays(bench):
+    rows = [{"text": story(1)}, {"text": story(1), "label": "ham"}]
+    result = bench.run("\n".join(map(json.dumps, rows)).encode(), "JSONL")
+    assert [row["source_label"] for row in bench.table(result)] == ["ham"]
+
+
+def test_short_records_go_unless_they_are_labelled(bench):
+    rows = [{"text": "too short"}, {"text": "short but labelled", "label": "ham"}, {"text": story(2)}]
+    data = "\n".join(map(json.dumps, rows)).encode()
+    result = bench.run(data, "JSONL")
+    assert reasons(bench, result) == {"line-1": "TOO_SHORT"}
+    assert result["profile"]["kept_though_short"] == 1
+    assert "except labelled" in result["profile"]["rules"]["length"]
+    assert bench.run(data, "JSONL", min_chars=0)["records"] == 3
+
+
+def test_only_wanted_languages_stay(bench):
+    rows = [{"text": "这是一封关于明天会议安排的邮件，请大家准时参加，谢谢。" * 3}, {"text": story(3)}]
+    result = bench.run("\n".join(map(json.dumps, rows)).encode(), "JSONL", languages=["zh"])
+    assert [row["language"] for row in bench.table(result)] == ["zh"]
+    assert reasons(bench, result) == {"line-2": "UNWANTED_LANGUAGE"}
+
+
+def test_nothing_left_is_an_error_that_counts(bench):
+    with pytest.raises(NothingLeft, match="All 2 items were rejected"):
+        bench.run(b'{"text": "a"}\n{"text": "b"}\n', "JSONL")
+
+
+def test_an_equal_source_gives_equal_record_ids_in_every_version(bench):
+    first = bench.run(archive(mails()))
+    second = bench.run(archive({"elsewhere/1": mails()["ham/1"]}))
+    ids = {row["source_path"]: row["record_id"] for row in bench.table(first)}
+    assert bench.table(second)[0]["record_id"] == ids["ham/1"]
+
+
+@given(
+    st.lists(
+        st.binary(max_size=120) | st.just(b"Subject: hi\n\n") | st.text(max_size=80).map(str.encode),
+        max_size=12,
+    )
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_bytes_every_item_is_a_record_or_a_rejection(bench, blobs):
+    good = {"good": f"Subject: good\n\n{story(5)}".encode()}
+    result = bench.run(archive(good | {f"x/{n}": blob for n, blob in enumerate(blobs)}))
+    assert result["records"] + result["rejected"] == result["items"] == len(blobs) + 1
+    assert len(bench.table(result)) == result["records"]
+    assert len(bench.table(result, "rejected.parquet")) == result["rejected"]

@@ -1,0 +1,164 @@
+"""Splits on real version trees: labels, leakage, time, replay."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_ingestion.worker.curate import curate
+from ratoon_ingestion.worker.spec import CurateSpec, SplitSpec
+from ratoon_ingestion.worker.split import AmbiguousLabels, NotADatasetVersion, NothingToSplit, split
+
+WORDS = [
+    "river",
+    "stone",
+    "market",
+    "letter",
+    "window",
+    "bridge",
+    "winter",
+    "copper",
+    "candle",
+    "forest",
+    "harbour",
+    "evening",
+    "silver",
+]
+
+
+def silent(fraction: float, message: str, **counts: Any) -> None:
+    assert 0 <= fraction <= 1
+
+
+def story(number: int) -> str:
+    """A text of its own: no two share a 5-word shingle."""
+    return (
+        " ".join(f"{WORDS[(number + n) % 13]} {number * 1000 + n}" for n in range(20)) + " end of the story"
+    )
+
+
+class Bench:
+    """Curates rows and splits versions in one artifact store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.store = folder, ArtifactStore(str(folder / "artifacts"))
+
+    def version(self, numbers, change: str = "") -> str:
+        rows = [
+            {"text": story(n) + change, "label": "spam" if n % 5 == 0 else "ham", "time": 1_000_000_000 + n}
+            for n in numbers
+        ]
+        data = "\n".join(map(json.dumps, rows)).encode()
+        source = {"name": "projects/p/sources/s", "digest": self.store.put_bytes(data), "format": "JSONL"}
+        spec = {
+            "artifacts": self.store.url,
+            "version": "v",
+            "sources": [source],
+            "record_key": "00" * 32,
+            "processes": 1,
+        }
+        return curate(CurateSpec.of(spec), self.folder, silent)["artifact_digest"]
+
+    def split(self, version: str, **spec: Any) -> dict[str, Any]:
+        return split(SplitSpec.of({"artifacts": self.store.url, "dataset_version": version, **spec}), silent)
+
+    def rows(self, made: dict[str, Any], part: str) -> list[dict[str, Any]]:
+        return pq.read_table(self.store.open(made["parts"][part]["digest"])).to_pylist()
+
+    def label_set(self, labels: list[tuple[str, str]]) -> str:
+        sink = io.BytesIO()
+        pq.write_table(
+            pa.table({"record_id": [r for r, _ in labels], "label": [label for _, label in labels]}), sink
+        )
+        return self.store.put_bytes(sink.getvalue())
+
+    def ids(self, version: str) -> list[str]:
+        made = self.split(version, ratios={"train": 1, "validation": 0, "test": 0})
+        return [row["record_id"] for row in self.rows(made, "TRAIN")]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def texts(rows: list[dict[str, Any]]) -> set[str]:
+    return {row["text"] for row in rows}
+
+
+def test_a_split_is_stratified_and_the_same_twice(bench):
+    version = bench.version(range(200))
+    made = bench.split(version, seed=3)
+    assert {part: made["parts"][part]["classes"] for part in made["parts"]} == {
+        "TRAIN": {"ham": 128, "spam": 32},
+        "VALIDATION": {"ham": 16, "spam": 4},
+        "TEST": {"ham": 16, "spam": 4},
+    }
+    assert bench.split(version, seed=3) == made
+    assert bench.split(version, seed=4)["parts"] != made["parts"]
+
+
+def test_labels_come_from_the_label_set_and_what_has_none_is_withheld(bench):
+    version = bench.version(range(50))
+    ids = bench.ids(version)
+    made = bench.split(version, label_set=bench.label_set([(name, "new") for name in ids[:40]]))
+    assert made["withheld"] == {"NO_LABEL": 10}
+    assert made["parts"]["TRAIN"]["classes"] == {"new": 32}
+
+
+def test_a_label_set_that_contradicts_itself_is_refused(bench):
+    version = bench.version(range(10))
+    first = bench.ids(version)[0]
+    with pytest.raises(AmbiguousLabels, match=first):
+        bench.split(version, label_set=bench.label_set([(first, "a"), (first, "b")]))
+    with pytest.raises(NothingToSplit):
+        bench.split(version, label_set=bench.label_set([("f" * 64, "a")]))
+
+
+def test_what_was_tested_before_is_tested_again_even_when_reworded(bench):
+    first = bench.split(bench.version(range(100)))
+    tested = texts(bench.rows(first, "TEST"))
+    earlier = [first["parts"]["TEST"]["digest"]]
+    later = bench.split(bench.version(range(50, 150), change=" indeed"), earlier_tests=earlier, seed=9)
+    again = {text.removesuffix(" indeed") for text in texts(bench.rows(later, "TEST"))}
+    reused = {text for text in tested if text in {story(n) for n in range(50, 150)}}
+    assert reused
+    assert reused <= again
+
+
+def test_by_time_what_was_tested_before_is_withheld_from_training(bench):
+    first = bench.split(bench.version(range(100)))
+    earlier = [first["parts"]["TEST"]["digest"]]
+    ratios = {"train": 0.45, "validation": 0.05, "test": 0.5}
+    made = bench.split(bench.version(range(100)), mode="TIME", ratios=ratios, earlier_tests=earlier)
+    assert texts(bench.rows(made, "TEST")) == {story(n) for n in range(50, 100)}
+    tested = texts(bench.rows(first, "TEST"))
+    for part in ("TRAIN", "VALIDATION"):
+        assert not texts(bench.rows(made, part)) & tested
+    assert made["withheld"]["EARLIER_TEST"] == len(tested & {story(n) for n in range(50)})
+
+
+def test_replay_mixes_in_old_training_records_and_none_that_is_tested_here(bench):
+    old = bench.split(bench.version(range(100)))
+    replay = {"train": old["parts"]["TRAIN"]["digest"], "count": 30}
+    ratios = {"train": 0.5, "validation": 0, "test": 0.5}
+    new = bench.version(range(60, 160))
+    made = bench.split(new, mode="TIME", ratios=ratios, replay=replay, seed=1)
+    train, test = bench.rows(made, "TRAIN"), bench.rows(made, "TEST")
+    old_rows = [row for row in train if dict(row["attributes"]).get("replayed") == "yes"]
+    assert made["replayed"] == len(old_rows) == 30
+    assert texts(old_rows) <= texts(bench.rows(old, "TRAIN"))
+    assert not texts(train) & texts(test)
+    assert len({row["record_id"] for row in train}) == len(train) == 80
+
+
+def test_only_dataset_versions_are_split(bench, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("x")
+    with pytest.raises(NotADatasetVersion):
+        bench.split(bench.store.put_tree(tmp_path / "other"))

@@ -1,0 +1,111 @@
+"""From decoded text to curated text: markup, normal form, quality, words and sketches."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.worker.duplicates import bands_for
+from ratoon_ingestion.worker.language import language_of
+from ratoon_ingestion.worker.markup import text_of
+from ratoon_ingestion.worker.normalise import normalised
+from ratoon_ingestion.worker.quality import garbage
+from ratoon_ingestion.worker.words import shingles_of, simhash, similarity, words_of
+
+SENTENCE = "The ferry to the northern islands leaves every morning at eight from the old stone pier."
+TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=300)
+
+
+def test_html_loses_its_tags_scripts_and_styles_and_keeps_its_lines():
+    page = "<html><head><style>p{}</style><script>x()</script></head><body><h1>Ferries</h1><p>One<br>two</p></body>"
+    text = normalised(text_of(page))
+    assert text.split("\n") == ["Ferries", "", "One", "two"] or text.split() == ["Ferries", "One", "two"]
+    assert "x()" not in text
+
+
+def test_a_page_of_which_the_extractor_takes_too_little_is_walked_whole():
+    cells = "".join(f"<tr><td>Offer {n}</td><td>only {n} dollars</td></tr>" for n in range(40))
+    text = text_of(f"<body><div>Dear customer</div><table>{cells}</table></body>")
+    assert all(f"Offer {n}" in text for n in range(40))
+
+
+@pytest.mark.parametrize(
+    "page", ["", " ", "<", "<html", "<!-- only -->", "\x00", "<p>" * 5000, "<table><tr><td>x"]
+)
+def test_broken_pages_do_not_break_the_walk(page):
+    assert isinstance(text_of(page), str)
+
+
+@given(TEXTS)
+def test_any_text_passes_as_a_page(text):
+    text_of(f"<p>{text}").encode()
+
+
+def test_the_normal_form_folds_width_and_drops_what_cannot_be_seen():
+    assert (
+        normalised("Ｆｕｌｌ　ｗｉｄｔｈ\u200b \u202eﬁne\x07\r\n\r\n\r\n\r\nnext\t line ")
+        == "Full width fine\n\nnext line"
+    )
+
+
+@given(TEXTS)
+def test_the_normal_form_is_normal(text):
+    once = normalised(text)
+    assert normalised(once) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (SENTENCE, None),
+        ("短信息：会议改到明天下午三点，地点不变，请大家准时参加，谢谢各位。", None),
+        ("=" * 80 + SENTENCE + "=" * 80, None),
+        (
+            "aGVsbG8gd29ybGQsIHRoaXMgaXMgZW5jb2RlZCBkYXRhIHRoYXQgbm9ib2R5IHJlYWRzIGhlcmU=" * 3,
+            Rejected.LONG_WORDS,
+        ),
+        ("\ufffd" * 10 + SENTENCE, Rejected.BROKEN_CHARACTERS),
+        ("12 34 56 78 90 12 34 56 78 90 11 22 33", Rejected.FEW_LETTERS),
+        ("a" * 40 + " b", Rejected.REPETITION),
+        ("ok", None),
+    ],
+)
+def test_garbage_is_told_from_text(text, reason):
+    assert garbage(text) is reason
+
+
+def test_languages():
+    assert language_of(SENTENCE) == "en"
+    assert language_of("这是一封关于明天会议安排的邮件，请查收。") == "zh"
+    assert language_of("12345 !!") == "und"
+
+
+def test_chinese_is_cut_into_words_and_the_rest_at_white_space():
+    assert words_of("two words") == ["two", "words"]
+    assert "北京大学" in words_of("我来到北京大学读书")
+
+
+def test_a_small_change_keeps_most_shingles_and_the_simhash_close():
+    text = " ".join(f"{SENTENCE} Number {n} waits." for n in range(30))
+    changed = text.replace("Number 7", "Number seven")
+    before, after = shingles_of(words_of(text)), shingles_of(words_of(changed))
+    assert similarity(before, after) > 0.8
+    assert (simhash(before) ^ simhash(after)).bit_count() <= 8
+    other = shingles_of(words_of(" ".join(f"{n} quite another story about gardens {n}" for n in range(60))))
+    assert similarity(before, other) == 0
+    assert (simhash(before) ^ simhash(other)).bit_count() > 8
+
+
+def test_shingles_see_neither_case_nor_punctuation():
+    left, right = (
+        shingles_of(["Hello,", "World!", "How", "ARE", "you?"]),
+        shingles_of(["hello", "world", "how", "are", "you"]),
+    )
+    assert similarity(left, right) == 1
+
+
+@given(st.floats(0.3, 1))
+def test_bands_find_what_reaches_the_threshold(threshold):
+    bands, rows = bands_for(threshold)
+    assert bands * rows <= 128
+    assert 1 - (1 - threshold**rows) ** bands >= 0.999
