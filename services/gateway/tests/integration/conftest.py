@@ -1,4 +1,4 @@
-"""A house around the gateway: serving and flywheel as fakes on their sockets, engines as mocks, the gateway as it is."""
+"""A house around the gateway: serving and flywheel as fakes on their sockets, engines as mocks."""
 
 import asyncio
 import threading
@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import grpc
+import httpx
 import openai
 import pytest
 
 from ratoon.chassis.settings import run_folder, socket_address
-from ratoon.flywheel.v1 import flywheel_service_pb2, project_pb2, signal_pb2
+from ratoon.flywheel.v1 import flywheel_service_pb2, pipeline_run_pb2, project_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import (
     FlywheelServiceServicer,
     add_FlywheelServiceServicer_to_server,
@@ -42,7 +43,7 @@ class FakeServing(ServingServiceServicer):
         version = 0
         while context.is_active():
             with self.changed:
-                self.changed.wait_for(lambda: self.table.version > version, timeout=0.2)
+                self.changed.wait_for(lambda seen=version: self.table.version > seen, timeout=0.2)
                 table = self.table
             if table.version > version:
                 version = table.version
@@ -88,8 +89,6 @@ class FakeFlywheel(FlywheelServiceServicer):
         return flywheel_service_pb2.ListFeedbackResponse()
 
     def WatchPipelineRun(self, request, context):
-        from ratoon.flywheel.v1 import pipeline_run_pb2
-
         for revision in range(request.revision + 1, 4):
             yield pipeline_run_pb2.PipelineRun(name=request.name, revision=revision)
 
@@ -107,8 +106,8 @@ class Engines:
         self._thread = threading.Thread(target=self._loop.run_forever, name="engines")
         self._thread.start()
 
-    def start(self, name: str, version: str, pace: Pace = Pace()) -> MockEngine:
-        engine = MockEngine(version, secret=f"secret-of-{name}", pace=pace)
+    def start(self, name: str, version: str, pace: Pace | None = None) -> MockEngine:
+        engine = MockEngine(version, secret=f"secret-of-{name}", pace=pace or Pace())
         stack = AsyncExitStack()
         self._run(stack.enter_async_context(engine.serve(self.socket(name))))
         self._stacks[name] = stack
@@ -169,6 +168,12 @@ class House:
             weight=weight,
             served_name=f"served-{version}",
         )
+
+    def http(self, key: str | None = None) -> httpx.Client:
+        """A plain HTTP client that shows a key, the operator's unless told otherwise."""
+        shown = self.operator_key if key is None else key
+        headers = {"authorization": f"Bearer {shown}"} if shown else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30.0)
 
     def route(self, *targets: route_pb2.Target, hold_seconds: float = 0.0) -> None:
         """Publish a table with these targets, and wait until the gateway routes by it."""

@@ -8,6 +8,7 @@ import pytest
 
 from ratoon.testkit.engine import Faults, Pace
 
+
 def until(condition, seconds=20.0):
     """Wait for a condition."""
     deadline = time.monotonic() + seconds

@@ -1,0 +1,141 @@
+"""Captured traffic and feedback: what callers were answered reaches flywheel, and what is acknowledged is kept."""
+
+import json
+import time
+from datetime import UTC, datetime
+
+import openai
+import pytest
+import zstandard
+
+from ratoon.chassis.answers import AnswerIds
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.clock import SystemClock
+from ratoon.testkit.engine import Faults
+from ratoon_gateway.adapters.segments import SegmentCapture
+from ratoon_gateway.domain.capture import Answered
+from ratoon_gateway.domain.completions import CHAT, read_ask
+
+ASK = {"model": "mail-triage", "messages": [{"role": "user", "content": "Buy now"}]}
+
+
+def until(condition, seconds=20.0):
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
+
+
+def lines_of(house):
+    store = ArtifactStore(str(house.folder / "artifacts"))
+    blobs = [store.read(request.traffic_segment.digest) for request in house.flywheel.segments]
+    return [json.loads(row) for blob in blobs for row in zstandard.decompress(blob).splitlines()]
+
+
+def test_each_answer_becomes_a_line_of_the_segment_its_id_names(house):
+    engine = house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    client = house.client()
+    whole = client.chat.completions.create(**ASK, user="anna", max_tokens=2)
+    pieces = client.chat.completions.create(**ASK, stream=True, max_tokens=3)
+    streamed = {chunk.id for chunk in pieces}.pop()
+    engine.faults = Faults(die_after_tokens=1)
+    with pytest.raises(openai.APIError):
+        list(client.chat.completions.create(**ASK, stream=True))
+    until(lambda: sum(r.traffic_segment.answer_count for r in house.flywheel.segments) == 3)
+    first, second, cut = lines_of(house)
+    ids = AnswerIds.of_folder(house.folder / "keys")
+    named = ids.read(whole.id)
+    assert named.version == "projects/p/models/mail/versions/v1.0"
+    announced = {f"{r.parent}/trafficSegments/{r.traffic_segment_id}" for r in house.flywheel.segments}
+    assert named.segment in announced
+    assert first["answer_id"] == named.id
+    assert second["answer_id"] == ids.read(streamed).id
+    assert first["answer"] == "v1.0:0 v1.0:1 "
+    assert second["answer"] == "v1.0:0 v1.0:1 v1.0:2 "
+    assert (first["user"], first["messages"], first["status"]) == ("anna", ASK["messages"], 200)
+    assert (first["prompt_tokens"], first["completion_tokens"], second["completion_tokens"]) == (8, 2, 3)
+    assert (cut["status"], cut["answer"]) == (502, "v1.0:0 ")
+    assert not any(r.traffic_segment.lost_count for r in house.flywheel.segments)
+
+
+def test_segments_wait_in_the_spool_while_flywheel_is_away(house):
+    house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    house.flywheel.away = True
+    house.client().chat.completions.create(**ASK)
+    until(lambda: list((house.folder / "gateway" / "segments").glob("*.json")))
+    assert not house.flywheel.segments
+    house.flywheel.away = False
+    until(lambda: house.flywheel.segments)
+    until(lambda: not list((house.folder / "gateway" / "segments").iterdir()))
+
+
+def test_a_killed_gateway_loses_little_and_says_how_much(tmp_path):
+    keys, spool = tmp_path / "keys", tmp_path / "spool"
+    store, ids = ArtifactStore(str(tmp_path / "artifacts")), AnswerIds.of_folder(keys)
+
+    class Usage:
+        def add(self, key, used):
+            pass
+
+    def capture():
+        return SegmentCapture(spool, store, ids, Usage(), SystemClock(), lambda: None)
+
+    killed = capture()
+    killed.start()
+    version, deployment = "projects/p/models/mail/versions/v1.0", "projects/p/deployments/d"
+    ask = read_ask(CHAT, json.dumps(ASK).encode())
+    kept, lost = killed.begin(deployment, version), killed.begin(deployment, version)
+    killed.keep(Answered(kept, datetime.now(UTC), deployment, version, ask, b"{}", 200, 1.0, "key"))
+    path = next(spool.glob("*.lines"))
+    until(lambda: path.read_bytes().count(b"\n") == 3)
+    with path.open("ab") as torn:
+        torn.write(b'{"answer_id": "never fini')
+
+    capture().start()
+    told = json.loads(next(spool.glob("*.json")).read_text())
+    assert (told["answers"], told["lost"]) == (1, 1)
+    row = json.loads(zstandard.decompress(store.read(told["digest"])))
+    assert row["answer_id"] == kept != lost
+    assert told["name"] == ids.read(kept).segment
+
+
+def test_feedback_is_acknowledged_only_when_it_is_stored(house):
+    house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    answer = house.client().chat.completions.create(**ASK)
+    http = house.http()
+    words = {"id": answer.id, "thumb": "down", "correction": "spam"}
+    house.flywheel.away = True
+    assert http.post("/v1/feedback", json=words).status_code == 503
+    house.flywheel.away = False
+    for _ in range(2):  # said twice, it is still one
+        assert http.post("/v1/feedback", json=words).status_code == 200
+    (stored,) = house.flywheel.feedback.values()
+    assert (stored.parent, stored.feedback.thumb, stored.feedback.correction) == ("projects/p", -1, "spam")
+    assert stored.feedback.version == "projects/p/models/mail/versions/v1.0"
+    assert stored.feedback.answer_id == answer.id.removeprefix("chatcmpl-")
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        ({"id": "made~up~by~some~body~else", "thumb": "up"}, "id"),
+        ({"thumb": "up"}, "id"),
+        ({"thumb": "sideways"}, "thumb"),
+        ({"rating": 6}, "rating"),
+        ({"rating": True}, "rating"),
+        ({"correction": 7}, "correction"),
+        ({}, "thumb"),
+    ],
+)
+def test_bad_feedback_is_told_which_field(house, words, field):
+    ids = AnswerIds.of_folder(house.folder / "keys")
+    answer_id = ids.mint("projects/p/models/mail/versions/v1.0", "projects/p/trafficSegments/s")
+    body = {"id": answer_id, **words} if field != "id" else words
+    problem = house.http().post("/v1/feedback", json=body)
+    assert problem.status_code == 400
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.json()["violations"][0]["field"] == field

@@ -1,0 +1,173 @@
+"""The REST face, API keys, blobs, documentation, and the gRPC port."""
+
+import hashlib
+import json
+
+import grpc
+import openai
+import pytest
+
+from ratoon.flywheel.v1 import flywheel_service_pb2
+from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
+from ratoon.gateway.v1 import gateway_service_pb2
+from ratoon.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+
+
+def make_key(house, project="p", role="ROLE_CALLER", **more):
+    body = {"role": role, **more}
+    made = house.http().post(f"/v1/projects/{project}/apiKeys", json=body)
+    assert made.status_code == 200, made.text
+    return made.json()
+
+
+def test_a_key_opens_its_project_until_it_ends(house):
+    key = make_key(house, displayName="demo")
+    assert key["name"].startswith("projects/p/apiKeys/")
+    assert key["secret"].startswith("rtn_")
+    assert "secret_hash" not in key
+    assert [m.id for m in house.client(api_key=key["secret"]).models.list()] == []
+    with pytest.raises(openai.NotFoundError):
+        house.client(api_key=key["secret"]).chat.completions.create(
+            model="q/other", messages=[{"role": "user", "content": "?"}]
+        )
+    shown = house.http().get(f"/v1/{key['name']}").json()
+    assert not shown["secret"]
+    rotated = house.http().post(f"/v1/{key['name']}:rotate", json={}).json()
+    with pytest.raises(openai.AuthenticationError):
+        house.client(api_key=key["secret"]).models.list()
+    house.client(api_key=rotated["secret"]).models.list()
+    house.http().post(f"/v1/{key['name']}:revoke", json={})
+    with pytest.raises(openai.AuthenticationError, match="revoked"):
+        house.client(api_key=rotated["secret"]).models.list()
+    listed = house.http().get("/v1/projects/p/apiKeys").json()
+    assert [each["name"] for each in listed["apiKeys"]] == [key["name"]]
+    assert listed["apiKeys"][0]["revokeTime"]
+
+
+def test_roles_and_projects_are_kept(house):
+    caller = house.http(make_key(house)["secret"])
+    assert caller.get("/v1/projects/p").status_code == 403
+    assert caller.get("/v1/projects/p").json()["reason"] == "ROLE_TOO_LOW"
+    operator = house.http(make_key(house, role="ROLE_OPERATOR")["secret"])
+    refused = operator.post("/v1/projects/q/apiKeys", json={"role": "ROLE_CALLER"})
+    assert (refused.status_code, refused.json()["reason"]) == (403, "PROJECT_NOT_YOURS")
+    assert operator.post("/v1/projects/p/apiKeys", json={"role": "ROLE_SERVICE"}).status_code == 400
+    assert house.http("").get("/v1/projects/p").status_code == 401
+    past = house.http().post(
+        "/v1/projects/p/apiKeys", json={"role": "ROLE_CALLER", "expireTime": "2020-01-01T00:00:00Z"}
+    )
+    assert past.json()["violations"][0]["field"] == "api_key.expire_time"
+
+
+def test_a_token_stands_for_its_key(house):
+    answer = house.http("").post("/v1/token", json={"apiKey": house.operator_key})
+    token = answer.json()["accessToken"]
+    assert house.http(token).get("/v1/projects/p").status_code == 200
+    assert house.http(token[:-3] + "abc").get("/v1/projects/p").status_code == 401
+    assert house.http("").post("/v1/token", json={"apiKey": "rtn_0_0"}).status_code == 401
+
+
+def test_rpcs_are_served_as_json(house):
+    http = house.http()
+    assert http.get("/v1/projects/mail", headers={"traceparent": "00-1-2-01"}).json()["displayName"] == "Mail"
+    assert house.flywheel.metadata["authorization"].startswith("Bearer ey")
+    assert house.flywheel.metadata["traceparent"] == "00-1-2-01"
+    missing = http.get("/v1/projects/none")
+    assert missing.status_code == 404
+    assert missing.headers["content-type"] == "application/problem+json"
+    assert missing.json()["detail"] == "projects/none does not exist."
+    http.patch("/v1/projects/mail?updateMask=displayName", json={"displayName": "Post"})
+    asked = house.flywheel.asked[-1]
+    assert (asked.project.name, asked.project.display_name) == ("projects/mail", "Post")
+    assert asked.update_mask.paths == ["display_name"]
+    http.get("/v1/projects/mail/feedback?pageSize=7&page_token=next")
+    assert (house.flywheel.asked[-1].page_size, house.flywheel.asked[-1].page_token) == (7, "next")
+    assert http.get("/v1/projects/mail/feedback?colour=red").json()["violations"][0]["field"] == "colour"
+    assert http.patch("/v1/projects/mail", content=b"{").status_code == 400
+    assert http.patch("/v1/projects/mail", json={"displayName": 7}).status_code == 400
+    assert http.delete("/v1/projects/mail").status_code == 405
+    assert http.get("/v1/nothing/here").status_code == 404
+    assert http.get("/elsewhere").status_code == 404
+    assert http.get("/v1/projects/mail/models").json()["reason"] == "SERVICE_UNAVAILABLE"
+
+
+def test_a_watch_is_a_stream_of_events_that_can_be_resumed(house):
+    path = "/v1/projects/p/pipelineRuns/r:watch"
+    events = house.http().get(path).text.strip().split("\n\n")
+    assert [event.splitlines()[0] for event in events] == ["id: 1", "id: 2", "id: 3"]
+    assert events[0].splitlines()[1] == "event: PipelineRun"
+    assert json.loads(events[2].splitlines()[2].removeprefix("data: "))["revision"] == "3"
+    resumed = house.http().get(path, headers={"last-event-id": "2"}).text.strip().split("\n\n")
+    assert [event.splitlines()[0] for event in resumed] == ["id: 3"]
+
+
+def test_blobs_are_resumable_and_proven(house):
+    data = bytes(range(256)) * 9000
+    digest = hashlib.sha256(data).hexdigest()
+    path, http = f"/v1/blobs/{digest}", house.http()
+    assert http.head(path).headers["upload-offset"] == "0"
+    part = {"content-range": f"bytes 0-999999/{len(data)}"}
+    assert http.put(path, content=data[:1_000_000], headers=part).status_code == 202
+    assert http.head(path).headers["upload-offset"] == "1000000"
+    gap = {"content-range": f"bytes 2000000-{len(data) - 1}/{len(data)}"}
+    wrong = http.put(path, content=data[2_000_000:], headers=gap)
+    assert (wrong.status_code, wrong.json()["metadata"]["offset"]) == (409, "1000000")
+    rest = {"content-range": f"bytes 1000000-{len(data) - 1}/{len(data)}"}
+    assert http.put(path, content=data[1_000_000:], headers=rest).status_code == 201
+    assert http.put(path, content=data).status_code == 200
+    assert http.head(path).headers["content-length"] == str(len(data))
+    assert http.get(path).content == data
+    assert http.get(path, headers={"range": "bytes=10-19"}).content == data[10:20]
+    other = f"/v1/blobs/{'0' * 64}"
+    assert http.put(other, content=b"something").json()["reason"] == "DIGEST_MISMATCH"
+    assert http.get(other).status_code == 404
+    assert http.get("/v1/blobs/..%2f..%2fkeys").status_code == 400
+    viewer = house.http(make_key(house, role="ROLE_VIEWER")["secret"])
+    assert viewer.get(path).status_code == 200
+    assert viewer.put(path, content=data).status_code == 403
+
+
+def test_grpc_callers_reach_every_service_through_one_port(house):
+    with grpc.insecure_channel(house.grpc) as channel:
+        shown = [("authorization", f"Bearer {house.operator_key}"), ("x-note", "kept")]
+        flywheel = FlywheelServiceStub(channel)
+        project = flywheel.GetProject(
+            flywheel_service_pb2.GetProjectRequest(name="projects/p"), metadata=shown
+        )
+        assert project.display_name == "Mail"
+        assert house.flywheel.metadata["x-note"] == "kept"
+        assert house.flywheel.metadata["authorization"].startswith("Bearer ey")
+        watched = flywheel.WatchPipelineRun(
+            flywheel_service_pb2.WatchPipelineRunRequest(name="projects/p/pipelineRuns/r"), metadata=shown
+        )
+        assert [run.revision for run in watched] == [1, 2, 3]
+        with pytest.raises(grpc.RpcError) as missing:
+            flywheel.GetProject(flywheel_service_pb2.GetProjectRequest(name="projects/none"), metadata=shown)
+        assert missing.value.code() is grpc.StatusCode.NOT_FOUND
+        keys = GatewayServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as refused:
+            keys.ListApiKeys(gateway_service_pb2.ListApiKeysRequest(parent="projects/-"))
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        bad = [("authorization", "Bearer rtn_0_0")]
+        with pytest.raises(grpc.RpcError) as unknown:
+            keys.ListApiKeys(gateway_service_pb2.ListApiKeysRequest(parent="projects/-"), metadata=bad)
+        assert unknown.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_the_pages_that_need_no_key(house):
+    http = house.http("")
+    assert http.get("/healthz").status_code == http.get("/readyz").status_code == 200
+    document = http.get("/openapi.json").json()
+    assert document["openapi"] == "3.1.0"
+    watched = document["paths"]["/v1/projects/{project}/deployments/{deployment}/rollouts/{rollout}:watch"][
+        "get"
+    ]
+    assert "text/event-stream" in watched["responses"]["200"]["content"]
+    assert "/v1/projects/{project}/apiKeys" in document["paths"]
+    assert "<script" not in http.get("/docs").text
+    assert "ratoon_gateway_route_table_version" in http.get("/metrics").text
+
+
+def test_the_operators_key_is_for_the_owner_alone(house):
+    assert (house.folder / "keys" / "operator.key").stat().st_mode & 0o077 == 0
+    assert (house.folder / "gateway" / "routes.pb").exists() or not house.serving.reports
