@@ -1,0 +1,1 @@
+"""The verification worker: it reloads an artifact, checks it, records golden prompts, describes and signs it."""

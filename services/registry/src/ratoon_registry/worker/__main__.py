@@ -1,0 +1,8 @@
+"""`python -m ratoon_registry.worker <job folder>`: verify one model artifact."""
+
+import sys
+
+from ratoon.chassis import warm
+
+if __name__ == "__main__":
+    sys.exit(warm.main("ratoon_registry.worker.job:run", sys.argv[1:]))

@@ -1,0 +1,54 @@
+"""The model card: what a version is, in a page that travels with its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ratoon_registry.worker.inspection import read_json
+
+CARD = "README.md"
+
+_ARCHITECTURE = (
+    "model_type",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "vocab_size",
+    "max_position_embeddings",
+)
+
+
+def model_card(folder: Path, told: Mapping[str, Any], parameters: int, size_bytes: int) -> str:
+    """The card in Markdown; the same input gives the same text, so the artifact keeps its digest."""
+    config = read_json(folder / "config.json")
+    recipe = read_json(folder / "recipe.json") if (folder / "recipe.json").exists() else {}
+    scores = {name: f"{value:.4g}" for name, value in sorted(told.get("scores", {}).items())}
+    architecture = {name: config[name] for name in _ARCHITECTURE if name in config}
+    sections = [
+        "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [ratoon]\n---",
+        f"# {told.get('name') or 'A language model'}",
+        str(told.get("changelog") or "").strip(),
+        _table("Size", {"parameters": f"{parameters:,}", "bytes of weights": f"{size_bytes:,}"}),
+        _table("Scores", scores),
+        _table("Architecture", architecture),
+        _table(
+            "Training", {name: json.dumps(value, sort_keys=True) for name, value in sorted(recipe.items())}
+        ),
+        "## Use\nThe chat template holds the preprocessing: send the raw text as the user's message. "
+        "Verify the signature and the golden prompts of its registration before you trust it.",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _table(title: str, rows: Mapping[str, Any]) -> str:
+    if not rows:
+        return ""
+    lines = [f"| {name} | {_cell(value)} |" for name, value in rows.items()]
+    return "\n".join([f"## {title}", "| | |", "|---|---|", *lines])
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,80 @@
+"""Golden prompts: what the model says, token by token, so that whoever serves it can prove to serve these weights.
+
+Answers of a well-trained model are all but certain, whatever its version; so half of the prompts break off in the
+middle of a text, where the log-probabilities tell one set of weights from another. A recording stops before a near-tie:
+there other arithmetic may choose otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ratoon_registry.worker.reload import Reloaded
+
+NEAR_TIE = 0.2
+"""A place counts when the best token leads the second by this much, in nats."""
+LONGEST = 8
+"""Tokens recorded a prompt at most."""
+PROMPT_TOKENS = 256
+"""Longer prompts are left out: attestation is to be quick."""
+BROKEN_OFF = 24
+"""Tokens of a prompt that breaks off in the middle of a text, at most."""
+
+
+class NoStablePrompt(ValueError):
+    """No prompt has an answer that arithmetic would not change."""
+
+    reason = "NO_STABLE_PROMPT"
+
+
+def record(model: Reloaded, texts: Sequence[str], count: int) -> dict[str, Any]:
+    """Up to `count` prompts with greedy tokens, their log-probabilities and the runners-up's, in nats.
+
+    Raises NoStablePrompt when every prompt begins with a near-tie.
+    """
+    whole = _recordings(model, (_asked(model, text) for text in texts), count - count // 2)
+    broken = _recordings(model, (_broken_off(_asked(model, text)) for text in texts), count // 2)
+    prompts = [*whole, *broken]
+    if not prompts:
+        raise NoStablePrompt("The model's best tokens are all but tied on every text: train it for longer.")
+    return {"dtype": "float32", "near_tie": NEAR_TIE, "prompts": prompts}
+
+
+def _asked(model: Reloaded, text: str) -> list[int]:
+    chat = [{"role": "user", "content": text}]
+    encoded = model.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
+    return list(encoded["input_ids"])
+
+
+def _broken_off(prompt: list[int]) -> list[int]:
+    return prompt[: min(BROKEN_OFF, 2 * len(prompt) // 3)]
+
+
+def _recordings(model: Reloaded, prompts: Iterator[list[int]], count: int) -> list[dict[str, Any]]:
+    """The first `count` recordings of different prompts, out of four times as many tried."""
+    found: dict[tuple[int, ...], dict[str, Any]] = {}
+    for _, prompt in zip(range(4 * count), prompts, strict=False):
+        if len(found) == count:
+            break
+        if tuple(prompt) in found or len(prompt) > min(PROMPT_TOKENS, model.room - LONGEST):
+            continue
+        recording = _recording(model, prompt)
+        if recording["tokens"]:
+            found[tuple(prompt)] = recording
+    return list(found.values())
+
+
+def _recording(model: Reloaded, prompt: list[int]) -> dict[str, Any]:
+    """Greedy tokens up to the end of the answer, a near-tie, or LONGEST."""
+    tokens: list[int] = []
+    best: list[float] = []
+    second: list[float] = []
+    while len(tokens) < LONGEST and not (tokens and tokens[-1] in model.end_ids):
+        values, ids = model.next_logprobs(prompt + tokens).topk(2)
+        if float(values[0] - values[1]) < NEAR_TIE:
+            break
+        tokens.append(int(ids[0]))
+        best.append(float(values[0]))
+        second.append(float(values[1]))
+    return {"prompt_token_ids": prompt, "tokens": tokens, "logprobs": best, "second_logprobs": second}

@@ -1,0 +1,62 @@
+"""One verification job: fetch, check, reload, record, describe, sign. It does not know what the version is for.
+
+Spec: `artifacts` (store URL), `artifact_digest` (a model tree), `golden_source_digest` (parquet with a column
+`text`; empty: built-in sentences), `golden_count`, `signing_key` (path of an EC key, PEM), `card` (`name`,
+`changelog`, `scores`), and optionally `threads` and `warm`. Result: `artifact_digest` (of the tree with its
+card), `signature_digest` and `golden_digest` (blobs), `parameter_count`, `size_bytes`, `size_class`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.jobs import JobFolder
+from ratoon_registry.domain.sizes import size_class
+from ratoon_registry.worker import golden, signature
+from ratoon_registry.worker.card import CARD, model_card
+from ratoon_registry.worker.inspection import inspect
+from ratoon_registry.worker.prompts import read_texts
+from ratoon_registry.worker.reload import Reloaded
+
+JSON = dict[str, Any]
+
+
+class Stopped(Exception):
+    """The job was asked to stop."""
+
+    reason = "CANCELLED"
+
+
+def run(spec: JSON, job: JobFolder) -> JSON:
+    """Do the job; raises Stopped, UnfitArtifact, NoStablePrompt or an artifact store's error."""
+    store = ArtifactStore(spec["artifacts"])
+    _say(job, 0.05, "Fetching and checking the files")
+    folder = store.fetch_tree(spec["artifact_digest"], job.path / "model")
+    inspect(folder)
+    texts = read_texts(store, spec.get("golden_source_digest", ""))
+    _say(job, 0.3, "Reloading the model")
+    model = Reloaded(folder, int(spec.get("threads", 0)))
+    _say(job, 0.6, "Recording golden prompts")
+    recorded = golden.record(model, texts, int(spec.get("golden_count", 16)))
+    _say(job, 0.9, "Signing")
+    size_bytes = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+    card = model_card(folder, spec.get("card", {}), model.parameters, size_bytes)
+    (folder / CARD).write_text(card, encoding="utf-8")
+    signed = signature.sign(folder, Path(spec["signing_key"]), job.path / "model.sig")
+    return {
+        "artifact_digest": store.put_tree(folder),
+        "signature_digest": store.put_file(signed),
+        "golden_digest": store.put_bytes(json.dumps(recorded, sort_keys=True).encode()),
+        "parameter_count": model.parameters,
+        "size_bytes": size_bytes,
+        "size_class": size_class(model.parameters, size_bytes),
+    }
+
+
+def _say(job: JobFolder, fraction: float, message: str) -> None:
+    if job.stop_requested():
+        raise Stopped("The verification was cancelled.")
+    job.progress(fraction, message)

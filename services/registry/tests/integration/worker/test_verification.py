@@ -1,0 +1,205 @@
+"""Verification of real artifacts: what passes, what each fault is called, and that signatures and goldens hold."""
+
+import json
+import pickle
+import time
+from io import BytesIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.jobs import JobFolder
+from ratoon.testkit.models import tiny_llama
+from ratoon_registry.worker import job as verification
+from ratoon_registry.worker import signature
+from ratoon_registry.worker.golden import NEAR_TIE, NoStablePrompt
+from ratoon_registry.worker.inspection import UnfitArtifact
+
+
+def write_key(path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(key.private_bytes(*private))
+    public = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    path.with_suffix(".pub").write_bytes(key.public_key().public_bytes(*public))
+    return path
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return ArtifactStore(str(tmp_path_factory.mktemp("artifacts")))
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    return write_key(tmp_path_factory.mktemp("keys") / "signing.pem")
+
+
+@pytest.fixture(scope="module")
+def source(store):
+    sink = BytesIO()
+    pq.write_table(
+        pa.table({"text": [f"A sentence of its own, number {n}." for n in range(30)] + [None, "…"]}), sink
+    )
+    return store.put_bytes(sink.getvalue())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tiny_llama(tmp_path / "model", seed=3)
+
+
+def verify(store, folder, key, tmp_path, **more):
+    spec = {
+        "artifacts": store.url,
+        "artifact_digest": store.put_tree(folder),
+        "signing_key": str(key),
+        **more,
+    }
+    place = tmp_path / f"job-{time.monotonic_ns()}"
+    place.mkdir()
+    return verification.run(spec, JobFolder(place))
+
+
+def test_a_sound_artifact_is_reloaded_described_signed_and_recorded(store, folder, key, source, tmp_path):
+    card = {
+        "name": "projects/p/models/mail/versions/v1.0",
+        "changelog": "First.",
+        "scores": {"macro_f1": 0.98},
+    }
+    result = verify(store, folder, key, tmp_path, card=card, golden_source_digest=source, golden_count=8)
+    assert result["parameter_count"] == AutoModelForCausalLM.from_pretrained(folder).num_parameters()
+    assert result["size_bytes"] == (folder / "model.safetensors").stat().st_size
+    assert result["size_class"] == "SMALL"
+    fetched = store.fetch_tree(result["artifact_digest"], tmp_path / "fetched")
+    signed = store.fetch(result["signature_digest"], tmp_path / "model.sig")
+    signature.verify(fetched, key.with_suffix(".pub"), signed)
+    told = (fetched / "README.md").read_text()
+    assert "# projects/p/models/mail/versions/v1.0" in told
+    assert "| macro_f1 | 0.98 |" in told
+
+
+def test_golden_prompts_are_what_transformers_says(store, folder, key, source, tmp_path):
+    result = verify(store, folder, key, tmp_path, golden_source_digest=source, golden_count=8)
+    prompts = json.loads(store.read(result["golden_digest"]))["prompts"]
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    assert 4 <= len(prompts) <= 8
+    assert any(prompt["prompt_token_ids"][-1] != 4 for prompt in prompts), "some break off in a text"
+    for prompt in prompts:
+        ids = prompt["prompt_token_ids"] + prompt["tokens"]
+        with torch.no_grad():
+            logprobs = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+        places = range(len(prompt["prompt_token_ids"]) - 1, len(ids) - 1)
+        for place, token, best, second in zip(
+            places, prompt["tokens"], prompt["logprobs"], prompt["second_logprobs"], strict=True
+        ):
+            assert int(logprobs[place].argmax()) == token
+            assert float(logprobs[place, token]) == pytest.approx(best, abs=1e-3)
+            assert best - second >= NEAR_TIE
+
+
+def test_other_weights_give_other_golden_prompts(store, folder, key, source, tmp_path):
+    other = tiny_llama(tmp_path / "other", seed=4)
+    digests = {
+        verify(store, each, key, tmp_path, golden_source_digest=source)["golden_digest"]
+        for each in (folder, other)
+    }
+    assert len(digests) == 2
+
+
+def test_verifying_twice_gives_the_same_artifact(store, folder, key, tmp_path):
+    first, second = (verify(store, folder, key, tmp_path) for _ in range(2))
+    assert first["artifact_digest"] == second["artifact_digest"]
+    assert first["golden_digest"] == second["golden_digest"]
+    again = tmp_path / "again"
+    store.fetch_tree(first["artifact_digest"], again)
+    assert verify(store, again, key, tmp_path)["artifact_digest"] == first["artifact_digest"]
+
+
+def test_a_changed_file_breaks_the_signature(store, folder, key, tmp_path):
+    signed = signature.sign(folder, key, tmp_path / "model.sig")
+    (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
+    with pytest.raises(signature.BadSignature, match=r"config\.json"):
+        signature.verify(folder, key.with_suffix(".pub"), signed)
+
+
+def test_an_added_file_breaks_the_signature(folder, key, tmp_path):
+    signed = signature.sign(folder, key, tmp_path / "model.sig")
+    (folder / "more.txt").write_text("more")
+    with pytest.raises(signature.BadSignature):
+        signature.verify(folder, key.with_suffix(".pub"), signed)
+
+
+def test_another_key_does_not_verify(folder, key, tmp_path):
+    signed = signature.sign(folder, key, tmp_path / "model.sig")
+    stranger = write_key(tmp_path / "stranger.pem")
+    with pytest.raises(signature.BadSignature):
+        signature.verify(folder, stranger.with_suffix(".pub"), signed)
+
+
+def truncate(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+
+
+def spoil(folder, change):
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def with_auto_map(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "own.Model"}}))
+
+
+FAULTS = {
+    "PICKLE_FOUND": lambda folder: (folder / "pytorch_model.bin").write_bytes(pickle.dumps({})),
+    "CODE_FOUND": lambda folder: (folder / "modeling.py").write_text("pass"),
+    "UNKNOWN_FILE": lambda folder: (folder / "notes.txt").write_text("hello"),
+    "FILE_MISSING": lambda folder: (folder / "tokenizer.json").unlink(),
+    "WEIGHTS_MISSING": lambda folder: (folder / "model.safetensors").unlink(),
+    "WEIGHTS_DAMAGED": truncate,
+    "JSON_DAMAGED": lambda folder: (folder / "config.json").write_text("{"),
+    "NOT_LOADABLE": lambda folder: (folder / "config.json").write_text('{"model_type": "no-such-thing"}'),
+    "WEIGHTS_MISMATCH": lambda folder: spoil(folder, lambda tensors: tensors.pop("model.norm.weight")),
+    "WEIGHTS_NOT_FINITE": lambda folder: spoil(
+        folder, lambda tensors: tensors["model.norm.weight"].fill_(torch.nan)
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", FAULTS)
+def test_each_fault_is_refused_by_its_name(store, folder, key, tmp_path, reason):
+    FAULTS[reason](folder)
+    with pytest.raises(UnfitArtifact) as refused:
+        verify(store, folder, key, tmp_path)
+    assert refused.value.reason == reason
+
+
+def test_code_asked_for_by_the_configuration_is_refused(store, folder, key, tmp_path):
+    with_auto_map(folder)
+    with pytest.raises(UnfitArtifact, match="auto_map"):
+        verify(store, folder, key, tmp_path)
+
+
+def test_a_model_that_cannot_decide_is_refused(store, folder, key, tmp_path):
+    spoil(folder, lambda tensors: tensors["lm_head.weight"].zero_())
+    with pytest.raises(NoStablePrompt):
+        verify(store, folder, key, tmp_path)
+
+
+def test_a_wish_to_stop_ends_the_job(store, folder, key, tmp_path):
+    place = tmp_path / "job"
+    place.mkdir()
+    (place / "stop").touch()
+    spec = {"artifacts": store.url, "artifact_digest": store.put_tree(folder), "signing_key": str(key)}
+    with pytest.raises(verification.Stopped):
+        verification.run(spec, JobFolder(place))
