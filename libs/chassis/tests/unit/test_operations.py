@@ -1,5 +1,6 @@
 """Long work: what is due is claimed once, a stale claim cannot save, errors back off or end it, cancel is a wish."""
 
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -145,4 +146,12 @@ def test_after_a_restart_of_the_machine_old_leases_do_not_count(world):
     world.here._claim(limit=1)
     world.there._time._boot_id = "another boot"
     world.clock._boot = 5.0
+    assert world.there.run_due() == 1
+
+
+def test_a_turn_that_was_given_back_is_not_leased_again_by_the_renewal(world):
+    """The thread of a finished turn may still count as busy when leases are renewed."""
+    world.here._running[NAME] = Future()
+    world.here.run_due()
+    world.here._renew()
     assert world.there.run_due() == 1

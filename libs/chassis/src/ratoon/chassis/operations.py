@@ -310,7 +310,7 @@ class Operations:
             _, now = self._time.now(connection)
             mine = (t.c.name == claim.name) & (t.c.fence == claim.fence)
             connection.execute(
-                update(t).where(mine).values(due=now + pause, lease_until=now, failures=failures)
+                update(t).where(mine).values(due=now + pause, owner="", lease_until=now, failures=failures)
             )
 
     def _insert(self, connection: Connection, resource: Resource, epoch: str, now: float) -> None:
