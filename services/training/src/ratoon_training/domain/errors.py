@@ -1,0 +1,92 @@
+"""What can be wrong, in training's own words.
+
+    TrainingError
+    ├── BadRecipe             a value of the recipe cannot be trained with
+    ├── AcceleratorRefused    no recipe is written for this accelerator
+    ├── OutOfMemory           more memory than there is
+    ├── LossNotFinite         the loss became infinite or no number
+    ├── DataEmpty             nothing to train on
+    ├── DataMalformed         a split that lacks columns, labels or rows
+    ├── ConstantWeights       weights that are all equal never learn apart
+    ├── BadBaseModel          the base model cannot be continued
+    ├── Stopped               somebody asked the run to stop
+    ├── StaleWorker           a newer attempt has taken this run over
+    └── WorkersLost           the worker group died again and again
+"""
+
+
+class TrainingError(Exception):
+    """Any refusal or failure of training."""
+
+    code = "FAILED_PRECONDITION"
+    reason = "TRAINING_ERROR"
+
+
+class BadRecipe(TrainingError):
+    """A value of the recipe cannot be trained with; `field` names it."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_RECIPE"
+
+    def __init__(self, message: str, field: str = "recipe") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class AcceleratorRefused(TrainingError):
+    """No recipe is written for this accelerator."""
+
+    reason = "ACCELERATOR_REFUSED"
+
+
+class OutOfMemory(TrainingError):
+    """More memory than there is: at the plan, or while training."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "OUT_OF_MEMORY"
+
+
+class LossNotFinite(TrainingError):
+    """The loss became infinite or no number."""
+
+    reason = "LOSS_NOT_FINITE"
+
+
+class DataEmpty(TrainingError):
+    """Nothing to train on."""
+
+    code, reason = "INVALID_ARGUMENT", "DATA_EMPTY"
+
+
+class DataMalformed(TrainingError):
+    """A split that lacks columns, labels or rows."""
+
+    code, reason = "INVALID_ARGUMENT", "DATA_MALFORMED"
+
+
+class ConstantWeights(TrainingError):
+    """All weights of a layer are equal, so that its neurons would stay identical for ever."""
+
+    code, reason = "INVALID_ARGUMENT", "CONSTANT_WEIGHTS"
+
+
+class BadBaseModel(TrainingError):
+    """The base model cannot be continued."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_BASE_MODEL"
+
+
+class Stopped(TrainingError):
+    """Somebody asked the run to stop."""
+
+    code, reason = "ABORTED", "STOPPED"
+
+
+class StaleWorker(TrainingError):
+    """A newer attempt has taken this run over; what this one writes no longer counts."""
+
+    code, reason = "ABORTED", "STALE_WORKER"
+
+
+class WorkersLost(TrainingError):
+    """The worker group died again and again, or could not be started."""
+
+    code, reason = "INTERNAL", "WORKERS_LOST"

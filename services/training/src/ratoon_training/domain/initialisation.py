@@ -1,0 +1,41 @@
+"""How weights begin: He for layers before a ReLU-like function, Xavier before tanh, sigmoid or none, and what is refused."""
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+
+from ratoon_training.domain.errors import ConstantWeights
+
+
+class Family(StrEnum):
+    """What follows a layer."""
+
+    RELU = "RELU"
+    """ReLU, SiLU, GELU: He, standard deviation √(2 / inputs)."""
+    SATURATING = "SATURATING"
+    """tanh, sigmoid, softmax or nothing: Xavier, standard deviation √(2 / (inputs + outputs))."""
+
+
+FAMILIES = {
+    "relu": Family.RELU,
+    "silu": Family.RELU,
+    "gelu": Family.RELU,
+    "tanh": Family.SATURATING,
+    "sigmoid": Family.SATURATING,
+    "linear": Family.SATURATING,
+}
+
+
+def standard_deviation(activation: str, inputs: int, outputs: int) -> float:
+    """Of the normal distribution that a layer's weights are drawn from. Biases begin at 0, norm scales at 1."""
+    if FAMILIES[activation] is Family.RELU:
+        return math.sqrt(2.0 / inputs)
+    return math.sqrt(2.0 / (inputs + outputs))
+
+
+def refuse_constant(name: str, low: float, high: float, shape: Sequence[int]) -> None:
+    """ConstantWeights when all weights of a matrix are the same number: its neurons would stay identical for ever."""
+    if len(shape) > 1 and low == high:
+        raise ConstantWeights(
+            f"All weights of {name} are {low:g}: its neurons would stay identical. Initialise them at random."
+        )

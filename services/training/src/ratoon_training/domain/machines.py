@@ -1,0 +1,39 @@
+"""Which family of machines suits which work. The families are a data file that operators override."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+FAMILIES_FILE = Path(__file__).with_name("machine_families.json")
+"""The families that come with Ratoon."""
+
+
+@dataclass(frozen=True)
+class MachineFamily:
+    """A family: its chip, what it is for, how it stands in energy, and what it suits, most fitting first."""
+
+    family: str
+    chip: str
+    purpose: str
+    energy: str
+    suits: tuple[str, ...]
+
+
+def parse_families(text: str) -> tuple[MachineFamily, ...]:
+    """The families in a JSON array of objects."""
+    return tuple(MachineFamily(**{**row, "suits": tuple(row["suits"])}) for row in json.loads(text))
+
+
+def best_for(work: str, families: tuple[MachineFamily, ...]) -> list[str]:
+    """The names of the families that suit a kind of work, best first: by where the family lists it."""
+    fitting = [(each.suits.index(work), at, each.family) for at, each in enumerate(families) if work in each.suits]
+    return [family for _, _, family in sorted(fitting)]
+
+
+def work_of(parameters: int, accelerator: str) -> str:
+    """The kind of work a training run is: by its accelerator and its size."""
+    if accelerator == "NEURON":
+        return "energy-conscious llm training"
+    if accelerator == "CUDA":
+        return "gpu-bound"
+    return "light cpu" if parameters < 10_000_000 else "balanced medium"

@@ -1,0 +1,177 @@
+"""What a run needs: the rule of thumb, shown for comparison, and the measured model, which alone admits or refuses.
+
+All sizes are bytes. The measured model counts what is in memory at the peak of a step: weights, gradients, optimiser
+state, activations and logits, beside what a worker process holds before any model is there. Its constants were
+calibrated by runs on the reference machine (see `CALIBRATION`).
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fractions import Fraction
+
+from ratoon_training.domain.machines import MachineFamily, best_for, work_of
+from ratoon_training.domain.recipes import BATCH_LADDER, Architecture, Method, Recipe, Resources
+
+MEBI = 1024 * 1024
+FLOAT32 = 4
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured: bytes of a worker process without a model, and floats that a token keeps per layer."""
+
+    process_bytes: int
+    floats_per_hidden: float
+    """Activations kept for the backward pass, in units of the hidden size, per token and layer."""
+    floats_per_intermediate: float
+    """The same in units of the gated layer's width."""
+    logit_copies: float
+    """Copies of the logits that are alive at once: logits, their log-softmax, their gradient."""
+
+
+CALIBRATION = Calibration(
+    process_bytes=760 * MEBI, floats_per_hidden=14.0, floats_per_intermediate=4.0, logit_copies=3.0
+)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a worker needs, in bytes, part by part."""
+
+    weights: int
+    gradients: int
+    optimiser: int
+    activations: int
+    logits: int
+    process: int
+
+    @property
+    def total(self) -> int:
+        """Altogether."""
+        return self.weights + self.gradients + self.optimiser + self.activations + self.logits + self.process
+
+
+@dataclass(frozen=True)
+class ResourcePlan:
+    """What a run needs and whether it is admitted."""
+
+    rule_of_thumb_bytes: int = 0
+    measured_bytes: int = 0
+    available_bytes: int = 0
+    admitted: bool = False
+    reason: str = ""
+    machine_families: tuple[str, ...] = ()
+
+
+class Size(StrEnum):
+    """How large a model is."""
+
+    SMALL = "small"
+    """Under 100 M parameters and under 100 MB on disk: one device."""
+    MEDIUM = "medium"
+    LARGE = "large"
+    """10 billion parameters and more."""
+
+
+@dataclass(frozen=True)
+class QuotedExample:
+    """A figure that is quoted with the rule of thumb, beside what the rule gives."""
+
+    model: str
+    params: int
+    dtype: int
+    batch: int
+    embed: int
+    ratio: Fraction
+    quoted_gb: float
+
+
+QUOTED = (
+    QuotedExample("BERT-Base", 110_000_000, 4, 256, 768, Fraction(3, 2), 33.6),
+    QuotedExample("GPT-2", 770_000_000, 2, 64, 1024, Fraction(6, 5), 15.5),
+    QuotedExample("GPT-3", 175_000_000_000, 2, 2, 12_288, Fraction(2), 2185.0),
+)
+"""The quoted figures do not follow from the formula, under no reading of it: both are shown."""
+
+
+def rule_of_thumb(params: int, dtype: int, batch: int, embed: int, ratio: Fraction | float) -> Fraction:
+    """`params*dtype + (embed*batch + ratio*(params + embed*batch))`, to the letter; `ratio` is 1.2 to 2."""
+    exact = Fraction(str(ratio)) if isinstance(ratio, float) else ratio
+    return params * dtype + (embed * batch + exact * (params + embed * batch))
+
+
+def model_size(parameters: int, disk_bytes: int) -> Size:
+    """Small, medium or large. Both measures count: 100 M parameters in float32 are 400 MB."""
+    if parameters >= 10_000_000_000:
+        return Size.LARGE
+    return Size.SMALL if parameters < 100_000_000 and disk_bytes < 100_000_000 else Size.MEDIUM
+
+
+def measured(
+    shape: Architecture, batch: int, tokens: int, *, trained: int | None = None, calibration: Calibration = CALIBRATION
+) -> Needs:
+    """What one worker needs for a step of `batch` samples of `tokens` tokens; `trained` weights move (None: all)."""
+    moving = shape.parameters if trained is None else trained
+    rows = batch * tokens
+    kept = calibration.floats_per_hidden * shape.hidden_size
+    kept += calibration.floats_per_intermediate * shape.intermediate_size + tokens * shape.heads / 8
+    return Needs(
+        weights=FLOAT32 * shape.parameters,
+        gradients=FLOAT32 * moving,
+        optimiser=2 * FLOAT32 * moving,
+        activations=round(FLOAT32 * rows * shape.layers * kept),
+        logits=round(FLOAT32 * rows * shape.vocab_size * calibration.logit_copies),
+        process=calibration.process_bytes,
+    )
+
+
+def plan(
+    recipe: Recipe, resources: Resources, available_bytes: int, families: tuple[MachineFamily, ...]
+) -> ResourcePlan:
+    """What this run needs on a machine with so much memory free, and whether it may start."""
+    shape = recipe.architecture
+    needs = _needs(recipe, resources)
+    total = needs * resources.workers
+    largest = largest_batch(recipe, resources, available_bytes)
+    rule = rule_of_thumb(shape.parameters, FLOAT32, recipe.batch_size, shape.hidden_size, Fraction(3, 2))
+    admitted = total <= available_bytes
+    return ResourcePlan(
+        rule_of_thumb_bytes=int(rule),
+        measured_bytes=total,
+        available_bytes=available_bytes,
+        admitted=admitted,
+        reason=_reason(admitted, total, available_bytes, largest),
+        machine_families=tuple(best_for(work_of(shape.parameters, resources.accelerator.value), families)),
+    )
+
+
+def largest_batch(recipe: Recipe, resources: Resources, available_bytes: int) -> int:
+    """The largest of the usual batch sizes that fits; 0 when none does."""
+    fits = [
+        size
+        for size in BATCH_LADDER
+        if _needs(replace(recipe, batch_size=size), resources) * resources.workers <= available_bytes
+    ]
+    return max(fits, default=0)
+
+
+def _needs(recipe: Recipe, resources: Resources) -> int:
+    """Bytes that one worker needs."""
+    shape = recipe.architecture
+    share = -(-recipe.batch_size // resources.workers)
+    adapter = 2 * recipe.lora_rank * shape.hidden_size * 4 * shape.layers
+    trained = adapter if recipe.method is Method.LORA else None
+    return measured(shape, share, recipe.prompt_tokens + 8, trained=trained).total
+
+
+def _reason(admitted: bool, total: int, available: int, largest: int) -> str:
+    needs = f"The run needs {_mebi(total)} of memory, and {_mebi(available)} are free"
+    if admitted:
+        return f"{needs}."
+    if largest:
+        return f"{needs}: lower batch_size to {largest} or less, or train on a larger machine."
+    return f"{needs}: take a smaller model or a larger machine."
+
+
+def _mebi(size: int) -> str:
+    return f"{-(-size // MEBI):,} MiB"

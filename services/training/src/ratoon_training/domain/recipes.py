@@ -1,0 +1,192 @@
+"""How a model is trained: recipes as values, with their defaults and what they refuse. It knows no library.
+
+A recipe travels as JSON from the control process to the worker; `Recipe.parse` reads it there.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
+
+BATCH_LADDER = (16, 32, 64, 128, 256, 512)
+"""Batch sizes that are tried: powers of two from 16 to 512."""
+LR_PROCEDURE = "lr-procedure"
+"""The sweep that looks for a learning rate before it trains."""
+CHARS_PER_TOKEN = 2.8
+"""Characters a token of a 4,096 vocabulary stands for in mail; only used to choose a cut before data is seen."""
+
+
+class Method(StrEnum):
+    """What is done to which weights."""
+
+    FROM_SCRATCH = "FROM_SCRATCH"
+    """A tokenizer and a Llama of its own."""
+    CONTINUE = "CONTINUE"
+    """All weights of a base model, at a lower rate."""
+    LORA = "LORA"
+    """A low-rank adapter beside a base model that stays as it is."""
+
+
+class Accelerator(StrEnum):
+    """What the workers compute on."""
+
+    CPU = "CPU"
+    CUDA = "CUDA"
+    NEURON = "NEURON"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of a Llama from scratch. Zero takes the default."""
+
+    vocab_size: int = 4096
+    hidden_size: int = 128
+    layers: int = 3
+    heads: int = 4
+    max_positions: int = 2048
+    tied: bool = True
+
+    @property
+    def intermediate_size(self) -> int:
+        """Width of the gated layer: 8/3 of the hidden size, down to a multiple of 32."""
+        return self.hidden_size * 8 // 3 // 32 * 32
+
+    @property
+    def parameters(self) -> int:
+        """How many weights that makes."""
+        attention, gated = 4 * self.hidden_size**2, 3 * self.hidden_size * self.intermediate_size
+        embeddings = self.vocab_size * self.hidden_size * (1 if self.tied else 2)
+        return embeddings + self.layers * (attention + gated + 2 * self.hidden_size) + self.hidden_size
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. Rates are per step of AdamW; `max_chars` is where the chat template cuts the user's text."""
+
+    method: Method = Method.FROM_SCRATCH
+    labels: tuple[str, ...] = ()
+    seed: int = 0
+    learning_rate: float = 3e-3
+    epochs: float = 2.0
+    batch_size: int = 16
+    max_chars: int = 0
+    prompt_tokens: int = 96
+    architecture: Architecture = Architecture()
+    language_model_weight: float = 0.5
+    language_model_epochs: float = 1.0
+    weight_decay: float = 0.1
+    clip_norm: float = 1.0
+    warmup: float = 0.05
+    patience: int = 2
+    lora_rank: int = 8
+    sweep: str = ""
+
+    @staticmethod
+    def parse(value: dict[str, Any]) -> "Recipe":
+        """The recipe in a JSON object as `as_json` makes it."""
+        given = dict(value)
+        given["method"] = Method(given["method"])
+        given["labels"] = tuple(given["labels"])
+        given["architecture"] = Architecture(**given["architecture"])
+        return Recipe(**given)
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON object that `parse` reads."""
+        return {**asdict(self), "labels": list(self.labels), "method": self.method.value}
+
+    def checked(self) -> "Recipe":
+        """This recipe, when it can be trained with; BadRecipe names the field otherwise."""
+        _check_labels(self.labels)
+        for name, wrong, says in _limits(self):
+            if wrong:
+                raise BadRecipe(f"recipe.{name} {says}.", f"recipe.{name}")
+        return self
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where to train: so many workers with so many threads each (0: the machine's cores shared out)."""
+
+    accelerator: Accelerator = Accelerator.CPU
+    workers: int = 1
+    threads: int = 0
+
+    def checked(self) -> "Resources":
+        """These resources, when recipes can use them."""
+        if self.accelerator is Accelerator.NEURON:
+            raise AcceleratorRefused(
+                "No recipe is written for neuron yet: choose cpu or cuda, or leave the accelerator out."
+            )
+        if not 1 <= self.workers <= 64:
+            raise BadRecipe("resources.workers must be 1 to 64.", "resources.workers")
+        if not 0 <= self.threads <= 256:
+            raise BadRecipe("resources.threads_per_worker must be 0 to 256.", "resources.threads_per_worker")
+        return self
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a method takes where the caller said nothing."""
+
+    learning_rate: float
+    epochs: float
+    language_model_weight: float
+    language_model_epochs: float = field(default=1.0)
+
+
+DEFAULTS = {
+    Method.FROM_SCRATCH: Defaults(learning_rate=3e-3, epochs=2.0, language_model_weight=0.5),
+    Method.CONTINUE: Defaults(learning_rate=1e-3, epochs=1.0, language_model_weight=0.0),
+    Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
+}
+
+
+def with_defaults(recipe: Recipe, *, rate: float, epochs: float, language_model_weight: float | None) -> Recipe:
+    """The recipe with what its method takes where `rate`, `epochs` are zero and the weight is not given."""
+    usual = DEFAULTS[recipe.method]
+    return replace(
+        recipe,
+        learning_rate=rate or usual.learning_rate,
+        epochs=epochs or usual.epochs,
+        language_model_weight=usual.language_model_weight if language_model_weight is None else language_model_weight,
+        language_model_epochs=usual.language_model_epochs,
+    )
+
+
+def iterations(samples: int, batch_size: int) -> int:
+    """Steps that show `samples` samples: samples = batch × iterations (25,600 = 256 × 100); the last may be smaller."""
+    return -(-samples // batch_size)
+
+
+def _check_labels(labels: tuple[str, ...]) -> None:
+    if len(labels) < 2 or len(set(labels)) != len(labels):
+        raise BadRecipe("recipe.labels must name two or more different answers.", "recipe.labels")
+    for label in labels:
+        if not label.strip() or label != label.strip() or len(label) > 40:
+            raise BadRecipe(f"recipe.labels: {label!r} must be a word of at most 40 characters.", "recipe.labels")
+
+
+def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    """Field, whether it is out of its limits, and what they are."""
+    shape = recipe.architecture
+    head = shape.hidden_size // shape.heads if shape.heads > 0 else 0
+    return [
+        ("learning_rate", not 0 < recipe.learning_rate <= 1, "must be above 0 and at most 1"),
+        ("epochs", not 0 < recipe.epochs <= 1000, "must be above 0 and at most 1,000"),
+        ("batch_size", not 1 <= recipe.batch_size <= 4096, "must be 1 to 4,096"),
+        ("max_chars", not 0 <= recipe.max_chars <= 1_000_000, "must be 0 (chosen from the data) to 1,000,000"),
+        ("prompt_tokens", not 8 <= recipe.prompt_tokens <= 32_768, "must be 8 to 32,768"),
+        ("language_model_weight", not 0 <= recipe.language_model_weight <= 1, "must be 0 to 1"),
+        ("lora_rank", not 1 <= recipe.lora_rank <= 256, "must be 1 to 256"),
+        ("seed", not 0 <= recipe.seed < 2**63, "must be 0 to 2^63-1"),
+        ("sweep", recipe.sweep not in ("", LR_PROCEDURE), f"must be empty or {LR_PROCEDURE}"),
+        ("architecture.vocab_size", not 300 <= shape.vocab_size <= 262_144, "must be 300 to 262,144"),
+        ("architecture.layers", not 1 <= shape.layers <= 128, "must be 1 to 128"),
+        ("architecture.max_positions", not 128 <= shape.max_positions <= 131_072, "must be 128 to 131,072"),
+        (
+            "architecture.heads",
+            shape.heads < 1 or head * shape.heads != shape.hidden_size or head % 32 != 0,
+            "must divide hidden_size into heads of 32, 64, 96 … (engines take no others)",
+        ),
+    ]

@@ -1,0 +1,68 @@
+"""How a run goes through its data and its learning rate: pure functions of recipe, seed and position."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WINDOW = 8
+"""Batches whose samples are sorted by length together, so that little is padded and much stays shuffled."""
+SIGNIFICANT = 0.005
+"""Validation loss must fall by this share of the best so far to count as a gain."""
+LOWERED = 0.5
+"""What the rate is multiplied by after an epoch that was worse than the one before."""
+
+
+def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
+    """The rate of a step (counted from 0): linear warm-up over a share of the steps, then a cosine to zero."""
+    rising = max(1, round(steps * warmup))
+    if step < rising:
+        return peak * (step + 1) / rising
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+
+
+def order_key(seed: int, epoch: int, record_id: str) -> bytes:
+    """Where a record stands in an epoch: records are taken in the order of these keys, whatever else is there."""
+    return hashlib.sha256(f"{seed}:{epoch}:{record_id}".encode()).digest()
+
+
+def batches(
+    record_ids: Sequence[str], lengths: Sequence[int], seed: int, epoch: int, batch_size: int
+) -> list[list[int]]:
+    """The samples of each step of an epoch, as indices: shuffled, then sorted by length within windows of batches.
+
+    A function of (seed, epoch, record ids, lengths) alone: the same on every worker and after every restart.
+    """
+    keys = [order_key(seed, epoch, record_id) for record_id in record_ids]
+    order = sorted(range(len(keys)), key=lambda index: (keys[index], index))
+    made: list[list[int]] = []
+    for start in range(0, len(order), WINDOW * batch_size):
+        window = sorted(order[start : start + WINDOW * batch_size], key=lambda index: (lengths[index], keys[index]))
+        cut = [window[at : at + batch_size] for at in range(0, len(window), batch_size)]
+        made.extend(sorted(cut, key=lambda batch: order_key(seed, epoch, record_ids[batch[0]])))
+    return made
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the validations so far mean: the factor on the rate from here on, and whether to stop."""
+
+    rate_factor: float = 1.0
+    stop: bool = False
+    best: int = 0
+    """The epoch whose weights are kept, counted from 0."""
+
+
+def judge(losses: Sequence[float], patience: int) -> Verdict:
+    """Each epoch's validation against the previous: worse lowers the rate; `patience` epochs without a gain stop."""
+    factor, best, since = 1.0, 0, 0
+    for epoch in range(1, len(losses)):
+        if losses[epoch] > losses[epoch - 1]:
+            factor *= LOWERED
+        if losses[epoch] < losses[best] * (1 - SIGNIFICANT):
+            since = 0
+        else:
+            since += 1
+        if losses[epoch] < losses[best]:
+            best = epoch
+    return Verdict(factor, since >= patience > 0, best)

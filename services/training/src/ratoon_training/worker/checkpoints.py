@@ -1,0 +1,137 @@
+"""Checkpoints of a run: whole or not there, checked when read, and fenced so that a stale worker cannot publish.
+
+One file a checkpoint, `step-<step>.<sha256>.safetensors`: tensors and, in its header, what is not a tensor. Written
+to a temporary file, synced and renamed while the fence is held. `fence` holds the number of the newest attempt.
+Nothing is ever pickled.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ratoon_training.domain.errors import StaleWorker
+
+_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file held: tensors by name and the rest as JSON."""
+
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoint folder of one run, held under a fencing number."""
+
+    def __init__(self, folder: Path, fence: int) -> None:
+        self._folder, self._fence = folder, fence
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._pending: Future[None] | None = None
+
+    def claim(self) -> None:
+        """Take the run over: from now on attempts with lower numbers publish no more. StaleWorker if this is one."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with _locked(self._folder):
+            held = _fence(self._folder)
+            if held > self._fence:
+                raise StaleWorker(f"Attempt {held} has taken this run over from attempt {self._fence}.")
+            _replace(self._folder / "fence", str(self._fence).encode())
+
+    def save(self, name: str, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
+        """Publish a file under `name` at once; it is durable when this returns."""
+        data = save(dict(tensors), {"state": json.dumps(state)})
+        digest = hashlib.sha256(data).hexdigest()
+        with _locked(self._folder):
+            if _fence(self._folder) != self._fence:
+                raise StaleWorker("A newer attempt has taken this run over; this one writes no more checkpoints.")
+            _replace(self._folder / f"{name}.{digest}.safetensors", data)
+
+    def save_later(self, step: int, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
+        """Publish a step's checkpoint in the background, from a copy made now; waits for the one before it."""
+        self.wait()
+        copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+        self._pending = self._writer.submit(self._save_step, step, copies, state)
+
+    def wait(self) -> None:
+        """Until the last checkpoint is durable; raises what it ran into."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            pending.result()
+
+    def latest(self) -> Checkpoint | None:
+        """The newest step's checkpoint that is intact; damaged ones are passed over."""
+        for path in reversed(self._steps()):
+            if (found := _read(path)) is not None:
+                return found
+        return None
+
+    def named(self, name: str) -> Checkpoint | None:
+        """An intact file published under this name."""
+        found = [_read(path) for path in sorted(self._folder.glob(f"{name}.*.safetensors"))]
+        return next((each for each in found if each is not None), None)
+
+    def close(self) -> None:
+        """Wait for what is being written, whatever comes of it."""
+        self._writer.shutdown(wait=True)
+
+    def _save_step(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        self.save(f"step-{step:09d}", tensors, state)
+        for path in self._steps()[:-_KEPT]:
+            path.unlink(missing_ok=True)
+
+    def _steps(self) -> list[Path]:
+        return sorted(self._folder.glob("step-*.safetensors"))
+
+
+def _read(path: Path) -> Checkpoint | None:
+    """The file's content if its bytes still are those of its name."""
+    with path.open("rb") as source:
+        if hashlib.file_digest(source, "sha256").hexdigest() != path.name.split(".")[1]:
+            return None
+    with safe_open(path, framework="pt") as opened:
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  it is no mapping
+        return Checkpoint(tensors, json.loads(opened.metadata()["state"]))
+
+
+def _fence(folder: Path) -> int:
+    path = folder / "fence"
+    return int(path.read_text()) if path.exists() else 0
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put a file there whole: written beside it, synced, renamed, and the folder synced."""
+    temporary = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("wb") as sink:
+            sink.write(data)
+            sink.flush()
+            os.fsync(sink.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,99 @@
+"""The driver's own Ray: a head node on loopback with token authentication, no dashboard, no monitors.
+
+It must be started from the driver's main thread: Ray's processes die with the thread that started them, and so
+never outlive the driver, however that ends. Ray reads its settings from the environment when it is first imported.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+_STORE_BYTES = 80 * 1024 * 1024
+_WORKERS = 64
+"""How many workers a group may have."""
+WORKER_CPUS = 1 / _WORKERS
+"""What a worker asks of Ray, which places them; threads are the recipe's business."""
+
+
+def start(folder: Path) -> None:
+    """Start Ray, with its session files below `folder`, and connect to it."""
+    os.environ.update(_environment(folder))
+    import ray
+    from ray._private.node import Node
+    from ray._private.parameter import RayParams
+
+    class QuietNode(Node):  # type: ignore[misc]
+        """A head node without the API server behind the dashboard, which nothing here asks."""
+
+        def start_api_server(self, **_: Any) -> None:
+            """Not started."""
+            self._webui_url = None
+
+    node = QuietNode(
+        RayParams(
+            node_ip_address="127.0.0.1",
+            num_cpus=1,
+            include_dashboard=False,
+            include_log_monitor=False,
+            no_monitor=True,
+            object_store_memory=_STORE_BYTES,
+            temp_dir=str(_short(folder)),
+            _system_config={"prestart_worker_first_driver": False, "enable_metrics_collection": False},
+        ),
+        head=True,
+        shutdown_at_exit=True,
+        spawn_reaper=True,
+        ray_init_cluster=True,
+    )
+    ray.init(address=node.gcs_address, log_to_driver=False, logging_level=logging.WARNING, configure_logging=False)
+
+
+def started() -> bool:
+    """Whether this process has its Ray already."""
+    if "ray" not in sys.modules:
+        return False
+    import ray
+
+    return bool(ray.is_initialized())
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Token authentication, loopback, and nothing that reports, watches or counts."""
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(_token_file(folder)),
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's switch for staying on loopback
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+        "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+        "RAY_TRAIN_ENABLE_CONTROLLER_STRUCTURED_LOGGING": "0",
+        "RAY_TRAIN_ENABLE_WORKER_STRUCTURED_LOGGING": "0",
+        "RAY_TRAIN_METRICS_ENABLED": "0",
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    }
+
+
+def _token_file(folder: Path) -> Path:
+    """A new token for this driver's Ray, readable by this user alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "ray-token"
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as sink:
+        sink.write(secrets.token_hex(32))
+    return path
+
+
+def _short(folder: Path) -> Path:
+    """Where Ray's sockets lie: their paths have at most 107 bytes, so a deep folder is reached by a short link."""
+    if len(str(folder)) <= 30:
+        return folder / "ray"
+    link = Path(f"/tmp/ratoon-ray-{os.getpid()}")
+    (folder / "ray").mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder / "ray")
+    return link

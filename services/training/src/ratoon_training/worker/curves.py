@@ -1,0 +1,70 @@
+"""What a run measured on its way: one row a step, one an epoch; exact rows in the result, times beside them.
+
+The rows that go into the artifact are functions of the run's inputs, so that a resumed run gives the same bytes;
+times of the day, seconds and tokens a second go to `curve.jsonl` in the job folder and to the run's metrics.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ratoon_training.domain.diagnosis import Diagnosis, diagnose
+
+STEP_COLUMNS = ("step", "loss", "answer_loss", "language_loss", "gradient_norm", "learning_rate", "tokens")
+EPOCH_COLUMNS = ("epoch", "step", "loss", "accuracy", "macro_f1")
+"""Validation: the answers' mean loss in nats, and how often the likeliest label was right."""
+
+
+@dataclass
+class Curves:
+    """Rows so far."""
+
+    steps: list[list[float]] = field(default_factory=list)
+    epochs: list[list[float]] = field(default_factory=list)
+
+    @property
+    def validation_losses(self) -> list[float]:
+        """The validation loss of each epoch."""
+        return [row[2] for row in self.epochs]
+
+    def diagnosis(self) -> Diagnosis:
+        """What the rows say. Losses are compared by the answer's, which every epoch has."""
+        losses, norms = [row[2] for row in self.steps], [row[4] for row in self.steps]
+        return diagnose(losses, norms, self.validation_losses)
+
+    def as_json(self) -> dict[str, Any]:
+        """Columns and rows."""
+        return {
+            "steps": {"columns": list(STEP_COLUMNS), "rows": self.steps},
+            "epochs": {"columns": list(EPOCH_COLUMNS), "rows": self.epochs},
+        }
+
+
+class CurveFile:
+    """The live curve of a job: JSON lines, cut back to where an attempt resumes."""
+
+    def __init__(self, path: Path) -> None:
+        self._sink = path.open("a")
+
+    def step(self, row: list[float], seconds: float, tokens_per_second: float) -> None:
+        """A step, and how long the attempt has been training."""
+        told = dict(zip(STEP_COLUMNS, map(_plain, row), strict=True))
+        self._write({**told, "seconds": round(seconds, 3), "tokens_per_second": round(tokens_per_second)})
+
+    def epoch(self, row: list[float]) -> None:
+        """An epoch's validation."""
+        self._write({"validation": dict(zip(EPOCH_COLUMNS, map(_plain, row), strict=True))})
+
+    def close(self) -> None:
+        """No more rows come."""
+        self._sink.close()
+
+    def _write(self, row: dict[str, Any]) -> None:
+        self._sink.write(json.dumps(row) + "\n")
+        self._sink.flush()
+
+
+def _plain(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)

@@ -1,0 +1,105 @@
+"""Models to train: a Llama from scratch, a base model to continue, and a base model with an adapter beside it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ratoon.chassis.warm import hidden
+from ratoon_training.domain.errors import BadBaseModel
+from ratoon_training.domain.initialisation import refuse_constant, standard_deviation
+from ratoon_training.domain.recipes import Architecture, Method, Recipe
+
+with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "soundfile"):
+    from transformers import LlamaConfig
+    from transformers.models.llama.modeling_llama import LlamaForCausalLM
+
+_EMBEDDING_DEVIATION = 0.02
+_ACTIVATIONS = {"gate_proj": "silu"}
+"""What follows a layer, by its name; nothing follows the others."""
+
+
+def build(recipe: Recipe, prepared: Path) -> Any:
+    """The model that a recipe trains, in float32, its trainable parameters marked as such."""
+    torch.manual_seed(recipe.seed)
+    if recipe.method is Method.FROM_SCRATCH:
+        model = from_scratch(recipe.architecture)
+    else:
+        model = _of_base(prepared / "base")
+    for name, parameter in model.named_parameters():
+        refuse_constant(name, float(parameter.min()), float(parameter.max()), parameter.shape)
+    return _with_adapter(model, recipe) if recipe.method is Method.LORA else model
+
+
+def core(model: Any) -> Any:
+    """The language model itself, without the wrapping of an adapter."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def from_scratch(shape: Architecture) -> Any:
+    """A Llama with random weights, a function of torch's seed."""
+    config = LlamaConfig(
+        vocab_size=shape.vocab_size,
+        hidden_size=shape.hidden_size,
+        intermediate_size=shape.intermediate_size,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        max_position_embeddings=shape.max_positions,
+        tie_word_embeddings=shape.tied,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        dtype="float32",
+    )
+    model = LlamaForCausalLM(config)
+    initialise(model)
+    return model
+
+
+def initialise(model: nn.Module) -> None:
+    """Draw the weights anew: He before SiLU, Xavier elsewhere, biases 0, norm scales 1."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=_EMBEDDING_DEVIATION)
+        elif isinstance(module, nn.Linear) and not name.endswith("lm_head"):
+            _initialise_layer(module, _ACTIVATIONS.get(name.rpartition(".")[2], "linear"))
+
+
+def _initialise_layer(layer: nn.Linear, activation: str) -> None:
+    nn.init.normal_(layer.weight, std=standard_deviation(activation, layer.in_features, layer.out_features))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def _of_base(folder: Path) -> Any:
+    try:
+        kind = json.loads((folder / "config.json").read_text())["model_type"]
+        return _loader(kind).from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+        )
+    except Exception as error:
+        raise BadBaseModel(f"The base model could not be loaded: {str(error).splitlines()[0]}") from error
+
+
+def _loader(kind: str) -> Any:
+    if kind == "llama":
+        return LlamaForCausalLM
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM
+
+
+def _with_adapter(model: Any, recipe: Recipe) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=recipe.lora_rank,
+        lora_alpha=2 * recipe.lora_rank,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)

@@ -1,0 +1,117 @@
+"""A run's split as token arrays in its work folder, made once and kept for every attempt. It does not know torch.
+
+`prepared/` holds the tokenizer's files, `base/` (the base model's files, if any), `train.npz` and `validation.npz`:
+all tokens in a row, where each sample begins, how many of its tokens are the answer, its label and its record id.
+"""
+
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_training.domain.errors import DataEmpty, DataMalformed
+from ratoon_training.domain.recipes import Method, Recipe
+from ratoon_training.worker import text
+from ratoon_training.worker.text import Speech
+
+COLUMNS = ("record_id", "text", "label")
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A part of a split, ordered by record id."""
+
+    record_ids: list[str]
+    texts: list[str]
+    labels: list[str]
+
+
+def prepare(spec: dict[str, Any], recipe: Recipe, folder: Path, tell: Tell) -> Path:
+    """Make the prepared folder, whole or not at all; one that is there already is kept."""
+    if folder.exists():
+        return folder
+    store = ArtifactStore(spec["artifacts"])
+    building = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    building.mkdir(parents=True)
+    try:
+        tell("Reading the split.")
+        train = read_part(store, spec["train"], recipe.labels, building, "training")
+        validation = read_part(store, spec["validation"], recipe.labels, building, "validation")
+        speech = _speech(spec, store, recipe, train, building, tell)
+        tell("Turning text into tokens.")
+        _save_tokens(building / "train.npz", speech, recipe, train)
+        _save_tokens(building / "validation.npz", speech, recipe, validation)
+        building.rename(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return folder
+
+
+def read_part(store: ArtifactStore, digest: str, labels: tuple[str, ...], folder: Path, part: str) -> Rows:
+    """One part of a split; DataEmpty or DataMalformed say what is wrong with it."""
+    path = store.fetch(digest, folder / f"{part}.parquet")
+    try:
+        table = pq.read_table(path, columns=list(COLUMNS))
+    except Exception as error:
+        raise DataMalformed(
+            f"The {part} part is no parquet with {', '.join(COLUMNS)}: {_first_line(error)}"
+        ) from None
+    finally:
+        path.unlink()
+    if table.num_rows == 0:
+        raise DataEmpty(f"The {part} part has no rows: build the split from labelled records.")
+    _check_labels(table.column("label").to_pylist(), labels, part)
+    table = table.sort_by("record_id")
+    return Rows(*(table.column(name).to_pylist() for name in COLUMNS))
+
+
+def _check_labels(found: list[str | None], labels: tuple[str, ...], part: str) -> None:
+    unknown = sorted({str(label) for label in found} - set(labels))
+    if unknown:
+        raise DataMalformed(
+            f"The {part} part has labels that the recipe does not name ({', '.join(unknown[:5])}): "
+            f"add them to recipe.labels, or leave their records out."
+        )
+
+
+def _speech(
+    spec: dict[str, Any], store: ArtifactStore, recipe: Recipe, train: Rows, folder: Path, tell: Tell
+) -> Speech:
+    if recipe.method is not Method.FROM_SCRATCH:
+        tell("Fetching the base model.")
+        return text.of_base(store.fetch_tree(spec["base"], folder / "base"))
+    tell("Training the tokenizer.")
+    shape = recipe.architecture
+    tokenizer = text.train_tokenizer(train.texts, recipe.labels, shape.vocab_size)
+    cut = recipe.max_chars or text.cut_for(tokenizer, train.texts, recipe.prompt_tokens)
+    speech = text.from_scratch(tokenizer, cut)
+    text.save(speech, folder / "tokenizer", shape.max_positions)
+    return speech
+
+
+def _save_tokens(path: Path, speech: Speech, recipe: Recipe, rows: Rows) -> None:
+    answers = {label: speech.answer(label) for label in recipe.labels}
+    prompts = speech.prompts(rows.texts)
+    samples = [prompt + answers[label] for prompt, label in zip(prompts, rows.labels, strict=True)]
+    longest = recipe.architecture.max_positions
+    kept = [sample if len(sample) <= longest else sample[-longest:] for sample in samples]
+    np.savez(
+        path,
+        tokens=np.concatenate([np.asarray(sample, dtype=np.int32) for sample in kept]),
+        offsets=np.cumsum([0, *map(len, kept)], dtype=np.int64),
+        answers=np.asarray([len(answers[label]) for label in rows.labels], dtype=np.int32),
+        labels=np.asarray([recipe.labels.index(label) for label in rows.labels], dtype=np.int32),
+        label_tokens=np.asarray([answers[label][0] for label in recipe.labels], dtype=np.int32),
+        record_ids=np.asarray(rows.record_ids),
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

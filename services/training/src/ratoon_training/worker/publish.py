@@ -1,0 +1,93 @@
+"""The trained model as a Hugging Face folder that engines load as it is, put into the artifact store as a tree.
+
+safetensors only. Every byte is a function of the run's inputs, so that the tree's digest of a resumed run is that of
+an uninterrupted one.
+"""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_training.domain.learning_rate import Trial
+from ratoon_training.domain.recipes import Method, Recipe
+from ratoon_training.worker.orders import Order
+from ratoon_training.worker.session import Session
+
+_FROM_BASE = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "generation_config.json",
+)
+
+
+def publish(order: Order, session: Session, trials: list[Trial]) -> dict[str, Any]:
+    """Write the folder, store it, and return the digests."""
+    folder = Path(order.job) / "model"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    _save_weights(session.model, session.recipe, folder)
+    _copy_speech(order, session.recipe, folder)
+    _write(folder / "recipe.json", _recipe(order, session))
+    curves = _training(session, trials)
+    _write(folder / "training.json", curves)
+    store = ArtifactStore(order.artifacts)
+    made = {"artifact_digest": store.put_tree(folder), "curves_digest": store.put_bytes(_json(curves).encode())}
+    shutil.rmtree(folder)
+    return made
+
+
+def _save_weights(model: Any, recipe: Recipe, folder: Path) -> None:
+    """The model, or for LoRA the adapter alone."""
+    if recipe.method is Method.LORA:
+        model.peft_config["default"].base_model_name_or_path = ""
+        model.peft_config["default"].inference_mode = True
+    model.save_pretrained(folder, safe_serialization=True)
+    (folder / "README.md").unlink(missing_ok=True)
+
+
+def _copy_speech(order: Order, recipe: Recipe, folder: Path) -> None:
+    """The tokenizer and template that the model was trained with, and how it is to be sampled: greedily."""
+    if recipe.method is Method.FROM_SCRATCH:
+        shutil.copytree(order.prepared / "tokenizer", folder, dirs_exist_ok=True)
+        ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+        _write(folder / "generation_config.json", {**ids, "do_sample": False, "max_new_tokens": 8})
+        return
+    for name in _FROM_BASE:
+        source = order.prepared / "base" / name
+        if source.exists():
+            shutil.copyfile(source, folder / name)
+
+
+def _recipe(order: Order, session: Session) -> dict[str, Any]:
+    """How the model was made: what a continuation and a rebuild need."""
+    return {
+        **session.recipe.as_json(),
+        "base_artifact_digest": order.base,
+        "accelerator": order.resources.accelerator.value,
+        "workers": session.member.world,
+        "steps": session.steps,
+    }
+
+
+def _training(session: Session, trials: list[Trial]) -> dict[str, Any]:
+    """Curves, diagnosis and the trace of the learning-rate procedure."""
+    return {
+        "curves": session.curves.as_json(),
+        "diagnosis": asdict(session.curves.diagnosis()),
+        "learning_rate_trials": [asdict(trial) for trial in trials],
+        "samples": len(session.data.train),
+        "parameters": session.parameter_count,
+    }
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(_json(value))

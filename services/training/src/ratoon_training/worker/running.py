@@ -1,0 +1,120 @@
+"""An order from beginning to end on one worker of a group: model, training, artifact, and what its end is called."""
+
+import errno
+import resource
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ratoon.chassis.jobs import JobFolder
+from ratoon_training.domain.errors import LossNotFinite, OutOfMemory, Stopped, TrainingError
+from ratoon_training.worker import models
+from ratoon_training.worker.corpus import Corpus
+from ratoon_training.worker.member import Member, settle
+from ratoon_training.worker.orders import Order, tell_outcome
+from ratoon_training.worker.publish import publish
+from ratoon_training.worker.searching import searched
+from ratoon_training.worker.session import Data, Session, work_folder_checkpoints
+from ratoon_training.worker.telling import Teller
+
+_TOGETHER = (LossNotFinite, Stopped)
+"""Ends that every worker of a group comes to at the same step."""
+
+
+def execute(order: Order, rank: int, world: int) -> None:
+    """Train an order and leave its outcome in the job folder.
+
+    Raises only what the whole group has to be started again for: an end that the other workers do not know of.
+    """
+    try:
+        with _memory_limit(order.memory_limit_bytes):
+            made = _train(order, settle(order.resources, rank, world))
+        if rank == 0:
+            tell_outcome(Path(order.job), {"result": made})
+    except Exception as error:
+        traceback.print_exc()
+        named = named_error(error)
+        if named is None and world > 1:
+            raise
+        reason, message = named or ("WORKER_FAILED", f"{type(error).__name__}: {error}")
+        tell_outcome(Path(order.job), {"reason": reason, "message": message})
+        if world > 1 and not isinstance(error, _TOGETHER):
+            raise
+
+
+def named_error(error: Exception) -> tuple[str, str] | None:
+    """The reason and sentence of an error that has a name; None for the others."""
+    if isinstance(error, TrainingError):
+        return error.reason, str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "DISK_FULL", "No space is left for checkpoints or artifacts: free some and start the run again."
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+        return OutOfMemory.reason, "The run needs more memory than it may have: lower recipe.batch_size or max_chars."
+    return None
+
+
+def _train(order: Order, member: Member) -> dict[str, Any]:
+    checkpoints = work_folder_checkpoints(Path(order.work), order.fence)
+    teller = Teller(JobFolder(Path(order.job)) if member.leads else None)
+    try:
+        if member.leads:
+            checkpoints.claim()
+        data = Data(Corpus(order.prepared / "train.npz"), Corpus(order.prepared / "validation.npz"))
+        model = models.build(order.recipe, order.prepared).to(member.device)
+        recipe, trials = searched(order.recipe, model, data, member)
+        session = Session(recipe, model, data, member)
+        session.run(checkpoints, order.checkpoint_every_s, teller)
+        metrics = _metrics(session, teller, member)
+        if not member.leads:
+            return {}
+        return {**publish(order, session, trials), **_description(session), "metrics": metrics}
+    finally:
+        checkpoints.close()
+        teller.close()
+
+
+def _description(session: Session) -> dict[str, Any]:
+    found = session.curves.diagnosis()
+    return {
+        "parameter_count": session.parameter_count,
+        "diagnosis": {"verdict": found.verdict, "remedy": found.remedy},
+    }
+
+
+def _metrics(session: Session, teller: Teller, member: Member) -> dict[str, float]:
+    """Final measurements, peak memory summed over the workers."""
+    peak = torch.tensor([float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)], device=member.device)
+    memory = float(member.sum(peak)[0]) * 1024
+    last, validated = session.curves.steps[-1], session.curves.epochs[-1]
+    tokens = sum(row[-1] for row in session.curves.steps)
+    return {
+        "train_loss": last[1],
+        "validation_loss": validated[2],
+        "validation_accuracy": validated[3],
+        "validation_macro_f1": validated[4],
+        "learning_rate": session.recipe.learning_rate,
+        "steps": float(session.step),
+        "samples": float(sum(1 for _ in session.curves.steps) * session.recipe.batch_size),
+        "tokens": float(tokens),
+        "training_seconds": teller.seconds,
+        "tokens_per_second": teller.tokens_per_second,
+        "peak_memory_bytes": memory,
+    }
+
+
+class _memory_limit:  # noqa: N801  reads as a statement
+    """Within it this process may hold only so many bytes of data (0: as many as there are)."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._before = limit, resource.getrlimit(resource.RLIMIT_DATA)
+
+    def __enter__(self) -> None:
+        if self._limit:
+            resource.setrlimit(resource.RLIMIT_DATA, (self._limit, self._before[1]))
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(ValueError):
+            resource.setrlimit(resource.RLIMIT_DATA, self._before)

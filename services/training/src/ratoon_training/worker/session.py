@@ -1,0 +1,251 @@
+"""The training loop of one run on one worker: steps, validation, checkpoints, and stopping within a step.
+
+Everything that decides a bit of the result is a function of the order and the position: the sample order, the rate,
+and torch's seed, which is set anew at each step from (seed, step, rank). So a checkpoint is weights, optimiser and
+position, and a run that resumes ends with the bits of one that was never interrupted.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ratoon_training.domain import schedule
+from ratoon_training.domain.errors import LossNotFinite, Stopped
+from ratoon_training.domain.recipes import Recipe
+from ratoon_training.worker import models, objective
+from ratoon_training.worker.checkpoints import Checkpoint, Checkpoints
+from ratoon_training.worker.corpus import Corpus
+from ratoon_training.worker.curves import Curves
+from ratoon_training.worker.member import Member
+from ratoon_training.worker.scores import macro_f1
+from ratoon_training.worker.telling import Teller
+
+_BETAS = (0.9, 0.95)
+_VALIDATION_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Data:
+    """The two parts a run sees."""
+
+    train: Corpus
+    validation: Corpus
+
+
+class Session:
+    """One run's training on one worker."""
+
+    def __init__(self, recipe: Recipe, model: Any, data: Data, member: Member) -> None:
+        self.recipe, self.data, self.member = recipe, data, member
+        self.model, self.core = model, models.core(model)
+        self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.optimiser = _optimiser(list(self.trainable.values()), recipe)
+        self.curves, self.step = Curves(), 0
+        self.per_epoch = -(-len(data.train) // recipe.batch_size)
+        self.steps = max(1, round(self.per_epoch * recipe.epochs))
+        self._epoch, self._plan = -1, list[list[int]]()
+
+    @property
+    def parameter_count(self) -> int:
+        """All weights, those that stand still included."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def run(self, checkpoints: Checkpoints, every_s: float, teller: Teller) -> None:
+        """Train from the last checkpoint to the end, and leave the best epoch's weights in the model."""
+        if (found := checkpoints.latest()) is not None:
+            self._restore(found)
+        saved = time.monotonic()
+        teller.begin(self)
+        while self.step < self.steps and not self._verdict().stop:
+            self._guarded_step(checkpoints, teller)
+            if self.step % self.per_epoch == 0 or self.step == self.steps:
+                self._end_epoch(checkpoints, teller)
+            if self.member.leads and time.monotonic() - saved >= every_s:
+                checkpoints.save_later(self.step, self._tensors(), self._state())
+                saved = time.monotonic()
+        checkpoints.wait()
+        self._take_best(checkpoints)
+
+    def train_step(self, rate: float, *, stop: bool = False) -> list[float]:
+        """One step at this rate; the curve's row. Stopped when any worker wants to, before anything moved."""
+        indices = self._batch(self.step)
+        text, answers = self.data.train.tokens_of(indices)
+        weight = self._language_weight()
+        share = self.member.share(indices)
+        torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.member.rank))
+        answer_sum, language_sum = self._backward(share, len(indices), text, weight)
+        answer, language, wish = self._reduce([answer_sum / len(indices), language_sum / max(1, text), float(stop)])
+        if wish:
+            raise Stopped(f"Stopped on request after {self.step} of {self.steps} steps.")
+        loss = answer + weight * language
+        norm = float(torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip_norm))
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise LossNotFinite(
+                f"The loss is {loss:g} at step {self.step} (rate {rate:g}): "
+                f"lower recipe.learning_rate, or let recipe.sweep lr-procedure find one."
+            )
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        return [self.step, loss, answer, language, norm, rate, text + answers]
+
+    def remaining_tokens(self) -> int:
+        """Tokens of the steps to come, about."""
+        return round(sum(self.data.train.lengths) / self.per_epoch * (self.steps - self.step))
+
+    def _guarded_step(self, checkpoints: Checkpoints, teller: Teller) -> None:
+        peak = self.recipe.learning_rate * self._verdict().rate_factor
+        rate = schedule.learning_rate(self.step, self.steps, peak, self.recipe.warmup)
+        try:
+            row = self.train_step(rate, stop=self.member.leads and teller.stop_requested())
+        except Stopped:
+            if self.member.leads:
+                checkpoints.save_later(self.step, self._tensors(), self._state())
+                checkpoints.wait()
+            raise
+        self.curves.steps.append(row)
+        teller.step(self, row)
+
+    def _backward(self, share: list[int], rows: int, text: int, weight: float) -> tuple[float, float]:
+        """Gradients of this worker's part of the batch, scaled so that their sum over workers is the batch's."""
+        if not share:
+            for parameter in self.trainable.values():
+                parameter.grad = torch.zeros_like(parameter)
+            return 0.0, 0.0
+        batch = self.data.train.batch(share).to(self.member.device)
+        sums = objective.losses(self.core, batch, language=weight > 0)
+        (sums.answer / rows + weight * sums.language / max(1, text)).backward()
+        return float(sums.answer), float(sums.language)
+
+    def _reduce(self, numbers: list[float]) -> list[float]:
+        """Sum gradients and these numbers over all workers, in one message."""
+        if self.member.world == 1:
+            return numbers
+        grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.trainable.values()]
+        told = torch.tensor(numbers, dtype=grads[0].dtype, device=self.member.device)
+        flat = self.member.sum(torch.cat([told, *(grad.reshape(-1) for grad in grads)]))
+        for parameter, grad in zip(self.trainable.values(), _split(flat[len(numbers) :], grads), strict=True):
+            parameter.grad = grad
+        return flat[: len(numbers)].tolist()
+
+    def _batch(self, step: int) -> list[int]:
+        epoch, at = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            train, recipe = self.data.train, self.recipe
+            self._plan = schedule.batches(train.record_ids, train.lengths, recipe.seed, epoch, recipe.batch_size)
+            self._epoch = epoch
+        return self._plan[at]
+
+    def _language_weight(self) -> float:
+        early = self.step < self.recipe.language_model_epochs * self.per_epoch
+        return self.recipe.language_model_weight if early else 0.0
+
+    def _verdict(self) -> schedule.Verdict:
+        return schedule.judge(self.curves.validation_losses, self.recipe.patience)
+
+    def _end_epoch(self, checkpoints: Checkpoints, teller: Teller) -> None:
+        """Validate; where this epoch is the best so far its weights are kept, durably and before any later step."""
+        row = self._validate()
+        self.curves.epochs.append(row)
+        if self.member.leads and self._verdict().best == len(self.curves.epochs) - 1:
+            checkpoints.wait()
+            checkpoints.save(_best_name(len(self.curves.epochs) - 1), self._weights(), {})
+        teller.epoch(self, row)
+
+    def _validate(self) -> list[float]:
+        """The answers' mean loss, accuracy and macro-F1 on the validation part."""
+        labels = len(self.data.validation.label_tokens)
+        totals = torch.zeros(1 + labels * labels, dtype=torch.float64, device=self.member.device)
+        self.model.eval()
+        with torch.no_grad():
+            for indices in self._validation_batches():
+                batch = self.data.validation.batch(indices).to(self.member.device)
+                totals[0] += objective.losses(self.core, batch, language=False).answer
+                said = objective.answers(self.core, batch, self.data.validation.label_tokens.to(self.member.device))
+                totals[1:] += torch.bincount(batch.labels * labels + said, minlength=labels * labels)
+        self.model.train()
+        loss, *counts = self.member.sum(totals).tolist()
+        confusion = [counts[row * labels : (row + 1) * labels] for row in range(labels)]
+        right = sum(confusion[label][label] for label in range(labels))
+        rows = len(self.data.validation)
+        return [len(self.curves.epochs), self.step, loss / rows, right / rows, macro_f1(confusion)]
+
+    def _validation_batches(self) -> Iterator[list[int]]:
+        lengths = self.data.validation.lengths
+        order = self.member.share(sorted(range(len(lengths)), key=lambda index: (lengths[index], index)))
+        return (order[at : at + _VALIDATION_ROWS] for at in range(0, len(order), _VALIDATION_ROWS))
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: parameter.detach().cpu().contiguous() for name, parameter in self.trainable.items()}
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Weights and AdamW's two moments of each."""
+        tensors: dict[str, Tensor] = {}
+        for name, parameter in self.trainable.items():
+            tensors[f"weight.{name}"] = parameter.detach()
+            if state := self.optimiser.state.get(parameter):
+                tensors[f"mean.{name}"], tensors[f"square.{name}"] = state["exp_avg"], state["exp_avg_sq"]
+        return tensors
+
+    def _state(self) -> dict[str, Any]:
+        return {"step": self.step, "steps": self.curves.steps, "epochs": self.curves.epochs}
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        self.step = int(checkpoint.state["step"])
+        self.curves = Curves(checkpoint.state["steps"], checkpoint.state["epochs"])
+        with torch.no_grad():
+            for name, parameter in self.trainable.items():
+                parameter.copy_(checkpoint.tensors[f"weight.{name}"])
+                if self.step:
+                    self.optimiser.state[parameter] = {
+                        "step": torch.tensor(float(self.step), device=parameter.device),
+                        "exp_avg": checkpoint.tensors[f"mean.{name}"].to(parameter.device),
+                        "exp_avg_sq": checkpoint.tensors[f"square.{name}"].to(parameter.device),
+                    }
+
+    def _take_best(self, checkpoints: Checkpoints) -> None:
+        """The best epoch's weights; the last epoch's are in the model already."""
+        best = self._verdict().best
+        if best == len(self.curves.epochs) - 1:
+            return
+        found = checkpoints.named(_best_name(best))
+        if found is not None:
+            with torch.no_grad():
+                for name, parameter in self.trainable.items():
+                    parameter.copy_(found.tensors[name])
+
+
+def work_folder_checkpoints(work: Path, fence: int) -> Checkpoints:
+    """The checkpoints of a run's work folder."""
+    return Checkpoints(work / "checkpoints", fence)
+
+
+def _optimiser(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW; matrices decay, vectors (norm scales, biases) do not."""
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    filled = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(filled, lr=recipe.learning_rate, betas=_BETAS, fused=True)
+
+
+def _split(flat: Tensor, like: list[Tensor]) -> list[Tensor]:
+    parts = flat.split([tensor.numel() for tensor in like])
+    return [part.view_as(tensor) for part, tensor in zip(parts, like, strict=True)]
+
+
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    return (seed * 1_000_003 + step * 1_009 + rank) % 2**63
+
+
+def _best_name(epoch: int) -> str:
+    return f"epoch-{epoch:06d}"

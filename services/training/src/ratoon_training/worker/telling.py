@@ -1,0 +1,91 @@
+"""What a run tells while it trains: progress with loss, tokens a second and time left, and the live curve."""
+
+import time
+from typing import TYPE_CHECKING
+
+from ratoon.chassis.jobs import JobFolder
+from ratoon_training.worker.curves import CurveFile
+
+if TYPE_CHECKING:
+    from ratoon_training.worker.session import Session
+
+_EVERY_S = 0.5
+PREPARED = 0.05
+"""Share of a run's progress that lies before its first step."""
+_TRAINED = 0.97
+
+
+class Teller:
+    """Tells of one run; only the leading worker has something to say, the others' `job` is None."""
+
+    def __init__(self, job: JobFolder | None) -> None:
+        self._job = job
+        self._curve = CurveFile(job.path / "curve.jsonl") if job else None
+        self._begun = self._told = time.monotonic()
+        self._tokens = 0.0
+        self.seconds = 0.0
+        """How long this attempt has been training."""
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of the training part a second, since this attempt began to train."""
+        return self._tokens / self.seconds if self.seconds else 0.0
+
+    def begin(self, session: "Session") -> None:
+        """The first step is about to be taken."""
+        self._begun, self._told, self._tokens = time.monotonic(), 0.0, 0.0
+
+    def stop_requested(self) -> bool:
+        """Whether the platform asked the run to stop."""
+        return self._job is not None and self._job.stop_requested()
+
+    def step(self, session: "Session", row: list[float]) -> None:
+        """A step was taken."""
+        self._tokens += row[-1]
+        self.seconds = time.monotonic() - self._begun
+        if self._job is None or self._curve is None:
+            return
+        self._curve.step(row, self.seconds, self.tokens_per_second)
+        if time.monotonic() - self._told >= _EVERY_S:
+            self._tell(self._job, session)
+
+    def epoch(self, session: "Session", row: list[float]) -> None:
+        """An epoch was validated."""
+        self.seconds = time.monotonic() - self._begun
+        if self._job is not None and self._curve is not None:
+            self._curve.epoch(row)
+            self._tell(self._job, session)
+
+    def close(self) -> None:
+        """Training is over."""
+        if self._curve is not None:
+            self._curve.close()
+
+    def _tell(self, job: JobFolder, session: "Session") -> None:
+        self._told = time.monotonic()
+        rate = self.tokens_per_second
+        job.progress(
+            PREPARED + (_TRAINED - PREPARED) * session.step / session.steps,
+            f"Training: step {session.step} of {session.steps}.",
+            done=session.step,
+            total=session.steps,
+            unit="steps",
+            remaining_s=session.remaining_tokens() / rate if rate else None,
+            metrics=_metrics(session, rate),
+        )
+
+
+def _metrics(session: "Session", rate: float) -> dict[str, float]:
+    last = session.curves.steps[-1]
+    told = {
+        "loss": last[1],
+        "answer_loss": last[2],
+        "gradient_norm": last[4],
+        "learning_rate": last[5],
+        "tokens_per_second": rate,
+        "epoch": session.step / session.per_epoch,
+    }
+    if session.curves.epochs:
+        validated = session.curves.epochs[-1]
+        told |= {"validation_loss": validated[2], "validation_accuracy": validated[3], "validation_macro_f1": validated[4]}
+    return told

@@ -1,0 +1,133 @@
+"""Text to tokens: the tokenizer of a model from scratch, the chat template, and rendering as an engine renders.
+
+The chat template carries the preprocessing, so that callers send raw text. It does not know torch: tokenizers and
+Jinja alone render the same tokens as `tokenizer.apply_chat_template`, which a test holds them to.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2.exceptions import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from ratoon_training.domain.errors import BadBaseModel
+
+PAD, BOS, EOS, USER, ASSISTANT = "<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"
+"""Special tokens, with ids 0 to 4 in this order; the label tokens follow."""
+CORPUS_CHARS = 4000
+"""How much of each text the tokenizer is trained on."""
+TEMPLATE = (
+    "{{ '" + BOS + "' }}{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}{{ '" + ASSISTANT + "' + message['content'] + '" + EOS + "' }}"
+    "{% else %}{{ '" + USER + "' + message['content'][:MAX_CHARS] }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '" + ASSISTANT + "' }}{% endif %}"
+)
+"""Cuts the user's text to MAX_CHARS (replaced by a number) characters and frames it by the special tokens."""
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A tokenizer with its chat template and the token that ends an answer."""
+
+    tokenizer: Tokenizer
+    template: str
+    bos: str
+    eos: str
+
+    def prompts(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of each text as a user's message that waits for an answer."""
+        render = _renderer(self.template, self.bos, self.eos)
+        encoded = self.tokenizer.encode_batch([render(text) for text in texts], add_special_tokens=False)
+        return [encoding.ids for encoding in encoded]
+
+    def answer(self, label: str) -> list[int]:
+        """The tokens of an answer, its end included."""
+        ids: list[int] = self.tokenizer.encode(label, add_special_tokens=False).ids
+        return [*ids, self.tokenizer.token_to_id(self.eos)]
+
+
+def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int) -> Tokenizer:
+    """A byte-level BPE of the corpus, each label one token; a function of its arguments alone."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[PAD, BOS, EOS, USER, ASSISTANT, *labels],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator((text[:CORPUS_CHARS] for text in texts), trainer)
+    # A label is an answer, so it must not vanish with the special tokens when an answer is decoded.
+    tokenizer.add_tokens([AddedToken(label, single_word=True, normalized=False, special=False) for label in labels])
+    return tokenizer
+
+
+def cut_for(tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int) -> int:
+    """How many characters of these texts make about so many tokens, to the nearest ten."""
+    samples = [text[: prompt_tokens * 3] for text in texts]
+    tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(samples, add_special_tokens=False))
+    per_token = sum(map(len, samples)) / max(1, tokens)
+    return max(10, round(prompt_tokens * per_token / 10) * 10)
+
+
+def from_scratch(tokenizer: Tokenizer, max_chars: int) -> Speech:
+    """A new tokenizer with our template."""
+    return Speech(tokenizer, TEMPLATE.replace("MAX_CHARS", str(max_chars)), BOS, EOS)
+
+
+def of_base(folder: Path) -> Speech:
+    """The tokenizer and template of a model folder; BadBaseModel when it has none."""
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        config = json.loads((folder / "tokenizer_config.json").read_text())
+    except Exception as error:
+        raise BadBaseModel(f"The base model has no readable tokenizer ({error}).") from None
+    file = folder / "chat_template.jinja"
+    template = file.read_text() if file.exists() else str(config.get("chat_template") or "")
+    if not template:
+        raise BadBaseModel("The base model has no chat template: store one as chat_template.jinja.")
+    return Speech(tokenizer, template, _token(config.get("bos_token")), _token(config.get("eos_token")))
+
+
+def save(speech: Speech, folder: Path, max_positions: int) -> None:
+    """Write the tokenizer of a model from scratch as transformers and engines load it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    speech.tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "chat_template.jinja").write_text(speech.template)
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": BOS,
+        "eos_token": EOS,
+        "pad_token": PAD,
+        "additional_special_tokens": [USER, ASSISTANT],
+        "model_max_length": max_positions,
+        "clean_up_tokenization_spaces": False,
+        "add_prefix_space": False,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def _renderer(template: str, bos: str, eos: str) -> Any:
+    """Renders one user's text as transformers would: same Jinja settings, same variables."""
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.globals["raise_exception"] = _refuse
+    compiled = environment.from_string(template)
+
+    def render(text: str) -> str:
+        messages = [{"role": "user", "content": text}]
+        return compiled.render(messages=messages, add_generation_prompt=True, bos_token=bos, eos_token=eos)
+
+    return render
+
+
+def _refuse(message: str) -> None:
+    raise TemplateError(message)
+
+
+def _token(value: Any) -> str:
+    return str(value["content"]) if isinstance(value, dict) else str(value or "")
