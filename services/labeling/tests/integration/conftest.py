@@ -25,27 +25,25 @@ def artifacts(folder: Path) -> ArtifactStore:
 
 
 @pytest.fixture(scope="module")
-def put_dataset(
-    artifacts: ArtifactStore, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Labels], str]:
-    """Stores two shards; record `r<n>` came with the n-th label. Gives the tree's digest."""
+def put_dataset(artifacts: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Stores two shards; record `<prefix><n>` came with the n-th label. Gives the tree's digest."""
 
-    def put(labels: Labels) -> str:
+    def put(labels: Labels, prefix: str = "r") -> str:
         tree = tmp_path_factory.mktemp("dataset")
         half = len(labels) // 2
         for number, span in enumerate((range(half), range(half, len(labels)))):
-            pq.write_table(table(span, labels), tree / f"records-{number:05}.parquet")
+            pq.write_table(table(span, labels, prefix), tree / f"records-{number:05}.parquet")
         (tree / "profile.json").write_text("{}")
         return artifacts.put_tree(tree)
 
     return put
 
 
-def table(span: range, labels: Labels) -> pa.Table:
+def table(span: range, labels: Labels, prefix: str) -> pa.Table:
     received = [RECEIVED + timedelta(hours=n) for n in span]
     return pa.table(
         {
-            "record_id": [f"r{n}" for n in span],
+            "record_id": [f"{prefix}{n}" for n in span],
             "content_digest": [f"d{n}" for n in span],
             "text": ["a text that no label set reads" for _ in span],
             "source": ["projects/p/sources/mail" for _ in span],

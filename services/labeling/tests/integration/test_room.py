@@ -125,7 +125,7 @@ def test_the_same_request_id_gives_the_same_label_set(labeling, datasets, put_da
 
 
 def test_a_label_set_without_labels_fails_and_says_why(labeling, datasets, put_dataset):
-    datasets.ready[f"{DATASET}/3"] = put_dataset(["junk", None])
+    datasets.ready[f"{DATASET}/3"] = put_dataset(["junk", None], prefix="other")
     failed = frozen(labeling, "3")
     assert (failed.state, failed.failure.reason) == (LabelSet.STATE_FAILED, "NO_LABELS")
 
