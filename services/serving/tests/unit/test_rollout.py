@@ -108,7 +108,9 @@ def test_the_switch_back_takes_two_looks():
     assert world.weights == ((BLUE, 100),)
 
 
-@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.PROBING, Phase.SHIFTING, Phase.BAKING, Phase.DRAINING])
+@pytest.mark.parametrize(
+    "phase", [Phase.STARTING, Phase.PROBING, Phase.SHIFTING, Phase.BAKING, Phase.DRAINING]
+)
 def test_an_abort_leads_back_from_anywhere(phase):
     world = until(World.serving_blue(weights=(50, 100)), phase)
     world.rollout = abort(world.rollout, "not today")
@@ -155,7 +157,7 @@ def test_silence_where_traffic_was_expected_is_a_failure():
 
 
 class AnyWorld(RuleBasedStateMachine):
-    """Steps, crashes, kills, commands and bad news in any order; then the faults end, and so must the rollout."""
+    """Steps, crashes, kills, commands, bad news in any order; then faults end, and so must the rollout."""
 
     def __init__(self) -> None:
         super().__init__()

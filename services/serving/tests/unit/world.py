@@ -1,4 +1,4 @@
-"""A world for the rollout state machine: engines that start, die and hold streams, a route table, an alias."""
+"""A world for the rollout state machine: engines that start, die and stream; routes; an alias."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

@@ -14,6 +14,8 @@ class EngineState(StrEnum):
     READY = "READY"
     GONE = "GONE"
     """It was started and is no longer there, or does not answer."""
+    DRAINING = "DRAINING"
+    """It takes no new requests; only what is written down of an engine says so."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +59,17 @@ class Check:
 
     passed: bool
     message: str = ""
+
+
+@dataclass(frozen=True)
+class EngineReady:
+    """An engine proved itself and answers for its version."""
+
+    version: str
+
+
+@dataclass(frozen=True)
+class EngineStopped:
+    """An engine was ended."""
+
+    version: str

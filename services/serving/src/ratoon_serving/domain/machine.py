@@ -8,8 +8,8 @@
 What the route table ought to say follows from the state; where it says something else it is set again, so a
 crash between deciding and doing mends itself. An engine is routed only while it is attested since its last
 start. Blue is kept warm until green has baked; when it dies meanwhile it is started again and must prove
-itself before it counts. The alias moves last. Who executes actions, and how the world is looked at, is not
-known here.
+itself before it counts. A pause holds the traffic, not the preparation. The alias moves last. Who executes
+actions, and how the world is looked at, is not known here.
 """
 
 from collections.abc import Callable
@@ -83,6 +83,13 @@ def desired_weights(rollout: Rollout, green: EngineView) -> Weights:
     return tuple((name, weight) for name, weight in shares if name)
 
 
+def lead_back(rollout: Rollout, reason: str, now: datetime) -> Move:
+    """An error that repeating will not mend: go back, unless it is going back or on its last act already."""
+    if rollout.phase in REVERSIBLE:
+        return _fail(rollout, reason, now)
+    return Move(rollout)
+
+
 def abort(rollout: Rollout, reason: str) -> Rollout:
     """Wish it back; the next step sees to it."""
     return replace(rollout, abort_reason=reason or "asked for", paused=False)
@@ -142,7 +149,7 @@ def _starting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
             return Move(rollout, (StartEngine(rollout.green),))
         case EngineState.GONE:
             return _fail(rollout, f"the new engine ended while it started: {seen.green.message}", now)
-        case EngineState.READY if not rollout.paused:
+        case EngineState.READY:
             return Move(_enter(rollout, Phase.ATTESTING, now, "the new engine is ready"), wake_after=0.0)
     return Move(rollout, _routes(rollout, seen))
 
@@ -153,7 +160,7 @@ def _attesting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     if seen.green.loaded_digest and seen.green.loaded_digest != seen.green_digest:
         return _fail(rollout, f"it loaded {seen.green.loaded_digest}, not the registered artifact", now)
     golden = seen.green_golden
-    if golden is None or not seen.green.loaded_digest or rollout.paused:
+    if golden is None or not seen.green.loaded_digest:
         return Move(rollout, _routes(rollout, seen))
     if not golden.passed:
         return _fail(rollout, golden.message, now)
@@ -168,8 +175,10 @@ def _probing(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     probed = replace(rollout, probes=rollout.probes.and_then(seen.probe.passed))
     if judge(rollout.bake, seen.traffic, seen.baseline, seen.votes, probed.probes).outlook is Outlook.BAD:
         return _fail(probed, f"canary prompts failed: {seen.probe.message}", now)
-    if probed.probes.good < rollout.limits.warm_probes or rollout.paused:
-        return Move(probed, wake_after=0.1)
+    if probed.probes.good < rollout.limits.warm_probes:
+        return Move(probed, wake_after=0.05)
+    if rollout.paused:
+        return Move(probed, wake_after=rollout.limits.probe_every_s)
     ready = replace(probed, probes=Probes(), baseline=seen.baseline, shifted_at=now, step=0)
     return _settle(
         _enter(ready, Phase.SHIFTING, now, f"{ready.limits.warm_probes} canary prompts answered"), seen

@@ -6,6 +6,8 @@ client only by the few calls that it makes; that a swap is wanted, and when, is 
 
 import asyncio
 import json
+import math
+import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ratoon_serving.engine.manifest import AttestationError, FileMismatch, SignedManifest, files_of
-from ratoon_serving.engine.settings import EngineSettings
+from ratoon_serving.engine.settings import SETTINGS_VARIABLE, EngineSettings
 
 JSON = dict[str, Any]
 Call = tuple[str, str]
@@ -31,10 +33,14 @@ class Door:
     in_flight: int = 0
     error_rate: float = 0.0
     """Share of completions that fail on purpose, from 0 to 1 (a drill)."""
+    drill_ends: float = 0.0
+    """When the drill is over, on the monotonic clock."""
     _debt: float = 0.0
 
     def fails_next(self) -> bool:
         """Whether the next completion is one that fails on purpose; spread evenly, not drawn by chance."""
+        if self.error_rate and time.monotonic() > self.drill_ends:
+            self.error_rate = 0.0
         self._debt += self.error_rate
         if self._debt < 1:
             return False
@@ -104,7 +110,9 @@ class Control:
         return await self._status(state, {})
 
     async def _inject(self, state: Any, body: JSON) -> JSON:
+        seconds = float(body.get("seconds", 0.0))
         self.door.error_rate = min(1.0, max(0.0, float(body["error_rate"])))
+        self.door.drill_ends = time.monotonic() + seconds if seconds else math.inf
         return await self._status(state, {})
 
     async def _reset_prefix_cache(self, state: Any, _body: JSON) -> JSON:
@@ -150,7 +158,7 @@ class Control:
         name, source = str(body["name"]), Path(body["adapter"])
         if name in self._adapters:
             raise AttestationError(f"An adapter named {name!r} is loaded already: a version is a new name.")
-        private = Path(self._settings.socket).parent / "adapters" / name.replace("/", "_")
+        private = Path(os.environ[SETTINGS_VARIABLE]).parent / "adapters" / name.replace("/", "_")
         digest = await asyncio.to_thread(self._copy_verified, source, private)
         request = LoadLoRAAdapterRequest(lora_name=name, lora_path=str(private))
         answer = await state.openai_serving_models.load_lora_adapter(request)

@@ -27,7 +27,7 @@ ENVIRONMENT = {
 }
 """What a process that imports vLLM for an engine is started with; who starts it adds `OMP_NUM_THREADS`.
 
-Without `TORCHDYNAMO_DISABLE` the first request for log-probabilities waits 20 s for one function to be compiled.
+Without `TORCHDYNAMO_DISABLE` the first request for log-probabilities waits 20 s for a compiler.
 """
 
 PRELOAD = (
@@ -47,7 +47,7 @@ PRELOAD = (
 def vllm_arguments(settings: EngineSettings) -> list[str]:
     """The command line of `vllm serve` for this engine."""
     return [
-        *("--model", settings.model, "--served-model-name", settings.served_name, "--uds", settings.socket),
+        *("--model", settings.model, "--uds", settings.socket, "--served-model-name", *settings.served_names),
         *("--middleware", "ratoon_serving.engine.middleware.EngineGate"),
         *("--worker-extension-cls", "ratoon_serving.engine.loader.AttestedWorker"),
         *("--load-format", "ratoon", "--dtype", settings.dtype, "--enforce-eager"),

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.chassis.jobs import ProcessMark, write_json
-from ratoon_serving.engine.launch import PRELOAD, launch
+from ratoon_serving.engine.launch import ENVIRONMENT, PRELOAD, launch
 
 SOCKET = "nursery.sock"
 _LINGER_S = 600.0
@@ -90,6 +90,7 @@ class Nursery:
 def main(folder: Path) -> None:
     """Import what engines share, then serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(ENVIRONMENT)
     for module in PRELOAD:
         importlib.import_module(module)
     gc.collect()

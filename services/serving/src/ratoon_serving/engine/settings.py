@@ -21,8 +21,8 @@ class EngineSettings:
     """Digest of the version's artifact tree, in hex."""
     model: str
     """Folder of the model; its signature lies beside it as `<folder>.sig`."""
-    served_name: str
-    """The name by which callers of this engine know the model."""
+    served_names: tuple[str, ...]
+    """The names by which requests may ask for the model."""
     socket: str
     """Path of the Unix socket to listen on."""
     secret: str
@@ -50,7 +50,8 @@ class EngineSettings:
     def read(path: Path) -> "EngineSettings":
         """Read what `write` wrote."""
         values = json.loads(path.read_text())
-        return EngineSettings(**{**values, "arguments": tuple(values.get("arguments", ()))})
+        lists = {key: tuple(values.get(key, ())) for key in ("served_names", "arguments")}
+        return EngineSettings(**{**values, **lists})
 
     @staticmethod
     def of_this_process() -> "EngineSettings":

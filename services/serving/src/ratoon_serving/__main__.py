@@ -1,0 +1,8 @@
+"""Runs serving alone, in its own process."""
+
+import sys
+
+from ratoon.chassis.host import main
+
+if __name__ == "__main__":
+    sys.exit(main(["serving"], sys.argv[1:]))

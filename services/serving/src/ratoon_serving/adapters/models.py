@@ -1,0 +1,55 @@
+"""The registry over gRPC, and the golden prompts that it names in the artifact store."""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+
+import grpc
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import NotFound
+from ratoon.registry.v1 import model_version_pb2
+from ratoon.registry.v1 import registry_service_pb2 as pb
+from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from ratoon_serving.application.ports import ServableVersion
+from ratoon_serving.domain.attestation import GoldenPrompt, golden_prompts
+
+_PRODUCTION = "production"
+
+
+class RegistryModels:
+    """Versions, golden prompts and the alias `production`."""
+
+    def __init__(self, channel: grpc.Channel, artifacts: ArtifactStore) -> None:
+        self._registry = RegistryServiceStub(channel)
+        self._artifacts = artifacts
+        self._golden = lru_cache(maxsize=8)(self._read_golden)
+
+    def version(self, name: str) -> ServableVersion:
+        """A registered version."""
+        told = self._registry.GetModelVersion(pb.GetModelVersionRequest(name=name))
+        ready = told.state == model_version_pb2.ModelVersion.STATE_READY
+        return ServableVersion(name, ready, told.artifact_digest, told.signature_digest, told.golden_digest)
+
+    def golden(self, digest: str) -> Sequence[GoldenPrompt]:
+        """The golden prompts that registration recorded."""
+        return self._golden(digest)
+
+    def production(self, model: str) -> str:
+        """The version that `production` names; empty when none."""
+        try:
+            return str(
+                self._registry.GetAlias(pb.GetAliasRequest(name=f"{model}/aliases/{_PRODUCTION}")).version
+            )
+        except NotFound:
+            return ""
+
+    def move_production(self, model: str, version: str, reason: str, request_id: str) -> None:
+        """Let `production` name this version."""
+        name = f"{model}/aliases/{_PRODUCTION}"
+        self._registry.SetAlias(
+            pb.SetAliasRequest(name=name, version=version, reason=reason, request_id=request_id)
+        )
+
+    def _read_golden(self, digest: str) -> tuple[GoldenPrompt, ...]:
+        return tuple(golden_prompts(json.loads(self._artifacts.read(digest))))

@@ -1,0 +1,58 @@
+"""What serving can be asked to do."""
+
+from dataclasses import dataclass, field
+
+from ratoon_serving.application.ports import Window
+from ratoon_serving.domain.analysis import Bake, Traffic, Votes
+from ratoon_serving.domain.rollout import Strategy
+
+
+@dataclass(frozen=True)
+class CreateDeployment:
+    """Make a place in `parent` (projects/{project}) where a model is served."""
+
+    parent: str
+    deployment_id: str
+    model: str
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class CreateRollout:
+    """Bring the deployment `parent` to a version."""
+
+    parent: str
+    rollout_id: str
+    to_version: str
+    strategy: Strategy = Strategy.SECOND_ENGINE
+    bake: Bake = field(default_factory=Bake)
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class InjectFault:
+    """Let a share of the answers of a version's engine fail for a while; 0 seconds: until it is set anew."""
+
+    deployment: str
+    version: str
+    error_rate: float
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrafficSeen:
+    """What one gateway saw of one engine in a window."""
+
+    gateway: str
+    engine: str
+    window: Window
+    traffic: Traffic
+
+
+@dataclass(frozen=True)
+class VotesSeen:
+    """What users thought of one version's answers in a window."""
+
+    version: str
+    window: Window
+    votes: Votes

@@ -1,0 +1,250 @@
+"""Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ratoon.chassis.errors import InvalidArgument
+from ratoon.chassis.events import record_of
+from ratoon.common.v1 import progress_pb2
+from ratoon.events.ports import Record
+from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2, serving_events_pb2
+from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon_serving.application.commands import (
+    CreateDeployment,
+    CreateRollout,
+    InjectFault,
+    TrafficSeen,
+    VotesSeen,
+)
+from ratoon_serving.application.ports import Window
+from ratoon_serving.domain.analysis import Bake, Traffic, Votes
+from ratoon_serving.domain.deployment import Deployment
+from ratoon_serving.domain.engine import Engine, EngineReady, EngineState, EngineStopped
+from ratoon_serving.domain.rollout import (
+    Phase,
+    Rollout,
+    RolloutFailed,
+    RolloutRolledBack,
+    RolloutShifted,
+    RolloutStarted,
+    RolloutSucceeded,
+    Strategy,
+)
+from ratoon_serving.domain.routes import Route, RouteTable, Target
+
+_STATES = {
+    Phase.QUEUED: "QUEUED",
+    Phase.STARTING: "PREPARING",
+    Phase.ATTESTING: "PREPARING",
+    Phase.PROBING: "PREPARING",
+    Phase.SHIFTING: "SHIFTING",
+    Phase.BAKING: "BAKING",
+    Phase.DRAINING: "DRAINING",
+    Phase.PROMOTING: "DRAINING",
+    Phase.REVERTING: "ROLLING_BACK",
+    Phase.DISCARDING: "ROLLING_BACK",
+    Phase.RESTORING: "ROLLING_BACK",
+    Phase.SUCCEEDED: "SUCCEEDED",
+    Phase.ROLLED_BACK: "ROLLED_BACK",
+    Phase.FAILED: "FAILED",
+    Phase.CANCELLED: "CANCELLED",
+}
+_ON_THE_WAY = [
+    Phase.QUEUED,
+    Phase.STARTING,
+    Phase.ATTESTING,
+    Phase.PROBING,
+    Phase.SHIFTING,
+    Phase.BAKING,
+    Phase.DRAINING,
+    Phase.PROMOTING,
+    Phase.SUCCEEDED,
+]
+_ENGINE_STATES = {
+    EngineState.STARTING: "STARTING",
+    EngineState.READY: "READY",
+    EngineState.DRAINING: "DRAINING",
+    EngineState.ABSENT: "STOPPED",
+    EngineState.GONE: "FAILED",
+}
+_FAILURES = {
+    Phase.FAILED: "ROLLOUT_FAILED",
+    Phase.ROLLED_BACK: "ROLLED_BACK",
+    Phase.CANCELLED: "ROLLOUT_ABORTED",
+}
+
+
+def deployment(value: Deployment) -> deployment_pb2.Deployment:
+    """A deployment as callers see it."""
+    return deployment_pb2.Deployment(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        model=value.model,
+        version=value.version,
+        previous_version=value.previous_version,
+        active_rollout=value.active_rollout,
+    )
+
+
+def engine(value: Engine) -> deployment_pb2.Engine:
+    """An engine as callers see it: neither its address nor its secret."""
+    return deployment_pb2.Engine(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        version=value.version,
+        state=deployment_pb2.Engine.State.Value(f"STATE_{_ENGINE_STATES[value.state]}"),
+        attested=value.attested,
+        message=value.message,
+    )
+
+
+def rollout(value: Rollout) -> rollout_pb2.Rollout:
+    """A rollout as callers see it."""
+    seen = rollout_pb2.Rollout(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        state=rollout_pb2.Rollout.State.Value(f"STATE_{_STATES[value.phase]}"),
+        to_version=value.to_version,
+        from_version=value.from_version,
+        strategy=rollout_pb2.Rollout.Strategy.Value(f"STRATEGY_{value.strategy}"),
+        bake=rollout_pb2.Rollout.Bake(**vars(value.bake)),
+        progress=_progress(value),
+        paused=value.paused,
+        steps=[_step(note.time, note.phase, note.message) for note in value.notes],
+        reason=value.reason,
+        etag=str(value.revision),
+    )
+    if reason := _FAILURES.get(value.phase):
+        seen.failure.reason, seen.failure.message = reason, value.reason
+    return seen
+
+
+def route_table(value: RouteTable) -> route_pb2.RouteTable:
+    """The table as gateways see it."""
+    routes = [_route(route) for route in value.routes]
+    return route_pb2.RouteTable(version=value.revision, update_time=_time(value.update_time), routes=routes)
+
+
+def create_deployment(request: pb.CreateDeploymentRequest) -> CreateDeployment:
+    """What is asked."""
+    return CreateDeployment(
+        request.parent, request.deployment_id, request.deployment.model, request.request_id
+    )
+
+
+def create_rollout(request: pb.CreateRolloutRequest) -> CreateRollout:
+    """What is asked; zero limits take their defaults."""
+    asked = request.rollout
+    given = {field.name: value for field, value in asked.bake.ListFields()}
+    return CreateRollout(
+        parent=request.parent,
+        rollout_id=request.rollout_id,
+        to_version=asked.to_version,
+        strategy=_strategy(asked.strategy),
+        bake=Bake(**given),
+        request_id=request.request_id,
+    )
+
+
+def inject_fault(request: pb.InjectFaultRequest) -> InjectFault:
+    """What is asked."""
+    return InjectFault(request.name, request.version, request.error_rate, request.seconds)
+
+
+def traffic_seen(request: pb.ReportTrafficRequest) -> list[TrafficSeen]:
+    """What a gateway tells."""
+    return [TrafficSeen(request.gateway, r.engine, _window(r), _traffic(r)) for r in request.reports]
+
+
+def votes_seen(reports: Iterable[route_pb2.QualityReport]) -> list[VotesSeen]:
+    """What users thought."""
+    return [VotesSeen(r.version, _window(r), Votes(r.positive_count, r.negative_count)) for r in reports]
+
+
+def event(happened: object, name: str, revision: int) -> Record:
+    """A domain event as a record of its topic."""
+    return record_of("serving", _envelope(happened, name, revision))
+
+
+def _envelope(happened: object, name: str, revision: int) -> Message:
+    events = serving_events_pb2
+    match happened:
+        case RolloutStarted(version):
+            return events.RolloutEvent(
+                name=name, revision=revision, started=events.RolloutStarted(to_version=version)
+            )
+        case RolloutShifted(version):
+            return events.RolloutEvent(
+                name=name, revision=revision, shifted=events.RolloutShifted(to_version=version)
+            )
+        case RolloutSucceeded(version):
+            succeeded = events.RolloutSucceeded(to_version=version)
+            return events.RolloutEvent(name=name, revision=revision, succeeded=succeeded)
+        case RolloutRolledBack(version, reason):
+            rolled_back = events.RolloutRolledBack(reason=reason, to_version=version)
+            return events.RolloutEvent(name=name, revision=revision, rolled_back=rolled_back)
+        case RolloutFailed(reason):
+            return events.RolloutEvent(
+                name=name, revision=revision, failed=events.RolloutFailed(reason=reason)
+            )
+        case EngineReady(version):
+            return events.EngineEvent(name=name, revision=revision, ready=events.EngineReady(version=version))
+        case EngineStopped(version):
+            return events.EngineEvent(
+                name=name, revision=revision, stopped=events.EngineStopped(version=version)
+            )
+    raise TypeError(f"{happened!r} is no event of serving")
+
+
+def _progress(value: Rollout) -> progress_pb2.Progress:
+    place = _ON_THE_WAY.index(value.phase) if value.phase in _ON_THE_WAY else len(_ON_THE_WAY) - 1
+    message = value.notes[-1].message if value.notes else "it waits for its turn"
+    return progress_pb2.Progress(fraction=place / (len(_ON_THE_WAY) - 1), message=message)
+
+
+def _step(time: datetime, phase: Phase, message: str) -> rollout_pb2.Rollout.Step:
+    return rollout_pb2.Rollout.Step(time=_time(time), state=phase.value, message=message)
+
+
+def _route(route: Route) -> route_pb2.Route:
+    return route_pb2.Route(
+        deployment=route.deployment, targets=[_target(t) for t in route.targets], hold_seconds=route.hold_s
+    )
+
+
+def _target(target: Target) -> route_pb2.Target:
+    return route_pb2.Target(**vars(target))
+
+
+def _strategy(asked: rollout_pb2.Rollout.Strategy.ValueType) -> Strategy:
+    name = rollout_pb2.Rollout.Strategy.Name(asked).removeprefix("STRATEGY_")
+    if name == "UNSPECIFIED":
+        return Strategy.SECOND_ENGINE
+    return Strategy(name)
+
+
+def _traffic(report: route_pb2.TrafficReport) -> Traffic:
+    return Traffic(report.request_count, report.error_count, report.cut_count, report.latency_p50_seconds)
+
+
+def _window(report: route_pb2.TrafficReport | route_pb2.QualityReport) -> Window:
+    if not report.HasField("end_time"):
+        raise InvalidArgument(
+            "A report needs start_time and end_time.", reason="BAD_WINDOW", field="reports.end_time"
+        )
+    return Window(report.start_time.ToDatetime(UTC), report.end_time.ToDatetime(UTC))
+
+
+def _time(value: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(value)
+    return stamp
