@@ -1,6 +1,6 @@
 """A real Apache Kafka for tests: fetched once with Maven, one KRaft broker on loopback for a test session.
 
-Its second listener is a relay of ours, so that a test can take the broker away, or lose an acknowledgement,
+Its second listener is a wire of ours, so that a test can take the broker away, or lose an acknowledgement,
 without stopping it. Where Java or Maven is missing, tests are skipped with that reason.
 """
 
@@ -43,9 +43,9 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listeners=DIRECT://127.0.0.1:{direct},RELAYED://127.0.0.1:{relayed},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=DIRECT://127.0.0.1:{direct},RELAYED://127.0.0.1:{relay}
-listener.security.protocol.map=DIRECT:PLAINTEXT,RELAYED:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=DIRECT://127.0.0.1:{direct},WIRED://127.0.0.1:{wired},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=DIRECT://127.0.0.1:{direct},WIRED://127.0.0.1:{wire}
+listener.security.protocol.map=DIRECT:PLAINTEXT,WIRED:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=DIRECT
 log.dirs={folder}/data
 auto.create.topics.enable=false
@@ -105,14 +105,14 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._jars = folder, fetch()
-        direct, relayed, controller = _free_ports(3)
-        self.relay = Relay(relayed)
+        direct, wired, controller = _free_ports(3)
+        self.wire = Wire(wired)
         self.direct = f"127.0.0.1:{direct}"
         """Where clients reach it."""
-        self.relayed = f"127.0.0.1:{self.relay.port}"
-        """Where clients reach it through the relay."""
+        self.wired = f"127.0.0.1:{self.wire.port}"
+        """Where clients reach it over the wire."""
         self._process: subprocess.Popen[bytes] | None = None
-        ports = {"direct": direct, "relayed": relayed, "relay": self.relay.port, "controller": controller}
+        ports = {"direct": direct, "wired": wired, "wire": self.wire.port, "controller": controller}
         (folder / "server.properties").write_text(_PROPERTIES.format(folder=folder, **ports))
         (folder / "log4j2.properties").write_text(_LOG4J)
         cluster = self._java("kafka.tools.StorageTool", "random-uuid").strip().splitlines()[-1]
@@ -146,9 +146,9 @@ class Broker:
             self._process = None
 
     def close(self) -> None:
-        """End the broker and the relay."""
+        """End the broker and the wire."""
         self.kill()
-        self.relay.close()
+        self.wire.close()
 
     def _command(self, main: str, *arguments: str) -> list[str]:
         log4j = f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}"
@@ -163,8 +163,8 @@ class Broker:
         return done.stdout
 
 
-class Relay:
-    """A TCP relay before the broker that can cut connections and lose an acknowledgement."""
+class Wire:
+    """The way to the broker; it can be cut, and it can lose an acknowledgement."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -173,7 +173,7 @@ class Relay:
         self._away = threading.Event()
         self._lose = threading.Event()
         self._pairs: list[socket.socket] = []
-        threading.Thread(target=self._accept, name="kafka-relay", daemon=True).start()
+        threading.Thread(target=self._accept, name="kafka-wire", daemon=True).start()
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:

@@ -88,10 +88,8 @@ class EmbeddedLog:
 
     def scan(self, topic: str) -> Iterator[Delivery]:
         """All records that the topic has now."""
-        self._file.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         connection = self._file.connect("NORMAL")
         try:
-            self._file.create(connection)
             query = "SELECT number, id, next_offset FROM partitions WHERE topic = ? ORDER BY number"
             for number, ident, end in connection.execute(query, (topic,)).fetchall():
                 yield from self._scan(connection, Partition(topic, number), ident, end)
@@ -107,10 +105,7 @@ class EmbeddedLog:
 
     def _open(self) -> sqlite3.Connection:
         if self._appender is None:
-            self._file.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            connection = self._file.connect("FULL")
-            self._file.create(connection)
-            self._appender = connection
+            self._appender = self._file.connect("FULL")
         return self._appender
 
     def _append(self, records: Sequence[Record]) -> None:

@@ -42,19 +42,20 @@ class LogFile:
         self._writing = threading.Lock()
 
     def connect(self, synchronous: str) -> sqlite3.Connection:
-        """A connection whose commits are on disk (FULL) or in order (NORMAL: the last may be lost)."""
+        """A connection whose commits are on disk (FULL) or in order (NORMAL: the last may be lost).
+
+        Whoever is first makes the folder and the tables.
+        """
         with self.errors():
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             connection = sqlite3.connect(
                 self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
             )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = 1; COMMIT;")
         return connection
-
-    def create(self, connection: sqlite3.Connection) -> None:
-        """Make the tables where they are missing."""
-        with self.errors():
-            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
 
     @contextmanager
     def write(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
@@ -74,5 +75,5 @@ class LogFile:
         """SQLite's errors, said as ours."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             raise LogUnavailable(f"The event log {self.path} cannot be used now: {error}.") from error

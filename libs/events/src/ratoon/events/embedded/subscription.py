@@ -81,8 +81,8 @@ class EmbeddedSubscription:
     def _open(self) -> tuple[sqlite3.Connection, Bell]:
         if self._connection is None or self._bell is None:
             self._connection = self._file.connect("NORMAL")
-            self._file.create(self._connection)
-            self._bell = Bell(self._bells, self._topics)
+            with self._file.errors():
+                self._bell = Bell(self._bells, self._topics)
         return self._connection, self._bell
 
     def _active(self, connection: sqlite3.Connection) -> bool:

@@ -1,0 +1,45 @@
+"""Every test here runs on both logs."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ratoon.events.ports import EventLog, Topic
+from ratoon.testkit.events import EmbeddedUnderTest, KafkaUnderTest, LogUnderTest, Room
+from ratoon.testkit.kafka import kafka_broker
+
+__all__ = ["kafka_broker"]
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def under_test(request: pytest.FixtureRequest, tmp_path: Path) -> LogUnderTest:
+    if request.param == "embedded":
+        return EmbeddedUnderTest(tmp_path / "events")
+    return KafkaUnderTest(request.getfixturevalue("kafka_broker"))
+
+
+@pytest.fixture
+def log(under_test: LogUnderTest) -> Iterator[EventLog]:
+    log = under_test.open()
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def name() -> str:
+    """A topic's name, which does not exist yet."""
+    return f"ratoon.test.v1.things-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def topic(log: EventLog, name: str) -> str:
+    """A topic with one partition."""
+    log.create_topics([Topic(name, partitions=1)])
+    return name
+
+
+@pytest.fixture
+def room(tmp_path: Path, log: EventLog, name: str) -> Room:
+    return Room(tmp_path, log, name)

@@ -1,0 +1,266 @@
+"""What both logs promise to whoever appends and reads."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ratoon.events.ports import (
+    Delivery,
+    EventLog,
+    EventLogError,
+    Fenced,
+    LogUnavailable,
+    Partition,
+    Record,
+    RecordRefused,
+    Subscription,
+    Topic,
+    UnknownTopic,
+)
+from ratoon.testkit.events import LogUnderTest, eventually
+
+
+def records(topic: str, count: int, keys: int = 1, start: int = 0) -> list[Record]:
+    return [Record(topic, b"key-%d" % (i % keys), b"%d" % i) for i in range(start, start + count)]
+
+
+def take(subscription: Subscription, count: int) -> list[Delivery]:
+    """Poll until so many records came."""
+    found: list[Delivery] = []
+
+    def enough() -> bool:
+        try:
+            found.extend(subscription.poll(0.2))
+        except LogUnavailable:
+            return False
+        return len(found) >= count
+
+    eventually(enough, f"{count} records")
+    return found
+
+
+def values(deliveries: Sequence[Delivery]) -> list[int]:
+    return [int(each.record.value) for each in deliveries]
+
+
+def ends(deliveries: Sequence[Delivery]) -> dict[Partition, int]:
+    return {each.partition: each.offset + 1 for each in deliveries}
+
+
+def test_records_come_back_as_they_were(log: EventLog, topic: str) -> None:
+    headers = (("ce_id", b"1"), ("odd", b"\xff\x00\xfe"), ("empty", b""))
+    log.append([Record(topic, "schlüssel".encode(), b"\x00\xff", headers)])
+    (delivery,) = log.scan(topic)
+    assert delivery.record == Record(topic, "schlüssel".encode(), b"\x00\xff", headers)
+
+
+def test_order_per_key_holds_across_partitions_and_batches(log: EventLog, name: str) -> None:
+    log.create_topics([Topic(name, partitions=4)])
+    for start in range(0, 300, 100):
+        log.append(records(name, 100, keys=13, start=start))
+    subscription = log.subscribe("readers", [name])
+    found = take(subscription, 300)
+    assert len({each.partition for each in found}) > 1
+    for key in {each.record.key for each in found}:
+        ours = [each for each in found if each.record.key == key]
+        assert len({each.partition for each in ours}) == 1
+        assert values(ours) == sorted(values(ours))
+    assert sorted(values(found)) == list(range(300))
+    subscription.close()
+
+
+def test_a_group_goes_on_from_its_committed_offsets(log: EventLog, topic: str) -> None:
+    log.append(records(topic, 10))
+    first = log.subscribe(topic, [topic])
+    found = take(first, 10)
+    first.commit({found[3].partition: found[3].offset + 1})
+    first.close()
+    second = log.subscribe(topic, [topic])
+    assert values(take(second, 6)) == list(range(4, 10))
+    second.close()
+
+
+def test_groups_do_not_see_each_other(log: EventLog, topic: str) -> None:
+    log.append(records(topic, 3))
+    one, other = log.subscribe(f"{topic}-1", [topic]), log.subscribe(f"{topic}-2", [topic])
+    found = take(one, 3)
+    one.commit(ends(found))
+    assert values(take(other, 3)) == [0, 1, 2]
+    one.close()
+    other.close()
+
+
+def test_a_topic_that_comes_later_is_read_from_its_start(log: EventLog, name: str) -> None:
+    subscription = log.subscribe(name, [name])
+    subscription.poll(0.1)
+    log.create_topics([Topic(name)])
+    log.append(records(name, 5))
+    assert sorted(values(take(subscription, 5))) == [0, 1, 2, 3, 4]
+    subscription.close()
+
+
+def test_one_active_consumer_and_a_successor(under_test: LogUnderTest, log: EventLog, topic: str) -> None:
+    other_log = under_test.open()
+    active, standby = log.subscribe(topic, [topic]), other_log.subscribe(topic, [topic])
+    log.append(records(topic, 5))
+    found = take(active, 5)
+    active.commit(ends(found))
+    log.append(records(topic, 5, start=5))
+    seen: list[int] = []
+
+    def settled() -> bool:
+        for consumer in (standby, active):
+            polled = consumer.poll(0.1)
+            if polled:
+                consumer.commit(ends(polled))
+            seen.extend(values(polled))
+        return len(seen) >= 5
+
+    eventually(settled, "the second five")
+    assert seen == [5, 6, 7, 8, 9]
+    active.close()
+    log.append(records(topic, 5, start=10))
+    assert values(take(standby, 5)) == [10, 11, 12, 13, 14]
+    standby.close()
+    other_log.close()
+
+
+def test_a_consumer_that_hangs_is_followed_and_cannot_commit(
+    under_test: LogUnderTest, log: EventLog, topic: str
+) -> None:
+    log.append(records(topic, 3))
+    command = [sys.executable, str(Path(__file__).with_name("slow_consumer.py"))]
+    told = json.dumps({"spec": under_test.spec(), "topic": topic})
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [*command, told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as slow:
+        assert slow.stdin is not None and slow.stdout is not None
+        assert slow.stdout.readline().strip() == "polled 3"
+        os.kill(slow.pid, signal.SIGSTOP)
+        successor = log.subscribe(topic, [topic])
+        found = take(successor, 3)
+        successor.commit(ends(found))
+        os.kill(slow.pid, signal.SIGCONT)
+        slow.stdin.write("go\n")
+        slow.stdin.flush()
+        assert slow.stdout.readline().strip() == Fenced.__name__
+        successor.close()
+
+
+def test_a_partition_held_back_waits_and_another_goes_on(log: EventLog, name: str) -> None:
+    log.create_topics([Topic(name, partitions=2)])
+    log.append(records(name, 24, keys=8))
+    subscription = log.subscribe(name, [name])
+    found = take(subscription, 24)
+    held, *_ = ends(found)
+    log.append(records(name, 24, keys=8, start=24))
+    rest = 24 - sum(each.partition == held for each in found)
+    others: list[Delivery] = []
+    eventually(
+        lambda: others.extend(subscription.poll(0.1, held=[held])) or len(others) >= rest, "the others"
+    )
+    assert held not in {each.partition for each in others}
+    assert {each.partition for each in take(subscription, 24 - rest)} == {held}
+    subscription.close()
+
+
+def test_seek_reads_again(log: EventLog, topic: str) -> None:
+    log.append(records(topic, 5))
+    subscription = log.subscribe(topic, [topic])
+    partition = take(subscription, 5)[0].partition
+    subscription.seek(partition, 2)
+    assert values(take(subscription, 3)) == [2, 3, 4]
+    subscription.seek(Partition(topic, 77), 0)
+    subscription.close()
+
+
+def test_scan_reads_all_and_ends(log: EventLog, name: str) -> None:
+    log.create_topics([Topic(name, partitions=3)])
+    assert list(log.scan(name)) == []
+    log.append(records(name, 700, keys=20))
+    assert sorted(values(list(log.scan(name)))) == list(range(700))
+
+
+def test_an_unknown_topic_is_named(log: EventLog, name: str) -> None:
+    with pytest.raises(UnknownTopic, match=name):
+        log.append(records(name, 1))
+
+
+def test_creating_again_changes_nothing(log: EventLog, topic: str) -> None:
+    log.append(records(topic, 1))
+    log.create_topics([Topic(topic, partitions=9)])
+    assert values(list(log.scan(topic))) == [0]
+
+
+def test_records_that_no_log_takes_are_refused(log: EventLog, topic: str) -> None:
+    with pytest.raises(RecordRefused, match="digest"):
+        log.append([Record(topic, b"key", b"x" * 1_000_000)])
+    with pytest.raises(RecordRefused, match="key"):
+        log.append([Record(topic, b"", b"value")])
+
+
+def test_an_append_whose_acknowledgement_is_lost_is_not_doubled(
+    under_test: LogUnderTest, log: EventLog, topic: str
+) -> None:
+    log.append(records(topic, 1))
+    under_test.lose_acknowledgement(log)
+    log.append(records(topic, 5, start=1))
+    log.append(records(topic, 1, start=6))
+    assert values(list(log.scan(topic))) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_away_is_an_error_within_a_bound_and_passes(
+    under_test: LogUnderTest, log: EventLog, topic: str
+) -> None:
+    log.append(records(topic, 1))
+    subscription = log.subscribe(topic, [topic])
+    found = take(subscription, 1)
+    with under_test.away():
+        with pytest.raises(LogUnavailable):
+            log.append(records(topic, 1, start=1))
+        with pytest.raises(EventLogError):
+            subscription.commit(ends(found))
+    log.append(records(topic, 1, start=2))
+    assert values(take(subscription, 1))[-1] == 2
+    subscription.close()
+
+
+def test_a_restart_keeps_records_and_offsets(under_test: LogUnderTest, topic: str) -> None:
+    before = under_test.open()
+    before.append(records(topic, 4))
+    subscription = before.subscribe(topic, [topic])
+    found = take(subscription, 4)
+    subscription.commit({found[1].partition: found[1].offset + 1})
+    subscription.close()
+    before.close()
+    under_test.restart()
+    after = under_test.open()
+    after.append(records(topic, 1, start=4))
+    subscription = after.subscribe(topic, [topic])
+    assert values(take(subscription, 3)) == [2, 3, 4]
+    subscription.close()
+    after.close()
+
+
+def test_retention_drops_the_oldest_and_a_late_group_starts_behind_it(log: EventLog, name: str) -> None:
+    log.create_topics([Topic(name, partitions=1, retention_s=1.0)])
+    log.append(records(name, 3))
+    ticks = iter(range(3, 10_000))
+
+    def dropped() -> bool:
+        log.append(records(name, 1, start=next(ticks)))
+        return min(values(list(log.scan(name))), default=0) > 2
+
+    eventually(dropped, "the first three are dropped")
+    subscription = log.subscribe(name, [name])
+    found = take(subscription, 1)
+    assert values(found)[0] > 2
+    assert found[0].offset > 2
+    subscription.close()
