@@ -39,13 +39,15 @@ def main(entry: str, arguments: list[str]) -> int:
     """Run the job of the folder in `arguments[0]` by `entry` (`package.module:function`); the exit status.
 
     The function is called with the spec and the job folder and returns the result. What it raises becomes the
-    job's error: the exception's `reason` attribute if it has one, and its sentence.
+    job's error: the exception's `reason` attribute if it has one, and its sentence. `warm_idle_s` in the spec
+    says how long a warm process that this job starts waits for the next one.
     """
     job = JobFolder(Path(arguments[0]).resolve())
-    warm = job.spec().get("warm")
-    if not warm:
+    spec = job.spec()
+    if not spec.get("warm"):
         return execute(entry, job)
-    return _hand_over(Path(warm), f"{entry}\n{job.path}\n".encode())
+    idle_s = float(spec.get("warm_idle_s") or IDLE_S)
+    return _hand_over(Path(spec["warm"]), f"{entry}\n{job.path}\n".encode(), idle_s)
 
 
 def execute(entry: str, job: JobFolder) -> int:
@@ -137,7 +139,7 @@ def _leave_with(connection: socket.socket, ended: threading.Event) -> None:
         os._exit(1)
 
 
-def _hand_over(folder: Path, message: bytes) -> int:
+def _hand_over(folder: Path, message: bytes, idle_s: float) -> int:
     """Let the folder's warm process, started when there is none, do the job; the job's exit status."""
     folder.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + STARTING_S
@@ -149,14 +151,14 @@ def _hand_over(folder: Path, message: bytes) -> int:
                 return int.from_bytes(connection.recv(1) or b"\x01")
             deadline = time.monotonic() + STARTING_S  # it ended while this job queued: start another
         if child is None or child.poll() is not None:
-            child = _start(folder)
+            child = _start(folder, idle_s)
         time.sleep(0.02)
     raise TimeoutError(f"No warm process listens in {folder}; its log is warm.log there.")
 
 
-def _start(folder: Path) -> "subprocess.Popen[bytes]":
+def _start(folder: Path, idle_s: float) -> "subprocess.Popen[bytes]":
     with (folder / "warm.log").open("ab") as log:
-        command = [sys.executable, "-m", "ratoon.chassis.warm", str(folder)]
+        command = [sys.executable, "-m", "ratoon.chassis.warm", str(folder), str(idle_s)]
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
@@ -214,4 +216,4 @@ def _logging_to(path: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    listen(Path(sys.argv[1]))
+    listen(Path(sys.argv[1]), float(sys.argv[2]))

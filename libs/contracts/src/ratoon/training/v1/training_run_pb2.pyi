@@ -40,6 +40,8 @@ class TrainingRun(_message.Message):
         STATE_FAILED: TrainingRun._State.ValueType  # 4
         STATE_CANCELLING: TrainingRun._State.ValueType  # 5
         STATE_CANCELLED: TrainingRun._State.ValueType  # 6
+        STATE_PREPARING: TrainingRun._State.ValueType  # 7
+        """Its workers start, and turn text into tokens."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: TrainingRun.State.ValueType  # 0
@@ -49,6 +51,8 @@ class TrainingRun(_message.Message):
     STATE_FAILED: TrainingRun.State.ValueType  # 4
     STATE_CANCELLING: TrainingRun.State.ValueType  # 5
     STATE_CANCELLED: TrainingRun.State.ValueType  # 6
+    STATE_PREPARING: TrainingRun.State.ValueType  # 7
+    """Its workers start, and turn text into tokens."""
 
     @_typing.final
     class MetricsEntry(_message.Message):
@@ -108,6 +112,7 @@ class TrainingRun(_message.Message):
     DIAGNOSIS_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/trainingRuns/{training_run}"""
     revision: _builtins.int
@@ -122,6 +127,8 @@ class TrainingRun(_message.Message):
     curves_digest: _builtins.str
     """Curves of the run, a JSON blob."""
     parameter_count: _builtins.int
+    attempt: _builtins.int
+    """How often its workers were started; a later attempt resumes from the last checkpoint."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -167,10 +174,11 @@ class TrainingRun(_message.Message):
         diagnosis: Global___TrainingRun.Diagnosis | None = ...,
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         plan: Global___ResourcePlan | None = ...,
+        attempt: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "diagnosis", b"diagnosis", "failure", b"failure", "plan", b"plan", "progress", b"progress", "recipe", b"recipe", "resources", b"resources", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "create_time", b"create_time", "curves_digest", b"curves_digest", "diagnosis", b"diagnosis", "failure", b"failure", "metrics", b"metrics", "name", b"name", "parameter_count", b"parameter_count", "plan", b"plan", "progress", b"progress", "recipe", b"recipe", "resources", b"resources", "revision", b"revision", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "attempt", b"attempt", "base_artifact_digest", b"base_artifact_digest", "create_time", b"create_time", "curves_digest", b"curves_digest", "diagnosis", b"diagnosis", "failure", b"failure", "metrics", b"metrics", "name", b"name", "parameter_count", b"parameter_count", "plan", b"plan", "progress", b"progress", "recipe", b"recipe", "resources", b"resources", "revision", b"revision", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -239,6 +247,8 @@ class Recipe(_message.Message):
     LANGUAGE_MODEL_WEIGHT_FIELD_NUMBER: _builtins.int
     LORA_RANK_FIELD_NUMBER: _builtins.int
     SWEEP_FIELD_NUMBER: _builtins.int
+    LANGUAGE_MODEL_EPOCHS_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
     seed: _builtins.int
     learning_rate: _builtins.float
@@ -251,9 +261,13 @@ class Recipe(_message.Message):
     lora_rank: _builtins.int
     sweep: _builtins.str
     """`lr-procedure`, or empty."""
+    language_model_epochs: _builtins.float
+    """For so many epochs the language model's loss counts; then the answers' alone. [1]"""
+    prompt_tokens: _builtins.int
+    """Where `max_chars` is 0, it is chosen so that about so many tokens remain. [96]"""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The words the model answers with; each is one token of a model from scratch."""
+        """The words the model answers with; each is one token of a model from scratch. Empty: the base model's."""
 
     @_builtins.property
     def architecture(self) -> Global___Recipe.Architecture: ...
@@ -271,13 +285,20 @@ class Recipe(_message.Message):
         language_model_weight: _builtins.float | None = ...,
         lora_rank: _builtins.int = ...,
         sweep: _builtins.str = ...,
+        language_model_epochs: _builtins.float | None = ...,
+        prompt_tokens: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "language_model_weight", b"language_model_weight"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "batch_size", b"batch_size", "epochs", b"epochs", "labels", b"labels", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "method", b"method", "seed", b"seed", "sweep", b"sweep"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "batch_size", b"batch_size", "epochs", b"epochs", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "method", b"method", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__language_model_epochs: _TypeAlias = _typing.Literal["language_model_epochs"]  # noqa: Y015
+    _WhichOneofArgType__language_model_epochs: _TypeAlias = _typing.Literal["_language_model_epochs", b"_language_model_epochs"]  # noqa: Y015
     _WhichOneofReturnType__language_model_weight: _TypeAlias = _typing.Literal["language_model_weight"]  # noqa: Y015
     _WhichOneofArgType__language_model_weight: _TypeAlias = _typing.Literal["_language_model_weight", b"_language_model_weight"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__language_model_epochs) -> _WhichOneofReturnType__language_model_epochs | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__language_model_weight) -> _WhichOneofReturnType__language_model_weight | None: ...
 
 Global___Recipe: _TypeAlias = Recipe  # noqa: Y015
