@@ -1,0 +1,65 @@
+"""`kill -9` at each point between a commit and its effect; after a restart nothing is lost and nothing doubled."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from ratoon.events.dead_letters import dead_letters
+from ratoon.events.ports import DEAD_LETTERS
+from ratoon.testkit.events import LogUnderTest, Room
+
+CHANGES, POISON_AT = 12, 4
+POINTS = [
+    ("before publish", 1),
+    ("after publish", 1),
+    ("before mark commit", 2),  # the first is the relay's lease
+    ("after mark commit", 2),
+    ("before effect commit", 3),  # the first prunes the inbox
+    ("after effect commit", 3),
+    ("before offset commit", 2),
+    ("after offset commit", 2),
+]
+
+
+def run(under_test: LogUnderTest, folder: Path, topic: str, point: str, after: int) -> int:
+    told = {
+        "spec": under_test.spec(),
+        "folder": str(folder),
+        "topic": topic,
+        "point": point,
+        "after": after,
+        "changes": CHANGES,
+        "poison": POISON_AT,
+    }
+    command = [sys.executable, str(Path(__file__).with_name("crashing_room.py")), json.dumps(told)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(command, env=environment, timeout=120, check=False).returncode
+
+
+@pytest.mark.parametrize(("point", "after"), POINTS, ids=[point.replace(" ", "-") for point, _ in POINTS])
+def test_nothing_is_lost_and_nothing_happens_twice(
+    under_test: LogUnderTest, tmp_path: Path, name: str, point: str, after: int
+) -> None:
+    assert run(under_test, tmp_path, name, point, after) == -signal.SIGKILL
+    assert run(under_test, tmp_path, name, "", 0) == 0
+    log = under_test.open()
+    room = Room(tmp_path, log, name)
+    effects = room.effects()
+    assert len({effect.event_id for effect in effects}) == len(effects) == CHANGES - 1
+    assert Counter(effect.subject for effect in effects) == {"things/0": 4, "things/1": 3, "things/2": 4}
+    for subject in ("things/0", "things/1", "things/2"):
+        revisions = [effect.revision for effect in effects if effect.subject == subject]
+        assert revisions == sorted(revisions)
+    assert room.waiting() == 0
+    assert len(dead_letters(log, name)) == 1
+    copies = sum(1 for _ in log.scan(name + DEAD_LETTERS))
+    assert (
+        copies == 1 or "mark" in point or "publish" in point
+    )  # parked once; published again only by the outbox
+    log.close()
