@@ -1,0 +1,303 @@
+"""The other rooms as small scripted gRPC servers, and a flywheel that calls them over real sockets."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+import grpc
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from ratoon.chassis.answers import AnswerIds
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.identity import Role
+from ratoon.chassis.names import uuid7
+from ratoon.chassis.settings import socket_address
+from ratoon.evaluation.v1 import evaluation_service_pb2_grpc
+from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
+from ratoon.flywheel.v1 import signal_pb2
+from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
+from ratoon.ingestion.v1 import ingestion_service_pb2_grpc
+from ratoon.labeling.v1 import labeling_service_pb2_grpc
+from ratoon.registry.v1 import model_pb2, registry_service_pb2_grpc
+from ratoon.serving.v1 import serving_service_pb2, serving_service_pb2_grpc
+from ratoon.testkit.rooms import State, running
+from ratoon.training.v1 import training_service_pb2_grpc
+from ratoon_flywheel.settings import Settings
+
+PARENT = "projects/mail"
+KINDS = {
+    "Source": "sources",
+    "Dataset": "datasets",
+    "DatasetVersion": "versions",
+    "Split": "splits",
+    "Guideline": "guidelines",
+    "LabelSet": "labelSets",
+    "TrainingRun": "trainingRuns",
+    "EvaluationRun": "evaluationRuns",
+    "Model": "models",
+    "ModelVersion": "versions",
+    "Deployment": "deployments",
+    "Rollout": "rollouts",
+}
+LONG = ("DatasetVersion", "Split", "LabelSet", "TrainingRun", "EvaluationRun", "ModelVersion", "Rollout")
+
+
+@dataclass
+class Rooms:
+    """What the other rooms hold; long work ends at the second look, unless it is held or told to end otherwise."""
+
+    artifacts: ArtifactStore
+    held: set[str] = field(default_factory=set)
+    endings: dict[str, str] = field(default_factory=dict)
+    resources: dict[str, object] = field(default_factory=dict)
+    requests: dict[str, object] = field(default_factory=dict)
+    orders: list[tuple[str, object]] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    quality: list[object] = field(default_factory=list)
+    train_digest: str = ""
+
+    def create(self, kind: str, request: object, context: grpc.ServicerContext) -> object:
+        value = getattr(request, _snake(kind))
+        if request.request_id and request.request_id in self.requests:
+            return self.requests[request.request_id]
+        chosen = getattr(request, f"{_snake(kind)}_id", "")
+        names = [chosen] if chosen else [_numbered(kind, count) for count in range(1, 100)]
+        free = [n for n in names if f"{request.parent}/{KINDS[kind]}/{n}" not in self.resources]
+        name = f"{request.parent}/{KINDS[kind]}/{(free or names)[0]}"
+        if name in self.resources:
+            context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists already.")
+        made = type(value)()
+        made.CopyFrom(value)
+        made.name, made.revision = name, 1
+        if kind in LONG:
+            made.state = made.State.Value(
+                "STATE_RUNNING" if "STATE_RUNNING" in made.State.keys() else _begin(kind)
+            )
+        self.resources[name] = made
+        self.orders.append((kind, made))
+        if request.request_id:
+            self.requests[request.request_id] = made
+        return made
+
+    def look(self, kind: str, request: object, context: grpc.ServicerContext) -> object:
+        found = self.resources.get(request.name)
+        if found is None:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} does not exist.")
+        if kind in LONG and kind not in self.held and found.state in _open(found):
+            self.finish(kind, found)
+        return found
+
+    def cancel(self, request: object) -> object:
+        found = self.resources[request.name]
+        self.cancelled.append(request.name)
+        found.state = found.State.Value("STATE_CANCELLED")
+        return found
+
+    def finish(self, kind: str, made: object) -> None:
+        well = "STATE_READY" if "STATE_READY" in made.State.keys() else "STATE_SUCCEEDED"
+        made.state = made.State.Value(self.endings.get(kind, well))
+        if self.endings.get(kind) == "STATE_FAILED":
+            made.failure.reason, made.failure.message = "OUT_OF_MEMORY", "It needs 4 GiB more memory."
+            return
+        match kind:
+            case "Split":
+                made.train_digest, made.validation_digest = self.train_digest, "e" * 64
+            case "LabelSet":
+                made.digest = "b" * 64
+            case "TrainingRun":
+                made.artifact_digest = f"{sum(k == kind for k, _ in self.orders):064x}"
+            case "EvaluationRun":
+                made.verdict.passed = self.endings.get("gate") != "refuses"
+                made.verdict.summary = "macro-F1 +0.11 [0.07, 0.15] on new."
+                result = made.results.add(domain=made.domains[0].name)
+                result.candidate.macro_f1.value = 0.8
+            case "Rollout" if made.state == made.State.Value("STATE_SUCCEEDED"):
+                alias = f"{PARENT}/models/mail/aliases/production"
+                self.resources[alias] = model_pb2.Alias(name=alias, version=made.to_version)
+
+    def made(self, kind: str) -> list[object]:
+        return [made for each, made in self.orders if each == kind]
+
+    def tell(self, request: object) -> object:
+        self.quality.extend(request.reports)
+        return serving_service_pb2.ReportQualityResponse()
+
+
+def _numbered(kind: str, count: int) -> str:
+    return (
+        f"v1.{count - 1}"
+        if kind == "ModelVersion"
+        else f"v{count}"
+        if "Version" in kind
+        else f"{kind.lower()}-{count}"
+    )
+
+
+def _begin(kind: str) -> str:
+    return {"ModelVersion": "STATE_VERIFYING", "Rollout": "STATE_PREPARING"}[kind]
+
+
+def _open(made: object) -> set[int]:
+    ended = ("READY", "SUCCEEDED", "FAILED", "CANCELLED", "ROLLED_BACK")
+    return {made.State.Value(n) for n in made.State.keys() if n.removeprefix("STATE_") not in ended}
+
+
+def _snake(kind: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(kind))
+
+
+def _servicer(base: type, rooms: Rooms) -> object:
+    """Answers Create…, Get…, Cancel… of every kind; what is not scripted stays unimplemented."""
+    methods: dict[str, Callable[..., object]] = {
+        "GetAlias": lambda self, request, context: rooms.look("Alias", request, context),
+        "AbortRollout": lambda self, request, context: rooms.cancel(request),
+        "ReportQuality": lambda self, request, context: rooms.tell(request),
+    }
+    for kind in KINDS:
+        methods[f"Create{kind}"] = lambda self, request, context, kind=kind: rooms.create(
+            kind, request, context
+        )
+        methods[f"Get{kind}"] = lambda self, request, context, kind=kind: rooms.look(kind, request, context)
+        methods[f"Cancel{kind}"] = lambda self, request, context: rooms.cancel(request)
+    return type("Scripted", (base,), {name: do for name, do in methods.items() if hasattr(base, name)})()
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(tmp_path)
+
+
+@pytest.fixture
+def rooms(state: State) -> Iterator[Rooms]:
+    """The six other rooms, listening where the flywheel expects them."""
+    rooms = Rooms(ArtifactStore(str(state.folder / "artifacts")))
+    servers = []
+    for service, module, name in (
+        ("ingestion", ingestion_service_pb2_grpc, "Ingestion"),
+        ("labeling", labeling_service_pb2_grpc, "Labeling"),
+        ("training", training_service_pb2_grpc, "Training"),
+        ("evaluation", evaluation_service_pb2_grpc, "Evaluation"),
+        ("registry", registry_service_pb2_grpc, "Registry"),
+        ("serving", serving_service_pb2_grpc, "Serving"),
+    ):
+        server = grpc.server(ThreadPoolExecutor(4))
+        add = getattr(module, f"add_{name}ServiceServicer_to_server")
+        add(_servicer(getattr(module, f"{name}ServiceServicer"), rooms), server)
+        address = socket_address(state.folder, service)
+        Path(address.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
+        server.add_insecure_port(address)
+        server.start()
+        servers.append(server)
+    yield rooms
+    for server in servers:
+        server.stop(None)
+
+
+@pytest.fixture
+def start(state: State, rooms: Rooms) -> Callable[[], AbstractContextManager[object]]:
+    """Starts a flywheel; a test that starts a second one after the first restarts it."""
+    return lambda: running([Settings(state=state.folder)])
+
+
+@pytest.fixture
+def flywheel(
+    state: State, start: Callable[[], AbstractContextManager[object]]
+) -> Iterator[FlywheelServiceStub]:
+    with start():
+        yield engineer(state)
+
+
+def engineer(state: State) -> FlywheelServiceStub:
+    return FlywheelServiceStub(state.as_role(Role.ENGINEER, "flywheel"))
+
+
+@dataclass
+class World:
+    """Texts of one kind, and callers who send them and say what they think of the answers."""
+
+    state: State
+    rooms: Rooms
+    flywheel: FlywheelServiceStub
+    version: str = f"{PARENT}/models/mail/versions/v1.0"
+    draws: random.Random = field(default_factory=lambda: random.Random(1))
+    sent: Counter[str] = field(default_factory=Counter)
+
+    def text(self, kind: str) -> str:
+        """A text of 30 to 60 words out of 300 of its kind."""
+        words = (
+            f"{kind}{_letters(int(self.draws.paretovariate(0.6)) % 300)}"
+            for _ in range(self.draws.randint(30, 60))
+        )
+        return " ".join(words)
+
+    def learned(self, kind: str, count: int = 400) -> None:
+        """What the served version was trained on."""
+        table = pa.table({"text": [self.text(kind) for _ in range(count)]})
+        sink = BytesIO()
+        pq.write_table(table, sink)
+        self.rooms.train_digest = self.rooms.artifacts.put_bytes(sink.getvalue())
+
+    def answered(self, texts: list[str], answer: str = "ham", seconds_ago: float = 0.0) -> list[str]:
+        """A segment of answered texts; the answers' ids."""
+        ids = AnswerIds.of_folder(self.state.folder / "keys")
+        segment = f"{PARENT}/trafficSegments/{uuid7()}"
+        began = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+        named = [ids.mint(self.version, segment) for _ in texts]
+        lines = [
+            _line(id, began + timedelta(milliseconds=i), self.version, text, answer)
+            for i, (id, text) in enumerate(zip(named, texts, strict=True))
+        ]
+        digest = self.rooms.artifacts.put_bytes(zstandard.compress(b"".join(lines)))
+        told = signal_pb2.TrafficSegment(
+            deployment=f"{PARENT}/deployments/mail", digest=digest, answer_count=len(texts)
+        )
+        told.start_time.FromDatetime(began)
+        told.end_time.FromDatetime(began)
+        gateway = FlywheelServiceStub(self.state.as_service("gateway", "flywheel"))
+        gateway.CreateTrafficSegment(
+            pb.CreateTrafficSegmentRequest(
+                parent=PARENT, traffic_segment_id=segment.rpartition("/")[2], traffic_segment=told
+            )
+        )
+        return named
+
+    def say(self, answer_id: str, **said: object) -> signal_pb2.Feedback:
+        caller = FlywheelServiceStub(self.state.as_role(Role.CALLER, "flywheel", "mail"))
+        feedback = signal_pb2.Feedback(answer_id=answer_id, **said)
+        return caller.CreateFeedback(pb.CreateFeedbackRequest(parent=PARENT, feedback=feedback))
+
+
+def _line(answer_id: str, time: datetime, version: str, text: str, answer: str) -> bytes:
+    row = {
+        "answer_id": answer_id,
+        "time": time.isoformat(),
+        "deployment": f"{PARENT}/deployments/mail",
+        "version": version,
+        "user": "",
+        "messages": [{"role": "system", "content": "Ham or spam?"}, {"role": "user", "content": text}],
+        "answer": answer,
+        "status": 200,
+        "latency_ms": 3.0,
+        "prompt_tokens": 10,
+        "completion_tokens": 1,
+    }
+    return json.dumps(row).encode() + b"\n"
+
+
+def _letters(number: int) -> str:
+    return "".join("abcdefghij"[int(digit)] for digit in f"{number:03d}")
+
+
+@pytest.fixture
+def world(state: State, rooms: Rooms, flywheel: FlywheelServiceStub) -> World:
+    return World(state, rooms, flywheel)

@@ -1,0 +1,160 @@
+"""Pipeline runs against scripted rooms: what is asked of whom, how runs end, and that a restart repeats nothing."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
+from ratoon.chassis.identity import Role
+from ratoon.evaluation.v1 import evaluation_run_pb2
+from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
+from ratoon.flywheel.v1 import pipeline_run_pb2, project_pb2
+from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
+from ratoon.ingestion.v1 import split_pb2
+from ratoon.training.v1 import training_run_pb2
+
+PARENT = "projects/mail"
+Run = pipeline_run_pb2.PipelineRun
+
+
+def create_project(flywheel: FlywheelServiceStub) -> project_pb2.Project:
+    project = project_pb2.Project(labels=["ham", "spam"], instructions="Ham or spam?")
+    return flywheel.CreateProject(pb.CreateProjectRequest(project_id="mail", project=project))
+
+
+def begin(flywheel: FlywheelServiceStub, source: str = "mails", **more: object) -> Run:
+    sources = [f"{PARENT}/sources/{source}"] if source else []
+    run = Run(sources=sources, **more)
+    return flywheel.CreatePipelineRun(pb.CreatePipelineRunRequest(parent=PARENT, pipeline_run=run))
+
+
+def ended(flywheel: FlywheelServiceStub, run: Run) -> Run:
+    *_, last = flywheel.WatchPipelineRun(pb.WatchPipelineRunRequest(name=run.name), timeout=60)
+    return last
+
+
+def until(found: Callable[[], object], seconds: float = 30.0) -> object:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := found():
+            return value
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+def test_the_first_version_goes_through_every_room(flywheel, rooms):
+    project = create_project(flywheel)
+    assert project.model == f"{PARENT}/models/mail"
+    last = ended(flywheel, begin(flywheel))
+    assert last.state == Run.STATE_SUCCEEDED
+    assert [stage.state for stage in last.stages] == ["SUCCEEDED"] * 7
+    assert last.products.model_version == f"{PARENT}/models/mail/versions/v1.0"
+    (version,), (split,), (training,) = (
+        rooms.made("DatasetVersion"),
+        rooms.made("Split"),
+        rooms.made("TrainingRun"),
+    )
+    assert (list(version.sources), split.dataset_version) == ([f"{PARENT}/sources/mails"], version.name)
+    assert (split.mode, split.label_set_digest) == (split_pb2.Split.MODE_STRATIFIED, "b" * 64)
+    assert training.recipe.method == training_run_pb2.Recipe.METHOD_FROM_SCRATCH
+    (evaluation,), (registered,) = rooms.made("EvaluationRun"), rooms.made("ModelVersion")
+    assert evaluation.gate[0].kind == evaluation_run_pb2.GateRule.KIND_BEATS_MAJORITY
+    assert (registered.lineage.split, registered.lineage.pipeline_run) == (split.name, last.name)
+    assert registered.scores["base.macro_f1"] == 0.8
+    assert rooms.made("Rollout")[0].to_version == registered.name
+
+
+def test_a_second_run_continues_production_and_is_held_against_old_and_new(flywheel, rooms):
+    create_project(flywheel)
+    ended(flywheel, begin(flywheel))
+    last = ended(flywheel, begin(flywheel, "more"))
+    assert last.state == Run.STATE_SUCCEEDED
+    first, second = rooms.made("Split")
+    assert (second.replay.split, second.replay.count) == (first.name, 800)
+    training = rooms.made("TrainingRun")[1]
+    assert training.recipe.method == training_run_pb2.Recipe.METHOD_CONTINUE
+    assert training.base_artifact_digest == rooms.made("ModelVersion")[0].artifact_digest
+    evaluation = rooms.made("EvaluationRun")[1]
+    assert [(d.name, d.split) for d in evaluation.domains] == [("new", second.name), ("old", first.name)]
+    assert [(r.domain, r.threshold) for r in evaluation.gate] == [("new", 0.0), ("old", -0.08)]
+    assert evaluation.reference_digest == training.base_artifact_digest
+    assert rooms.made("ModelVersion")[1].lineage.parent_version == f"{PARENT}/models/mail/versions/v1.0"
+
+
+@pytest.mark.parametrize(
+    ("endings", "outcome", "reason"),
+    [
+        ({"gate": "refuses"}, Run.STATE_REFUSED, "GATE_REFUSED"),
+        ({"TrainingRun": "STATE_FAILED"}, Run.STATE_FAILED, "OUT_OF_MEMORY"),
+        ({"Rollout": "STATE_ROLLED_BACK"}, Run.STATE_ROLLED_BACK, "ROLLOUT_ROLLED_BACK"),
+    ],
+)
+def test_a_run_ends_as_its_stage_does_and_says_why(flywheel, rooms, endings, outcome, reason):
+    create_project(flywheel)
+    rooms.endings.update(endings)
+    last = ended(flywheel, begin(flywheel))
+    assert (last.state, last.failure.reason) == (outcome, reason)
+    if reason == "GATE_REFUSED":
+        assert last.failure.message == "macro-F1 +0.11 [0.07, 0.15] on new."
+        assert not rooms.made("ModelVersion")
+
+
+def test_cancelling_a_run_cancels_the_resource_in_work(flywheel, rooms):
+    create_project(flywheel)
+    rooms.held.add("TrainingRun")
+    run = begin(flywheel)
+    training = until(lambda: rooms.made("TrainingRun"))[0]
+    flywheel.CancelPipelineRun(pb.CancelPipelineRunRequest(name=run.name))
+    last = ended(flywheel, run)
+    assert last.state == Run.STATE_CANCELLED
+    assert rooms.cancelled == [training.name]
+    assert not rooms.made("EvaluationRun")
+    with pytest.raises(FailedPrecondition) as refused:
+        flywheel.CancelPipelineRun(pb.CancelPipelineRunRequest(name=run.name))
+    assert refused.value.reason == "PIPELINE_RUN_ENDED"
+
+
+def test_a_run_that_skips_the_rollout_ends_with_a_version(flywheel, rooms):
+    create_project(flywheel)
+    last = ended(flywheel, begin(flywheel, skip_rollout=True))
+    assert (last.state, last.stages[-1].state) == (Run.STATE_SUCCEEDED, "SKIPPED")
+    assert not rooms.made("Rollout")
+
+
+def test_without_a_version_there_is_nothing_to_retrain(flywheel, rooms):
+    create_project(flywheel)
+    last = ended(flywheel, begin(flywheel, source=""))
+    assert (last.state, last.failure.reason) == (Run.STATE_FAILED, "NOTHING_TO_RETRAIN")
+
+
+def test_a_restarted_flywheel_goes_on_and_makes_nothing_twice(state, start, rooms):
+    flywheel = FlywheelServiceStub(state.as_role(Role.ENGINEER, "flywheel"))
+    rooms.held.add("TrainingRun")
+    with start():
+        create_project(flywheel)
+        run = begin(flywheel)
+        until(lambda: rooms.made("TrainingRun"))
+    rooms.held.clear()
+    with start():
+        assert ended(flywheel, run).state == Run.STATE_SUCCEEDED
+    assert [kind for kind, _ in rooms.orders].count("TrainingRun") == 1
+    assert len(rooms.orders) == len({made.name for _, made in rooms.orders})
+
+
+def test_requests_are_checked_and_stale_changes_refused(flywheel, rooms):
+    project = create_project(flywheel)
+    with pytest.raises(InvalidArgument) as single:
+        one = project_pb2.Project(labels=["ham"])
+        flywheel.CreateProject(pb.CreateProjectRequest(project_id="one", project=one))
+    assert (single.value.reason, single.value.field) == ("BAD_PROJECT", "labels")
+    with pytest.raises(InvalidArgument):
+        begin(flywheel, source="../other")
+    with pytest.raises(NotFound):
+        flywheel.GetPipelineRun(pb.GetPipelineRunRequest(name=f"{PARENT}/pipelineRuns/none"))
+    change = project_pb2.Project(name=project.name, etag=project.etag, display_name="Mail triage")
+    request = pb.UpdateProjectRequest(project=change, update_mask={"paths": ["display_name"]})
+    assert flywheel.UpdateProject(request).display_name == "Mail triage"
+    with pytest.raises(Aborted) as stale:
+        flywheel.UpdateProject(request)
+    assert stale.value.reason == "STALE_ETAG"
