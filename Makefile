@@ -38,7 +38,7 @@ bench-idle: env ## start-up time, memory and processor of idle services
 bench-gateway: env ## requests and tokens a second through the gateway, beside vllm-router
 bench-events: env ## commit to effect, embedded log and Kafka
 bench-%:
-	@$(PYTHON) bench/$*.py $(ARGS)
+	@$(PYTHON) $(wildcard bench/$*.py bench/$*/run.py) $(ARGS)
 
 lock: env ## resolve requirements/ratoon.in again (ARGS=--upgrade takes the newest)
 	@scripts/lock $(ARGS)

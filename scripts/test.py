@@ -15,7 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent
 TIERS = {
     "unit": ("libs/*/tests/unit", "services/*/tests/unit", "tests/unit"),
     "contract": ("tests/contract",),
-    "integration": ("libs/*/tests/integration", "services/*/tests/integration", "tests/integration"),
+    "integration": (
+        "libs/*/tests/integration",
+        "libs/*/tests/conformance",
+        "services/*/tests/integration",
+        "tests/integration",
+    ),
     "e2e": ("tests/e2e",),
 }
 # Nothing may be fetched and nothing reported while tests run.
