@@ -177,15 +177,19 @@ def _dial(folder: Path) -> socket.socket:
 
 @contextmanager
 def _bound(folder: Path) -> Iterator[socket.socket]:
-    (folder / "warm.sock").unlink(missing_ok=True)
+    path = folder / "warm.sock"
+    path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as server:
         with _short(folder) as address:
             server.bind(address)
+        ours = path.stat().st_ino
         server.listen(16)
         try:
             yield server
         finally:
-            (folder / "warm.sock").unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if path.stat().st_ino == ours:  # the folder may have been made anew, with another's socket in it
+                    path.unlink()
 
 
 @contextmanager
