@@ -20,7 +20,7 @@ def build(settings: Settings, platform: Platform) -> App:
         LocalJobs(settings.folder / "jobs"),
         settings.artifacts_url,
         make_signing_key(settings.keys),
-        settings.warm_folder,
+        settings.model_loading_folder,
         settings.golden_count,
     )
     operations = base.operations(store, [VersionProcedure(verification)])

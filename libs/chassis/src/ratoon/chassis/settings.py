@@ -78,6 +78,11 @@ class RoomSettings(BaseSettings):
         """Where the room's warm worker process listens."""
         return run_folder(self.state) / f"{self.service}-warm"
 
+    @property
+    def model_loading_folder(self) -> Path:
+        """Where the one warm process listens that loads models by transformers, for whichever room asks."""
+        return run_folder(self.state) / "models-warm"
+
     def peer(self, service: str) -> str:
         """The gRPC address of another service."""
         return self.peers.get(service) or socket_address(self.state, service)

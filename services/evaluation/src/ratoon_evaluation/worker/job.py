@@ -3,18 +3,18 @@ next.
 
 Spec: `artifacts` (store URL), `candidate` and `reference` (digests of model trees; the latter may be empty),
 `labels`, `domains` (`name`, `test` and `train` digests; without `train` no baselines), `rules` (`kind`,
-`domain`, `threshold`), and optionally `seed`, `resamples`, `confidence`, `threads`, `title`, `cache` (a
-folder for fetched models) and `warm`. Result: the digests `report_json` and `report_html`, and `evaluation`:
+`domain`, `threshold`), and optionally `seed`, `resamples`, `confidence`, `threads`, `title`
+and `warm`. Result: the digests `report_json` and `report_html`, and `evaluation`:
 an `Outcome` as plain values.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,7 @@ def run(spec: JSON, job: JobFolder) -> JSON:
         known = [next(fitted) if domain.train else {} for domain in domains]
     finally:
         baselines.stop()
+        shutil.rmtree(job.path / "models", ignore_errors=True)
     job.progress(0.95, "Computing scores and intervals")
     measured = Measurements(
         tuple(
@@ -101,12 +102,11 @@ def _task(domain: Domain) -> Task:
 def _models(spec: JSON, job: JobFolder, store: ArtifactStore, domains: Sequence[Domain]) -> list[ScoredModel]:
     digests = {CANDIDATE: spec["candidate"], REFERENCE: spec.get("reference", "")}
     asked = {role: digest for role, digest in digests.items() if digest}
-    cache = Path(spec.get("cache") or job.path / "models")
     meter = _Meter(job, len(asked) * sum(len(domain.test) for domain in domains))
     models = []
     for role, digest in asked.items():
         meter.say(f"Loading the {role}")
-        folder = store.fetch_tree(digest, cache / digest)
+        folder = store.fetch_tree(digest, job.path / "models" / digest)
         scorer = Scorer(folder, spec["labels"])
         card = cards.read_card(folder, digest, scorer.parameters)
         answers = [

@@ -9,6 +9,7 @@ card), `signature_digest` and `golden_digest` (blobs), `parameter_count`, `size_
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,15 @@ def run(spec: JSON, job: JobFolder) -> JSON:
     """Do the job; raises Stopped, UnfitArtifact, NoStablePrompt or an artifact store's error."""
     store = ArtifactStore(spec["artifacts"])
     _say(job, 0.05, "Fetching and checking the files")
-    folder = store.fetch_tree(spec["artifact_digest"], job.path / "model")
+    folder = job.path / "model"
+    try:
+        store.fetch_tree(spec["artifact_digest"], folder)
+        return _verified(spec, job, store, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _verified(spec: JSON, job: JobFolder, store: ArtifactStore, folder: Path) -> JSON:
     inspect(folder)
     texts = read_texts(store, spec.get("golden_source_digest", ""))
     _say(job, 0.3, "Reloading the model")

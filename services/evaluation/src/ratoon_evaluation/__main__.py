@@ -1,0 +1,8 @@
+"""Runs evaluation alone, in its own process."""
+
+import sys
+
+from ratoon.chassis.host import main
+
+if __name__ == "__main__":
+    sys.exit(main(["evaluation"], sys.argv[1:]))

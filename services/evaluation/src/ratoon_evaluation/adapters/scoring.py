@@ -1,0 +1,83 @@
+"""Scoring as a job of this machine: `python -m ratoon_evaluation.worker`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from ratoon.chassis.jobs import JobProgress, JobStatus, LocalJobs
+from ratoon_evaluation.application.ports import Parts
+from ratoon_evaluation.domain.gate import Outcome
+from ratoon_evaluation.domain.runs import EvaluationRun, Observation, Phase, Progress, Scored
+
+WORKER = "ratoon_evaluation.worker"
+
+_OUTCOME = TypeAdapter(Outcome)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a scoring job is given: the artifact store, cores (0: all), bootstrap resamples, a warm folder."""
+
+    artifacts_url: str
+    threads: int
+    resamples: int
+    warm: Path
+
+
+class JobScoring:
+    """Starts and observes the worker that scores, compares and judges."""
+
+    def __init__(self, jobs: LocalJobs, resources: Resources) -> None:
+        self._jobs, self._resources = jobs, resources
+
+    def observe(self, job_id: str) -> Observation:
+        """The job as it is now."""
+        return _observation(self._jobs.observe(job_id))
+
+    def start(self, job_id: str, run: EvaluationRun, parts: Mapping[str, Parts]) -> None:
+        """Begin, unless this job was begun before."""
+        self._jobs.start(job_id, WORKER, self._spec(run, parts))
+
+    def forget(self, job_id: str) -> None:
+        """Let a job that was lost be begun again."""
+        self._jobs.forget(job_id)
+
+    def stop(self, job_id: str) -> None:
+        """Ask the job to end; kill it after a grace."""
+        self._jobs.stop(job_id)
+
+    def _spec(self, run: EvaluationRun, parts: Mapping[str, Parts]) -> dict[str, Any]:
+        question, resources = run.question, self._resources
+        return {
+            "artifacts": resources.artifacts_url,
+            "candidate": question.candidate,
+            "reference": question.reference,
+            "labels": list(question.labels),
+            "domains": [
+                {"name": name, "test": each.test, "train": each.train} for name, each in parts.items()
+            ],
+            "rules": [{"kind": r.kind, "domain": r.domain, "threshold": r.threshold} for r in question.rules],
+            "seed": question.seed,
+            "resamples": resources.resamples,
+            "threads": resources.threads,
+            "title": run.name,
+            "warm": str(resources.warm),
+        }
+
+
+def _observation(status: JobStatus) -> Observation:
+    scored = _scored(status.result) if status.result else None
+    phase = Phase(status.state.value)
+    return Observation(phase, _progress(status.progress), scored, status.reason, status.message)
+
+
+def _scored(result: dict[str, Any]) -> Scored:
+    outcome = _OUTCOME.validate_python(result["evaluation"])
+    return Scored(outcome, result["report_json"], result["report_html"])
+
+
+def _progress(told: JobProgress) -> Progress:
+    return Progress(told.fraction, told.message, told.done, told.total, told.unit, told.remaining_s or 0.0)

@@ -1,0 +1,25 @@
+"""What evaluation can be asked to do."""
+
+from dataclasses import dataclass
+
+from ratoon_evaluation.domain.runs import Question
+
+
+@dataclass(frozen=True)
+class CreateRun:
+    """Evaluate in `parent` (projects/{project}) what the question asks; an empty id makes one."""
+
+    parent: str
+    run_id: str
+    question: Question
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class ListBadCases:
+    """A page of a run's wrong answers, asked for by `principal`."""
+
+    parent: str
+    page_size: int
+    page_token: str
+    principal: str

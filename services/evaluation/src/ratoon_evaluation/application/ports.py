@@ -1,0 +1,64 @@
+"""What evaluation needs from the world."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ratoon_evaluation.domain.runs import EvaluationRun, Observation
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Digests of a split's sealed test part and of its training part."""
+
+    test: str
+    train: str
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """A row of a wrong-answers blob."""
+
+    record_id: str
+    label: str
+    predicted: str
+
+
+class Splits(Protocol):
+    """Splits, whose test parts are sealed."""
+
+    def open(self, split: str, readers: Sequence[str], purpose: str) -> Parts:
+        """The parts of a READY split; each reader (an artifact's digest, a resource) is logged there."""
+        ...
+
+
+class Scoring(Protocol):
+    """The heavy work: models scored, compared and judged. One job an attempt."""
+
+    def observe(self, job_id: str) -> Observation:
+        """The job as it is now."""
+        ...
+
+    def start(self, job_id: str, run: EvaluationRun, parts: Mapping[str, Parts]) -> None:
+        """Begin, unless this job was begun before; `parts` by domain."""
+        ...
+
+    def forget(self, job_id: str) -> None:
+        """Let a job that was lost be begun again."""
+        ...
+
+    def stop(self, job_id: str) -> None:
+        """Ask the job to end; kill it after a grace."""
+        ...
+
+
+class Answers(Protocol):
+    """Kept answers and the texts they were given to."""
+
+    def wrong(self, digest: str) -> Sequence[WrongAnswer]:
+        """The rows of a wrong-answers blob, the surest first."""
+        ...
+
+    def texts(self, part: str, record_ids: Sequence[str]) -> Mapping[str, str]:
+        """The texts of these records in a part, by record id; those that are gone are left out."""
+        ...

@@ -1,0 +1,43 @@
+"""Puts evaluation together: the only file that knows concrete adapters."""
+
+from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.jobs import LocalJobs
+from ratoon.chassis.paging import PageTokens
+from ratoon.evaluation.v1.evaluation_service_pb2_grpc import add_EvaluationServiceServicer_to_server
+from ratoon_evaluation import mapping
+from ratoon_evaluation.adapters import tables
+from ratoon_evaluation.adapters.answers import ParquetAnswers
+from ratoon_evaluation.adapters.scoring import JobScoring, Resources
+from ratoon_evaluation.adapters.splits import IngestionSplits
+from ratoon_evaluation.application.procedures import RunProcedure
+from ratoon_evaluation.entrypoints.grpc import EvaluationServicer, Ports
+from ratoon_evaluation.settings import Settings
+
+
+def build(settings: Settings, platform: Platform) -> App:
+    """Evaluation, ready to run."""
+    base = Foundation(settings, platform, tables.METADATA)
+    store = base.store(tables.RESOURCES, mapping.event)
+    splits = IngestionSplits(base.peer("ingestion"))
+    resources = Resources(
+        settings.artifacts_url, settings.threads, settings.resamples, settings.model_loading_folder
+    )
+    scoring = JobScoring(LocalJobs(settings.folder / "jobs"), resources)
+    operations = base.operations(store, [RunProcedure(splits, scoring)])
+    ports = Ports(
+        store=store,
+        operations=operations,
+        changes=base.changes(store),
+        threads=base.threads,
+        clock=base.clock,
+        splits=splits,
+        answers=ParquetAnswers(ArtifactStore(settings.artifacts_url)),
+        tokens=PageTokens(base.signer.sign(b"bad case pages")),
+    )
+    rpc = Rpc(
+        "ratoon.evaluation.v1.EvaluationService",
+        add_EvaluationServiceServicer_to_server,
+        EvaluationServicer(ports),
+    )
+    return base.app([rpc], [operations])

@@ -1,0 +1,104 @@
+"""Evaluation's gRPC API."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.identity import caller
+from ratoon.chassis.operations import Operations
+from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.server import Threads
+from ratoon.chassis.store import Store
+from ratoon.chassis.watch import Changes, watch
+from ratoon.evaluation.v1 import evaluation_run_pb2
+from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
+from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceServicer
+from ratoon_evaluation import mapping
+from ratoon_evaluation.application import handlers
+from ratoon_evaluation.application.ports import Answers, Splits
+from ratoon_evaluation.domain.runs import EvaluationRun
+
+Context = Any
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What the handlers need."""
+
+    store: Store
+    operations: Operations
+    changes: Changes
+    threads: Threads
+    clock: Clock
+    splits: Splits
+    answers: Answers
+    tokens: PageTokens
+
+
+class EvaluationServicer(EvaluationServiceServicer):
+    """Answers `ratoon.evaluation.v1.EvaluationService`."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def CreateEvaluationRun(
+        self, request: pb.CreateEvaluationRunRequest, context: Context
+    ) -> evaluation_run_pb2.EvaluationRun:
+        """Begin an evaluation."""
+        ports = self._ports
+        command = mapping.create_run(request)
+        run = await ports.threads(handlers.create_run, command, ports.store, ports.operations, ports.clock)
+        return mapping.run(run)
+
+    async def GetEvaluationRun(
+        self, request: pb.GetEvaluationRunRequest, context: Context
+    ) -> evaluation_run_pb2.EvaluationRun:
+        """One run."""
+        return mapping.run(await self._ports.threads(handlers.get_run, request.name, self._ports.store))
+
+    async def ListEvaluationRuns(
+        self, request: pb.ListEvaluationRunsRequest, context: Context
+    ) -> pb.ListEvaluationRunsResponse:
+        """The runs of a project."""
+        page = await self._ports.threads(
+            handlers.list_runs, request.parent, request.page_size, request.page_token, self._ports.store
+        )
+        runs = map(mapping.run, page.items)
+        return pb.ListEvaluationRunsResponse(evaluation_runs=runs, next_page_token=page.next_token)
+
+    async def WatchEvaluationRun(
+        self, request: pb.WatchEvaluationRunRequest, context: Context
+    ) -> AsyncIterator[evaluation_run_pb2.EvaluationRun]:
+        """A run's state, then each newer one, until it has ended."""
+        ports = self._ports
+        states = watch(
+            ports.store,
+            ports.changes,
+            ports.threads,
+            EvaluationRun,
+            request.name,
+            request.revision,
+            lambda run: run.state.ended,
+        )
+        async for value in states:
+            yield mapping.run(value)
+
+    async def CancelEvaluationRun(
+        self, request: pb.CancelEvaluationRunRequest, context: Context
+    ) -> evaluation_run_pb2.EvaluationRun:
+        """Call a run off."""
+        ports = self._ports
+        return mapping.run(await ports.threads(handlers.cancel_run, request.name, ports.operations))
+
+    async def ListBadCases(
+        self, request: pb.ListBadCasesRequest, context: Context
+    ) -> pb.ListBadCasesResponse:
+        """The candidate's wrong answers."""
+        ports = self._ports
+        query = mapping.list_bad_cases(request, caller().name)
+        page = await ports.threads(
+            handlers.list_bad_cases, query, ports.store, ports.answers, ports.splits, ports.tokens
+        )
+        cases = map(mapping.bad_case, page.items)
+        return pb.ListBadCasesResponse(bad_cases=cases, next_page_token=page.next_token)

@@ -1,0 +1,202 @@
+"""Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
+
+from datetime import datetime
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ratoon.chassis.events import record_of
+from ratoon.common.v1 import progress_pb2
+from ratoon.evaluation.v1 import evaluation_events_pb2 as events_pb2
+from ratoon.evaluation.v1 import evaluation_run_pb2 as pb
+from ratoon.evaluation.v1 import evaluation_service_pb2 as service_pb2
+from ratoon.events.ports import Record
+from ratoon_evaluation.application.commands import CreateRun, ListBadCases
+from ratoon_evaluation.application.handlers import BadCase
+from ratoon_evaluation.domain.errors import BadEvaluation
+from ratoon_evaluation.domain.gate import Finding, Rule, RuleKind, Verdict
+from ratoon_evaluation.domain.runs import (
+    Cancelled,
+    Completed,
+    Domain,
+    EvaluationRun,
+    Failed,
+    Progress,
+    Question,
+    Started,
+)
+from ratoon_evaluation.domain.scores import MAJORITY, TFIDF, DomainScores, Interval, Scores, SliceScore
+
+
+def run(value: EvaluationRun) -> pb.EvaluationRun:
+    """A run as callers see it."""
+    question = value.question
+    seen = pb.EvaluationRun(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        state=pb.EvaluationRun.State.Value(f"STATE_{value.state}"),
+        candidate_digest=question.candidate,
+        reference_digest=question.reference,
+        domains=[pb.Domain(name=domain.name, split=domain.split) for domain in question.domains],
+        labels=question.labels,
+        gate=map(_rule, question.rules),
+        seed=question.seed,
+        progress=_progress(value.progress),
+    )
+    if value.failure_reason:
+        seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
+    if value.scored:
+        seen.results.extend(map(_result, value.scored.outcome.measured.domains))
+        seen.verdict.CopyFrom(_verdict(value.scored.outcome.verdict))
+        seen.report_html_digest = value.scored.report_html
+        seen.report_json_digest = value.scored.report_json
+    return seen
+
+
+def bad_case(value: BadCase) -> pb.BadCase:
+    """A wrong answer as callers see it."""
+    answer = value.answer
+    return pb.BadCase(
+        record_id=answer.record_id,
+        domain=value.domain,
+        label=answer.label,
+        predicted=answer.predicted,
+        text=value.text,
+    )
+
+
+def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
+    """What is asked."""
+    asked = request.evaluation_run
+    question = Question(
+        candidate=asked.candidate_digest,
+        reference=asked.reference_digest,
+        domains=tuple(Domain(domain.name, domain.split) for domain in asked.domains),
+        labels=tuple(asked.labels),
+        rules=tuple(Rule(_kind(rule), rule.domain, rule.threshold) for rule in asked.gate),
+        seed=asked.seed,
+    )
+    return CreateRun(request.parent, request.evaluation_run_id, question, request.request_id)
+
+
+def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> ListBadCases:
+    """What is asked, and by whom."""
+    return ListBadCases(request.parent, request.page_size, request.page_token, principal)
+
+
+def event(happened: object, name: str, revision: int) -> Record:
+    """A domain event as a record of its topic."""
+    return record_of("evaluation", _envelope(happened, name, revision))
+
+
+def _envelope(happened: object, name: str, revision: int) -> Message:
+    told = events_pb2.EvaluationRunEvent(name=name, revision=revision)
+    match happened:
+        case Started():
+            told.started.SetInParent()
+        case Completed(passed):
+            told.completed.SetInParent()
+            told.completed.passed = passed
+        case Failed(reason):
+            told.failed.reason = reason
+        case Cancelled():
+            told.cancelled.SetInParent()
+        case _:
+            raise TypeError(f"{happened!r} is no event of evaluation")
+    return told
+
+
+def _result(value: DomainScores) -> pb.DomainResult:
+    baselines = value.baselines
+    return pb.DomainResult(
+        domain=value.domain,
+        candidate=_scores(value.candidate),
+        reference=_scores(value.reference),
+        majority=_scores(baselines.get(MAJORITY)),
+        tfidf=_scores(baselines.get(TFIDF)),
+        difference=_estimate(value.difference),
+        slices=map(_slice, value.candidate.slices),
+        predictions_digest=value.candidate.predictions,
+        wrong_answers_digest=value.wrong,
+        wrong_answer_count=value.wrong_count,
+    )
+
+
+def _scores(value: Scores | None) -> pb.Scores | None:
+    if value is None:
+        return None
+    classes = [
+        pb.Scores.ClassScore(
+            label=score.label,
+            precision=score.precision,
+            recall=score.recall,
+            f1=score.f1,
+            support=score.support,
+        )
+        for score in value.classes
+    ]
+    return pb.Scores(
+        accuracy=_estimate(value.accuracy),
+        macro_f1=_estimate(value.macro_f1),
+        auc=_estimate(value.auc),
+        perplexity=value.perplexity or 0.0,
+        classes=classes,
+        record_count=value.records,
+        other_count=value.confusion.other,
+    )
+
+
+def _slice(value: SliceScore) -> pb.SliceResult:
+    return pb.SliceResult(
+        slice=value.slice,
+        record_count=value.records,
+        macro_f1=_estimate(value.macro_f1),
+        accuracy=value.accuracy.value,
+    )
+
+
+def _verdict(value: Verdict) -> pb.Verdict:
+    return pb.Verdict(passed=value.passed, rules=map(_finding, value.findings), summary=value.sentence)
+
+
+def _finding(value: Finding) -> pb.Verdict.RuleResult:
+    return pb.Verdict.RuleResult(
+        rule=_rule(value.rule),
+        passed=value.passed,
+        reason=value.sentence,
+        measured=_estimate(value.measured),
+    )
+
+
+def _rule(value: Rule) -> pb.GateRule:
+    kind = pb.GateRule.Kind.Value(f"KIND_{value.kind}")
+    return pb.GateRule(kind=kind, domain=value.domain, threshold=value.threshold)
+
+
+def _kind(rule: pb.GateRule) -> RuleKind:
+    if rule.kind == pb.GateRule.KIND_UNSPECIFIED:
+        raise BadEvaluation("Each rule of the gate needs a kind.", "gate")
+    return RuleKind(pb.GateRule.Kind.Name(rule.kind).removeprefix("KIND_"))
+
+
+def _estimate(value: Interval | None) -> pb.Estimate | None:
+    return None if value is None else pb.Estimate(value=value.value, lower=value.low, upper=value.high)
+
+
+def _progress(value: Progress) -> progress_pb2.Progress:
+    return progress_pb2.Progress(
+        fraction=value.fraction,
+        message=value.message,
+        done=value.done,
+        total=value.total,
+        unit=value.unit,
+        remaining_seconds=value.remaining_s,
+    )
+
+
+def _time(value: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(value)
+    return stamp

@@ -1,0 +1,61 @@
+"""The splits adapter against a gRPC server that speaks ingestion's contract."""
+
+from concurrent import futures
+
+import grpc
+import pytest
+
+from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
+from ratoon.ingestion.v1 import split_pb2
+from ratoon.ingestion.v1.ingestion_service_pb2_grpc import (
+    IngestionServiceServicer,
+    add_IngestionServiceServicer_to_server,
+)
+from ratoon_evaluation.adapters.splits import IngestionSplits
+from ratoon_evaluation.application.ports import Parts
+from ratoon_evaluation.domain.errors import SplitNotReady
+
+
+class Ingestion(IngestionServiceServicer):
+    """One READY split, one that is still made."""
+
+    def __init__(self):
+        self.opened = []
+
+    def GetSplit(self, request, context):
+        ready = request.name.endswith("ready")
+        state = split_pb2.Split.STATE_READY if ready else split_pb2.Split.STATE_RUNNING
+        return split_pb2.Split(name=request.name, state=state, train_digest="t" * 64)
+
+    def OpenSplit(self, request, context):
+        self.opened.append((request.part, request.reader, request.purpose))
+        return pb.OpenSplitResponse(digest="s" * 64)
+
+
+@pytest.fixture
+def ingestion(tmp_path):
+    servicer = Ingestion()
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    add_IngestionServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield servicer, IngestionSplits(channel)
+    server.stop(None)
+
+
+def test_each_reader_is_logged(ingestion):
+    servicer, splits = ingestion
+    parts = splits.open("projects/p/datasets/d/splits/ready", ["a" * 64, "b" * 64], "Evaluation x")
+    assert parts == Parts("s" * 64, "t" * 64)
+    assert servicer.opened == [
+        (split_pb2.PART_TEST, "a" * 64, "Evaluation x"),
+        (split_pb2.PART_TEST, "b" * 64, "Evaluation x"),
+    ]
+
+
+def test_a_split_in_the_making_is_not_opened(ingestion):
+    servicer, splits = ingestion
+    with pytest.raises(SplitNotReady, match="RUNNING"):
+        splits.open("projects/p/datasets/d/splits/making", ["a" * 64], "Evaluation x")
+    assert servicer.opened == []
