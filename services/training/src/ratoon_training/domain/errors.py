@@ -1,17 +1,17 @@
 """What can be wrong, in training's own words.
 
-    TrainingError
-    ├── BadRecipe             a value of the recipe cannot be trained with
-    ├── AcceleratorRefused    no recipe is written for this accelerator
-    ├── OutOfMemory           more memory than there is
-    ├── LossNotFinite         the loss became infinite or no number
-    ├── DataEmpty             nothing to train on
-    ├── DataMalformed         a split that lacks columns, labels or rows
-    ├── ConstantWeights       weights that are all equal never learn apart
-    ├── BadBaseModel          the base model cannot be continued
-    ├── Stopped               somebody asked the run to stop
-    ├── StaleWorker           a newer attempt has taken this run over
-    └── WorkersLost           the worker group died again and again
+TrainingError
+├── BadRecipe             a value of the recipe cannot be trained with
+├── AcceleratorRefused    no recipe is written for this accelerator
+├── OutOfMemory           more memory than there is
+├── LossNotFinite         the loss became infinite or no number
+├── DataEmpty             nothing to train on
+├── DataMalformed         a split that lacks columns, labels or rows
+├── ConstantWeights       weights that are all equal never learn apart
+├── BadBaseModel          the base model cannot be continued
+├── Stopped               somebody asked the run to stop
+├── StaleWorker           a newer attempt has taken this run over
+└── WorkersLost           the worker group died again and again
 """
 
 

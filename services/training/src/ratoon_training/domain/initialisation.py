@@ -1,4 +1,4 @@
-"""How weights begin: He for layers before a ReLU-like function, Xavier before tanh, sigmoid or none, and what is refused."""
+"""How weights begin: He before a ReLU-like function, Xavier before tanh, sigmoid or none; and what is refused."""
 
 import math
 from collections.abc import Sequence

@@ -5,6 +5,7 @@ first third; it *swings* when the steps' changes, on average, exceed SWING of th
 steadily* when it neither diverges nor swings and the last third is at most STEADY of the first.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def judge(losses: Sequence[float]) -> Judgement:
     first, last = fmean(losses[:third]), fmean(losses[-third:])
     if last > first:
         return Judgement.DIVERGES
-    changes = [abs(after - before) for before, after in zip(losses, losses[1:], strict=False)]
+    changes = [abs(after - before) for before, after in itertools.pairwise(losses)]
     if changes and fmean(changes) > SWING * first:
         return Judgement.SWINGS
     return Judgement.FALLS if last <= STEADY * first else Judgement.FLAT

@@ -26,7 +26,9 @@ def parse_families(text: str) -> tuple[MachineFamily, ...]:
 
 def best_for(work: str, families: tuple[MachineFamily, ...]) -> list[str]:
     """The names of the families that suit a kind of work, best first: by where the family lists it."""
-    fitting = [(each.suits.index(work), at, each.family) for at, each in enumerate(families) if work in each.suits]
+    fitting = [
+        (each.suits.index(work), at, each.family) for at, each in enumerate(families) if work in each.suits
+    ]
     return [family for _, _, family in sorted(fitting)]
 
 

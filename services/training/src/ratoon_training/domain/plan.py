@@ -108,7 +108,12 @@ def model_size(parameters: int, disk_bytes: int) -> Size:
 
 
 def measured(
-    shape: Architecture, batch: int, tokens: int, *, trained: int | None = None, calibration: Calibration = CALIBRATION
+    shape: Architecture,
+    batch: int,
+    tokens: int,
+    *,
+    trained: int | None = None,
+    calibration: Calibration = CALIBRATION,
 ) -> Needs:
     """What one worker needs for a step of `batch` samples of `tokens` tokens; `trained` weights move (None: all)."""
     moving = shape.parameters if trained is None else trained

@@ -3,7 +3,7 @@
 A recipe travels as JSON from the control process to the worker; `Recipe.parse` reads it there.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -13,8 +13,15 @@ BATCH_LADDER = (16, 32, 64, 128, 256, 512)
 """Batch sizes that are tried: powers of two from 16 to 512."""
 LR_PROCEDURE = "lr-procedure"
 """The sweep that looks for a learning rate before it trains."""
-CHARS_PER_TOKEN = 2.8
-"""Characters a token of a 4,096 vocabulary stands for in mail; only used to choose a cut before data is seen."""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a method takes where the caller said nothing."""
+
+    learning_rate: float
+    epochs: float
+    language_model_weight: float
 
 
 class Method(StrEnum):
@@ -26,6 +33,18 @@ class Method(StrEnum):
     """All weights of a base model, at a lower rate."""
     LORA = "LORA"
     """A low-rank adapter beside a base model that stays as it is."""
+
+    @property
+    def defaults(self) -> Defaults:
+        """What this method takes where the caller said nothing."""
+        return _DEFAULTS[self]
+
+
+_DEFAULTS = {
+    Method.FROM_SCRATCH: Defaults(learning_rate=3e-3, epochs=2.0, language_model_weight=0.5),
+    Method.CONTINUE: Defaults(learning_rate=1e-3, epochs=1.0, language_model_weight=0.0),
+    Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
+}
 
 
 class Accelerator(StrEnum):
@@ -125,35 +144,6 @@ class Resources:
         return self
 
 
-@dataclass(frozen=True)
-class Defaults:
-    """What a method takes where the caller said nothing."""
-
-    learning_rate: float
-    epochs: float
-    language_model_weight: float
-    language_model_epochs: float = field(default=1.0)
-
-
-DEFAULTS = {
-    Method.FROM_SCRATCH: Defaults(learning_rate=3e-3, epochs=2.0, language_model_weight=0.5),
-    Method.CONTINUE: Defaults(learning_rate=1e-3, epochs=1.0, language_model_weight=0.0),
-    Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
-}
-
-
-def with_defaults(recipe: Recipe, *, rate: float, epochs: float, language_model_weight: float | None) -> Recipe:
-    """The recipe with what its method takes where `rate`, `epochs` are zero and the weight is not given."""
-    usual = DEFAULTS[recipe.method]
-    return replace(
-        recipe,
-        learning_rate=rate or usual.learning_rate,
-        epochs=epochs or usual.epochs,
-        language_model_weight=usual.language_model_weight if language_model_weight is None else language_model_weight,
-        language_model_epochs=usual.language_model_epochs,
-    )
-
-
 def iterations(samples: int, batch_size: int) -> int:
     """Steps that show `samples` samples: samples = batch × iterations (25,600 = 256 × 100); the last may be smaller."""
     return -(-samples // batch_size)
@@ -164,7 +154,9 @@ def _check_labels(labels: tuple[str, ...]) -> None:
         raise BadRecipe("recipe.labels must name two or more different answers.", "recipe.labels")
     for label in labels:
         if not label.strip() or label != label.strip() or len(label) > 40:
-            raise BadRecipe(f"recipe.labels: {label!r} must be a word of at most 40 characters.", "recipe.labels")
+            raise BadRecipe(
+                f"recipe.labels: {label!r} must be a word of at most 40 characters.", "recipe.labels"
+            )
 
 
 def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
@@ -175,7 +167,11 @@ def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
         ("learning_rate", not 0 < recipe.learning_rate <= 1, "must be above 0 and at most 1"),
         ("epochs", not 0 < recipe.epochs <= 1000, "must be above 0 and at most 1,000"),
         ("batch_size", not 1 <= recipe.batch_size <= 4096, "must be 1 to 4,096"),
-        ("max_chars", not 0 <= recipe.max_chars <= 1_000_000, "must be 0 (chosen from the data) to 1,000,000"),
+        (
+            "max_chars",
+            not 0 <= recipe.max_chars <= 1_000_000,
+            "must be 0 (chosen from the data) to 1,000,000",
+        ),
         ("prompt_tokens", not 8 <= recipe.prompt_tokens <= 32_768, "must be 8 to 32,768"),
         ("language_model_weight", not 0 <= recipe.language_model_weight <= 1, "must be 0 to 1"),
         ("lora_rank", not 1 <= recipe.lora_rank <= 256, "must be 1 to 256"),

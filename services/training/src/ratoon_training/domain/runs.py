@@ -212,7 +212,9 @@ def _succeeded(run: TrainingRun, trained: Trained) -> Transition:
 def _again(run: TrainingRun, reason: str, message: str) -> Transition:
     if run.attempt >= MAX_ATTEMPTS:
         return fail(run, reason, f"Started {run.attempt} times, and lost each time. {message}")
-    told = replace(run.progress, message=f"Attempt {run.attempt} was lost; resuming from the last checkpoint.")
+    told = replace(
+        run.progress, message=f"Attempt {run.attempt} was lost; resuming from the last checkpoint."
+    )
     return Transition(replace(run, attempt=run.attempt + 1, progress=told), (Action.START,))
 
 

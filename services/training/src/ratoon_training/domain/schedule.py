@@ -37,7 +37,9 @@ def batches(
     order = sorted(range(len(keys)), key=lambda index: (keys[index], index))
     made: list[list[int]] = []
     for start in range(0, len(order), WINDOW * batch_size):
-        window = sorted(order[start : start + WINDOW * batch_size], key=lambda index: (lengths[index], keys[index]))
+        window = sorted(
+            order[start : start + WINDOW * batch_size], key=lambda index: (lengths[index], keys[index])
+        )
         cut = [window[at : at + batch_size] for at in range(0, len(window), batch_size)]
         made.extend(sorted(cut, key=lambda batch: order_key(seed, epoch, record_ids[batch[0]])))
     return made

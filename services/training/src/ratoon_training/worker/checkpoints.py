@@ -57,7 +57,9 @@ class Checkpoints:
         digest = hashlib.sha256(data).hexdigest()
         with _locked(self._folder):
             if _fence(self._folder) != self._fence:
-                raise StaleWorker("A newer attempt has taken this run over; this one writes no more checkpoints.")
+                raise StaleWorker(
+                    "A newer attempt has taken this run over; this one writes no more checkpoints."
+                )
             _replace(self._folder / f"{name}.{digest}.safetensors", data)
 
     def save_later(self, step: int, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:

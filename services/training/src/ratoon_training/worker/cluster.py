@@ -4,11 +4,14 @@ It must be started from the driver's main thread: Ray's processes die with the t
 never outlive the driver, however that ends. Ray reads its settings from the environment when it is first imported.
 """
 
+import atexit
 import contextlib
 import logging
 import os
 import secrets
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +23,13 @@ WORKER_CPUS = 1 / _WORKERS
 
 
 def start(folder: Path) -> None:
-    """Start Ray, with its session files below `folder`, and connect to it."""
+    """Start Ray, with its token in `folder`, and connect to it."""
     os.environ.update(_environment(folder))
     import ray
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
-    class QuietNode(Node):  # type: ignore[misc]
+    class QuietNode(Node):
         """A head node without the API server behind the dashboard, which nothing here asks."""
 
         def start_api_server(self, **_: Any) -> None:
@@ -41,7 +44,7 @@ def start(folder: Path) -> None:
             include_log_monitor=False,
             no_monitor=True,
             object_store_memory=_STORE_BYTES,
-            temp_dir=str(_short(folder)),
+            temp_dir=str(_session_folder(folder)),
             _system_config={"prestart_worker_first_driver": False, "enable_metrics_collection": False},
         ),
         head=True,
@@ -49,7 +52,9 @@ def start(folder: Path) -> None:
         spawn_reaper=True,
         ray_init_cluster=True,
     )
-    ray.init(address=node.gcs_address, log_to_driver=False, logging_level=logging.WARNING, configure_logging=False)
+    ray.init(
+        address=node.gcs_address, log_to_driver=False, logging_level=logging.WARNING, configure_logging=False
+    )
 
 
 def started() -> bool:
@@ -88,12 +93,15 @@ def _token_file(folder: Path) -> Path:
     return path
 
 
-def _short(folder: Path) -> Path:
-    """Where Ray's sockets lie: their paths have at most 107 bytes, so a deep folder is reached by a short link."""
-    if len(str(folder)) <= 30:
-        return folder / "ray"
-    link = Path(f"/tmp/ratoon-ray-{os.getpid()}")
-    (folder / "ray").mkdir(exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(folder / "ray")
-    return link
+def _session_folder(folder: Path) -> Path:
+    """A new folder of this user's for Ray's sockets and logs, the last driver's removed.
+
+    It lies in the system's temporary folder: a socket's path has at most 107 bytes, and Ray spends most of them.
+    """
+    note = folder / "ray-session"
+    if note.exists():
+        shutil.rmtree(note.read_text(), ignore_errors=True)
+    made = tempfile.mkdtemp(prefix="ratoon-ray-")
+    note.write_text(made)
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(made)

@@ -28,8 +28,8 @@ def build(recipe: Recipe, prepared: Path) -> Any:
         model = from_scratch(recipe.architecture)
     else:
         model = _of_base(prepared / "base")
-    for name, parameter in model.named_parameters():
-        refuse_constant(name, float(parameter.min()), float(parameter.max()), parameter.shape)
+    for name, weights in model.state_dict().items():
+        refuse_constant(name, float(weights.min()), float(weights.max()), weights.shape)
     return _with_adapter(model, recipe) if recipe.method is Method.LORA else model
 
 

@@ -36,7 +36,10 @@ def publish(order: Order, session: Session, trials: list[Trial]) -> dict[str, An
     curves = _training(session, trials)
     _write(folder / "training.json", curves)
     store = ArtifactStore(order.artifacts)
-    made = {"artifact_digest": store.put_tree(folder), "curves_digest": store.put_bytes(_json(curves).encode())}
+    made = {
+        "artifact_digest": store.put_tree(folder),
+        "curves_digest": store.put_bytes(_json(curves).encode()),
+    }
     shutil.rmtree(folder)
     return made
 

@@ -3,7 +3,8 @@
 import errno
 import resource
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,15 @@ def named_error(error: Exception) -> tuple[str, str] | None:
     if isinstance(error, TrainingError):
         return error.reason, str(error)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "DISK_FULL", "No space is left for checkpoints or artifacts: free some and start the run again."
+        return (
+            "DISK_FULL",
+            "No space is left for checkpoints or artifacts: free some and start the run again.",
+        )
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-        return OutOfMemory.reason, "The run needs more memory than it may have: lower recipe.batch_size or max_chars."
+        return (
+            OutOfMemory.reason,
+            "The run needs more memory than it may have: lower recipe.batch_size or max_chars.",
+        )
     return None
 
 
@@ -105,16 +112,13 @@ def _metrics(session: Session, teller: Teller, member: Member) -> dict[str, floa
     }
 
 
-class _memory_limit:  # noqa: N801  reads as a statement
+@contextmanager
+def _memory_limit(limit: int) -> Iterator[None]:
     """Within it this process may hold only so many bytes of data (0: as many as there are)."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self._before = limit, resource.getrlimit(resource.RLIMIT_DATA)
-
-    def __enter__(self) -> None:
-        if self._limit:
-            resource.setrlimit(resource.RLIMIT_DATA, (self._limit, self._before[1]))
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(ValueError):
-            resource.setrlimit(resource.RLIMIT_DATA, self._before)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    if limit:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)

@@ -80,7 +80,9 @@ class Session:
         share = self.member.share(indices)
         torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.member.rank))
         answer_sum, language_sum = self._backward(share, len(indices), text, weight)
-        answer, language, wish = self._reduce([answer_sum / len(indices), language_sum / max(1, text), float(stop)])
+        answer, language, wish = self._reduce(
+            [answer_sum / len(indices), language_sum / max(1, text), float(stop)]
+        )
         if wish:
             raise Stopped(f"Stopped on request after {self.step} of {self.steps} steps.")
         loss = answer + weight * language
@@ -134,13 +136,16 @@ class Session:
         flat = self.member.sum(torch.cat([told, *(grad.reshape(-1) for grad in grads)]))
         for parameter, grad in zip(self.trainable.values(), _split(flat[len(numbers) :], grads), strict=True):
             parameter.grad = grad
-        return flat[: len(numbers)].tolist()
+        summed: list[float] = flat[: len(numbers)].tolist()
+        return summed
 
     def _batch(self, step: int) -> list[int]:
         epoch, at = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             train, recipe = self.data.train, self.recipe
-            self._plan = schedule.batches(train.record_ids, train.lengths, recipe.seed, epoch, recipe.batch_size)
+            self._plan = schedule.batches(
+                train.record_ids, train.lengths, recipe.seed, epoch, recipe.batch_size
+            )
             self._epoch = epoch
         return self._plan[at]
 
@@ -169,7 +174,9 @@ class Session:
             for indices in self._validation_batches():
                 batch = self.data.validation.batch(indices).to(self.member.device)
                 totals[0] += objective.losses(self.core, batch, language=False).answer
-                said = objective.answers(self.core, batch, self.data.validation.label_tokens.to(self.member.device))
+                said = objective.answers(
+                    self.core, batch, self.data.validation.label_tokens.to(self.member.device)
+                )
                 totals[1:] += torch.bincount(batch.labels * labels + said, minlength=labels * labels)
         self.model.train()
         loss, *counts = self.member.sum(totals).tolist()

@@ -87,5 +87,9 @@ def _metrics(session: "Session", rate: float) -> dict[str, float]:
     }
     if session.curves.epochs:
         validated = session.curves.epochs[-1]
-        told |= {"validation_loss": validated[2], "validation_accuracy": validated[3], "validation_macro_f1": validated[4]}
+        told |= {
+            "validation_loss": validated[2],
+            "validation_accuracy": validated[3],
+            "validation_macro_f1": validated[4],
+        }
     return told

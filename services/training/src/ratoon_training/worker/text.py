@@ -47,7 +47,10 @@ class Speech:
     def answer(self, label: str) -> list[int]:
         """The tokens of an answer, its end included."""
         ids: list[int] = self.tokenizer.encode(label, add_special_tokens=False).ids
-        return [*ids, self.tokenizer.token_to_id(self.eos)]
+        end = self.tokenizer.token_to_id(self.eos)
+        if end is None:
+            raise BadBaseModel(f"The base model's tokenizer has no end token {self.eos!r}.")
+        return [*ids, end]
 
 
 def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int) -> Tokenizer:
@@ -63,7 +66,9 @@ def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int
     )
     tokenizer.train_from_iterator((text[:CORPUS_CHARS] for text in texts), trainer)
     # A label is an answer, so it must not vanish with the special tokens when an answer is decoded.
-    tokenizer.add_tokens([AddedToken(label, single_word=True, normalized=False, special=False) for label in labels])
+    tokenizer.add_tokens(
+        [AddedToken(label, single_word=True, normalized=False, special=False) for label in labels]
+    )
     return tokenizer
 
 

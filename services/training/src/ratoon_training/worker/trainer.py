@@ -48,7 +48,7 @@ class ProcessGroupConfig(BackendConfig):
         return ProcessGroup
 
 
-class FixedGroup(FixedScalingPolicy):  # type: ignore[misc]
+class FixedGroup(FixedScalingPolicy):
     """A group of a fixed size that asks no autoscaler for room."""
 
     def after_controller_start(self, train_run_context: Any) -> None:
@@ -58,7 +58,7 @@ class FixedGroup(FixedScalingPolicy):  # type: ignore[misc]
         """Nothing to ask for."""
 
 
-class Trainer(DataParallelTrainer):  # type: ignore[misc]
+class Trainer(DataParallelTrainer):
     """Ray Train's data-parallel trainer, lean."""
 
     def _create_default_callbacks(self) -> list[Any]:

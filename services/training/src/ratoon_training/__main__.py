@@ -1,0 +1,8 @@
+"""Runs training alone, in its own process."""
+
+import sys
+
+from ratoon.chassis.host import main
+
+if __name__ == "__main__":
+    sys.exit(main(["training"], sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Outbound: one file a technology."""

@@ -1,0 +1,93 @@
+"""What training can be asked to do."""
+
+from dataclasses import dataclass
+
+from ratoon_training.domain.recipes import Architecture, Method, Recipe, Resources
+
+
+@dataclass(frozen=True)
+class RecipeWish:
+    """A recipe as a caller gives it: zeros, empty fields and None take what the method or the base model says."""
+
+    method: Method | None = None
+    labels: tuple[str, ...] = ()
+    seed: int = 0
+    learning_rate: float = 0.0
+    epochs: float = 0.0
+    batch_size: int = 0
+    max_chars: int = 0
+    prompt_tokens: int = 0
+    vocab_size: int = 0
+    hidden_size: int = 0
+    layers: int = 0
+    heads: int = 0
+    max_positions: int = 0
+    language_model_weight: float | None = None
+    language_model_epochs: float | None = None
+    lora_rank: int = 0
+    sweep: str = ""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be trained, where, from what: digests of the split's parts and of the base model, if any."""
+
+    train_digest: str
+    validation_digest: str
+    base_artifact_digest: str
+    recipe: RecipeWish
+    resources: Resources
+
+
+@dataclass(frozen=True)
+class CreateRun:
+    """Train in `parent` (projects/{project})."""
+
+    parent: str
+    run_id: str
+    wish: Wish
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """What a model artifact says about itself."""
+
+    architecture: Architecture
+    labels: tuple[str, ...] = ()
+    max_chars: int = 0
+
+
+def recipe_of(wish: RecipeWish, base: BaseModel | None) -> Recipe:
+    """The whole recipe: what was asked for, else what the base model or the method says. Checked."""
+    usual = Recipe()
+    shape = base.architecture if base else _shape(wish)
+    method = wish.method or (Method.CONTINUE if base else Method.FROM_SCRATCH)
+    defaults = method.defaults
+    weight, language_epochs = wish.language_model_weight, wish.language_model_epochs
+    return Recipe(
+        method=method,
+        labels=wish.labels or (base.labels if base else ()),
+        seed=wish.seed,
+        learning_rate=wish.learning_rate or defaults.learning_rate,
+        epochs=wish.epochs or defaults.epochs,
+        batch_size=wish.batch_size or usual.batch_size,
+        max_chars=wish.max_chars or (base.max_chars if base else 0),
+        prompt_tokens=wish.prompt_tokens or usual.prompt_tokens,
+        architecture=shape,
+        language_model_weight=defaults.language_model_weight if weight is None else weight,
+        language_model_epochs=usual.language_model_epochs if language_epochs is None else language_epochs,
+        lora_rank=wish.lora_rank or usual.lora_rank,
+        sweep=wish.sweep,
+    ).checked()
+
+
+def _shape(wish: RecipeWish) -> Architecture:
+    usual = Architecture()
+    return Architecture(
+        vocab_size=wish.vocab_size or usual.vocab_size,
+        hidden_size=wish.hidden_size or usual.hidden_size,
+        layers=wish.layers or usual.layers,
+        heads=wish.heads or max(1, (wish.hidden_size or usual.hidden_size) // 32),
+        max_positions=wish.max_positions or usual.max_positions,
+    )

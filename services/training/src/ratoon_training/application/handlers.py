@@ -1,0 +1,88 @@
+"""One function a use case: the message first, the ports after."""
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.errors import InvalidArgument
+from ratoon.chassis.names import checked_id, matched
+from ratoon.chassis.operations import Operations
+from ratoon.chassis.paging import Page
+from ratoon.chassis.store import Store
+from ratoon_training.application.commands import CreateRun, Wish, recipe_of
+from ratoon_training.application.ports import BaseModels, Machine
+from ratoon_training.domain.plan import ResourcePlan, plan
+from ratoon_training.domain.recipes import Method, Recipe
+from ratoon_training.domain.runs import TrainingRun
+
+RUN = "projects/*/trainingRuns/*"
+
+
+def create_run(
+    command: CreateRun, store: Store, operations: Operations, clock: Clock, bases: BaseModels
+) -> TrainingRun:
+    """Queue a run; from the commit on it is worked on."""
+    matched(command.parent, "projects/*", "parent")
+    wish, now = command.wish, clock.now()
+    for field in ("train_digest", "validation_digest"):
+        if not getattr(wish, field):
+            raise InvalidArgument(
+                f"{field} is missing: name a part of a split.", reason="DIGEST_MISSING", field=field
+            )
+    run = TrainingRun(
+        name=f"{command.parent}/trainingRuns/{checked_id(command.run_id, 'training_run_id')}",
+        create_time=now,
+        update_time=now,
+        train_digest=wish.train_digest,
+        validation_digest=wish.validation_digest,
+        base_artifact_digest=wish.base_artifact_digest,
+        recipe=_recipe(wish, bases),
+        resources=wish.resources.checked(),
+    )
+    with store.write() as tx:
+        run, new = tx.create(run, command.request_id)
+        if new:
+            operations.begin(tx, run)
+    return run
+
+
+def get_run(name: str, store: Store) -> TrainingRun:
+    """One run."""
+    matched(name, RUN)
+    with store.read() as tx:
+        return tx.get(TrainingRun, name)
+
+
+def list_runs(parent: str, size: int, token: str, store: Store) -> Page[TrainingRun]:
+    """The runs of a project, oldest first."""
+    matched(parent, "projects/*", "parent")
+    with store.read() as tx:
+        return tx.page(TrainingRun, parent, size, token)
+
+
+def cancel_run(name: str, operations: Operations) -> TrainingRun:
+    """Call a run off; one that has ended stays as it is."""
+    matched(name, RUN)
+    return operations.cancel(TrainingRun, name, lambda run: run.state.ended)
+
+
+def plan_run(parent: str, wish: Wish, machine: Machine, bases: BaseModels) -> ResourcePlan:
+    """What a run would need, without starting it."""
+    matched(parent, "projects/*", "parent")
+    resources = wish.resources.checked()
+    return plan(_recipe(wish, bases), resources, machine.available_bytes(), machine.families())
+
+
+def _recipe(wish: Wish, bases: BaseModels) -> Recipe:
+    """The whole recipe of a wish; a method that needs a base model and one that has none are told apart here."""
+    method, base = wish.recipe.method, wish.base_artifact_digest
+    if method in (Method.CONTINUE, Method.LORA) and not base:
+        raise InvalidArgument(
+            f"{method} needs base_artifact_digest: name the model to start from.",
+            reason="BASE_MISSING",
+            field="base_artifact_digest",
+        )
+    if method is Method.FROM_SCRATCH and base:
+        raise InvalidArgument(
+            "A model from scratch has no base: leave base_artifact_digest out, or choose another method.",
+            reason="BASE_NOT_WANTED",
+            field="base_artifact_digest",
+        )
+    return recipe_of(wish.recipe, bases.describe(base) if base else None)

@@ -1,0 +1,1 @@
+"""Inbound: translate, call, translate."""

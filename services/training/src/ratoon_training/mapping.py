@@ -1,0 +1,179 @@
+"""Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ratoon.chassis.events import record_of
+from ratoon.common.v1 import progress_pb2
+from ratoon.events.ports import Record
+from ratoon.training.v1 import training_events_pb2 as events_pb
+from ratoon.training.v1 import training_run_pb2 as pb
+from ratoon.training.v1 import training_service_pb2 as service_pb
+from ratoon_training.application.commands import CreateRun, RecipeWish, Wish
+from ratoon_training.domain.plan import ResourcePlan
+from ratoon_training.domain.recipes import Accelerator, Method, Recipe, Resources
+from ratoon_training.domain.runs import Cancelled, Completed, Failed, Progress, Started, TrainingRun
+
+
+def run(value: TrainingRun) -> pb.TrainingRun:
+    """A run as callers see it."""
+    seen = pb.TrainingRun(
+        name=value.name,
+        revision=value.revision,
+        create_time=_time(value.create_time),
+        update_time=_time(value.update_time),
+        state=pb.TrainingRun.State.Value(f"STATE_{value.state}"),
+        train_digest=value.train_digest,
+        validation_digest=value.validation_digest,
+        base_artifact_digest=value.base_artifact_digest,
+        recipe=_recipe(value.recipe),
+        resources=_resources(value.resources),
+        progress=_progress(value.progress),
+        plan=plan(value.plan),
+        attempt=value.attempt,
+    )
+    if value.failure_reason:
+        seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
+    if value.trained is not None:
+        made = value.trained
+        seen.artifact_digest, seen.curves_digest = made.artifact_digest, made.curves_digest
+        seen.parameter_count = made.parameter_count
+        seen.diagnosis.verdict, seen.diagnosis.remedy = made.diagnosis.verdict, made.diagnosis.remedy
+        seen.metrics.update(made.metrics)
+    return seen
+
+
+def plan(value: ResourcePlan) -> pb.ResourcePlan:
+    """A plan as callers see it."""
+    return pb.ResourcePlan(**asdict(value))
+
+
+def create_run(request: service_pb.CreateTrainingRunRequest) -> CreateRun:
+    """What is asked."""
+    return CreateRun(request.parent, request.training_run_id, wish(request.training_run), request.request_id)
+
+
+def wish(asked: pb.TrainingRun) -> Wish:
+    """What is to be trained, where and from what."""
+    resources = asked.resources
+    return Wish(
+        train_digest=asked.train_digest,
+        validation_digest=asked.validation_digest,
+        base_artifact_digest=asked.base_artifact_digest,
+        recipe=_recipe_wish(asked.recipe),
+        resources=Resources(
+            accelerator=_accelerator(resources.accelerator),
+            workers=resources.workers or 1,
+            threads=resources.threads_per_worker,
+        ),
+    )
+
+
+def event(happened: object, name: str, revision: int) -> Record:
+    """A domain event as a record of its topic."""
+    return record_of("training", _envelope(happened, name, revision))
+
+
+def _envelope(happened: object, name: str, revision: int) -> Message:
+    match happened:
+        case Started():
+            return events_pb.TrainingRunEvent(
+                name=name, revision=revision, started=events_pb.TrainingRunStarted()
+            )
+        case Completed(digest):
+            completed = events_pb.TrainingRunCompleted(artifact_digest=digest)
+            return events_pb.TrainingRunEvent(name=name, revision=revision, completed=completed)
+        case Failed(reason):
+            failed = events_pb.TrainingRunFailed(reason=reason)
+            return events_pb.TrainingRunEvent(name=name, revision=revision, failed=failed)
+        case Cancelled():
+            cancelled = events_pb.TrainingRunCancelled()
+            return events_pb.TrainingRunEvent(name=name, revision=revision, cancelled=cancelled)
+    raise TypeError(f"{happened!r} is no event of training")
+
+
+def _recipe(value: Recipe) -> pb.Recipe:
+    shape = value.architecture
+    return pb.Recipe(
+        method=pb.Recipe.Method.Value(f"METHOD_{value.method}"),
+        labels=value.labels,
+        seed=value.seed,
+        learning_rate=value.learning_rate,
+        epochs=value.epochs,
+        batch_size=value.batch_size,
+        max_chars=value.max_chars,
+        prompt_tokens=value.prompt_tokens,
+        architecture=pb.Recipe.Architecture(
+            vocab_size=shape.vocab_size,
+            hidden_size=shape.hidden_size,
+            layers=shape.layers,
+            heads=shape.heads,
+            max_positions=shape.max_positions,
+        ),
+        language_model_weight=value.language_model_weight,
+        language_model_epochs=value.language_model_epochs,
+        lora_rank=value.lora_rank,
+        sweep=value.sweep,
+    )
+
+
+def _recipe_wish(asked: pb.Recipe) -> RecipeWish:
+    shape = asked.architecture
+    return RecipeWish(
+        method=Method(pb.Recipe.Method.Name(asked.method).removeprefix("METHOD_")) if asked.method else None,
+        labels=tuple(asked.labels),
+        seed=asked.seed,
+        learning_rate=asked.learning_rate,
+        epochs=asked.epochs,
+        batch_size=asked.batch_size,
+        max_chars=asked.max_chars,
+        prompt_tokens=asked.prompt_tokens,
+        vocab_size=shape.vocab_size,
+        hidden_size=shape.hidden_size,
+        layers=shape.layers,
+        heads=shape.heads,
+        max_positions=shape.max_positions,
+        language_model_weight=asked.language_model_weight
+        if asked.HasField("language_model_weight")
+        else None,
+        language_model_epochs=asked.language_model_epochs
+        if asked.HasField("language_model_epochs")
+        else None,
+        lora_rank=asked.lora_rank,
+        sweep=asked.sweep,
+    )
+
+
+def _resources(value: Resources) -> pb.Resources:
+    return pb.Resources(
+        accelerator=pb.Resources.Accelerator.Value(f"ACCELERATOR_{value.accelerator}"),
+        workers=value.workers,
+        threads_per_worker=value.threads,
+    )
+
+
+def _accelerator(value: pb.Resources.Accelerator.ValueType) -> Accelerator:
+    if value == pb.Resources.ACCELERATOR_UNSPECIFIED:
+        return Accelerator.CPU
+    return Accelerator(pb.Resources.Accelerator.Name(value).removeprefix("ACCELERATOR_"))
+
+
+def _progress(value: Progress) -> progress_pb2.Progress:
+    return progress_pb2.Progress(
+        fraction=value.fraction,
+        message=value.message,
+        done=value.done,
+        total=value.total,
+        unit=value.unit,
+        remaining_seconds=value.remaining_s or 0.0,
+        metrics=value.metrics,
+    )
+
+
+def _time(value: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(value)
+    return stamp

@@ -1,0 +1,70 @@
+"""Diagnosis, the learning-rate procedure, initialisation and scores."""
+
+import math
+
+import pytest
+
+from ratoon_training.domain import learning_rate
+from ratoon_training.domain.diagnosis import REMEDIES, diagnose
+from ratoon_training.domain.errors import ConstantWeights
+from ratoon_training.domain.initialisation import refuse_constant, standard_deviation
+from ratoon_training.domain.learning_rate import Judgement, Trial
+
+FALLING = [10 * 0.97**step for step in range(100)]
+CALM = [1.0] * 100
+
+
+@pytest.mark.parametrize(
+    ("losses", "norms", "validation", "verdict"),
+    [
+        (FALLING, CALM, [5.0, 2.0], "healthy"),
+        ([5.0] * 100, CALM, [5.0, 5.0], "underfit"),
+        (FALLING, CALM, [2.0, 1.0, 1.5], "overfit"),
+        ([5.0] * 100, [1e-7] * 100, [5.0], "vanishing-gradients"),
+        (FALLING, [1.0] * 75 + [900.0] * 25, [5.0], "exploding-gradients"),
+        ([*FALLING, math.nan], CALM, [5.0], "exploding-gradients"),
+        (FALLING, [500.0] * 100, [5.0], "exploding-gradients"),
+        ([], [], [], "underfit"),
+    ],
+)
+def test_the_curves_say_what_is_wrong_and_what_to_do(losses, norms, validation, verdict):
+    found = diagnose(losses, norms, validation)
+    assert (found.verdict, found.remedy) == (verdict, REMEDIES[verdict])
+
+
+def test_the_rate_starts_at_a_hundredth_and_is_divided_by_ten_until_the_loss_falls_steadily():
+    trace: list[Trial] = []
+    tried = []
+    while (rate := learning_rate.next_rate(trace)) is not None:
+        losses = FALLING[:30] if rate < 0.005 else [8.0 + (3 if step % 2 else -3) for step in range(30)]
+        tried.append(rate)
+        trace.append(Trial(rate, tuple(losses), learning_rate.judge(losses)))
+    assert tried == [0.01, 0.001]
+    assert learning_rate.chosen(trace) == 0.001
+    assert trace[0].judgement is Judgement.SWINGS
+
+
+def test_what_the_thresholds_say():
+    assert learning_rate.judge([1.0, math.inf]) is Judgement.DIVERGES
+    assert learning_rate.judge([1.0, 1.1, 1.2, 1.3]) is Judgement.DIVERGES
+    assert learning_rate.judge([1.0, 0.98, 0.97, 0.96]) is Judgement.FALLS
+    assert learning_rate.judge([1.0] * 6) is Judgement.FLAT
+
+
+def test_the_search_ends_even_when_nothing_falls():
+    trace = [Trial(0.01 / 10**n, (1.0, 2.0), Judgement.DIVERGES) for n in range(learning_rate.TRIALS)]
+    assert learning_rate.next_rate(trace) is None
+
+
+def test_he_before_relu_like_functions_and_xavier_before_the_others():
+    assert standard_deviation("silu", 128, 320) == math.sqrt(2 / 128)
+    assert standard_deviation("relu", 8, 8) == 0.5
+    assert standard_deviation("tanh", 128, 128) == math.sqrt(2 / 256)
+    assert standard_deviation("linear", 100, 100) == 0.1
+
+
+def test_constant_weights_are_refused():
+    with pytest.raises(ConstantWeights, match=r"model\.layer are 0\.5: its neurons would stay identical"):
+        refuse_constant("model.layer", 0.5, 0.5, (4, 4))
+    refuse_constant("norm", 1.0, 1.0, (4,))
+    refuse_constant("model.layer", -0.5, 0.5, (4, 4))

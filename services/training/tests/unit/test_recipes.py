@@ -1,0 +1,72 @@
+"""Recipes: defaults, limits, and their way to the worker and back."""
+
+import pytest
+
+from ratoon_training.application.commands import BaseModel, RecipeWish, recipe_of
+from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
+from ratoon_training.domain.recipes import (
+    BATCH_LADDER,
+    Accelerator,
+    Architecture,
+    Method,
+    Recipe,
+    Resources,
+    iterations,
+)
+
+LABELS = ("ham", "spam")
+
+
+def test_samples_are_batch_times_iterations():
+    assert iterations(25_600, 256) == 100
+    assert iterations(25_601, 256) == 101
+    assert BATCH_LADDER == tuple(2**power for power in range(4, 10))
+
+
+def test_a_recipe_survives_its_way_to_the_worker():
+    recipe = Recipe(labels=LABELS, method=Method.LORA, seed=7, architecture=Architecture(layers=2))
+    assert Recipe.parse(recipe.as_json()) == recipe
+
+
+def test_a_wish_takes_what_the_method_says():
+    scratch = recipe_of(RecipeWish(labels=LABELS), None)
+    assert (scratch.method, scratch.learning_rate, scratch.epochs) == (Method.FROM_SCRATCH, 3e-3, 2.0)
+    assert scratch.language_model_weight == 0.5
+    base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS, 200)
+    continued = recipe_of(RecipeWish(), base)
+    assert (continued.method, continued.learning_rate, continued.epochs) == (Method.CONTINUE, 1e-3, 1.0)
+    assert (continued.labels, continued.max_chars, continued.architecture) == (LABELS, 200, base.architecture)
+
+
+def test_what_a_caller_gives_counts_even_when_it_is_zero():
+    assert recipe_of(RecipeWish(labels=LABELS, language_model_weight=0.0), None).language_model_weight == 0.0
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        (RecipeWish(), "recipe.labels"),
+        (RecipeWish(labels=("ham", "ham")), "recipe.labels"),
+        (RecipeWish(labels=(" ham", "spam")), "recipe.labels"),
+        (RecipeWish(labels=LABELS, learning_rate=2.0), "recipe.learning_rate"),
+        (RecipeWish(labels=LABELS, epochs=-1), "recipe.epochs"),
+        (RecipeWish(labels=LABELS, sweep="random"), "recipe.sweep"),
+        (RecipeWish(labels=LABELS, hidden_size=100), "recipe.architecture.heads"),
+        (RecipeWish(labels=LABELS, vocab_size=100), "recipe.architecture.vocab_size"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(wish: RecipeWish, field: str):
+    with pytest.raises(BadRecipe) as refused:
+        recipe_of(wish, None)
+    assert refused.value.field == field
+
+
+def test_neuron_is_refused_with_a_sentence_until_a_recipe_is_written_for_it():
+    with pytest.raises(AcceleratorRefused, match="No recipe is written for neuron"):
+        Resources(Accelerator.NEURON).checked()
+    assert Resources(Accelerator.CUDA).checked().accelerator is Accelerator.CUDA
+
+
+def test_the_size_of_an_architecture_is_counted():
+    assert Architecture().parameters == 1_090_432
+    assert Architecture(tied=False).parameters == 1_090_432 + 4096 * 128

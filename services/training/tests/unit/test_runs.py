@@ -1,0 +1,132 @@
+"""The state machine of training runs: its ways, and what holds whatever is observed."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training.domain.plan import ResourcePlan
+from ratoon_training.domain.recipes import Recipe
+from ratoon_training.domain.runs import (
+    MAX_ATTEMPTS,
+    Action,
+    Cancelled,
+    Completed,
+    Failed,
+    Observation,
+    Phase,
+    Progress,
+    Started,
+    State,
+    Trained,
+    TrainingRun,
+    step,
+)
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+LATER = datetime(2026, 11, 23, tzinfo=UTC)
+QUEUED = TrainingRun("projects/p/trainingRuns/r", NOW, NOW, "t", "v", Recipe(labels=("ham", "spam")))
+PREPARING = replace(QUEUED, state=State.PREPARING)
+RUNNING = replace(QUEUED, state=State.RUNNING)
+TRAINED = Trained("a" * 64, "c" * 64, 10, Diagnosis("healthy", ""), {"seconds": 1.0})
+FITS = ResourcePlan(1, 1, 2, admitted=True)
+
+
+def test_a_run_is_planned_then_started():
+    moved = step(QUEUED, Observation(Phase.ABSENT, plan=FITS), LATER)
+    assert (moved.run.state, moved.actions, moved.run.plan) == (State.PREPARING, (Action.START,), FITS)
+    assert moved.run.update_time == LATER
+
+
+def test_a_run_that_does_not_fit_fails_with_the_plans_reason():
+    refused = step(QUEUED, Observation(Phase.ABSENT, plan=ResourcePlan(reason="Too big.")), NOW)
+    assert (refused.run.state, refused.run.failure_reason) == (State.FAILED, "OUT_OF_MEMORY")
+    assert refused.run.failure_message == "Too big."
+    assert refused.events == (Failed("OUT_OF_MEMORY"),)
+
+
+def test_a_start_that_got_lost_is_repeated():
+    assert step(PREPARING, Observation(Phase.ABSENT), NOW).actions == (Action.START,)
+
+
+def test_the_first_step_makes_it_running_and_tells_once():
+    seen = Observation(Phase.RUNNING, Progress(0.1, done=1, total=10))
+    first = step(PREPARING, seen, NOW)
+    assert (first.run.state, first.events) == (State.RUNNING, (Started(),))
+    assert step(first.run, seen, LATER).run == first.run
+
+
+def test_success_carries_what_was_made():
+    ended = step(RUNNING, Observation(Phase.SUCCEEDED, trained=TRAINED), NOW)
+    assert (ended.run.state, ended.run.trained) == (State.SUCCEEDED, TRAINED)
+    assert (ended.actions, ended.events) == ((Action.CLEAN,), (Completed("a" * 64),))
+
+
+def test_a_lost_worker_is_started_again_as_the_next_attempt():
+    again = step(RUNNING, Observation(Phase.LOST, message="Killed."), NOW)
+    assert (again.run.state, again.run.attempt, again.actions) == (State.RUNNING, 2, (Action.START,))
+
+
+def test_a_worker_that_is_lost_again_and_again_is_given_up():
+    last = step(replace(RUNNING, attempt=MAX_ATTEMPTS), Observation(Phase.LOST, message="Killed."), NOW)
+    assert (last.run.state, last.run.failure_reason) == (State.FAILED, "WORKER_LOST")
+    assert "5 times" in last.run.failure_message
+
+
+def test_a_named_error_ends_the_run_and_one_that_another_attempt_mends_does_not():
+    failed = step(RUNNING, Observation(Phase.FAILED, reason="LOSS_NOT_FINITE", message="NaN."), NOW)
+    assert (failed.run.state, failed.run.failure_message) == (State.FAILED, "NaN.")
+    stopped = step(RUNNING, Observation(Phase.FAILED, reason="STOPPED", message="By a signal."), NOW)
+    assert (stopped.run.attempt, stopped.actions) == (2, (Action.START,))
+
+
+def test_cancelling_asks_until_the_job_is_gone():
+    wished = replace(RUNNING, cancel_requested=True)
+    asked = step(wished, Observation(Phase.RUNNING), NOW)
+    assert (asked.run.state, asked.actions) == (State.CANCELLING, (Action.STOP,))
+    gone = step(asked.run, Observation(Phase.FAILED, reason="STOPPED"), NOW)
+    assert (gone.run.state, gone.events) == (State.CANCELLED, (Cancelled(),))
+    assert (
+        step(replace(QUEUED, cancel_requested=True), Observation(Phase.ABSENT), NOW).run.state
+        is State.CANCELLED
+    )
+
+
+observations = st.builds(
+    Observation,
+    phase=st.sampled_from(Phase),
+    progress=st.builds(Progress, fraction=st.floats(0, 1), done=st.integers(0, 10)),
+    trained=st.sampled_from([None, TRAINED]),
+    reason=st.sampled_from(["", "STOPPED", "WORKER_LOST", "LOSS_NOT_FINITE"]),
+    message=st.just("m"),
+    plan=st.sampled_from([None, FITS, ResourcePlan(reason="no")]),
+)
+
+
+@settings(max_examples=300)
+@given(seen=st.lists(observations, max_size=30), cancel_at=st.integers(0, 40))
+def test_whatever_is_observed_the_run_keeps_its_promises(seen, cancel_at):
+    run, events = QUEUED, []
+    for at, observation in enumerate(seen):
+        if at == cancel_at and not run.state.ended:
+            run = replace(run, cancel_requested=True)
+        before = run
+        moved = step(run, observation, LATER)
+        run, events = moved.run, [*events, *moved.events]
+        if before.state.ended:
+            assert moved.run == before
+            assert not moved.actions
+        assert before.attempt <= run.attempt <= MAX_ATTEMPTS
+        assert run.state is not State.SUCCEEDED or run.trained is not None
+        assert run.state is not State.FAILED or (run.failure_reason and run.failure_message)
+        assert not (run.cancel_requested and Action.START in moved.actions)
+        assert run.state.ended == bool({Completed, Failed, Cancelled} & set(map(type, events)))
+    assert sum(isinstance(event, Started) for event in events) <= 1
+
+
+@given(phase=st.sampled_from([Phase.ABSENT, Phase.FAILED, Phase.LOST, Phase.SUCCEEDED]))
+def test_a_cancelled_run_whose_job_is_gone_always_ends(phase):
+    moved = step(replace(RUNNING, cancel_requested=True), Observation(phase, trained=TRAINED), NOW)
+    assert moved.run.state is State.CANCELLED

@@ -1,0 +1,57 @@
+"""The order of samples, the learning rate, and what validation decides."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratoon_training.domain import schedule
+
+IDS = [f"{number:064x}" for number in range(300)]
+LENGTHS = [10 + (number * 37) % 90 for number in range(300)]
+
+
+def test_the_order_is_a_function_of_seed_epoch_and_record_id():
+    first = schedule.batches(IDS, LENGTHS, seed=1, epoch=0, batch_size=16)
+    assert first == schedule.batches(IDS, LENGTHS, seed=1, epoch=0, batch_size=16)
+    assert first != schedule.batches(IDS, LENGTHS, seed=1, epoch=1, batch_size=16)
+    assert first != schedule.batches(IDS, LENGTHS, seed=2, epoch=0, batch_size=16)
+
+
+def test_records_come_in_an_order_that_does_not_depend_on_where_they_stand():
+    keys = {record: schedule.order_key(1, 0, record) for record in IDS}
+    shuffled = list(reversed(IDS))
+    assert sorted(shuffled, key=keys.__getitem__) == sorted(IDS, key=keys.__getitem__)
+
+
+@given(
+    lengths=st.lists(st.integers(1, 500), min_size=1, max_size=200),
+    batch=st.integers(1, 40),
+    seed=st.integers(0, 9),
+)
+def test_every_sample_is_seen_once_an_epoch(lengths, batch, seed):
+    made = schedule.batches([f"{n:064x}" for n in range(len(lengths))], lengths, seed, 0, batch)
+    assert sorted(index for each in made for index in each) == list(range(len(lengths)))
+    assert all(1 <= len(each) <= batch for each in made)
+    assert len(made) == -(-len(lengths) // batch)
+
+
+def test_batches_hold_samples_of_like_length():
+    made = schedule.batches(IDS, LENGTHS, seed=1, epoch=0, batch_size=16)
+    padded = sum(len(each) * max(LENGTHS[index] for index in each) for each in made)
+    assert padded < 1.15 * sum(LENGTHS)
+
+
+def test_the_rate_rises_then_falls_to_nothing():
+    rates = [schedule.learning_rate(step, 100, 0.003, 0.05) for step in range(100)]
+    assert rates[4] == max(rates) == 0.003
+    assert rates[:5] == sorted(rates[:5])
+    assert rates[5:] == sorted(rates[5:], reverse=True)
+    assert rates[-1] < 1e-5
+
+
+def test_a_worse_epoch_lowers_the_rate_and_epochs_without_gain_stop():
+    assert schedule.judge([], 2) == schedule.Verdict()
+    assert schedule.judge([1.0, 0.8], 2) == schedule.Verdict(1.0, stop=False, best=1)
+    assert schedule.judge([1.0, 1.1], 2) == schedule.Verdict(0.5, stop=False, best=0)
+    assert schedule.judge([1.0, 1.1, 1.2], 2) == schedule.Verdict(0.25, stop=True, best=0)
+    assert schedule.judge([1.0, 0.999, 0.998], 2).stop
+    assert not schedule.judge([1.0, 0.999, 0.998], 0).stop
