@@ -155,3 +155,13 @@ def test_a_turn_that_was_given_back_is_not_leased_again_by_the_renewal(world):
     world.here.run_due()
     world.here._renew()
     assert world.there.run_due() == 1
+
+
+def test_who_is_woken_while_at_work_looks_again_at_once(world):
+    """What the waker saw may have come too late for the turn in hand."""
+    world.first.raising = Unavailable("away")
+    ((kind, claim),) = world.here._claim(limit=1)
+    with world.store.write() as tx:
+        world.here.wake(tx, NAME)
+    world.here._work(kind, claim)
+    assert world.there.run_due() == 1

@@ -25,6 +25,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    case,
     insert,
     or_,
     select,
@@ -229,6 +230,7 @@ class Operations:
                     update(t)
                     .where(t.c.name == row.name)
                     .values(owner=self._owner, fence=row.fence + 1, lease_until=now + _LEASE_S, epoch=epoch)
+                    .values(due=now + _LEASE_S)
                 )
         return [(row.kind, Claim(row.name, row.fence + 1, row.failures)) for row in rows]
 
@@ -309,8 +311,12 @@ class Operations:
         with self._store.database.write() as connection:
             _, now = self._time.now(connection)
             mine = (t.c.name == claim.name) & (t.c.fence == claim.fence)
+            woken = (
+                t.c.due <= now
+            )  # somebody woke it while it was worked on: what they saw may not have been seen
+            due = case((woken, now), else_=now + pause)
             connection.execute(
-                update(t).where(mine).values(due=now + pause, owner="", lease_until=now, failures=failures)
+                update(t).where(mine).values(due=due, owner="", lease_until=now, failures=failures)
             )
 
     def _insert(self, connection: Connection, resource: Resource, epoch: str, now: float) -> None:
