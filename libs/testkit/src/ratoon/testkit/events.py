@@ -168,7 +168,9 @@ class Room:
         """A relay of the room's outbox."""
         return outbox.Relay("room", self.database, self.log, CLOCK, [Topic(self.topic, partitions=2)])
 
-    def consumer(self, handler: Callable[[Event, Connection], None] | None = None) -> Consumer:
+    def consumer(
+        self, handler: Callable[[Event, Connection], None] | None = None, batch: int = 3
+    ) -> Consumer:
         """A consumer of the room's own topic, as the group named after it."""
         return Consumer(
             self.topic,
@@ -179,7 +181,7 @@ class Room:
             publish=outbox.append,
             clock=CLOCK,
             retry=RetryPolicy(attempts=2, first_pause_s=0.05),
-            batch=3,
+            batch=batch,
             idle_s=0.1,
         )
 
