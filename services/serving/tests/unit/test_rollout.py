@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from world import BLUE, GREEN, NEW, OLD, World
+from rollout_world import BLUE, GREEN, NEW, OLD, World
 
 from ratoon_serving.domain.analysis import Bake, Traffic, Votes
 from ratoon_serving.domain.engine import EngineState

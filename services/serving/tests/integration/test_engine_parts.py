@@ -1,0 +1,215 @@
+"""The engine's own parts, with real signatures and files, without vLLM: manifest, gate, control."""
+
+import asyncio
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from model_signing import signing
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_serving.engine.manifest import FileMismatch, SignatureInvalid, SignedManifest
+from ratoon_serving.engine.middleware import EngineGate
+from ratoon_serving.engine.settings import SETTINGS_VARIABLE, EngineSettings
+
+PEM = serialization.Encoding.PEM
+SECRET = "s3cret"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> tuple[Path, Path]:
+    return make_key(tmp_path, "ours")
+
+
+def make_key(folder: Path, name: str) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    private, public = folder / f"{name}.pem", folder / f"{name}.pub"
+    none = serialization.NoEncryption()
+    private.write_bytes(key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, none))
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    public.write_bytes(key.public_key().public_bytes(PEM, form))
+    return private, public
+
+
+def signed_model(folder: Path, private: Path, weights: bytes = b"w" * 100) -> Path:
+    (folder / "sub").mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(weights)
+    (folder / "sub" / "note.txt").write_text("hello")
+    signing.Config().use_elliptic_key_signer(private_key=private).sign(
+        folder, folder.with_name(f"{folder.name}.sig")
+    )
+    return folder
+
+
+def test_a_signed_folder_has_the_digest_that_the_store_gives_it(tmp_path, keys):
+    folder = signed_model(tmp_path / "model", keys[0])
+    digest = SignedManifest.beside(folder, keys[1]).check_folder(folder)
+    assert digest == ArtifactStore(str(tmp_path / "store")).put_tree(folder)
+
+
+@pytest.mark.parametrize("spoil", ["change", "remove", "add", "link"])
+def test_any_other_byte_is_refused(tmp_path, keys, spoil):
+    folder = signed_model(tmp_path / "model", keys[0])
+    weights = folder / "model.safetensors"
+    if spoil == "change":
+        weights.write_bytes(b"w" * 99 + b"x")
+    elif spoil == "remove":
+        weights.unlink()
+    elif spoil == "add":
+        (folder / "extra.py").write_text("import os")
+    else:
+        (folder / "link").symlink_to(weights)
+    with pytest.raises(FileMismatch):
+        SignedManifest.beside(folder, keys[1]).check_folder(folder)
+
+
+def test_another_key_an_altered_manifest_and_no_signature_are_refused(tmp_path, keys):
+    folder = signed_model(tmp_path / "model", keys[0])
+    with pytest.raises(SignatureInvalid):
+        SignedManifest.beside(folder, make_key(tmp_path, "theirs")[1])
+    bundle = json.loads((tmp_path / "model.sig").read_text())
+    bundle["dsseEnvelope"]["payload"] = bundle["dsseEnvelope"]["payload"][:-8] + "AAAAAAA="
+    (tmp_path / "model.sig").write_text(json.dumps(bundle))
+    with pytest.raises(SignatureInvalid):
+        SignedManifest.beside(folder, keys[1])
+    (tmp_path / "model.sig").unlink()
+    with pytest.raises(SignatureInvalid, match="without a signature"):
+        SignedManifest.beside(folder, keys[1])
+
+
+class FakeClient:
+    """vLLM's engine client, as far as the gate knows it."""
+
+    errored = False
+
+    def __init__(self, digest: str) -> None:
+        self.digest, self.reloaded = digest, []
+
+    async def collective_rpc(self, method: str, **given):
+        if method == "ratoon_loaded":
+            return [{"artifact_digest": self.digest}]
+        self.reloaded.append(given["kwargs"]["weights_path"])
+        return [None]
+
+    async def reset_prefix_cache(self) -> bool:
+        return True
+
+
+class Door:
+    """An engine's gate around a small application, called without a server."""
+
+    def __init__(self, folder: Path, keys: tuple[Path, Path], monkeypatch) -> None:
+        self.model = signed_model(folder / "v1", keys[0])
+        self.digest = SignedManifest.beside(self.model, keys[1]).check_folder(self.model)
+        settings = EngineSettings(
+            engine="e1",
+            version="v1",
+            artifact_digest=self.digest,
+            model=str(self.model),
+            served_names=("m",),
+            socket=str(folder / "s"),
+            secret=SECRET,
+            public_key=str(keys[1]),
+        )
+        settings.write(folder / "engine.json")
+        monkeypatch.setenv(SETTINGS_VARIABLE, str(folder / "engine.json"))
+        self.client = FakeClient(self.digest)
+        self.reached: list[str] = []
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.gate = EngineGate(self._application)
+
+    async def _application(self, scope, receive, send) -> None:
+        self.reached.append(scope["path"])
+        await self.hold.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async def call(self, method: str, path: str, body=None, secret: str = SECRET):
+        sent: list[dict] = []
+
+        async def receive():
+            return {"type": "http.request", "body": json.dumps(body or {}).encode()}
+
+        async def send(message):
+            sent.append(message)
+
+        headers = [(b"x-ratoon-engine-secret", secret.encode())] if secret else []
+        state = SimpleNamespace(engine_client=self.client)
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "headers": headers,
+            "app": SimpleNamespace(state=state),
+        }
+        await self.gate(scope, receive, send)
+        return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])
+
+
+@pytest.fixture
+def door(tmp_path, keys, monkeypatch) -> Door:
+    return Door(tmp_path, keys, monkeypatch)
+
+
+def test_only_the_list_is_reached_and_only_with_the_secret(door):
+    async def walk():
+        for method, path in [("GET", "/version"), ("POST", "/invocations"), ("GET", "/v1/completions")]:
+            assert (await door.call(method, path))[0] == 404
+        assert (await door.call("POST", "/v1/completions", secret=""))[0] == 404
+        assert (await door.call("POST", "/v1/completions", secret="guess"))[0] == 404
+        assert door.reached == []
+        status, headers, _ = await door.call("POST", "/v1/completions")
+        assert (status, headers[b"x-ratoon-version"]) == (200, b"v1")
+        assert (await door.call("GET", "/health"))[0] == 200
+
+    asyncio.run(walk())
+
+
+def test_a_closed_engine_finishes_what_is_inside_and_takes_nothing_new(door):
+    async def walk():
+        door.hold.clear()
+        inside = asyncio.ensure_future(door.call("POST", "/v1/completions"))
+        await asyncio.sleep(0)
+        _, _, status = await door.call("POST", "/ratoon/close")
+        assert (status["accepting"], status["in_flight"]) == (False, 1)
+        refused, headers, _ = await door.call("POST", "/v1/completions")
+        assert (refused, headers[b"x-ratoon-engine-closed"]) == (503, b"1")
+        door.hold.set()
+        assert (await inside)[0] == 200
+        assert (await door.call("POST", "/ratoon/open"))[2]["accepting"]
+
+    asyncio.run(walk())
+
+
+def test_weights_change_only_in_a_closed_and_empty_engine_and_only_for_signed_ones(door, tmp_path, keys):
+    new = signed_model(tmp_path / "v2", keys[0], b"n" * 100)
+    digest = SignedManifest.beside(new, keys[1]).check_folder(new)
+    asked = {"model": str(new), "version": "v2", "artifact_digest": digest}
+
+    async def walk():
+        assert (await door.call("POST", "/ratoon/reload", asked))[0] == 409
+        await door.call("POST", "/ratoon/close")
+        assert (await door.call("POST", "/ratoon/reload", {**asked, "artifact_digest": "0" * 64}))[0] == 409
+        assert (await door.call("POST", "/ratoon/reload", {"version": "v2"}))[0] == 400
+        status, _, told = await door.call("POST", "/ratoon/reload", asked)
+        assert (status, told["version"], door.client.reloaded) == (200, "v2", [str(new)])
+        (new / "model.safetensors").write_bytes(b"x" * 100)
+        assert (await door.call("POST", "/ratoon/reload", asked))[0] == 409
+
+    asyncio.run(walk())
+
+
+def test_a_drill_fails_the_share_that_was_asked_for(door):
+    async def walk():
+        await door.call("POST", "/ratoon/faults", {"error_rate": 0.25})
+        statuses = [(await door.call("POST", "/v1/completions"))[0] for _ in range(8)]
+        assert statuses.count(500) == 2
+        await door.call("POST", "/ratoon/faults", {"error_rate": 0})
+        assert (await door.call("POST", "/v1/completions"))[0] == 200
+
+    asyncio.run(walk())

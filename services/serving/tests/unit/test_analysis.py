@@ -1,0 +1,72 @@
+"""When a new version is as good as the old one."""
+
+import pytest
+
+from ratoon_serving.domain.analysis import Bake, Outlook, Probes, Traffic, Votes, judge, judge_at_end
+from ratoon_serving.domain.errors import PolicyInvalid
+
+BAKE = Bake(seconds=30)
+NONE, NO_VOTES, NO_PROBES = Traffic(), Votes(), Probes()
+
+
+def outlook(new=NONE, old=NONE, votes=NO_VOTES, probes=NO_PROBES):
+    return judge(BAKE, new, old, votes, probes).outlook
+
+
+def test_few_answers_say_nothing():
+    assert outlook(Traffic(requests=4, errors=4)) is Outlook.FINE_SO_FAR
+    assert outlook(Traffic(requests=5, errors=1)) is Outlook.BAD
+
+
+def test_cut_streams_count_as_errors():
+    assert outlook(Traffic(requests=20, cut=2)) is Outlook.BAD
+    assert outlook(Traffic(requests=20, cut=1)) is Outlook.FINE_SO_FAR
+
+
+def test_latency_is_a_ratio_with_some_slack():
+    old = Traffic(requests=50, p50_s=0.2)
+    assert outlook(Traffic(requests=50, p50_s=0.69), old) is Outlook.FINE_SO_FAR
+    assert outlook(Traffic(requests=50, p50_s=0.71), old) is Outlook.BAD
+    assert outlook(Traffic(requests=50, p50_s=9.0), Traffic(requests=3, p50_s=0.2)) is Outlook.FINE_SO_FAR
+
+
+def test_votes_count_from_twenty_on():
+    assert outlook(votes=Votes(0, 19)) is Outlook.FINE_SO_FAR
+    assert outlook(votes=Votes(9, 11)) is Outlook.BAD
+
+
+def test_one_failed_probe_is_an_accident_two_are_not():
+    assert outlook(probes=Probes(3).and_then(False)) is Outlook.FINE_SO_FAR
+    assert outlook(probes=Probes(3).and_then(False).and_then(True).and_then(False)) is Outlook.FINE_SO_FAR
+    assert outlook(probes=Probes(3).and_then(False).and_then(False)) is Outlook.BAD
+
+
+def test_at_the_end_silence_is_judged_by_what_was_to_be_expected():
+    busy, calm = Traffic(requests=60, seconds=60), Traffic(requests=6, seconds=60)
+    assert judge_at_end(BAKE, Traffic(), busy, Votes(), Probes(9)).outlook is Outlook.BAD
+    quiet = judge_at_end(BAKE, Traffic(), calm, Votes(), Probes(9))
+    assert (quiet.outlook, quiet.message) == (
+        Outlook.FINE_SO_FAR,
+        "no traffic came; 9 synthetic probes decided",
+    )
+    assert judge_at_end(BAKE, Traffic(), Traffic(), Votes(), Probes()).outlook is Outlook.BAD
+    assert (
+        judge_at_end(BAKE, Traffic(requests=9), busy, Votes(), Probes()).message == "9 requests, 0.0% failed"
+    )
+
+
+def test_counts_of_windows_add_up():
+    total = Traffic(10, 1, 0, 0.1, 1.0) + Traffic(30, 0, 2, 0.3, 2.0)
+    assert (total.requests, total.errors, total.cut, total.seconds) == (40, 1, 2, 2.0)
+    assert total.p50_s == pytest.approx(0.25)
+
+
+def test_limits_must_make_sense():
+    for wrong in (
+        {"seconds": -1},
+        {"max_error_rate": 0},
+        {"max_latency_ratio": 0.5},
+        {"max_negative_rate": 2},
+    ):
+        with pytest.raises(PolicyInvalid):
+            Bake(**wrong)
