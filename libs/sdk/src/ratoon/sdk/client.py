@@ -32,11 +32,12 @@ class Answer:
 
 
 class Client:
-    """One caller. `url` and `api_key` default to RATOON_URL and RATOON_API_KEY, then to the installation in `state`."""
+    """One caller. `url` and `api_key` default to RATOON_URL and RATOON_API_KEY, then to the installation here."""
 
     def __init__(
-        self, url: str = "", api_key: str = "", state: Path = Path(".ratoon"), timeout_s: float = 60.0
+        self, url: str = "", api_key: str = "", state: Path | None = None, timeout_s: float = 60.0
     ) -> None:
+        state = state or Path(os.environ.get("RATOON_STATE", ".ratoon"))
         self.url = (url or os.environ.get("RATOON_URL") or _installed_url(state)).rstrip("/")
         self.api_key = api_key or os.environ.get("RATOON_API_KEY") or _operator_key(state)
         headers = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}

@@ -107,7 +107,7 @@ def messages_of(demo: Demo, name: str, mails: list[Mail]) -> list[Message]:
     """Mails as the texts that a mail server would send: decoded and cleaned by ingestion, duplicates kept."""
     source = upload(demo, name, mails)
     dataset = demo.client.create(f"{demo.parent}/datasets", {"displayName": name}, name)
-    body = {"sources": [source["name"]], "curation": {"keepDuplicates": True}}
+    body = {"sources": [source["name"]], "curation": {"keepExactDuplicates": True, "nearDuplicateThreshold": 0, "minChars": 1}}
     version = demo.client.create(f"{dataset['name']}/versions", body)
     demo.client.wait(version["name"])
     texts = {
