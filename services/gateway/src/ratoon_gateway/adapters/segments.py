@@ -1,18 +1,20 @@
 """Captured traffic on its way to the artifact store: lines in a spool file, then a compressed blob.
 
-Ids are handed out and answers taken on the event loop; one thread reads, writes and compresses. Each open segment has
-a file of lines and a counter of the answers begun, both in the page cache at once: a killed process loses what was in
-the thread's queue, a power cut the open segments, and the counter says how many. It knows no flywheel.
+Ids are handed out and answers taken on the event loop; a thread writes and compresses a few times a second, so that
+it does not compete with an answer that is just going out. Each open segment has a file of lines and a counter of the
+answers begun, both in the page cache at once: a killed process loses what the thread had not written yet, a power cut
+the open segments, and the counter says how many. It knows no flywheel.
 """
 
 import logging
 import mmap
 import os
-import queue
 import struct
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -30,7 +32,7 @@ from ratoon_gateway.domain.segments import ClosedSegment, Segment
 
 _LOG = logging.getLogger(__name__)
 _MOST_QUEUED_BYTES = 64 << 20
-_TICK_S = 0.5
+_TURN_S = 0.25
 _COUNTER = struct.Struct("<Q")
 
 
@@ -64,8 +66,9 @@ class SegmentCapture:
         self._open: dict[str, _Spooled] = {}
         self._begun: dict[str, _Spooled] = {}
         self._sealed: list[_Spooled] = []
-        self._queue: queue.SimpleQueue[tuple[Segment, Answered | None] | None] = queue.SimpleQueue()
+        self._kept: list[tuple[Segment, Answered]] = []
         self._queued_bytes = 0
+        self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._files: dict[str, BinaryIO] = {}
         self._thread = threading.Thread(target=self._work, name="capture", daemon=True)
@@ -79,12 +82,7 @@ class SegmentCapture:
 
     def stop(self) -> None:
         """Close every segment; returns when they are in the artifact store, or left in the spool for the next start."""
-        with self._lock:
-            self._seal(lambda _segment: True)
-            for spooled in self._sealed:
-                self._queue.put((spooled.segment, None))
-            self._sealed.clear()
-        self._queue.put(None)
+        self._stopping.set()
         self._thread.join(timeout=30)
 
     def begin(self, deployment: str, version: str) -> str:
@@ -100,7 +98,7 @@ class SegmentCapture:
         return answer_id
 
     def keep(self, answered: Answered) -> None:
-        """Queue the answer for its segment, or for the open one if that has closed; beyond the bound it is lost."""
+        """Note the answer for its segment, or for the open one if that has closed; beyond the bound it is lost."""
         size = len(answered.ask.body) + len(answered.raw)
         with self._lock:
             spooled = self._begun.pop(answered.answer_id)
@@ -113,7 +111,7 @@ class SegmentCapture:
                 return
             self._queued_bytes += size
             spooled.segment.size += size
-            self._queue.put((spooled.segment, answered))
+            self._kept.append((spooled.segment, answered))
 
     def forget(self, answer_id: str) -> None:
         """Nothing was answered under this id."""
@@ -143,39 +141,35 @@ class SegmentCapture:
                 spooled.segment.sealed_at = self._clock.boot()
                 self._sealed.append(self._open.pop(deployment))
 
-    def _tick(self) -> None:
-        """Seal what is full, and queue what may close."""
+    def _work(self) -> None:
+        while not self._stopping.wait(_TURN_S):
+            self._turn(lambda segment, now: segment.is_full(now), lambda segment, now: segment.may_close(now))
+        self._turn(lambda _segment, _now: True, lambda _segment, _now: True)
+
+    def _turn(self, full: Callable[[Segment, float], bool], over: Callable[[Segment, float], bool]) -> None:
+        """Write what was kept, seal the segments that are full, finish those that are over."""
         now = self._clock.boot()
         with self._lock:
-            self._seal(lambda segment: segment.is_full(now))
-            for spooled in [s for s in self._sealed if s.segment.may_close(now)]:
-                self._sealed.remove(spooled)
-                self._queue.put((spooled.segment, None))
+            self._seal(lambda segment: full(segment, now))
+            ending = [spooled.segment for spooled in self._sealed if over(spooled.segment, now)]
+            self._sealed = [spooled for spooled in self._sealed if spooled.segment not in ending]
+            kept, self._kept, self._queued_bytes = self._kept, [], 0
+        for segment, answered in kept:
+            self._attempt(segment, partial(self._write, segment, answered))
+            time.sleep(0)  # the event loop may want to go on
+        for segment in ending:
+            self._attempt(segment, partial(self._finish, segment.id, segment.begun - segment.under_way))
 
-    def _work(self) -> None:
-        while True:
-            self._tick()
-            try:
-                item = self._queue.get(timeout=_TICK_S)
-            except queue.Empty:
-                continue
-            if item is None:
-                return
-            segment, answered = item
-            try:
-                if answered is not None:
-                    self._write(segment, answered)
-                else:
-                    self._finish(segment.id, segment.begun - segment.under_way)
-            except OSError:
-                _LOG.exception(
-                    "captured traffic of %s could not be written; it stays in the spool", segment.name
-                )
+    def _attempt(self, segment: Segment, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:
+            _LOG.exception(
+                "captured traffic of %s could not be written; what there is stays in the spool", segment.name
+            )
 
     def _write(self, segment: Segment, answered: Answered) -> None:
         what = said(answered.raw, answered.ask.stream)
-        with self._lock:
-            self._queued_bytes -= len(answered.ask.body) + len(answered.raw)
         self._usage.add(answered.key, Used(1, what.prompt_tokens, what.completion_tokens, answered.time))
         self._lines_of(segment.id).write(line(answered, what))
 

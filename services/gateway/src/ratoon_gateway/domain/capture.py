@@ -1,6 +1,7 @@
 """An answered request as it is kept: one line of a traffic segment. It knows no file and no clock."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,9 @@ from ratoon_gateway.domain.completions import Ask
 OK, LEFT, CUT = 200, 499, 502
 MOST_ANSWER_BYTES = 1 << 20
 """Of a longer answer, what comes after is not kept."""
+
+
+_PIECE = re.compile(rb'"(?:delta":{(?:"role":"[a-z]*",)?"content|text)":("(?:[^"\\]|\\.)*")')
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,25 @@ class Said:
 
 def said(raw: bytes, stream: bool) -> Said:
     """Read an answer. Without a usage block a stream's pieces are counted as tokens."""
-    events = list(_events(raw)) if stream else [_object(raw)]
-    pieces = [piece for event in events for piece in _texts(event)]
-    usages = (event.get("usage") for event in reversed(events))
-    usage: dict[str, Any] = next((each for each in usages if isinstance(each, dict)), {})
-    counted = len(pieces) if stream else 0
-    return Said(
-        "".join(pieces), int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or counted)
-    )
+    if stream:
+        return _said_in_stream(raw)
+    answer = _object(raw)
+    return _said("".join(_texts(answer)), answer.get("usage"), counted=0)
+
+
+def _said_in_stream(raw: bytes) -> Said:
+    """A stream of one choice is read by pattern, many times faster than event by event."""
+    usage = next((event.get("usage") for event in _events(raw, b'"usage":{')), None)
+    if b'"index":1' in raw or b'"index": ' in raw:
+        pieces = [piece for event in _events(raw, b"data: {") for piece in _texts(event)]
+    else:
+        pieces = [piece for piece in json.loads(b"[" + b",".join(_PIECE.findall(raw)) + b"]") if piece]
+    return _said("".join(pieces), usage, len(pieces))
+
+
+def _said(text: str, usage: object, counted: int) -> Said:
+    known: dict[str, Any] = usage if isinstance(usage, dict) else {}
+    return Said(text, int(known.get("prompt_tokens") or 0), int(known.get("completion_tokens") or counted))
 
 
 def line(answered: Answered, what: Said) -> bytes:
@@ -74,9 +89,10 @@ def line(answered: Answered, what: Said) -> bytes:
     )
 
 
-def _events(raw: bytes) -> Iterator[dict[str, Any]]:
+def _events(raw: bytes, holding: bytes) -> Iterator[dict[str, Any]]:
+    """The events of a stream that hold these bytes."""
     for event in raw.split(b"\n\n"):
-        if event.startswith(b"data: {"):
+        if event.startswith(b"data: {") and holding in event:
             yield _object(event[6:])
 
 

@@ -1,6 +1,7 @@
 """The OpenAI-compatible routes, streaming and not, and the list of models. It translates; the relay does the work."""
 
 import asyncio
+from typing import cast
 
 from ratoon.chassis.errors import Description, described
 from ratoon.chassis.identity import Principal, Role
@@ -24,6 +25,7 @@ from ratoon_gateway.entrypoints.asgi import (
     until_gone,
 )
 
+_LOOK_AFTER_S = 0.02
 _EVENT_END = b"\n\n"
 _LOST = (
     b'event: error\ndata: {"error":{"message":"The engine that wrote this answer was lost; ask again.",'
@@ -55,18 +57,15 @@ class Completions:
 
     async def _while_there(self, ask: Ask, principal: Principal, receive: Receive, send: Send) -> None:
         """Answer, unless and until the caller goes away."""
-        answering = asyncio.current_task()
-        assert answering is not None
-        watching = asyncio.get_running_loop().create_task(until_gone(receive))
-        watching.add_done_callback(lambda watch: None if watch.cancelled() else answering.cancel())
+        watch = _Watch(receive)
         try:
             await self._answer(ask, principal, send)
         except asyncio.CancelledError:
-            if not watching.done() or watching.cancelled():
+            if not watch.gone:
                 raise
-            answering.uncancel()
+            watch.answering.uncancel()
         finally:
-            watching.cancel()
+            watch.stop()
 
     async def _answer(self, ask: Ask, principal: Principal, send: Send) -> None:
         try:
@@ -77,8 +76,10 @@ class Completions:
         if exchange.streams:
             await self._stream(exchange, send)
             return
-        self._relay.end(exchange, Outcome.ANSWERED)
-        await respond(send, exchange.status, _headers(exchange), exchange.first)
+        try:
+            await respond(send, exchange.status, _headers(exchange), exchange.first)
+        finally:
+            self._relay.end(exchange, Outcome.ANSWERED)
 
     async def _stream(self, exchange: Exchange, send: Send) -> None:
         outcome, last = Outcome.LEFT, exchange.first
@@ -94,6 +95,31 @@ class Completions:
         finally:
             self._relay.end(exchange, outcome)
         await send({"type": "http.response.body", "body": farewell})
+
+
+class _Watch:
+    """Cancels the running task when the caller goes away. Most answers are out before it even begins to look."""
+
+    def __init__(self, receive: Receive) -> None:
+        loop = asyncio.get_running_loop()
+        self.answering = cast("asyncio.Task[None]", asyncio.current_task())
+        self.gone = False
+        self._looking: asyncio.Task[None] | None = None
+        self._alarm = loop.call_later(_LOOK_AFTER_S, self._begin, loop, receive)
+
+    def stop(self) -> None:
+        """The answer is out."""
+        self._alarm.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _begin(self, loop: asyncio.AbstractEventLoop, receive: Receive) -> None:
+        self._looking = loop.create_task(self._look(receive))
+
+    async def _look(self, receive: Receive) -> None:
+        await until_gone(receive)
+        self.gone = True
+        self.answering.cancel()
 
 
 class Models:

@@ -1,6 +1,7 @@
 """The gateway's HTTP port: which path goes where, and the server that listens."""
 
 import asyncio
+import gc
 import json
 import logging
 import socket
@@ -104,6 +105,7 @@ class HttpServer:
             ws="none",
             lifespan="off",
             access_log=False,
+            proxy_headers=False,
             log_config=None,
             server_header=False,
             date_header=False,
@@ -132,6 +134,8 @@ class HttpServer:
         self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
         while not self._server.started and not self._serving.done():
             await asyncio.sleep(0.01)
+        gc.collect()
+        gc.freeze()  # what is here now stays: full collections need not walk it while callers wait
         self._readiness.ready = True
         _LOG.info("HTTP callers: http://%s:%d", *self._address)
 
