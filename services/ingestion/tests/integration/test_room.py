@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ratoon.chassis import warm
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.chassis.identity import Role
@@ -34,8 +35,10 @@ NOUNS = [
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     state = State(tmp_path_factory.mktemp("ingestion"))
-    with running([Settings(state=state.folder, processes=1)]):
+    settings = Settings(state=state.folder, processes=1)
+    with running([settings]):
         yield state
+    warm.stop(settings.warm_folder)
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ratoon.chassis import warm
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import Role
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2
@@ -17,12 +19,14 @@ from ratoon.testkit.rooms import State, running
 from ratoon_ingestion.settings import Settings
 
 DATASET = "projects/p/datasets/mail"
-ROWS = 4_000
+ROWS = 1_500
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> State:
-    return State(tmp_path_factory.mktemp("ingestion"))
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+    state = State(tmp_path_factory.mktemp("ingestion"))
+    yield state
+    warm.stop(settings(state).warm_folder)
 
 
 def settings(state: State) -> Settings:
