@@ -28,12 +28,13 @@ from ratoon_gateway.application.relay import Relay
 from ratoon_gateway.domain import completions
 from ratoon_gateway.domain.traffic import Traffic
 from ratoon_gateway.entrypoints import openapi
+from ratoon_gateway.entrypoints.asgi import Readiness
 from ratoon_gateway.entrypoints.blobs import Blobs
 from ratoon_gateway.entrypoints.completions import Completions, Models
 from ratoon_gateway.entrypoints.feedback import FeedbackRoute
 from ratoon_gateway.entrypoints.grpc import GatewayServicer
 from ratoon_gateway.entrypoints.grpc_proxy import GrpcProxy
-from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages, Readiness, Route
+from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages, Route
 from ratoon_gateway.entrypoints.rest import RestFace
 from ratoon_gateway.entrypoints.transcoding import Transcoder
 from ratoon_gateway.settings import Settings
@@ -117,7 +118,7 @@ def _edge(
         "POST /v1/feedback": feedback,
         **pages.routes(),
     }
-    rest = RestFace(transcoder, admission, peers, base.threads)
+    rest = RestFace(transcoder, admission, peers, base.threads, readiness)
     return Edge(exact, models, Blobs(admission, uploads, base.threads), rest)
 
 

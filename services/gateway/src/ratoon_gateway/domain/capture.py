@@ -109,6 +109,8 @@ def _texts(event: dict[str, Any]) -> Iterator[str]:
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         return
     choice = choices[0]
+    if choice.get("index", 0) != 0:
+        return
     holder = choice.get("delta") or choice.get("message")
     text = holder.get("content") if isinstance(holder, dict) else choice.get("text")
     if isinstance(text, str) and text:

@@ -34,6 +34,27 @@ _STATUSES = {
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
+class Readiness:
+    """Whether requests should come here: from the start of the HTTP server to its drain."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self._drains = asyncio.Event()
+
+    def begin(self) -> None:
+        """Requests may come."""
+        self.ready = True
+
+    def end(self) -> None:
+        """Requests should go elsewhere, and streams that have no end of their own should end now."""
+        self.ready = False
+        self._drains.set()
+
+    async def until_drain(self) -> None:
+        """Return when the drain begins."""
+        await self._drains.wait()
+
+
 class ClientGone(Exception):
     """The caller went away before the request was whole."""
 

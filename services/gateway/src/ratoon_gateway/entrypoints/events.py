@@ -1,10 +1,10 @@
-"""Server-sent events: a stream of (id, name, data) that ends with its source or with the caller."""
+"""Server-sent events: a stream of (id, name, data) that ends with its source, the caller, or the drain."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
-from ratoon_gateway.entrypoints.asgi import Receive, Send, until_gone
+from ratoon_gateway.entrypoints.asgi import Readiness, Receive, Send, until_gone
 
 _HEARTBEAT_S = 10.0
 _PATIENCE_S = 1.0
@@ -13,18 +13,22 @@ Event = tuple[str, str, bytes]
 
 
 async def send_events(
-    events: AsyncGenerator[Event, None], receive: Receive, send: Send, tell: Callable[[Exception], bytes]
+    events: AsyncGenerator[Event, None],
+    receive: Receive,
+    send: Send,
+    tell: Callable[[Exception], bytes],
+    readiness: Readiness,
 ) -> None:
     """Write each event as it comes, and a comment now and then so that nobody takes the line for dead.
 
     An error that comes soon is raised, while a status can still say so; later it is an event `error`, told by `tell`.
     """
-    source = _Source(events, receive)
+    source = _Source(events, receive, readiness)
     try:
         await source.wait(_PATIENCE_S)
         chunk = source.take() if source.ready else b": here\n\n"
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        while chunk and not source.gone:
+        while chunk and not source.over:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await source.wait(_HEARTBEAT_S)
             chunk = _chunk(source, tell)
@@ -41,12 +45,15 @@ def _chunk(source: "_Source", tell: Callable[[Exception], bytes]) -> bytes:
 
 
 class _Source:
-    """The events, one ahead, and an eye on the caller."""
+    """The events, one ahead, and an eye on the caller and on the server's drain."""
 
-    def __init__(self, events: AsyncGenerator[Event, None], receive: Receive) -> None:
+    def __init__(self, events: AsyncGenerator[Event, None], receive: Receive, readiness: Readiness) -> None:
         self._events = events
         self._next: asyncio.Task[Event | None] | None = None
-        self._watch = asyncio.create_task(until_gone(receive))
+        self._watches = {
+            asyncio.create_task(until_gone(receive)),
+            asyncio.create_task(readiness.until_drain()),
+        }
 
     @property
     def ready(self) -> bool:
@@ -54,14 +61,14 @@ class _Source:
         return self._next is not None and self._next.done()
 
     @property
-    def gone(self) -> bool:
-        """Whether the caller went away."""
-        return self._watch.done()
+    def over(self) -> bool:
+        """Whether the caller went away or the server drains."""
+        return any(watch.done() for watch in self._watches)
 
     async def wait(self, seconds: float) -> None:
         """Wait for the next event, the caller's leaving, or so long."""
         self._next = self._next or asyncio.create_task(anext_or_none(self._events))
-        await asyncio.wait({self._next, self._watch}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({self._next, *self._watches}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
     def take(self) -> bytes:
         """The next event as bytes; empty at the end."""
@@ -71,7 +78,8 @@ class _Source:
 
     async def close(self) -> None:
         """End the source."""
-        self._watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
         if self._next is not None:
             self._next.cancel()
             with suppress(asyncio.CancelledError, Exception):

@@ -7,24 +7,24 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from ratoon.chassis.errors import FailedPrecondition, NotFound, described
 from ratoon_gateway.entrypoints import blobs, docs
-from ratoon_gateway.entrypoints.asgi import Receive, Scope, Send, problem_of, respond, respond_problem
+from ratoon_gateway.entrypoints.asgi import (
+    Readiness,
+    Receive,
+    Scope,
+    Send,
+    problem_of,
+    respond,
+    respond_problem,
+)
 
 _LOG = logging.getLogger(__name__)
 Route = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-@dataclass
-class Readiness:
-    """Whether requests should come here: from the start of the HTTP server to its drain."""
-
-    ready: bool = False
 
 
 class Edge:
@@ -136,12 +136,12 @@ class HttpServer:
             await asyncio.sleep(0.01)
         gc.collect()
         gc.freeze()  # what is here now stays: full collections need not walk it while callers wait
-        self._readiness.ready = True
+        self._readiness.begin()
         _LOG.info("HTTP callers: http://%s:%d", *self._address)
 
     async def stop(self) -> None:
         """Say so, take nothing new, let what is open end."""
-        self._readiness.ready = False
+        self._readiness.end()
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving

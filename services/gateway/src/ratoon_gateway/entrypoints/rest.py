@@ -19,6 +19,7 @@ from ratoon_gateway.domain.errors import BadRequest
 from ratoon_gateway.entrypoints.asgi import (
     JSON_TYPE,
     ClientGone,
+    Readiness,
     Receive,
     Scope,
     Send,
@@ -41,9 +42,16 @@ _REVISIONS = ("revision", "version")
 class RestFace:
     """Serves whatever the contracts bind to a path."""
 
-    def __init__(self, transcoder: Transcoder, admission: Admission, peers: Peers, threads: Threads) -> None:
+    def __init__(
+        self,
+        transcoder: Transcoder,
+        admission: Admission,
+        peers: Peers,
+        threads: Threads,
+        readiness: Readiness,
+    ) -> None:
         self._transcoder, self._admission = transcoder, admission
-        self._peers, self._threads = peers, threads
+        self._peers, self._threads, self._readiness = peers, threads, readiness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -64,7 +72,7 @@ class RestFace:
         request = binding.request(variables, _query(scope), _json(await read_body(receive, _MOST_BYTES)))
         _fill_in(request, scope)
         if binding.streams:
-            await send_events(self._watch(binding, request, metadata), receive, send, _told)
+            await send_events(self._watch(binding, request, metadata), receive, send, _told, self._readiness)
             return
         call = self._peers.unary(binding.service, binding.rpc)
         data: bytes = await call(request.SerializeToString(), metadata=metadata, timeout=_DEADLINE_S)

@@ -1,0 +1,52 @@
+"""What is read out of an answer."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratoon_gateway.domain.capture import Said, said
+
+
+def event(choice, separators=(",", ":")):
+    return b"data: " + json.dumps({"id": "x", "choices": [choice]}, separators=separators).encode() + b"\n\n"
+
+
+@given(st.lists(st.text(), max_size=20), st.booleans(), st.booleans())
+def test_a_stream_gives_back_its_pieces(pieces, chat, tight):
+    separators = (",", ":") if tight else None
+    choices = [
+        {"index": 0, "delta": {"content": text}, "logprobs": {"content": [{"token": "a", "text": 1}]}}
+        if chat
+        else {"index": 0, "text": text}
+        for text in pieces
+    ]
+    raw = b"".join(event(choice, separators) for choice in choices) + b"data: [DONE]\n\n"
+    told = said(raw, stream=True)
+    assert told == Said("".join(pieces), 0, sum(map(bool, pieces)))
+
+
+def test_of_several_choices_the_first_is_kept():
+    raw = b"".join(
+        b"data: " + json.dumps({"choices": [{"index": i, "delta": {"content": str(i)}}]}).encode() + b"\n\n"
+        for i in (0, 1, 0)
+    )
+    assert said(raw, stream=True).text == "00"
+
+
+def test_usage_is_believed():
+    usage = {"prompt_tokens": 5, "completion_tokens": 7}
+    tail = b"data: " + json.dumps({"choices": [], "usage": usage}, separators=(",", ":")).encode() + b"\n\n"
+    assert said(event({"index": 0, "delta": {"content": "a"}}) + tail, stream=True) == Said("a", 5, 7)
+    whole = json.dumps({"choices": [{"message": {"content": "b"}}], "usage": usage}).encode()
+    assert said(whole, stream=False) == Said("b", 5, 7)
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_garbage_says_something_or_nothing_but_never_fails(raw, stream):
+    assert isinstance(said(raw, stream), Said)
+
+
+def test_a_stream_cut_within_an_event_keeps_what_is_whole():
+    whole = event({"index": 0, "delta": {"content": "a"}})
+    assert said(whole + whole[:40], stream=True).text == "a"

@@ -1,0 +1,75 @@
+"""API keys."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratoon_gateway.domain.errors import BadKey, BadRequest, KeyEnded, RoleTooHigh
+from ratoon_gateway.domain.keys import (
+    Role,
+    Secret,
+    Used,
+    check_grant,
+    check_secret,
+    new_key,
+    revoked,
+    rotated,
+)
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+SECRET = Secret.new()
+KEY = new_key("projects/p/apiKeys/k", Role.CALLER, SECRET, NOW)
+
+
+def test_a_secret_opens_its_key_and_is_not_in_it():
+    assert check_secret(KEY, Secret.parse(SECRET.text), NOW) is KEY
+    assert SECRET.proof not in repr(KEY)
+
+
+def test_others_do_not():
+    with pytest.raises(BadKey):
+        check_secret(KEY, replace(Secret.new(), selector=SECRET.selector), NOW)
+    with pytest.raises(BadKey):
+        check_secret(None, SECRET, NOW)
+    with pytest.raises(BadKey):
+        check_secret(rotated(KEY, Secret.new()), SECRET, NOW)
+
+
+def test_a_key_ends():
+    with pytest.raises(BadKey, match="revoked"):
+        check_secret(revoked(KEY, NOW), SECRET, NOW)
+    brief = replace(KEY, expire_time=NOW + timedelta(days=1))
+    assert check_secret(brief, SECRET, NOW) is brief
+    with pytest.raises(BadKey, match="expired"):
+        check_secret(brief, SECRET, NOW + timedelta(days=1))
+    with pytest.raises(KeyEnded):
+        rotated(revoked(KEY, NOW), Secret.new())
+    assert revoked(revoked(KEY, NOW), NOW + timedelta(1)).revoke_time == NOW
+    with pytest.raises(BadRequest):
+        new_key("n", Role.CALLER, SECRET, NOW, expires=NOW)
+
+
+@given(st.text())
+def test_only_what_looks_like_a_key_is_one(text):
+    try:
+        parsed = Secret.parse(text)
+    except BadKey:
+        return
+    assert parsed.text == text
+
+
+def test_nobody_grants_more_than_they_have():
+    check_grant(Role.OPERATOR, "-", Role.OPERATOR, "p")
+    check_grant(7, "-", Role.OPERATOR, "-")
+    check_grant(Role.OPERATOR, "p", Role.CALLER, "p")
+    with pytest.raises(RoleTooHigh):
+        check_grant(Role.ENGINEER, "-", Role.OPERATOR, "p")
+    with pytest.raises(RoleTooHigh):
+        check_grant(Role.OPERATOR, "p", Role.CALLER, "-")
+
+
+def test_usage_adds_up():
+    assert Used(1, 2, 3).plus(Used(1, 1, 1, NOW)) == Used(2, 3, 4, NOW)

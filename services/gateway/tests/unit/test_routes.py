@@ -1,0 +1,78 @@
+"""Which engine a request goes to."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratoon_gateway.domain.errors import BadRequest, ModelNotFound
+from ratoon_gateway.domain.routes import ModelName, Route, RouteTable, Target, choose, find_route
+
+
+def target(engine, version="v1.0", weight=1):
+    name = f"projects/p/models/mail/versions/{version}"
+    return Target(engine, name, "unix:///e.sock", "s", weight, "served")
+
+
+def route(*targets, project="p", deployment="mail"):
+    return Route(f"projects/{project}/deployments/{deployment}", targets)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("mail", ModelName("mail")),
+        ("mail@v1.1", ModelName("mail", "v1.1")),
+        ("p/mail@v1.1", ModelName("mail", "v1.1", "p")),
+        ("projects/p/deployments/mail", ModelName("mail", "", "p")),
+    ],
+)
+def test_how_a_model_is_named(text, name):
+    assert ModelName.parse(text) == name
+
+
+@pytest.mark.parametrize("text", ["", "@v1", "a/b/c", "projects/p/models/mail"])
+def test_how_it_is_not(text):
+    with pytest.raises(BadRequest):
+        ModelName.parse(text)
+
+
+def test_a_caller_finds_its_own_projects_deployments_alone():
+    table = RouteTable.of(1, [route(), route(project="q"), route(project="q", deployment="only")])
+    assert find_route(table, ModelName("mail"), "p").project == "p"
+    assert find_route(table, ModelName("only"), "-").project == "q"
+    assert find_route(table, ModelName("mail", project="q"), "-").project == "q"
+    for name, project in (
+        (ModelName("only"), "p"),
+        (ModelName("mail", project="q"), "p"),
+        (ModelName("mail"), "-"),
+    ):
+        with pytest.raises(ModelNotFound):
+            find_route(table, name, project)
+
+
+@given(weights=st.lists(st.integers(0, 5), min_size=1, max_size=6), draw=st.floats(0, 1, exclude_max=True))
+def test_the_choice_never_falls_on_an_engine_without_weight(weights, draw):
+    targets = [target(f"e{place}", weight=weight) for place, weight in enumerate(weights)]
+    chosen = choose(route(*targets), "", (), draw)
+    assert (chosen is None) == (not any(weights))
+    if chosen:
+        assert chosen.weight > 0
+
+
+def test_weights_are_shares():
+    table = route(target("a", weight=1), target("b", weight=3))
+    chosen = [choose(table, "", (), place / 100).engine for place in range(100)]
+    assert (chosen.count("a"), chosen.count("b")) == (25, 75)
+
+
+def test_a_pin_ignores_weight_and_avoids_other_versions():
+    table = route(target("a"), target("b", "v1.1", weight=0))
+    assert choose(table, "v1.1", (), 0.9).engine == "b"
+    assert choose(table, "v1.1", {"b"}, 0.9) is None
+    with pytest.raises(ModelNotFound):
+        choose(table, "v2.0", (), 0.0)
+    assert choose(route(), "v2.0", (), 0.0) is None
+
+
+def test_a_label_is_short():
+    assert (target("a").label, target("a").version_id) == ("mail@v1.0", "v1.0")
