@@ -42,7 +42,7 @@ def test_macro_f1_of_many_matrices_agrees_with_the_domain():
 
 def test_the_interval_agrees_with_resampling_record_by_record():
     truth, first, _ = answers(2)
-    interval = resampling.of_confusion(HOW, matrix(truth, first), resampling.macro_f1)
+    (interval,) = resampling.of_confusion(HOW, matrix(truth, first), resampling.macro_f1)
     low, high = naive(truth, lambda rows: resampling.macro_f1(matrix(truth[rows], first[rows])))
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.012)
     assert interval.low < interval.value < interval.high

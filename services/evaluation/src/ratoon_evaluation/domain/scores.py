@@ -15,7 +15,7 @@ TFIDF = "tfidf"
 
 @dataclass(frozen=True)
 class Interval:
-    """A measured value and its bootstrap confidence interval."""
+    """A measured value and its confidence interval."""
 
     value: float
     low: float

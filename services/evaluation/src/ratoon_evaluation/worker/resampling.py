@@ -1,4 +1,4 @@
-"""Bootstrap confidence intervals, vectorised over resamples. It knows counts and ranks, no records.
+"""Confidence intervals, by a bootstrap that is vectorised over resamples. It knows counts and ranks, no records.
 
 Drawing n records with replacement makes the counts of a table's cells multinomial, so a resample of a
 confusion matrix costs a handful of numbers whatever n is (Efron and Tibshirani, 1993; percentile intervals).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,6 @@ from ratoon_evaluation.domain.scores import Interval
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-_BLOCK = 4_000_000
-"""At most so many weights (resamples × records) are held at once."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +32,19 @@ class Resampling:
         return np.random.default_rng(self.seed)
 
     def interval(self, value: float, draws: Floats) -> Interval:
-        """The percentile interval of the draws; not-a-number draws (a class was not drawn) are left out."""
+        """The percentile interval of the draws."""
         tail = (1 - self.confidence) / 2
-        low, high = np.nanquantile(draws, [tail, 1 - tail])
+        low, high = np.quantile(draws, [tail, 1 - tail])
         return Interval(float(value), float(low), float(high))
 
 
-def of_confusion(how: Resampling, counts: Counts, statistic: Callable[[Counts], Floats]) -> Interval:
-    """The interval of a statistic of a confusion matrix, labels × (labels + 1).
+def of_confusion(how: Resampling, counts: Counts, *statistics: Callable[[Counts], Floats]) -> list[Interval]:
+    """The intervals of statistics of one confusion matrix, labels × (labels + 1), from the same draws.
 
-    `statistic` maps matrices (…, labels, labels + 1) to values (…).
+    A statistic maps matrices (…, labels, labels + 1) to values (…).
     """
     draws = _multinomial(how, counts.ravel()).reshape(-1, *counts.shape)
-    return how.interval(float(statistic(counts)), statistic(draws))
+    return [how.interval(float(statistic(counts)), statistic(draws)) for statistic in statistics]
 
 
 def difference(how: Resampling, truth: Counts, first: Counts, second: Counts, labels: int) -> Interval:
@@ -83,38 +81,28 @@ def accuracy(counts: Counts) -> Floats:
 
 
 def of_auc(how: Resampling, value: float, truth: Counts, scores: Sequence[Floats]) -> Interval:
-    """The interval of the mean one-against-the-rest area.
+    """The interval of the mean one-against-the-rest area, from each record's influence on it.
 
-    `scores` has one array a label, one entry a record.
+    Ranks do not sum up to cells, so this one is not drawn: it is the normal interval by placement values (DeLong
+    et al., 1988), labels taken together. `scores` has one array a label, one entry a record.
     """
-    generator, records = how.generator(), len(truth)
-    sides = [
-        (np.argsort(column, kind="stable"), column, truth == label) for label, column in enumerate(scores)
-    ]
-    blocks = []
-    for size in _block_sizes(how.resamples, records):
-        weights = generator.multinomial(records, np.full(records, 1 / records), size=size)
-        blocks.append(np.mean([_weighted_auc(weights, *side) for side in sides], axis=0))
-    return how.interval(value, np.concatenate(blocks))
+    sides = [_influence(truth == label, column) for label, column in enumerate(scores)]
+    error = float(np.std(np.mean(sides, axis=0)) / np.sqrt(len(truth)))
+    reach = NormalDist().inv_cdf((1 + how.confidence) / 2) * error
+    return Interval(value, max(0.0, value - reach), min(1.0, value + reach))
 
 
-def _weighted_auc(weights: Counts, order: Counts, scores: Floats, positive: npt.NDArray[np.bool_]) -> Floats:
-    """Areas of resamples given as weights (resamples, records); not a number where one side is not drawn."""
-    sorted_weights, sorted_positive = weights[:, order], positive[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
-    wins = np.add.reduceat(sorted_weights * sorted_positive, starts, axis=1)
-    losses = np.add.reduceat(sorted_weights * ~sorted_positive, starts, axis=1)
-    beaten = np.cumsum(losses, axis=1) - losses / 2
-    pairs = wins.sum(axis=1) * losses.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((wins * beaten).sum(axis=1) / pairs)
+def _influence(positive: npt.NDArray[np.bool_], scores: Floats) -> Floats:
+    """How much each record moves the area, times the number of records."""
+    placements = np.empty(len(scores))
+    for side in (positive, ~positive):
+        against = np.sort(scores[~side])
+        below, upto = (np.searchsorted(against, scores[side], where) for where in ("left", "right"))
+        share = (below + upto) / 2 / len(against)
+        placements[side] = (share - share.mean()) * len(scores) / side.sum()
+    return np.where(positive, placements, -placements)
 
 
 def _multinomial(how: Resampling, cells: Counts) -> Counts:
     total = int(cells.sum())
     return how.generator().multinomial(total, cells / max(total, 1), size=how.resamples)
-
-
-def _block_sizes(resamples: int, records: int) -> list[int]:
-    block = max(1, _BLOCK // records)
-    return [min(block, resamples - start) for start in range(0, resamples, block)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -93,11 +93,7 @@ def _slice_score(
 def _intervals(confusion: Confusion, how: Resampling) -> tuple[Interval, Interval]:
     """Accuracy and macro-F1."""
     counts = np.array(confusion.counts, dtype=np.int64)
-    statistics: tuple[Callable[..., npt.NDArray[np.float64]], ...] = (
-        resampling.accuracy,
-        resampling.macro_f1,
-    )
-    accuracy, macro_f1 = (resampling.of_confusion(how, counts, statistic) for statistic in statistics)
+    accuracy, macro_f1 = resampling.of_confusion(how, counts, resampling.accuracy, resampling.macro_f1)
     return accuracy, macro_f1
 
 
