@@ -44,6 +44,12 @@ def test_it_is_routed_again_only_when_it_has_proved_itself():
     assert keep(deployment(), replace(unproven, golden=Check(True)), START).actions == (SetRoutes(ROUTED),)
 
 
+def test_one_that_is_only_slow_to_answer_keeps_its_route():
+    slow = EngineView(EngineState.STARTING)
+    assert keep(deployment(), Sight(slow, DIGEST, True, None, ROUTED), START).actions == ()
+    assert keep(deployment(), Sight(slow, DIGEST, False, None, ROUTED), START).actions == (SetRoutes(()),)
+
+
 def test_an_engine_with_other_weights_is_ended():
     care = keep(
         deployment(), Sight(EngineView(EngineState.READY, "b" * 64), DIGEST, True, None, ROUTED), START

@@ -48,7 +48,7 @@ class LocalEngineHost:
     def __init__(self, given: LocalEngines, artifacts: ArtifactStore, client: EngineClient) -> None:
         self._given, self._artifacts, self._client = given, artifacts, client
         self._nursery = Nursery(given.state / "nursery", given.run, given.threads)
-        self._answered: dict[str, float] = {}
+        self._told: dict[str, tuple[float, EngineView]] = {}
 
     def prepare(self) -> None:
         """Start what the next engine will be forked from."""
@@ -131,18 +131,21 @@ class LocalEngineHost:
         return EngineView(EngineState.STARTING) if self._nursery.fork(folder) else waiting
 
     def _ask(self, engine: Engine, folder: Path) -> EngineView:
+        """What it tells; when it is silent for a while, as it is in a long computation, what it told last."""
         told, now = self._client.view(engine), time.monotonic()
         ready = folder / "ready"
         if told is not None:
-            self._answered[engine.name] = now
+            self._told[engine.name] = (now, told)
             if told.state is EngineState.READY and not ready.exists():
                 ready.touch()
             return told
         if not ready.exists():
             return EngineView(EngineState.STARTING, message=last_line(folder / "log.txt"))
-        silent = now - self._answered.setdefault(engine.name, now)
-        state = EngineState.GONE if silent > _HANG_S else EngineState.STARTING
-        return EngineView(state, message=f"it has not answered for {silent:.0f} s")
+        silent = EngineView(EngineState.STARTING, message="it runs, but has not answered yet")
+        since, last = self._told.setdefault(engine.name, (now, silent))
+        if now - since > _HANG_S:
+            return EngineView(EngineState.GONE, message=f"it has not answered for {now - since:.0f} s")
+        return last
 
     def _ending(self, name: str, mark: ProcessMark) -> EngineView:
         folder = self._folder(name)
@@ -162,7 +165,7 @@ class LocalEngineHost:
         for left in ("engine.json", "process.json", "ready", "stop"):
             (folder / left).unlink(missing_ok=True)
         self._socket(name).unlink(missing_ok=True)
-        self._answered.pop(name, None)
+        self._told.pop(name, None)
 
     def _materialise(self, engine: Engine) -> Path:
         """The model's folder and, beside it, its signature: fetched by digest, each file checked."""

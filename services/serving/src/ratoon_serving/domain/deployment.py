@@ -8,6 +8,7 @@ from ratoon_serving.domain.rollout import Action, SetRoutes, StartEngine, StopEn
 from ratoon_serving.domain.routes import Weights
 
 _CALM_S = 2.0
+_IDLE_S = 5.0
 _HASTY_S = 0.25
 _LONGEST_PAUSE_S = 60.0
 _HEALTHY_S = 300.0
@@ -59,12 +60,14 @@ class Care:
 def keep(deployment: Deployment, seen: Sight, now: datetime) -> Care:
     """See to it that what serves goes on serving; while a rollout is under way it is the rollout's to do."""
     if not deployment.engine or seen.rollout_active:
-        return Care(deployment)
+        return Care(deployment, wake_after=_IDLE_S)
     imposter = seen.engine.state is EngineState.READY and seen.engine.loaded_digest != seen.digest
     if imposter:
         return Care(deployment, (*_route(seen, ()), StopEngine(deployment.engine)), _HASTY_S)
     if seen.engine.state in (EngineState.ABSENT, EngineState.GONE):
         return _bring_back(deployment, seen, now)
+    if seen.engine.state is EngineState.STARTING and seen.attested:
+        return Care(deployment)  # it runs and is only slow to answer
     proved = seen.attested or (seen.golden is not None and seen.golden.passed)
     if seen.engine.state is not EngineState.READY or not proved:
         return Care(deployment, _route(seen, ()), _HASTY_S)

@@ -301,7 +301,8 @@ def _put_away(rollout: Rollout, engine: str, view: EngineView, now: datetime) ->
     if view.state is EngineState.READY and view.accepting:
         return (CloseEngine(engine),)
     over = (now - rollout.phase_since).total_seconds() > rollout.limits.drain_s
-    if view.state is EngineState.READY and view.in_flight and not over:
+    silent = view.state is EngineState.STARTING
+    if not over and (silent or (view.state is EngineState.READY and view.in_flight)):
         return ()
     return (StopEngine(engine),)
 
