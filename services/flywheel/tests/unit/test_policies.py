@@ -1,0 +1,302 @@
+"""A policy decides with numbers, and starts exactly one run a burst, however many decide at once."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.database import Database
+from ratoon.chassis.operations import Claim, Operations
+from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.store import Store
+from ratoon.testkit.clock import FakeClock
+from ratoon_flywheel import mapping
+from ratoon_flywheel.adapters import tables
+from ratoon_flywheel.adapters.runs import RunTables
+from ratoon_flywheel.application.procedures import PolicyProcedure
+from ratoon_flywheel.domain.errors import BadPolicy
+from ratoon_flywheel.domain.pipelines.policies import (
+    Divergence,
+    Evidence,
+    History,
+    Policy,
+    Verb,
+    changed,
+    checked,
+    decide,
+    decided,
+)
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
+from ratoon_flywheel.domain.projects import Project
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+POLICY = Policy("projects/mail/policies/default", NOW - timedelta(days=1), NOW)
+LONG_AGO = NOW - timedelta(minutes=2)
+V1 = "projects/mail/models/mail/versions/v1.0"
+CALM = Evidence(V1, 600, 1000, 300, 3, LONG_AGO, (Divergence("tokens", 0.0152, 0.0209),), 300, 3)
+DRIFTED = replace(CALM, divergences=(Divergence("tokens", 0.1939, 0.0141), Divergence("length", 0.01, 0.02)))
+FAILING = replace(CALM, negative=90)
+
+
+def test_no_signal_no_run_and_the_numbers_say_why():
+    decision = decide(POLICY, CALM, History(), NOW)
+    assert decision.verb is Verb.NOTHING
+    assert "0.73 times the null band" in decision.reason
+    assert "3 of 300 judged answers were wrong" in decision.reason
+
+
+def test_drift_beyond_the_threshold_starts_with_the_numbers():
+    decision = decide(POLICY, DRIFTED, History(), NOW)
+    assert (decision.verb, decision.trigger) == (Verb.START, Trigger.DRIFT)
+    assert (
+        "tokens 0.1939 nats, 13.8 times the null band of 0.0141 (threshold 1.5, 600 distinct texts)"
+        in decision.reason
+    )
+    assert "length" not in decision.reason
+
+
+def test_many_wrong_answers_start_by_themselves():
+    decision = decide(POLICY, FAILING, History(), NOW)
+    assert (decision.verb, decision.trigger) == (Verb.START, Trigger.FEEDBACK)
+    assert "30.0%" in decision.reason
+    assert "90 of 300 judged" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("policy", "seen", "history", "verb", "says"),
+    [
+        (replace(POLICY, paused=True), DRIFTED, History(), Verb.NOTHING, "paused"),
+        (POLICY, DRIFTED, History(open_run="r"), Verb.NOTHING, "r is under way"),
+        (
+            POLICY,
+            DRIFTED,
+            History(last_retraining="r", last_end=NOW),
+            Verb.NOTHING,
+            "Cooling down after r until",
+        ),
+        (
+            POLICY,
+            DRIFTED,
+            History(started_recently=30),
+            Verb.NOTHING,
+            "the budget of 30 runs in 30 days is spent",
+        ),
+        (
+            replace(POLICY, dry_run=True),
+            DRIFTED,
+            History(),
+            Verb.NOTHING,
+            "Dry run: would have started, because",
+        ),
+        (POLICY, replace(DRIFTED, answers=199), History(), Verb.NOTHING, "199 of 200 distinct texts"),
+        (
+            POLICY,
+            replace(DRIFTED, lessons=10),
+            History(),
+            Verb.WAIT,
+            "200 corrected or confirmed answers, 10 so far",
+        ),
+        (POLICY, replace(DRIFTED, last_time=NOW), History(), Verb.WAIT, "10 s without new answers"),
+        (
+            replace(POLICY, burst_answers=2000),
+            replace(DRIFTED, last_time=NOW),
+            History(),
+            Verb.WAIT,
+            "2000 answers",
+        ),
+        (
+            replace(POLICY, burst_answers=2000),
+            replace(DRIFTED, last_time=NOW - timedelta(hours=1)),
+            History(),
+            Verb.START,
+            "",
+        ),
+        (
+            replace(POLICY, burst_since=NOW - timedelta(hours=1)),
+            replace(DRIFTED, last_time=NOW),
+            History(),
+            Verb.START,
+            "",
+        ),
+        (
+            replace(POLICY, drift_threshold=14.0),
+            DRIFTED,
+            History(),
+            Verb.NOTHING,
+            "13.75 times the null band",
+        ),
+        (replace(POLICY, error_rate_threshold=0.4), FAILING, History(), Verb.NOTHING, "90 of 300"),
+    ],
+)
+def test_what_holds_a_run_back_is_said(policy, seen, history, verb, says):
+    decision = decide(policy, seen, history, NOW)
+    assert decision.verb is verb
+    assert says in decision.reason
+
+
+def test_the_schedule_starts_only_what_has_something_to_learn():
+    history = History(last_retraining="r", last_end=NOW - timedelta(days=8))
+    decision = decide(POLICY, CALM, history, NOW)
+    assert (decision.verb, decision.trigger) == (Verb.START, Trigger.SCHEDULE)
+    assert decision.reason.startswith("8 days have passed and 3 of 300 labelled answers were wrong")
+    for seen in (replace(CALM, corrections=0), replace(CALM, lessons=199)):
+        assert decide(POLICY, seen, history, NOW).verb is Verb.NOTHING
+    assert decide(replace(POLICY, schedule_seconds=0.0), CALM, history, NOW).verb is Verb.NOTHING
+
+
+def test_a_burst_is_as_old_as_its_first_signal():
+    first = decided(POLICY, decide(POLICY, DRIFTED, History(), NOW), NOW)
+    later = decided(first, decide(first, DRIFTED, History(), NOW), NOW + timedelta(seconds=5))
+    assert later.burst_since == NOW
+    assert later.last_decision_time == NOW
+    assert decided(later, decide(later, CALM, History(), NOW), NOW).burst_since is None
+
+
+@pytest.mark.parametrize(
+    "settings_of",
+    [{"drift_threshold": 0.0}, {"error_rate_threshold": 1.5}, {"settle_seconds": -1.0}, {"min_answers": 0}],
+)
+def test_settings_that_cannot_be_are_refused(settings_of):
+    with pytest.raises(BadPolicy) as refused:
+        checked(replace(POLICY, **settings_of))
+    assert refused.value.field == next(iter(settings_of))
+
+
+def test_only_what_is_named_is_changed():
+    wanted = replace(POLICY, cooldown_seconds=0.0, min_answers=7)
+    assert changed(POLICY, wanted, ("cooldown_seconds",)) == replace(POLICY, cooldown_seconds=0.0)
+    with pytest.raises(BadPolicy):
+        changed(POLICY, wanted, ("last_decision",))
+
+
+class Signals:
+    """Counts what came since a burst began: one drifted answer a second while traffic flows."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.times: list[datetime] = []
+
+    def of_burst(
+        self, project: Project, since: datetime | None, learned: datetime | None, at_least: int, store: Store
+    ):
+        ours = [time for time in self.times if since is None or time > since]
+        count = 10 * len(ours)
+        last = max(ours, default=None)
+        return Evidence(V1, count, count, 0, 0, last, (Divergence("tokens", 0.2, 0.01),), count, 0)
+
+
+class Bursts(RuleBasedStateMachine):
+    """Two processes decide on the same policy; runs end as they like; traffic comes and goes."""
+
+    COOLDOWN = timedelta(seconds=100)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        database = Database("sqlite://")
+        with database.write() as connection:
+            tables.METADATA.create_all(connection)
+        append = lambda connection, record: None  # noqa: E731
+        self.store = Store(database, tables.RESOURCES, mapping.event, append, PageTokens(b"s"), self.clock)
+        self.signals, self.runs = Signals(self.clock), RunTables()
+        now = self.clock.now()
+        policy = replace(POLICY, min_answers=20, min_feedback=20, settle_seconds=5.0, cooldown_seconds=100.0)
+        with self.store.write() as tx:
+            tx.create(Project("projects/mail", now, now, ("ham", "spam")))
+            tx.create(policy)
+        operations = Operations(self.store, tables.METADATA.tables["operations"], [], self.clock)
+        self.deciders = [
+            PolicyProcedure(self.store, self.runs, self.signals, operations, self.clock) for _ in range(2)
+        ]
+        self.intents: list[tuple[int, object]] = []
+        self.bursts = 0
+
+    @rule(seconds=st.integers(1, 60))
+    def traffic(self, seconds: int) -> None:
+        for _ in range(min(seconds, 4)):
+            self.signals.times.append(self.clock.now())
+            self.clock.advance(seconds / 4)
+
+    @rule(seconds=st.integers(1, 200))
+    def silence(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+
+    @rule(who=st.integers(0, 1))
+    def decide(self, who: int) -> None:
+        """Look and decide; the action stays to be done, maybe much later."""
+        procedure = self.deciders[who]
+        policy = self._policy()
+        step = procedure.step(policy, procedure.observe(policy, Claim(policy.name, 1)), self.clock.now())
+        if step.resource != policy:
+            with self.store.write() as tx:
+                tx.save(step.resource)
+        self.intents += [(who, action) for action in step.actions]
+
+    @precondition(lambda self: self.intents)
+    @rule(again=st.booleans())
+    def act(self, again: bool) -> None:
+        """Do what was decided, perhaps twice, as after a crash."""
+        who, action = self.intents[0] if again else self.intents.pop(0)
+        self.deciders[who].act(self._policy(), action, Claim(POLICY.name, 1))
+
+    @precondition(lambda self: self._open())
+    @rule(
+        state=st.sampled_from(
+            [State.SUCCEEDED, State.REFUSED, State.FAILED, State.ROLLED_BACK, State.CANCELLED]
+        )
+    )
+    def end(self, state: State) -> None:
+        for run in self._open():
+            self._end(run, state)
+
+    @invariant()
+    def one_run_at_a_time(self) -> None:
+        assert len(self._open()) <= 1
+
+    @invariant()
+    def one_run_a_burst(self) -> None:
+        """Between the cool-down of a run and the start of the next there was new traffic that called for it."""
+        runs = self._all()
+        for before, after in zip(runs, runs[1:], strict=False):
+            begin = before.end_time + self.COOLDOWN
+            assert after.create_time >= begin
+            assert sum(begin < time <= after.create_time for time in self.signals.times) >= 2
+
+    def teardown(self) -> None:
+        """A burst that has settled starts its run."""
+        self.intents.clear()
+        for run in self._open():
+            self._end(run, State.FAILED)
+        before = len(self._all())
+        self.clock.advance(1000)
+        for _ in range(3):
+            self.traffic(4)
+        self.clock.advance(10)
+        for _ in range(3):
+            self.decide(0)
+            while self.intents:
+                self.act(False)
+        assert len(self._all()) == before + 1
+
+    def _end(self, run: PipelineRun, state: State) -> None:
+        with self.store.write() as tx:
+            tx.save(replace(run, state=state, end_time=self.clock.now()))
+
+    def _policy(self) -> Policy:
+        with self.store.read() as tx:
+            return tx.get(Policy, POLICY.name)
+
+    def _all(self) -> list[PipelineRun]:
+        with self.store.read() as tx:
+            return self.runs.recent(tx, "projects/mail")
+
+    def _open(self) -> list[PipelineRun]:
+        return [run for run in self._all() if not run.state.ended]
+
+
+TestBursts = Bursts.TestCase
+TestBursts.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)

@@ -1,0 +1,233 @@
+"""Feedback, lessons and the watch over traffic."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ratoon_flywheel.domain.errors import BadFeedback, BadProject, BadSegment, StaleEtag
+from ratoon_flywheel.domain.etags import check_etag
+from ratoon_flywheel.domain.projects import Gate, Project, TrainingDefaults, changed
+from ratoon_flywheel.domain.projects import checked as checked_project
+from ratoon_flywheel.domain.signals import traffic
+from ratoon_flywheel.domain.signals.drift import Feature, Measure
+from ratoon_flywheel.domain.signals.features import features
+from ratoon_flywheel.domain.signals.feedback import (
+    Feedback,
+    Judgement,
+    Verdict,
+    checked,
+    is_negative,
+    judged,
+    right_label,
+)
+from ratoon_flywheel.domain.signals.monitor import (
+    BaselineState,
+    DriftReport,
+    ForgetProfile,
+    MeasureDrift,
+    Monitor,
+    ProfileTraining,
+    Prune,
+    Sight,
+    TellQuality,
+    step,
+)
+from ratoon_flywheel.domain.signals.traffic import Answer, Lesson, TrafficSegment, distinct, exported, lessons
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+LABELS = ("ham", "spam")
+V1 = "projects/mail/models/mail/versions/v1.0"
+
+
+def said(**more: object) -> Feedback:
+    return Feedback("projects/mail/feedback/f", NOW, NOW, "answer", V1, **more)
+
+
+def answer(id: str, text: str = "some text", label: str = "ham", seconds: float = 0.0) -> Answer:
+    time = NOW + timedelta(seconds=seconds)
+    digest = traffic.content_digest(text)
+    return Answer(id, "segment", "deployment", V1, time, digest, label, features(text, 0))
+
+
+def judgement(id: str, seconds: float = 0.0, **more: object) -> Judgement:
+    return judged(replace(said(**more), answer_id=id, create_time=NOW + timedelta(seconds=seconds)), LABELS)
+
+
+@pytest.mark.parametrize(
+    ("what", "verdict"),
+    [
+        ({"thumb": 1}, Verdict.POSITIVE),
+        ({"thumb": -1}, Verdict.NEGATIVE),
+        ({"rating": 5}, Verdict.POSITIVE),
+        ({"rating": 3}, Verdict.NEUTRAL),
+        ({"rating": 1}, Verdict.NEGATIVE),
+        ({"thumb": 1, "rating": 1}, Verdict.POSITIVE),
+        ({"thumb": 1, "correction": "spam"}, Verdict.NEGATIVE),
+        ({"comment": "hm"}, Verdict.NEUTRAL),
+    ],
+)
+def test_what_a_feedback_says(what, verdict):
+    assert checked(said(**what), LABELS).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("what", "field"),
+    [
+        ({}, ""),
+        ({"thumb": 2}, "thumb"),
+        ({"rating": 6}, "rating"),
+        ({"correction": "eggs"}, "correction"),
+        ({"comment": "x" * 5000}, "comment"),
+    ],
+)
+def test_what_a_feedback_cannot_be(what, field):
+    with pytest.raises(BadFeedback) as refused:
+        checked(said(**what), LABELS)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("answered", "what", "label", "negative"),
+    [
+        ("ham", {"thumb": 1}, "ham", False),
+        ("ham", {"thumb": -1}, "spam", True),
+        ("ham", {"correction": " Spam "}, "spam", True),
+        ("ham", {"correction": "ham"}, "ham", False),
+        ("", {"thumb": -1}, None, True),
+        ("", {"correction": "ham"}, "ham", True),
+        ("ham", {"rating": 3}, None, False),
+    ],
+)
+def test_the_right_label_follows_from_answer_and_feedback(answered, what, label, negative):
+    meant = judgement("a", **what)
+    assert right_label(answered, meant, LABELS) == label
+    assert is_negative(answered, meant) is negative
+
+
+def test_of_three_labels_blame_alone_does_not_name_the_right_one():
+    assert right_label("ham", judgement("a", thumb=-1), ("ham", "spam", "news")) is None
+
+
+def test_a_text_teaches_once_what_was_said_last():
+    pairs = [
+        (answer("a", "one"), judgement("a", 1.0, thumb=1)),
+        (answer("b", "one", seconds=5), judgement("b", 9.0, correction="spam")),
+        (answer("c", "two", seconds=3), judgement("c", 2.0, thumb=1)),
+        (answer("d", "three"), judgement("d", rating=3)),
+    ]
+    taught = lessons(pairs, LABELS)
+    assert [(lesson.answer_id, lesson.label) for lesson in taught] == [("c", "ham"), ("b", "spam")]
+
+
+def test_repeated_texts_are_measured_once():
+    assert [a.answer_id for a in distinct([answer("a"), answer("b"), answer("c", "other")])] == ["a", "c"]
+
+
+def test_a_lesson_is_a_line_of_a_source():
+    line = exported(Lesson("a", "segment", V1, NOW, "spam"), "Grüße\nund mehr")
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == {
+        "id": "a",
+        "text": "Grüße\nund mehr",
+        "label": "spam",
+        "time": NOW.isoformat(),
+        "attributes": {"version": V1},
+    }
+
+
+def test_a_segment_that_cannot_be_is_refused():
+    segment = TrafficSegment("s", NOW, NOW, "d", "0" * 64, 3, NOW, NOW - timedelta(seconds=1))
+    with pytest.raises(BadSegment):
+        traffic.checked(segment)
+
+
+MONITOR = Monitor("projects/mail/monitors/traffic", NOW, NOW, pruned_time=NOW)
+FLOWING = Sight(V1, 400, 300, NOW, BaselineState.READY)
+
+
+def actions(monitor: Monitor, seen: Sight, now: datetime = NOW) -> tuple[object, ...]:
+    return step(monitor, seen, now)[1]
+
+
+def test_traffic_without_a_profile_gets_one():
+    assert actions(MONITOR, replace(FLOWING, baseline=BaselineState.ABSENT)) == (ProfileTraining(V1),)
+    assert actions(MONITOR, replace(FLOWING, baseline=BaselineState.WORKING)) == ()
+    assert actions(MONITOR, Sight()) == ()
+
+
+def test_a_profile_that_failed_is_made_again_after_a_while():
+    failed = replace(FLOWING, baseline=BaselineState.FAILED)
+    waiting, at_once = step(MONITOR, failed, NOW)
+    assert at_once == ()
+    assert actions(waiting, failed, NOW + timedelta(seconds=59)) == ()
+    assert actions(waiting, failed, NOW + timedelta(seconds=60)) == (ForgetProfile(V1),)
+
+
+def test_drift_is_measured_when_enough_came_or_traffic_pauses():
+    measured, first = step(MONITOR, FLOWING, NOW)
+    assert first == (MeasureDrift(V1, 400),)
+    assert actions(measured, FLOWING) == ()
+    more = replace(FLOWING, answers=450)
+    assert actions(measured, more) == ()
+    assert actions(measured, more, NOW + timedelta(seconds=5)) == (MeasureDrift(V1, 450),)
+    assert actions(measured, replace(FLOWING, answers=500)) == (MeasureDrift(V1, 500),)
+    assert actions(MONITOR, replace(FLOWING, texts=49)) == ()
+
+
+def test_what_users_think_is_told_from_where_the_last_report_ended():
+    seen = Sight(votes_until=NOW + timedelta(seconds=3))
+    (told,) = actions(MONITOR, seen)
+    assert told == TellQuality(NOW, NOW + timedelta(seconds=3, microseconds=1))
+    (again,) = actions(
+        replace(MONITOR, reported_until=told.end), replace(seen, votes_until=NOW + timedelta(seconds=9))
+    )
+    assert again.start == told.end
+
+
+def test_old_traffic_is_pruned_now_and_then():
+    assert Prune() in actions(replace(MONITOR, pruned_time=None), Sight())
+    assert Prune() in actions(MONITOR, Sight(), NOW + timedelta(hours=6))
+
+
+def test_a_report_has_drifted_when_one_measure_has():
+    report = DriftReport("r", NOW, NOW, V1, 300, (Measure(Feature.WORDS, 0.1, 0.2),), 10, 3)
+    assert (report.drifted, report.error_rate) == (False, 0.3)
+    assert replace(report, measures=(Measure(Feature.LENGTH, 0.3, 0.2),)).drifted
+
+
+PROJECT = Project("projects/mail", NOW, NOW, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"labels": ("ham",)}, "labels"),
+        ({"labels": ("ham", "ham")}, "labels"),
+        ({"labels": ("ham", "two words")}, "labels"),
+        ({"gate": Gate(2.0)}, "gate.new_domain_threshold"),
+        ({"training": TrainingDefaults(epochs=-1.0)}, "training.epochs"),
+        ({"traffic_retention_days": 0}, "traffic_retention_days"),
+    ],
+)
+def test_what_a_project_cannot_be(change, field):
+    with pytest.raises(BadProject) as refused:
+        checked_project(replace(PROJECT, **change))
+    assert refused.value.field == field
+
+
+def test_a_part_of_a_project_can_be_changed_alone():
+    wanted = replace(PROJECT, gate=Gate(0.02, -0.5), display_name="Mail")
+    assert changed(PROJECT, wanted, ("gate.new_domain_threshold",)) == replace(
+        PROJECT, gate=Gate(0.02, -0.08)
+    )
+    for field in ("name", "gate.other", "nothing"):
+        with pytest.raises(BadProject):
+            changed(PROJECT, wanted, (field,))
+
+
+def test_an_etag_marks_what_people_can_change():
+    assert replace(PROJECT, revision=9).etag == PROJECT.etag
+    with pytest.raises(StaleEtag):
+        check_etag(PROJECT.name, replace(PROJECT, display_name="x").etag, PROJECT.etag)

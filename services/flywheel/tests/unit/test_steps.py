@@ -1,0 +1,253 @@
+"""A pipeline run moves stage by stage, ends whatever its children do, and never leaves one working behind it."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from ratoon_flywheel.domain.pipelines.actions import (
+    BuildDataset,
+    CancelChild,
+    Evaluate,
+    MakeSplit,
+    Register,
+    RuleKind,
+    Train,
+    order_of,
+)
+from ratoon_flywheel.domain.pipelines.runs import (
+    Cancelled,
+    Failed,
+    PipelineRun,
+    Production,
+    Products,
+    Progress,
+    Refused,
+    StageId,
+    StageState,
+    Started,
+    State,
+    Window,
+)
+from ratoon_flywheel.domain.pipelines.steps import Child, ChildState, Create, Observation, fail, noted, step
+from ratoon_flywheel.domain.projects import Project, TrainingDefaults
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+PROJECT = Project(
+    "projects/mail", NOW, NOW, ("ham", "spam"), training=TrainingDefaults(epochs=2.0, continue_epochs=1.0)
+)
+V1 = Production("projects/mail/models/mail/versions/v1.1", "a" * 64, "second-split", ("first-split",))
+MADE = {
+    StageId.DATASET: Products(dataset_version="v2"),
+    StageId.LABELS: Products(label_set="labels", label_set_digest="l"),
+    StageId.SPLIT: Products(split="third-split", train_digest="t", validation_digest="v"),
+    StageId.TRAINING: Products(training_run="run", candidate_digest="c"),
+    StageId.EVALUATION: Products(
+        evaluation_run="eval", verdict="Better by 0.11.", scores={"new.macro_f1": 0.8}
+    ),
+    StageId.REGISTRATION: Products(model_version="v1.2"),
+    StageId.ROLLOUT: Products(rollout="rollout"),
+}
+
+
+def run(**more: object) -> PipelineRun:
+    return PipelineRun("projects/mail/pipelineRuns/r", NOW, NOW, PROJECT, **{"sources": ("s",), **more})
+
+
+def retraining(**more: object) -> PipelineRun:
+    return run(sources=(), window=Window(None, NOW), **more)
+
+
+def driven(value: PipelineRun, production: Production | None = None, **ends: ChildState) -> PipelineRun:
+    """To its end, each child ending at the first look."""
+    seen = Observation(production)
+    for _ in range(40):
+        moved = step(value, seen, NOW)
+        value = moved.run
+        for action in moved.actions:
+            assert isinstance(action, Create)
+            value = noted(value, action.stage, f"child-{action.stage.value}")
+        if value.state.ended:
+            return value
+        stage = value.current
+        end = ends.get(stage.id.value, ChildState.SUCCEEDED)
+        seen = Observation(child=Child(end, MADE[stage.id], message=f"{stage.id.value} told"))
+    raise AssertionError("it did not end")
+
+
+def test_a_run_passes_every_stage_in_order_and_keeps_what_was_made():
+    ended = driven(run())
+    assert ended.state is State.SUCCEEDED
+    assert [stage.state for stage in ended.stages] == [StageState.SUCCEEDED] * 7
+    assert ended.products.model_version == "v1.2"
+    assert ended.products.scores == {"new.macro_f1": 0.8}
+    assert ended.stage(StageId.EVALUATION).message == "evaluation told"
+
+
+@pytest.mark.parametrize(
+    ("stage", "end", "state"),
+    [
+        ("evaluation", ChildState.REFUSED, State.REFUSED),
+        ("rollout", ChildState.ROLLED_BACK, State.ROLLED_BACK),
+        ("training", ChildState.FAILED, State.FAILED),
+        ("split", ChildState.CANCELLED, State.FAILED),
+    ],
+)
+def test_a_stage_that_does_not_succeed_ends_the_run(stage, end, state):
+    ended = driven(run(), **{stage: end})
+    assert (ended.state, ended.failure_message) == (state, f"{stage} told")
+    after = [s.state for s in ended.stages[list(StageId).index(StageId(stage)) + 1 :]]
+    assert set(after) <= {StageState.SKIPPED}
+
+
+def test_the_numbers_of_a_refusal_are_told():
+    begun = driven(run(), evaluation=ChildState.REFUSED)
+    assert begun.products.verdict == "Better by 0.11."
+    moved = step(replace(begun, state=State.RUNNING), Observation(), NOW)
+    assert moved.run.state is not State.REFUSED
+    waiting = step(run(), Observation(), NOW)
+    assert waiting.events == (Started(waiting.run.trigger),)
+    assert fail(run(), "NO_DISK", "full", NOW).events == (Failed("NO_DISK"),)
+    assert Refused(begun.products.evaluation_run) == Refused("eval")
+
+
+def test_a_retraining_splits_by_time_replays_continues_and_is_held_against_every_age():
+    value = replace(
+        retraining(), production=V1, products=MADE[StageId.SPLIT].with_more(MADE[StageId.TRAINING])
+    )
+    assert order_of(value, StageId.DATASET) == BuildDataset(PROJECT, (), Window(None, NOW))
+    split = order_of(value, StageId.SPLIT)
+    assert isinstance(split, MakeSplit)
+    assert (split.by_time, split.ratios[2], split.replay_split, split.replay_count) == (
+        True,
+        0.5,
+        "second-split",
+        800,
+    )
+    training = order_of(value, StageId.TRAINING)
+    assert isinstance(training, Train)
+    assert (training.base_artifact_digest, training.epochs) == ("a" * 64, 1.0)
+    evaluation = order_of(value, StageId.EVALUATION)
+    assert isinstance(evaluation, Evaluate)
+    assert [(d.name, d.split, d.rule, d.threshold) for d in evaluation.domains] == [
+        ("new", "third-split", RuleKind.BETTER, 0.0),
+        ("old", "second-split", RuleKind.NOT_WORSE, -0.08),
+        ("old-2", "first-split", RuleKind.NOT_WORSE, -0.08),
+    ]
+    registration = order_of(replace(value, trigger_reason="it drifted."), StageId.REGISTRATION)
+    assert isinstance(registration, Register)
+    assert registration.changelog.startswith(f"Continues {V1.version} on corrected traffic")
+
+
+def test_without_production_there_is_nothing_to_retrain():
+    moved = step(retraining(), Observation(None), NOW)
+    assert (moved.run.state, moved.run.failure_reason) == (State.FAILED, "NOTHING_TO_RETRAIN")
+
+
+def test_progress_counts_finished_stages_and_the_one_in_work():
+    begun = step(run(), Observation(), NOW).run
+    at_work = Child(ChildState.WORKING, progress=Progress(0.5, "halfway", 12.0, {"records": 7.0}))
+    seen = step(begun, Observation(child=at_work), NOW).run
+    assert seen.progress.fraction == pytest.approx(0.5 / 7)
+    assert (seen.progress.message, seen.progress.remaining_seconds) == ("dataset: halfway", 12.0)
+
+
+def test_a_rollout_that_succeeded_before_the_cancel_reached_it_counts():
+    value = driven(run(), rollout=ChildState.ROLLED_BACK)
+    stages = tuple(
+        replace(s, state=StageState.RUNNING) if s.id is StageId.ROLLOUT else s for s in value.stages
+    )
+    value = replace(value, state=State.CANCELLING, cancel_requested=True, stages=stages)
+    moved = step(value, Observation(child=Child(ChildState.SUCCEEDED)), NOW)
+    assert moved.run.state is State.SUCCEEDED
+
+
+@dataclass
+class Resource:
+    """A child in another room."""
+
+    stage: StageId
+    state: ChildState = ChildState.WORKING
+    asked_to_stop: int = 0
+
+
+class Turns(RuleBasedStateMachine):
+    """Any order of looks, crashes between asking and noting, ends of children, and a cancel."""
+
+    @initialize(retrains=st.booleans(), serves=st.booleans(), skips=st.booleans())
+    def begin(self, retrains: bool, serves: bool, skips: bool) -> None:
+        self.run = retraining(skip_rollout=skips) if retrains else run(skip_rollout=skips)
+        self.production = V1 if serves else None
+        self.children: dict[StageId, Resource] = {}
+        self.now = NOW
+        self.ended: PipelineRun | None = None
+        self.events: list[object] = []
+
+    @rule(crashes=st.booleans())
+    def look(self, crashes: bool) -> None:
+        """One turn; a crash loses what the rooms answered."""
+        self.now += timedelta(seconds=1)
+        moved = step(self.run, self._seen(), self.now)
+        self.run = moved.run
+        self.events += moved.events
+        for action in moved.actions:
+            if isinstance(action, CancelChild):
+                self.children[action.stage].asked_to_stop += 1
+                continue
+            self.children.setdefault(action.stage, Resource(action.stage))
+            if not crashes:
+                self.run = noted(self.run, action.stage, action.stage.value)
+
+    @precondition(lambda self: any(c.state is ChildState.WORKING for c in self.children.values()))
+    @rule(end=st.sampled_from(ChildState))
+    def end_child(self, end: ChildState) -> None:
+        working = next(c for c in self.children.values() if c.state is ChildState.WORKING)
+        working.state = end
+
+    @precondition(lambda self: not self.run.state.ended)
+    @rule()
+    def cancel(self) -> None:
+        self.run = replace(self.run, cancel_requested=True)
+
+    @invariant()
+    def nothing_works_behind_a_run_that_ended(self) -> None:
+        if self.run.state.ended:
+            assert all(child.state is not ChildState.WORKING for child in self.children.values())
+
+    @invariant()
+    def what_ended_stays_as_it_is(self) -> None:
+        if self.ended is not None:
+            assert self.run == self.ended
+        elif self.run.state.ended:
+            self.ended = self.run
+
+    @invariant()
+    def stages_begin_in_their_order(self) -> None:
+        assert list(self.children) == list(StageId)[: len(self.children)]
+
+    def teardown(self) -> None:
+        """However it came here: when children end, and stop when asked, the run ends, and says so once."""
+        for _ in range(25):
+            for child in self.children.values():
+                if child.state is ChildState.WORKING:
+                    child.state = ChildState.CANCELLED if child.asked_to_stop else ChildState.SUCCEEDED
+            self.look(False)
+        assert self.run.state.ended
+        closing = [event for event in self.events if not isinstance(event, Started)]
+        assert len(closing) == 1
+        if isinstance(closing[0], Cancelled):
+            assert self.run.cancel_requested
+
+    def _seen(self) -> Observation:
+        stage = self.run.current
+        if self.run.state is State.QUEUED or stage is None or not stage.resource:
+            return Observation(self.production)
+        child = self.children[stage.id]
+        return Observation(child=Child(child.state, MADE[stage.id]))
+
+
+TestTurns = Turns.TestCase
+TestTurns.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
