@@ -81,7 +81,7 @@ class Rooms:
         made.name, made.revision = name, 1
         if kind in LONG:
             made.state = made.State.Value(
-                "STATE_RUNNING" if "STATE_RUNNING" in made.State.keys() else _begin(kind)
+                "STATE_RUNNING" if "STATE_RUNNING" in _states(made) else _begin(kind)
             )
         self.resources[name] = made
         self.orders.append((kind, made))
@@ -104,7 +104,7 @@ class Rooms:
         return found
 
     def finish(self, kind: str, made: object) -> None:
-        well = "STATE_READY" if "STATE_READY" in made.State.keys() else "STATE_SUCCEEDED"
+        well = "STATE_READY" if "STATE_READY" in _states(made) else "STATE_SUCCEEDED"
         made.state = made.State.Value(self.endings.get(kind, well))
         if self.endings.get(kind) == "STATE_FAILED":
             made.failure.reason, made.failure.message = "OUT_OF_MEMORY", "It needs 4 GiB more memory."
@@ -147,9 +147,13 @@ def _begin(kind: str) -> str:
     return {"ModelVersion": "STATE_VERIFYING", "Rollout": "STATE_PREPARING"}[kind]
 
 
+def _states(made: object) -> list[str]:
+    return list(made.State.keys())
+
+
 def _open(made: object) -> set[int]:
     ended = ("READY", "SUCCEEDED", "FAILED", "CANCELLED", "ROLLED_BACK")
-    return {made.State.Value(n) for n in made.State.keys() if n.removeprefix("STATE_") not in ended}
+    return {made.State.Value(n) for n in _states(made) if n.removeprefix("STATE_") not in ended}
 
 
 def _snake(kind: str) -> str:

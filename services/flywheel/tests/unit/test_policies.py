@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import settings
@@ -261,7 +262,7 @@ class Bursts(RuleBasedStateMachine):
     def one_run_a_burst(self) -> None:
         """Between the cool-down of a run and the start of the next there was new traffic that called for it."""
         runs = self._all()
-        for before, after in zip(runs, runs[1:], strict=False):
+        for before, after in pairwise(runs):
             begin = before.end_time + self.COOLDOWN
             assert after.create_time >= begin
             assert sum(begin < time <= after.create_time for time in self.signals.times) >= 2

@@ -34,7 +34,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
     decided,
     history_of,
 )
-from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, StageState, State, Window
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, State, Window
 from ratoon_flywheel.domain.pipelines.steps import Create, Observation, Transition, fail, noted, step
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import monitor as watch
