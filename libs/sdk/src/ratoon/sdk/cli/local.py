@@ -17,7 +17,7 @@ Format = Annotated[Output, typer.Option("--output", "-o", help="table or json.")
 def up(
     isolated: Annotated[bool, typer.Option("--isolated", help="Each service in its own process.")] = False,
     host: Annotated[str, typer.Option(help="Where the HTTP API listens.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Its port.")] = 8080,
+    port: Annotated[int, typer.Option(help="Its port; gRPC callers are served on the next one.")] = 8080,
     state: State = None,
 ) -> None:
     """Start Ratoon on this machine and wait until it is ready."""

@@ -100,15 +100,17 @@ def upload(demo: Demo, name: str, mails: list[Mail]) -> JSON:
         "labelsByFolder": LABELS,
     }
     demo.say(f"uploaded {len(mails)} mails as {name}")
-    return demo.client.create(f"{demo.parent}/sources", body, name)
+    return demo.client.create(f"{demo.parent}/sources", body, name, f"demo-{name}")
 
 
 def messages_of(demo: Demo, name: str, mails: list[Mail]) -> list[Message]:
     """Mails as the texts that a mail server would send: decoded and cleaned by ingestion, duplicates kept."""
     source = upload(demo, name, mails)
-    dataset = demo.client.create(f"{demo.parent}/datasets", {"displayName": name}, name)
-    body = {"sources": [source["name"]], "curation": {"keepExactDuplicates": True, "nearDuplicateThreshold": 0, "minChars": 1}}
-    version = demo.client.create(f"{dataset['name']}/versions", body)
+    request_id = f"demo-{name}"
+    dataset = demo.client.create(f"{demo.parent}/datasets", {"displayName": name}, name, request_id)
+    curation = {"keepExactDuplicates": True, "nearDuplicateThreshold": 0, "minChars": 1}
+    body = {"sources": [source["name"]], "curation": curation}
+    version = demo.client.create(f"{dataset['name']}/versions", body, request_id=request_id)
     demo.client.wait(version["name"])
     texts = {
         record["sourcePath"]: Message(record["text"], record["sourceLabel"])

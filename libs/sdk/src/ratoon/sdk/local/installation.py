@@ -51,8 +51,10 @@ class Installation:
             )
         missing = [process for process in wanted if process.name not in running]
         if any(process.name == "gateway" for process in missing):
-            _check_port(host, port)
+            for wanted_port in (port, port + 1):
+                _check_port(host, wanted_port)
             (self.state / "run" / "gateway.url").write_text(f"http://{host}:{port}\n")
+            (self.state / "run" / "gateway.grpc").write_text(f"{host}:{port + 1}\n")
         environment = self._environment(host, port)
         children = {process.name: self.processes.start(process, environment) for process in missing}
         say(f"Starting {', '.join(children)} …" if children else "Ratoon runs already.")
@@ -78,7 +80,9 @@ class Installation:
         """What listens where."""
         url = self.state / "run" / "gateway.url"
         rooms = [Listener(service, socket_address(self.state, service)) for service in SERVICES]
+        grpc_address = self.state / "run" / "gateway.grpc"
         gateway = [Listener("HTTP API", url.read_text().strip())] if url.exists() else []
+        gateway += [Listener("gRPC", grpc_address.read_text().strip())] if grpc_address.exists() else []
         return [*gateway, *rooms]
 
     def migrate(self, say: Say) -> None:
@@ -120,7 +124,11 @@ class Installation:
 
     def _environment(self, host: str, port: int) -> dict[str, str]:
         per_service = {f"RATOON_{service.upper()}_STATE": str(self.state) for service in SERVICES}
-        own = {"RATOON_GATEWAY_HOST": host, "RATOON_GATEWAY_PORT": str(port)}
+        own = {
+            "RATOON_GATEWAY_HOST": host,
+            "RATOON_GATEWAY_PORT": str(port),
+            "RATOON_GATEWAY_GRPC": f"{host}:{port + 1}",
+        }
         return {**per_service, **own, "PYTHONUNBUFFERED": "1"}
 
     def _await(self, process: Process, child: subprocess.Popen[bytes] | None, say: Say) -> None:
@@ -175,7 +183,7 @@ def _check_port(host: str, port: int) -> None:
         except OSError as error:
             raise RatoonError(
                 f"Port {port} on {host} is taken ({error.strerror}); stop what uses it, or choose another: "
-                f"ratoon up --port {port + 1}",
+                f"ratoon up --port {port + 10}",
                 reason="PORT_TAKEN",
             ) from None
 

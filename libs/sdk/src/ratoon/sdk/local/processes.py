@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def layout(isolated: bool) -> list[Process]:
 
 @dataclass(frozen=True)
 class Running:
-    """A process that runs: its name, its mark, its resident memory in bytes."""
+    """A process that runs: its name, its mark, the memory it holds in bytes."""
 
     name: str
     mark: ProcessMark
@@ -82,16 +82,16 @@ class Processes:
     def running(self) -> list[Running]:
         """The platform's processes that run now."""
         marked = ((name, ProcessMark.read(self._marks / name)) for name in self.names())
-        return [Running(name, mark, resident(mark.pid)) for name, mark in marked if mark and mark.alive()]
+        return [Running(name, mark, resident([mark.pid])) for name, mark in marked if mark and mark.alive()]
 
     def workers(self) -> list[Running]:
         """Everything else that runs for this installation: engines, training drivers, jobs, warm workers."""
-        own = {running.mark.pid for running in self.running()}
-        marks = ((path, ProcessMark.read(path.parent)) for path in self._worker_marks())
+        marks = {path.parent: ProcessMark.read(path.parent) for path in self._worker_marks()}
+        alive = {folder: mark for folder, mark in marks.items() if mark and mark.alive()}
+        roots = {mark.pid for mark in alive.values()}
         return [
-            Running(str(path.parent.relative_to(self.state)), mark, resident(mark.pid))
-            for path, mark in marks
-            if mark and mark.alive() and mark.pid not in own
+            Running(str(folder.relative_to(self.state)), mark, resident(_tree(mark.pid, roots - {mark.pid})))
+            for folder, mark in alive.items()
         ]
 
     def end(self, chosen: Sequence[Running], grace_s: float) -> Iterator[str]:
@@ -114,12 +114,13 @@ class Processes:
                 yield path
 
 
-def resident(pid: int) -> int:
-    """Resident memory of a process and of everything below it, in bytes, shared pages counted once a process."""
-    return sum(_resident_one(each) for each in _tree(pid))
+def resident(pids: Sequence[int]) -> int:
+    """Memory that these processes hold, in bytes; pages they share with others count in part (PSS)."""
+    return sum(_held(pid) for pid in pids)
 
 
-def _tree(pid: int) -> list[int]:
+def _tree(pid: int, others: Collection[int]) -> list[int]:
+    """A process and everything below it, without the trees of the others."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (parent := _parent(folder)):
@@ -128,7 +129,7 @@ def _tree(pid: int) -> list[int]:
     while queue:
         each = queue.pop()
         found.append(each)
-        queue += children.get(each, [])
+        queue += [child for child in children.get(each, []) if child not in others]
     return found
 
 
@@ -139,11 +140,13 @@ def _parent(folder: Path) -> int:
         return 0
 
 
-def _resident_one(pid: int) -> int:
+def _held(pid: int) -> int:
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0
+    line = next((line for line in rollup.splitlines() if line.startswith("Pss:")), "Pss: 0 kB")
+    return int(line.split()[1]) << 10
 
 
 def _signal(pid: int, number: int) -> None:
