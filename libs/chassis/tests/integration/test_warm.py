@@ -77,7 +77,8 @@ def test_a_stopped_client_takes_the_running_job_along(jobs, tmp_path):
     jobs.start("long", "warm_sample", spec | {"seconds": 60})
     while not jobs.observe("long").progress.message:
         time.sleep(0.02)
-    jobs.stop("long")
+    while jobs.observe("long").state is JobState.RUNNING:
+        jobs.stop("long", grace_s=0)
     assert ended(jobs, "long").state is JobState.LOST
     jobs.start("next", "warm_sample", spec)
     assert ended(jobs, "next").state is JobState.SUCCEEDED

@@ -198,8 +198,12 @@ async def _start(app: App) -> tuple[aio.Server, health.aio.HealthServicer]:
     await server.start()
     for part in app.background:
         part.start()
-    for listener in app.listeners:
-        await listener.start()
+    try:
+        for listener in app.listeners:
+            await listener.start()
+    except BaseException:
+        await server.stop(None)
+        raise
     for name in ["", *names]:
         await wellness.set(name, health_pb2.HealthCheckResponse.SERVING)
     return server, wellness

@@ -14,6 +14,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
@@ -38,8 +39,14 @@ def migrate(service: str, database_url: str, revision: str = "head") -> str:
 
 def check_current(service: str, database: Database) -> None:
     """Refuse to serve from a database that was not migrated."""
-    with database.read() as connection:
-        at = MigrationContext.configure(connection).get_current_revision()
+    try:
+        with database.read() as connection:
+            at = MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        raise FailedPrecondition(
+            f"The database of {service} cannot be opened ({error.orig}); where it does not exist yet, run: ratoon migrate",
+            reason="DATABASE_NOT_THERE",
+        ) from None
     head = _scripts(service).get_current_head()
     if at != head:
         raise FailedPrecondition(

@@ -19,10 +19,11 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from ratoon.chassis.jobs import JobFolder
+from ratoon.chassis.jobs import JobFolder, ProcessMark, write_json
 
 JSON = dict[str, Any]
 Run = Callable[[JSON, JobFolder], JSON]
@@ -93,6 +94,7 @@ def listen(folder: Path, idle_s: float = IDLE_S) -> None:
         except BlockingIOError:
             return
         with _bound(folder) as server:
+            write_json(folder / "process.json", asdict(ProcessMark.of(os.getpid())), durable=False)
             server.settimeout(idle_s)
             _take(server)
 
