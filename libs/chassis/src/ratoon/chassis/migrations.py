@@ -44,7 +44,7 @@ def check_current(service: str, database: Database) -> None:
             at = MigrationContext.configure(connection).get_current_revision()
     except OperationalError as error:
         raise FailedPrecondition(
-            f"The database of {service} cannot be opened ({error.orig}); where it does not exist yet, run: ratoon migrate",
+            f"The database of {service} cannot be opened ({error.orig}); if it is not there, run: ratoon migrate",
             reason="DATABASE_NOT_THERE",
         ) from None
     head = _scripts(service).get_current_head()

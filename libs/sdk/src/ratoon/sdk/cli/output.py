@@ -15,7 +15,8 @@ from ratoon.sdk.client import Client
 from ratoon.sdk.errors import OperationFailed
 
 JSON = dict[str, Any]
-console = Console(soft_wrap=True)
+_WIDE = 10_000
+console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 errors = Console(stderr=True, soft_wrap=True)
 
 
@@ -37,7 +38,10 @@ def show_rows(rows: Iterable[JSON], columns: Sequence[str], output: Output) -> N
     if output is Output.JSON:
         print(json.dumps(listed, indent=2, ensure_ascii=False))
         return
-    table = Table(*[column.rpartition(".")[2] for column in columns], box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        narrow = "ellipsis" if column != "name" else "fold"
+        table.add_column(column.rpartition(".")[2], no_wrap=narrow == "ellipsis", overflow=narrow)
     for row in listed:
         table.add_row(*[_cell(_at(row, column)) for column in columns])
     console.print(table) if listed else say("There is none yet.")
@@ -122,7 +126,9 @@ def _cell(value: object) -> str:
 
 def _short(value: object) -> str:
     text = str(value)
-    return text.removeprefix("STATE_").lower() if text.startswith("STATE_") else text
+    if text.startswith("projects/") and text.count("/") > 1:
+        return text.split("/", 2)[2]
+    return text.partition("_")[2].lower() if text.startswith(("STATE_", "TRIGGER_", "ROLE_")) else text
 
 
 def _is_time(value: object) -> bool:
