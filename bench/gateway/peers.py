@@ -60,7 +60,7 @@ def gateway(engine: int, folder: Path) -> Iterator[Peer]:
     settings.folder.mkdir(parents=True, exist_ok=True)
     (settings.folder / "routes.pb").write_bytes(routes(engine).SerializeToString())
     port = free_port()
-    command = [sys.executable, "-m", "ratoon_gateway", "--port", str(port), "--grpc", ""]
+    command = [sys.executable, "-m", "ratoon_gateway", "--port", str(port), "--grpc", "off"]
     with process(command, folder / "gateway.log", {"RATOON_GATEWAY_STATE": str(state)}):
         until_up(port, "/readyz")
         key = (state / "keys" / "operator.key").read_text().strip()

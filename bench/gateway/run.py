@@ -67,10 +67,11 @@ def with_added(figures: Figures) -> Figures:
 
 def table(figures: Figures) -> str:
     """The figures for people."""
-    head = f"{'':16}{'p50 ms':>9}{'p99 ms':>9}{'added p50':>11}{'added p99':>11}{'req/s':>9}{'tokens/s':>11}{'failed':>8}"
+    names = ("p50 ms", "p99 ms", "added p50", "added p99", "req/s", "tokens/s", "failed")
+    head = f"{'':16}" + "".join(f"{name:>11}" for name in names)
     rows = [
-        f"{name:16}{one['p50_ms']:9.2f}{one['p99_ms']:9.2f}{one['added_p50_ms']:11.2f}{one['added_p99_ms']:11.2f}"
-        f"{one['requests_per_s']:9.0f}{one['stream_tokens_per_s']:11.0f}{one['failed']:8.0f}"
+        f"{name:16}{one['p50_ms']:11.2f}{one['p99_ms']:11.2f}{one['added_p50_ms']:11.2f}{one['added_p99_ms']:11.2f}"
+        f"{one['requests_per_s']:11.0f}{one['stream_tokens_per_s']:11.0f}{one['failed']:11.0f}"
         for name, one in figures.items()
     ]
     return "\n".join([head, *rows])

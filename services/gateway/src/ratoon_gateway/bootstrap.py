@@ -69,7 +69,7 @@ def build(settings: Settings, platform: Platform) -> App:
     servicer = GatewayServicer(store, usage, admission, base.threads, base.clock)
     rpc = Rpc("ratoon.gateway.v1.GatewayService", add_GatewayServiceServicer_to_server, servicer)
     first_key = FirstKey(store, base.clock, settings.keys / "operator.key")
-    proxy = [GrpcProxy(settings.grpc, admission, peers)] if settings.grpc else []
+    proxy = [GrpcProxy(settings.grpc_address, admission, peers)] if settings.grpc_address else []
     return replace(
         base.app([rpc], [first_key, ring, usage, *path.background]),
         listeners=(

@@ -15,7 +15,8 @@ class Settings(RoomSettings):
     host: str = Field("127.0.0.1", description="Where HTTP callers are served.")
     port: int = Field(8080, ge=0, le=65535, description="The port of HTTP callers; 0: any free one.")
     grpc: str = Field(
-        "127.0.0.1:8081", description="Where gRPC callers are served, `host:port`; empty: nowhere."
+        "",
+        description="Where gRPC callers are served, `host:port`; empty: the port after HTTP's; `off`: nowhere.",
     )
     most_body_bytes: int = Field(8 << 20, description="The largest completion request, in bytes.")
     most_blob_bytes: int = Field(16 << 30, description="The largest file that can be uploaded, in bytes.")
@@ -27,3 +28,10 @@ class Settings(RoomSettings):
         120.0, description="Seconds after which an engine that sends nothing is given up."
     )
     drain_s: int = Field(30, description="Seconds that open requests have to end when the gateway stops.")
+
+    @property
+    def grpc_address(self) -> str:
+        """Where gRPC callers are served; empty: nowhere."""
+        if self.grpc == "off":
+            return ""
+        return self.grpc or f"{self.host}:{self.port + 1 if self.port else 0}"

@@ -4,13 +4,14 @@ A caller's API key is changed for a token on the way; roles and projects are che
 """
 
 import logging
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 from grpc import aio
 
-from ratoon.chassis.errors import Description, described
+from ratoon.chassis.errors import Description, FailedPrecondition, described
 from ratoon.chassis.rpc import status_of
 from ratoon_gateway.adapters.peers import Peers, service_of
 from ratoon_gateway.application.admission import Admission
@@ -29,7 +30,8 @@ class GrpcProxy:
         self._server: aio.Server | None = None
 
     async def start(self) -> None:
-        """Bind and begin."""
+        """Bind and begin; FailedPrecondition when the address is taken."""
+        _check_free(self._address)
         options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.so_reuseport", 0)]
         server = aio.server(options=options)
         server.add_generic_rpc_handlers((_Everything(self._admission, self._peers),))
@@ -89,6 +91,20 @@ class _Everything(grpc.GenericRpcHandler):
             self._admission.token(self._admission.key_holder(bearer)) if bearer.startswith(PREFIX) else bearer
         )
         return [*rest, ("authorization", f"Bearer {token}")]
+
+
+def _check_free(address: str) -> None:
+    """Say so in a sentence when somebody else listens there; gRPC itself only says it in a log."""
+    host, found, port = address.rpartition(":")
+    if not found or not port.isdigit():
+        return
+    try:
+        socket.create_server((host, int(port))).close()
+    except OSError as error:
+        raise FailedPrecondition(
+            f"gRPC cannot listen on {address} ({error.strerror}); set RATOON_GATEWAY_GRPC to a free one or to `off`.",
+            reason="PORT_TAKEN",
+        ) from None
 
 
 async def _refuse(context: Any, told: Description) -> None:
