@@ -10,20 +10,26 @@ import logging
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from ratoon_training.worker import guard
+
 _STORE_BYTES = 80 * 1024 * 1024
 _WORKERS = 64
 """How many workers a group may have."""
+_guards: list["subprocess.Popen[bytes]"] = []
+"""Kept, so that its pipe stays open as long as this process lives."""
 WORKER_CPUS = 1 / _WORKERS
 """What a worker asks of Ray, which places them; threads are the recipe's business."""
 
 
 def start(folder: Path) -> None:
     """Start Ray, with its token in `folder`, and connect to it."""
+    _guard(folder)
     os.environ.update(_environment(folder))
     import ray
     from ray._private.node import Node
@@ -91,6 +97,18 @@ def _token_file(folder: Path) -> Path:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as sink:
         sink.write(secrets.token_hex(32))
     return path
+
+
+def _guard(folder: Path) -> None:
+    """Sweep away what an earlier driver of this folder left, and have a guard do so when this one is gone."""
+    if os.getsid(0) != os.getpid():
+        return  # not a driver process of its own: a session that others share is not ours to sweep
+    note = folder / "driver-session"
+    if note.exists() and int(note.read_text()) != os.getpid():
+        guard.sweep(int(note.read_text()))
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(str(os.getpid()))
+    _guards.append(guard.watch_over(os.getpid()))
 
 
 def _session_folder(folder: Path) -> Path:

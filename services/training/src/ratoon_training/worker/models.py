@@ -1,6 +1,7 @@
 """Models to train: a Llama from scratch, a base model to continue, and a base model with an adapter beside it."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "
     from transformers import LlamaConfig
     from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
-_EMBEDDING_DEVIATION = 0.02
 _ACTIVATIONS = {"gate_proj": "silu"}
 """What follows a layer, by its name; nothing follows the others."""
+_BRANCH_ENDS = ("o_proj", "down_proj")
+"""Layers whose outputs are added to the residual stream."""
 
 
 def build(recipe: Recipe, prepared: Path) -> Any:
@@ -60,12 +62,20 @@ def from_scratch(shape: Architecture) -> Any:
 
 
 def initialise(model: nn.Module) -> None:
-    """Draw the weights anew: He before SiLU, Xavier elsewhere, biases 0, norm scales 1."""
+    """Draw the weights anew: He before SiLU, Xavier elsewhere, biases 0, norm scales 1.
+
+    Layers that end a residual branch are scaled down by √(2 × layers), so that the sum over the branches keeps the
+    size of one (Radford et al., 2019, "Language Models are Unsupervised Multitask Learners", section 2.3).
+    """
+    ends = [module for name, module in model.named_modules() if name.endswith(_BRANCH_ENDS)]
     for name, module in model.named_modules():
         if isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=_EMBEDDING_DEVIATION)
+            nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim))
         elif isinstance(module, nn.Linear) and not name.endswith("lm_head"):
             _initialise_layer(module, _ACTIVATIONS.get(name.rpartition(".")[2], "linear"))
+    with torch.no_grad():
+        for layer in ends:
+            layer.weight /= math.sqrt(len(ends))
 
 
 def _initialise_layer(layer: nn.Linear, activation: str) -> None:

@@ -125,7 +125,7 @@ class Session:
         batch = self.data.train.batch(share).to(self.member.device)
         sums = objective.losses(self.core, batch, language=weight > 0)
         (sums.answer / rows + weight * sums.language / max(1, text)).backward()
-        return float(sums.answer), float(sums.language)
+        return float(sums.answer.detach()), float(sums.language.detach())
 
     def _reduce(self, numbers: list[float]) -> list[float]:
         """Sum gradients and these numbers over all workers, in one message."""

@@ -1,0 +1,60 @@
+"""Sees to it that nothing of a driver's Ray outlives the driver, however that ends. Standard library only.
+
+`python -S guard.py <session>` waits until its standard input ends, which is when the driver is gone, then kills
+whatever is left of the driver's session: Ray's processes form groups of their own, but never leave the session.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_TRIES = 50
+_PAUSE_S = 0.1
+
+
+def watch_over(session: int) -> "subprocess.Popen[bytes]":
+    """Start a guard over this session, in a session of its own; it ends with the caller."""
+    return subprocess.Popen(
+        [sys.executable, "-S", "-E", __file__, str(session)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def sweep(session: int) -> None:
+    """Kill every process of a session, and those that these still start meanwhile."""
+    for _ in range(_TRIES):
+        left = members(session)
+        if not left:
+            return
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(_PAUSE_S)
+
+
+def members(session: int) -> list[int]:
+    """The processes of a session that run (zombies do not)."""
+    return [
+        int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _belongs(path, session)
+    ]
+
+
+def _belongs(process: Path, session: int) -> bool:
+    try:
+        state, _, _, sid = (process / "stat").read_text().rpartition(")")[2].split()[:4]
+    except OSError:
+        return False
+    return int(sid) == session and state not in "ZX"
+
+
+if __name__ == "__main__":
+    sys.stdin.buffer.read()
+    sweep(int(sys.argv[1]))

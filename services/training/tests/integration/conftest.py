@@ -1,0 +1,103 @@
+"""A toy task that a tiny Llama learns in seconds, as split parts in an artifact store, and runs on it."""
+
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.jobs import write_json
+from ratoon_training.domain.recipes import Architecture, Recipe
+
+LABELS = ("ham", "spam")
+TINY = Architecture(vocab_size=400, hidden_size=32, layers=1, heads=1, max_positions=256)
+RECIPE = Recipe(
+    labels=LABELS,
+    architecture=TINY,
+    batch_size=8,
+    epochs=2.0,
+    max_chars=80,
+    learning_rate=0.01,
+    prompt_tokens=32,
+)
+_WORDS = {
+    "ham": "agenda meeting patch review branch release notes compile tests merge".split(),
+    "spam": "prize winner cheap loan click offer credit money free limited".split(),
+}
+
+
+def rows(count: int, seed: int) -> list[tuple[str, str, str]]:
+    """Record id, text and label of so many toy mails."""
+    rng = random.Random(seed)
+    made = []
+    for number in range(count):
+        label = LABELS[number % 2]
+        text = f"mail {seed}-{number}: " + " ".join(rng.choices(_WORDS[label], k=rng.randint(4, 9)))
+        made.append((hashlib.sha256(text.encode()).hexdigest(), text, label))
+    return made
+
+
+def write_part(path: Path, part: Sequence[tuple[str, str, str | None]]) -> Path:
+    """A part of a split, as ingestion writes it (the columns that training reads)."""
+    ids, texts, labels = zip(*part, strict=True) if part else ((), (), ())
+    strings = pa.string()
+    columns = {"record_id": ids, "text": texts, "label": labels}
+    pq.write_table(pa.table({name: pa.array(values, strings) for name, values in columns.items()}), path)
+    return path
+
+
+class Task:
+    """The toy task in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = ArtifactStore(str(folder / "artifacts"))
+        self.train = self.part("train", rows(240, seed=1))
+        self.validation = self.part("validation", rows(40, seed=2))
+
+    def part(self, name: str, part: Sequence[tuple[str, str, str | None]]) -> str:
+        """Store a part; its digest."""
+        return self.store.put_file(write_part(self.folder / f"{name}.parquet", part))
+
+    def spec(self, name: str, recipe: Recipe = RECIPE, **given: Any) -> dict[str, Any]:
+        """A job's spec; its work folder is named after it."""
+        resources = {"accelerator": "CPU", "workers": given.pop("workers", 1), "threads": 1}
+        return {
+            "artifacts": self.store.url,
+            "work": str(self.folder / "work" / name),
+            "fence": 1,
+            "train": self.train,
+            "validation": self.validation,
+            "recipe": recipe.as_json(),
+            "resources": resources,
+            "checkpoint_every_s": 0.0,
+            **given,
+        }
+
+    def job(self, name: str, spec: dict[str, Any]) -> Path:
+        """A job folder with this spec."""
+        folder = self.folder / "jobs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "spec.json", spec)
+        return folder
+
+    def fetch(self, digest: str, name: str) -> Path:
+        """A stored tree as a folder."""
+        return self.store.fetch_tree(digest, self.folder / "fetched" / name)
+
+
+@pytest.fixture(scope="session")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    return Task(tmp_path_factory.mktemp("training"))
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Callable[..., Recipe]:
+    """A recipe like the usual one, but for what is named."""
+    return lambda **changes: replace(RECIPE, **changes)

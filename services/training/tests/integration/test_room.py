@@ -1,0 +1,218 @@
+"""Training as a room: its gRPC API over a real socket, database and event log; the driver is a fake."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from ratoon.chassis.identity import Role
+from ratoon.chassis.migrations import migrate
+from ratoon.testkit.models import tiny_llama
+from ratoon.testkit.rooms import State, serving
+from ratoon.training.v1 import training_run_pb2 as run_pb
+from ratoon.training.v1 import training_service_pb2 as pb
+from ratoon.training.v1.training_service_pb2_grpc import (
+    TrainingServiceStub,
+    add_TrainingServiceServicer_to_server,
+)
+from ratoon_training import bootstrap, mapping
+from ratoon_training.adapters import tables
+from ratoon_training.adapters.bases import StoredModels
+from ratoon_training.adapters.machine import ThisMachine
+from ratoon_training.application.procedures import RunProcedure
+from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training.domain.runs import Observation, Phase, Progress, Trained, TrainingRun
+from ratoon_training.entrypoints.grpc import Ports, TrainingServicer
+from ratoon_training.settings import Settings
+
+GIB = 2**30
+STATE = run_pb.TrainingRun.State
+MADE = Trained("a" * 64, "c" * 64, 1000, Diagnosis("healthy", "Nothing to do."), {"seconds": 2.0})
+
+
+class FakeDrivers:
+    """Takes three looks to train. What a run is called decides its fate: `lost…` once, `bad…`, `slow…`."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, TrainingRun] = {}
+        self.looks: dict[str, int] = {}
+        self.stopped: set[str] = set()
+        self.cleaned: set[str] = set()
+        self.fences: dict[str, list[int]] = {}
+
+    def observe(self, job_id: str) -> Observation:
+        run = self.jobs.get(job_id)
+        if run is None:
+            return Observation(Phase.ABSENT)
+        self.looks[job_id] = looks = self.looks.get(job_id, 0) + 1
+        fate = run.name.rpartition("/")[2]
+        if job_id in self.stopped:
+            return Observation(Phase.FAILED, reason="STOPPED", message="Stopped on request.")
+        if fate.startswith("slow") or looks < 3:
+            return Observation(
+                Phase.RUNNING, Progress(0.1 * looks, "Training.", looks, 10, "steps", 5.0, {"loss": 1.0})
+            )
+        if fate.startswith("lost") and run.attempt == 1:
+            return Observation(Phase.LOST, message="Killed.")
+        if fate.startswith("bad"):
+            return Observation(
+                Phase.FAILED, reason="LOSS_NOT_FINITE", message="The loss is nan: lower the rate."
+            )
+        return Observation(Phase.SUCCEEDED, trained=MADE)
+
+    def start(self, job_id: str, run: TrainingRun, fence: int) -> None:
+        if job_id not in self.jobs:
+            self.jobs[job_id] = run
+            self.fences.setdefault(run.name, []).append(fence)
+
+    def stop(self, job_id: str) -> None:
+        self.stopped.add(job_id)
+
+    def clean(self, run: TrainingRun) -> None:
+        self.cleaned.add(run.name)
+
+
+def build(settings: Settings, drivers: FakeDrivers) -> App:
+    base = Foundation(settings, Platform.of_process("test"), tables.METADATA)
+    store = base.store(tables.RESOURCES, mapping.event)
+    machine = ThisMachine(settings.memory_bytes, settings.machine_families)
+    operations = base.operations(store, [RunProcedure(drivers, machine)])
+    bases = StoredModels(ArtifactStore(settings.artifacts_url))
+    ports = Ports(store, operations, base.clock, machine, bases)
+    servicer = TrainingServicer(ports, base.changes(store), base.threads)
+    rpc = Rpc("ratoon.training.v1.TrainingService", add_TrainingServiceServicer_to_server, servicer)
+    return base.app([rpc], [operations])
+
+
+@pytest.fixture(scope="module")
+def drivers() -> FakeDrivers:
+    return FakeDrivers()
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory, drivers: FakeDrivers) -> Iterator[State]:
+    folder: Path = tmp_path_factory.mktemp("room")
+    state = State(folder)
+    settings = Settings(state=folder, memory_bytes=4 * GIB)
+    migrate("training", settings.database_url)
+    with serving([build(settings, drivers)]):
+        yield state
+
+
+@pytest.fixture
+def training(state: State) -> TrainingServiceStub:
+    return TrainingServiceStub(state.as_role(Role.ENGINEER, "training"))
+
+
+def wish(**recipe: object) -> run_pb.TrainingRun:
+    return run_pb.TrainingRun(
+        train_digest="1" * 64,
+        validation_digest="2" * 64,
+        recipe=run_pb.Recipe(**{"labels": ["ham", "spam"], **recipe}),
+    )
+
+
+def create(training: TrainingServiceStub, name: str, **recipe: object) -> run_pb.TrainingRun:
+    asked = pb.CreateTrainingRunRequest(
+        parent="projects/p", training_run_id=name, training_run=wish(**recipe)
+    )
+    return training.CreateTrainingRun(asked)
+
+
+def watched(training: TrainingServiceStub, name: str) -> list[run_pb.TrainingRun]:
+    return list(training.WatchTrainingRun(pb.WatchTrainingRunRequest(name=name), timeout=30))
+
+
+def test_a_run_is_watched_to_its_end_with_plan_progress_and_result(training, drivers):
+    created = create(training, "first")
+    states = watched(training, created.name)
+    last = states[-1]
+    assert last.state == STATE.STATE_SUCCEEDED
+    assert (last.artifact_digest, last.curves_digest, last.parameter_count) == ("a" * 64, "c" * 64, 1000)
+    assert (last.diagnosis.verdict, last.metrics["seconds"]) == ("healthy", 2.0)
+    assert last.plan.admitted
+    assert last.plan.measured_bytes > last.plan.rule_of_thumb_bytes > 0
+    assert list(last.plan.machine_families)[0] == "C"
+    assert last.recipe.learning_rate == 3e-3
+    assert any(each.progress.metrics.get("loss") == 1.0 for each in states)
+    assert [each.revision for each in states] == sorted({each.revision for each in states})
+
+
+def test_a_lost_worker_gets_another_attempt_under_a_higher_number(training, drivers):
+    last = watched(training, create(training, "lost-once").name)[-1]
+    assert (last.state, last.attempt) == (STATE.STATE_SUCCEEDED, 2)
+    first, second = drivers.fences[last.name]
+    assert second > first
+
+
+def test_a_failed_run_says_why(training, drivers):
+    last = watched(training, create(training, "bad-data").name)[-1]
+    assert (last.state, last.failure.reason) == (STATE.STATE_FAILED, "LOSS_NOT_FINITE")
+    assert "lower the rate" in last.failure.message
+
+
+def test_a_cancelled_run_ends_cancelled_and_is_cleaned_up(training, drivers):
+    name = create(training, "slow").name
+    training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=name))
+    assert watched(training, name)[-1].state == STATE.STATE_CANCELLED
+    assert training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=name)).state == STATE.STATE_CANCELLED
+    assert name in drivers.cleaned
+
+
+def test_a_run_that_does_not_fit_is_refused_by_the_measured_model(training):
+    huge = run_pb.Recipe.Architecture(hidden_size=4096, layers=32, heads=32)
+    last = watched(training, create(training, "huge", architecture=huge).name)[-1]
+    assert (last.state, last.failure.reason) == (STATE.STATE_FAILED, "OUT_OF_MEMORY")
+    asked = pb.PlanTrainingRequest(parent="projects/p", training_run=wish(architecture=huge))
+    assert not training.PlanTraining(asked).admitted
+
+
+def test_a_retry_with_the_same_request_id_gives_the_same_run(training):
+    asked = pb.CreateTrainingRunRequest(parent="projects/p", training_run=wish(), request_id="r-1")
+    assert training.CreateTrainingRun(asked).name == training.CreateTrainingRun(asked).name
+
+
+def test_a_base_model_says_its_shape_and_its_labels(state, training, tmp_path):
+    base = ArtifactStore(str(state.folder / "artifacts")).put_tree(tiny_llama(tmp_path / "base"))
+    asked = run_pb.TrainingRun(train_digest="1" * 64, validation_digest="2" * 64, base_artifact_digest=base)
+    created = training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=asked))
+    assert created.recipe.method == run_pb.Recipe.METHOD_CONTINUE
+    assert list(created.recipe.labels) == ["ham", "spam"]
+    assert (created.recipe.architecture.hidden_size, created.recipe.max_chars) == (64, 400)
+
+
+def test_what_is_asked_wrongly_is_refused_by_name(state, training):
+    for field, changed in {
+        "recipe.labels": wish(labels=[]),
+        "recipe.learning_rate": wish(learning_rate=7.0),
+        "train_digest": run_pb.TrainingRun(validation_digest="2" * 64),
+        "base_artifact_digest": wish(method=run_pb.Recipe.METHOD_LORA),
+    }.items():
+        with pytest.raises(InvalidArgument) as refused:
+            training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=changed))
+        assert refused.value.field == field
+    neuron = wish()
+    neuron.resources.accelerator = run_pb.Resources.ACCELERATOR_NEURON
+    with pytest.raises(FailedPrecondition) as accelerator:
+        training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=neuron))
+    assert accelerator.value.reason == "ACCELERATOR_REFUSED"
+    with pytest.raises(NotFound):
+        training.GetTrainingRun(pb.GetTrainingRunRequest(name="projects/p/trainingRuns/none"))
+    with pytest.raises(PermissionDenied):
+        create(TrainingServiceStub(state.as_role(Role.VIEWER, "training")), "viewer")
+
+
+def test_runs_are_listed(training):
+    listed = training.ListTrainingRuns(pb.ListTrainingRunsRequest(parent="projects/p", page_size=2))
+    assert len(listed.training_runs) == 2
+    assert listed.next_page_token
+
+
+def test_the_room_is_put_together_by_its_bootstrap(tmp_path):
+    State(tmp_path)
+    settings = Settings(state=tmp_path)
+    migrate("training", settings.database_url)
+    assert bootstrap.build(settings, Platform.of_process("test")) is not None

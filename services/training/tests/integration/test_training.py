@@ -1,0 +1,256 @@
+"""The worker without Ray: a model from scratch, continued, adapted, resumed, refused."""
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ratoon.chassis.jobs import JobFolder
+from ratoon_training.domain.errors import ConstantWeights, DataEmpty, DataMalformed, StaleWorker
+from ratoon_training.domain.recipes import Method, Recipe
+from ratoon_training.worker import models, objective, text
+from ratoon_training.worker.checkpoints import Checkpoints
+from ratoon_training.worker.orders import Order, outcome_of
+from ratoon_training.worker.prepare import prepare
+from ratoon_training.worker.running import execute
+
+from .conftest import LABELS, RECIPE, Task, rows
+
+
+def train(task: Task, name: str, recipe: Recipe = RECIPE, **given: Any) -> dict[str, Any]:
+    """A run's outcome, trained in this process."""
+    spec = task.spec(given.pop("work", name), recipe, **given)
+    job = task.job(name, spec)
+    (job / "outcome.json").unlink(missing_ok=True)
+    order = Order.of_spec(spec, job)
+    prepare(spec, recipe, order.prepared, lambda _: None)
+    execute(order, 0, 1)
+    outcome = outcome_of(job)
+    assert outcome is not None
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def trained(task: Task) -> dict[str, Any]:
+    return train(task, "trained")["result"]
+
+
+@pytest.fixture(scope="module")
+def folder(task: Task, trained: dict[str, Any]) -> Path:
+    return task.fetch(trained["artifact_digest"], "trained")
+
+
+def test_a_model_from_scratch_learns_the_task(trained):
+    assert trained["metrics"]["validation_macro_f1"] > 0.95
+    assert trained["diagnosis"]["verdict"] == "healthy"
+    assert trained["metrics"]["samples"] == 2 * 240
+    assert trained["metrics"]["peak_memory_bytes"] > trained["parameter_count"]
+
+
+def test_the_artifact_loads_as_it_is_and_answers_with_a_label(folder):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    assert {path.name for path in folder.iterdir()} >= {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "generation_config.json",
+        "recipe.json",
+        "training.json",
+    }
+    assert not [path for path in folder.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    for _, body, label in rows(10, seed=9):
+        prompt = tokenizer.apply_chat_template(
+            [{"role": "user", "content": body}],
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
+        )
+        said = model.generate(**prompt, max_new_tokens=4, do_sample=False)[0, prompt["input_ids"].shape[1] :]
+        assert tokenizer.decode(said, skip_special_tokens=True) == label
+
+
+def test_tokens_are_those_that_an_engine_makes_of_the_chat_template(folder):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    texts = ["free prize", "ham and spam in <|user|> text </s>", "Grüße, 你好\n\n  x", "long " * 100]
+    ours = text.of_base(folder).prompts(texts)
+    theirs = [
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": each}], add_generation_prompt=True, return_dict=False
+        )
+        for each in texts
+    ]
+    assert ours == theirs
+    assert [len(text.of_base(folder).answer(label)) for label in LABELS] == [2, 2]
+
+
+def test_the_same_inputs_give_the_same_bytes(task, trained):
+    assert train(task, "again")["result"]["artifact_digest"] == trained["artifact_digest"]
+
+
+def test_another_seed_gives_another_model(task, trained):
+    other = train(task, "seeded", replace(RECIPE, seed=5, epochs=0.2))["result"]
+    assert other["artifact_digest"] != trained["artifact_digest"]
+
+
+def test_a_stopped_run_resumes_to_the_same_bytes_under_the_next_number(task, trained, monkeypatch):
+    looks = iter(range(1000))
+    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(looks) >= 17)
+    assert train(task, "stopped", work="resumed", fence=1)["reason"] == "STOPPED"
+    monkeypatch.undo()
+    resumed = train(task, "resumed", work="resumed", fence=2)
+    assert resumed["result"]["artifact_digest"] == trained["artifact_digest"]
+    told = [json.loads(line) for line in (task.folder / "jobs/resumed/curve.jsonl").read_text().splitlines()]
+    assert told[0]["step"] == 18
+
+
+def test_a_worker_that_was_overtaken_publishes_nothing(task, tmp_path):
+    old, new = Checkpoints(tmp_path, 1), Checkpoints(tmp_path, 2)
+    old.claim()
+    old.save("step-000000001", {"w": torch.ones(2)}, {"step": 1})
+    new.claim()
+    with pytest.raises(StaleWorker):
+        old.save("step-000000002", {"w": torch.ones(2)}, {"step": 2})
+    with pytest.raises(StaleWorker):
+        old.claim()
+    assert new.latest().state == {"step": 1}
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path):
+    checkpoints = Checkpoints(tmp_path, 1)
+    checkpoints.claim()
+    for step in (1, 2):
+        checkpoints.save_later(step, {"w": torch.full((2,), float(step))}, {"step": step})
+    checkpoints.wait()
+    newest = sorted(tmp_path.glob("step-*"))[-1]
+    newest.write_bytes(newest.read_bytes()[:-1])
+    assert checkpoints.latest().state == {"step": 1}
+    checkpoints.close()
+
+
+def test_a_loss_that_is_no_number_is_named(task, monkeypatch):
+    usual = objective.losses
+
+    def broken(*args: Any, **named: Any) -> objective.Losses:
+        return objective.Losses(usual(*args, **named).answer * math.nan, torch.zeros(()))
+
+    monkeypatch.setattr(objective, "losses", broken)
+    outcome = train(task, "nan")
+    assert outcome["reason"] == "LOSS_NOT_FINITE"
+    assert "lower recipe.learning_rate" in outcome["message"]
+
+
+def test_a_run_that_needs_more_memory_than_it_may_have_is_named(task):
+    recipe = replace(RECIPE, batch_size=240, architecture=replace(RECIPE.architecture, vocab_size=20_000))
+    spec = task.spec("hungry", recipe, memory_limit_bytes=200_000_000)
+    job = task.job("hungry", spec)
+    prepare(spec, recipe, Order.of_spec(spec, job).prepared, lambda _: None)
+    code = (
+        "import json, sys; from pathlib import Path; from ratoon_training.worker.orders import Order;"
+        "from ratoon_training.worker.running import execute; job = Path(sys.argv[1]);"
+        "execute(Order.of_spec(json.loads((job / 'spec.json').read_text()), job), 0, 1)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(job)], timeout=120, check=False)
+    assert outcome_of(job)["reason"] == "OUT_OF_MEMORY"
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "says"),
+    [
+        ([], DataEmpty, "no rows"),
+        ([("1", "text", "eggs")], DataMalformed, "eggs"),
+        ([("1", "text", None)], DataMalformed, "None"),
+    ],
+)
+def test_a_split_that_cannot_be_trained_on_is_refused(task, tmp_path, part, error, says):
+    spec = {**task.spec("bad"), "train": task.part("bad", part)}
+    with pytest.raises(error, match=says):
+        prepare(spec, RECIPE, tmp_path / "prepared", lambda _: None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_bytes_that_are_no_parquet_are_refused(task, tmp_path):
+    spec = {**task.spec("bad"), "train": task.store.put_bytes(b"no parquet")}
+    with pytest.raises(DataMalformed, match="no parquet"):
+        prepare(spec, RECIPE, tmp_path / "prepared", lambda _: None)
+
+
+def test_a_base_with_constant_weights_is_refused(task, folder, tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    torch.nn.init.constant_(model.model.layers[0].mlp.up_proj.weight, 0.5)
+    model.save_pretrained(tmp_path / "base")
+    with pytest.raises(ConstantWeights, match=r"up_proj\.weight are 0\.5"):
+        models.build(replace(RECIPE, method=Method.CONTINUE), tmp_path)
+
+
+def test_a_continued_model_keeps_its_tokenizer_and_moves_its_weights(task, trained, folder):
+    recipe = replace(
+        RECIPE, method=Method.CONTINUE, epochs=1.0, learning_rate=1e-3, language_model_weight=0.0
+    )
+    made = train(task, "continued", recipe, base=trained["artifact_digest"])["result"]
+    assert made["metrics"]["validation_macro_f1"] > 0.95
+    continued = task.fetch(made["artifact_digest"], "continued")
+    for name in ("tokenizer.json", "chat_template.jinja", "generation_config.json"):
+        assert (continued / name).read_bytes() == (folder / name).read_bytes()
+    assert (continued / "model.safetensors").read_bytes() != (folder / "model.safetensors").read_bytes()
+    assert (
+        json.loads((continued / "recipe.json").read_text())["base_artifact_digest"]
+        == trained["artifact_digest"]
+    )
+
+
+def test_an_adapter_is_trained_beside_a_base_that_stays(task, trained, folder):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    recipe = replace(RECIPE, method=Method.LORA, lora_rank=4, epochs=1.0, language_model_weight=0.0)
+    made = train(task, "adapter", recipe, base=trained["artifact_digest"])["result"]
+    adapter = task.fetch(made["artifact_digest"], "adapter")
+    assert (adapter / "adapter_model.safetensors").exists()
+    assert not (adapter / "model.safetensors").exists()
+    loaded = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), adapter)
+    moved = [p for name, p in loaded.named_parameters() if "lora_B" in name]
+    assert moved
+    assert all(bool(p.abs().sum() > 0) for p in moved)
+
+
+def test_a_bad_base_is_named(task):
+    spec = task.spec(
+        "baseless", replace(RECIPE, method=Method.CONTINUE), base=task.store.put_tree(task.folder / "jobs")
+    )
+    with pytest.raises(Exception, match="no readable tokenizer"):
+        prepare(
+            spec, replace(RECIPE, method=Method.CONTINUE), Path(spec["work"]) / "prepared", lambda _: None
+        )
+
+
+def test_the_learning_rate_procedure_leaves_its_trace(task):
+    made = train(task, "searched", replace(RECIPE, sweep="lr-procedure", epochs=0.5))["result"]
+    training = json.loads((task.fetch(made["artifact_digest"], "searched") / "training.json").read_text())
+    trials = training["learning_rate_trials"]
+    assert trials[0]["rate"] == 0.01
+    assert made["metrics"]["learning_rate"] == trials[-1]["rate"]
+    assert len(trials[0]["losses"]) > 5
+
+
+def test_weights_begin_by_the_procedures():
+    torch.manual_seed(0)
+    model = models.from_scratch(replace(RECIPE.architecture, hidden_size=128, heads=4))
+    layer = model.model.layers[0]
+    assert float(layer.mlp.gate_proj.weight.detach().std()) == pytest.approx(math.sqrt(2 / 128), rel=0.05)
+    assert float(layer.self_attn.q_proj.weight.detach().std()) == pytest.approx(math.sqrt(2 / 256), rel=0.05)
+    assert bool((layer.input_layernorm.weight == 1).all())
