@@ -99,11 +99,11 @@ class Installation:
         return self.operator.CreateRollout(pb.CreateRolloutRequest(parent=DEPLOYMENT, rollout=rollout))
 
     def end(self, rollout: rollout_pb2.Rollout) -> rollout_pb2.Rollout:
-        *_, last = self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=280)
+        *_, last = self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=400)
         return last
 
     def until(self, rollout: rollout_pb2.Rollout, step: str) -> None:
-        for state in self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=280):
+        for state in self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=400):
             if any(s.state == step for s in state.steps):
                 return
 

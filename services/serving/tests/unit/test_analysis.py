@@ -25,8 +25,8 @@ def test_cut_streams_count_as_errors():
 
 def test_latency_is_a_ratio_with_some_slack():
     old = Traffic(requests=50, p50_s=0.2)
-    assert outlook(Traffic(requests=50, p50_s=0.69), old) is Outlook.FINE_SO_FAR
-    assert outlook(Traffic(requests=50, p50_s=0.71), old) is Outlook.BAD
+    assert outlook(Traffic(requests=50, p50_s=1.09), old) is Outlook.FINE_SO_FAR
+    assert outlook(Traffic(requests=50, p50_s=1.11), old) is Outlook.BAD
     assert outlook(Traffic(requests=50, p50_s=9.0), Traffic(requests=3, p50_s=0.2)) is Outlook.FINE_SO_FAR
 
 

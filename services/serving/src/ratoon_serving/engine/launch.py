@@ -5,6 +5,7 @@ from the process that has imported it all, and holds the worker itself: two proc
 imported once.
 """
 
+import importlib
 import multiprocessing
 import os
 import sys
@@ -43,6 +44,22 @@ PRELOAD = (
 )
 """What takes the time of a cold start: imported before the fork, once for every engine of the machine."""
 
+_UNNEEDED = ("sklearn", "pandas", "scipy", "networkx")
+"""Imported on the way because they are installed, and used by nothing that an engine does: a fifth of the time."""
+
+
+def preload() -> None:
+    """Import what every engine needs, and nothing that only happens to be there; later imports find all again."""
+    hidden = [name for name in _UNNEEDED if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        for module in PRELOAD:
+            importlib.import_module(module)
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
 
 def vllm_arguments(settings: EngineSettings) -> list[str]:
     """The command line of `vllm serve` for this engine."""
@@ -66,6 +83,7 @@ def launch(settings_file: Path) -> None:
     verify(settings)
     os.environ.update(ENVIRONMENT)
     os.environ[SETTINGS_VARIABLE] = str(settings_file)
+    preload()
     _fork_on_cpu()
     from vllm.entrypoints.launchers.api_server import entry
 

@@ -10,7 +10,6 @@ Protocol, on `<folder>/nursery.sock`: one JSON line `{"folder": "…"}` in, `{"p
 """
 
 import gc
-import importlib
 import json
 import os
 import signal
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.chassis.jobs import ProcessMark, write_json
-from ratoon_serving.engine.launch import ENVIRONMENT, PRELOAD, launch
+from ratoon_serving.engine.launch import ENVIRONMENT, launch, preload
 
 SOCKET = "nursery.sock"
 _LINGER_S = 600.0
@@ -66,6 +65,9 @@ class Nursery:
         return True
 
     def _fork(self, folder: Path, inherited: list[int]) -> dict[str, Any]:
+        running = ProcessMark.read(folder)
+        if running is not None and running.alive():
+            return asdict(running)
         gate, go = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -91,8 +93,7 @@ def main(folder: Path) -> None:
     """Import what engines share, then serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(ENVIRONMENT)
-    for module in PRELOAD:
-        importlib.import_module(module)
+    preload()
     gc.collect()
     gc.freeze()
     Nursery(folder).serve()
