@@ -13,4 +13,6 @@ class Settings(RoomSettings):
 
     service: str = Field("evaluation", description="The room's name; not for you to change.")
     resamples: int = Field(4000, ge=100, description="Bootstrap resamples behind each confidence interval.")
-    threads: int = Field(0, ge=0, description="Cores that scoring may use; 0: all of this machine.")
+    threads: int = Field(
+        0, ge=0, description="Cores that scoring may use; 0: as many as the model's size is worth."
+    )

@@ -65,6 +65,7 @@ def taught_folder(tmp_path_factory):
     rows = [
         torch.tensor([ids]) for ids in tokenizer.apply_chat_template(chats, return_dict=True)["input_ids"]
     ]
+    torch.set_num_threads(1)
     torch.manual_seed(1)
     for step in range(96):
         ids = rows[step % len(rows)]

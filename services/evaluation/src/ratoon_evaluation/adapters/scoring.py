@@ -19,7 +19,7 @@ _OUTCOME = TypeAdapter(Outcome)
 
 @dataclass(frozen=True)
 class Resources:
-    """What a scoring job is given: the artifact store, cores (0: all), bootstrap resamples, a warm folder."""
+    """What a scoring job is given: the artifact store, cores (0: by size), bootstrap resamples, a warm folder."""
 
     artifacts_url: str
     threads: int

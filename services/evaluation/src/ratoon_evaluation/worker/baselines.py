@@ -9,6 +9,7 @@ loads and fits on another core while the models are scored. The folder holds `te
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -52,7 +53,9 @@ class Baselines:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         (folder / "texts.json").write_text(json.dumps([asdict(task) for task in tasks]), encoding="utf-8")
-        self._process = subprocess.Popen([sys.executable, "-m", __name__, str(folder)])
+        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        command = [sys.executable, "-m", __name__, str(folder)]
+        self._process = subprocess.Popen(command, env={**os.environ, **single})
 
     def answers(self, labels: Sequence[str]) -> list[dict[str, BaselineAnswers]]:
         """Wait for the answers to each task, by baseline; raises BaselinesFailed."""

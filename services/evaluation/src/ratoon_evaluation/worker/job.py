@@ -10,7 +10,6 @@ an `Outcome` as plain values.
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ from ratoon_evaluation.worker import cards, report, scoring, tables
 from ratoon_evaluation.worker.baselines import Baselines, Task
 from ratoon_evaluation.worker.parts import Part, read_part
 from ratoon_evaluation.worker.resampling import Resampling
-from ratoon_evaluation.worker.scorer import Answers, Scorer, use_threads
+from ratoon_evaluation.worker.scorer import Answers, Scorer
 
 JSON = dict[str, Any]
 
@@ -56,7 +55,6 @@ def run(spec: JSON, job: JobFolder) -> JSON:
     how = Resampling(
         int(spec.get("resamples", 4000)), float(spec.get("confidence", 0.95)), int(spec.get("seed", 0))
     )
-    use_threads(int(spec.get("threads", 0)) or os.cpu_count() or 1)
     domains = [_domain(store, one, labels) for one in spec["domains"]]
     baselines = Baselines(job.path / "baselines", [_task(domain) for domain in domains if domain.train])
     try:
@@ -107,7 +105,7 @@ def _models(spec: JSON, job: JobFolder, store: ArtifactStore, domains: Sequence[
     for role, digest in asked.items():
         meter.say(f"Loading the {role}")
         folder = store.fetch_tree(digest, job.path / "models" / digest)
-        scorer = Scorer(folder, spec["labels"])
+        scorer = Scorer(folder, spec["labels"], int(spec.get("threads", 0)))
         card = cards.read_card(folder, digest, scorer.parameters)
         answers = [
             scorer.score(

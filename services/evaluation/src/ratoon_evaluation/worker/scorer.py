@@ -6,6 +6,7 @@ prompt, so what is scored here is what an engine would be asked.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +36,13 @@ with hidden(
 
 transformers_logging.disable_progress_bar()
 
-_LOGITS = 1 << 24
-"""At most so many logits (positions × vocabulary) are computed at once: 64 MiB."""
+_LOGITS = 1 << 22
+"""At most so many logits (positions × vocabulary) are computed at once: 16 MiB."""
 _WIDEST = 128
 """Records a batch at most."""
+_SHARED = 20_000_000
+"""Models with fewer parameters are scored on one core: to share such small products costs more than it saves, and
+on a busy machine many times as much."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,14 @@ class Answers:
 
 
 class Scorer:
-    """One loaded model."""
+    """One loaded model; `threads` are the cores it may use, 0: as many as its size is worth."""
 
-    def __init__(self, folder: Path, labels: Sequence[str]) -> None:
+    def __init__(self, folder: Path, labels: Sequence[str], threads: int = 0) -> None:
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         self._model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
         ).eval()
+        torch.set_num_threads(threads or (1 if self.parameters < _SHARED else os.cpu_count() or 1))
         self._labels = tuple(labels)
         self._label_ids = [self._tokenizer.encode(label, add_special_tokens=False) for label in labels]
         self._ends = _end_ids(self._model, self._tokenizer)
@@ -187,11 +192,6 @@ class _Sheet:
 
     def read_only(self) -> Answers:
         return Answers(tuple(self.predicted), self.label_logprobs, self.nll, self.tokens, self.unfit)
-
-
-def use_threads(count: int) -> None:
-    """Let the arithmetic use so many cores."""
-    torch.set_num_threads(count)
 
 
 def _positions(mask: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ with hidden("sklearn", "scipy", "pandas", "triton", "kernels", "accelerate", "pe
 
 transformers_logging.disable_progress_bar()
 
+_SHARED = 20_000_000
+"""Models with fewer parameters run on one core: to share such small products costs more than it saves."""
+
 
 class Reloaded:
     """The model and its tokenizer; raises UnfitArtifact when they do not fit together."""
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
-        if threads:
-            torch.set_num_threads(threads)
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             self._model, info = AutoModelForCausalLM.from_pretrained(
@@ -33,6 +35,7 @@ class Reloaded:
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise UnfitArtifact("NOT_LOADABLE", f"transformers cannot load it: {error}") from error
+        torch.set_num_threads(threads or (1 if self.parameters < _SHARED else os.cpu_count() or 1))
         self._model.eval()
         self._check(info)
 
