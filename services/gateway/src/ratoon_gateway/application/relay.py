@@ -19,6 +19,8 @@ from ratoon_gateway.domain.traffic import Outcome, Traffic
 _STATUSES = {Outcome.ANSWERED: OK, Outcome.LEFT: LEFT, Outcome.CUT: CUT}
 _REFUSALS = (404, 503)
 """An engine that is closed to new requests, or that no longer knows the model or the secret: the table was old."""
+_SIGNATURE = b"x-ratoon-version"
+"""An engine says which version it serves: one that was swapped since the table was made answers nobody by mistake."""
 _MOST_FAILURES = 2
 _BREATH_S = 0.2
 _FIRST_TABLE_S = 5.0
@@ -163,7 +165,7 @@ class Relay:
             body = rename_model(ask, target.served_name)
             exchange.reply = await self._engines.send(target, ask.path, exchange.answer_id, body)
             exchange.status = exchange.reply.status
-            if exchange.status in _REFUSALS:
+            if _refuses(exchange.reply, target):
                 return self._withdraw(exchange)
             await _receive(exchange)
         except EngineLost:
@@ -203,6 +205,12 @@ class Relay:
     def _release(self, exchange: Exchange) -> None:
         if exchange.reply is not None:
             exchange.reply.close()
+
+
+def _refuses(reply: Reply, target: Target) -> bool:
+    """Whether the engine does not take the request, or took it as another version than the table says."""
+    signed = reply.header(_SIGNATURE)
+    return reply.status in _REFUSALS or (bool(signed) and signed != target.version.encode())
 
 
 async def _receive(exchange: Exchange) -> None:

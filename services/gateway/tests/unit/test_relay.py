@@ -1,0 +1,230 @@
+"""Finding an engine and relaying its answer, with engines that are scripts."""
+
+import asyncio
+import json
+
+import pytest
+
+from ratoon.testkit.clock import FakeClock
+from ratoon_gateway.application.ports import EngineLost, EngineSilent
+from ratoon_gateway.application.relay import Relay
+from ratoon_gateway.domain.completions import CHAT, read_ask
+from ratoon_gateway.domain.errors import EngineTimeout, ModelNotFound, NoEngine
+from ratoon_gateway.domain.routes import Route, RouteTable, Target
+from ratoon_gateway.domain.traffic import Outcome, Traffic
+
+DEPLOYMENT = "projects/p/deployments/mail"
+VERSION = "projects/p/models/mail/versions/{}"
+
+
+def ask(stream=False, model="mail"):
+    fields = {"model": model, "messages": [{"role": "user", "content": "?"}], "stream": stream}
+    return read_ask(CHAT, json.dumps(fields).encode())
+
+
+def target(engine, version="v1.0", weight=1):
+    return Target(engine, VERSION.format(version), f"unix:///{engine}", "s", weight, version)
+
+
+class Reply:
+    """An answer by script: a status, chunks, and perhaps an exception at the end."""
+
+    def __init__(self, *chunks, status=200, signed=""):
+        self.status, self._chunks, self._signed = status, list(chunks), signed
+        self.closed = False
+
+    def header(self, name):
+        return self._signed.encode() if name == b"x-ratoon-version" else b""
+
+    async def next(self):
+        chunk = self._chunks.pop(0) if self._chunks else b""
+        if isinstance(chunk, Exception):
+            raise chunk
+        return chunk
+
+    def close(self):
+        self.closed = True
+
+
+class Engines:
+    """Replies by engine, one after another; the last one stays."""
+
+    def __init__(self, **scripts):
+        self.scripts = {engine: list(script) for engine, script in scripts.items()}
+        self.asked = []
+
+    async def send(self, target, path, answer_id, body):
+        self.asked.append((target.engine, json.loads(body)["model"]))
+        script = self.scripts[target.engine]
+        reply = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+class Routes:
+    """A table; waiting takes the next one from `later`, or moves the clock."""
+
+    def __init__(self, clock, *targets, hold_s=0.0, later=()):
+        self.clock, self.hold_s, self.later = clock, hold_s, list(later)
+        self.table = RouteTable()
+        self.publish(*targets)
+
+    def publish(self, *targets):
+        self.table = RouteTable.of(self.table.version + 1, [Route(DEPLOYMENT, targets, self.hold_s)])
+
+    async def changed(self, seconds):
+        if self.later:
+            self.publish(*self.later.pop(0))
+        else:
+            self.clock.advance(seconds)
+
+
+class Capture:
+    def __init__(self):
+        self.open, self.kept = {}, []
+
+    def begin(self, deployment, version):
+        answer_id = f"id{len(self.open) + len(self.kept)}~{version}"
+        self.open[answer_id] = version
+        return answer_id
+
+    def keep(self, answered):
+        del self.open[answered.answer_id]
+        self.kept.append(answered)
+
+    def forget(self, answer_id):
+        del self.open[answer_id]
+
+
+class Bench:
+    def __init__(self, engines, *targets, **routes):
+        self.clock, self.engines, self.capture = FakeClock(), engines, Capture()
+        self.routes = Routes(self.clock, *targets, **routes)
+        self.traffic = Traffic(self.clock.now())
+        self.relay = Relay(self.routes, engines, self.capture, self.traffic, self.clock, hold_limit=10)
+
+    def begin(self, request=None):
+        return asyncio.run(self.relay.begin(request or ask(), "p", "key"))
+
+    def seen(self):
+        return {
+            report.engine: (report.requests, report.errors, report.cut)
+            for report in self.traffic.report(self.clock.now())
+        }
+
+
+def test_an_answer_is_counted_and_kept():
+    bench = Bench(Engines(a=[Reply(b"on", b"e")]), target("a"))
+    exchange = bench.begin()
+    bench.relay.end(exchange, Outcome.ANSWERED)
+    assert (exchange.first, exchange.target.label) == (b"one", "mail@v1.0")
+    (kept,) = bench.capture.kept
+    assert (kept.raw, kept.status, kept.version, kept.key) == (b"one", 200, VERSION.format("v1.0"), "key")
+    assert bench.seen() == {"a": (1, 0, 0)}
+    assert exchange.reply.closed
+
+
+@pytest.mark.parametrize(
+    ("script", "seen"),
+    [
+        (EngineLost(), (1, 1, 0)),
+        (Reply(EngineLost()), (1, 1, 0)),
+        (Reply(b"half", EngineLost()), (1, 1, 0)),
+        (Reply(b"oops", status=500), (1, 1, 0)),
+        (Reply(b"closed", status=503), (0, 0, 0)),
+        (Reply(b"unknown", status=404), (0, 0, 0)),
+        (Reply(b"other", signed=VERSION.format("v1.1")), (0, 0, 0)),
+    ],
+)
+def test_what_an_engine_could_not_take_goes_to_another(script, seen):
+    bench = Bench(Engines(a=[script], b=[Reply(b"good")]), target("a", weight=10**9), target("b", "v1.1"))
+    exchange = bench.begin()
+    assert (exchange.first, exchange.target.engine) == (b"good", "b")
+    assert [engine for engine, _ in bench.engines.asked] == ["a", "b"]
+    bench.relay.end(exchange, Outcome.ANSWERED)
+    assert bench.seen()["a"] == seen
+    assert [kept.version for kept in bench.capture.kept] == [VERSION.format("v1.1")]
+    assert not bench.capture.open
+
+
+def test_the_callers_own_mistake_is_not_tried_again():
+    bench = Bench(Engines(a=[Reply(b"bad temperature", status=400)]), target("a"))
+    exchange = bench.begin(ask(stream=True))
+    assert (exchange.status, exchange.first, exchange.streams) == (400, b"bad temperature", False)
+    bench.relay.end(exchange, Outcome.ANSWERED)
+    assert bench.seen() == {"a": (1, 0, 0)}
+    assert not bench.capture.kept
+
+
+def test_a_failure_is_passed_on_when_it_repeats():
+    bench = Bench(Engines(a=[Reply(b"oops", status=500)]), target("a"), hold_s=5)
+    exchange = bench.begin()
+    assert exchange.status == 500
+    bench.relay.end(exchange, Outcome.ANSWERED)
+    assert bench.seen() == {"a": (2, 2, 0)}
+
+
+def test_a_request_waits_for_a_table_with_an_open_engine():
+    bench = Bench(Engines(a=[Reply(b"good")]), hold_s=5, later=[(), (target("a"),)])
+    assert bench.begin().first == b"good"
+
+
+def test_an_engine_that_comes_back_is_tried_again():
+    bench = Bench(Engines(a=[EngineLost(), EngineLost(), Reply(b"good")]), target("a"), hold_s=5)
+    assert bench.begin().first == b"good"
+
+
+@pytest.mark.parametrize("targets", [(), (target("a"),)])
+def test_waiting_is_bounded(targets):
+    bench = Bench(Engines(a=[EngineLost()]), *targets, hold_s=5)
+    with pytest.raises(NoEngine):
+        bench.begin()
+    assert bench.clock.boot() - FakeClock().boot() == pytest.approx(5, abs=0.3)
+    assert not bench.capture.open
+    assert bench.relay.held == 0
+
+
+def test_an_engine_that_says_nothing_is_given_up():
+    bench = Bench(Engines(a=[EngineSilent()]), target("a"), hold_s=5)
+    with pytest.raises(EngineTimeout):
+        bench.begin()
+    assert bench.seen() == {"a": (1, 1, 0)}
+
+
+def test_a_caller_who_leaves_early_is_no_engine_error():
+    bench = Bench(Engines(a=[asyncio.CancelledError()]), target("a"))
+    bench.engines.scripts["a"] = [Reply()]
+
+    async def cancelled(*_args):
+        raise asyncio.CancelledError
+
+    bench.engines.send = cancelled
+    with pytest.raises(asyncio.CancelledError):
+        bench.begin()
+    assert bench.seen() == {"a": (1, 0, 0)}
+    assert not bench.capture.open
+
+
+def test_a_stream_stays_where_it_began():
+    bench = Bench(Engines(a=[Reply(b"1", b"2", EngineLost())], b=[Reply(b"other")]), target("a"))
+    exchange = bench.begin(ask(stream=True))
+    bench.routes.publish(target("b"))
+
+    async def rest():
+        return [chunk async for chunk in bench.relay.rest(exchange)]
+
+    with pytest.raises(EngineLost):
+        asyncio.run(rest())
+    bench.relay.end(exchange, Outcome.CUT)
+    assert bench.seen() == {"a": (1, 1, 1)}
+    (kept,) = bench.capture.kept
+    assert (kept.raw, kept.status) == (b"12", 502)
+
+
+def test_the_model_is_named_as_the_engine_knows_it():
+    bench = Bench(Engines(a=[Reply(b"x")]), target("a", "v2.0"))
+    bench.begin(ask(model="mail@v2.0"))
+    assert bench.engines.asked == [("a", "v2.0")]
+    with pytest.raises(ModelNotFound):
+        bench.begin(ask(model="none"))
