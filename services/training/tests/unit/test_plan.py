@@ -4,7 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from ratoon_training.domain.machines import FAMILIES_FILE, best_for, parse_families
+from ratoon_training.adapters.machine import FAMILIES_FILE
+from ratoon_training.domain.machines import best_for, parse_families
 from ratoon_training.domain.plan import (
     QUOTED,
     Size,

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from ratoon_training.domain.machines import FAMILIES_FILE, MachineFamily, parse_families
+from ratoon_training.domain.machines import MachineFamily, parse_families
+
+FAMILIES_FILE = Path(__file__).with_name("machine_families.json")
+"""The families that come with Ratoon."""
 
 
 class ThisMachine:

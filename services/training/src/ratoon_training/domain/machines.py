@@ -2,10 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
-
-FAMILIES_FILE = Path(__file__).with_name("machine_families.json")
-"""The families that come with Ratoon."""
 
 
 @dataclass(frozen=True)
