@@ -12,7 +12,6 @@ from ratoon.events.ports import Record
 from ratoon.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
 from ratoon_gateway.adapters import tables
 from ratoon_gateway.adapters.engines import EngineClient
-from ratoon_gateway.adapters.first_key import FirstKey
 from ratoon_gateway.adapters.flywheel import FlywheelFeedback, SegmentAnnouncer
 from ratoon_gateway.adapters.key_ring import KeyRing
 from ratoon_gateway.adapters.metrics import GatewayMetrics
@@ -32,6 +31,7 @@ from ratoon_gateway.entrypoints.asgi import Readiness
 from ratoon_gateway.entrypoints.blobs import Blobs
 from ratoon_gateway.entrypoints.completions import Completions, Models
 from ratoon_gateway.entrypoints.feedback import FeedbackRoute
+from ratoon_gateway.entrypoints.first_key import FirstKey
 from ratoon_gateway.entrypoints.grpc import GatewayServicer
 from ratoon_gateway.entrypoints.grpc_proxy import GrpcProxy
 from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages, Route
@@ -61,17 +61,18 @@ def build(settings: Settings, platform: Platform) -> App:
     admission = Admission(ring, base.verifier, base.signer, base.clock, settings.most_open_per_key)
     artifacts, ids = ArtifactStore(settings.artifacts_url), AnswerIds.of_folder(settings.keys)
     path = _data_path(settings, base, artifacts, ids, usage)
+    uploads = Uploads(settings.folder / "uploads", artifacts, settings.most_blob_bytes)
     platform.metrics.register(
         GatewayMetrics(path.traffic, lambda: path.relay.held, lambda: path.routes.table.version)
     )
     readiness = Readiness()
-    edge = _edge(settings, base, readiness, admission, path, artifacts, ids, peers)
+    edge = _edge(settings, base, readiness, admission, path, uploads, ids, peers)
     servicer = GatewayServicer(store, usage, admission, base.threads, base.clock)
     rpc = Rpc("ratoon.gateway.v1.GatewayService", add_GatewayServiceServicer_to_server, servicer)
     first_key = FirstKey(store, base.clock, settings.keys / "operator.key")
     proxy = [GrpcProxy(settings.grpc_address, admission, peers)] if settings.grpc_address else []
     return replace(
-        base.app([rpc], [first_key, ring, usage, *path.background]),
+        base.app([rpc], [first_key, uploads, ring, usage, *path.background]),
         listeners=(
             Outbound(path.routes, path.engines, peers),
             *proxy,
@@ -101,7 +102,7 @@ def _edge(
     readiness: Readiness,
     admission: Admission,
     path: _DataPath,
-    artifacts: ArtifactStore,
+    uploads: Uploads,
     ids: AnswerIds,
     peers: Peers,
 ) -> Edge:
@@ -110,7 +111,6 @@ def _edge(
     models = Models(admission, path.routes)
     chat = Completions(admission, path.relay, settings.most_body_bytes)
     feedback = FeedbackRoute(admission, ids, FlywheelFeedback(base.peer("flywheel")), base.threads)
-    uploads = Uploads(settings.folder / "uploads", artifacts, settings.most_blob_bytes)
     exact: dict[str, Route] = {
         f"POST {completions.CHAT}": chat,
         f"POST {completions.TEXT}": chat,

@@ -90,6 +90,8 @@ class FakeFlywheel(FlywheelServiceServicer):
 
     def WatchPipelineRun(self, request, context):
         for revision in range(request.revision + 1, 4):
+            if self.away and revision == 3:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "away")
             yield pipeline_run_pb2.PipelineRun(name=request.name, revision=revision)
 
     def _check(self, context):

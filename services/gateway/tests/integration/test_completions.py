@@ -3,10 +3,12 @@
 import threading
 import time
 
+import grpc
 import openai
 import pytest
 
 from ratoon.testkit.engine import Faults, Pace
+from ratoon_gateway.adapters.routes import LiveRoutes, RouteWatcher
 
 
 def until(condition, seconds=20.0):
@@ -201,3 +203,18 @@ def test_serving_hears_what_was_seen(house):
 
     until(lambda: seen("request_count") == 2)
     assert (seen("error_count"), seen("cut_count")) == (1, 1)
+
+
+def test_the_last_good_table_outlives_serving_and_a_restart(house, tmp_path):
+    house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    kept = house.folder / "gateway" / "routes.pb"
+    until(kept.exists)
+    assert kept.stat().st_mode & 0o077 == 0
+    routes = LiveRoutes()
+    with grpc.insecure_channel(f"unix://{tmp_path}/nobody.sock") as nowhere:
+        watcher = RouteWatcher(routes, nowhere, kept)
+        watcher.start()
+        watcher.stop()
+    assert routes.table.version == house.serving.table.version
+    assert list(routes.table.routes) == ["projects/p/deployments/mail-triage"]

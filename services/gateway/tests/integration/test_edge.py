@@ -2,15 +2,20 @@
 
 import hashlib
 import json
+import os
 
 import grpc
+import httpx
 import openai
 import pytest
 
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import ResourceExhausted
 from ratoon.flywheel.v1 import flywheel_service_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.gateway.v1 import gateway_service_pb2
 from ratoon.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from ratoon_gateway.adapters.uploads import Uploads
 
 
 def make_key(house, project="p", role="ROLE_CALLER", **more):
@@ -101,6 +106,22 @@ def test_a_watch_is_a_stream_of_events_that_can_be_resumed(house):
     assert [event.splitlines()[0] for event in resumed] == ["id: 3"]
 
 
+def test_a_watch_whose_service_goes_away_breaks_off(house):
+    house.flywheel.away = True
+    with pytest.raises(httpx.RemoteProtocolError):
+        house.http().get("/v1/projects/p/pipelineRuns/r:watch")
+    started = []
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        house.http().stream("GET", "/v1/projects/p/pipelineRuns/r:watch") as answer,
+    ):
+        started.extend(line for line in answer.iter_lines() if line.startswith("id:"))
+    assert answer.status_code == 200
+    house.flywheel.away = False
+    resumed = house.http().get("/v1/projects/p/pipelineRuns/r:watch", headers={"last-event-id": "2"})
+    assert resumed.text.startswith("id: 3\n")
+
+
 def test_blobs_are_resumable_and_proven(house):
     data = bytes(range(256)) * 9000
     digest = hashlib.sha256(data).hexdigest()
@@ -171,3 +192,14 @@ def test_the_pages_that_need_no_key(house):
 def test_the_operators_key_is_for_the_owner_alone(house):
     assert (house.folder / "keys" / "operator.key").stat().st_mode & 0o077 == 0
     assert (house.folder / "gateway" / "routes.pb").exists() or not house.serving.reports
+
+
+def test_an_abandoned_upload_is_thrown_away(tmp_path):
+    uploads = Uploads(tmp_path, ArtifactStore(str(tmp_path / "artifacts")), 1000)
+    uploads.append("p", "a" * 64, 0, b"old")
+    uploads.append("p", "b" * 64, 0, b"new")
+    os.utime(tmp_path / f"p-{'a' * 64}.part", (0, 0))
+    uploads.start()
+    assert (uploads.offset("p", "a" * 64), uploads.offset("p", "b" * 64)) == (0, 3)
+    with pytest.raises(ResourceExhausted):
+        uploads.append("p", "b" * 64, 3, b"x" * 1000)

@@ -26,12 +26,12 @@ class FlywheelFeedback:
     def __init__(self, channel: grpc.Channel) -> None:
         self._stub = FlywheelServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
 
-    def give(self, feedback: Feedback) -> signal_pb2.Feedback:
-        """The stored feedback; Unavailable when flywheel could not commit it."""
+    def give(self, feedback: Feedback) -> str:
+        """The name of the stored feedback; Unavailable when flywheel could not commit it."""
         stored: signal_pb2.Feedback = self._stub.CreateFeedback(
             mapping.create_feedback(feedback), timeout=5.0
         )
-        return stored
+        return stored.name
 
 
 class SegmentAnnouncer:

@@ -1,14 +1,13 @@
 """Uploads that can be resumed: bytes gather in a file until their digest proves them, then they are an artifact."""
 
 import os
-import re
 import time
 from pathlib import Path
 
 from ratoon.chassis.artifacts import ArtifactStore, file_digest
 from ratoon.chassis.errors import Aborted, InvalidArgument, ResourceExhausted
+from ratoon_gateway.domain.digests import checked_digest
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _ABANDONED_S = 24 * 3600
 
 
@@ -67,11 +66,14 @@ class Uploads:
         """Throw an unfinished upload away."""
         self._path(project, digest).unlink(missing_ok=True)
 
-    def sweep(self) -> None:
+    def start(self) -> None:
         """Throw away what nobody went on with for a day."""
         for path in self._folder.glob("*.part"):
             if time.time() - path.stat().st_mtime > _ABANDONED_S:
                 path.unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """Unfinished uploads stay, to be gone on with."""
 
     def read(self, digest: str, offset: int, size: int) -> bytes:
         """A piece of a blob."""
@@ -82,10 +84,3 @@ class Uploads:
     def _path(self, project: str, digest: str) -> Path:
         safe = project if project != "-" else "_all"
         return self._folder / f"{safe}-{checked_digest(digest)}.part"
-
-
-def checked_digest(digest: str) -> str:
-    """The digest, if it is one."""
-    if not _DIGEST.fullmatch(digest):
-        raise InvalidArgument(f"{digest[:80]!r} is no sha256 digest in lowercase hex.", reason="BAD_DIGEST")
-    return digest

@@ -1,9 +1,10 @@
 """What the application needs of the world. It knows no technology."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from ratoon_gateway.domain.capture import Answered
+from ratoon_gateway.domain.feedback import Feedback
 from ratoon_gateway.domain.keys import ApiKey, Used
 from ratoon_gateway.domain.routes import RouteTable, Target
 
@@ -87,6 +88,62 @@ class Usage(Protocol):
 
     def add(self, key: str, used: Used) -> None:
         """Count it; safe on any thread."""
+        ...
+
+    def of(self, names: list[str]) -> dict[str, Used]:
+        """What these keys used."""
+        ...
+
+
+class FeedbackSink(Protocol):
+    """Where feedback is kept."""
+
+    def give(self, feedback: Feedback) -> str:
+        """The name of what is stored; Unavailable when it could not be committed."""
+        ...
+
+
+class Peers(Protocol):
+    """The other services as raw gRPC methods of the running loop, by service and `/package.Service/Method`."""
+
+    def unary(self, service: str, rpc: str) -> Any:
+        """The method, one answer."""
+        ...
+
+    def stream(self, service: str, rpc: str) -> Any:
+        """The method, a stream of answers."""
+        ...
+
+    def duplex(self, service: str, rpc: str) -> Any:
+        """The method, whatever kind it is."""
+        ...
+
+
+class Shelf(Protocol):
+    """Blobs, and those on their way in: one unfinished upload a project and digest."""
+
+    def size(self, digest: str) -> int | None:
+        """The size of a whole blob; None when there is none."""
+        ...
+
+    def read(self, digest: str, offset: int, size: int) -> bytes:
+        """A piece of a blob."""
+        ...
+
+    def offset(self, project: str, digest: str) -> int:
+        """How many bytes of an unfinished upload are here."""
+        ...
+
+    def append(self, project: str, digest: str, offset: int, data: bytes) -> int:
+        """Add bytes at this place, which must be the end so far; returns the new end."""
+        ...
+
+    def finish(self, project: str, digest: str) -> None:
+        """The bytes are whole: prove and keep them."""
+        ...
+
+    def restart(self, project: str, digest: str) -> None:
+        """Throw an unfinished upload away."""
         ...
 
 

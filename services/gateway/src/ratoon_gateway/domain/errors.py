@@ -19,6 +19,12 @@ class BadRequest(GatewayError):
         self.field = field
 
 
+class BadDigest(GatewayError):
+    """What stands in the place of a digest is none."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_DIGEST"
+
+
 class BodyTooLarge(GatewayError):
     """The request's body is over the limit."""
 

@@ -9,8 +9,9 @@ import re
 from ratoon.chassis.errors import InvalidArgument, NotFound, described
 from ratoon.chassis.identity import Role
 from ratoon.chassis.server import Threads
-from ratoon_gateway.adapters.uploads import Uploads, checked_digest
 from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.ports import Shelf
+from ratoon_gateway.domain.digests import checked_digest
 from ratoon_gateway.entrypoints.asgi import (
     ClientGone,
     Receive,
@@ -33,7 +34,7 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 class Blobs:
     """Takes and gives blobs."""
 
-    def __init__(self, admission: Admission, uploads: Uploads, threads: Threads) -> None:
+    def __init__(self, admission: Admission, uploads: Shelf, threads: Threads) -> None:
         self._admission, self._uploads, self._threads = admission, uploads, threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

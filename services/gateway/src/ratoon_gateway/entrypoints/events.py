@@ -22,26 +22,33 @@ async def send_events(
     """Write each event as it comes, and a comment now and then so that nobody takes the line for dead.
 
     An error that comes soon is raised, while a status can still say so; later it is an event `error`, told by `tell`.
+    Where `tell` says nothing (the source is away for a moment), and when the server drains, the stream is broken off
+    rather than ended: a client that resumes by `Last-Event-ID` knows the difference.
     """
     source = _Source(events, receive, readiness)
     try:
         await source.wait(_PATIENCE_S)
-        chunk = source.take() if source.ready else b": here\n\n"
+        chunk: bytes | None = source.take() if source.ready else b": here\n\n"
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        while chunk and not source.over:
+        while chunk:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await source.wait(_HEARTBEAT_S)
             chunk = _chunk(source, tell)
-        await send({"type": "http.response.body", "body": b""})
+        if chunk is not None:
+            await send({"type": "http.response.body", "body": b""})
     finally:
         await source.close()
 
 
-def _chunk(source: "_Source", tell: Callable[[Exception], bytes]) -> bytes:
+def _chunk(source: "_Source", tell: Callable[[Exception], bytes]) -> bytes | None:
+    """What to write next: empty at the end, None to break off."""
+    if source.over:
+        return None
     try:
         return source.take() if source.ready else b": still there\n\n"
     except Exception as error:
-        return _written(("", "error", tell(error)))
+        told = tell(error)
+        return _written(("", "error", told)) if told else None
 
 
 class _Source:

@@ -7,9 +7,9 @@ from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.errors import RatoonError, Unavailable, described
 from ratoon.chassis.identity import Role
 from ratoon.chassis.server import Threads
-from ratoon_gateway.adapters.flywheel import FlywheelFeedback
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.handlers import understand_feedback
+from ratoon_gateway.application.ports import FeedbackSink
 from ratoon_gateway.domain.errors import BadRequest
 from ratoon_gateway.entrypoints.asgi import (
     ClientGone,
@@ -30,7 +30,7 @@ class FeedbackRoute:
     """Takes feedback."""
 
     def __init__(
-        self, admission: Admission, ids: AnswerIds, flywheel: FlywheelFeedback, threads: Threads
+        self, admission: Admission, ids: AnswerIds, flywheel: FeedbackSink, threads: Threads
     ) -> None:
         self._admission, self._ids, self._flywheel, self._threads = admission, ids, flywheel, threads
 
@@ -55,7 +55,7 @@ class FeedbackRoute:
                     reason="FEEDBACK_NOT_STORED",
                 ) from error
             raise
-        return {"name": stored.name, "id": feedback.answer_id, "version": feedback.version}
+        return {"name": stored, "id": feedback.answer_id, "version": feedback.version}
 
 
 def _object(body: bytes) -> dict[str, object]:

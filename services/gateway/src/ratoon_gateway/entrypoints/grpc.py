@@ -10,9 +10,9 @@ from ratoon.gateway.v1 import api_key_pb2
 from ratoon.gateway.v1 import gateway_service_pb2 as pb
 from ratoon.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from ratoon_gateway import mapping
-from ratoon_gateway.adapters.usage import UsageCounters
 from ratoon_gateway.application import handlers
 from ratoon_gateway.application.admission import TOKEN_S, Admission
+from ratoon_gateway.application.ports import Usage
 from ratoon_gateway.domain.keys import ApiKey
 
 Context = Any
@@ -22,7 +22,7 @@ class GatewayServicer(GatewayServiceServicer):
     """Answers `ratoon.gateway.v1.GatewayService`."""
 
     def __init__(
-        self, store: Store, usage: UsageCounters, admission: Admission, threads: Threads, clock: Clock
+        self, store: Store, usage: Usage, admission: Admission, threads: Threads, clock: Clock
     ) -> None:
         self._store, self._usage, self._admission = store, usage, admission
         self._threads, self._clock = threads, clock

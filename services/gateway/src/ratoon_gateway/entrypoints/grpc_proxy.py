@@ -13,8 +13,9 @@ from grpc import aio
 
 from ratoon.chassis.errors import Description, FailedPrecondition, described
 from ratoon.chassis.rpc import status_of
-from ratoon_gateway.adapters.peers import Peers, service_of
+from ratoon.chassis.settings import SERVICES
 from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.ports import Peers
 from ratoon_gateway.domain.keys import PREFIX
 
 _LOG = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class _Everything(grpc.GenericRpcHandler):
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """The way to the service that has this method; None when no room does."""
         rpc = str(details.method)
-        service = service_of(rpc)
+        service = _service_of(rpc)
         if service is None:
             return None
         metadata = list(details.invocation_metadata or ())
@@ -111,3 +112,9 @@ async def _refuse(context: Any, told: Description) -> None:
     status = status_of(told)
     trailing = (("grpc-status-details-bin", status.SerializeToString()),)
     await context.abort(grpc.StatusCode[told.code], told.message, trailing)
+
+
+def _service_of(rpc: str) -> str | None:
+    """The room that serves `/ratoon.<room>.v1.…/Method`; None for anything else."""
+    parts = rpc.removeprefix("/").split(".")
+    return parts[1] if len(parts) > 2 and parts[0] == "ratoon" and parts[1] in SERVICES else None

@@ -5,6 +5,7 @@ import gc
 import json
 import logging
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -24,6 +25,8 @@ from ratoon_gateway.entrypoints.asgi import (
 )
 
 _LOG = logging.getLogger(__name__)
+_YIELD_S = 0.0005
+"""How long the event loop waits, at most, for a thread that computes."""
 Route = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -136,6 +139,7 @@ class HttpServer:
             await asyncio.sleep(0.01)
         gc.collect()
         gc.freeze()  # what is here now stays: full collections need not walk it while callers wait
+        sys.setswitchinterval(_YIELD_S)
         self._readiness.begin()
         _LOG.info("HTTP callers: http://%s:%d", *self._address)
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+import grpc
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -13,8 +14,8 @@ from grpc import aio
 from ratoon.chassis.errors import Description, InvalidArgument, NotFound, described
 from ratoon.chassis.identity import NOBODY, Role
 from ratoon.chassis.server import Threads
-from ratoon_gateway.adapters.peers import Peers, description_of
 from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.ports import Peers
 from ratoon_gateway.domain.errors import BadRequest
 from ratoon_gateway.entrypoints.asgi import (
     JSON_TYPE,
@@ -31,11 +32,13 @@ from ratoon_gateway.entrypoints.asgi import (
     respond_problem,
 )
 from ratoon_gateway.entrypoints.events import Event, send_events
+from ratoon_gateway.entrypoints.peer_errors import description_of
 from ratoon_gateway.entrypoints.transcoding import Binding, Transcoder
 
 _MOST_BYTES = 4 << 20
 _DEADLINE_S = 30.0
 _BIG = 32 << 10
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _REVISIONS = ("revision", "version")
 
 
@@ -125,6 +128,9 @@ def _problem(error: Exception) -> dict[str, Any]:
 
 
 def _told(error: Exception) -> bytes:
+    """What a watch says of an error; nothing of a service that is away for a moment."""
+    if isinstance(error, aio.AioRpcError) and error.code() in _AWAY:
+        return b""
     return json.dumps(_problem(error)).encode()
 
 

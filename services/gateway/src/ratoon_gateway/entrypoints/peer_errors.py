@@ -1,0 +1,35 @@
+"""What a service behind the gateway told when it refused, as an error of the edge."""
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc import aio
+from grpc_status import rpc_status
+
+from ratoon.chassis.errors import Description
+
+
+def description_of(error: aio.AioRpcError) -> tuple[Description, list[tuple[str, str]]]:
+    """What a service told: the error, and its field violations (field, sentence)."""
+    code = error.code().name
+    if error.code() is grpc.StatusCode.UNKNOWN:
+        code = "INTERNAL"
+    info, violations = error_details_pb2.ErrorInfo(), []
+    status = rpc_status.from_call(error)  # type: ignore[arg-type, unused-ignore]
+    for detail in status.details if status else ():
+        request = error_details_pb2.BadRequest()
+        if detail.Unpack(request):
+            violations = [(each.field, each.description) for each in request.field_violations]
+        else:
+            detail.Unpack(info)
+    reason = info.reason or ("SERVICE_UNAVAILABLE" if code == "UNAVAILABLE" else code)
+    message = _sentence(code, error.details() or "") if not info.reason else (error.details() or "")
+    return Description(code, reason, message, details=dict(info.metadata)), violations
+
+
+def _sentence(code: str, details: str) -> str:
+    """What to say of an error that no service of ours has worded."""
+    if code == "UNAVAILABLE":
+        return "The service behind this is away; try again in a moment (`ratoon status` shows what runs)."
+    if code == "DEADLINE_EXCEEDED":
+        return "The service behind this did not answer in time; try again."
+    return details or code
