@@ -214,10 +214,8 @@ class KafkaSubscription:
         """The next records of the partitions that are ours at the moment."""
         with _errors():
             consumer = self._open()
-            ours = consumer.assignment() or set()
-            wanted = {TopicPartition(*partition) for partition in held} & ours
-            consumer.resume(*(consumer.paused() - wanted))
-            consumer.pause(*wanted)
+            _hold(consumer, {TopicPartition(*partition) for partition in held})
+            _mend(consumer)
             polled = consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
         found = [_delivery(each) for batch in polled.values() for each in batch]
         return self._without(found, held) if held else found
@@ -265,6 +263,28 @@ class KafkaSubscription:
         for partition, offset in first.items():
             self.seek(partition, offset)
         return [each for each in found if each.partition not in held]
+
+
+def _hold(consumer: Any, held: set[TopicPartition]) -> None:
+    """Pause these partitions, of those that are ours, and no others."""
+    held = held & (consumer.assignment() or set())
+    consumer.resume(*(consumer.paused() - held))
+    consumer.pause(*held)
+
+
+def _mend(consumer: Any) -> None:
+    """Two defects of kafka-python 3.0.12, each of which may leave a consumer that never reads again.
+
+    What was fetched of a paused partition is set aside and comes back only into an empty slot, but a used-up batch
+    stays in the slot. And when a poll ends while the group is joined anew because a topic has appeared, nobody takes
+    the assignment that arrives later.
+    """
+    fetcher, coordinator = consumer._fetcher, consumer._coordinator
+    if not fetcher._next_partition_records:
+        fetcher._next_partition_records = None
+    joined = coordinator._join_task
+    if joined is not None and joined.is_done:
+        coordinator.request_rejoin()
 
 
 def _delivery(message: Any) -> Delivery:
