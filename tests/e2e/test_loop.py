@@ -1,0 +1,109 @@
+"""The loop on a small slice of the mails, over the public HTTP API: real Ray, real vLLM, every room, two processes.
+
+The demo's own steps are used, so that what is shown is what is tested; a slice this small teaches too little for the
+gate to be sure of the second version, so it may pass or be refused, with the numbers.
+"""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+
+from ratoon.sdk.client import Client
+from ratoon.sdk.demo import steps
+from ratoon.sdk.demo.mails import read_corpus
+from ratoon.sdk.demo.measure import Measured
+from ratoon.sdk.demo.steps import Demo
+from ratoon.sdk.errors import ApiError
+from ratoon.sdk.local.installation import Installation
+
+DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
+SHARE = 0.3
+pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    if not DATA.exists():
+        pytest.skip("the mails are not here; run: make data")
+    installation = Installation(tmp_path_factory.mktemp("loop") / "state")
+    try:
+        installation.up(isolated=False, host="127.0.0.1", port=free_port(), say=print)
+        client = Client(state=installation.state)
+        corpus = read_corpus(DATA, SHARE)
+        yield Demo(client, "mail", corpus, Measured(installation.processes), print)
+    finally:
+        installation.down(keep_workers=False, say=print)
+
+
+def free_port() -> int:
+    """A port that is free, and the next one too."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return int(port)
+
+
+def test_mail_becomes_a_version_that_serves(demo):
+    steps.create_project(demo)
+    steps.first_version(demo)
+    assert demo.production().endswith("/versions/v1.0")
+    [stage] = [s for s in demo.runs["v1.0"]["stages"] if s["id"] == "evaluation"]
+    assert stage["state"] == "SUCCEEDED"
+    [result] = demo.evaluations["v1.0"]["results"]
+    assert result["candidate"]["macroF1"]["lower"] > result["majority"]["macroF1"]["value"]
+    assert result["tfidf"]["macroF1"]["value"] > 0
+    readings = list(demo.client.list(f"{demo.runs['v1.0']['products']['split']}/readings"))
+    assert readings, "the sealed test part was read, so the reading is logged"
+
+
+def test_the_unmodified_openai_client_asks_and_is_told_the_version(demo):
+    client = openai.OpenAI(base_url=f"{demo.client.url}/v1", api_key=demo.client.api_key)
+    messages = [{"role": "user", "content": "You have won a free prize, click here to claim your money now!"}]
+    raw = client.chat.completions.with_raw_response.create(model="mail", messages=messages, max_tokens=4)
+    assert raw.headers["x-ratoon-model"] == "mail@v1.0"
+    assert raw.parse().choices[0].message.content in ("ham", "spam")
+    stream = client.chat.completions.create(model="mail", messages=messages, max_tokens=4, stream=True)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) in ("ham", "spam")
+    assert "mail" in {model.id.split("/")[-1] for model in client.models.list()}
+    with pytest.raises(openai.NotFoundError):
+        client.chat.completions.create(model="nothing", messages=messages)
+    with pytest.raises(openai.AuthenticationError):
+        openai.OpenAI(base_url=f"{demo.client.url}/v1", api_key="wrong").models.list()
+
+
+def test_feedback_is_kept_and_made_up_ids_are_refused(demo):
+    answer = demo.client.chat("mail", "Meeting at ten tomorrow, please bring the figures.", max_tokens=4)
+    demo.client.feedback(answer.id, thumb="up")
+    kept = list(demo.client.list(f"{demo.parent}/feedback"))
+    assert [each["answerId"] for each in kept] == [answer.id]
+    with pytest.raises(ApiError):
+        demo.client.feedback(f"{answer.id[:-4]}AAAA", thumb="up")
+
+
+def test_familiar_traffic_starts_nothing_and_drift_starts_one_retraining(demo):
+    kept = steps.messages_of(demo, "kept-mails", demo.corpus.kept)
+    arriving = steps.messages_of(demo, "arriving-mails", demo.corpus.arriving)
+    steps.control(demo, kept, len(arriving))
+    steps.traffic(demo, arriving)
+    run = steps.wait_for(demo, "a retraining", lambda: next(iter(steps.own_runs(demo)), None))
+    ended = steps.follow_run(demo, run["name"], accept={"STATE_REFUSED"})
+    assert ended["triggerReason"]
+    assert len(steps.own_runs(demo)) == 1
+    verdict = demo.client.get(ended["products"]["evaluationRun"])["verdict"]
+    assert {rule["rule"]["domain"] for rule in verdict["rules"]} == {"new", "old"}
+    assert verdict["summary"]
+
+
+def test_a_version_that_turns_bad_is_rolled_back_by_itself(demo):
+    steps.roll_back(demo)
+    history = list(demo.client.list(f"{demo.model}/aliasChanges"))
+    assert not any(move["toVersion"] == demo.facts["rollback"]["toVersion"] for move in history)
+    assert all(exchange.answer for exchange in demo.control)
