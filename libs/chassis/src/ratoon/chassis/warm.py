@@ -190,7 +190,9 @@ def _bound(folder: Path) -> Iterator[socket.socket]:
             yield server
         finally:
             with suppress(FileNotFoundError):
-                if path.stat().st_ino == ours:  # the folder may have been made anew, with another's socket in it
+                if (
+                    path.stat().st_ino == ours
+                ):  # the folder may have been made anew, with another's socket in it
                     path.unlink()
 
 

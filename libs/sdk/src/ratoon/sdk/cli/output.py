@@ -40,8 +40,10 @@ def show_rows(rows: Iterable[JSON], columns: Sequence[str], output: Output) -> N
         return
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        narrow = "ellipsis" if column != "name" else "fold"
-        table.add_column(column.rpartition(".")[2], no_wrap=narrow == "ellipsis", overflow=narrow)
+        whole = column == "name"
+        table.add_column(
+            column.rpartition(".")[2], no_wrap=not whole, overflow="fold" if whole else "ellipsis"
+        )
     for row in listed:
         table.add_row(*[_cell(_at(row, column)) for column in columns])
     console.print(table) if listed else say("There is none yet.")
