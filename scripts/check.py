@@ -20,7 +20,7 @@ LOCK_INPUTS = (ROOT / "requirements/ratoon.in", ROOT / "requirements/overrides.t
 # Where packages come from and where this tree lies are the business of the machine, not of the repository.
 FOREIGN = re.compile(
     r"(?:pypi|pythonhosted|npmjs|proxy\.golang|repo[0-9]*\.maven)\.(?:org|com)"
-    r"|--(?:extra-)?index-url|--find-links|(?<![\w.~-])/(?:root|work|home/\w+|Users/\w+)/[\w.]+/"
+    r"|--(?:extra-)?index-url|--find-links|(?<![\w.~-])/(?:root|work|home/\w+|Users/\w+)/[\w.-]{2,}"
 )
 TEXT_LIMIT = 2**20
 SHOWN_LINES = 60
