@@ -15,7 +15,7 @@ class Settings(RoomSettings):
 
     service: str = Field("training", description="The room's name; not for you to change.")
     idle_s: float = Field(
-        180.0, description="Seconds that an idle driver keeps its Ray and its workers for the next run."
+        300.0, description="Seconds that an idle driver keeps its Ray and its workers for the next run."
     )
     checkpoint_every_s: float = Field(
         5.0, description="Seconds between two checkpoints of a run; 0: after every step."

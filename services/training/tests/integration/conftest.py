@@ -27,8 +27,19 @@ RECIPE = Recipe(
     prompt_tokens=32,
 )
 _WORDS = {
-    "ham": "agenda meeting patch review branch release notes compile tests merge".split(),
-    "spam": "prize winner cheap loan click offer credit money free limited".split(),
+    "ham": [
+        "agenda",
+        "meeting",
+        "patch",
+        "review",
+        "branch",
+        "release",
+        "notes",
+        "compile",
+        "tests",
+        "merge",
+    ],
+    "spam": ["prize", "winner", "cheap", "loan", "click", "offer", "credit", "money", "free", "limited"],
 }
 
 

@@ -60,7 +60,8 @@ def test_he_before_relu_like_functions_and_xavier_before_the_others():
     assert standard_deviation("silu", 128, 320) == math.sqrt(2 / 128)
     assert standard_deviation("relu", 8, 8) == 0.5
     assert standard_deviation("tanh", 128, 128) == math.sqrt(2 / 256)
-    assert standard_deviation("linear", 100, 100) == 0.1
+    assert standard_deviation("sigmoid", 100, 100) == 0.1
+    assert standard_deviation("linear", 100, 100) == 0.02
 
 
 def test_constant_weights_are_refused():

@@ -1,7 +1,6 @@
 """Models to train: a Llama from scratch, a base model to continue, and a base model with an adapter beside it."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,6 @@ with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "
 
 _ACTIVATIONS = {"gate_proj": "silu"}
 """What follows a layer, by its name; nothing follows the others."""
-_BRANCH_ENDS = ("o_proj", "down_proj")
-"""Layers whose outputs are added to the residual stream."""
 
 
 def build(recipe: Recipe, prepared: Path) -> Any:
@@ -62,26 +59,18 @@ def from_scratch(shape: Architecture) -> Any:
 
 
 def initialise(model: nn.Module) -> None:
-    """Draw the weights anew: He before SiLU, Xavier elsewhere, biases 0, norm scales 1.
-
-    Layers that end a residual branch are scaled down by √(2 × layers), so that the sum over the branches keeps the
-    size of one (Radford et al., 2019, "Language Models are Unsupervised Multitask Learners", section 2.3).
-    """
-    ends = [module for name, module in model.named_modules() if name.endswith(_BRANCH_ENDS)]
+    """Draw the weights anew: He before SiLU, small numbers where no such function follows, biases 0, scales 1."""
     for name, module in model.named_modules():
-        if isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim))
-        elif isinstance(module, nn.Linear) and not name.endswith("lm_head"):
-            _initialise_layer(module, _ACTIVATIONS.get(name.rpartition(".")[2], "linear"))
-    with torch.no_grad():
-        for layer in ends:
-            layer.weight /= math.sqrt(len(ends))
-
-
-def _initialise_layer(layer: nn.Linear, activation: str) -> None:
-    nn.init.normal_(layer.weight, std=standard_deviation(activation, layer.in_features, layer.out_features))
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+        if isinstance(module, nn.Linear) and not name.endswith("lm_head"):
+            activation = _ACTIVATIONS.get(name.rpartition(".")[2], "linear")
+            deviation = standard_deviation(activation, module.in_features, module.out_features)
+        elif isinstance(module, nn.Embedding):
+            deviation = standard_deviation("linear", 1, module.embedding_dim)
+        else:
+            continue
+        nn.init.normal_(module.weight, std=deviation)
+        if getattr(module, "bias", None) is not None:
+            nn.init.zeros_(module.bias)
 
 
 def _of_base(folder: Path) -> Any:
