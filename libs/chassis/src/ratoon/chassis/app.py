@@ -1,6 +1,7 @@
 """A room put together, and how a process of rooms lives: start, ready, drain, end. It knows no domain."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Callable, Iterable, Sequence
@@ -168,8 +169,11 @@ async def live(process: str, apps: Sequence[App], stop: asyncio.Event, ready: Ca
     _LOG.info(
         "%s is ready: %s", process, ", ".join(f"{a.settings.service} on {a.settings.listen}" for a in apps)
     )
+    gc.collect()
+    gc.freeze()  # what stays for good is not looked through again: a full collection would hold the loop up
     ready()
     await stop.wait()
+    gc.unfreeze()
     _LOG.info("%s drains", process)
     await asyncio.gather(*(_drain(app, *parts) for app, parts in zip(apps, served, strict=True)))
     _LOG.info("%s has ended", process)
