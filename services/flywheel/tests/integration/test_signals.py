@@ -142,6 +142,14 @@ def test_feedback_may_come_first_and_the_latest_word_on_an_answer_counts(world):
     assert [each.thumb for each in listed] == [-1, 1]
 
 
+def test_votes_are_told_even_of_a_version_that_nobody_knows_the_training_data_of(world):
+    world.rooms.resources[world.version].lineage.split = ""
+    (answer_id,) = world.answered([world.text("old")])
+    world.say(answer_id, thumb=-1)
+    until(lambda: world.rooms.quality)
+    assert (world.rooms.quality[-1].positive_count, world.rooms.quality[-1].negative_count) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [

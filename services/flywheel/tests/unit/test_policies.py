@@ -38,7 +38,9 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 POLICY = Policy("projects/mail/policies/default", NOW - timedelta(days=1), NOW)
 LONG_AGO = NOW - timedelta(minutes=2)
 V1 = "projects/mail/models/mail/versions/v1.0"
-CALM = Evidence(V1, 600, 1000, 300, 3, LONG_AGO, (Divergence("tokens", 0.0152, 0.0209),), 300, 3)
+CALM = Evidence(
+    V1, 600, 1000, 300, 3, LONG_AGO, (Divergence("tokens", 0.0152, 0.0209),), lessons=300, corrections=3
+)
 DRIFTED = replace(CALM, divergences=(Divergence("tokens", 0.1939, 0.0141), Divergence("length", 0.01, 0.02)))
 FAILING = replace(CALM, negative=90)
 
@@ -102,6 +104,7 @@ def test_many_wrong_answers_start_by_themselves():
             "200 corrected or confirmed answers, 10 so far",
         ),
         (POLICY, replace(DRIFTED, last_time=NOW), History(), Verb.WAIT, "10 s without new answers"),
+        (POLICY, replace(FAILING, profiling=True), History(), Verb.WAIT, "the profile of the training data"),
         (
             replace(POLICY, burst_answers=2000),
             replace(DRIFTED, last_time=NOW),
@@ -187,7 +190,7 @@ class Signals:
         ours = [time for time in self.times if since is None or time > since]
         count = 10 * len(ours)
         last = max(ours, default=None)
-        return Evidence(V1, count, count, 0, 0, last, (Divergence("tokens", 0.2, 0.01),), count, 0)
+        return Evidence(V1, count, count, 0, 0, last, (Divergence("tokens", 0.2, 0.01),), lessons=count)
 
 
 class Bursts(RuleBasedStateMachine):

@@ -27,8 +27,8 @@ class AnswerTables:
 
     def add(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> None:
         """Keep answers; those that are known already stay as they are."""
-        unique = {answer.answer_id: answer for answer in answers}
-        for ids in _batches(list(unique)):
+        unique = {answer.answer_id: answer for answer in reversed(answers)}
+        for ids in _batches(list(reversed(unique))):
             mine = (ANSWERS.c.project == project) & ANSWERS.c.answer_id.in_(ids)
             known = set(tx.connection.execute(select(ANSWERS.c.answer_id).where(mine)).scalars())
             rows = [_row(project, unique[id]) for id in ids if id not in known]

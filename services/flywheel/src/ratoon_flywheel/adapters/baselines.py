@@ -1,14 +1,17 @@
 """Profiles of training data: `python -m ratoon_flywheel.worker` makes them, the artifact store keeps them."""
 
 import json
+import logging
 import uuid
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import NotFound
 from ratoon.chassis.jobs import JobState, LocalJobs
 from ratoon_flywheel.application.ports import Lineage, Profile
 from ratoon_flywheel.domain.signals.drift import Baseline, Feature, Histograms
 from ratoon_flywheel.domain.signals.monitor import BaselineState
 
+_LOG = logging.getLogger(__name__)
 WORKER = "ratoon_flywheel.worker"
 _JOBS = uuid.UUID("7c5e0f52-0c44-4e43-9a6b-8f0c2f8a5f61")
 _STATES = {
@@ -26,24 +29,30 @@ class JobBaselines:
     def __init__(self, jobs: LocalJobs, artifacts: ArtifactStore, lineage: Lineage) -> None:
         self._jobs, self._artifacts, self._lineage = jobs, artifacts, lineage
         self._ready: dict[Profile, Baseline] = {}
+        self._unknown: set[Profile] = set()
 
     def state(self, profile: Profile) -> BaselineState:
         """Where it stands."""
         if profile in self._ready:
             return BaselineState.READY
+        if profile in self._unknown:
+            return BaselineState.FAILED
         return _STATES[self._jobs.observe(_job(profile)).state]
 
     def start(self, profile: Profile) -> None:
-        """Make it, unless that was begun before."""
-        spec = {
-            "artifacts": self._artifacts.url,
-            "train_digest": self._lineage.training_part(profile.version),
-            "max_chars": profile.max_chars,
-        }
+        """Make it, unless that was begun before; it fails where nobody knows what the version learned from."""
+        try:
+            digest = self._lineage.training_part(profile.version)
+        except NotFound as error:
+            _LOG.warning("drift cannot be measured: %s", error)
+            self._unknown.add(profile)
+            return
+        spec = {"artifacts": self._artifacts.url, "train_digest": digest, "max_chars": profile.max_chars}
         self._jobs.start(_job(profile), WORKER, spec)
 
     def forget(self, profile: Profile) -> None:
         """Let a failed one be made again."""
+        self._unknown.discard(profile)
         self._jobs.forget(_job(profile))
 
     def load(self, profile: Profile) -> Baseline:

@@ -19,6 +19,7 @@ _VERSION_SAMPLE = 100
 """The version that answers now is the most frequent one among so many newest answers."""
 _ROWS_A_TEXT = 2
 """So many of the newest answers are looked at for each distinct text that is measured."""
+_UNPROFILED = (BaselineState.ABSENT, BaselineState.WORKING)
 _VOTES_LAG = timedelta(seconds=1)
 """Feedback this fresh may still be committing; it is told at the next look."""
 
@@ -91,6 +92,7 @@ class Evidences:
             if known is not None and known[0] == key:
                 return known[1]
             evidence = self._gathered(tx, project, seen, since, learned_until)
+            evidence = replace(evidence, profiling=bool(seen.version) and state in _UNPROFILED)
         self._evidence_seen[project.name] = (key, evidence)
         return evidence
 

@@ -46,6 +46,7 @@ _LIVELY_S, _CALM_S = 1.0, 20.0
 """How often traffic is looked at while it flows and while it does not; a new segment wakes at once."""
 _LIVELY_FOR = timedelta(minutes=5)
 _AWAY = "UNAVAILABLE"
+_ROLLOUT_ACTIVE = "ROLLOUT_ACTIVE"
 _PATIENCE_S = 10.0
 _TRIGGERS = uuid.UUID("0c5d2a38-9d5e-4f7e-8a44-6f4f3b1f5f0e")
 
@@ -110,8 +111,8 @@ class RunProcedure:
             self._runs.note_child(tx, resource, run.name)
 
     def failed(self, run: PipelineRun, error: Description, now: datetime) -> Step[PipelineRun]:
-        """A room that is away is waited for; any other error ends the run."""
-        if error.code == _AWAY:
+        """A room that is away, or busy with a rollout, is waited for; any other error ends the run."""
+        if error.code == _AWAY or error.reason == _ROLLOUT_ACTIVE:
             waiting = replace(run, progress=replace(run.progress, message=f"waits: {error.message}"))
             return Step(waiting, wake_after=_PATIENCE_S)
         return _as_step(fail(run, error.reason, error.message, now))

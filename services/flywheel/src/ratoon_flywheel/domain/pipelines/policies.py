@@ -15,7 +15,7 @@ from ratoon_flywheel.domain.etags import etag_of
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
 
 BUDGET_PERIOD = timedelta(days=30)
-PATIENCE = 20
+PATIENCE = 60
 """Traffic that never pauses, or that stops short of `burst_answers`, is waited for this many `settle_seconds`."""
 
 
@@ -118,6 +118,8 @@ class Evidence:
     last_time: datetime | None = None
     """Of the latest answer or feedback."""
     divergences: tuple[Divergence, ...] = ()
+    profiling: bool = False
+    """Whether the training data are still being profiled, so that there are no divergences yet."""
     lessons: int = 0
     """Answers whose right label is known and that no version in production has learned from."""
     corrections: int = 0
@@ -267,6 +269,8 @@ def _unsettled(policy: Policy, seen: Evidence, now: datetime) -> str:
     patience = PATIENCE * policy.settle_seconds
     if seen.exchanges < policy.burst_answers and silence < patience:
         return f"{policy.burst_answers} answers, {seen.exchanges} so far"
+    if seen.profiling and waited < patience:
+        return "the profile of the training data, against which drift is measured"
     if silence < policy.settle_seconds and waited < patience:
         return f"{policy.settle_seconds:g} s without new answers"
     return ""
