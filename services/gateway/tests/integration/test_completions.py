@@ -56,6 +56,22 @@ def test_text_completions_and_unknown_fields_pass(house):
     assert answer.choices[0].text == "v1.0:0 v1.0:1 "
 
 
+def test_a_large_request_is_answered_and_one_too_large_is_refused(house):
+    house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    body = {
+        "model": "mail-triage",
+        "messages": [{"role": "user", "content": "line {n}\n" * 500_000}],
+        "max_tokens": 1,
+    }
+    http = house.http()
+    answer = http.post("/v1/chat/completions", json=body).json()
+    assert answer["choices"][0]["message"]["content"] == "v1.0:0 "
+    body["messages"] *= 3
+    refused = http.post("/v1/chat/completions", json=body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (413, "body_too_large")
+
+
 def test_a_pinned_version_is_the_one_that_answers(house):
     house.engines.start("blue", "v1.0")
     house.engines.start("green", "v1.1")

@@ -4,9 +4,11 @@ A request whose engine refuses it or dies before a byte of the answer went out i
 engine is open it waits, within the route's bound. From the first byte on it stays where it is.
 """
 
+import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
 
 from ratoon.chassis.clock import Clock
 from ratoon_gateway.application.ports import Capture, EngineLost, Engines, EngineSilent, Reply, Routes
@@ -16,6 +18,8 @@ from ratoon_gateway.domain.errors import EngineTimeout, NoEngine
 from ratoon_gateway.domain.routes import ModelName, Route, Target, choose, find_route
 from ratoon_gateway.domain.traffic import Outcome, Traffic
 
+P = ParamSpec("P")
+R = TypeVar("R")
 _STATUSES = {Outcome.ANSWERED: OK, Outcome.LEFT: LEFT, Outcome.CUT: CUT}
 _REFUSALS = (404, 503)
 """An engine that is closed to new requests, or that no longer knows the model or the secret: the table was old."""
@@ -23,6 +27,7 @@ _SIGNATURE = b"x-ratoon-version"
 """An engine says which version it serves: one that was swapped since the table was made answers nobody by mistake."""
 _MOST_FAILURES = 2
 _BREATH_S = 0.2
+_LARGE = 256 << 10
 _FIRST_TABLE_S = 5.0
 
 
@@ -162,7 +167,7 @@ class Relay:
         target, ask = exchange.target, exchange.ask
         self._traffic.began(exchange.route.deployment, target)
         try:
-            body = rename_model(ask, target.served_name)
+            body = await beside(len(ask.body), rename_model, ask, target.served_name)
             exchange.reply = await self._engines.send(target, ask.path, exchange.answer_id, body)
             exchange.status = exchange.reply.status
             if _refuses(exchange.reply, target):
@@ -205,6 +210,13 @@ class Relay:
     def _release(self, exchange: Exchange) -> None:
         if exchange.reply is not None:
             exchange.reply.close()
+
+
+async def beside(size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function that takes time by the size of its bytes: here when they are few, else on a thread."""
+    if size < _LARGE:
+        return function(*args, **kwargs)
+    return await asyncio.to_thread(function, *args, **kwargs)
 
 
 def _refuses(reply: Reply, target: Target) -> bool:

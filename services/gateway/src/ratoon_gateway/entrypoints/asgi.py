@@ -31,6 +31,7 @@ _STATUSES = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
+_PATIENCE = 8
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -74,20 +75,23 @@ def bearer(scope: Scope) -> str:
 
 
 async def read_body(receive: Receive, most: int) -> bytes:
-    """The whole body; BodyTooLarge over `most` bytes, ClientGone when it does not come whole."""
+    """The whole body; BodyTooLarge over `most` bytes, ClientGone when it does not come whole.
+
+    Somewhat more than `most` is taken in and dropped, for callers who only listen once they have said all.
+    """
     chunks: list[bytes] = []
-    size = 0
-    while True:
+    size, more = 0, True
+    while more and size <= most * _PATIENCE:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > most:
-            raise BodyTooLarge(f"The body is larger than {most:,} bytes.")
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+        if size <= most:
+            chunks.append(message.get("body", b""))
+    if size > most:
+        raise BodyTooLarge(f"The body is larger than {most:,} bytes.")
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def until_gone(receive: Receive) -> None:

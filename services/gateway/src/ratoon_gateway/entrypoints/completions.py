@@ -7,7 +7,7 @@ from ratoon.chassis.errors import Description, described
 from ratoon.chassis.identity import Principal, Role
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.ports import EngineLost, EngineSilent, Routes
-from ratoon_gateway.application.relay import Exchange, Relay
+from ratoon_gateway.application.relay import Exchange, Relay, beside
 from ratoon_gateway.domain.completions import Ask, read_ask
 from ratoon_gateway.domain.routes import ANY_PROJECT, Route
 from ratoon_gateway.domain.traffic import Outcome
@@ -43,7 +43,8 @@ class Completions:
         """Answer one request; a caller who goes away frees the engine."""
         try:
             principal = self._admission.caller(bearer(scope), Role.CALLER)
-            ask = read_ask(scope["path"], await read_body(receive, self._most_bytes))
+            body = await read_body(receive, self._most_bytes)
+            ask = await beside(len(body), read_ask, scope["path"], body)
             self._admission.enter(principal)
         except ClientGone:
             return
