@@ -30,12 +30,12 @@ from ratoon_serving.bootstrap import assemble, local_engines
 from ratoon_serving.domain.attestation import golden_prompts
 from ratoon_serving.settings import Settings
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 MODEL = "projects/p/models/mail"
 DEPLOYMENT = "projects/p/deployments/mail"
 S = rollout_pb2.Rollout
-STREAMS, LONG = 20, 1100
+STREAMS, LONG = 20, 400
 
 
 class SignedModels:
@@ -99,11 +99,11 @@ class Installation:
         return self.operator.CreateRollout(pb.CreateRolloutRequest(parent=DEPLOYMENT, rollout=rollout))
 
     def end(self, rollout: rollout_pb2.Rollout) -> rollout_pb2.Rollout:
-        *_, last = self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=400)
+        *_, last = self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=600)
         return last
 
     def until(self, rollout: rollout_pb2.Rollout, step: str) -> None:
-        for state in self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=400):
+        for state in self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=600):
             if any(s.state == step for s in state.steps):
                 return
 
@@ -212,11 +212,40 @@ def test_engines_outlive_the_platform_and_are_taken_over(installation):
     assert len(before) == 1
 
 
-def test_a_killed_engine_comes_back_and_proves_itself(installation):
+def test_answers_keep_to_a_schema_when_asked(installation):
+    async def ask(target: route_pb2.Target) -> dict:
+        schema = {"type": "object", "properties": {"spam": {"type": "boolean"}}, "required": ["spam"]}
+        asked = {
+            "model": target.served_name,
+            "messages": [{"role": "user", "content": "hello"}],
+            "max_tokens": 64,
+            "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}},
+        }
+        connector = aiohttp.UnixConnector(target.endpoint.removeprefix("unix://"))
+        headers = {"x-ratoon-engine-secret": target.secret}
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.post("http://engine/v1/chat/completions", json=asked, headers=headers) as answer,
+        ):
+            return await answer.json()
+
+    with installation.room():
+        told = asyncio.run(ask(installation.targets()[0]))
+    assert told["choices"][0]["message"]["content"].lstrip().startswith("{")
+
+
+def core_of(server: int) -> int:
+    """The process that computes for this API server."""
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    return next(int(pid) for pid in children if "EngineCore" in Path(f"/proc/{pid}/cmdline").read_text())
+
+
+@pytest.mark.parametrize("part", ["server", "core"])
+def test_a_killed_engine_comes_back_and_proves_itself(installation, part):
     with installation.room():
         (target,) = installation.targets()
         (mark,) = [mark for mark in installation.marks() if mark.alive()]
-        os.kill(mark.pid, signal.SIGKILL)
+        os.kill(mark.pid if part == "server" else core_of(mark.pid), signal.SIGKILL)
         deadline = time.monotonic() + 120
         while [m for m in installation.marks() if m.alive()] in ([], [mark]) or not installation.targets():
             assert time.monotonic() < deadline, "the engine was not brought back"
