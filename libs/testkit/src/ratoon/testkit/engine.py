@@ -12,16 +12,18 @@ import hmac
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import httptools
 
+from ratoon.testkit.engine_script import JSON, Counts, Faults, Golden, Pace
+
+__all__ = ["SECRET_HEADER", "Counts", "Faults", "Golden", "MockEngine", "Pace"]
+
 SECRET_HEADER = b"x-ratoon-engine-secret"
-JSON = dict[str, Any]
 
 _REASONS = {
     200: "OK",
@@ -31,65 +33,7 @@ _REASONS = {
     503: "Service Unavailable",
 }
 
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast the mock writes: tokens an answer has by default, seconds to the first, seconds between two."""
-
-    tokens: int = 16
-    first_s: float = 0.0
-    interval_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class Faults:
-    """What goes wrong, until `engine.faults` is set anew."""
-
-    status: int = 0
-    """Answer completions with this HTTP status instead."""
-    fail_every: int = 1
-    """… but only every n-th completion."""
-    hang: bool = False
-    """Take requests and never answer."""
-    refuse: bool = False
-    """Close the connection before any byte is answered."""
-    garbage: bool = False
-    """Answer 200 with a body that is no JSON."""
-    die_after_tokens: int | None = None
-    """Cut every answer's connection after so many tokens."""
-    unhealthy: bool = False
-    """`/health` answers 503."""
-
-
-@dataclass
-class Counts:
-    """What the mock has seen since it started."""
-
-    requests: int = 0
-    finished: int = 0
-    failed: int = 0
-    disconnected: int = 0
-    """Answers whose reader went away before their end."""
-    open: int = 0
-    """Answers being written now."""
-
-
-@dataclass(frozen=True)
-class Golden:
-    """Recorded greedy answers by prompt token ids: what `/v1/completions` says for these prompts."""
-
-    tokens: Mapping[tuple[int, ...], Sequence[int]] = field(default_factory=dict)
-    logprobs: Mapping[tuple[int, ...], Sequence[float]] = field(default_factory=dict)
-
-    @staticmethod
-    def of(blob: JSON) -> "Golden":
-        """From the golden prompts that registration records."""
-        rows = blob["prompts"]
-        key = [tuple(row["prompt_token_ids"]) for row in rows]
-        return Golden(
-            {k: row["tokens"] for k, row in zip(key, rows, strict=True)},
-            {k: row["logprobs"] for k, row in zip(key, rows, strict=True)},
-        )
+_PACE, _NO_GOLDEN = Pace(), Golden()
 
 
 class MockEngine:
@@ -100,8 +44,8 @@ class MockEngine:
         version: str,
         *,
         secret: str = "",
-        pace: Pace = Pace(),
-        golden: Golden = Golden(),
+        pace: Pace = _PACE,
+        golden: Golden = _NO_GOLDEN,
         status: JSON | None = None,
     ) -> None:
         self.version = version
