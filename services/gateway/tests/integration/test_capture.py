@@ -60,6 +60,23 @@ def test_each_answer_becomes_a_line_of_the_segment_its_id_names(house):
     assert not any(r.traffic_segment.lost_count for r in house.flywheel.segments)
 
 
+def test_what_a_key_used_is_counted(house):
+    house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0"))
+    client = house.client()
+    for stream in (False, True):
+        answer = client.chat.completions.create(**ASK, stream=stream, max_tokens=5)
+        if stream:
+            list(answer)
+
+    def used():
+        return house.http().get("/v1/projects/-/apiKeys/operator").json()
+
+    until(lambda: used()["usage"]["requestCount"] == "2")
+    assert (used()["usage"]["promptTokenCount"], used()["usage"]["completionTokenCount"]) == ("8", "10")
+    assert used()["lastUseTime"]
+
+
 def test_segments_wait_in_the_spool_while_flywheel_is_away(house):
     house.engines.start("blue", "v1.0")
     house.route(house.target("blue", "v1.0"))
