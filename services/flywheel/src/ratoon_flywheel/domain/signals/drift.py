@@ -17,9 +17,9 @@ from ratoon_flywheel.domain.signals.features import TextFeatures
 
 VOCABULARY_SIZE = 1000
 """Words that count one by one; all others count together."""
-SAMPLE_SIZES = (50, 100, 200, 400, 800, 1600)
+SAMPLE_SIZES = (50, 100, 200, 400, 1000)
 """Sample sizes whose null band is computed; between them it is interpolated in 1/size."""
-RESAMPLES = 300
+RESAMPLES = 200
 QUANTILE = 0.99
 _REFERENCES = 30
 """Bootstrapped references that the resamples share."""
