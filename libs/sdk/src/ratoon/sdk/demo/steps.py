@@ -73,6 +73,7 @@ def create_project(demo: Demo) -> None:
         "displayName": "Mail triage",
         "labels": list(CLASSES),
         "instructions": "Is this mail wanted (ham) or not (spam)? Answer with one word.",
+        "training": {"continueEpochs": 2},
         "rollout": {"bakeSeconds": BAKE_S},
     }
     demo.client.create("projects", body, demo.project, request_id=f"demo-{demo.project}")
@@ -167,7 +168,7 @@ def second_version(demo: Demo) -> None:
 def switch(demo: Demo) -> None:
     """The rollout of the second version with long streams open on the first."""
     run = demo.runs["v1.1"]
-    rollout = run["products"]["rollout"]
+    rollout = next(stage["resource"] for stage in run["stages"] if stage["id"] == "rollout")
     demo.client.post(f"{rollout}:pause", {"reason": "the demo opens streams on the old version first"})
     wait_for(demo, "the new engine to prove itself", lambda: _has_step(demo.client.get(rollout), "PROBING"))
     demo.measured.note(
