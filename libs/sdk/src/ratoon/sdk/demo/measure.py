@@ -14,11 +14,12 @@ _EVERY_S = 0.5
 
 @dataclass
 class StageFigures:
-    """One stage: seconds, and the most memory that all processes of the installation held together, in bytes."""
+    """One stage: seconds, those of them spent on training steps or answers, and the most memory held, in bytes."""
 
     name: str
     seconds: float = 0.0
     peak_bytes: int = 0
+    work_seconds: float = 0.0
 
 
 @dataclass
@@ -37,7 +38,8 @@ class Measured:
     processes: Processes
     stages: list[StageFigures] = field(default_factory=list)
     timeline: list[Moment] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
+    work_seconds: float = 0.0
+    """Of the stage under way: training steps, and the time in which answers were written."""
 
     def note(self, what: str, because: str = "", at: str = "") -> None:
         """Something happened, now or at a time that the platform gave."""
@@ -46,16 +48,27 @@ class Measured:
         )
 
     @contextmanager
+    def answers(self) -> Iterator[None]:
+        """Count the time inside as work: answers are being written."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.work_seconds += time.monotonic() - began
+
+    @contextmanager
     def stage(self, name: str) -> Iterator[StageFigures]:
         """Measure what happens inside."""
         figures, stop = StageFigures(name), threading.Event()
         sampler = threading.Thread(target=self._sample, args=(figures, stop), daemon=True)
         sampler.start()
+        self.work_seconds = 0.0
         began = time.monotonic()
         try:
             yield figures
         finally:
             figures.seconds = time.monotonic() - began
+            figures.work_seconds = self.work_seconds
             stop.set()
             sampler.join()
             self.stages.append(figures)

@@ -127,7 +127,10 @@ def control(demo: Demo, kept: list[Message], count: int) -> None:
     """As much traffic from the same population, without corrections: nothing may start."""
     repeated = [kept[i % len(kept)] for i in range(count)]
     random.Random(demo.seed).shuffle(repeated)
-    demo.control = send(demo.client, demo.project, repeated, _ticker(demo, "control mails answered", count))
+    with demo.measured.answers():
+        demo.control = send(
+            demo.client, demo.project, repeated, _ticker(demo, "control mails answered", count)
+        )
     demo.say("waiting to see that nothing starts …")
     until = time.monotonic() + _CALM_S + 2 * 5
     while time.monotonic() < until:
@@ -148,7 +151,8 @@ def control(demo: Demo, kept: list[Message], count: int) -> None:
 def traffic(demo: Demo, arriving: list[Message]) -> None:
     """The world drifts: other mail arrives, and its readers correct the answers."""
     ticker = _ticker(demo, "mails answered", len(arriving))
-    demo.exchanges = send(demo.client, demo.project, arriving, ticker)
+    with demo.measured.answers():
+        demo.exchanges = send(demo.client, demo.project, arriving, ticker)
     demo.judged = judge(demo.client, demo.exchanges, CLASSES, demo.seed)
     demo.measured.note(
         f"{len(arriving)} mails of a new kind answered, {demo.judged.corrected} corrected",
@@ -186,10 +190,10 @@ def switch(demo: Demo) -> None:
     _ask_across(demo, rollout, probed)
     _learn_first_words(demo, [*probed, *[stream.message for stream in streams.streams]])
     later = [e.message for e in demo.exchanges[len(demo.exchanges) // 2 :]]
-    demo.after = send(
-        demo.client, demo.project, later, _ticker(demo, "mails answered by the new version", len(later))
-    )
-    streams.join()
+    with demo.measured.answers():
+        ticker = _ticker(demo, "mails answered by the new version", len(later))
+        demo.after = send(demo.client, demo.project, later, ticker)
+        streams.join()
     demo.streams = streams.streams
     demo.facts["rollout"] = demo.client.wait(rollout)
     demo.runs["v1.1"] = follow_run(demo, run["name"])
@@ -276,8 +280,11 @@ def follow_run(
 
 
 def keep_evaluation(demo: Demo, key: str) -> None:
-    """The evaluation of a run, for the report."""
-    demo.evaluations[key] = demo.client.get(demo.runs[key]["products"]["evaluationRun"])
+    """The evaluation of a run, for the report, and what its training spent on steps."""
+    products = demo.runs[key]["products"]
+    demo.evaluations[key] = demo.client.get(products["evaluationRun"])
+    training = demo.client.get(products["trainingRun"])
+    demo.measured.work_seconds += training.get("metrics", {}).get("training_seconds", 0.0)
 
 
 def own_runs(demo: Demo) -> list[JSON]:
