@@ -66,16 +66,17 @@ def build(settings: Settings, platform: Platform) -> App:
         GatewayMetrics(path.traffic, lambda: path.relay.held, lambda: path.routes.table.version)
     )
     readiness = Readiness()
-    edge = _edge(settings, base, readiness, admission, path, uploads, ids, peers)
+    transcoder = Transcoder.of_contracts()
+    edge = _edge(settings, base, readiness, admission, path, uploads, ids, peers, transcoder)
     servicer = GatewayServicer(store, usage, admission, base.threads, base.clock)
     rpc = Rpc("ratoon.gateway.v1.GatewayService", add_GatewayServiceServicer_to_server, servicer)
     first_key = FirstKey(store, base.clock, settings.keys / "operator.key")
-    proxy = [GrpcProxy(settings.grpc_address, admission, peers)] if settings.grpc_address else []
+    proxy = GrpcProxy(settings.grpc_address, admission, peers, transcoder.services)
     return replace(
         base.app([rpc], [first_key, uploads, ring, usage, *path.background]),
         listeners=(
             Outbound(path.routes, path.engines, peers),
-            *proxy,
+            *([proxy] if settings.grpc_address else []),
             HttpServer(edge, readiness, settings.host, settings.port, settings.drain_s),
         ),
         loop_factory=uvloop.new_event_loop,
@@ -105,8 +106,8 @@ def _edge(
     uploads: Uploads,
     ids: AnswerIds,
     peers: Peers,
+    transcoder: Transcoder,
 ) -> Edge:
-    transcoder = Transcoder.of_contracts()
     pages = Pages(openapi.document(transcoder.bindings, _VERSION), base.platform.metrics, readiness)
     models = Models(admission, path.routes)
     chat = Completions(admission, path.relay, settings.most_body_bytes)

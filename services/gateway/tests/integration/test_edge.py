@@ -8,6 +8,7 @@ import grpc
 import httpx
 import openai
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import ResourceExhausted
@@ -173,6 +174,18 @@ def test_grpc_callers_reach_every_service_through_one_port(house):
         with pytest.raises(grpc.RpcError) as unknown:
             keys.ListApiKeys(gateway_service_pb2.ListApiKeysRequest(parent="projects/-"), metadata=bad)
         assert unknown.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_operators_are_told_what_services_there_are(house):
+    with grpc.insecure_channel(house.grpc) as channel:
+        asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
+        ask = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+        (told,) = ask(iter(asked), metadata=[("authorization", f"Bearer {house.operator_key}")])
+        names = {service.name for service in told.list_services_response.service}
+        assert {"ratoon.flywheel.v1.FlywheelService", "ratoon.gateway.v1.GatewayService"} <= names
+        with pytest.raises(grpc.RpcError) as refused:
+            list(ask(iter(asked), metadata=[("authorization", f"Bearer {make_key(house)['secret']}")]))
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 def test_the_pages_that_need_no_key(house):

@@ -1,17 +1,21 @@
 """One loopback port for gRPC callers: each method goes to its service's own address, bytes through.
 
-A caller's API key is changed for a token on the way; roles and projects are checked by the service itself.
+A caller's API key is changed for a token on the way; roles and projects are checked by the service itself. What
+services there are is told here, by reflection, to operators.
 """
 
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import grpc
 from grpc import aio
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from ratoon.chassis.errors import Description, FailedPrecondition, described
+from ratoon.chassis.identity import Role
 from ratoon.chassis.rpc import status_of
 from ratoon.chassis.settings import SERVICES
 from ratoon_gateway.application.admission import Admission
@@ -20,14 +24,16 @@ from ratoon_gateway.domain.keys import PREFIX
 
 _LOG = logging.getLogger(__name__)
 _OWN = ("authorization", "user-agent", "te", "content-type", "grpc-")
+_REFLECT = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
 _MESSAGE_BYTES = 4 << 20
 
 
 class GrpcProxy:
     """Listens for gRPC callers."""
 
-    def __init__(self, address: str, admission: Admission, peers: Peers) -> None:
+    def __init__(self, address: str, admission: Admission, peers: Peers, services: Iterable[str]) -> None:
         self._address, self._admission, self._peers = address, admission, peers
+        self._reflection = ReflectionServicer([*services, reflection.SERVICE_NAME])
         self._server: aio.Server | None = None
 
     async def start(self) -> None:
@@ -35,7 +41,7 @@ class GrpcProxy:
         _check_free(self._address)
         options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.so_reuseport", 0)]
         server = aio.server(options=options)
-        server.add_generic_rpc_handlers((_Everything(self._admission, self._peers),))
+        server.add_generic_rpc_handlers((_Everything(self._admission, self._peers, self._reflection),))
         server.add_insecure_port(self._address)
         await server.start()
         self._server = server
@@ -50,17 +56,35 @@ class GrpcProxy:
 class _Everything(grpc.GenericRpcHandler):
     """A handler for any method of any room."""
 
-    def __init__(self, admission: Admission, peers: Peers) -> None:
-        self._admission, self._peers = admission, peers
+    def __init__(self, admission: Admission, peers: Peers, reflecting: Any) -> None:
+        self._admission, self._peers, self._reflecting = admission, peers, reflecting
 
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """The way to the service that has this method; None when no room does."""
-        rpc = str(details.method)
+        rpc, metadata = str(details.method), list(details.invocation_metadata or ())
+        if rpc == _REFLECT:
+            return self._reflector(_bearer(metadata))
         service = _service_of(rpc)
-        if service is None:
-            return None
-        metadata = list(details.invocation_metadata or ())
+        return self._forwarder(service, rpc, metadata) if service else None
 
+    def _reflector(self, bearer: str) -> "grpc.RpcMethodHandler[Any, Any]":
+        async def reflect(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+            try:
+                self._admission.caller(bearer, Role.OPERATOR)
+            except Exception as error:
+                await _refuse(context, described(error))
+            async for answer in self._reflecting.ServerReflectionInfo(requests, context):
+                yield answer
+
+        return grpc.stream_stream_rpc_method_handler(
+            reflect,
+            reflection_pb2.ServerReflectionRequest.FromString,
+            reflection_pb2.ServerReflectionResponse.SerializeToString,
+        )
+
+    def _forwarder(
+        self, service: str, rpc: str, metadata: list[tuple[str, Any]]
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
         async def forward(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
             try:
                 sent = self._forwarded(metadata)
@@ -82,9 +106,7 @@ class _Everything(grpc.GenericRpcHandler):
 
     def _forwarded(self, metadata: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         """The caller's metadata, with a token in place of an API key."""
-        bearer = next((str(value) for key, value in metadata if key == "authorization"), "").removeprefix(
-            "Bearer "
-        )
+        bearer = _bearer(metadata)
         rest = [(key, value) for key, value in metadata if not key.startswith(_OWN)]
         if not bearer:
             return rest
@@ -92,6 +114,10 @@ class _Everything(grpc.GenericRpcHandler):
             self._admission.token(self._admission.key_holder(bearer)) if bearer.startswith(PREFIX) else bearer
         )
         return [*rest, ("authorization", f"Bearer {token}")]
+
+
+def _bearer(metadata: list[tuple[str, Any]]) -> str:
+    return next((str(value) for key, value in metadata if key == "authorization"), "").removeprefix("Bearer ")
 
 
 def _check_free(address: str) -> None:

@@ -99,6 +99,11 @@ class Transcoder:
         """Every method of every service of Ratoon that declares a binding."""
         return Transcoder(binding for method in _methods() for binding in bindings_of(method))
 
+    @property
+    def services(self) -> list[str]:
+        """The full names of the services that are bound."""
+        return sorted({str(binding.method.containing_service.full_name) for binding in self.bindings})
+
     def match(self, verb: str, path: str) -> tuple[Binding, dict[str, str]] | None:
         """The binding of a path and what its variables are; None when there is none."""
         for binding in self.bindings:
