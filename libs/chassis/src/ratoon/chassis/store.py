@@ -142,7 +142,7 @@ class Transaction:
                 reason=f"{_upper(type(resource))}_EXISTS",
             )
         try:
-            self.connection.execute(insert(table).values(values))
+            self.connection.execute(insert(table), values)
         except IntegrityError:
             raise Aborted(f"{resource.name} was created by somebody else just now; read it again.") from None
         return resource, True
