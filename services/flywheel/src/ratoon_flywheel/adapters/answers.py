@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Row, Select, case, delete, func, insert, select
+from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, select
 
 from ratoon.chassis.store import Transaction
 from ratoon_flywheel.adapters.tables import ANSWERS, JUDGEMENTS, RESOURCES
@@ -20,6 +20,11 @@ _MICROSECOND = timedelta(microseconds=1)
 _BATCH = 500
 _MOST_JUDGED = 50_000
 """Judged answers that one look takes in; the newest count."""
+
+_FORGET = delete(JUDGEMENTS).where(
+    JUDGEMENTS.c.project == bindparam("of_project"), JUDGEMENTS.c.answer_id == bindparam("of_answer")
+)
+"""A judgement is deleted and added again, not changed, so that its number tells that something is new."""
 
 
 class AnswerTables:
@@ -37,8 +42,6 @@ class AnswerTables:
 
     def judge(self, tx: Transaction, project: str, judgement: Judgement) -> None:
         """Keep what was said of an answer, in place of what was said before it."""
-        j = JUDGEMENTS
-        tx.connection.execute(delete(j).where(j.c.project == project, j.c.answer_id == judgement.answer_id))
         row = {
             "project": project,
             "answer_id": judgement.answer_id,
@@ -47,7 +50,8 @@ class AnswerTables:
             "verdict": int(judgement.verdict),
             "correction": judgement.correction,
         }
-        tx.connection.execute(insert(j), row)
+        tx.connection.execute(_FORGET, {"of_project": project, "of_answer": judgement.answer_id})
+        tx.connection.execute(insert(JUDGEMENTS), row)
 
     def mark(self, tx: Transaction, project: str) -> Mark:
         """How much there is, cheaply: the newest numbers."""
