@@ -1,4 +1,4 @@
-"""The loop on real mail, stage by stage: seconds, peak memory, and the overhead, all that is neither training nor tokens.
+"""The loop on real mail, stage by stage: seconds, peak memory, and the overhead: what is neither training nor tokens.
 
     python bench/loop.py [--data .data/spam-assassin] [--port 8180]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from ratoon.sdk.local.processes import Processes
 
-_EVERY_S = 0.5
+_EVERY_S = 2.0
 
 
 @dataclass
