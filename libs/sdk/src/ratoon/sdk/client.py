@@ -20,6 +20,7 @@ ENDED_WELL = {"STATE_READY", "STATE_SUCCEEDED"}
 ENDED_BADLY = {"STATE_FAILED", "STATE_CANCELLED", "STATE_REFUSED", "STATE_ROLLED_BACK"}
 _CHUNK = 4 << 20
 _RECONNECTS = 30
+_FEEDBACK_ATTEMPTS = 6
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,15 @@ class Client:
     ) -> JSON:
         """Say what an answer was worth: thumb `up` or `down`, rating 1 to 5, correction. Kept when this returns."""
         given = {"thumb": thumb, "rating": rating, "correction": correction, "comment": comment}
-        return self._call("POST", "feedback", {"id": answer_id, **{k: v for k, v in given.items() if v}})
+        body = {"id": answer_id, **{k: v for k, v in given.items() if v}}
+        for attempt in range(_FEEDBACK_ATTEMPTS):
+            try:
+                return self._call("POST", "feedback", body)
+            except ApiError as error:
+                if error.status != httpx.codes.SERVICE_UNAVAILABLE or attempt + 1 == _FEEDBACK_ATTEMPTS:
+                    raise
+                _pause(attempt)
+        raise AssertionError("unreachable")
 
     def _call(
         self,
