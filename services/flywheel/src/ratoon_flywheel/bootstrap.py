@@ -22,6 +22,7 @@ from ratoon_flywheel.adapters.training import TrainingRoom
 from ratoon_flywheel.application.evidence import Evidences
 from ratoon_flywheel.application.ports import Room
 from ratoon_flywheel.application.procedures import MonitorProcedure, PolicyProcedure, RunProcedure
+from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.pipelines.runs import StageId
 from ratoon_flywheel.entrypoints.events import TOPICS, waker
 from ratoon_flywheel.entrypoints.grpc import Desk, FlywheelServicer
@@ -66,6 +67,7 @@ def build(settings: Settings, platform: Platform) -> App:
     )
     desk = Desk(
         store,
+        SharedCommits(store),
         operations,
         base.changes(store),
         base.threads,

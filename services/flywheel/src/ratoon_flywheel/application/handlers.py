@@ -19,6 +19,7 @@ from ratoon_flywheel.application.commands import (
 )
 from ratoon_flywheel.application.evidence import shown_chars
 from ratoon_flywheel.application.ports import AnswerIndex, RunIndex, Segments
+from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain import projects
 from ratoon_flywheel.domain.errors import BadSource, RunEnded, UnknownAnswer
 from ratoon_flywheel.domain.etags import check_etag
@@ -162,7 +163,7 @@ def cancel_run(name: str, store: Store, operations: Operations) -> PipelineRun:
 
 
 def create_feedback(
-    command: CreateFeedback, store: Store, answers: AnswerIndex, ids: AnswerIds, clock: Clock
+    command: CreateFeedback, commits: SharedCommits, answers: AnswerIndex, ids: AnswerIds, clock: Clock
 ) -> Feedback:
     """Keep what a user said of an answer; it is durable when this returns."""
     matched(command.parent, PROJECT, "parent")
@@ -170,22 +171,18 @@ def create_feedback(
     if f"projects/{answer.project}" != command.parent:
         raise UnknownAnswer(f"The answer {command.answer_id} belongs to another project.", "answer_id")
     now = clock.now()
-    name = f"{command.parent}/feedback/{checked_id(command.feedback_id, 'feedback_id')}"
-    said = Feedback(name, now, now, answer.id, answer.version)
-    said = replace(
-        said,
-        thumb=command.thumb,
-        rating=command.rating,
-        correction=command.correction,
-        comment=command.comment,
+    said = Feedback(
+        f"{command.parent}/feedback/{checked_id(command.feedback_id, 'feedback_id')}",
+        now,
+        now,
+        answer.id,
+        answer.version,
+        command.thumb,
+        command.rating,
+        command.correction,
+        command.comment,
     )
-    with store.write() as tx:
-        labels = tx.get(Project, command.parent).labels
-        said, new = tx.create(sayings.checked(said, labels), command.request_id)
-        if new:
-            answers.judge(tx, command.parent, sayings.judged(said, labels))
-            tx.publish(Received(said.name, said.verdict is Verdict.NEGATIVE), said)
-    return said
+    return commits.run(lambda tx: _keep_feedback(tx, command, said, answers))
 
 
 def list_feedback(parent: str, size: int, token: str, store: Store) -> Page[Feedback]:
@@ -258,6 +255,17 @@ def list_drift_reports(parent: str, size: int, token: str, store: Store) -> Page
 def monitor_of(project: str) -> str:
     """The name of the watch over a project's traffic."""
     return f"{project}/monitors/traffic"
+
+
+def _keep_feedback(
+    tx: Transaction, command: CreateFeedback, said: Feedback, answers: AnswerIndex
+) -> Feedback:
+    labels = tx.get(Project, command.parent).labels
+    kept, new = tx.create(sayings.checked(said, labels), command.request_id)
+    if new:
+        answers.judge(tx, command.parent, sayings.judged(kept, labels))
+        tx.publish(Received(kept.name, kept.verdict is Verdict.NEGATIVE), kept)
+    return kept
 
 
 def _kept(segment: str, exchange: Exchange, project: Project, max_chars: int) -> Answer:

@@ -16,6 +16,7 @@ from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceServicer
 from ratoon_flywheel import mapping
 from ratoon_flywheel.application import handlers
 from ratoon_flywheel.application.ports import AnswerIndex, RunIndex, Segments
+from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 
 Context = Any
@@ -26,6 +27,7 @@ class Desk:
     """What the handlers need."""
 
     store: Store
+    commits: SharedCommits
     operations: Operations
     changes: Changes
     threads: Threads
@@ -155,7 +157,7 @@ class FlywheelServicer(FlywheelServiceServicer):
         """Keep what a user said of an answer."""
         desk, command = self._desk, mapping.create_feedback(request)
         said = await self._threads(
-            handlers.create_feedback, command, desk.store, desk.answers, desk.ids, desk.clock
+            handlers.create_feedback, command, desk.commits, desk.answers, desk.ids, desk.clock
         )
         return mapping.feedback(said)
 

@@ -1,0 +1,78 @@
+"""Shared commits on a real SQLite: many writers, few commits, each with its own outcome."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis import outbox
+from ratoon.chassis.database import Database
+from ratoon.chassis.errors import AlreadyExists
+from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.store import Store
+from ratoon_flywheel import mapping
+from ratoon_flywheel.adapters import tables
+from ratoon_flywheel.application.together import SharedCommits
+from ratoon_flywheel.domain.projects import Project
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    database = Database(f"sqlite:///{tmp_path}/flywheel.db")
+    with database.write() as connection:
+        tables.METADATA.create_all(connection)
+    return Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"))
+
+
+def project(id: str) -> Project:
+    return Project(f"projects/{id}", NOW, NOW, ("ham", "spam"))
+
+
+def test_writers_that_come_together_share_commits_and_keep_their_own_outcomes(store):
+    commits, counted, first = SharedCommits(store), [], threading.Event()
+    store.database.on_commit(lambda: counted.append(1))
+
+    def slow(tx):
+        first.set()
+        while len(commits._waiting) < 7:
+            time.sleep(0.001)
+        return "slow"
+
+    def create(id):
+        return commits.run(lambda tx: tx.create(project(id))[0].name)
+
+    with ThreadPoolExecutor(8) as pool:
+        leader = pool.submit(commits.run, slow)
+        first.wait(10)
+        followers = [pool.submit(create, id) for id in ("a", "b", "c", "a", "d", "e", "f")]
+        outcomes = [follower.exception() or follower.result() for follower in followers]
+    assert leader.result() == "slow"
+    assert len(counted) == 2
+    refused = [outcome for outcome in outcomes if isinstance(outcome, AlreadyExists)]
+    assert len(refused) == 1
+    assert {o for o in outcomes if o not in refused} == {f"projects/{id}" for id in "abcdef"}
+
+
+def test_when_the_commit_is_lost_everyone_is_told(store):
+    commits = SharedCommits(Broken(store))
+    with pytest.raises(OSError, match="disk"):
+        commits.run(lambda tx: "done")
+
+
+class Broken:
+    """A store whose disk is full."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @contextmanager
+    def write(self):
+        with self._store.write() as tx:
+            yield tx
+            raise OSError("the disk is full")
