@@ -75,7 +75,7 @@ def exported(world):
 
 
 def test_drifted_and_corrected_traffic_starts_one_retraining_from_what_was_corrected(world):
-    policy(world)
+    policy(world, settle_seconds=4.0)
     texts = [world.text("new") for _ in range(200)]
     ids = world.answered(texts)
     until(lambda: "50 corrected or confirmed answers, 0 so far" in decision(world))
