@@ -20,7 +20,7 @@ from ratoon.sdk.errors import ApiError
 from ratoon.sdk.local.installation import Installation
 
 DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
-SHARE = 0.3
+SHARE = 0.5
 pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
 
 
