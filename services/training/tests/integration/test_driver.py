@@ -178,6 +178,7 @@ def test_a_driver_killed_in_the_middle_leaves_no_ray_and_its_run_resumes_to_the_
     while left := [line for pid, line in command_lines() if family.get(pid) == line]:
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
+    assert not Path((driver.warm / "ray-session").read_text()).exists()
     driver.start("driver-killed-2", work="driver-killed", fence=2)
     assert driver.digest("driver-killed-2") == undisturbed
 

@@ -4,7 +4,6 @@ It must be started from the driver's main thread: Ray's processes die with the t
 never outlive the driver, however that ends. Ray reads its settings from the environment when it is first imported.
 """
 
-import atexit
 import contextlib
 import logging
 import os
@@ -29,7 +28,9 @@ WORKER_CPUS = 1 / _WORKERS
 
 def start(folder: Path) -> None:
     """Start Ray, with its token in `folder`, and connect to it."""
-    _guard(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    session = _session_folder(folder)
+    _guard(folder, session)
     os.environ.update(_environment(folder))
     import ray
     from ray._private.node import Node
@@ -50,7 +51,7 @@ def start(folder: Path) -> None:
             include_log_monitor=False,
             no_monitor=True,
             object_store_memory=_STORE_BYTES,
-            temp_dir=str(_session_folder(folder)),
+            temp_dir=str(session),
             _system_config={"prestart_worker_first_driver": False, "enable_metrics_collection": False},
         ),
         head=True,
@@ -91,7 +92,6 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _token_file(folder: Path) -> Path:
     """A new token for this driver's Ray, readable by this user alone."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "ray-token"
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
@@ -100,20 +100,19 @@ def _token_file(folder: Path) -> Path:
     return path
 
 
-def _guard(folder: Path) -> None:
+def _guard(folder: Path, session: Path) -> None:
     """Sweep away what an earlier driver of this folder left, and have a guard do so when this one is gone."""
     if os.getsid(0) != os.getpid():
         return  # not a driver process of its own: a session that others share is not ours to sweep
     note = folder / "driver-session"
     if note.exists() and int(note.read_text()) != os.getpid():
         guard.sweep(int(note.read_text()))
-    folder.mkdir(parents=True, exist_ok=True)
     note.write_text(str(os.getpid()))
-    _guards.append(guard.watch_over(os.getpid()))
+    _guards.append(guard.watch_over(os.getpid(), session))
 
 
 def _session_folder(folder: Path) -> Path:
-    """A new folder of this user's for Ray's sockets and logs, the last driver's removed.
+    """A new folder of this user's for Ray's sockets and logs, which the guard removes; a former one is removed now.
 
     It lies in the system's temporary folder: a socket's path has at most 107 bytes, and Ray spends most of them.
     """
@@ -122,5 +121,4 @@ def _session_folder(folder: Path) -> Path:
         shutil.rmtree(note.read_text(), ignore_errors=True)
     made = tempfile.mkdtemp(prefix="ratoon-ray-")
     note.write_text(made)
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
     return Path(made)

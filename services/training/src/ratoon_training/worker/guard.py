@@ -1,10 +1,12 @@
 """Sees to it that nothing of a driver's Ray outlives the driver, however that ends. Standard library only.
 
-`python -S guard.py <session>` waits until its standard input ends, which is when the driver is gone, then kills
-whatever is left of the driver's session: Ray's processes form groups of their own, but never leave the session.
+`python -S guard.py <session> <folder>` waits until its standard input ends, which is when the driver is gone, then
+kills whatever is left of the driver's session and removes Ray's folder. Ray's processes form groups of their own, but
+never leave the session.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +17,10 @@ _TRIES = 50
 _PAUSE_S = 0.1
 
 
-def watch_over(session: int) -> "subprocess.Popen[bytes]":
-    """Start a guard over this session, in a session of its own; it ends with the caller."""
+def watch_over(session: int, folder: Path) -> "subprocess.Popen[bytes]":
+    """Start a guard over this session and folder, in a session of its own; it ends with the caller."""
     return subprocess.Popen(
-        [sys.executable, "-S", "-E", __file__, str(session)],
+        [sys.executable, "-S", "-E", __file__, str(session), str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -58,3 +60,4 @@ def _belongs(process: Path, session: int) -> bool:
 if __name__ == "__main__":
     sys.stdin.buffer.read()
     sweep(int(sys.argv[1]))
+    shutil.rmtree(sys.argv[2], ignore_errors=True)
