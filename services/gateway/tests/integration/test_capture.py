@@ -112,6 +112,7 @@ def test_a_killed_gateway_loses_little_and_says_how_much(tmp_path):
         torn.write(b'{"answer_id": "never fini')
 
     capture().start()
+    until(lambda: list(spool.glob("*.json")))
     told = json.loads(next(spool.glob("*.json")).read_text())
     assert (told["answers"], told["lost"]) == (1, 1)
     row = json.loads(zstandard.decompress(store.read(told["digest"])))
@@ -156,3 +157,30 @@ def test_bad_feedback_is_told_which_field(house, words, field):
     assert problem.status_code == 400
     assert problem.headers["content-type"] == "application/problem+json"
     assert problem.json()["violations"][0]["field"] == field
+
+
+def test_answers_go_on_while_the_spool_cannot_be_written_and_what_was_lost_is_counted(tmp_path):
+    spool, folder = tmp_path / "spool", tmp_path / "artifacts"
+    store, ids = ArtifactStore(str(folder)), AnswerIds.of_folder(tmp_path / "keys")
+
+    class Usage:
+        def add(self, key, used):
+            pass
+
+    capture = SegmentCapture(spool, store, ids, Usage(), SystemClock(), lambda: None)
+    capture.start()
+    spool.rmdir()
+    version, deployment = "projects/p/models/mail/versions/v1.0", "projects/p/deployments/d"
+    ask = read_ask(CHAT, json.dumps(ASK).encode())
+    lost = capture.begin(deployment, version)
+    capture.keep(Answered(lost, datetime.now(UTC), deployment, version, ask, b"{}", 200, 1.0, "key"))
+    until(lambda: not capture._kept)
+    time.sleep(0.1)
+    spool.mkdir()
+    kept = capture.begin(deployment, version)
+    capture.keep(Answered(kept, datetime.now(UTC), deployment, version, ask, b"{}", 200, 1.0, "key"))
+    capture.stop()
+    told = json.loads(next(spool.glob("*.json")).read_text())
+    assert (told["answers"], told["lost"]) == (1, 1)
+    assert json.loads(zstandard.decompress(store.read(told["digest"])))["answer_id"] == kept
+    assert [path.suffix for path in spool.iterdir()] == [".json"]

@@ -6,6 +6,7 @@ answers begun, both in the page cache at once: a killed process loses what the t
 the open segments, and the counter says how many. It knows no flywheel.
 """
 
+import errno
 import logging
 import mmap
 import os
@@ -15,8 +16,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import zstandard
 
@@ -33,6 +34,7 @@ from ratoon_gateway.domain.segments import ClosedSegment, Segment
 _LOG = logging.getLogger(__name__)
 _MOST_QUEUED_BYTES = 64 << 20
 _TURN_S = 0.25
+_RETRY_S = 10.0
 _COUNTER = struct.Struct("<Q")
 
 
@@ -47,6 +49,27 @@ class _Spooled:
         """Note that so many more answers were begun."""
         self.segment.begun += change
         _COUNTER.pack_into(self.counter, 0, self.segment.begun)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A segment that takes no more, on its way into the artifact store."""
+
+    id: str
+    deployment: str
+    start: str
+    begun: int
+
+    @staticmethod
+    def of(segment: Segment) -> "_Ended":
+        """The segment as it stands; answers still under way are not its own any more."""
+        begun = segment.begun - segment.under_way
+        return _Ended(segment.id, segment.deployment, segment.start.isoformat(), begun)
+
+    @property
+    def head(self) -> bytes:
+        """What stands before the lines in the spool."""
+        return f"{self.deployment}\n{self.start}\n".encode()
 
 
 class SegmentCapture:
@@ -70,7 +93,9 @@ class SegmentCapture:
         self._queued_bytes = 0
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._files: dict[str, BinaryIO] = {}
+        self._files: dict[str, FileIO] = {}
+        self._ended: list[_Ended] = []
+        self._finish_at = 0.0
         self._thread = threading.Thread(target=self._work, name="capture", daemon=True)
 
     def start(self) -> None:
@@ -124,15 +149,22 @@ class SegmentCapture:
     def _next_segment(self, deployment: str) -> _Spooled:
         self._seal(lambda segment: segment.deployment == deployment)
         segment = Segment(str(uuid7()), deployment, self._clock.boot(), self._clock.now())
-        (self._spool / f"{segment.id}.lines").write_text(f"{deployment}\n{segment.start.isoformat()}\n")
-        descriptor = os.open(self._spool / f"{segment.id}.count", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            os.truncate(descriptor, _COUNTER.size)
-            spooled = _Spooled(segment, mmap.mmap(descriptor, _COUNTER.size))
-        finally:
-            os.close(descriptor)
-        self._open[deployment] = spooled
+        spooled = self._open[deployment] = _Spooled(segment, self._counter(segment))
         return spooled
+
+    def _counter(self, segment: Segment) -> mmap.mmap:
+        """The segment's counter in the spool; in memory alone while the spool cannot be written: answers go on."""
+        try:
+            with (self._spool / f"{segment.id}.lines").open("wb", buffering=0) as sink:
+                _append(sink, _Ended.of(segment).head)
+            with (self._spool / f"{segment.id}.count").open("wb+", buffering=0) as counter:
+                _append(counter, bytes(_COUNTER.size))
+                return mmap.mmap(counter.fileno(), _COUNTER.size)
+        except OSError as error:
+            _LOG.error(
+                "the spool of captured traffic cannot be written (%s); a crash now would lose more", error
+            )
+            return mmap.mmap(-1, _COUNTER.size)
 
     def _seal(self, wanted: Callable[[Segment], bool]) -> None:
         """No more answers begin in these segments."""
@@ -155,60 +187,77 @@ class SegmentCapture:
             self._sealed = [spooled for spooled in self._sealed if spooled.segment not in ending]
             kept, self._kept, self._queued_bytes = self._kept, [], 0
         for segment, answered in kept:
-            self._attempt(segment, partial(self._write, segment, answered))
+            self._attempt(segment.id, partial(self._write, segment, answered))
             time.sleep(0)  # the event loop may want to go on
-        for segment in ending:
-            self._attempt(segment, partial(self._finish, segment.id, segment.begun - segment.under_way))
+        self._ended += [_Ended.of(segment) for segment in ending]
+        if now >= self._finish_at or self._stopping.is_set():
+            self._ended = [
+                ended for ended in self._ended if not self._attempt(ended.id, partial(self._finish, ended))
+            ]
+            self._finish_at = now + (_RETRY_S if self._ended else 0.0)
 
-    def _attempt(self, segment: Segment, work: Callable[[], None]) -> None:
+    def _attempt(self, segment_id: str, work: Callable[[], None]) -> bool:
+        """Whether it went well."""
         try:
             work()
         except Exception:
-            _LOG.exception(
-                "captured traffic of %s could not be written; what there is stays in the spool", segment.name
-            )
+            _LOG.exception("captured traffic of segment %s could not be written", segment_id)
+            return False
+        return True
 
     def _write(self, segment: Segment, answered: Answered) -> None:
         what = said(answered.raw, answered.ask.stream)
         self._usage.add(answered.key, Used(1, what.prompt_tokens, what.completion_tokens, answered.time))
-        self._lines_of(segment.id).write(line(answered, what))
+        _append(self._lines_of(segment), line(answered, what))
 
-    def _lines_of(self, segment_id: str) -> BinaryIO:
+    def _lines_of(self, segment: Segment) -> FileIO:
         """The segment's file, unbuffered: what was written outlives the process."""
-        if segment_id not in self._files:
-            path = self._spool / f"{segment_id}.lines"
-            self._files[segment_id] = cast(BinaryIO, path.open("ab", buffering=0))
-        return self._files[segment_id]
+        if segment.id not in self._files:
+            sink = (self._spool / f"{segment.id}.lines").open("ab", buffering=0)
+            if not sink.tell():
+                _append(sink, _Ended.of(segment).head)
+            self._files[segment.id] = sink
+        return self._files[segment.id]
 
     def _recover(self, path: Path) -> None:
         counter = path.with_suffix(".count")
         begun = _COUNTER.unpack(counter.read_bytes())[0] if counter.exists() else 0
-        try:
-            self._finish(path.stem, begun)
-        except (OSError, ValueError):
-            _LOG.exception(
-                "the segment %s in the spool could not be closed; trying again at the next start", path.stem
-            )
+        deployment, _, rest = path.read_text(errors="replace").partition("\n")
+        start, found, _ = rest.partition("\n")
+        if not found:  # nothing was ever written, not even its head
+            path.unlink()
+            counter.unlink(missing_ok=True)
+            return
+        self._ended.append(_Ended(path.stem, deployment, start, begun))
 
-    def _finish(self, segment_id: str, begun: int) -> None:
+    def _finish(self, ended: "_Ended") -> None:
         """Put the lines into the artifact store and note that the segment waits to be announced."""
-        path = self._spool / f"{segment_id}.lines"
-        if sink := self._files.pop(segment_id, None):
+        path = self._spool / f"{ended.id}.lines"
+        if sink := self._files.pop(ended.id, None):
             sink.close()
-        deployment, start, *lines = path.read_bytes().split(b"\n")
+        written = path.read_bytes() if path.exists() else b""
+        lines = written.removeprefix(ended.head).split(b"\n")
         kept = [row + b"\n" for row in lines[:-1]]  # what follows the last newline was never finished
-        if kept or begun:
+        if kept or ended.begun > 0:
             digest = self._artifacts.put_bytes(zstandard.compress(b"".join(kept)))
             told = ClosedSegment(
-                f"projects/{deployment.decode().split('/')[1]}/trafficSegments/{segment_id}",
-                deployment.decode(),
+                f"projects/{ended.deployment.split('/')[1]}/trafficSegments/{ended.id}",
+                ended.deployment,
                 digest,
                 len(kept),
-                start.decode(),
+                ended.start,
                 self._clock.now().isoformat(),
-                max(0, begun - len(kept)),
+                max(0, ended.begun - len(kept)),
             )
-            write_json(self._spool / f"{segment_id}.json", asdict(told))
-        path.unlink()
+            write_json(self._spool / f"{ended.id}.json", asdict(told))
+        path.unlink(missing_ok=True)
         path.with_suffix(".count").unlink(missing_ok=True)
         self._closed()
+
+
+def _append(sink: FileIO, data: bytes) -> None:
+    """Write all of it, or nothing: a full disk leaves no torn line behind."""
+    place = sink.tell()
+    if sink.write(data) != len(data):
+        sink.truncate(place)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
