@@ -9,17 +9,22 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from ratoon_training.domain.errors import WorkersLost
 from ratoon_training.worker import guard
 
+_LOG = logging.getLogger(__name__)
 _STORE_BYTES = 80 * 1024 * 1024
 _WORKERS = 64
 """How many workers a group may have."""
+_STARTS = 3
+"""How often Ray may try to start."""
 _guards: list["subprocess.Popen[bytes]"] = []
 """Kept, so that its pipe stays open as long as this process lives."""
 WORKER_CPUS = 1 / _WORKERS
@@ -27,12 +32,34 @@ WORKER_CPUS = 1 / _WORKERS
 
 
 def start(folder: Path) -> None:
-    """Start Ray, with its token in `folder`, and connect to it."""
+    """Start Ray, with its token in `folder`, and connect to it. WorkersLost when it does not come up."""
     folder.mkdir(parents=True, exist_ok=True)
     session = _session_folder(folder)
     _guard(folder, session)
     os.environ.update(_environment(folder))
     import ray
+
+    address = _head_address(session)
+    ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, configure_logging=False)
+
+
+def _head_address(session: Path) -> str:
+    """Where a new head node listens. Ray gives itself 30 s to start, too few on a busy machine: it gets more tries."""
+    for _ in range(_STARTS - 1):
+        try:
+            return _start_head(session)
+        except Exception:
+            _LOG.warning("Ray did not start; trying again", exc_info=True)
+            _end_half_started()
+    try:
+        return _start_head(session)
+    except Exception as error:
+        raise WorkersLost(
+            f"Ray did not start ({error}): is the machine very busy, or its disk full?"
+        ) from error
+
+
+def _start_head(session: Path) -> str:
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
@@ -43,25 +70,28 @@ def start(folder: Path) -> None:
             """Not started."""
             self._webui_url = None
 
-    node = QuietNode(
-        RayParams(
-            node_ip_address="127.0.0.1",
-            num_cpus=1,
-            include_dashboard=False,
-            include_log_monitor=False,
-            no_monitor=True,
-            object_store_memory=_STORE_BYTES,
-            temp_dir=str(session),
-            _system_config={"prestart_worker_first_driver": False, "enable_metrics_collection": False},
-        ),
-        head=True,
-        shutdown_at_exit=True,
-        spawn_reaper=True,
-        ray_init_cluster=True,
+    parameters = RayParams(
+        node_ip_address="127.0.0.1",
+        num_cpus=1,
+        include_dashboard=False,
+        include_log_monitor=False,
+        no_monitor=True,
+        object_store_memory=_STORE_BYTES,
+        temp_dir=str(session),
+        _system_config={"prestart_worker_first_driver": False, "enable_metrics_collection": False},
     )
-    ray.init(
-        address=node.gcs_address, log_to_driver=False, logging_level=logging.WARNING, configure_logging=False
-    )
+    node = QuietNode(parameters, head=True, shutdown_at_exit=True, spawn_reaper=True, ray_init_cluster=True)
+    return str(node.gcs_address)
+
+
+def _end_half_started() -> None:
+    """Kill what a start that failed left in this driver's session."""
+    if os.getsid(0) != os.getpid():
+        return
+    for pid in guard.members(os.getpid()):
+        if pid != os.getpid():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def started() -> bool:

@@ -1,0 +1,29 @@
+"""Starting Ray: a start that times out is tried again, one that never succeeds has a name."""
+
+from pathlib import Path
+
+import pytest
+
+from ratoon_training.domain.errors import WorkersLost
+from ratoon_training.worker import cluster
+
+
+def starts(monkeypatch: pytest.MonkeyPatch, outcomes: list[str | Exception]) -> None:
+    def start(_: Path) -> str:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(cluster, "_start_head", start)
+
+
+def test_a_start_that_times_out_is_tried_again(monkeypatch, tmp_path):
+    starts(monkeypatch, [Exception("timed out"), Exception("timed out"), "127.0.0.1:1"])
+    assert cluster._head_address(tmp_path) == "127.0.0.1:1"
+
+
+def test_a_ray_that_never_starts_is_named(monkeypatch, tmp_path):
+    starts(monkeypatch, [Exception("timed out")] * 3)
+    with pytest.raises(WorkersLost, match="Ray did not start"):
+        cluster._head_address(tmp_path)
