@@ -24,7 +24,8 @@ from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView
 
 _HANG_S = 60.0
-_GRACE_S = 15.0
+_GRACE_S = 3.0
+"""An engine is asked to end only when it is closed and empty, or out of time: nothing is lost by insisting soon."""
 
 
 @dataclass(frozen=True)
