@@ -73,7 +73,6 @@ def create_project(demo: Demo) -> None:
         "displayName": "Mail triage",
         "labels": list(CLASSES),
         "instructions": "Is this mail wanted (ham) or not (spam)? Answer with one word.",
-        "training": {"continueEpochs": 2},
         "rollout": {"bakeSeconds": BAKE_S},
     }
     demo.client.create("projects", body, demo.project, request_id=f"demo-{demo.project}")
