@@ -18,6 +18,9 @@ from ratoon.chassis.migrations import migrate
 from ratoon.chassis.settings import SERVICES, RoomSettings, socket_address
 from ratoon.testkit.loops import no_slow_callbacks
 
+_BLOCKED_S = 1.0
+"""Rooms share the process with models and fakes of their tests, so only a plain blockage fails them here."""
+
 
 class State:
     """The state folder of a test: keys of all services, and channels to whatever runs in it."""
@@ -74,7 +77,7 @@ def serving(apps: list[App]) -> Iterator[None]:
     if failures:
         raise failures[0]
     try:
-        with no_slow_callbacks():
+        with no_slow_callbacks(_BLOCKED_S):
             yield
     finally:
         loop.call_soon_threadsafe(stop.set)
