@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from ratoon.chassis.jobs import JobState, LocalJobs
+from ratoon.chassis.errors import Unavailable
+from ratoon.chassis.jobs import JobFolder, JobState, LocalJobs
 
 WORKER = """
 import sys, time
@@ -18,6 +19,7 @@ job.progress(0.5, "half", done=1, total=2, unit="steps")
 while spec.get("deaf") or (spec.get("wait") and not job.stop_requested()):
     time.sleep(0.02)
 job.fail("TOLD", "as told") if spec.get("fail") else job.succeed({"answer": 42})
+time.sleep(spec.get("linger", 0))
 """
 
 
@@ -61,12 +63,43 @@ def test_another_platform_takes_the_running_job_over_and_stops_it(jobs, tmp_path
     until(later, JobState.SUCCEEDED)
 
 
+def test_a_job_whose_platform_was_killed_before_it_marked_it_is_found(jobs, tmp_path):
+    jobs.start("j", "a_worker", {"wait": True})
+    until(jobs, JobState.RUNNING)
+    (jobs.folder("j") / "process.json").unlink()
+    later = LocalJobs(tmp_path / "jobs")
+    assert later.observe("j").state is JobState.RUNNING
+    later.stop("j")
+    until(later, JobState.SUCCEEDED)
+
+
+def test_a_job_that_the_disk_failed_can_be_started_again(jobs):
+    jobs.start("j", "a_worker", {"wait": True})
+    JobFolder(jobs.folder("j")).fail("DISK_FULL", "No space is left.")
+    os.killpg(jobs._children["j"].pid, signal.SIGKILL)
+    with pytest.raises(Unavailable) as told:
+        until(jobs, JobState.FAILED)
+    assert told.value.reason == "DISK_FULL"
+    jobs.start("j", "a_worker", {})
+    until(jobs, JobState.SUCCEEDED)
+
+
 def test_a_killed_job_is_lost_and_can_be_started_again(jobs):
     jobs.start("j", "a_worker", {"wait": True})
     until(jobs, JobState.RUNNING)
     pid = jobs._children["j"].pid
     os.killpg(pid, signal.SIGKILL)
     until(jobs, JobState.LOST)
+    jobs.forget("j")
+    jobs.start("j", "a_worker", {})
+    until(jobs, JobState.SUCCEEDED)
+
+
+@pytest.mark.parametrize("linger", [0.3, 60], ids=["a while", "for ever"])
+def test_a_job_that_has_failed_and_lingers_is_not_taken_for_the_next_one(jobs, monkeypatch, linger):
+    monkeypatch.setattr("ratoon.chassis.jobs._WAY_OUT_S", 1.0)
+    jobs.start("j", "a_worker", {"fail": True, "linger": linger})
+    until(jobs, JobState.FAILED)
     jobs.forget("j")
     jobs.start("j", "a_worker", {})
     until(jobs, JobState.SUCCEEDED)

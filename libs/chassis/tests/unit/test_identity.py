@@ -1,6 +1,7 @@
 """Keys, tokens and roles."""
 
 import json
+import os
 from datetime import timedelta
 
 import jwt
@@ -44,6 +45,30 @@ def test_an_expired_token_is_refused():
         VERIFIER.principal(signer("gateway").token_for(Principal("x", Role.CALLER), -60))
 
 
+class Moved(SystemClock):
+    """The machine's clock, moved by hand."""
+
+    ahead_s = 0.0
+
+    def now(self):
+        return super().now() + timedelta(seconds=self.ahead_s)
+
+
+def test_tokens_stay_good_when_the_clock_is_set_back_or_ahead():
+    clock = Moved()
+    flywheel = Signer("flywheel", KEYS["flywheel"], clock)
+    clock.ahead_s = 3600
+    early = flywheel.own_token()
+    clock.ahead_s = 0
+    assert VERIFIER.principal(early).name == "flywheel"
+    clock.ahead_s = -3600
+    late = Signer("flywheel", KEYS["flywheel"], clock)
+    with pytest.raises(Unauthenticated):
+        VERIFIER.principal(late.own_token())
+    clock.ahead_s = 0
+    assert VERIFIER.principal(late.own_token()).name == "flywheel"
+
+
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c"])
 def test_what_is_no_token_is_refused(token):
     with pytest.raises(Unauthenticated):
@@ -82,6 +107,20 @@ def test_keys_are_made_once_and_only_for_their_owner(tmp_path):
     assert Verifier(load_public_keys(tmp_path / "keys" / "public.json")).principal(signed).name == "registry"
     path.chmod(0o644)
     with pytest.raises(FailedPrecondition, match="chmod 600"):
+        load_key(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mounted Secret belongs to root")
+def test_a_mounted_secret_may_be_read_by_its_group_and_by_nobody_else(tmp_path, monkeypatch):
+    make_keys(tmp_path, ["registry"])
+    path = tmp_path / "registry.key"
+    path.chmod(0o440)
+    with pytest.raises(FailedPrecondition):
+        load_key(path)
+    monkeypatch.setattr(os, "geteuid", lambda: 10_001)
+    assert load_key(path)
+    path.chmod(0o444)
+    with pytest.raises(FailedPrecondition):
         load_key(path)
 
 

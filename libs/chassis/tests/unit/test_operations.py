@@ -116,6 +116,20 @@ def test_a_worker_whose_lease_ran_out_cannot_save(world):
     assert world.first.acted == []
 
 
+def test_a_worker_that_was_taken_over_after_it_saved_does_nothing_any_more(world, monkeypatch):
+    save = world.here._save
+
+    def save_and_sleep(*given):
+        saved = save(*given)
+        world.clock.advance(60)
+        world.there.run_due()
+        return saved
+
+    monkeypatch.setattr(world.here, "_save", save_and_sleep)
+    world.here.run_due()
+    assert (world.work().done, world.first.acted, len(world.second.acted)) == (2, [], 1)
+
+
 def test_a_passing_error_is_tried_again_later_and_a_lasting_one_ends_the_work(world):
     world.first.raising = Unavailable("the broker is away")
     world.here.run_due()
@@ -126,9 +140,22 @@ def test_a_passing_error_is_tried_again_later_and_a_lasting_one_ends_the_work(wo
     assert (world.work().state, world.work().failure) == ("FAILED", "SPLIT_NOT_READY")
 
 
+def test_a_part_that_is_away_for_minutes_is_waited_for(world):
+    world.first.raising = Unavailable("the split's room is away")
+    for _ in range(300):
+        world.here.run_due()
+        world.clock.advance(1)
+    assert world.work().state == "QUEUED"
+    world.first.raising = None
+    world.clock.advance(10)
+    for _ in range(10):
+        world.here.run_due()
+    assert world.work().state == "SUCCEEDED"
+
+
 def test_an_error_that_never_passes_ends_the_work_too(world):
     world.first.raising = Unavailable("away for ever")
-    for _ in range(20):
+    for _ in range(100):
         world.here.run_due()
         world.clock.advance(60)
     assert (world.work().state, world.work().failure) == ("FAILED", "UNAVAILABLE")

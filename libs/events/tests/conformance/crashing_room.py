@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -84,7 +83,7 @@ class FusedDatabase:
 def main(told: dict[str, Any]) -> None:
     fuse = Fuse(told["point"], told["after"])
     log = open_log(told["spec"])
-    room = Room(Path(told["folder"]), FusedLog(log, fuse), told["topic"])
+    room = Room(Database(told["database"]), FusedLog(log, fuse), told["topic"])
     while (done := room.changes()) < told["changes"]:
         room.change(f"things/{done % 3}", POISON if done == told["poison"] else b"changed")
     database: Any = room.database

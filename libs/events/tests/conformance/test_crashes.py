@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from ratoon.chassis.database import Database
 from ratoon.events.dead_letters import dead_letters
 from ratoon.events.ports import DEAD_LETTERS
 from ratoon.testkit.events import LogUnderTest, Room
+from ratoon.testkit.postgresql import Databases
 
 CHANGES, POISON_AT = 12, 4
 POINTS = [
@@ -27,10 +29,10 @@ POINTS = [
 ]
 
 
-def run(under_test: LogUnderTest, folder: Path, topic: str, point: str, after: int) -> int:
+def run(under_test: LogUnderTest, database_url: str, topic: str, point: str, after: int) -> int:
     told = {
         "spec": under_test.spec(),
-        "folder": str(folder),
+        "database": database_url,
         "topic": topic,
         "point": point,
         "after": after,
@@ -44,12 +46,13 @@ def run(under_test: LogUnderTest, folder: Path, topic: str, point: str, after: i
 
 @pytest.mark.parametrize(("point", "after"), POINTS, ids=[point.replace(" ", "-") for point, _ in POINTS])
 def test_nothing_is_lost_and_nothing_happens_twice(
-    under_test: LogUnderTest, tmp_path: Path, name: str, point: str, after: int
+    under_test: LogUnderTest, tmp_path: Path, name: str, databases: Databases, point: str, after: int
 ) -> None:
-    assert run(under_test, tmp_path, name, point, after) == -signal.SIGKILL
-    assert run(under_test, tmp_path, name, "", 0) == 0
+    database_url = databases.url_of_file(tmp_path / "room.db")
+    assert run(under_test, database_url, name, point, after) == -signal.SIGKILL
+    assert run(under_test, database_url, name, "", 0) == 0
     log = under_test.open()
-    room = Room(tmp_path, log, name)
+    room = Room(Database(database_url), log, name)
     effects = room.effects()
     assert len({effect.event_id for effect in effects}) == len(effects) == CHANGES - 1
     assert Counter(effect.subject for effect in effects) == {"things/0": 4, "things/1": 3, "things/2": 4}

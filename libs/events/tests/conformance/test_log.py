@@ -173,6 +173,20 @@ def test_a_partition_held_back_waits_and_another_goes_on(log: EventLog, name: st
     subscription.close()
 
 
+def test_the_lag_is_what_has_still_to_be_read(log: EventLog, topic: str) -> None:
+    log.append(records(topic, 10, keys=3))
+    subscription = log.subscribe("readers", [topic])
+    found: list[Delivery] = []
+    while len(found) < 10:
+        found += subscription.poll(0.2, max_records=2)
+        assert subscription.lag() <= 10 - len(found)
+    assert subscription.lag() == 0
+    log.append(records(topic, 5, start=10))
+    eventually(lambda: len(subscription.poll(0.2, max_records=1)) == 1, "one more record")
+    eventually(lambda: subscription.lag() == 4, "a lag of 4")
+    subscription.close()
+
+
 def test_seek_reads_again(log: EventLog, topic: str) -> None:
     log.append(records(topic, 5))
     subscription = log.subscribe(topic, [topic])

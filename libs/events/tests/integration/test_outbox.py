@@ -7,16 +7,22 @@ import pytest
 from sqlalchemy import text
 
 from ratoon.chassis import outbox
+from ratoon.chassis.database import Database
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.inbox import Marks, prune
 from ratoon.events.ports import Record, RecordRefused
 from ratoon.testkit.clock import FakeClock
 from ratoon.testkit.events import CLOCK, Room, eventually
+from ratoon.testkit.postgresql import Databases
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
-    return Room(tmp_path, EmbeddedLog(tmp_path / "events", CLOCK), "things")
+def room(tmp_path: Path, databases: Databases) -> Room:
+    return Room(
+        Database(databases.url_of_file(tmp_path / "room.db")),
+        EmbeddedLog(tmp_path / "events", CLOCK),
+        "things",
+    )
 
 
 def test_a_second_relay_waits_until_the_first_has_stopped(room: Room) -> None:
@@ -35,11 +41,12 @@ def test_a_second_relay_waits_until_the_first_has_stopped(room: Room) -> None:
 
 
 def test_a_lease_of_another_machine_is_respected(room: Room, tmp_path: Path) -> None:
+    relay = room.relay()
     with room.database.write() as connection:
         lease = "INSERT INTO outbox_lease VALUES ('relay', 'elsewhere:1:1:x', :expires)"
-        connection.execute(text(lease), {"expires": CLOCK.boot() + outbox.LEASE_S - 1})
+        now = relay._lease._now(connection)
+        connection.execute(text(lease), {"expires": now + outbox.LEASE_S - 1})
     room.change("things/1")
-    relay = room.relay()
     relay.start()
     eventually(lambda: (tmp_path / "events" / "events.sqlite").exists(), "its first step")
     relay.stop()

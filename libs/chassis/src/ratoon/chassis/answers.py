@@ -15,7 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ratoon.chassis.errors import FailedPrecondition, InvalidArgument
+from ratoon.chassis.errors import InvalidArgument
+from ratoon.chassis.identity import check_private
 
 SECRET_FILE = "answers.secret"
 _PREFIXES = ("chatcmpl-", "cmpl-")
@@ -51,10 +52,7 @@ class AnswerIds:
         path = folder / SECRET_FILE
         if not path.exists():
             _make_secret(path)
-        if path.stat().st_mode & 0o077:
-            raise FailedPrecondition(
-                f"{path} can be read by others; run: chmod 600 {path}", reason="KEY_TOO_OPEN"
-            )
+        check_private(path)
         return AnswerIds(path.read_bytes())
 
     def mint(self, version: str, segment: str) -> str:
@@ -69,7 +67,7 @@ class AnswerIds:
             answer_id = answer_id.removeprefix(prefix)
         body, _, seal = answer_id.rpartition("~")
         parts = body.split("~")
-        if len(parts) != 5 or not hmac.compare_digest(seal.encode(), self._seal(body).encode()):
+        if not answer_id.isascii() or len(parts) != 5 or not hmac.compare_digest(seal, self._seal(body)):
             raise InvalidArgument(
                 "This is no answer id of this installation; take it from the header x-ratoon-answer-id.",
                 reason="BAD_ANSWER_ID",
@@ -93,13 +91,18 @@ def _uuid7_hex() -> str:
     return f"{millis:012x}7{bits >> 62:03x}{0b10 << 62 | bits & (1 << 62) - 1:016x}"
 
 
+def new_secret() -> bytes:
+    """A fresh secret."""
+    return secrets.token_bytes(32)
+
+
 def _make_secret(path: Path) -> None:
     """Write a fresh secret, unless another process was first."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as sink:
-        sink.write(secrets.token_bytes(32))
+        sink.write(new_secret())
     with suppress(FileExistsError):
         os.link(temporary, path)
     temporary.unlink()

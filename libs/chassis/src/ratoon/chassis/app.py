@@ -6,6 +6,7 @@ import logging
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,29 +14,38 @@ import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from opentelemetry.trace import Tracer
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from sqlalchemy import MetaData, Table
 
 from ratoon.chassis import events as event_wiring
-from ratoon.chassis import outbox
+from ratoon.chassis import job_trace, outbox
 from ratoon.chassis.client import open_channel
 from ratoon.chassis.clock import Clock, SystemClock
 from ratoon.chassis.database import Database
+from ratoon.chassis.figures import Figures, consumer_figures, operation_figures, outbox_figures
 from ratoon.chassis.identity import Signer, Verifier, load_key, load_public_keys
+from ratoon.chassis.jobs import Jobs, LocalJobs
 from ratoon.chassis.migrations import check_current
+from ratoon.chassis.operation_watch import OperationWatch
 from ratoon.chassis.operations import Operations, Procedure
 from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.probes import Probes, Wellness
+from ratoon.chassis.remote_jobs import RemoteJobs
 from ratoon.chassis.server import CallInterceptor, Threads
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ProcessSettings, RoomSettings
 from ratoon.chassis.store import Encode, Store
-from ratoon.chassis.telemetry import RpcMetrics, tracer
+from ratoon.chassis.telemetry import OperationMetrics, RpcMetrics, Traces
+from ratoon.chassis.tls import Certificates, certificates_of, is_socket
 from ratoon.chassis.watch import Changes
+from ratoon.events.consumer import Consumer, Handler
 from ratoon.events.ports import EventLog
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S = 10.0
-_MESSAGE_BYTES = 4 << 20
+_SERVER_OPTIONS = [
+    ("grpc.max_receive_message_length", 4 << 20),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # callers look after streams that are silent
+]
 
 
 class Background(Protocol):
@@ -69,13 +79,23 @@ class Platform:
     clock: Clock
     metrics: CollectorRegistry
     rpc_metrics: RpcMetrics
-    tracer: Tracer
+    operation_metrics: OperationMetrics
+    figures: Figures
+    traces: Traces
 
     @staticmethod
-    def of_process(process: str, otlp: str = "") -> "Platform":
-        """The platform of this process."""
-        registry = CollectorRegistry()
-        return Platform(SystemClock(), registry, RpcMetrics(registry), tracer(process, otlp)[0])
+    def of_process(otlp: str = "", trace_ratio: float = 1.0) -> "Platform":
+        """The platform of this process; its spans go to `otlp`, if that is said."""
+        registry, figures = CollectorRegistry(), Figures()
+        registry.register(figures)
+        return Platform(
+            SystemClock(),
+            registry,
+            RpcMetrics(registry),
+            OperationMetrics(registry),
+            figures,
+            Traces(otlp, trace_ratio),
+        )
 
 
 @dataclass(frozen=True)
@@ -91,11 +111,11 @@ class Rpc:
 class App:
     """A room, ready to run."""
 
-    settings: RoomSettings
+    settings: ProcessSettings
     rpcs: Sequence[Rpc]
     interceptor: CallInterceptor
     threads: Threads
-    database: Database
+    database: Database | None
     background: Sequence[Background] = field(default_factory=tuple)
     """In the order they start; they stop in the reverse order."""
     listeners: Sequence[Listener] = field(default_factory=tuple)
@@ -110,8 +130,10 @@ class Foundation:
     def __init__(self, settings: RoomSettings, platform: Platform, metadata: MetaData) -> None:
         self.settings, self.platform = settings, platform
         self.clock = platform.clock
+        self.tracer = platform.traces.tracer(settings.service)
         key = load_key(settings.keys / f"{settings.service}.key")
         self.signer = Signer(settings.service, key, platform.clock)
+        self.certificates = certificates_of(settings.tls)
         self.verifier = Verifier(load_public_keys(settings.keys / "public.json"))
         self.database = Database(settings.database_url)
         check_current(settings.service, self.database)
@@ -126,7 +148,18 @@ class Foundation:
 
     def operations(self, store: Store, procedures: Iterable[Procedure[Any]]) -> Operations:
         """The room's long work."""
-        return Operations(store, self._metadata.tables["operations"], procedures, self.clock)
+        watch = OperationWatch(self.settings.service, self.tracer, self.platform.operation_metrics)
+        return Operations(store, self._metadata.tables["operations"], procedures, self.clock, watch=watch)
+
+    def jobs(self) -> Jobs:
+        """The room's jobs, on job workers or here, which go on in the trace of what starts them."""
+        if self.settings.jobs:
+            addresses = [address.strip() for address in self.settings.jobs.split(",")]
+            return RemoteJobs(
+                {each: open_channel(each, self.signer, self.certificates) for each in addresses}
+            )
+        trace = partial(job_trace.environment, self.settings.service, self.platform.traces.otlp)
+        return LocalJobs(self.settings.folder / "jobs", trace=trace)
 
     def changes(self, store: Store) -> Changes:
         """What wakes the room's watchers."""
@@ -134,33 +167,55 @@ class Foundation:
 
     def peer(self, service: str) -> grpc.Channel:
         """A channel to another room, signed by this one."""
-        return open_channel(self.settings.peer(service), self.signer)
+        return open_channel(self.settings.peer(service), self.signer, self.certificates)
+
+    def hearing(self, handler: Handler) -> Handler:
+        """The room's handler of events, for its consumer."""
+        return event_wiring.hearing(self.settings.service, self.tracer, handler)
 
     def app(self, rpcs: Sequence[Rpc], background: Sequence[Background] = ()) -> App:
         """The room, with its relay if it has topics; `background` are operations and consumers, as they start."""
         platform = self.platform
         tells = event_wiring.topics_of(self.settings.service)
         relay = [event_wiring.relay(self.settings, self.database, self.log, self.clock)] if tells else []
+        for part in (*relay, *background):
+            self._watch(part)
         return App(
             self.settings,
             rpcs,
-            CallInterceptor(self.verifier, platform.tracer, platform.rpc_metrics),
+            CallInterceptor(self.verifier, self.tracer, platform.rpc_metrics),
             self.threads,
             self.database,
             (*relay, *background),
         )
+
+    def _watch(self, part: Background) -> None:
+        """Let the figures of a part be among those of the process."""
+        add = partial(self.platform.figures.add, self.settings.service)
+        match part:
+            case Operations():
+                add(operation_figures(part, self.clock))
+            case outbox.Relay():
+                add(outbox_figures(part, self.database))
+            case Consumer():
+                add(consumer_figures(part))
 
 
 def run(
     process: str, apps: Sequence[App], metrics: str = "", registry: CollectorRegistry | None = None
 ) -> None:
     """Serve the rooms in this process until SIGTERM or SIGINT, then drain them."""
-    if metrics and registry is not None:
-        host, _, port = metrics.rpartition(":")
-        start_http_server(int(port), addr=host or "127.0.0.1", registry=registry)
+    wellness = Wellness()
+    probes = Probes(metrics, registry or CollectorRegistry(), wellness) if metrics else None
+    if probes is not None:
+        probes.start()
     factory = next((app.loop_factory for app in apps if app.loop_factory), None)
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_until_signalled(process, apps))
+    try:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(_until_signalled(process, apps, wellness))
+    finally:
+        if probes is not None:
+            probes.stop()
 
 
 async def live(process: str, apps: Sequence[App], stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -179,18 +234,28 @@ async def live(process: str, apps: Sequence[App], stop: asyncio.Event, ready: Ca
     _LOG.info("%s has ended", process)
 
 
-async def _until_signalled(process: str, apps: Sequence[App]) -> None:
+async def _until_signalled(process: str, apps: Sequence[App], wellness: Wellness) -> None:
     stop = asyncio.Event()
+
+    def ready() -> None:
+        wellness.ready = True
+
+    def end() -> None:
+        wellness.ready = False
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await live(process, apps, stop, lambda: None)
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    beating = asyncio.create_task(wellness.beat_for_ever())
+    try:
+        await live(process, apps, stop, ready)
+    finally:
+        beating.cancel()
 
 
 async def _start(app: App) -> tuple[aio.Server, health.aio.HealthServicer]:
     """Bind, start the background work, then say that the room serves."""
-    server = aio.server(
-        interceptors=[app.interceptor], options=[("grpc.max_receive_message_length", _MESSAGE_BYTES)]
-    )
+    server = aio.server(interceptors=[app.interceptor], options=_SERVER_OPTIONS)
     wellness = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(wellness, server)
     for rpc in app.rpcs:
@@ -198,7 +263,7 @@ async def _start(app: App) -> tuple[aio.Server, health.aio.HealthServicer]:
     names = [rpc.service for rpc in app.rpcs]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     _make_way(app.settings.listen)
-    server.add_insecure_port(app.settings.listen)
+    listen_on(server, app.settings.listen, certificates_of(app.settings.tls))
     await server.start()
     for part in app.background:
         part.start()
@@ -222,7 +287,16 @@ async def _drain(app: App, server: aio.Server, wellness: health.aio.HealthServic
         await asyncio.to_thread(part.stop)
     await server.stop(_GRACE_S)
     app.threads.close()
-    app.database.close()
+    if app.database is not None:
+        app.database.close()
+
+
+def listen_on(server: aio.Server, address: str, certificates: Certificates | None) -> None:
+    """Let the server listen on an address: by mutual TLS where there are certificates and it is no Unix socket."""
+    if certificates is None or is_socket(address):
+        server.add_insecure_port(address)
+    else:
+        server.add_secure_port(address, certificates.serving())
 
 
 def _make_way(address: str) -> None:

@@ -1,7 +1,8 @@
 """The artifact store: bytes by their sha256, and trees of them. It knows no resource and no user path.
 
-Layout: `<root>/sha256/<first two>/<digest>`. A tree is a canonical JSON manifest blob,
-`{"files": [{"path": "a/b", "sha256": "…", "size": 1}, …]}` sorted by path; its digest names the whole folder.
+Layout: `<root>/sha256/<first two>/<digest>`; of what was erased, `<root>/erased/<digest>` says why. A tree is a
+canonical JSON manifest blob, `{"files": [{"path": "a/b", "sha256": "…", "size": 1}, …]}` sorted by path; its digest
+names the whole folder.
 """
 
 import hashlib
@@ -9,12 +10,14 @@ import json
 import os
 import re
 import shutil
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import fsspec
 
@@ -22,6 +25,8 @@ from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+_YOUNG_S = 1800.0
+"""An object that is older is made young when somebody is about to refer to it; the shortest grace is an hour."""
 
 
 @dataclass(frozen=True)
@@ -38,38 +43,51 @@ class ArtifactStore:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._fs, root = fsspec.core.url_to_fs(url)
+        others_write_too = {"use_listings_cache": False} if "://" in url else {}
+        self._fs, root = fsspec.core.url_to_fs(url, **others_write_too)
         self._root = str(root).rstrip("/")
         self._local = "file" in (
             self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,)
         )
+        self._seen_whole: dict[str, tuple[int, int, int]] = {}
+        """Inode, size and time of change of the files whose bytes were checked, by digest."""
 
     def put_bytes(self, data: bytes) -> str:
-        """Store these bytes; returns their digest."""
+        """Store these bytes; returns their digest. A damaged blob of this digest is replaced."""
         digest = hashlib.sha256(data).hexdigest()
-        if not self.exists(digest):
+        if self._kept(digest):
+            return digest
+        if self._local:
             with self._publish(digest) as sink:
                 sink.write(data)
+        else:
+            self._fs.pipe_file(self._path(digest), data)
         return digest
 
     def put_file(self, path: Path) -> str:
-        """Store a file of this machine; returns its digest."""
+        """Store a file of this machine; returns its digest. A damaged blob of this digest is replaced."""
         digest = file_digest(path)
-        if not self.exists(digest):
+        if self._kept(digest):
+            return digest
+        if self._local:
             with self._publish(digest) as sink, path.open("rb") as source:
                 shutil.copyfileobj(source, sink, _CHUNK)
+        else:
+            self._fs.put_file(str(path), self._path(digest))
         return digest
 
     def open(self, digest: str) -> BinaryIO:
-        """A reader of the blob; NotFound when it is not here."""
-        try:
-            return cast(BinaryIO, self._fs.open(self._path(digest), "rb"))
-        except FileNotFoundError:
-            raise NotFound(f"Artifact {digest} is not in the store.", reason="ARTIFACT_NOT_FOUND") from None
+        """A reader of the blob; NotFound when it is not here, FailedPrecondition when its file is damaged.
+
+        A file is hashed when this process opens it first, and again when it was changed since.
+        """
+        if self._local:
+            self._check_file(digest)
+        return self.open_as_it_is(digest)
 
     def read(self, digest: str) -> bytes:
         """The whole blob, checked against its digest."""
-        with self.open(digest) as source:
+        with self.open_as_it_is(digest) as source:
             data = source.read()
         _check(digest, hashlib.sha256(data).hexdigest())
         return data
@@ -78,12 +96,31 @@ class ArtifactStore:
         """Whether the blob is in the store."""
         return bool(self._fs.exists(self._path(digest)))
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the store; None when it is no folder of this machine."""
+        return Path(self._root) if self._local else None
+
+    def intact(self, digest: str) -> bool:
+        """Whether the blob is in the store and, in a folder, still has its bytes; object stores see to that.
+
+        Who asks is about to refer to it: from now on its file counts as young, and is not collected as garbage.
+        """
+        if not self._local:
+            return self._renew_object(digest)
+        try:
+            self._check_file(digest)
+            self._renew(digest)
+        except (FailedPrecondition, NotFound, FileNotFoundError):
+            return False
+        return True
+
     def size(self, digest: str) -> int:
         """The blob's size in bytes; NotFound when it is not here."""
         try:
             return int(self._fs.size(self._path(digest)))
         except FileNotFoundError:
-            raise NotFound(f"Artifact {digest} is not in the store.", reason="ARTIFACT_NOT_FOUND") from None
+            raise _not_found(digest) from None
 
     def fetch(self, digest: str, path: Path) -> Path:
         """Copy the blob to a file of this machine, atomically and checked; a file that is there already is kept."""
@@ -93,7 +130,7 @@ class ArtifactStore:
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         hasher = hashlib.sha256()
         try:
-            with self.open(digest) as source, temporary.open("wb") as sink:
+            with self.open_as_it_is(digest) as source, temporary.open("wb") as sink:
                 while chunk := source.read(_CHUNK):
                     hasher.update(chunk)
                     sink.write(chunk)
@@ -138,27 +175,106 @@ class ArtifactStore:
         with suppress(FileNotFoundError):
             self._fs.rm_file(self._path(digest))
 
+    def blobs(self) -> Iterator[tuple[str, int, float]]:
+        """Name, size in bytes and last change (seconds since 1970) of everything that an object store holds."""
+        for path, told in self._fs.find(f"{self._root}/sha256", detail=True).items():
+            yield str(path).rpartition("/")[2], int(told["size"]), _changed(told)
+
+    def delete_unchanged(self, digest: str, since: float) -> bool:
+        """Remove an object unless it was put again after `since`; whether it went."""
+        try:
+            if _changed(self._fs.info(self._path(digest))) > since:
+                return False
+        except FileNotFoundError:
+            return False
+        self.delete(digest)
+        return True
+
+    def erase(self, digest: str, why: str) -> None:
+        """Remove the blob for good: to read it, or to store it again, is refused with this sentence from now on."""
+        self._fs.makedirs(f"{self._root}/erased", exist_ok=True)
+        self._fs.pipe_file(self._tombstone(digest), why.encode())
+        self.delete(digest)
+
+    def check_not_erased(self, digest: str) -> None:
+        """FailedPrecondition when what has this digest was erased."""
+        try:
+            why = self._fs.cat_file(self._tombstone(digest)).decode()
+        except FileNotFoundError:
+            return
+        raise FailedPrecondition(f"Artifact {digest} was erased: {why}", reason="ARTIFACT_ERASED")
+
+    def _kept(self, digest: str) -> bool:
+        """Whether the blob is there and whole; FailedPrecondition when it may not be stored again."""
+        if self.intact(digest):
+            return True
+        self.check_not_erased(digest)
+        return False
+
+    def open_as_it_is(self, digest: str) -> BinaryIO:
+        """A reader of the blob that does not hash it first; NotFound when it is not here."""
+        try:
+            return cast(BinaryIO, self._fs.open(self._path(digest), "rb"))
+        except FileNotFoundError:
+            self.check_not_erased(digest)
+            raise _not_found(digest) from None
+
+    def _check_file(self, digest: str) -> None:
+        """FailedPrecondition when the blob's file has other bytes than its digest says."""
+        path = Path(self._path(digest))
+        try:
+            mark = _mark(path)
+        except FileNotFoundError:
+            self.check_not_erased(digest)
+            raise _not_found(digest) from None
+        if self._seen_whole.get(digest) != mark:
+            _check(digest, file_digest(path))
+            self._seen_whole[digest] = mark
+
+    def _renew(self, digest: str) -> None:
+        """Make the file of a whole blob as young as a new one."""
+        path = Path(self._path(digest))
+        os.utime(path)
+        self._seen_whole[digest] = _mark(path)
+
+    def _renew_object(self, digest: str) -> bool:
+        """Whether an object is there; one that is not young is copied over itself, and is then."""
+        path = self._path(digest)
+        try:
+            told = self._fs.info(path)
+        except FileNotFoundError:
+            return False
+        if time.time() - _changed(told) > _YOUNG_S:
+            copy = {"MetadataDirective": "REPLACE"} if "s3" in self._fs.protocol else {}
+            self._fs.cp_file(path, path, **copy)
+        return True
+
     def _path(self, digest: str) -> str:
         if not _DIGEST.fullmatch(digest):
             raise InvalidArgument(f"{digest!r} is no sha256 digest in lowercase hex.", reason="BAD_DIGEST")
         return f"{self._root}/sha256/{digest[:2]}/{digest}"
 
+    def _tombstone(self, digest: str) -> str:
+        """Where it says why a blob was erased; a digest that is none is refused."""
+        return f"{self._root}/erased/{self._path(digest).rpartition('/')[2]}"
+
     @contextmanager
     def _publish(self, digest: str) -> Iterator[BinaryIO]:
-        """A writer whose content appears under the digest at once and whole, or not at all."""
-        final = self._path(digest)
-        temporary = f"{final}.{uuid.uuid4().hex}"
-        self._fs.makedirs(final.rpartition("/")[0], exist_ok=True)
+        """A writer in a folder, whose content appears under the digest at once and whole, or not at all.
+
+        An object store does that by itself: what is put there appears when it is whole.
+        """
+        final = Path(self._path(digest))
+        temporary = final.with_name(f"{final.name}.{uuid.uuid4().hex}")
+        final.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with self._fs.open(temporary, "wb") as sink:
-                yield cast(BinaryIO, sink)
-                if self._local:
-                    sink.flush()
-                    os.fsync(sink.fileno())
-            self._fs.mv(temporary, final)
+            with temporary.open("wb") as sink:
+                yield sink
+                sink.flush()
+                os.fsync(sink.fileno())
+            temporary.replace(final)
         except BaseException:
-            with suppress(FileNotFoundError):
-                self._fs.rm_file(temporary)
+            temporary.unlink(missing_ok=True)
             raise
 
 
@@ -174,6 +290,18 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
+def _mark(path: Path) -> tuple[int, int, int]:
+    """What changes when a file does: inode, size, time of change."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _changed(told: Mapping[str, Any]) -> float:
+    """When an object was put, in seconds since 1970, as its store tells."""
+    when: datetime | float = told.get("LastModified") or told["created"]
+    return when.timestamp() if isinstance(when, datetime) else when
+
+
 def _relative(path: str) -> PurePosixPath:
     """A tree's path, which may only go down."""
     pure = PurePosixPath(path)
@@ -185,6 +313,10 @@ def _relative(path: str) -> PurePosixPath:
     ):
         raise InvalidArgument(f"A tree may not hold the path {path!r}.", reason="BAD_TREE_PATH")
     return pure
+
+
+def _not_found(digest: str) -> NotFound:
+    return NotFound(f"Artifact {digest} is not in the store.", reason="ARTIFACT_NOT_FOUND")
 
 
 def _check(expected: str, actual: str) -> None:

@@ -1,7 +1,8 @@
 """One room's database: transactions over SQLAlchemy, SQLite by default, PostgreSQL by URL. It knows no table.
 
-On SQLite one writer at a time holds the write connection (`BEGIN IMMEDIATE`, WAL, `synchronous=FULL`), so that a
-transaction that reads first and writes later never meets "database is locked".
+Both keep the same promise: one writer at a time, so what a transaction has read still holds when it writes. SQLite
+does it by `BEGIN IMMEDIATE` (WAL, `synchronous=FULL`), which also never meets "database is locked" half-way;
+PostgreSQL by an advisory lock of the database, which all replicas of the room share.
 """
 
 import threading
@@ -9,11 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.pool import QueuePool, StaticPool
 
 _BUSY_TIMEOUT_S = 30.0
+_ABANDONED_S = 300.0
+"""How long PostgreSQL waits for a client that holds a transaction and says nothing; its machine may be gone."""
 _WRITES = "ratoon_writes"
+_WRITER = 7_287_431
+"""The advisory lock of whoever writes to a room's PostgreSQL database."""
 
 
 class Database:
@@ -26,7 +31,8 @@ class Database:
         self._memory = url in ("sqlite://", "sqlite:///:memory:")
         self._engine = _engine(url, self._memory)
         self._writes = self._engine.execution_options(**{_WRITES: True})
-        self._writer = threading.Lock() if self.is_sqlite else None
+        self._reads = self._engine if self.is_sqlite else _snapshots(self._engine)
+        self._writer = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
 
     @property
@@ -37,7 +43,9 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write: committed on a clean exit, rolled back on an exception."""
-        with self._exclusive(), self._writes.begin() as connection:
+        with self._writer, self._writes.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITER})
             yield connection
         for callback in self._callbacks:
             callback()
@@ -45,7 +53,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads: one consistent picture, never blocked by the writer."""
-        with self._exclusive() if self._memory else nullcontext(), self._engine.connect() as connection:
+        with self._writer if self._memory else nullcontext(), self._reads.connect() as connection:
             yield connection
             connection.rollback()
 
@@ -57,18 +65,12 @@ class Database:
         """Close every connection."""
         self._engine.dispose()
 
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        if self._writer is None:
-            yield
-            return
-        with self._writer:
-            yield
-
 
 def _engine(url: str, memory: bool) -> Engine:
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+    return _sqlite(url, memory) if url.startswith("sqlite") else _postgresql(url)
+
+
+def _sqlite(url: str, memory: bool) -> Engine:
     engine = create_engine(
         url,
         poolclass=StaticPool if memory else QueuePool,
@@ -87,3 +89,24 @@ def _engine(url: str, memory: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _postgresql(url: str) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True)
+    limits = {
+        "lock_timeout": int(_BUSY_TIMEOUT_S * 1000),
+        "idle_in_transaction_session_timeout": int(_ABANDONED_S * 1000),
+    }
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:
+        for name, milliseconds in limits.items():
+            connection.execute(f"SET SESSION {name} = {milliseconds}")
+        connection.commit()
+
+    return engine
+
+
+def _snapshots(engine: Engine) -> Engine:
+    """The same connections for transactions that see one moment and change nothing."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

@@ -18,6 +18,7 @@ Domains import nothing of this: their exceptions carry the class attributes `cod
 """
 
 import dataclasses
+import errno
 from dataclasses import dataclass
 
 
@@ -109,6 +110,55 @@ class Description:
     details: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
+_DISK_FULL = Description(
+    "UNAVAILABLE",
+    "DISK_FULL",
+    "No space is left on the disk where Ratoon keeps its state: free some. What was acknowledged is kept.",
+)
+_READ_ONLY = Description(
+    "UNAVAILABLE",
+    "DISK_READ_ONLY",
+    "The disk where Ratoon keeps its state cannot be written to: mount it writable. What was acknowledged is kept.",
+)
+_DISK_FAILS = Description(
+    "UNAVAILABLE",
+    "DISK_FAILS",
+    "The disk where Ratoon keeps its state does not read or write: look at the system's log.",
+)
+_DAMAGED = Description(
+    "DATA_LOSS",
+    "DATABASE_DAMAGED",
+    "A database of Ratoon is damaged: stop Ratoon and put back a copy from a backup; the log says which one.",
+)
+_DATABASE_AWAY = Description(
+    "UNAVAILABLE",
+    "DATABASE_AWAY",
+    "The PostgreSQL of a service does not answer: start its server, or look why it is busy. What was acknowledged "
+    "is kept.",
+)
+_STORE_AWAY = Description(
+    "UNAVAILABLE",
+    "STORE_AWAY",
+    "The object store of the artifacts does not answer or does not know us: look at its server, the address and the "
+    "credentials. What was acknowledged is kept.",
+)
+_STORE_LIBRARIES = ("aiobotocore", "aiohttp", "botocore")
+_OF_ERRNO = {
+    errno.ENOSPC: _DISK_FULL,
+    errno.EDQUOT: _DISK_FULL,
+    errno.EROFS: _READ_ONLY,
+    errno.EIO: _DISK_FAILS,
+}
+_OF_SQLITE = {
+    "FULL": _DISK_FULL,
+    "READONLY": _READ_ONLY,
+    "IOERR": _DISK_FAILS,
+    "CORRUPT": _DAMAGED,
+    "NOTADB": _DAMAGED,
+}
+"""By the second word of SQLite's error name, as in SQLITE_IOERR_WRITE."""
+
+
 def described(error: BaseException) -> Description:
     """What to tell a caller of this exception; anything unknown is INTERNAL and does not leak its text."""
     code, reason = getattr(error, "code", None), getattr(error, "reason", None)
@@ -116,6 +166,19 @@ def described(error: BaseException) -> Description:
         return Description(
             code, reason, str(error), getattr(error, "field", ""), getattr(error, "details", {})
         )
-    return Description(
+    return storage_fault(error) or Description(
         "INTERNAL", "INTERNAL", f"Internal error ({type(error).__name__}); the log has the details."
     )
+
+
+def storage_fault(error: BaseException) -> Description | None:
+    """What a disk, a database or an object store did, where the exception (or its `orig`) is of that kind."""
+    if isinstance(error, OSError) and error.errno in _OF_ERRNO:
+        return _OF_ERRNO[error.errno]
+    inner = getattr(error, "orig", error)
+    if type(error).__module__.partition(".")[0] in _STORE_LIBRARIES:
+        return _STORE_AWAY
+    if type(inner).__module__.partition(".")[0] == "psycopg" and type(error).__name__ == "OperationalError":
+        return _DATABASE_AWAY
+    name = str(getattr(inner, "sqlite_errorname", ""))
+    return _OF_SQLITE.get(name.split("_")[1]) if name.startswith("SQLITE_") else None

@@ -1,20 +1,22 @@
 """How a room meets the event log: its topics from the descriptors, its outbox, its relay. It knows no domain."""
 
+import importlib
 from datetime import UTC, datetime
 
-from google.protobuf.descriptor_pool import Default as default_pool
 from google.protobuf.message import Message
-from opentelemetry.propagate import inject
-from sqlalchemy import MetaData
+from opentelemetry.trace import SpanKind, Tracer
+from sqlalchemy import Connection, MetaData
 
-from ratoon.chassis import outbox
+from ratoon.chassis import logs, outbox, tracing
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
+from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.operations import operations_table
 from ratoon.chassis.settings import RoomSettings
 from ratoon.common.v1 import options_pb2
 from ratoon.events import inbox
 from ratoon.events.cloudevents import Event
+from ratoon.events.consumer import Handler
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.ports import EventLog, Record, Topic
 
@@ -33,8 +35,6 @@ def record_of(service: str, envelope: Message) -> Record:
     descriptor = envelope.DESCRIPTOR
     happened = descriptor.fields_by_name[str(envelope.WhichOneof("event"))].message_type
     assert happened is not None, "an envelope's oneof holds messages"
-    carrier: dict[str, str] = {}
-    inject(carrier)
     return Event(
         topic=topic_of(type(envelope)),
         type=happened.full_name,
@@ -43,7 +43,7 @@ def record_of(service: str, envelope: Message) -> Record:
         time=datetime.now(UTC),
         data=envelope.SerializeToString(),
         revision=envelope.revision,  # type: ignore[attr-defined]
-        traceparent=carrier.get("traceparent", ""),
+        traceparent=tracing.current(),
     ).record()
 
 
@@ -55,10 +55,11 @@ def topic_of(envelope: type[Message]) -> str:
 def topics_of(service: str) -> list[Topic]:
     """The topics that a room owns: the envelopes in its events file."""
     try:
-        file = default_pool().FindFileByName(f"ratoon/{service}/v1/{service}_events.proto")
-    except KeyError:
+        module = importlib.import_module(f"ratoon.{service}.v1.{service}_events_pb2")
+    except ModuleNotFoundError:
         return []  # a room may have nothing to tell
-    names = (m.GetOptions().Extensions[options_pb2.topic] for m in file.message_types_by_name.values())
+    messages = module.DESCRIPTOR.message_types_by_name.values()
+    names = (message.GetOptions().Extensions[options_pb2.topic] for message in messages)
     return [Topic(name) for name in names if name]
 
 
@@ -67,8 +68,47 @@ def open_log(settings: RoomSettings, clock: Clock) -> EventLog:
     if settings.events.startswith("kafka://"):
         from ratoon.events.kafka import KafkaLog, KafkaSettings
 
-        return KafkaLog(KafkaSettings(bootstrap=settings.events.removeprefix("kafka://")))
+        bootstrap = settings.events.removeprefix("kafka://")
+        return KafkaLog(KafkaSettings(bootstrap, security=kafka_security(settings)))
     return EmbeddedLog(settings.state / "events", clock)
+
+
+def kafka_security(settings: RoomSettings) -> dict[str, str]:
+    """TLS and SASL as Kafka's clients are told of them; FailedPrecondition when a name or password is missing."""
+    protocol = settings.kafka_security_protocol
+    told: dict[str, str] = {"security_protocol": protocol}
+    if protocol.endswith("SSL") and settings.kafka_ca is not None:
+        told["ssl_cafile"] = str(settings.kafka_ca)
+    if not protocol.startswith("SASL"):
+        return told
+    password = settings.kafka_password.get_secret_value()
+    if not (settings.kafka_username and password):
+        prefix = f"RATOON_{settings.service.upper()}_KAFKA"
+        raise FailedPrecondition(
+            f"{protocol} needs {prefix}_USERNAME and {prefix}_PASSWORD.", reason="KAFKA_CREDENTIALS_MISSING"
+        )
+    return told | {
+        "sasl_mechanism": settings.kafka_sasl_mechanism,
+        "sasl_plain_username": settings.kafka_username,
+        "sasl_plain_password": password,
+    }
+
+
+def hearing(service: str, tracer: Tracer, handler: Handler) -> Handler:
+    """A room's handler of events, which goes on in the trace of what happened."""
+
+    def hear(event: Event, connection: Connection) -> None:
+        cause = tracing.context_of(event.traceparent or tracing.unkept())
+        told = {"ratoon.resource": event.subject, "messaging.destination.name": event.topic}
+        with (
+            logs.about(service, event.subject),
+            tracer.start_as_current_span(
+                f"hear {event.type.rpartition('.')[2]}", cause, SpanKind.CONSUMER, told
+            ),
+        ):
+            handler(event, connection)
+
+    return hear
 
 
 def relay(settings: RoomSettings, database: Database, log: EventLog, clock: Clock) -> outbox.Relay:

@@ -7,12 +7,14 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ratoon.chassis import logs
 from ratoon.chassis.app import App, Platform, run
 from ratoon.chassis.errors import RatoonError
 from ratoon.chassis.migrations import migrate
-from ratoon.chassis.settings import SERVICES, RoomSettings
+from ratoon.chassis.settings import SERVICES, RoomSettings, settings_of
+from ratoon.chassis.upkeep import GarbageSettings, Upkeep
 
 
 def main(services: Sequence[str], arguments: Sequence[str]) -> int:
@@ -23,24 +25,18 @@ def main(services: Sequence[str], arguments: Sequence[str]) -> int:
     )
     parser.add_argument("action", nargs="?", choices=("serve", "migrate"), default="serve")
     action = parser.parse_args(arguments).action
-    logs.configure()
+    logs.configure(_process(services))
     try:
         settings = [settings_of(service) for service in services]
         if action == "migrate":
             for each in settings:
                 migrate(each.service, each.database_url)
             return 0
-        _serve("control" if len(services) > 1 else services[0], settings)
+        _serve(_process(services), settings)
     except RatoonError as error:
         print(f"{'/'.join(services)}: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def settings_of(service: str) -> RoomSettings:
-    """A room's settings from the environment."""
-    made: RoomSettings = importlib.import_module(f"ratoon_{service}.settings").Settings()
-    return made
 
 
 def build(settings: RoomSettings, platform: Platform) -> App:
@@ -49,10 +45,22 @@ def build(settings: RoomSettings, platform: Platform) -> App:
     return made
 
 
+def _process(services: Sequence[str]) -> str:
+    """What the process of these rooms is called."""
+    return "control" if len(services) > 1 else services[0]
+
+
 def _serve(process: str, settings: Sequence[RoomSettings]) -> None:
-    platform = Platform.of_process(process, settings[0].otlp)
+    traced = next((each for each in settings if each.otlp), settings[0])
     metrics = next((each.metrics for each in settings if each.metrics), "")
-    run(process, [build(each, platform) for each in settings], metrics, platform.metrics)
+    platform = Platform.of_process(traced.otlp, traced.trace_ratio)
+    try:
+        apps = [build(each, platform) for each in settings]
+        if len(apps) > 1:
+            apps[0] = replace(apps[0], background=(*apps[0].background, Upkeep(GarbageSettings())))
+        run(process, apps, metrics, platform.metrics)
+    finally:
+        platform.traces.close()
 
 
 if __name__ == "__main__":

@@ -77,13 +77,14 @@ class Signer:
     def __init__(self, service: str, private_key: Ed25519PrivateKey, clock: Clock) -> None:
         self.service = service
         self._key, self._clock = private_key, clock
-        self._token, self._renew_at = "", 0.0
+        self._token, self._renew_at, self._old_at = "", 0.0, clock.now()
 
     def own_token(self) -> str:
-        """A token for a call of this service itself; renewed when half of its life is over."""
-        if self._clock.boot() >= self._renew_at:
+        """A token for a call of this service itself; renewed when half of its life is over, by either clock."""
+        if self._clock.boot() >= self._renew_at or self._clock.now() >= self._old_at:
             self._token = self.token_for(Principal(self.service, Role.SERVICE), _SERVICE_TOKEN_S)
             self._renew_at = self._clock.boot() + _SERVICE_TOKEN_S / 2
+            self._old_at = self._clock.now() + timedelta(seconds=_SERVICE_TOKEN_S / 2)
         return self._token
 
     def token_for(self, principal: Principal, seconds: int) -> str:
@@ -119,7 +120,8 @@ class Verifier:
         """Who the token speaks for; Unauthenticated when it is not valid."""
         try:
             issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss", ""))
-            required = {"require": ["exp", "iss", "sub"]}
+            # A token from before the clock was set back seems to come from the future, and is good all the same.
+            required = {"require": ["exp", "iss", "sub"], "verify_iat": False}
             claims: dict[str, Any] = jwt.decode(
                 token,
                 self._keys[issuer],
@@ -144,7 +146,7 @@ def make_keys(folder: Path, services: Iterable[str]) -> list[str]:
     made = [service for service in services if _make_key(folder / f"{service}.key")]
     if made or not (folder / "public.json").exists():
         ours = [path for path in sorted(folder.glob("*.key")) if path.stem not in OTHER_KEYS]
-        halves = {path.stem: _public_text(load_key(path)) for path in ours}
+        halves = {path.stem: public_text_of(load_key(path)) for path in ours}
         temporary = folder / ".public.json"
         temporary.write_text(json.dumps(halves, indent=1))
         temporary.replace(folder / "public.json")
@@ -156,21 +158,28 @@ def make_signing_key(folder: Path) -> Path:
     path = folder / "model-signing.pem"
     if not path.exists():
         key = ec.generate_private_key(ec.SECP256R1())
-        public = key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        (folder / "model-signing.pub").write_bytes(public)
-        _write_private(path, _pem(key))
+        (folder / "model-signing.pub").write_bytes(public_pem_of(key))
+        _write_private(path, pem_of(key))
     return path
+
+
+def check_private(path: Path) -> None:
+    """FailedPrecondition when others than its owner can read a secret file.
+
+    A mounted Secret belongs to root and is shown to the process by its group: that is as private as it gets there.
+    """
+    found = path.stat()
+    mounted = found.st_uid == 0 and os.geteuid() != 0
+    if found.st_mode & (0o037 if mounted else 0o077):
+        raise FailedPrecondition(
+            f"{path} can be read by others; run: chmod 600 {path}", reason="KEY_TOO_OPEN"
+        )
 
 
 def load_key(path: Path) -> Ed25519PrivateKey:
     """A service's private key; FailedPrecondition when it is missing or others can read it."""
     try:
-        if path.stat().st_mode & 0o077:
-            raise FailedPrecondition(
-                f"{path} can be read by others; run: chmod 600 {path}", reason="KEY_TOO_OPEN"
-            )
+        check_private(path)
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except FileNotFoundError:
         raise FailedPrecondition(
@@ -198,11 +207,12 @@ def load_public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
 def _make_key(path: Path) -> bool:
     if path.exists():
         return False
-    _write_private(path, _pem(Ed25519PrivateKey.generate()))
+    _write_private(path, pem_of(Ed25519PrivateKey.generate()))
     return True
 
 
-def _pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+def pem_of(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key as PEM, not encrypted."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -217,5 +227,13 @@ def _write_private(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
-def _public_text(key: Ed25519PrivateKey) -> str:
+def public_pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The public half of a key that signs models, as PEM."""
+    return key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def public_text_of(key: Ed25519PrivateKey) -> str:
+    """The public half of a service's key as the file of public keys has it: 32 bytes in hex."""
     return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw).hex()

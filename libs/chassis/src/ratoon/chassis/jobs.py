@@ -7,18 +7,28 @@ reads it and takes the process over if it still is the one that was started.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from ratoon.chassis.errors import Unavailable
 
 JSON = dict[str, Any]
+
+
+_WAY_OUT_S = 5.0
+"""How long a process that has told its end may take to be gone, before it is killed."""
+
+_PASSING = frozenset({"DISK_FULL", "DISK_READ_ONLY", "DISK_FAILS", "STORE_AWAY"})
+"""Reasons of a failed job that say nothing about the job: it is begun anew once the machine is well again."""
 
 
 class JobState(StrEnum):
@@ -79,9 +89,12 @@ class JobFolder:
         remaining_s: float | None = None,
         metrics: Mapping[str, float] | None = None,
     ) -> None:
+        """Tell how far the work is."""
+        self.tell(JobProgress(fraction, message, done, total, unit, remaining_s, dict(metrics or {})))
+
+    def tell(self, progress: JobProgress) -> None:
         """Tell how far the work is; the file is replaced whole."""
-        told = JobProgress(fraction, message, done, total, unit, remaining_s, dict(metrics or {}))
-        write_json(self.path / "progress.json", asdict(told), durable=False)
+        write_json(self.path / "progress.json", asdict(progress), durable=False)
 
     def succeed(self, result: JSON) -> None:
         """End well."""
@@ -91,16 +104,55 @@ class JobFolder:
         """End badly: a stable UPPER_SNAKE reason and a sentence that says what to do."""
         write_json(self.path / "error.json", {"reason": reason, "message": message})
 
+    def failure(self) -> str:
+        """The reason why it ended badly; empty when it did not."""
+        told = self.path / "error.json"
+        return str(_read(told)["reason"]) if told.exists() else ""
+
     def stop_requested(self) -> bool:
         """Whether the platform asked this job to stop."""
         return (self.path / "stop").exists()
 
 
+class Jobs(Protocol):
+    """The jobs of a room, wherever they run. Unavailable when what runs them is away."""
+
+    def start(self, job_id: str, module: str, spec: JSON) -> None:
+        """Begin a job, unless it runs or has ended; `module` is run as `python -m module <job folder>`.
+
+        A spec names folders by path as they would lie on this machine: `warm`, of a warm process, and `work`, of
+        what a job keeps for its next attempt; and `artifacts`, the store's URL.
+        """
+        ...
+
+    def observe(self, job_id: str) -> JobStatus:
+        """Where the job stands."""
+        ...
+
+    def stop(self, job_id: str, grace_s: float = 10.0) -> None:
+        """Ask the job to stop; kill it when it still runs `grace_s` after the first asking."""
+        ...
+
+    def forget(self, job_id: str) -> None:
+        """Let a job that is not running be started again."""
+        ...
+
+    def clear(self, work: Path) -> None:
+        """Remove what jobs kept in this folder for their next attempt."""
+        ...
+
+
 class LocalJobs:
     """Jobs as subprocesses of this machine, one folder each below `root`."""
 
-    def __init__(self, root: Path, environment: Mapping[str, str] | None = None) -> None:
-        self._root = root
+    def __init__(
+        self,
+        root: Path,
+        environment: Mapping[str, str] | None = None,
+        trace: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        """Jobs have our environment and this one; `trace` is asked at each start what more, of the trace it is in."""
+        self._root, self._trace = root, trace
         self._environment = dict(environment or {})
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -122,15 +174,15 @@ class LocalJobs:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, **self._environment},
+                env={**os.environ, **self._environment, **self._trace()},
             )
         self._children[job_id] = child
         write_json(folder / "process.json", asdict(ProcessMark.of(child.pid)))
 
     def observe(self, job_id: str) -> JobStatus:
-        """Where the job stands."""
+        """Where the job stands. Unavailable once for each time that the disk failed it: it counts as ABSENT then."""
         folder = self.folder(job_id)
-        if not (folder / "process.json").exists():
+        if not (folder / "process.json").exists() and not _adopted(folder):
             return JobStatus(JobState.ABSENT)
         alive = self._alive(job_id, folder)
         if alive and not any((folder / name).exists() for name in ("result.json", "error.json")):
@@ -139,6 +191,9 @@ class LocalJobs:
             return JobStatus(JobState.SUCCEEDED, _progress(folder), _read(folder / "result.json"))
         if (folder / "error.json").exists():
             error = _read(folder / "error.json")
+            if error["reason"] in _PASSING:
+                self.forget(job_id)
+                raise Unavailable(str(error["message"]), reason=str(error["reason"]))
             return JobStatus(
                 JobState.FAILED, _progress(folder), {}, str(error["reason"]), str(error["message"])
             )
@@ -149,19 +204,30 @@ class LocalJobs:
         folder = self.folder(job_id)
         if not folder.exists():
             return
-        wish = folder / "stop"
+        wish, now = folder / "stop", time.clock_gettime(time.CLOCK_BOOTTIME)
         if not wish.exists():
-            wish.touch()
+            wish.write_text(str(now))
         mark = ProcessMark.read(folder)
         if mark is None or not mark.alive():
             return
-        if time.time() - wish.stat().st_mtime > grace_s:
+        if now - float(wish.read_text() or 0) > grace_s:
             _kill(mark.pid)
 
     def forget(self, job_id: str) -> None:
-        """Let a job that is not running be started again: its process, end and wish are forgotten, its files stay."""
+        """Let a job that has ended be started again: its process, end and wish are forgotten, its files stay.
+
+        A process that has told its end and is still on its way out is waited for, or the next start would take it for
+        the job that was asked for.
+        """
+        mark = ProcessMark.read(self.folder(job_id))
+        if mark is not None:
+            _see_out(mark)
         for name in ("process.json", "result.json", "error.json", "stop", "progress.json"):
             (self.folder(job_id) / name).unlink(missing_ok=True)
+
+    def clear(self, work: Path) -> None:
+        """Remove what jobs kept in this folder for their next attempt."""
+        shutil.rmtree(work, ignore_errors=True)
 
     def _alive(self, job_id: str, folder: Path) -> bool:
         child = self._children.get(job_id)
@@ -223,12 +289,39 @@ def _last_words(folder: Path) -> str:
     return f"The worker process ended without a result (killed, or out of memory?); its log ends: {last}"
 
 
+def _adopted(folder: Path) -> bool:
+    """Mark the process of a job whose platform was killed between starting it and marking it; whether there is one."""
+    if not (folder / "spec.json").exists():
+        return False
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and _words(process)[-1:] == [str(folder)]:
+            write_json(folder / "process.json", asdict(ProcessMark.of(int(process.name))))
+            return True
+    return False
+
+
+def _words(process: Path) -> list[str]:
+    """The command line of a process."""
+    try:
+        return (process / "cmdline").read_text(errors="replace").rstrip("\0").split("\0")
+    except OSError:
+        return []
+
+
 def _start_ticks(pid: int) -> int | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _see_out(mark: ProcessMark) -> None:
+    deadline = time.monotonic() + _WAY_OUT_S
+    while mark.alive():
+        if time.monotonic() > deadline:
+            _kill(mark.pid)
+        time.sleep(0.01)
 
 
 def _kill(pid: int) -> None:

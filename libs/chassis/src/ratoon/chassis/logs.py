@@ -1,36 +1,109 @@
-"""Logs of a process: one JSON object a line, or readable text on a terminal. It knows no service."""
+"""Logs of a process: one JSON object a line, or readable text on a terminal. It knows no service.
+
+A line has `time`, `level`, `logger`, `message` and `service`, and where there are such: `resource` (what was worked
+on), `trace_id`, `span_id`, `exception`.
+"""
 
 import json
 import logging
 import sys
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TextIO
 
-from opentelemetry import trace
+import structlog
+from opentelemetry.trace import get_current_span
+from structlog.typing import EventDict, Processor, WrappedLogger
 
-
-class _JsonFormatter(logging.Formatter):
-    """A line of JSON with time, level, logger, message, trace id and the exception if there is one."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        span = trace.get_current_span().get_span_context()
-        if span.is_valid:
-            line["trace_id"] = f"{span.trace_id:032x}"
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+_NOISY = ("kafka", "alembic.runtime", "urllib3", "fsspec")
+_ROOM = "ratoon_"
 
 
-def configure(level: str = "INFO") -> None:
-    """Send the process's logs to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    readable = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
-    handler.setFormatter(readable if sys.stderr.isatty() else _JsonFormatter())
+@contextmanager
+def about(service: str, resource: str = "") -> Iterator[None]:
+    """Log lines of this thread or task meanwhile are this service's, about this resource."""
+    told = {key: value for key, value in (("service", service), ("resource", resource)) if value}
+    with structlog.contextvars.bound_contextvars(**told):
+        yield
+
+
+def mark(service: str, resource: str = "") -> None:
+    """Log lines of this task are this service's, about this resource, for as long as it lasts."""
+    structlog.contextvars.bind_contextvars(service=service, **({"resource": resource} if resource else {}))
+
+
+def configure(process: str = "ratoon", level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send the process's logs to standard error, or to this stream."""
+    sink = stream or sys.stderr
+    handler = logging.StreamHandler(sink)
+    handler.setFormatter(formatter(process, legible=sink.isatty()))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("kafka", "alembic.runtime", "urllib3", "fsspec"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def formatter(process: str, legible: bool) -> logging.Formatter:
+    """What makes a line of a record of the standard library's logging."""
+
+    def whose(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+        """The room that a record came from, else the one that is worked for, else the process."""
+        package = str(line["logger"]).partition(".")[0]
+        room = package.removeprefix(_ROOM) if package.startswith(_ROOM) else ""
+        return {**line, "service": room or line.get("service") or process}
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        whose,
+        _traced,
+    ]
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.TimeStamper("iso", utc=True, key="time"),
+            structlog.processors.format_exc_info,
+            _ordered,
+            _as_text if legible else structlog.processors.JSONRenderer(),
+        ],
+        foreign_pre_chain=shared,
+    )
+
+
+def readable(line: Mapping[str, object]) -> str:
+    """A line of the log for people: local time, level, service, message, and what it is about."""
+    told = {key: str(line.get(key, "")) for key in ("message", "resource", "trace_id", "exception")}
+    time = datetime.fromisoformat(str(line["time"])).astimezone()
+    about = [told["resource"]] if told["resource"] and told["resource"] not in told["message"] else []
+    about += [f"trace {told['trace_id']}"] if told["trace_id"] else []
+    end = f" ({', '.join(about)})" if about else ""
+    head = f"{time:%H:%M:%S} {line.get('level', ''):<7} {line.get('service', ''):<10} {told['message']}{end}"
+    return f"{head}\n{told['exception']}" if told["exception"] else head
+
+
+def legible(text: str) -> str:
+    """A line as it stands in a log file, for people; what is no JSON line of ours stays as it is."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return text
+    ours = isinstance(line, dict) and {"time", "message"} <= line.keys()
+    return readable(line) if ours else text
+
+
+def _traced(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    span = get_current_span().get_span_context()
+    if not span.is_valid:
+        return line
+    return {**line, "trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
+
+
+def _ordered(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    """The same keys first in every line."""
+    first = {"time": line.pop("time"), "level": line.pop("level").upper(), "logger": line.pop("logger")}
+    return {**first, "message": line.pop("event"), **line}
+
+
+def _as_text(_logger: WrappedLogger, _method: str, line: EventDict) -> str:
+    return readable(line)

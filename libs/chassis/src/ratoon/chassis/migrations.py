@@ -5,6 +5,7 @@ first migrations are made of; a later change gets a new script, never a new mean
 """
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,42 +14,63 @@ from alembic.operations import Operations as Alembic
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
+from ratoon.chassis import schema_readers
 from ratoon.chassis.database import Database
-from ratoon.chassis.errors import FailedPrecondition
-
-_LOCK = 7_287_431
+from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable, storage_fault
 
 
 def migrate(service: str, database_url: str, revision: str = "head") -> str:
-    """Bring a room's database to a revision; returns the one it is at then. Concurrent callers wait for each other."""
+    """Bring a room's database up to a revision; returns the one it is at then. Concurrent callers wait for each other.
+
+    A database that a newer version brought on, in a way that leaves this one able to use it, stays as it is.
+    FailedPrecondition when the database is damaged, or at a revision that this version does not know and cannot use.
+    """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite" and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(database_url)
-    try:
-        with database.write() as connection:
-            if not database.is_sqlite:
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            return _run(service, connection, revision)
-    finally:
-        database.close()
+    scripts = _scripts(service)
+    return _run(service, database_url, revision, lambda at: scripts._upgrade_revs(revision, at))
+
+
+def migrate_down(service: str, database_url: str, revision: str) -> str:
+    """Take a room's database back to an earlier revision (`base`: no table is left); what newer ones held is lost."""
+    scripts = _scripts(service)
+    return _run(service, database_url, revision, lambda at: scripts._downgrade_revs(revision, at))
+
+
+def head_of(service: str) -> str:
+    """The revision that this version of a room needs."""
+    return _scripts(service).get_current_head() or ""
+
+
+def knows(service: str, revision: str) -> bool:
+    """Whether this version of a room can bring a database of this revision up to date."""
+    return not revision or revision in {script.revision for script in _scripts(service).walk_revisions()}
+
+
+def revision_of(database: Database) -> str:
+    """The revision that a database is at; empty when it was never migrated."""
+    with database.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 def check_current(service: str, database: Database) -> None:
-    """Refuse to serve from a database that was not migrated."""
+    """Refuse to serve from a database that was not migrated, or that a newer version changed too far."""
     try:
+        at = revision_of(database)
         with database.read() as connection:
-            at = MigrationContext.configure(connection).get_current_revision()
+            may = schema_readers.readers(connection)
     except OperationalError as error:
         raise FailedPrecondition(
             f"The database of {service} cannot be opened ({error.orig}); if it is not there, run: ratoon migrate",
             reason="DATABASE_NOT_THERE",
         ) from None
-    head = _scripts(service).get_current_head()
-    if at != head:
+    head = head_of(service)
+    if at != head and head not in may:
         raise FailedPrecondition(
             f"The database of {service} is at revision {at or 'none'}, this version needs {head}; run: ratoon migrate",
             reason="DATABASE_NOT_MIGRATED",
@@ -111,6 +133,16 @@ def drop_common_tables_v1(op: Alembic) -> None:
         op.drop_table(name)
 
 
+def add_operation_trace_v2(op: Alembic) -> None:
+    """Let an operation know the trace of what began it."""
+    op.add_column("operations", sa.Column("traceparent", sa.String(55), nullable=False, server_default=""))
+
+
+def drop_operation_trace_v2(op: Alembic) -> None:
+    """Undo `add_operation_trace_v2`."""
+    op.drop_column("operations", "traceparent")
+
+
 def create_resource_table_v1(op: Alembic, name: str) -> None:
     """The table of one kind of resource."""
     op.create_table(
@@ -125,16 +157,74 @@ def create_resource_table_v1(op: Alembic, name: str) -> None:
     op.create_index(f"ix_{name}_listing", name, ["parent", "create_time", "name"])
 
 
-def _run(service: str, connection: sa.Connection, revision: str) -> str:
+def _run(service: str, database_url: str, revision: str, steps: Callable[[str], object]) -> str:
+    """Run the scripts on the way to a revision, in one transaction."""
+    database = Database(database_url)
+    try:
+        with database.write() as connection:
+            if database.is_sqlite:
+                _check_whole(service, database_url, connection)
+            before = MigrationContext.configure(connection).get_current_revision() or ""
+            may = schema_readers.readers(connection)
+            if revision == "head" and not knows(service, before) and head_of(service) in may:
+                return before
+            with EnvironmentContext(
+                Config(), _scripts(service), fn=lambda at, _context: steps(at), destination_rev=revision
+            ) as environment:
+                environment.configure(connection=connection)
+                environment.run_migrations()
+            now = MigrationContext.configure(connection).get_current_revision() or ""
+            if now != before:
+                schema_readers.note(connection, _readers(service, may, before, now))
+            return now
+    except CommandError as error:
+        raise FailedPrecondition(
+            f"The database of {service} cannot be brought to revision {revision} by this version of Ratoon ({error}); "
+            "it was used by a newer one: install that, or restore a backup.",
+            reason="DATABASE_FROM_ELSEWHERE",
+        ) from None
+    except DatabaseError as error:
+        raise _named(service, database_url, error) from error
+    finally:
+        database.close()
+
+
+def _readers(service: str, may: set[str], before: str, now: str) -> set[str]:
+    """Which revisions' code may use the database after it went from one revision to another."""
+    if not now:
+        return set()
     scripts = _scripts(service)
+    below = {script.revision for script in scripts.iterate_revisions(now, "base")}
+    if before and before not in below:
+        return {now}  # it went down
+    path = reversed(list(scripts.iterate_revisions(now, before or "base")))
+    applied = [(script.revision, getattr(script.module, "contracts", False)) for script in path]
+    return schema_readers.after(may, before, applied)
 
-    def plan(at: str, _context: MigrationContext) -> object:
-        return scripts._upgrade_revs(revision, at)
 
-    with EnvironmentContext(Config(), scripts, fn=plan, destination_rev=revision) as environment:
-        environment.configure(connection=connection)
-        environment.run_migrations()
-    return MigrationContext.configure(connection).get_current_revision() or ""
+def _check_whole(service: str, database_url: str, connection: sa.Connection) -> None:
+    """A file with a page that is none is found now, not by whoever needs that page."""
+    said = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+    if said != "ok":
+        raise _damaged(service, database_url, said)
+
+
+def _named(service: str, database_url: str, error: DatabaseError) -> Exception:
+    """The error as a sentence where it is the file's or the disk's fault, else as it is."""
+    fault = storage_fault(error)
+    if fault is None:
+        return error
+    if fault.reason == "DATABASE_DAMAGED":
+        return _damaged(service, database_url, str(error.orig))
+    return Unavailable(fault.message, reason=fault.reason)
+
+
+def _damaged(service: str, database_url: str, what: str) -> RatoonError:
+    return FailedPrecondition(
+        f"The database of {service} ({make_url(database_url).database}) is damaged: {what}. Put back a copy from a "
+        "backup; what the other services hold is untouched.",
+        reason="DATABASE_DAMAGED",
+    )
 
 
 def _scripts(service: str) -> ScriptDirectory:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Float,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     case,
@@ -33,15 +34,20 @@ from sqlalchemy import (
     update,
 )
 
+from ratoon.chassis import tracing
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Aborted, Description, described
+from ratoon.chassis.operation_watch import OperationWatch
 from ratoon.chassis.store import Resource, Store, Transaction
 
 _LOG = logging.getLogger(__name__)
 _LEASE_S = 30.0
 _SWEEP_S = 1.0
 _PATIENCE = 8
+"""How often an error in a row is tried again, unless the part that is needed is away:"""
+_PATIENCE_WITH_ABSENCE = 60
+_LONGEST_PAUSE_S = 10.0
 _PERMANENT = {
     "INVALID_ARGUMENT",
     "NOT_FOUND",
@@ -70,6 +76,8 @@ class Claim:
     name: str
     fence: int
     failures: int = 0
+    trace: str = ""
+    """Traceparent of what began the operation."""
 
     def action_id(self, step: str, attempt: int = 1) -> str:
         """The id of what an action makes: the same for every repetition of this step and attempt (UUIDv5)."""
@@ -85,6 +93,9 @@ class Step(Generic[R]):
     events: tuple[object, ...] = ()
     wake_after: float = 1.0
     done: bool = False
+    causes: tuple[str, ...] | None = None
+    """Traceparents of what led to this step, where that is not what began the operation: the step goes on in the trace
+    of the first, and its span links to the others."""
 
 
 class Procedure(Protocol[R]):
@@ -112,6 +123,14 @@ class Procedure(Protocol[R]):
         ...
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """An operation that has not ended, and how often in a row its turns failed."""
+
+    resource: Resource
+    failures: int
+
+
 def operations_table(metadata: MetaData) -> Table:
     """The table of leases: times are seconds of the boot clock, or of the database's on PostgreSQL."""
     return Table(
@@ -125,6 +144,7 @@ def operations_table(metadata: MetaData) -> Table:
         Column("owner", String(40), nullable=False),
         Column("fence", Integer, nullable=False),
         Column("failures", Integer, nullable=False),
+        Column("traceparent", String(tracing.LENGTH), nullable=False, server_default=""),
     )
 
 
@@ -132,9 +152,16 @@ class Operations:
     """Starts, wakes and works on the operations of one room, on threads of its own."""
 
     def __init__(
-        self, store: Store, table: Table, procedures: Iterable[Procedure[Any]], clock: Clock, workers: int = 4
+        self,
+        store: Store,
+        table: Table,
+        procedures: Iterable[Procedure[Any]],
+        clock: Clock,
+        workers: int = 4,
+        watch: OperationWatch | None = None,
     ) -> None:
         self._store, self._table, self._clock = store, table, clock
+        self._watch = watch or OperationWatch()
         self._procedures: Mapping[str, Procedure[Any]] = {p.kind.__name__: p for p in procedures}
         self._time = _LeaseTime(store.database, clock)
         self._owner = uuid.uuid4().hex
@@ -176,6 +203,14 @@ class Operations:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout=_LEASE_S)
+
+    def under_way(self, most: int = 1000) -> list[UnderWay]:
+        """The operations that have not ended, so many at most."""
+        t = self._table
+        with self._store.read() as tx:
+            rows = tx.connection.execute(select(t.c.name, t.c.kind, t.c.failures).limit(most)).all()
+            found = [(tx.find(self._procedures[row.kind].kind, row.name), row.failures) for row in rows]
+        return [UnderWay(resource, failures) for resource, failures in found if resource is not None]
 
     def run_due(self) -> int:
         """Work once on everything that is due, on this thread; returns how many. For tests and one-shot tools."""
@@ -232,7 +267,7 @@ class Operations:
                     .values(owner=self._owner, fence=row.fence + 1, lease_until=now + _LEASE_S, epoch=epoch)
                     .values(due=now + _LEASE_S)
                 )
-        return [(row.kind, Claim(row.name, row.fence + 1, row.failures)) for row in rows]
+        return [(row.kind, Claim(row.name, row.fence + 1, row.failures, row.traceparent)) for row in rows]
 
     def _any_due(self) -> bool:
         t = self._table
@@ -255,16 +290,23 @@ class Operations:
                 connection.execute(update(t).where(old).values(lease_until=now + _LEASE_S))
 
     def _work(self, kind: str, claim: Claim) -> None:
-        """One turn: observe, step, save, act, release."""
-        procedure = self._procedures[kind]
+        """One turn, with an end to it whatever happens."""
+        with self._watch.looking(claim):
+            self._turn(self._procedures[kind], claim)
+
+    def _turn(self, procedure: Procedure[Any], claim: Claim) -> None:
+        """Observe, step, save, act, release."""
         try:
             with self._store.read() as tx:
                 resource = tx.get(procedure.kind, claim.name)
             observation = procedure.observe(resource, claim)
             step = procedure.step(resource, observation, self._clock.now())
-            saved = self._save(claim, resource, step)
-            for action in step.actions:
-                procedure.act(saved, action, claim)
+            with self._watch.turn(claim, resource, step):
+                saved = self._save(claim, resource, step)
+                for action in step.actions:
+                    if not step.done:
+                        self._check_held(claim)
+                    procedure.act(saved, action, claim)
             self._release(claim, 0.0 if step.actions else step.wake_after)
         except Aborted:
             self._release(claim, 0.05)
@@ -286,24 +328,33 @@ class Operations:
     def _stumble(self, procedure: Procedure[Any], claim: Claim, error: Exception) -> None:
         """An error: try again with growing pauses; one that repeating will not mend is the procedure's to judge."""
         told = described(error)
-        lasting = told.code in _PERMANENT or claim.failures + 1 >= _PATIENCE
+        patience = _PATIENCE_WITH_ABSENCE if told.code == "UNAVAILABLE" else _PATIENCE
+        lasting = told.code in _PERMANENT or claim.failures + 1 >= patience
+        self._watch.stumbled(procedure.kind, told.code)
         _LOG.warning("%s stumbled (%s: %s)", claim.name, told.code, error, exc_info=told.code == "INTERNAL")
         try:
             if lasting:
                 with self._store.read() as tx:
                     resource = tx.get(procedure.kind, claim.name)
                 step = procedure.failed(resource, told, self._clock.now())
-                self._save(claim, resource, step)
+                with self._watch.turn(claim, resource, step):
+                    self._save(claim, resource, step)
                 self._release(claim, step.wake_after)
             else:
-                self._release(claim, min(0.25 * 2**claim.failures, 30.0), failures=claim.failures + 1)
+                self._release(claim, _pause_after(claim.failures), failures=claim.failures + 1)
         except Exception:
             _LOG.exception("%s: could not be given back; its lease will run out", claim.name)
 
+    def _check_held(self, claim: Claim) -> None:
+        """Aborted when another worker has taken over: what this one decided long ago is not done any more."""
+        with self._store.database.read() as connection:
+            self._compare(connection, claim, select(self._table.c.fence))
+
     def _hold(self, connection: Connection, claim: Claim) -> None:
-        t = self._table
-        held = select(t.c.fence).where(t.c.name == claim.name).with_for_update()
-        if connection.execute(held).scalar() != claim.fence:
+        self._compare(connection, claim, select(self._table.c.fence).with_for_update())
+
+    def _compare(self, connection: Connection, claim: Claim, asked: Select[Any]) -> None:
+        if connection.execute(asked.where(self._table.c.name == claim.name)).scalar() != claim.fence:
             raise Aborted(f"{claim.name} was taken over by another worker.", reason="FENCED")
 
     def _release(self, claim: Claim, pause: float, failures: int = 0) -> None:
@@ -326,8 +377,14 @@ class Operations:
             "epoch": epoch,
             "due": now,
             "lease_until": 0.0,
+            "traceparent": tracing.current(),
         }
         connection.execute(insert(self._table).values(**row, owner="", fence=0, failures=0))
+
+
+def _pause_after(failures: int) -> float:
+    """Seconds until what failed so often in a row is tried again."""
+    return min((1 << min(failures, 10)) / 4, _LONGEST_PAUSE_S)
 
 
 class _LeaseTime:

@@ -1,15 +1,18 @@
-"""Keeps the settings tables of READMEs true: `python -m ratoon.chassis.readme [--check] services/*/README.md`."""
+"""Keeps the settings tables of READMEs true: `python -m ratoon.chassis.readme [--check] services/*/README.md`.
+
+The table of `libs/chassis/README.md` is the job worker's.
+"""
 
 import importlib
 import sys
 from pathlib import Path
 
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ProcessSettings
 
 _BEGIN, _END = "<!-- settings -->\n", "<!-- /settings -->"
 
 
-def table(settings: type[RoomSettings]) -> str:
+def table(settings: type[ProcessSettings]) -> str:
     """The Markdown table of a room's environment variables."""
     prefix = settings.model_config.get("env_prefix", "")
     rows = [
@@ -21,22 +24,29 @@ def table(settings: type[RoomSettings]) -> str:
 
 
 def _default(value: object) -> str:
-    return "" if value in ("", {}) else f"`{value}`"
+    return "" if value in ("", {}, None) else f"`{value}`"
 
 
-def updated(readme: str, settings: type[RoomSettings]) -> str:
+def updated(readme: str, settings: type[ProcessSettings]) -> str:
     """The README with a fresh table between its two marks."""
     before, _, rest = readme.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     return f"{before}{_BEGIN}{table(settings)}{_END}{after}"
 
 
+def settings_beside(readme: Path) -> type[ProcessSettings]:
+    """The settings that a README is about."""
+    home = readme.absolute().parent.name
+    module = "ratoon.chassis.job_worker" if home == "chassis" else f"ratoon_{home}.settings"
+    made: type[ProcessSettings] = importlib.import_module(module).Settings
+    return made
+
+
 def main(arguments: list[str]) -> int:
     """Write the tables, or with `--check` only say which are stale; the exit status."""
     stale = []
     for path in (Path(a) for a in arguments if a != "--check"):
-        settings = importlib.import_module(f"ratoon_{path.parent.name}.settings").Settings
-        fresh = updated(path.read_text(), settings)
+        fresh = updated(path.read_text(), settings_beside(path))
         if fresh != path.read_text():
             stale.append(str(path))
             if "--check" not in arguments:

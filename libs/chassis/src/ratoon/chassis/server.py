@@ -16,13 +16,14 @@ import grpc
 from google.protobuf.descriptor_pool import Default as default_pool
 from grpc import aio
 from grpc_status import rpc_status
-from opentelemetry.propagate import extract
-from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry import context as contexts
+from opentelemetry.trace import SpanKind, StatusCode, Tracer, set_span_in_context
 
+from ratoon.chassis import logs, tracing
 from ratoon.chassis.errors import PermissionDenied, Unauthenticated, described
 from ratoon.chassis.identity import NOBODY, Principal, Role, Verifier, set_caller
 from ratoon.chassis.rpc import status_of
-from ratoon.chassis.telemetry import RpcMetrics
+from ratoon.chassis.telemetry import RpcMetrics, exemplar
 from ratoon.common.v1 import options_pb2
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ _LOG = logging.getLogger(__name__)
 _PUBLIC = ("/grpc.health.v1.Health/",)
 _REFLECTION = "/grpc.reflection."
 _SERVER_FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS")
+_SPAN_ERRORS = (*_SERVER_FAULTS, "DEADLINE_EXCEEDED", "UNAVAILABLE", "UNIMPLEMENTED")
 
 
 class Threads:
@@ -81,7 +83,7 @@ class CallInterceptor(aio.ServerInterceptor):
 
     def _unary(self, method: str, metadata: dict[str, str], serve: Any) -> Any:
         async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
-            with _Watched(self, method, metadata) as watched:
+            with _Watched(self, method, metadata, request) as watched:
                 try:
                     self._admit(method, metadata, request)
                     return await serve(request, context)
@@ -92,7 +94,7 @@ class CallInterceptor(aio.ServerInterceptor):
 
     def _stream(self, method: str, metadata: dict[str, str], serve: Any) -> Any:
         async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-            with _Watched(self, method, metadata) as watched:
+            with _Watched(self, method, metadata, request) as watched:
                 try:
                     self._admit(method, metadata, request)
                     async for answer in serve(request, context):
@@ -168,23 +170,41 @@ def _check_project(principal: Principal, request: Any) -> None:
 
 
 class _Watched:
-    """The span, the count and the time of one call."""
+    """The span, the count and the time of one call. Its context is the call's own task, and ends with it."""
 
-    def __init__(self, around: CallInterceptor, method: str, metadata: dict[str, str]) -> None:
+    def __init__(
+        self, around: CallInterceptor, method: str, metadata: dict[str, str], request: Any = None
+    ) -> None:
         self.method, self.code = method, "OK"
-        self._metrics = around._metrics
-        self._span = around._tracer.start_as_current_span(method[1:], extract(metadata), kind=SpanKind.SERVER)
+        self._metrics, self._tracer = around._metrics, around._tracer
+        self._service, _, self._name = method[1:].partition("/")
+        self._resource = str(getattr(request, "name", "") or getattr(request, "parent", ""))
+        beginning = tracing.unkept() if method.startswith(_PUBLIC) else ""
+        self._parent = metadata.get(tracing.TRACEPARENT) or beginning
 
     def __enter__(self) -> "_Watched":
         self._began = time.perf_counter()
-        self._span.__enter__()
+        told = {"rpc.system": "grpc", "rpc.service": self._service, "rpc.method": self._name}
+        self.span = self._tracer.start_span(
+            self.method[1:],
+            tracing.context_of(self._parent),
+            SpanKind.SERVER,
+            told | ({"ratoon.resource": self._resource} if self._resource else {}),
+        )
+        contexts.attach(set_span_in_context(self.span))
+        logs.mark(self._service.split(".")[1], self._resource)
         return self
 
-    def __exit__(self, *raised: Any) -> None:
-        self._span.__exit__(*raised)
-        service, _, name = self.method[1:].partition("/")
-        self._metrics.handled.labels(service, name, self.code).inc()
-        self._metrics.seconds.labels(service, name).observe(time.perf_counter() - self._began)
+    def __exit__(self, kind: type[BaseException] | None, *_raised: Any) -> None:
+        if kind is not None and self.code == "OK":
+            self.code = "CANCELLED"
+        self.span.set_attribute("rpc.grpc.status_code", grpc.StatusCode[self.code].value[0])
+        if self.code in _SPAN_ERRORS:
+            self.span.set_status(StatusCode.ERROR, self.code)
+        self.span.end()
+        self._metrics.handled.labels(self._service, self._name, self.code).inc()
+        seconds = time.perf_counter() - self._began
+        self._metrics.seconds.labels(self._service, self._name).observe(seconds, exemplar(self.span))
 
 
 async def _tell(context: aio.ServicerContext[Any, Any], watched: _Watched, error: Exception) -> None:
@@ -194,5 +214,6 @@ async def _tell(context: aio.ServicerContext[Any, Any], watched: _Watched, error
     told = described(error)
     watched.code = told.code
     if told.code in _SERVER_FAULTS:
+        watched.span.record_exception(error)
         _LOG.error("%s failed", watched.method, exc_info=error)
     await context.abort_with_status(rpc_status.to_status(status_of(told)))

@@ -4,48 +4,52 @@ On one machine a single folder, the state, decides all the rest; on a cluster ea
 """
 
 import hashlib
+import importlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _LONGEST_SOCKET_PATH = 100
 SERVICES = ("ingestion", "labeling", "training", "evaluation", "registry", "serving", "flywheel", "gateway")
 
 
-class RoomSettings(BaseSettings):
-    """The settings that all rooms share; each room's `Settings` adds its own under its prefix `RATOON_<NAME>_`."""
+class ProcessSettings(BaseSettings):
+    """What every process that serves gRPC can be told: where it keeps things, where it listens, who it is."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     service: str = Field(description="The room's name; not for you to change.")
     state: Path = Field(Path(".ratoon"), description="The folder that holds all state of this installation.")
-    database_url: str = Field(
-        "", description="SQLAlchemy URL of the room's database; empty: SQLite in the state folder."
-    )
     artifacts_url: str = Field(
         "", description="fsspec URL of the artifact store; empty: a folder in the state folder."
-    )
-    events: str = Field(
-        "",
-        description="The event log: `kafka://host:port` or empty for the embedded one in the state folder.",
     )
     listen: str = Field(
         "", description="Where gRPC listens: `unix:///…` or `host:port`; empty: a socket in the state folder."
     )
-    peers: dict[str, str] = Field(
-        {},
-        description="JSON of service name to gRPC address; services not named are found in the state folder.",
-    )
     keys: Path = Field(
         Path(), description="The folder of service keys and `public.json`; empty: in the state folder."
     )
-    metrics: str = Field(
-        "", description="`host:port` where Prometheus metrics are served; empty: nowhere of its own."
+    tls: Path | None = Field(
+        None,
+        description="A folder with `tls.crt`, `tls.key` and `ca.crt`: gRPC on `host:port` is mutual TLS; empty: plain.",
     )
-    otlp: str = Field("", description="OTLP/HTTP endpoint that traces are sent to; empty: none.")
+    metrics: str = Field(
+        "", description="`host:port` where `/metrics`, `/live` and `/ready` are served; empty: nowhere."
+    )
+    otlp: str = Field(
+        "",
+        description="OTLP/HTTP endpoint that spans are sent to, `http://collector:4318`; empty: none are kept.",
+    )
+    trace_ratio: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="The share of traces that are kept of those that begin here; others are kept as their caller does.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -59,7 +63,48 @@ class RoomSettings(BaseSettings):
             "listen": socket_address(state, service),
             "keys": state / "keys",
         }
-        return {**given, "state": state, **{key: given.get(key) or value for key, value in places.items()}}
+        filled = {key: given.get(key) or value for key, value in places.items()}
+        return {**given, "state": state, "tls": given.get("tls") or None, **filled}
+
+    @property
+    def folder(self) -> Path:
+        """The process's own folder in the state."""
+        return self.state / self.service
+
+
+class RoomSettings(ProcessSettings):
+    """The settings that all rooms share; each room's `Settings` adds its own under its prefix `RATOON_<NAME>_`."""
+
+    kept: ClassVar[Sequence[str]] = ()
+    """What a backup holds of the room's own folder beside its database: files, or folders of small files."""
+
+    database_url: str = Field(
+        "", description="SQLAlchemy URL of the room's database; empty: SQLite in the state folder."
+    )
+    events: str = Field(
+        "",
+        description="The event log: `kafka://host:port` or empty for the embedded one in the state folder.",
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How Kafka is spoken to."
+    )
+    kafka_ca: Path | None = Field(
+        None,
+        description="PEM file of the authority that Kafka's certificate is checked against; empty: the system's.",
+    )
+    kafka_sasl_mechanism: str = Field(
+        "SCRAM-SHA-512", description="How we prove to Kafka who we are, where the protocol is SASL's."
+    )
+    kafka_username: str = Field("", description="Our name at Kafka.")
+    kafka_password: SecretStr = Field(SecretStr(""), description="Our password at Kafka.")
+    peers: dict[str, str] = Field(
+        {},
+        description="JSON of service name to gRPC address; services not named are found in the state folder.",
+    )
+    jobs: str = Field(
+        "",
+        description="Job workers for the room's heavy work, `host:port` and commas; empty: processes of this machine.",
+    )
 
     @model_validator(mode="after")
     def _peers_are_known(self) -> Self:
@@ -67,11 +112,6 @@ class RoomSettings(BaseSettings):
         if unknown:
             raise ValueError(f"peers names no such services: {', '.join(sorted(unknown))}")
         return self
-
-    @property
-    def folder(self) -> Path:
-        """The room's own folder in the state."""
-        return self.state / self.service
 
     @property
     def warm_folder(self) -> Path:
@@ -86,6 +126,12 @@ class RoomSettings(BaseSettings):
     def peer(self, service: str) -> str:
         """The gRPC address of another service."""
         return self.peers.get(service) or socket_address(self.state, service)
+
+
+def settings_of(service: str) -> RoomSettings:
+    """A room's settings from the environment."""
+    made: RoomSettings = importlib.import_module(f"ratoon_{service}.settings").Settings()
+    return made
 
 
 def run_folder(state: Path) -> Path:

@@ -191,6 +191,12 @@ class Transaction:
         )
         return [cast(T, adapter.validate_json(row.body)) for row in self.connection.execute(query)]
 
+    def every(self, kind: type[T]) -> list[T]:
+        """Every resource of a kind, whosever it is; for kinds that stay few."""
+        table, adapter = self._store._kinds[kind]
+        bodies = self.connection.execute(select(table.c.body).order_by(table.c.name)).scalars()
+        return [cast(T, adapter.validate_json(body)) for body in bodies]
+
     def publish(self, event: object, source: Resource) -> None:
         """Commit a domain event of this resource together with its state."""
         self._store._append(self.connection, self._store._encode(event, source.name, source.revision))

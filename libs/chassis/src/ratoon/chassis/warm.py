@@ -23,6 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
+from ratoon.chassis.errors import storage_fault
 from ratoon.chassis.jobs import JobFolder, ProcessMark, write_json
 
 JSON = dict[str, Any]
@@ -43,7 +44,16 @@ def main(entry: str, arguments: list[str]) -> int:
     job's error: the exception's `reason` attribute if it has one, and its sentence. `warm_idle_s` in the spec
     says how long a warm process that this job starts waits for the next one.
     """
-    job = JobFolder(Path(arguments[0]).resolve())
+    job, began_ns = JobFolder(Path(arguments[0]).resolve()), time.time_ns()
+    status = _run(entry, job)
+    if os.environ.get("RATOON_JOB_TRACE"):
+        from ratoon.chassis import job_trace  # imports much, for few
+
+        job_trace.tell(entry, job.path.name, began_ns, job.failure())
+    return status
+
+
+def _run(entry: str, job: JobFolder) -> int:
     spec = job.spec()
     if not spec.get("warm"):
         return execute(entry, job)
@@ -60,7 +70,10 @@ def execute(entry: str, job: JobFolder) -> int:
         return 0
     except Exception as error:
         traceback.print_exc()
-        job.fail(getattr(error, "reason", "") or "WORKER_FAILED", str(error) or type(error).__name__)
+        if (fault := storage_fault(error)) is not None:
+            job.fail(fault.reason, fault.message)
+        else:
+            job.fail(getattr(error, "reason", "") or "WORKER_FAILED", str(error) or type(error).__name__)
         return 1
 
 

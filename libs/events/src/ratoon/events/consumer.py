@@ -40,6 +40,7 @@ from ratoon.events.worker import Worker
 _LOG = logging.getLogger(__name__)
 _PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED"}
 _PRUNE_EVERY_S = 3600.0
+_MEASURE_EVERY_S = 5.0
 
 Handler = Callable[[Event, Connection], None]
 """Applies an event to the room's database through this connection; no RPC, nothing slow."""
@@ -67,6 +68,8 @@ class Consumed:
     repeated: int = 0
     retried: int = 0
     parked: int = 0
+    lag: int = 0
+    """Records still to be read, as of a few seconds ago."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class Consumer:
         self._subscription: Subscription | None = None
         self._retries: dict[Partition, _Retry] = {}
         self._pruned: float | None = None
+        self._measured = 0.0
         self._worker = Worker(f"{group}-consumer", self._step)
         self.consumed = Consumed()
 
@@ -129,7 +133,14 @@ class Consumer:
         deliveries = self._subscription.poll(timeout_s, self._batch, waiting.keys())
         if deliveries:
             self._take(self._subscription, deliveries)
+        if now > self._measured + _MEASURE_EVERY_S:
+            self._measured, self.consumed.lag = now, self._subscription.lag()
         return 0.0
+
+    @property
+    def group(self) -> str:
+        """The group that it belongs to."""
+        return self._group
 
     def _take(self, subscription: Subscription, deliveries: Sequence[Delivery]) -> None:
         """Handle a batch, then commit its offsets; when the transaction fails, read the batch again."""

@@ -233,6 +233,15 @@ class KafkaSubscription:
         with suppress(ValueError):  # it went to another consumer meanwhile
             self._open().seek(TopicPartition(*partition), offset)
 
+    def lag(self) -> int:
+        """How many records it has still to read, as far as the broker has said."""
+        consumer = self._open()
+        with _errors():
+            ours = consumer.assignment() or ()
+            ends = {each: consumer.highwater(each) for each in ours}
+            known = {each: end for each, end in ends.items() if end is not None}
+            return sum(max(0, end - (consumer.position(each) or 0)) for each, end in known.items())
+
     def close(self) -> None:
         """Leave the group."""
         consumer, self._consumer = self._consumer, None

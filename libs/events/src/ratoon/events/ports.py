@@ -129,6 +129,10 @@ class Subscription(Protocol):
         """Read this partition from here on; nothing happens when it belongs to another consumer now."""
         ...
 
+    def lag(self) -> int:
+        """How many records of its partitions it has still to read, as far as it knows; on the thread that polls."""
+        ...
+
     def close(self) -> None:
         """Leave the group, so that another consumer can go on at once."""
         ...

@@ -17,7 +17,7 @@ from ratoon.sdk.errors import ApiError, OperationFailed, Unreachable
 JSON = dict[str, Any]
 DEFAULT_URL = "http://127.0.0.1:8080"
 ENDED_WELL = {"STATE_READY", "STATE_SUCCEEDED"}
-ENDED_BADLY = {"STATE_FAILED", "STATE_CANCELLED", "STATE_REFUSED", "STATE_ROLLED_BACK"}
+ENDED_BADLY = {"STATE_FAILED", "STATE_CANCELLED", "STATE_REFUSED", "STATE_ROLLED_BACK", "STATE_REDACTED"}
 _CHUNK = 4 << 20
 _RECONNECTS = 30
 _FEEDBACK_ATTEMPTS = 6
@@ -118,6 +118,21 @@ class Client:
             done += len(chunk)
             on_bytes(done, total)
         return digest
+
+    def upload_tree(self, folder: Path, on_bytes: Callable[[int, int], None] = lambda _d, _t: None) -> str:
+        """Put a folder, such as a model's, into the artifact store; returns the digest that names the whole of it."""
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        total, before, rows = sum(path.stat().st_size for path in files), 0, []
+
+        def advance(done: int, _total: int) -> None:
+            on_bytes(before + done, total)
+
+        for path in files:
+            digest, size = self.upload(path, advance), path.stat().st_size
+            rows.append({"path": path.relative_to(folder).as_posix(), "sha256": digest, "size": size})
+            before += size
+        rows.sort(key=lambda row: str(row["path"]))
+        return self.upload(json.dumps({"files": rows}, separators=(",", ":"), sort_keys=True).encode())
 
     def download(self, digest: str) -> bytes:
         """A blob of the artifact store."""

@@ -22,10 +22,12 @@ def create_source(
     license: str = "",
     columns: Mapping[str, str] | None = None,
     labels_by_folder: Mapping[str, str] | None = None,
+    source_id: str = "",
 ) -> dict[str, Any]:
     """Upload a file or folder and create a source of it in `parent` (projects/{project}).
 
-    Sub-folders of a folder are labels of their own name unless `labels_by_folder` says otherwise.
+    Without `source_id` an id is made up. Sub-folders of a folder are labels of their own name unless
+    `labels_by_folder` says otherwise.
     """
     if not path.exists():
         raise RatoonSdkError(f"{path} does not exist.")
@@ -44,7 +46,8 @@ def create_source(
         "labelsByFolder": dict(labels_by_folder if labels_by_folder is not None else folders),
         "columns": {key: value for key, value in (columns or {}).items() if value},
     }
-    return client.create(f"{parent}/sources", body, request_id=f"source-{digest[:32]}-{chosen}")
+    request_id = f"source-{digest[:32]}-{chosen}-{source_id}".rstrip("-")
+    return client.create(f"{parent}/sources", body, source_id, request_id)
 
 
 def archive(folder: Path) -> bytes:

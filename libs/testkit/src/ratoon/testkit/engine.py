@@ -1,7 +1,9 @@
 """A mock of an inference engine: the OpenAI routes and Ratoon's control routes over a socket, fast and scriptable.
 
 Every token names the version that wrote it and its place (`v1.0:0 v1.0:1 …`), so that a reader of an answer can tell
-who wrote it, and whether anything is missing or mixed. It knows neither weights nor tokenizers.
+who wrote it, and whether anything is missing or mixed. A version with a whole resource name also signs its answers, as
+engines do. An adapter answers to its own name, beside the model. One that has a `load_id` in its status behaves as in a
+pod: what it loads is closed until it is opened by that id. It knows neither weights nor tokenizers.
 
     async with MockEngine("v1.0", secret="s3cret").serve(Path("engine.sock")) as engine:
         engine.faults = Faults(die_after_tokens=3)
@@ -12,6 +14,7 @@ import hmac
 import itertools
 import json
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -19,12 +22,14 @@ from typing import cast
 
 import httptools
 
-from ratoon.testkit.engine_script import JSON, Counts, Faults, Golden, Pace
+from ratoon.testkit.engine_script import JSON, Adapter, Counts, Faults, Golden, Pace
 
-__all__ = ["SECRET_HEADER", "Counts", "Faults", "Golden", "MockEngine", "Pace"]
+__all__ = ["SECRET_HEADER", "Adapter", "Counts", "Faults", "Golden", "MockEngine", "Pace"]
 
 SECRET_HEADER = b"x-ratoon-engine-secret"
+_CONTROL_HEADER = b"x-ratoon-control"
 
+_BACKLOG = 2048
 _REASONS = {
     200: "OK",
     400: "Bad Request",
@@ -54,7 +59,12 @@ class MockEngine:
         self.golden = golden
         self.faults = Faults()
         self.counts = Counts()
+        self.asked: JSON = {}
+        """The body of the last completion."""
         self.accepting = True
+        self.adapters: dict[str, Adapter] = {}
+        self.traceparents: list[str] = []
+        """What requests said of the trace that they belong to."""
         self.status: JSON = dict(status or {})
         self._ids = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -64,7 +74,7 @@ class MockEngine:
         """Serve on a Unix socket for the length of the context."""
         socket.unlink(missing_ok=True)
         loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(lambda: _Connection(self), str(socket))
+        server = await loop.create_unix_server(lambda: _Connection(self), str(socket), backlog=_BACKLOG)
         try:
             yield self
         finally:
@@ -72,9 +82,10 @@ class MockEngine:
             socket.unlink(missing_ok=True)
 
     @asynccontextmanager
-    async def serve_tcp(self, port: int = 0) -> AsyncIterator[int]:
-        """Serve on a loopback port (0: any free one) for the length of the context; gives the port."""
-        server = await asyncio.get_running_loop().create_server(lambda: _Connection(self), "127.0.0.1", port)
+    async def serve_tcp(self, port: int = 0, address: str = "127.0.0.1") -> AsyncIterator[int]:
+        """Serve on a port (0: any free one) of a loopback address for the length of the context; gives the port."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Connection(self), address, port, backlog=_BACKLOG)
         try:
             yield server.sockets[0].getsockname()[1]
         finally:
@@ -87,12 +98,24 @@ class MockEngine:
             "accepting": self.accepting,
             "in_flight": self.counts.open,
             "ready": not self.faults.unhealthy,
+            "adapters": {name: vars(adapter) for name, adapter in self.adapters.items()},
             **self.status,
         }
+
+    def writer(self, body: JSON) -> str:
+        """The version that answers this request."""
+        adapter = self.adapters.get(str(body.get("model", "")))
+        return adapter.version if adapter else self.version
+
+    def is_open(self, body: JSON) -> bool:
+        """Whether this request is let in."""
+        adapter = self.adapters.get(str(body.get("model", "")))
+        return adapter.accepting if adapter else self.accepting
 
     def start_answer(self, connection: "_Connection", body: JSON, chat: bool) -> None:
         """Begin to answer one completion on this connection."""
         self.counts.requests += 1
+        self.asked = body
         task = asyncio.get_running_loop().create_task(self._answer(connection, body, chat))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -104,8 +127,11 @@ class MockEngine:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _answer(self, connection: "_Connection", body: JSON, chat: bool) -> None:
-        faults = self.faults
+        faults, adapter = self.faults, self.adapters.get(str(body.get("model", "")))
+        connection.signature = self.writer(body)
         self.counts.open += 1
+        if adapter:
+            adapter.in_flight += 1
         try:
             if faults.hang:
                 await connection.gone.wait()
@@ -123,6 +149,8 @@ class MockEngine:
                 await self._whole(connection, body, chat, faults.die_after_tokens)
         finally:
             self.counts.open -= 1
+            if adapter:
+                adapter.in_flight -= 1
             self._count(connection, faults)
 
     def _count(self, connection: "_Connection", faults: Faults) -> None:
@@ -147,7 +175,7 @@ class MockEngine:
         if isinstance(prompt, list) and tuple(prompt) in self.golden.tokens:
             answer["choices"] = [self._recorded(tuple(prompt))]
         else:
-            text = "".join(self._token(i) for i in range(wanted))
+            text = "".join(_token(connection.signature, i) for i in range(wanted))
             answer["choices"] = [_choice(chat, text)]
         answer["usage"] = _usage(wanted)
         connection.send_json(200, answer)
@@ -164,16 +192,14 @@ class MockEngine:
             await connection.writable()
             if connection.gone.is_set():
                 return
-            connection.send_event({**head, "choices": [_delta(chat, self._token(i), last=i == wanted - 1)]})
+            token = _token(connection.signature, i)
+            connection.send_event({**head, "choices": [_delta(chat, token, last=i == wanted - 1)]})
         if body.get("stream_options", {}).get("include_usage"):
             connection.send_event({**head, "choices": [], "usage": _usage(wanted)})
         connection.end_stream()
 
     def _wanted(self, body: JSON) -> int:
         return int(body.get("max_completion_tokens") or body.get("max_tokens") or self.pace.tokens)
-
-    def _token(self, place: int) -> str:
-        return f"{self.version}:{place} "
 
     def _head(self, body: JSON, chat: bool, stream: bool, request_id: str) -> JSON:
         kind = ("chat.completion.chunk" if stream else "chat.completion") if chat else "text_completion"
@@ -222,7 +248,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._url, self._secret, self._body = b"", b"", bytearray()
-        self.request_id = ""
+        self.request_id, self.signature, self.is_control = "", "", False
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -232,6 +258,10 @@ class _Connection(asyncio.Protocol):
             self._secret = value
         elif name.lower() == b"x-request-id":
             self.request_id = value.decode()
+        elif name.lower() == _CONTROL_HEADER:
+            self.is_control = True
+        elif name.lower() == b"traceparent":
+            self._engine.traceparents.append(value.decode())
 
     def on_body(self, body: bytes) -> None:
         self._body += body
@@ -262,9 +292,9 @@ class _Connection(asyncio.Protocol):
 
     def send(self, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
         """Write a whole answer."""
-        head = b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n"
+        head = b"HTTP/1.1 %d %s\r\n%bcontent-type: %s\r\ncontent-length: %d\r\n\r\n"
         reason = _REASONS.get(status, "Status").encode()
-        self._transport.write(head % (status, reason, content_type, len(body)) + body)
+        self._transport.write(head % (status, reason, self._signed(), content_type, len(body)) + body)
 
     def send_json(self, status: int, body: JSON) -> None:
         """Write a whole JSON answer."""
@@ -272,9 +302,8 @@ class _Connection(asyncio.Protocol):
 
     def begin_stream(self) -> None:
         """Write the head of a server-sent event stream."""
-        self._transport.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
-        )
+        kind = b"content-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+        self._transport.write(b"HTTP/1.1 200 OK\r\n" + self._signed() + kind)
 
     def send_event(self, event: JSON) -> None:
         """Write one event."""
@@ -290,18 +319,22 @@ class _Connection(asyncio.Protocol):
         self.aborted = True
         self._transport.abort()
 
+    def _signed(self) -> bytes:
+        """The header that names the version, where it has a whole name."""
+        return b"x-ratoon-version: %b\r\n" % self.signature.encode() if "/" in self.signature else b""
+
     def _chunk(self, data: bytes) -> None:
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
 
 def _completion(engine: MockEngine, connection: _Connection, chat: bool) -> None:
-    if not engine.accepting:
-        connection.send_json(503, _error(503, "The engine is closed to new requests."))
-        return
     try:
         body = connection.body()
     except ValueError:
         connection.send_json(400, _error(400, "The body is no JSON."))
+        return
+    if not engine.is_open(body) and not connection.is_control:
+        connection.send_json(503, _error(503, "The engine is closed to new requests."))
         return
     engine.start_answer(connection, body, chat)
 
@@ -323,12 +356,39 @@ def _status(engine: MockEngine, connection: _Connection) -> None:
 
 
 def _accept(engine: MockEngine, connection: _Connection, accepting: bool) -> None:
-    engine.accepting = accepting
+    name = str(connection.body().get("name") or "")
+    door: Adapter | MockEngine = engine.adapters[name] if name else engine
+    load_id = door.load_id if isinstance(door, Adapter) else engine.status.get("load_id", "")
+    if connection.body().get("load_id", load_id) != load_id:
+        connection.send_json(409, _error(409, "These weights were loaded anew."))
+        return
+    door.accepting = accepting
     connection.send_json(200, engine.report())
 
 
 def _reload(engine: MockEngine, connection: _Connection) -> None:
-    engine.version = str(connection.body().get("version", engine.version))
+    if engine.accepting or engine.counts.open:
+        connection.send_json(409, _error(409, "The engine is not closed and empty."))
+        return
+    asked = connection.body()
+    engine.version = str(asked["version"])
+    engine.status["artifact_digest"] = str(asked["artifact_digest"])
+    if "load_id" in engine.status:
+        engine.status["load_id"] = uuid.uuid4().hex
+    connection.send_json(200, engine.report())
+
+
+def _load_adapter(engine: MockEngine, connection: _Connection) -> None:
+    asked = connection.body()
+    loaded = Adapter(str(asked["version"]), str(asked["artifact_digest"]))
+    if "load_id" in engine.status:
+        loaded.accepting, loaded.load_id = False, uuid.uuid4().hex
+    engine.adapters[str(asked["name"])] = loaded
+    connection.send_json(200, engine.report())
+
+
+def _unload_adapter(engine: MockEngine, connection: _Connection) -> None:
+    engine.adapters.pop(str(connection.body()["name"]), None)
     connection.send_json(200, engine.report())
 
 
@@ -346,8 +406,14 @@ _ROUTES: dict[str, Callable[[MockEngine, _Connection], None]] = {
     "POST /ratoon/close": lambda engine, connection: _accept(engine, connection, False),
     "POST /ratoon/open": lambda engine, connection: _accept(engine, connection, True),
     "POST /ratoon/reload": _reload,
+    "POST /ratoon/adapters": _load_adapter,
+    "POST /ratoon/adapters/unload": _unload_adapter,
     "POST /ratoon/reset-prefix-cache": _status,
 }
+
+
+def _token(version: str, place: int) -> str:
+    return f"{version}:{place} "
 
 
 def _choice(chat: bool, text: str) -> JSON:

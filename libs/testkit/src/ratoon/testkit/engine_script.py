@@ -49,6 +49,17 @@ class Counts:
     """Answers being written now."""
 
 
+@dataclass
+class Adapter:
+    """A version that answers to a name of its own beside the mock's model."""
+
+    version: str
+    artifact_digest: str = ""
+    accepting: bool = True
+    in_flight: int = 0
+    load_id: str = ""
+
+
 @dataclass(frozen=True)
 class Golden:
     """Recorded greedy answers by prompt token ids: what `/v1/completions` says for these prompts."""

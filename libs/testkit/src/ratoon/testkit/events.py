@@ -146,9 +146,8 @@ class Effect:
 class Room:
     """A room that changes things, publishes that, hears it from the log and writes an effect for each."""
 
-    def __init__(self, folder: Path, log: EventLog, topic: str, *, database: Database | None = None) -> None:
-        self.database = database or Database(f"sqlite:///{folder}/room.db")
-        self.log, self.topic = log, topic
+    def __init__(self, database: Database, log: EventLog, topic: str) -> None:
+        self.database, self.log, self.topic = database, log, topic
         metadata = MetaData()
         outbox.outbox_tables(metadata)
         inbox_tables(metadata)

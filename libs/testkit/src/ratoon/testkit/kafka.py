@@ -19,7 +19,10 @@ from pathlib import Path
 
 import pytest
 
+from ratoon.chassis.authority import issue, make_authority
+
 VERSION = "4.1.1"
+USER, PASSWORD = "ratoon", "of-tests-alone"
 _PRODUCE = 0
 _START_S = 120.0
 _POM = f"""<project>
@@ -43,9 +46,13 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listeners=DIRECT://127.0.0.1:{direct},WIRED://127.0.0.1:{wired},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=DIRECT://127.0.0.1:{direct},WIRED://127.0.0.1:{wire}
-listener.security.protocol.map=DIRECT:PLAINTEXT,WIRED:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=DIRECT://127.0.0.1:{direct},WIRED://127.0.0.1:{wired},SECURED://127.0.0.1:{secured},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=DIRECT://127.0.0.1:{direct},WIRED://127.0.0.1:{wire},SECURED://localhost:{secured}
+listener.security.protocol.map=DIRECT:PLAINTEXT,WIRED:PLAINTEXT,SECURED:SASL_SSL,CONTROLLER:PLAINTEXT
+listener.name.secured.ssl.keystore.type=PEM
+listener.name.secured.ssl.keystore.location={folder}/keystore.pem
+listener.name.secured.sasl.enabled.mechanisms=PLAIN
+listener.name.secured.plain.sasl.jaas.config={jaas}
 inter.broker.listener.name=DIRECT
 log.dirs={folder}/data
 auto.create.topics.enable=false
@@ -63,6 +70,7 @@ num.network.threads=2
 num.io.threads=2
 log.cleaner.enable=false
 """
+_JAAS = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
 _LOG4J = """
 status = error
 rootLogger.level = warn
@@ -106,20 +114,38 @@ class Broker:
     def __init__(self, folder: Path, jvm: Sequence[str] = ()) -> None:
         """`jvm` are further options of Java."""
         self._folder, self._jars, self._jvm = folder, fetch(), jvm
-        direct, wired, controller = _free_ports(3)
+        direct, wired, controller, secured = _free_ports(4)
         self.wire = Wire(wired)
         self.direct = f"127.0.0.1:{direct}"
         """Where clients reach it."""
         self.wired = f"127.0.0.1:{self.wire.port}"
         """Where clients reach it over the wire."""
+        self.secured = f"localhost:{secured}"
+        """Where `USER` with `PASSWORD` reaches it by TLS and SASL."""
         self._process: subprocess.Popen[bytes] | None = None
-        ports = {"direct": direct, "wired": wired, "wire": self.wire.port, "controller": controller}
-        (folder / "server.properties").write_text(_PROPERTIES.format(folder=folder, **ports))
+        ports = {
+            "direct": direct,
+            "wired": wired,
+            "wire": self.wire.port,
+            "secured": secured,
+            "controller": controller,
+        }
+        self.authority = self._write_keystore()
+        """PEM file of who signed the certificate that it shows there."""
+        (folder / "server.properties").write_text(_PROPERTIES.format(folder=folder, jaas=_JAAS, **ports))
         (folder / "log4j2.properties").write_text(_LOG4J)
         cluster = self._java("kafka.tools.StorageTool", "random-uuid").strip().splitlines()[-1]
         self._java(
             "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(folder / "server.properties")
         )
+
+    def _write_keystore(self) -> Path:
+        authority = make_authority("kafka")
+        own = issue(authority, ["localhost"])
+        (self._folder / "keystore.pem").write_bytes(own.key + own.certificate)
+        path = self._folder / "authority.pem"
+        path.write_bytes(authority.certificate)
+        return path
 
     def start(self) -> None:
         """Start and wait until it answers."""
@@ -308,3 +334,7 @@ def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [each.getsockname()[1] for each in sockets]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{fetch()}\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,40 @@ def tiny_llama(
     return folder
 
 
+def tiny_adapter(
+    folder: Path, base: Path, base_digest: str, *, seed: int = 0, rank: int = 4, answer: str | None = None
+) -> Path:
+    """Write a LoRA adapter beside the model folder `base` into `folder` and return it.
+
+    With random weights it changes the base's answers, by another amount for each `seed`. With `answer` (a label of the
+    base, which was itself made to answer another one) it begins its answer to every prompt with that label.
+    `recipe.json` names the base by `base_digest`.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), config)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(std=0.2)
+        if answer is not None:
+            _steer(model, base, answer)
+    model.peft_config["default"].base_model_name_or_path = ""
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink()
+    for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(base / name, folder / name)
+    shutil.copyfile(base / "chat_template.jinja", folder / "chat_template.jinja")
+    recipe = json.loads((base / "recipe.json").read_text())
+    _write_json(folder / "recipe.json", {**recipe, "method": "LORA", "base_artifact_digest": base_digest})
+    _write_json(folder / "training.json", {"curves": {}, "diagnosis": "not trained"})
+    return folder
+
+
 def _tokenizer(
     labels: Sequence[str], corpus: Sequence[str], vocabulary: int, max_chars: int
 ) -> PreTrainedTokenizerFast:
@@ -149,6 +184,32 @@ def _always(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, answer:
             layer.mlp.down_proj.weight.zero_()
         for before, after in itertools.pairwise(chain):
             head[after] = 10 * embedding[before] / embedding[before].norm()
+
+
+def _steer(model: Any, base: Path, answer: str) -> None:
+    """Let the last layer alone act, and on the assistant's token alone: it turns the state towards the answer.
+
+    The base's layers are silent, so that token's state is its embedding whatever stands before it.
+    """
+    import torch
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    assistant, wanted = tokenizer.convert_tokens_to_ids([ASSISTANT, answer])
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            parameter.zero_()
+    llama = model.base_model.model
+    state, layer = llama.get_input_embeddings().weight[assistant], llama.model.layers[-1]
+    inner = layer.post_attention_layernorm(state)
+    inner = torch.nn.functional.silu(layer.mlp.gate_proj(inner)) * layer.mlp.up_proj(inner)
+    towards = llama.lm_head.weight[wanted].clone()
+    towards -= state * (towards @ state) / state.norm() ** 2
+    down = layer.mlp.down_proj
+    reads, writes = down.lora_A["default"].weight, down.lora_B["default"].weight
+    reads.zero_()
+    reads[0] = inner / inner.norm() ** 2
+    writes[:, 0] = (20 * towards / towards.norm() - state) / down.scaling["default"]
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

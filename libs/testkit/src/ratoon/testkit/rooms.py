@@ -18,9 +18,6 @@ from ratoon.chassis.migrations import migrate
 from ratoon.chassis.settings import SERVICES, RoomSettings, socket_address
 from ratoon.testkit.loops import no_slow_callbacks
 
-_BLOCKED_S = 1.0
-"""Rooms share the process with models and fakes of their tests, so only a plain blockage fails them here."""
-
 
 class State:
     """The state folder of a test: keys of all services, and channels to whatever runs in it."""
@@ -52,10 +49,13 @@ def running(settings: Iterable[RoomSettings]) -> Iterator[list[App]]:
     chosen = list(settings)
     for each in chosen:
         migrate(each.service, each.database_url)
-    platform = Platform.of_process("test")
+    platform = Platform.of_process(chosen[0].otlp, chosen[0].trace_ratio)
     apps = [build(each, platform) for each in chosen]
-    with serving(apps):
-        yield apps
+    try:
+        with serving(apps):
+            yield apps
+    finally:
+        platform.traces.close()
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def serving(apps: list[App]) -> Iterator[None]:
     if failures:
         raise failures[0]
     try:
-        with no_slow_callbacks(_BLOCKED_S):
+        with no_slow_callbacks(loop=loop):
             yield
     finally:
         loop.call_soon_threadsafe(stop.set)

@@ -24,6 +24,7 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 from ratoon.flywheel.v1 import pipeline_run_pb2 as ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2
 from ratoon.flywheel.v1 import policy_pb2 as ratoon_dot_flywheel_dot_v1_dot_policy__pb2
@@ -31,7 +32,7 @@ from ratoon.flywheel.v1 import project_pb2 as ratoon_dot_flywheel_dot_v1_dot_pro
 from ratoon.flywheel.v1 import signal_pb2 as ratoon_dot_flywheel_dot_v1_dot_signal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/flywheel/v1/flywheel_service.proto\x12\x12ratoon.flywheel.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a%ratoon/flywheel/v1/pipeline_run.proto\x1a\x1fratoon/flywheel/v1/policy.proto\x1a ratoon/flywheel/v1/project.proto\x1a\x1fratoon/flywheel/v1/signal.proto\"l\n\x14\x43reateProjectRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12,\n\x07project\x18\x02 \x01(\x0b\x32\x1b.ratoon.flywheel.v1.Project\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"!\n\x11GetProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"^\n\x14ListProjectsResponse\x12-\n\x08projects\x18\x01 \x03(\x0b\x32\x1b.ratoon.flywheel.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"u\n\x14UpdateProjectRequest\x12,\n\x07project\x18\x01 \x01(\x0b\x32\x1b.ratoon.flywheel.v1.Project\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"x\n\x13\x43reatePolicyRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpolicy_id\x18\x02 \x01(\t\x12*\n\x06policy\x18\x03 \x01(\x0b\x32\x1a.ratoon.flywheel.v1.Policy\x12\x12\n\nrequest_id\x18\x04 \x01(\t\" \n\x10GetPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x13ListPoliciesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x14ListPoliciesResponse\x12,\n\x08policies\x18\x01 \x03(\x0b\x32\x1a.ratoon.flywheel.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"r\n\x13UpdatePolicyRequest\x12*\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.ratoon.flywheel.v1.Policy\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\x8e\x01\n\x18\x43reatePipelineRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x17\n\x0fpipeline_run_id\x18\x02 \x01(\t\x12\x35\n\x0cpipeline_run\x18\x03 \x01(\x0b\x32\x1f.ratoon.flywheel.v1.PipelineRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"%\n\x15GetPipelineRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\x17ListPipelineRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"k\n\x18ListPipelineRunsResponse\x12\x36\n\rpipeline_runs\x18\x01 \x03(\x0b\x32\x1f.ratoon.flywheel.v1.PipelineRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x17WatchPipelineRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"(\n\x18\x43\x61ncelPipelineRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x80\x01\n\x15\x43reateFeedbackRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x13\n\x0b\x66\x65\x65\x64\x62\x61\x63k_id\x18\x02 \x01(\t\x12.\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x03 \x01(\x0b\x32\x1c.ratoon.flywheel.v1.Feedback\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"L\n\x13ListFeedbackRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x14ListFeedbackResponse\x12.\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x03(\x0b\x32\x1c.ratoon.flywheel.v1.Feedback\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9a\x01\n\x1b\x43reateTrafficSegmentRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x1a\n\x12traffic_segment_id\x18\x02 \x01(\t\x12;\n\x0ftraffic_segment\x18\x03 \x01(\x0b\x32\".ratoon.flywheel.v1.TrafficSegment\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"S\n\x1aListTrafficSegmentsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"t\n\x1bListTrafficSegmentsResponse\x12<\n\x10traffic_segments\x18\x01 \x03(\x0b\x32\".ratoon.flywheel.v1.TrafficSegment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x15GetDriftReportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\x17ListDriftReportsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"k\n\x18ListDriftReportsResponse\x12\x36\n\rdrift_reports\x18\x01 \x03(\x0b\x32\x1f.ratoon.flywheel.v1.DriftReport\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8a\x16\n\x0f\x46lywheelService\x12y\n\rCreateProject\x12(.ratoon.flywheel.v1.CreateProjectRequest\x1a\x1b.ratoon.flywheel.v1.Project\"!\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x17\"\x0c/v1/projects:\x07project\x12s\n\nGetProject\x12%.ratoon.flywheel.v1.GetProjectRequest\x1a\x1b.ratoon.flywheel.v1.Project\"!\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/{name=projects/*}\x12{\n\x0cListProjects\x12\'.ratoon.flywheel.v1.ListProjectsRequest\x1a(.ratoon.flywheel.v1.ListProjectsResponse\"\x18\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/projects\x12\x8a\x01\n\rUpdateProject\x12(.ratoon.flywheel.v1.UpdateProjectRequest\x1a\x1b.ratoon.flywheel.v1.Project\"2\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02(2\x1d/v1/{project.name=projects/*}:\x07project\x12\x89\x01\n\x0c\x43reatePolicy\x12\'.ratoon.flywheel.v1.CreatePolicyRequest\x1a\x1a.ratoon.flywheel.v1.Policy\"4\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02*\" /v1/{parent=projects/*}/policies:\x06policy\x12{\n\tGetPolicy\x12$.ratoon.flywheel.v1.GetPolicyRequest\x1a\x1a.ratoon.flywheel.v1.Policy\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/policies/*}\x12\x8f\x01\n\x0cListPolicies\x12\'.ratoon.flywheel.v1.ListPoliciesRequest\x1a(.ratoon.flywheel.v1.ListPoliciesResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/policies\x12\x90\x01\n\x0cUpdatePolicy\x12\'.ratoon.flywheel.v1.UpdatePolicyRequest\x1a\x1a.ratoon.flywheel.v1.Policy\";\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x31\x32\'/v1/{policy.name=projects/*/policies/*}:\x06policy\x12\xa2\x01\n\x11\x43reatePipelineRun\x12,.ratoon.flywheel.v1.CreatePipelineRunRequest\x1a\x1f.ratoon.flywheel.v1.PipelineRun\">\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x34\"$/v1/{parent=projects/*}/pipelineRuns:\x0cpipeline_run\x12\x8e\x01\n\x0eGetPipelineRun\x12).ratoon.flywheel.v1.GetPipelineRunRequest\x1a\x1f.ratoon.flywheel.v1.PipelineRun\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/pipelineRuns/*}\x12\x9f\x01\n\x10ListPipelineRuns\x12+.ratoon.flywheel.v1.ListPipelineRunsRequest\x1a,.ratoon.flywheel.v1.ListPipelineRunsResponse\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=projects/*}/pipelineRuns\x12\x9a\x01\n\x10WatchPipelineRun\x12+.ratoon.flywheel.v1.WatchPipelineRunRequest\x1a\x1f.ratoon.flywheel.v1.PipelineRun\"6\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/v1/{name=projects/*/pipelineRuns/*}:watch0\x01\x12\x9e\x01\n\x11\x43\x61ncelPipelineRun\x12,.ratoon.flywheel.v1.CancelPipelineRunRequest\x1a\x1f.ratoon.flywheel.v1.PipelineRun\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/pipelineRuns/*}:cancel:\x01*\x12\x91\x01\n\x0e\x43reateFeedback\x12).ratoon.flywheel.v1.CreateFeedbackRequest\x1a\x1c.ratoon.flywheel.v1.Feedback\"6\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02,\" /v1/{parent=projects/*}/feedback:\x08\x66\x65\x65\x64\x62\x61\x63k\x12\x8f\x01\n\x0cListFeedback\x12\'.ratoon.flywheel.v1.ListFeedbackRequest\x1a(.ratoon.flywheel.v1.ListFeedbackResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/feedback\x12\xb1\x01\n\x14\x43reateTrafficSegment\x12/.ratoon.flywheel.v1.CreateTrafficSegmentRequest\x1a\".ratoon.flywheel.v1.TrafficSegment\"D\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02:\"\'/v1/{parent=projects/*}/trafficSegments:\x0ftraffic_segment\x12\xab\x01\n\x13ListTrafficSegments\x12..ratoon.flywheel.v1.ListTrafficSegmentsRequest\x1a/.ratoon.flywheel.v1.ListTrafficSegmentsResponse\"3\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02)\x12\'/v1/{parent=projects/*}/trafficSegments\x12\x8e\x01\n\x0eGetDriftReport\x12).ratoon.flywheel.v1.GetDriftReportRequest\x1a\x1f.ratoon.flywheel.v1.DriftReport\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/driftReports/*}\x12\x9f\x01\n\x10ListDriftReports\x12+.ratoon.flywheel.v1.ListDriftReportsRequest\x1a,.ratoon.flywheel.v1.ListDriftReportsResponse\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=projects/*}/driftReportsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/flywheel/v1/flywheel_service.proto\x12\x12ratoon.flywheel.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\x1a%ratoon/flywheel/v1/pipeline_run.proto\x1a\x1fratoon/flywheel/v1/policy.proto\x1a ratoon/flywheel/v1/project.proto\x1a\x1fratoon/flywheel/v1/signal.proto\"l\n\x14\x43reateProjectRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12,\n\x07project\x18\x02 \x01(\x0b\x32\x1b.ratoon.flywheel.v1.Project\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"!\n\x11GetProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"^\n\x14ListProjectsResponse\x12-\n\x08projects\x18\x01 \x03(\x0b\x32\x1b.ratoon.flywheel.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"u\n\x14UpdateProjectRequest\x12,\n\x07project\x18\x01 \x01(\x0b\x32\x1b.ratoon.flywheel.v1.Project\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"x\n\x13\x43reatePolicyRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpolicy_id\x18\x02 \x01(\t\x12*\n\x06policy\x18\x03 \x01(\x0b\x32\x1a.ratoon.flywheel.v1.Policy\x12\x12\n\nrequest_id\x18\x04 \x01(\t\" \n\x10GetPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x13ListPoliciesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x14ListPoliciesResponse\x12,\n\x08policies\x18\x01 \x03(\x0b\x32\x1a.ratoon.flywheel.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"r\n\x13UpdatePolicyRequest\x12*\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.ratoon.flywheel.v1.Policy\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\x8e\x01\n\x18\x43reatePipelineRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x17\n\x0fpipeline_run_id\x18\x02 \x01(\t\x12\x35\n\x0cpipeline_run\x18\x03 \x01(\x0b\x32\x1f.ratoon.flywheel.v1.PipelineRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"%\n\x15GetPipelineRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\x17ListPipelineRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"k\n\x18ListPipelineRunsResponse\x12\x36\n\rpipeline_runs\x18\x01 \x03(\x0b\x32\x1f.ratoon.flywheel.v1.PipelineRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x17WatchPipelineRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"(\n\x18\x43\x61ncelPipelineRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x19\x41pprovePipelineRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"8\n\x18RejectPipelineRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x80\x01\n\x15\x43reateFeedbackRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x13\n\x0b\x66\x65\x65\x64\x62\x61\x63k_id\x18\x02 \x01(\t\x12.\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x03 \x01(\x0b\x32\x1c.ratoon.flywheel.v1.Feedback\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"L\n\x13ListFeedbackRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x14ListFeedbackResponse\x12.\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x03(\x0b\x32\x1c.ratoon.flywheel.v1.Feedback\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xae\x01\n\x16\x43ompareVersionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x15\n\rother_version\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9a\x01\n\x1b\x43reateTrafficSegmentRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x1a\n\x12traffic_segment_id\x18\x02 \x01(\t\x12;\n\x0ftraffic_segment\x18\x03 \x01(\x0b\x32\".ratoon.flywheel.v1.TrafficSegment\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"S\n\x1aListTrafficSegmentsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"t\n\x1bListTrafficSegmentsResponse\x12<\n\x10traffic_segments\x18\x01 \x03(\x0b\x32\".ratoon.flywheel.v1.TrafficSegment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x15GetDriftReportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\x17ListDriftReportsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"k\n\x18ListDriftReportsResponse\x12\x36\n\rdrift_reports\x18\x01 \x03(\x0b\x32\x1f.ratoon.flywheel.v1.DriftReport\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe5\x19\n\x0f\x46lywheelService\x12y\n\rCreateProject\x12(.ratoon.flywheel.v1.CreateProjectRequest\x1a\x1b.ratoon.flywheel.v1.Project\"!\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x17\"\x0c/v1/projects:\x07project\x12s\n\nGetProject\x12%.ratoon.flywheel.v1.GetProjectRequest\x1a\x1b.ratoon.flywheel.v1.Project\"!\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/{name=projects/*}\x12{\n\x0cListProjects\x12\'.ratoon.flywheel.v1.ListProjectsRequest\x1a(.ratoon.flywheel.v1.ListProjectsResponse\"\x18\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/projects\x12\x8a\x01\n\rUpdateProject\x12(.ratoon.flywheel.v1.UpdateProjectRequest\x1a\x1b.ratoon.flywheel.v1.Project\"2\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02(2\x1d/v1/{project.name=projects/*}:\x07project\x12\x89\x01\n\x0c\x43reatePolicy\x12\'.ratoon.flywheel.v1.CreatePolicyRequest\x1a\x1a.ratoon.flywheel.v1.Policy\"4\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02*\" /v1/{parent=projects/*}/policies:\x06policy\x12{\n\tGetPolicy\x12$.ratoon.flywheel.v1.GetPolicyRequest\x1a\x1a.ratoon.flywheel.v1.Policy\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/policies/*}\x12\x8f\x01\n\x0cListPolicies\x12\'.ratoon.flywheel.v1.ListPoliciesRequest\x1a(.ratoon.flywheel.v1.ListPoliciesResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/policies\x12\x90\x01\n\x0cUpdatePolicy\x12\'.ratoon.flywheel.v1.UpdatePolicyRequest\x1a\x1a.ratoon.flywheel.v1.Policy\";\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x31\x32\'/v1/{policy.name=projects/*/policies/*}:\x06policy\x12\xa2\x01\n\x11\x43reatePipelineRun\x12,.ratoon.flywheel.v1.CreatePipelineRunRequest\x1a\x1f.ratoon.flywheel.v1.PipelineRun\">\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x34\"$/v1/{parent=projects/*}/pipelineRuns:\x0cpipeline_run\x12\x8e\x01\n\x0eGetPipelineRun\x12).ratoon.flywheel.v1.GetPipelineRunRequest\x1a\x1f.ratoon.flywheel.v1.PipelineRun\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/pipelineRuns/*}\x12\x9f\x01\n\x10ListPipelineRuns\x12+.ratoon.flywheel.v1.ListPipelineRunsRequest\x1a,.ratoon.flywheel.v1.ListPipelineRunsResponse\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=projects/*}/pipelineRuns\x12\x9a\x01\n\x10WatchPipelineRun\x12+.ratoon.flywheel.v1.WatchPipelineRunRequest\x1a\x1f.ratoon.flywheel.v1.PipelineRun\"6\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/v1/{name=projects/*/pipelineRuns/*}:watch0\x01\x12\x9e\x01\n\x11\x43\x61ncelPipelineRun\x12,.ratoon.flywheel.v1.CancelPipelineRunRequest\x1a\x1f.ratoon.flywheel.v1.PipelineRun\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/pipelineRuns/*}:cancel:\x01*\x12\xa1\x01\n\x12\x41pprovePipelineRun\x12-.ratoon.flywheel.v1.ApprovePipelineRunRequest\x1a\x1f.ratoon.flywheel.v1.PipelineRun\";\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x31\",/v1/{name=projects/*/pipelineRuns/*}:approve:\x01*\x12\x9e\x01\n\x11RejectPipelineRun\x12,.ratoon.flywheel.v1.RejectPipelineRunRequest\x1a\x1f.ratoon.flywheel.v1.PipelineRun\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/pipelineRuns/*}:reject:\x01*\x12\x91\x01\n\x0e\x43reateFeedback\x12).ratoon.flywheel.v1.CreateFeedbackRequest\x1a\x1c.ratoon.flywheel.v1.Feedback\"6\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02,\" /v1/{parent=projects/*}/feedback:\x08\x66\x65\x65\x64\x62\x61\x63k\x12\x8f\x01\n\x0cListFeedback\x12\'.ratoon.flywheel.v1.ListFeedbackRequest\x1a(.ratoon.flywheel.v1.ListFeedbackResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/feedback\x12\x93\x01\n\x0f\x43ompareVersions\x12*.ratoon.flywheel.v1.CompareVersionsRequest\x1a\x1e.ratoon.flywheel.v1.Comparison\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{parent=projects/*}/feedback:compare\x12\xb1\x01\n\x14\x43reateTrafficSegment\x12/.ratoon.flywheel.v1.CreateTrafficSegmentRequest\x1a\".ratoon.flywheel.v1.TrafficSegment\"D\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02:\"\'/v1/{parent=projects/*}/trafficSegments:\x0ftraffic_segment\x12\xab\x01\n\x13ListTrafficSegments\x12..ratoon.flywheel.v1.ListTrafficSegmentsRequest\x1a/.ratoon.flywheel.v1.ListTrafficSegmentsResponse\"3\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02)\x12\'/v1/{parent=projects/*}/trafficSegments\x12\x8e\x01\n\x0eGetDriftReport\x12).ratoon.flywheel.v1.GetDriftReportRequest\x1a\x1f.ratoon.flywheel.v1.DriftReport\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/driftReports/*}\x12\x9f\x01\n\x10ListDriftReports\x12+.ratoon.flywheel.v1.ListDriftReportsRequest\x1a,.ratoon.flywheel.v1.ListDriftReportsResponse\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=projects/*}/driftReportsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -64,10 +65,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLYWHEELSERVICE'].methods_by_name['WatchPipelineRun']._serialized_options = b'\210\265\030\003\202\323\344\223\002,\022*/v1/{name=projects/*/pipelineRuns/*}:watch'
   _globals['_FLYWHEELSERVICE'].methods_by_name['CancelPipelineRun']._loaded_options = None
   _globals['_FLYWHEELSERVICE'].methods_by_name['CancelPipelineRun']._serialized_options = b'\210\265\030\005\202\323\344\223\0020\"+/v1/{name=projects/*/pipelineRuns/*}:cancel:\001*'
+  _globals['_FLYWHEELSERVICE'].methods_by_name['ApprovePipelineRun']._loaded_options = None
+  _globals['_FLYWHEELSERVICE'].methods_by_name['ApprovePipelineRun']._serialized_options = b'\210\265\030\005\202\323\344\223\0021\",/v1/{name=projects/*/pipelineRuns/*}:approve:\001*'
+  _globals['_FLYWHEELSERVICE'].methods_by_name['RejectPipelineRun']._loaded_options = None
+  _globals['_FLYWHEELSERVICE'].methods_by_name['RejectPipelineRun']._serialized_options = b'\210\265\030\005\202\323\344\223\0020\"+/v1/{name=projects/*/pipelineRuns/*}:reject:\001*'
   _globals['_FLYWHEELSERVICE'].methods_by_name['CreateFeedback']._loaded_options = None
   _globals['_FLYWHEELSERVICE'].methods_by_name['CreateFeedback']._serialized_options = b'\210\265\030\002\202\323\344\223\002,\" /v1/{parent=projects/*}/feedback:\010feedback'
   _globals['_FLYWHEELSERVICE'].methods_by_name['ListFeedback']._loaded_options = None
   _globals['_FLYWHEELSERVICE'].methods_by_name['ListFeedback']._serialized_options = b'\210\265\030\003\202\323\344\223\002\"\022 /v1/{parent=projects/*}/feedback'
+  _globals['_FLYWHEELSERVICE'].methods_by_name['CompareVersions']._loaded_options = None
+  _globals['_FLYWHEELSERVICE'].methods_by_name['CompareVersions']._serialized_options = b'\210\265\030\003\202\323\344\223\002*\022(/v1/{parent=projects/*}/feedback:compare'
   _globals['_FLYWHEELSERVICE'].methods_by_name['CreateTrafficSegment']._loaded_options = None
   _globals['_FLYWHEELSERVICE'].methods_by_name['CreateTrafficSegment']._serialized_options = b'\210\265\030\007\202\323\344\223\002:\"\'/v1/{parent=projects/*}/trafficSegments:\017traffic_segment'
   _globals['_FLYWHEELSERVICE'].methods_by_name['ListTrafficSegments']._loaded_options = None
@@ -76,56 +83,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLYWHEELSERVICE'].methods_by_name['GetDriftReport']._serialized_options = b'\210\265\030\003\202\323\344\223\002&\022$/v1/{name=projects/*/driftReports/*}'
   _globals['_FLYWHEELSERVICE'].methods_by_name['ListDriftReports']._loaded_options = None
   _globals['_FLYWHEELSERVICE'].methods_by_name['ListDriftReports']._serialized_options = b'\210\265\030\003\202\323\344\223\002&\022$/v1/{parent=projects/*}/driftReports'
-  _globals['_CREATEPROJECTREQUEST']._serialized_start=300
-  _globals['_CREATEPROJECTREQUEST']._serialized_end=408
-  _globals['_GETPROJECTREQUEST']._serialized_start=410
-  _globals['_GETPROJECTREQUEST']._serialized_end=443
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=445
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=505
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=507
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=601
-  _globals['_UPDATEPROJECTREQUEST']._serialized_start=603
-  _globals['_UPDATEPROJECTREQUEST']._serialized_end=720
-  _globals['_CREATEPOLICYREQUEST']._serialized_start=722
-  _globals['_CREATEPOLICYREQUEST']._serialized_end=842
-  _globals['_GETPOLICYREQUEST']._serialized_start=844
-  _globals['_GETPOLICYREQUEST']._serialized_end=876
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=878
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=954
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=956
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1049
-  _globals['_UPDATEPOLICYREQUEST']._serialized_start=1051
-  _globals['_UPDATEPOLICYREQUEST']._serialized_end=1165
-  _globals['_CREATEPIPELINERUNREQUEST']._serialized_start=1168
-  _globals['_CREATEPIPELINERUNREQUEST']._serialized_end=1310
-  _globals['_GETPIPELINERUNREQUEST']._serialized_start=1312
-  _globals['_GETPIPELINERUNREQUEST']._serialized_end=1349
-  _globals['_LISTPIPELINERUNSREQUEST']._serialized_start=1351
-  _globals['_LISTPIPELINERUNSREQUEST']._serialized_end=1431
-  _globals['_LISTPIPELINERUNSRESPONSE']._serialized_start=1433
-  _globals['_LISTPIPELINERUNSRESPONSE']._serialized_end=1540
-  _globals['_WATCHPIPELINERUNREQUEST']._serialized_start=1542
-  _globals['_WATCHPIPELINERUNREQUEST']._serialized_end=1599
-  _globals['_CANCELPIPELINERUNREQUEST']._serialized_start=1601
-  _globals['_CANCELPIPELINERUNREQUEST']._serialized_end=1641
-  _globals['_CREATEFEEDBACKREQUEST']._serialized_start=1644
-  _globals['_CREATEFEEDBACKREQUEST']._serialized_end=1772
-  _globals['_LISTFEEDBACKREQUEST']._serialized_start=1774
-  _globals['_LISTFEEDBACKREQUEST']._serialized_end=1850
-  _globals['_LISTFEEDBACKRESPONSE']._serialized_start=1852
-  _globals['_LISTFEEDBACKRESPONSE']._serialized_end=1947
-  _globals['_CREATETRAFFICSEGMENTREQUEST']._serialized_start=1950
-  _globals['_CREATETRAFFICSEGMENTREQUEST']._serialized_end=2104
-  _globals['_LISTTRAFFICSEGMENTSREQUEST']._serialized_start=2106
-  _globals['_LISTTRAFFICSEGMENTSREQUEST']._serialized_end=2189
-  _globals['_LISTTRAFFICSEGMENTSRESPONSE']._serialized_start=2191
-  _globals['_LISTTRAFFICSEGMENTSRESPONSE']._serialized_end=2307
-  _globals['_GETDRIFTREPORTREQUEST']._serialized_start=2309
-  _globals['_GETDRIFTREPORTREQUEST']._serialized_end=2346
-  _globals['_LISTDRIFTREPORTSREQUEST']._serialized_start=2348
-  _globals['_LISTDRIFTREPORTSREQUEST']._serialized_end=2428
-  _globals['_LISTDRIFTREPORTSRESPONSE']._serialized_start=2430
-  _globals['_LISTDRIFTREPORTSRESPONSE']._serialized_end=2537
-  _globals['_FLYWHEELSERVICE']._serialized_start=2540
-  _globals['_FLYWHEELSERVICE']._serialized_end=5366
+  _globals['_CREATEPROJECTREQUEST']._serialized_start=333
+  _globals['_CREATEPROJECTREQUEST']._serialized_end=441
+  _globals['_GETPROJECTREQUEST']._serialized_start=443
+  _globals['_GETPROJECTREQUEST']._serialized_end=476
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=478
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=538
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=540
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=634
+  _globals['_UPDATEPROJECTREQUEST']._serialized_start=636
+  _globals['_UPDATEPROJECTREQUEST']._serialized_end=753
+  _globals['_CREATEPOLICYREQUEST']._serialized_start=755
+  _globals['_CREATEPOLICYREQUEST']._serialized_end=875
+  _globals['_GETPOLICYREQUEST']._serialized_start=877
+  _globals['_GETPOLICYREQUEST']._serialized_end=909
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=911
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=987
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=989
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1082
+  _globals['_UPDATEPOLICYREQUEST']._serialized_start=1084
+  _globals['_UPDATEPOLICYREQUEST']._serialized_end=1198
+  _globals['_CREATEPIPELINERUNREQUEST']._serialized_start=1201
+  _globals['_CREATEPIPELINERUNREQUEST']._serialized_end=1343
+  _globals['_GETPIPELINERUNREQUEST']._serialized_start=1345
+  _globals['_GETPIPELINERUNREQUEST']._serialized_end=1382
+  _globals['_LISTPIPELINERUNSREQUEST']._serialized_start=1384
+  _globals['_LISTPIPELINERUNSREQUEST']._serialized_end=1464
+  _globals['_LISTPIPELINERUNSRESPONSE']._serialized_start=1466
+  _globals['_LISTPIPELINERUNSRESPONSE']._serialized_end=1573
+  _globals['_WATCHPIPELINERUNREQUEST']._serialized_start=1575
+  _globals['_WATCHPIPELINERUNREQUEST']._serialized_end=1632
+  _globals['_CANCELPIPELINERUNREQUEST']._serialized_start=1634
+  _globals['_CANCELPIPELINERUNREQUEST']._serialized_end=1674
+  _globals['_APPROVEPIPELINERUNREQUEST']._serialized_start=1676
+  _globals['_APPROVEPIPELINERUNREQUEST']._serialized_end=1733
+  _globals['_REJECTPIPELINERUNREQUEST']._serialized_start=1735
+  _globals['_REJECTPIPELINERUNREQUEST']._serialized_end=1791
+  _globals['_CREATEFEEDBACKREQUEST']._serialized_start=1794
+  _globals['_CREATEFEEDBACKREQUEST']._serialized_end=1922
+  _globals['_LISTFEEDBACKREQUEST']._serialized_start=1924
+  _globals['_LISTFEEDBACKREQUEST']._serialized_end=2000
+  _globals['_LISTFEEDBACKRESPONSE']._serialized_start=2002
+  _globals['_LISTFEEDBACKRESPONSE']._serialized_end=2097
+  _globals['_COMPAREVERSIONSREQUEST']._serialized_start=2100
+  _globals['_COMPAREVERSIONSREQUEST']._serialized_end=2274
+  _globals['_CREATETRAFFICSEGMENTREQUEST']._serialized_start=2277
+  _globals['_CREATETRAFFICSEGMENTREQUEST']._serialized_end=2431
+  _globals['_LISTTRAFFICSEGMENTSREQUEST']._serialized_start=2433
+  _globals['_LISTTRAFFICSEGMENTSREQUEST']._serialized_end=2516
+  _globals['_LISTTRAFFICSEGMENTSRESPONSE']._serialized_start=2518
+  _globals['_LISTTRAFFICSEGMENTSRESPONSE']._serialized_end=2634
+  _globals['_GETDRIFTREPORTREQUEST']._serialized_start=2636
+  _globals['_GETDRIFTREPORTREQUEST']._serialized_end=2673
+  _globals['_LISTDRIFTREPORTSREQUEST']._serialized_start=2675
+  _globals['_LISTDRIFTREPORTSREQUEST']._serialized_end=2755
+  _globals['_LISTDRIFTREPORTSRESPONSE']._serialized_start=2757
+  _globals['_LISTDRIFTREPORTSRESPONSE']._serialized_end=2864
+  _globals['_FLYWHEELSERVICE']._serialized_start=2867
+  _globals['_FLYWHEELSERVICE']._serialized_end=6168
 # @@protoc_insertion_point(module_scope)

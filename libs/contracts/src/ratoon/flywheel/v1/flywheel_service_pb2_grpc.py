@@ -104,6 +104,16 @@ class FlywheelServiceStub:
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CancelPipelineRunRequest.SerializeToString,
                 response_deserializer=ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.FromString,
                 _registered_method=True)
+        self.ApprovePipelineRun = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/ApprovePipelineRun',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ApprovePipelineRunRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.FromString,
+                _registered_method=True)
+        self.RejectPipelineRun = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/RejectPipelineRun',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.RejectPipelineRunRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.FromString,
+                _registered_method=True)
         self.CreateFeedback = channel.unary_unary(
                 '/ratoon.flywheel.v1.FlywheelService/CreateFeedback',
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CreateFeedbackRequest.SerializeToString,
@@ -113,6 +123,11 @@ class FlywheelServiceStub:
                 '/ratoon.flywheel.v1.FlywheelService/ListFeedback',
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListFeedbackRequest.SerializeToString,
                 response_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListFeedbackResponse.FromString,
+                _registered_method=True)
+        self.CompareVersions = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/CompareVersions',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CompareVersionsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_signal__pb2.Comparison.FromString,
                 _registered_method=True)
         self.CreateTrafficSegment = channel.unary_unary(
                 '/ratoon.flywheel.v1.FlywheelService/CreateTrafficSegment',
@@ -220,6 +235,20 @@ class FlywheelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApprovePipelineRun(self, request, context):
+        """Let the version of a run that waits for a person be rolled out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectPipelineRun(self, request, context):
+        """End a run that waits for a person as refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateFeedback(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -228,6 +257,13 @@ class FlywheelServiceServicer:
 
     def ListFeedback(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareVersions(self, request, context):
+        """Hold two versions beside each other by what users said of their answers in a span of time.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -325,6 +361,16 @@ def add_FlywheelServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CancelPipelineRunRequest.FromString,
                     response_serializer=ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.SerializeToString,
             ),
+            'ApprovePipelineRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApprovePipelineRun,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ApprovePipelineRunRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.SerializeToString,
+            ),
+            'RejectPipelineRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectPipelineRun,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.RejectPipelineRunRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.SerializeToString,
+            ),
             'CreateFeedback': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateFeedback,
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CreateFeedbackRequest.FromString,
@@ -334,6 +380,11 @@ def add_FlywheelServiceServicer_to_server(servicer, server):
                     servicer.ListFeedback,
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListFeedbackRequest.FromString,
                     response_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListFeedbackResponse.SerializeToString,
+            ),
+            'CompareVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareVersions,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CompareVersionsRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_signal__pb2.Comparison.SerializeToString,
             ),
             'CreateTrafficSegment': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateTrafficSegment,
@@ -719,6 +770,60 @@ class FlywheelService:
             _registered_method=True)
 
     @staticmethod
+    def ApprovePipelineRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/ApprovePipelineRun',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ApprovePipelineRunRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectPipelineRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/RejectPipelineRun',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.RejectPipelineRunRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CreateFeedback(request,
             target,
             options=(),
@@ -762,6 +867,33 @@ class FlywheelService:
             '/ratoon.flywheel.v1.FlywheelService/ListFeedback',
             ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListFeedbackRequest.SerializeToString,
             ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListFeedbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/CompareVersions',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CompareVersionsRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_signal__pb2.Comparison.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,8 +52,14 @@ class FlywheelServiceStub:
     WatchPipelineRun: _grpc.UnaryStreamMultiCallable[_flywheel_service_pb2.WatchPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
     """The current state, then each change."""
     CancelPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CancelPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
+    ApprovePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApprovePipelineRunRequest, _pipeline_run_pb2.PipelineRun]
+    """Let the version of a run that waits for a person be rolled out."""
+    RejectPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.RejectPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
+    """End a run that waits for a person as refused."""
     CreateFeedback: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateFeedbackRequest, _signal_pb2.Feedback]
     ListFeedback: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListFeedbackRequest, _flywheel_service_pb2.ListFeedbackResponse]
+    CompareVersions: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CompareVersionsRequest, _signal_pb2.Comparison]
+    """Hold two versions beside each other by what users said of their answers in a span of time."""
     CreateTrafficSegment: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]
     """A gateway announces a closed segment."""
     ListTrafficSegments: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListTrafficSegmentsRequest, _flywheel_service_pb2.ListTrafficSegmentsResponse]
@@ -80,8 +86,14 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     WatchPipelineRun: _aio.UnaryStreamMultiCallable[_flywheel_service_pb2.WatchPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
     """The current state, then each change."""
     CancelPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CancelPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
+    ApprovePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApprovePipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
+    """Let the version of a run that waits for a person be rolled out."""
+    RejectPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.RejectPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
+    """End a run that waits for a person as refused."""
     CreateFeedback: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateFeedbackRequest, _signal_pb2.Feedback]  # type: ignore[assignment]
     ListFeedback: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListFeedbackRequest, _flywheel_service_pb2.ListFeedbackResponse]  # type: ignore[assignment]
+    CompareVersions: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CompareVersionsRequest, _signal_pb2.Comparison]  # type: ignore[assignment]
+    """Hold two versions beside each other by what users said of their answers in a span of time."""
     CreateTrafficSegment: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]  # type: ignore[assignment]
     """A gateway announces a closed segment."""
     ListTrafficSegments: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListTrafficSegmentsRequest, _flywheel_service_pb2.ListTrafficSegmentsResponse]  # type: ignore[assignment]
@@ -185,6 +197,22 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]: ...
 
     @_abc_1.abstractmethod
+    def ApprovePipelineRun(
+        self,
+        request: _flywheel_service_pb2.ApprovePipelineRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
+        """Let the version of a run that waits for a person be rolled out."""
+
+    @_abc_1.abstractmethod
+    def RejectPipelineRun(
+        self,
+        request: _flywheel_service_pb2.RejectPipelineRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
+        """End a run that waits for a person as refused."""
+
+    @_abc_1.abstractmethod
     def CreateFeedback(
         self,
         request: _flywheel_service_pb2.CreateFeedbackRequest,
@@ -197,6 +225,14 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.ListFeedbackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.ListFeedbackResponse, _abc.Awaitable[_flywheel_service_pb2.ListFeedbackResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def CompareVersions(
+        self,
+        request: _flywheel_service_pb2.CompareVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_pb2.Comparison, _abc.Awaitable[_signal_pb2.Comparison]]:
+        """Hold two versions beside each other by what users said of their answers in a span of time."""
 
     @_abc_1.abstractmethod
     def CreateTrafficSegment(

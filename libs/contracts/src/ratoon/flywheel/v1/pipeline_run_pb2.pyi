@@ -88,7 +88,7 @@ class PipelineRun(_message.Message):
         START_TIME_FIELD_NUMBER: _builtins.int
         END_TIME_FIELD_NUMBER: _builtins.int
         id: _builtins.str
-        """dataset, labels, split, training, evaluation, registration, rollout"""
+        """dataset, labels, split, training, evaluation, registration, approval (where required), rollout"""
         state: _builtins.str
         resource: _builtins.str
         """The resource that does it."""
@@ -110,6 +110,34 @@ class PipelineRun(_message.Message):
         _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
         _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "id", b"id", "message", b"message", "resource", b"resource", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Approval(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        APPROVED_FIELD_NUMBER: _builtins.int
+        DECIDER_FIELD_NUMBER: _builtins.int
+        TIME_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
+        approved: _builtins.bool
+        decider: _builtins.str
+        """The API key that decided."""
+        reason: _builtins.str
+        @_builtins.property
+        def time(self) -> _timestamp_pb2.Timestamp: ...
+        def __init__(
+            self,
+            *,
+            approved: _builtins.bool = ...,
+            decider: _builtins.str = ...,
+            time: _timestamp_pb2.Timestamp | None = ...,
+            reason: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "decider", b"decider", "reason", b"reason", "time", b"time"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -165,6 +193,7 @@ class PipelineRun(_message.Message):
     PRODUCTS_FIELD_NUMBER: _builtins.int
     SKIP_ROLLOUT_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/pipelineRuns/{pipeline_run}"""
     revision: _builtins.int
@@ -194,6 +223,10 @@ class PipelineRun(_message.Message):
 
     @_builtins.property
     def progress(self) -> _progress_pb2.Progress: ...
+    @_builtins.property
+    def approval(self) -> Global___PipelineRun.Approval:
+        """What a person decided about its version, where the project requires that."""
+
     def __init__(
         self,
         *,
@@ -211,10 +244,11 @@ class PipelineRun(_message.Message):
         products: Global___PipelineRun.Products | None = ...,
         skip_rollout: _builtins.bool = ...,
         progress: _progress_pb2.Progress | None = ...,
+        approval: Global___PipelineRun.Approval | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "products", b"products", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "failure", b"failure", "products", b"products", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "state", b"state", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "failure", b"failure", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "state", b"state", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

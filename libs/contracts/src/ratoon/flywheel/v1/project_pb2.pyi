@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -57,6 +58,23 @@ class Project(_message.Message):
 
         DESCRIPTOR: _descriptor.Descriptor
 
+        class _Method:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _MethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Project.TrainingDefaults._Method.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            METHOD_UNSPECIFIED: Project.TrainingDefaults._Method.ValueType  # 0
+            METHOD_FULL: Project.TrainingDefaults._Method.ValueType  # 1
+            METHOD_LORA: Project.TrainingDefaults._Method.ValueType  # 2
+            """An adapter beside `base_artifact_digest`; later versions go on from the adapter in production."""
+
+        class Method(_Method, metaclass=_MethodEnumTypeWrapper): ...
+        METHOD_UNSPECIFIED: Project.TrainingDefaults.Method.ValueType  # 0
+        METHOD_FULL: Project.TrainingDefaults.Method.ValueType  # 1
+        METHOD_LORA: Project.TrainingDefaults.Method.ValueType  # 2
+        """An adapter beside `base_artifact_digest`; later versions go on from the adapter in production."""
+
         SEED_FIELD_NUMBER: _builtins.int
         EPOCHS_FIELD_NUMBER: _builtins.int
         CONTINUE_EPOCHS_FIELD_NUMBER: _builtins.int
@@ -65,6 +83,12 @@ class Project(_message.Message):
         LAYERS_FIELD_NUMBER: _builtins.int
         REPLAY_COUNT_FIELD_NUMBER: _builtins.int
         WORKERS_FIELD_NUMBER: _builtins.int
+        METHOD_FIELD_NUMBER: _builtins.int
+        BASE_ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+        LEARNING_RATE_FIELD_NUMBER: _builtins.int
+        BATCH_SIZE_FIELD_NUMBER: _builtins.int
+        PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+        LORA_RANK_FIELD_NUMBER: _builtins.int
         seed: _builtins.int
         epochs: _builtins.float
         continue_epochs: _builtins.float
@@ -74,6 +98,16 @@ class Project(_message.Message):
         replay_count: _builtins.int
         """Records of the old training part mixed into a retraining. [800]"""
         workers: _builtins.int
+        method: Global___Project.TrainingDefaults.Method.ValueType
+        """What is done to which weights; empty: all weights, from scratch or from `base_artifact_digest`."""
+        base_artifact_digest: _builtins.str
+        """The model that the first version starts from, a tree uploaded beforehand; empty: none, from scratch."""
+        learning_rate: _builtins.float
+        """Of first and later versions alike; 0: what the recipe says for each."""
+        batch_size: _builtins.int
+        prompt_tokens: _builtins.int
+        """Where `max_chars` is 0, texts are cut to about so many tokens."""
+        lora_rank: _builtins.int
         def __init__(
             self,
             *,
@@ -85,14 +119,44 @@ class Project(_message.Message):
             layers: _builtins.int = ...,
             replay_count: _builtins.int | None = ...,
             workers: _builtins.int = ...,
+            method: Global___Project.TrainingDefaults.Method.ValueType = ...,
+            base_artifact_digest: _builtins.str = ...,
+            learning_rate: _builtins.float = ...,
+            batch_size: _builtins.int = ...,
+            prompt_tokens: _builtins.int = ...,
+            lora_rank: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "replay_count", b"replay_count"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "continue_epochs", b"continue_epochs", "epochs", b"epochs", "hidden_size", b"hidden_size", "layers", b"layers", "max_chars", b"max_chars", "replay_count", b"replay_count", "seed", b"seed", "workers", b"workers"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "base_artifact_digest", b"base_artifact_digest", "batch_size", b"batch_size", "continue_epochs", b"continue_epochs", "epochs", b"epochs", "hidden_size", b"hidden_size", "layers", b"layers", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "method", b"method", "prompt_tokens", b"prompt_tokens", "replay_count", b"replay_count", "seed", b"seed", "workers", b"workers"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         _WhichOneofReturnType__replay_count: _TypeAlias = _typing.Literal["replay_count"]  # noqa: Y015
         _WhichOneofArgType__replay_count: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count"]  # noqa: Y015
         def WhichOneof(self, oneof_group: _WhichOneofArgType__replay_count) -> _WhichOneofReturnType__replay_count | None: ...
+
+    @_typing.final
+    class SplitDefaults(_message.Message):
+        """How records of given sources are shared out; the rest trains. Corrected traffic is split by time instead."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        VALIDATION_SHARE_FIELD_NUMBER: _builtins.int
+        TEST_SHARE_FIELD_NUMBER: _builtins.int
+        validation_share: _builtins.float
+        """[0.1]"""
+        test_share: _builtins.float
+        """[0.1]"""
+        def __init__(
+            self,
+            *,
+            validation_share: _builtins.float = ...,
+            test_share: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["test_share", b"test_share", "validation_share", b"validation_share"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
     class RolloutDefaults(_message.Message):
@@ -126,6 +190,8 @@ class Project(_message.Message):
     DATASET_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
+    REQUIRE_APPROVAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}"""
     revision: _builtins.int
@@ -139,6 +205,8 @@ class Project(_message.Message):
     """The names under which pipeline runs keep what they make; a project grows one model."""
     model: _builtins.str
     deployment: _builtins.str
+    require_approval: _builtins.bool
+    """A pipeline run waits for a person between the gate and the rollout."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -153,6 +221,8 @@ class Project(_message.Message):
     def training(self) -> Global___Project.TrainingDefaults: ...
     @_builtins.property
     def rollout(self) -> Global___Project.RolloutDefaults: ...
+    @_builtins.property
+    def split(self) -> Global___Project.SplitDefaults: ...
     def __init__(
         self,
         *,
@@ -171,10 +241,12 @@ class Project(_message.Message):
         dataset: _builtins.str = ...,
         model: _builtins.str = ...,
         deployment: _builtins.str = ...,
+        split: Global___Project.SplitDefaults | None = ...,
+        require_approval: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "gate", b"gate", "rollout", b"rollout", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "gate", b"gate", "rollout", b"rollout", "split", b"split", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset", b"dataset", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "instructions", b"instructions", "labels", b"labels", "model", b"model", "name", b"name", "revision", b"revision", "rollout", b"rollout", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset", b"dataset", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "instructions", b"instructions", "labels", b"labels", "model", b"model", "name", b"name", "require_approval", b"require_approval", "revision", b"revision", "rollout", b"rollout", "split", b"split", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -69,6 +69,80 @@ class Feedback(_message.Message):
 Global___Feedback: _TypeAlias = Feedback  # noqa: Y015
 
 @_typing.final
+class Comparison(_message.Message):
+    """Two versions by what users said of their answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Arm(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        VERSION_FIELD_NUMBER: _builtins.int
+        POSITIVE_COUNT_FIELD_NUMBER: _builtins.int
+        NEGATIVE_COUNT_FIELD_NUMBER: _builtins.int
+        SATISFACTION_FIELD_NUMBER: _builtins.int
+        SATISFACTION_LOW_FIELD_NUMBER: _builtins.int
+        SATISFACTION_HIGH_FIELD_NUMBER: _builtins.int
+        version: _builtins.str
+        """projects/{project}/models/{model}/versions/{version}"""
+        positive_count: _builtins.int
+        negative_count: _builtins.int
+        satisfaction: _builtins.float
+        """Share of praise among those who said anything, with a 95 % interval (Wilson)."""
+        satisfaction_low: _builtins.float
+        satisfaction_high: _builtins.float
+        def __init__(
+            self,
+            *,
+            version: _builtins.str = ...,
+            positive_count: _builtins.int = ...,
+            negative_count: _builtins.int = ...,
+            satisfaction: _builtins.float = ...,
+            satisfaction_low: _builtins.float = ...,
+            satisfaction_high: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["negative_count", b"negative_count", "positive_count", b"positive_count", "satisfaction", b"satisfaction", "satisfaction_high", b"satisfaction_high", "satisfaction_low", b"satisfaction_low", "version", b"version"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    OTHER_VERSION_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_LOW_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_HIGH_FIELD_NUMBER: _builtins.int
+    CONCLUSIVE_FIELD_NUMBER: _builtins.int
+    difference: _builtins.float
+    """By how much `version` is liked better than `other_version`, with a 95 % interval (Newcombe)."""
+    difference_low: _builtins.float
+    difference_high: _builtins.float
+    conclusive: _builtins.bool
+    """Whether the interval leaves 0 out, with at least 20 votes each."""
+    @_builtins.property
+    def version(self) -> Global___Comparison.Arm: ...
+    @_builtins.property
+    def other_version(self) -> Global___Comparison.Arm: ...
+    def __init__(
+        self,
+        *,
+        version: Global___Comparison.Arm | None = ...,
+        other_version: Global___Comparison.Arm | None = ...,
+        difference: _builtins.float = ...,
+        difference_low: _builtins.float = ...,
+        difference_high: _builtins.float = ...,
+        conclusive: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["other_version", b"other_version", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclusive", b"conclusive", "difference", b"difference", "difference_high", b"difference_high", "difference_low", b"difference_low", "other_version", b"other_version", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Comparison: _TypeAlias = Comparison  # noqa: Y015
+
+@_typing.final
 class TrafficSegment(_message.Message):
     """A closed piece of captured traffic in the artifact store."""
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/gateway/v1/api_key.proto\x12\x11ratoon.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\"\x97\x03\n\x06\x41piKey\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04role\x18\x05 \x01(\x0e\x32\x16.ratoon.common.v1.Role\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06secret\x18\t \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\n \x01(\t\x12*\n\x05usage\x18\x0b \x01(\x0b\x32\x1b.ratoon.gateway.v1.KeyUsage\"]\n\x08KeyUsage\x12\x15\n\rrequest_count\x18\x01 \x01(\x03\x12\x1a\n\x12prompt_token_count\x18\x02 \x01(\x03\x12\x1e\n\x16\x63ompletion_token_count\x18\x03 \x01(\x03\"E\n\x05Token\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12\x12\n\nexpires_in\x18\x03 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/gateway/v1/api_key.proto\x12\x11ratoon.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\"\xd3\x03\n\x06\x41piKey\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04role\x18\x05 \x01(\x0e\x32\x16.ratoon.common.v1.Role\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06secret\x18\t \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\n \x01(\t\x12*\n\x05usage\x18\x0b \x01(\x0b\x32\x1b.ratoon.gateway.v1.KeyUsage\x12,\n\x06limits\x18\x0c \x01(\x0b\x32\x1c.ratoon.gateway.v1.KeyLimits\x12\x0c\n\x04\x65tag\x18\r \x01(\t\"x\n\tKeyLimits\x12\x1b\n\x13requests_per_minute\x18\x01 \x01(\x03\x12\x19\n\x11tokens_per_minute\x18\x02 \x01(\x03\x12\x1b\n\x13\x63oncurrent_requests\x18\x03 \x01(\x03\x12\x16\n\x0etokens_per_day\x18\x04 \x01(\x03\"]\n\x08KeyUsage\x12\x15\n\rrequest_count\x18\x01 \x01(\x03\x12\x1a\n\x12prompt_token_count\x18\x02 \x01(\x03\x12\x1e\n\x16\x63ompletion_token_count\x18\x03 \x01(\x03\"F\n\nDailyUsage\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12*\n\x05usage\x18\x02 \x01(\x0b\x32\x1b.ratoon.gateway.v1.KeyUsage\"E\n\x05Token\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12\x12\n\nexpires_in\x18\x03 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.gateway.v1.api_key_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_APIKEY']._serialized_start=120
-  _globals['_APIKEY']._serialized_end=527
-  _globals['_KEYUSAGE']._serialized_start=529
-  _globals['_KEYUSAGE']._serialized_end=622
-  _globals['_TOKEN']._serialized_start=624
-  _globals['_TOKEN']._serialized_end=693
+  _globals['_APIKEY']._serialized_end=587
+  _globals['_KEYLIMITS']._serialized_start=589
+  _globals['_KEYLIMITS']._serialized_end=709
+  _globals['_KEYUSAGE']._serialized_start=711
+  _globals['_KEYUSAGE']._serialized_end=804
+  _globals['_DAILYUSAGE']._serialized_start=806
+  _globals['_DAILYUSAGE']._serialized_end=876
+  _globals['_TOKEN']._serialized_start=878
+  _globals['_TOKEN']._serialized_end=947
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ import warnings
 
 from ratoon.gateway.v1 import api_key_pb2 as ratoon_dot_gateway_dot_v1_dot_api__key__pb2
 from ratoon.gateway.v1 import gateway_service_pb2 as ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2
+from ratoon.gateway.v1 import safety_filter_pb2 as ratoon_dot_gateway_dot_v1_dot_safety__filter__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -27,7 +28,7 @@ if _version_not_supported:
 
 
 class GatewayServiceStub:
-    """API keys and the tokens they buy.
+    """API keys, what they may use and have used, the tokens they buy; safety filters.
     """
 
     def __init__(self, channel):
@@ -51,6 +52,16 @@ class GatewayServiceStub:
                 request_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.ListApiKeysRequest.SerializeToString,
                 response_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.ListApiKeysResponse.FromString,
                 _registered_method=True)
+        self.UpdateApiKey = channel.unary_unary(
+                '/ratoon.gateway.v1.GatewayService/UpdateApiKey',
+                request_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.UpdateApiKeyRequest.SerializeToString,
+                response_deserializer=ratoon_dot_gateway_dot_v1_dot_api__key__pb2.ApiKey.FromString,
+                _registered_method=True)
+        self.GetApiKeyUsage = channel.unary_unary(
+                '/ratoon.gateway.v1.GatewayService/GetApiKeyUsage',
+                request_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.GetApiKeyUsageRequest.SerializeToString,
+                response_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.ApiKeyUsage.FromString,
+                _registered_method=True)
         self.RotateApiKey = channel.unary_unary(
                 '/ratoon.gateway.v1.GatewayService/RotateApiKey',
                 request_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.RotateApiKeyRequest.SerializeToString,
@@ -61,6 +72,16 @@ class GatewayServiceStub:
                 request_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.RevokeApiKeyRequest.SerializeToString,
                 response_deserializer=ratoon_dot_gateway_dot_v1_dot_api__key__pb2.ApiKey.FromString,
                 _registered_method=True)
+        self.GetSafetyFilter = channel.unary_unary(
+                '/ratoon.gateway.v1.GatewayService/GetSafetyFilter',
+                request_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.GetSafetyFilterRequest.SerializeToString,
+                response_deserializer=ratoon_dot_gateway_dot_v1_dot_safety__filter__pb2.SafetyFilter.FromString,
+                _registered_method=True)
+        self.UpdateSafetyFilter = channel.unary_unary(
+                '/ratoon.gateway.v1.GatewayService/UpdateSafetyFilter',
+                request_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.UpdateSafetyFilterRequest.SerializeToString,
+                response_deserializer=ratoon_dot_gateway_dot_v1_dot_safety__filter__pb2.SafetyFilter.FromString,
+                _registered_method=True)
         self.IssueToken = channel.unary_unary(
                 '/ratoon.gateway.v1.GatewayService/IssueToken',
                 request_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.IssueTokenRequest.SerializeToString,
@@ -69,7 +90,7 @@ class GatewayServiceStub:
 
 
 class GatewayServiceServicer:
-    """API keys and the tokens they buy.
+    """API keys, what they may use and have used, the tokens they buy; safety filters.
     """
 
     def CreateApiKey(self, request, context):
@@ -90,6 +111,19 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateApiKey(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetApiKeyUsage(self, request, context):
+        """What a key used, day by day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RotateApiKey(self, request, context):
         """A new secret; the old one ends.
         """
@@ -99,6 +133,20 @@ class GatewayServiceServicer:
 
     def RevokeApiKey(self, request, context):
         """The key ends now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSafetyFilter(self, request, context):
+        """The word lists of a project; empty ones when none were ever set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSafetyFilter(self, request, context):
+        """Holds for requests that begin a moment later, on every gateway.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,6 +177,16 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.ListApiKeysRequest.FromString,
                     response_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.ListApiKeysResponse.SerializeToString,
             ),
+            'UpdateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateApiKey,
+                    request_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.UpdateApiKeyRequest.FromString,
+                    response_serializer=ratoon_dot_gateway_dot_v1_dot_api__key__pb2.ApiKey.SerializeToString,
+            ),
+            'GetApiKeyUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetApiKeyUsage,
+                    request_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.GetApiKeyUsageRequest.FromString,
+                    response_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.ApiKeyUsage.SerializeToString,
+            ),
             'RotateApiKey': grpc.unary_unary_rpc_method_handler(
                     servicer.RotateApiKey,
                     request_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.RotateApiKeyRequest.FromString,
@@ -138,6 +196,16 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.RevokeApiKey,
                     request_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.RevokeApiKeyRequest.FromString,
                     response_serializer=ratoon_dot_gateway_dot_v1_dot_api__key__pb2.ApiKey.SerializeToString,
+            ),
+            'GetSafetyFilter': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSafetyFilter,
+                    request_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.GetSafetyFilterRequest.FromString,
+                    response_serializer=ratoon_dot_gateway_dot_v1_dot_safety__filter__pb2.SafetyFilter.SerializeToString,
+            ),
+            'UpdateSafetyFilter': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSafetyFilter,
+                    request_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.UpdateSafetyFilterRequest.FromString,
+                    response_serializer=ratoon_dot_gateway_dot_v1_dot_safety__filter__pb2.SafetyFilter.SerializeToString,
             ),
             'IssueToken': grpc.unary_unary_rpc_method_handler(
                     servicer.IssueToken,
@@ -153,7 +221,7 @@ def add_GatewayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GatewayService:
-    """API keys and the tokens they buy.
+    """API keys, what they may use and have used, the tokens they buy; safety filters.
     """
 
     @staticmethod
@@ -238,6 +306,60 @@ class GatewayService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.gateway.v1.GatewayService/UpdateApiKey',
+            ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.UpdateApiKeyRequest.SerializeToString,
+            ratoon_dot_gateway_dot_v1_dot_api__key__pb2.ApiKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetApiKeyUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.gateway.v1.GatewayService/GetApiKeyUsage',
+            ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.GetApiKeyUsageRequest.SerializeToString,
+            ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.ApiKeyUsage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def RotateApiKey(request,
             target,
             options=(),
@@ -281,6 +403,60 @@ class GatewayService:
             '/ratoon.gateway.v1.GatewayService/RevokeApiKey',
             ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.RevokeApiKeyRequest.SerializeToString,
             ratoon_dot_gateway_dot_v1_dot_api__key__pb2.ApiKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSafetyFilter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.gateway.v1.GatewayService/GetSafetyFilter',
+            ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.GetSafetyFilterRequest.SerializeToString,
+            ratoon_dot_gateway_dot_v1_dot_safety__filter__pb2.SafetyFilter.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSafetyFilter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.gateway.v1.GatewayService/UpdateSafetyFilter',
+            ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.UpdateSafetyFilterRequest.SerializeToString,
+            ratoon_dot_gateway_dot_v1_dot_safety__filter__pb2.SafetyFilter.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from ratoon.gateway.v1 import api_key_pb2 as _api_key_pb2
 from ratoon.gateway.v1 import gateway_service_pb2 as _gateway_service_pb2
+from ratoon.gateway.v1 import safety_filter_pb2 as _safety_filter_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -28,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GatewayServiceStub:
-    """API keys and the tokens they buy."""
+    """API keys, what they may use and have used, the tokens they buy; safety filters."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,30 +38,44 @@ class GatewayServiceStub:
     CreateApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.CreateApiKeyRequest, _api_key_pb2.ApiKey]
     GetApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyRequest, _api_key_pb2.ApiKey]
     ListApiKeys: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ListApiKeysRequest, _gateway_service_pb2.ListApiKeysResponse]
+    UpdateApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateApiKeyRequest, _api_key_pb2.ApiKey]
+    GetApiKeyUsage: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyUsageRequest, _gateway_service_pb2.ApiKeyUsage]
+    """What a key used, day by day."""
     RotateApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.RotateApiKeyRequest, _api_key_pb2.ApiKey]
     """A new secret; the old one ends."""
     RevokeApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.RevokeApiKeyRequest, _api_key_pb2.ApiKey]
     """The key ends now."""
+    GetSafetyFilter: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]
+    """The word lists of a project; empty ones when none were ever set."""
+    UpdateSafetyFilter: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]
+    """Holds for requests that begin a moment later, on every gateway."""
     IssueToken: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.IssueTokenRequest, _api_key_pb2.Token]
     """Change an API key for a short-lived token."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
-    """API keys and the tokens they buy."""
+    """API keys, what they may use and have used, the tokens they buy; safety filters."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.CreateApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
     GetApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
     ListApiKeys: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ListApiKeysRequest, _gateway_service_pb2.ListApiKeysResponse]  # type: ignore[assignment]
+    UpdateApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
+    GetApiKeyUsage: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyUsageRequest, _gateway_service_pb2.ApiKeyUsage]  # type: ignore[assignment]
+    """What a key used, day by day."""
     RotateApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.RotateApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
     """A new secret; the old one ends."""
     RevokeApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.RevokeApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
     """The key ends now."""
+    GetSafetyFilter: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]  # type: ignore[assignment]
+    """The word lists of a project; empty ones when none were ever set."""
+    UpdateSafetyFilter: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]  # type: ignore[assignment]
+    """Holds for requests that begin a moment later, on every gateway."""
     IssueToken: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.IssueTokenRequest, _api_key_pb2.Token]  # type: ignore[assignment]
     """Change an API key for a short-lived token."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
-    """API keys and the tokens they buy."""
+    """API keys, what they may use and have used, the tokens they buy; safety filters."""
 
     @_abc_1.abstractmethod
     def CreateApiKey(
@@ -84,6 +99,21 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gateway_service_pb2.ListApiKeysResponse, _abc.Awaitable[_gateway_service_pb2.ListApiKeysResponse]]: ...
 
     @_abc_1.abstractmethod
+    def UpdateApiKey(
+        self,
+        request: _gateway_service_pb2.UpdateApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]: ...
+
+    @_abc_1.abstractmethod
+    def GetApiKeyUsage(
+        self,
+        request: _gateway_service_pb2.GetApiKeyUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.ApiKeyUsage, _abc.Awaitable[_gateway_service_pb2.ApiKeyUsage]]:
+        """What a key used, day by day."""
+
+    @_abc_1.abstractmethod
     def RotateApiKey(
         self,
         request: _gateway_service_pb2.RotateApiKeyRequest,
@@ -98,6 +128,22 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
         """The key ends now."""
+
+    @_abc_1.abstractmethod
+    def GetSafetyFilter(
+        self,
+        request: _gateway_service_pb2.GetSafetyFilterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_safety_filter_pb2.SafetyFilter, _abc.Awaitable[_safety_filter_pb2.SafetyFilter]]:
+        """The word lists of a project; empty ones when none were ever set."""
+
+    @_abc_1.abstractmethod
+    def UpdateSafetyFilter(
+        self,
+        request: _gateway_service_pb2.UpdateSafetyFilterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_safety_filter_pb2.SafetyFilter, _abc.Awaitable[_safety_filter_pb2.SafetyFilter]]:
+        """Holds for requests that begin a moment later, on every gateway."""
 
     @_abc_1.abstractmethod
     def IssueToken(

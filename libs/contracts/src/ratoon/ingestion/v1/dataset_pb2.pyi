@@ -127,6 +127,8 @@ class DatasetVersion(_message.Message):
         STATE_FAILED: DatasetVersion._State.ValueType  # 4
         STATE_CANCELLING: DatasetVersion._State.ValueType  # 5
         STATE_CANCELLED: DatasetVersion._State.ValueType  # 6
+        STATE_REDACTED: DatasetVersion._State.ValueType  # 7
+        """Records were erased: what is left can be read, and nothing new is made of it."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: DatasetVersion.State.ValueType  # 0
@@ -136,6 +138,8 @@ class DatasetVersion(_message.Message):
     STATE_FAILED: DatasetVersion.State.ValueType  # 4
     STATE_CANCELLING: DatasetVersion.State.ValueType  # 5
     STATE_CANCELLED: DatasetVersion.State.ValueType  # 6
+    STATE_REDACTED: DatasetVersion.State.ValueType  # 7
+    """Records were erased: what is left can be read, and nothing new is made of it."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -152,6 +156,9 @@ class DatasetVersion(_message.Message):
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     REJECTED_COUNT_FIELD_NUMBER: _builtins.int
     PROFILE_JSON_FIELD_NUMBER: _builtins.int
+    REDACTED_DIGEST_FIELD_NUMBER: _builtins.int
+    ERASED_COUNT_FIELD_NUMBER: _builtins.int
+    ERASURE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/datasets/{dataset}/versions/{version}"""
     revision: _builtins.int
@@ -165,6 +172,11 @@ class DatasetVersion(_message.Message):
     rejected_count: _builtins.int
     profile_json: _builtins.str
     """What the data look like and what each step removed, as JSON."""
+    redacted_digest: _builtins.str
+    """REDACTED versions: the artifact tree without the records that were erased; `artifact_digest` names what is gone."""
+    erased_count: _builtins.int
+    erasure: _builtins.str
+    """The latest erasure of one of its records."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -197,10 +209,13 @@ class DatasetVersion(_message.Message):
         record_count: _builtins.int = ...,
         rejected_count: _builtins.int = ...,
         profile_json: _builtins.str = ...,
+        redacted_digest: _builtins.str = ...,
+        erased_count: _builtins.int = ...,
+        erasure: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "curation", b"curation", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "create_time", b"create_time", "curation", b"curation", "failure", b"failure", "item_count", b"item_count", "merkle_root", b"merkle_root", "name", b"name", "profile_json", b"profile_json", "progress", b"progress", "record_count", b"record_count", "rejected_count", b"rejected_count", "revision", b"revision", "sources", b"sources", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "create_time", b"create_time", "curation", b"curation", "erased_count", b"erased_count", "erasure", b"erasure", "failure", b"failure", "item_count", b"item_count", "merkle_root", b"merkle_root", "name", b"name", "profile_json", b"profile_json", "progress", b"progress", "record_count", b"record_count", "redacted_digest", b"redacted_digest", "rejected_count", b"rejected_count", "revision", b"revision", "sources", b"sources", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

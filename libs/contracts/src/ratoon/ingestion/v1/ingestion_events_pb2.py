@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ratoon/ingestion/v1/ingestion_events.proto\x12\x13ratoon.ingestion.v1\x1a\x1eratoon/common/v1/options.proto\"\xea\x02\n\x13\x44\x61tasetVersionEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12=\n\x07started\x18\x03 \x01(\x0b\x32*.ratoon.ingestion.v1.DatasetVersionStartedH\x00\x12\x41\n\tcompleted\x18\x04 \x01(\x0b\x32,.ratoon.ingestion.v1.DatasetVersionCompletedH\x00\x12;\n\x06\x66\x61iled\x18\x05 \x01(\x0b\x32).ratoon.ingestion.v1.DatasetVersionFailedH\x00\x12\x41\n\tcancelled\x18\x06 \x01(\x0b\x32,.ratoon.ingestion.v1.DatasetVersionCancelledH\x00:(\x92\xb5\x18$ratoon.ingestion.v1.dataset-versionsB\x07\n\x05\x65vent\"\x17\n\x15\x44\x61tasetVersionStarted\"]\n\x17\x44\x61tasetVersionCompleted\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\x12\x13\n\x0bmerkle_root\x18\x02 \x01(\t\x12\x14\n\x0crecord_count\x18\x03 \x01(\x03\"&\n\x14\x44\x61tasetVersionFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x19\n\x17\x44\x61tasetVersionCancelled\"\xb1\x02\n\nSplitEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x38\n\tcompleted\x18\x03 \x01(\x0b\x32#.ratoon.ingestion.v1.SplitCompletedH\x00\x12\x32\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32 .ratoon.ingestion.v1.SplitFailedH\x00\x12\x32\n\x06opened\x18\x05 \x01(\x0b\x32 .ratoon.ingestion.v1.SplitOpenedH\x00\x12\x38\n\tcancelled\x18\x06 \x01(\x0b\x32#.ratoon.ingestion.v1.SplitCancelledH\x00:\x1e\x92\xb5\x18\x1aratoon.ingestion.v1.splitsB\x07\n\x05\x65vent\"A\n\x0eSplitCompleted\x12\x14\n\x0ctrain_digest\x18\x01 \x01(\t\x12\x19\n\x11validation_digest\x18\x02 \x01(\t\"\x1d\n\x0bSplitFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x1d\n\x0bSplitOpened\x12\x0e\n\x06reader\x18\x01 \x01(\t\"\x10\n\x0eSplitCancelledb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ratoon/ingestion/v1/ingestion_events.proto\x12\x13ratoon.ingestion.v1\x1a\x1eratoon/common/v1/options.proto\"\xab\x03\n\x13\x44\x61tasetVersionEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12=\n\x07started\x18\x03 \x01(\x0b\x32*.ratoon.ingestion.v1.DatasetVersionStartedH\x00\x12\x41\n\tcompleted\x18\x04 \x01(\x0b\x32,.ratoon.ingestion.v1.DatasetVersionCompletedH\x00\x12;\n\x06\x66\x61iled\x18\x05 \x01(\x0b\x32).ratoon.ingestion.v1.DatasetVersionFailedH\x00\x12\x41\n\tcancelled\x18\x06 \x01(\x0b\x32,.ratoon.ingestion.v1.DatasetVersionCancelledH\x00\x12?\n\x08redacted\x18\x07 \x01(\x0b\x32+.ratoon.ingestion.v1.DatasetVersionRedactedH\x00:(\x92\xb5\x18$ratoon.ingestion.v1.dataset-versionsB\x07\n\x05\x65vent\"\x17\n\x15\x44\x61tasetVersionStarted\"]\n\x17\x44\x61tasetVersionCompleted\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\x12\x13\n\x0bmerkle_root\x18\x02 \x01(\t\x12\x14\n\x0crecord_count\x18\x03 \x01(\x03\"&\n\x14\x44\x61tasetVersionFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x19\n\x17\x44\x61tasetVersionCancelled\"?\n\x16\x44\x61tasetVersionRedacted\x12\x0f\n\x07\x65rasure\x18\x01 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x02 \x01(\x03\"\xe9\x02\n\nSplitEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x38\n\tcompleted\x18\x03 \x01(\x0b\x32#.ratoon.ingestion.v1.SplitCompletedH\x00\x12\x32\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32 .ratoon.ingestion.v1.SplitFailedH\x00\x12\x32\n\x06opened\x18\x05 \x01(\x0b\x32 .ratoon.ingestion.v1.SplitOpenedH\x00\x12\x38\n\tcancelled\x18\x06 \x01(\x0b\x32#.ratoon.ingestion.v1.SplitCancelledH\x00\x12\x36\n\x08redacted\x18\x07 \x01(\x0b\x32\".ratoon.ingestion.v1.SplitRedactedH\x00:\x1e\x92\xb5\x18\x1aratoon.ingestion.v1.splitsB\x07\n\x05\x65vent\"A\n\x0eSplitCompleted\x12\x14\n\x0ctrain_digest\x18\x01 \x01(\t\x12\x19\n\x11validation_digest\x18\x02 \x01(\t\"\x1d\n\x0bSplitFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x1d\n\x0bSplitOpened\x12\x0e\n\x06reader\x18\x01 \x01(\t\"\x10\n\x0eSplitCancelled\"6\n\rSplitRedacted\x12\x0f\n\x07\x65rasure\x18\x01 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x02 \x01(\x03\"\xc8\x01\n\x0c\x45rasureEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x37\n\tcompleted\x18\x03 \x01(\x0b\x32\".ratoon.ingestion.v1.RecordsErasedH\x00\x12\x34\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\".ratoon.ingestion.v1.ErasureFailedH\x00: \x92\xb5\x18\x1cratoon.ingestion.v1.erasuresB\x07\n\x05\x65vent\"9\n\rRecordsErased\x12\x12\n\nrecord_ids\x18\x01 \x03(\t\x12\x14\n\x0ctext_digests\x18\x02 \x03(\t\"\x1f\n\rErasureFailed\x12\x0e\n\x06reason\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,24 +36,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DATASETVERSIONEVENT']._serialized_options = b'\222\265\030$ratoon.ingestion.v1.dataset-versions'
   _globals['_SPLITEVENT']._loaded_options = None
   _globals['_SPLITEVENT']._serialized_options = b'\222\265\030\032ratoon.ingestion.v1.splits'
+  _globals['_ERASUREEVENT']._loaded_options = None
+  _globals['_ERASUREEVENT']._serialized_options = b'\222\265\030\034ratoon.ingestion.v1.erasures'
   _globals['_DATASETVERSIONEVENT']._serialized_start=100
-  _globals['_DATASETVERSIONEVENT']._serialized_end=462
-  _globals['_DATASETVERSIONSTARTED']._serialized_start=464
-  _globals['_DATASETVERSIONSTARTED']._serialized_end=487
-  _globals['_DATASETVERSIONCOMPLETED']._serialized_start=489
-  _globals['_DATASETVERSIONCOMPLETED']._serialized_end=582
-  _globals['_DATASETVERSIONFAILED']._serialized_start=584
-  _globals['_DATASETVERSIONFAILED']._serialized_end=622
-  _globals['_DATASETVERSIONCANCELLED']._serialized_start=624
-  _globals['_DATASETVERSIONCANCELLED']._serialized_end=649
-  _globals['_SPLITEVENT']._serialized_start=652
-  _globals['_SPLITEVENT']._serialized_end=957
-  _globals['_SPLITCOMPLETED']._serialized_start=959
-  _globals['_SPLITCOMPLETED']._serialized_end=1024
-  _globals['_SPLITFAILED']._serialized_start=1026
-  _globals['_SPLITFAILED']._serialized_end=1055
-  _globals['_SPLITOPENED']._serialized_start=1057
-  _globals['_SPLITOPENED']._serialized_end=1086
-  _globals['_SPLITCANCELLED']._serialized_start=1088
-  _globals['_SPLITCANCELLED']._serialized_end=1104
+  _globals['_DATASETVERSIONEVENT']._serialized_end=527
+  _globals['_DATASETVERSIONSTARTED']._serialized_start=529
+  _globals['_DATASETVERSIONSTARTED']._serialized_end=552
+  _globals['_DATASETVERSIONCOMPLETED']._serialized_start=554
+  _globals['_DATASETVERSIONCOMPLETED']._serialized_end=647
+  _globals['_DATASETVERSIONFAILED']._serialized_start=649
+  _globals['_DATASETVERSIONFAILED']._serialized_end=687
+  _globals['_DATASETVERSIONCANCELLED']._serialized_start=689
+  _globals['_DATASETVERSIONCANCELLED']._serialized_end=714
+  _globals['_DATASETVERSIONREDACTED']._serialized_start=716
+  _globals['_DATASETVERSIONREDACTED']._serialized_end=779
+  _globals['_SPLITEVENT']._serialized_start=782
+  _globals['_SPLITEVENT']._serialized_end=1143
+  _globals['_SPLITCOMPLETED']._serialized_start=1145
+  _globals['_SPLITCOMPLETED']._serialized_end=1210
+  _globals['_SPLITFAILED']._serialized_start=1212
+  _globals['_SPLITFAILED']._serialized_end=1241
+  _globals['_SPLITOPENED']._serialized_start=1243
+  _globals['_SPLITOPENED']._serialized_end=1272
+  _globals['_SPLITCANCELLED']._serialized_start=1274
+  _globals['_SPLITCANCELLED']._serialized_end=1290
+  _globals['_SPLITREDACTED']._serialized_start=1292
+  _globals['_SPLITREDACTED']._serialized_end=1346
+  _globals['_ERASUREEVENT']._serialized_start=1349
+  _globals['_ERASUREEVENT']._serialized_end=1549
+  _globals['_RECORDSERASED']._serialized_start=1551
+  _globals['_RECORDSERASED']._serialized_end=1608
+  _globals['_ERASUREFAILED']._serialized_start=1610
+  _globals['_ERASUREFAILED']._serialized_end=1641
 # @@protoc_insertion_point(module_scope)

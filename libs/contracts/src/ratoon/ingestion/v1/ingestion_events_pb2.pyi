@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -28,6 +30,7 @@ class DatasetVersionEvent(_message.Message):
     COMPLETED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
+    REDACTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/datasets/{dataset}/versions/{version}"""
     revision: _builtins.int
@@ -39,6 +42,8 @@ class DatasetVersionEvent(_message.Message):
     def failed(self) -> Global___DatasetVersionFailed: ...
     @_builtins.property
     def cancelled(self) -> Global___DatasetVersionCancelled: ...
+    @_builtins.property
+    def redacted(self) -> Global___DatasetVersionRedacted: ...
     def __init__(
         self,
         *,
@@ -48,12 +53,13 @@ class DatasetVersionEvent(_message.Message):
         completed: Global___DatasetVersionCompleted | None = ...,
         failed: Global___DatasetVersionFailed | None = ...,
         cancelled: Global___DatasetVersionCancelled | None = ...,
+        redacted: Global___DatasetVersionRedacted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "redacted", b"redacted", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "revision", b"revision", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "redacted", b"redacted", "revision", b"revision", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "completed", "failed", "cancelled"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "completed", "failed", "cancelled", "redacted"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -134,6 +140,30 @@ class DatasetVersionCancelled(_message.Message):
 Global___DatasetVersionCancelled: _TypeAlias = DatasetVersionCancelled  # noqa: Y015
 
 @_typing.final
+class DatasetVersionRedacted(_message.Message):
+    """Records of it were erased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERASURE_FIELD_NUMBER: _builtins.int
+    ERASED_COUNT_FIELD_NUMBER: _builtins.int
+    erasure: _builtins.str
+    erased_count: _builtins.int
+    def __init__(
+        self,
+        *,
+        erasure: _builtins.str = ...,
+        erased_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erased_count", b"erased_count", "erasure", b"erasure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DatasetVersionRedacted: _TypeAlias = DatasetVersionRedacted  # noqa: Y015
+
+@_typing.final
 class SplitEvent(_message.Message):
     """What happened to splits."""
 
@@ -145,6 +175,7 @@ class SplitEvent(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     OPENED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
+    REDACTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/datasets/{dataset}/splits/{split}"""
     revision: _builtins.int
@@ -156,6 +187,8 @@ class SplitEvent(_message.Message):
     def opened(self) -> Global___SplitOpened: ...
     @_builtins.property
     def cancelled(self) -> Global___SplitCancelled: ...
+    @_builtins.property
+    def redacted(self) -> Global___SplitRedacted: ...
     def __init__(
         self,
         *,
@@ -165,12 +198,13 @@ class SplitEvent(_message.Message):
         failed: Global___SplitFailed | None = ...,
         opened: Global___SplitOpened | None = ...,
         cancelled: Global___SplitCancelled | None = ...,
+        redacted: Global___SplitRedacted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "opened", b"opened"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "opened", b"opened", "redacted", b"redacted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "opened", b"opened", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "opened", b"opened", "redacted", b"redacted", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["completed", "failed", "opened", "cancelled"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["completed", "failed", "opened", "cancelled", "redacted"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -252,3 +286,109 @@ class SplitCancelled(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SplitCancelled: _TypeAlias = SplitCancelled  # noqa: Y015
+
+@_typing.final
+class SplitRedacted(_message.Message):
+    """Records of it were erased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERASURE_FIELD_NUMBER: _builtins.int
+    ERASED_COUNT_FIELD_NUMBER: _builtins.int
+    erasure: _builtins.str
+    erased_count: _builtins.int
+    def __init__(
+        self,
+        *,
+        erasure: _builtins.str = ...,
+        erased_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erased_count", b"erased_count", "erasure", b"erasure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SplitRedacted: _TypeAlias = SplitRedacted  # noqa: Y015
+
+@_typing.final
+class ErasureEvent(_message.Message):
+    """What happened to erasures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """projects/{project}/erasures/{erasure}"""
+    revision: _builtins.int
+    @_builtins.property
+    def completed(self) -> Global___RecordsErased: ...
+    @_builtins.property
+    def failed(self) -> Global___ErasureFailed: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        completed: Global___RecordsErased | None = ...,
+        failed: Global___ErasureFailed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "failed", b"failed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["completed", "failed"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___ErasureEvent: _TypeAlias = ErasureEvent  # noqa: Y015
+
+@_typing.final
+class RecordsErased(_message.Message):
+    """Who holds anything of these records erases it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_IDS_FIELD_NUMBER: _builtins.int
+    TEXT_DIGESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def record_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def text_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """sha256 of each erased text as it came in, without the white space around it: captured traffic is known by it."""
+
+    def __init__(
+        self,
+        *,
+        record_ids: _abc.Iterable[_builtins.str] | None = ...,
+        text_digests: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_ids", b"record_ids", "text_digests", b"text_digests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordsErased: _TypeAlias = RecordsErased  # noqa: Y015
+
+@_typing.final
+class ErasureFailed(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureFailed: _TypeAlias = ErasureFailed  # noqa: Y015

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ratoon.ingestion.v1 import dataset_pb2 as ratoon_dot_ingestion_dot_v1_dot_dataset__pb2
+from ratoon.ingestion.v1 import erasure_pb2 as ratoon_dot_ingestion_dot_v1_dot_erasure__pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2
 from ratoon.ingestion.v1 import source_pb2 as ratoon_dot_ingestion_dot_v1_dot_source__pb2
 from ratoon.ingestion.v1 import split_pb2 as ratoon_dot_ingestion_dot_v1_dot_split__pb2
@@ -98,6 +99,11 @@ class IngestionServiceStub:
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordsRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordsResponse.FromString,
                 _registered_method=True)
+        self.GetRecord = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/GetRecord',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetRecordRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_dataset__pb2.Record.FromString,
+                _registered_method=True)
         self.GetRecordLineage = channel.unary_unary(
                 '/ratoon.ingestion.v1.IngestionService/GetRecordLineage',
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetRecordLineageRequest.SerializeToString,
@@ -137,6 +143,26 @@ class IngestionServiceStub:
                 '/ratoon.ingestion.v1.IngestionService/ListSplitReadings',
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsResponse.FromString,
+                _registered_method=True)
+        self.CreateErasure = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/CreateErasure',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateErasureRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.FromString,
+                _registered_method=True)
+        self.GetErasure = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/GetErasure',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetErasureRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.FromString,
+                _registered_method=True)
+        self.ListErasures = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/ListErasures',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListErasuresRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListErasuresResponse.FromString,
+                _registered_method=True)
+        self.WatchErasure = channel.unary_stream(
+                '/ratoon.ingestion.v1.IngestionService/WatchErasure',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchErasureRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.FromString,
                 _registered_method=True)
 
 
@@ -218,8 +244,15 @@ class IngestionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRecord(self, request, context):
+        """One record of a version with its text.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetRecordLineage(self, request, context):
-        """Every dataset version and split that holds a record.
+        """Every dataset version and split that holds a record, or held it until it was erased.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -263,6 +296,31 @@ class IngestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSplitReadings(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateErasure(self, request, context):
+        """Erase records from all that the project keeps of them, for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetErasure(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListErasures(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchErasure(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -331,6 +389,11 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordsRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordsResponse.SerializeToString,
             ),
+            'GetRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRecord,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetRecordRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_dataset__pb2.Record.SerializeToString,
+            ),
             'GetRecordLineage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRecordLineage,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetRecordLineageRequest.FromString,
@@ -370,6 +433,26 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.ListSplitReadings,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsResponse.SerializeToString,
+            ),
+            'CreateErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateErasure,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateErasureRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.SerializeToString,
+            ),
+            'GetErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetErasure,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetErasureRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.SerializeToString,
+            ),
+            'ListErasures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListErasures,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListErasuresRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListErasuresResponse.SerializeToString,
+            ),
+            'WatchErasure': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchErasure,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchErasureRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -708,6 +791,33 @@ class IngestionService:
             _registered_method=True)
 
     @staticmethod
+    def GetRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/GetRecord',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetRecordRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_dataset__pb2.Record.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetRecordLineage(request,
             target,
             options=(),
@@ -913,6 +1023,114 @@ class IngestionService:
             '/ratoon.ingestion.v1.IngestionService/ListSplitReadings',
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsRequest.SerializeToString,
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/CreateErasure',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateErasureRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/GetErasure',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetErasureRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListErasures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/ListErasures',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListErasuresRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListErasuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/WatchErasure',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchErasureRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.FromString,
             options,
             channel_credentials,
             insecure,

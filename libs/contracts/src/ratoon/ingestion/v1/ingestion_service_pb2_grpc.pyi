@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ratoon.ingestion.v1 import dataset_pb2 as _dataset_pb2
+from ratoon.ingestion.v1 import erasure_pb2 as _erasure_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as _ingestion_service_pb2
 from ratoon.ingestion.v1 import source_pb2 as _source_pb2
 from ratoon.ingestion.v1 import split_pb2 as _split_pb2
@@ -50,8 +51,10 @@ class IngestionServiceStub:
     CancelDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelDatasetVersionRequest, _dataset_pb2.DatasetVersion]
     ListRecords: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordsRequest, _ingestion_service_pb2.ListRecordsResponse]
     """The records of a version with their text, in record id order."""
+    GetRecord: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]
+    """One record of a version with its text."""
     GetRecordLineage: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]
-    """Every dataset version and split that holds a record."""
+    """Every dataset version and split that holds a record, or held it until it was erased."""
     CreateSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]
     GetSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSplitRequest, _split_pb2.Split]
     ListSplits: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitsRequest, _ingestion_service_pb2.ListSplitsResponse]
@@ -60,6 +63,11 @@ class IngestionServiceStub:
     OpenSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenSplitRequest, _ingestion_service_pb2.OpenSplitResponse]
     """Hand out the sealed test part, and log that it was read."""
     ListSplitReadings: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitReadingsRequest, _ingestion_service_pb2.ListSplitReadingsResponse]
+    CreateErasure: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateErasureRequest, _erasure_pb2.Erasure]
+    """Erase records from all that the project keeps of them, for good."""
+    GetErasure: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetErasureRequest, _erasure_pb2.Erasure]
+    ListErasures: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListErasuresRequest, _ingestion_service_pb2.ListErasuresResponse]
+    WatchErasure: _grpc.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchErasureRequest, _erasure_pb2.Erasure]
 
 @_typing.type_check_only
 class IngestionServiceAsyncStub(IngestionServiceStub):
@@ -80,8 +88,10 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     CancelDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelDatasetVersionRequest, _dataset_pb2.DatasetVersion]  # type: ignore[assignment]
     ListRecords: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordsRequest, _ingestion_service_pb2.ListRecordsResponse]  # type: ignore[assignment]
     """The records of a version with their text, in record id order."""
+    GetRecord: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]  # type: ignore[assignment]
+    """One record of a version with its text."""
     GetRecordLineage: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]  # type: ignore[assignment]
-    """Every dataset version and split that holds a record."""
+    """Every dataset version and split that holds a record, or held it until it was erased."""
     CreateSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
     GetSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
     ListSplits: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitsRequest, _ingestion_service_pb2.ListSplitsResponse]  # type: ignore[assignment]
@@ -90,6 +100,11 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     OpenSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenSplitRequest, _ingestion_service_pb2.OpenSplitResponse]  # type: ignore[assignment]
     """Hand out the sealed test part, and log that it was read."""
     ListSplitReadings: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitReadingsRequest, _ingestion_service_pb2.ListSplitReadingsResponse]  # type: ignore[assignment]
+    CreateErasure: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateErasureRequest, _erasure_pb2.Erasure]  # type: ignore[assignment]
+    """Erase records from all that the project keeps of them, for good."""
+    GetErasure: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetErasureRequest, _erasure_pb2.Erasure]  # type: ignore[assignment]
+    ListErasures: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListErasuresRequest, _ingestion_service_pb2.ListErasuresResponse]  # type: ignore[assignment]
+    WatchErasure: _aio.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchErasureRequest, _erasure_pb2.Erasure]  # type: ignore[assignment]
 
 class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sources, curation, dataset versions, splits and the lineage of records."""
@@ -181,12 +196,20 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         """The records of a version with their text, in record id order."""
 
     @_abc_1.abstractmethod
+    def GetRecord(
+        self,
+        request: _ingestion_service_pb2.GetRecordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_dataset_pb2.Record, _abc.Awaitable[_dataset_pb2.Record]]:
+        """One record of a version with its text."""
+
+    @_abc_1.abstractmethod
     def GetRecordLineage(
         self,
         request: _ingestion_service_pb2.GetRecordLineageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.RecordLineage, _abc.Awaitable[_ingestion_service_pb2.RecordLineage]]:
-        """Every dataset version and split that holds a record."""
+        """Every dataset version and split that holds a record, or held it until it was erased."""
 
     @_abc_1.abstractmethod
     def CreateSplit(
@@ -237,5 +260,34 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.ListSplitReadingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListSplitReadingsResponse, _abc.Awaitable[_ingestion_service_pb2.ListSplitReadingsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def CreateErasure(
+        self,
+        request: _ingestion_service_pb2.CreateErasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_erasure_pb2.Erasure, _abc.Awaitable[_erasure_pb2.Erasure]]:
+        """Erase records from all that the project keeps of them, for good."""
+
+    @_abc_1.abstractmethod
+    def GetErasure(
+        self,
+        request: _ingestion_service_pb2.GetErasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_erasure_pb2.Erasure, _abc.Awaitable[_erasure_pb2.Erasure]]: ...
+
+    @_abc_1.abstractmethod
+    def ListErasures(
+        self,
+        request: _ingestion_service_pb2.ListErasuresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.ListErasuresResponse, _abc.Awaitable[_ingestion_service_pb2.ListErasuresResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def WatchErasure(
+        self,
+        request: _ingestion_service_pb2.WatchErasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_erasure_pb2.Erasure], _abc.AsyncIterator[_erasure_pb2.Erasure]]: ...
 
 def add_IngestionServiceServicer_to_server(servicer: IngestionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -59,6 +59,8 @@ class Split(_message.Message):
         STATE_FAILED: Split._State.ValueType  # 4
         STATE_CANCELLING: Split._State.ValueType  # 5
         STATE_CANCELLED: Split._State.ValueType  # 6
+        STATE_REDACTED: Split._State.ValueType  # 7
+        """Records were erased: what is left can be read and replayed, and nobody trains on the whole again."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: Split.State.ValueType  # 0
@@ -68,6 +70,8 @@ class Split(_message.Message):
     STATE_FAILED: Split.State.ValueType  # 4
     STATE_CANCELLING: Split.State.ValueType  # 5
     STATE_CANCELLED: Split.State.ValueType  # 6
+    STATE_REDACTED: Split.State.ValueType  # 7
+    """Records were erased: what is left can be read and replayed, and nobody trains on the whole again."""
 
     class _Mode:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -153,6 +157,33 @@ class Split(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class Redaction(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ERASURE_FIELD_NUMBER: _builtins.int
+        TRAIN_DIGEST_FIELD_NUMBER: _builtins.int
+        VALIDATION_DIGEST_FIELD_NUMBER: _builtins.int
+        ERASED_COUNT_FIELD_NUMBER: _builtins.int
+        erasure: _builtins.str
+        """The latest erasure of one of its records."""
+        train_digest: _builtins.str
+        validation_digest: _builtins.str
+        erased_count: _builtins.int
+        def __init__(
+            self,
+            *,
+            erasure: _builtins.str = ...,
+            train_digest: _builtins.str = ...,
+            validation_digest: _builtins.str = ...,
+            erased_count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["erased_count", b"erased_count", "erasure", b"erasure", "train_digest", b"train_digest", "validation_digest", b"validation_digest"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class PartSummary(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -214,6 +245,7 @@ class Split(_message.Message):
     PARTS_FIELD_NUMBER: _builtins.int
     WITHHELD_COUNTS_FIELD_NUMBER: _builtins.int
     REPLAYED_COUNT_FIELD_NUMBER: _builtins.int
+    REDACTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/datasets/{dataset}/splits/{split}"""
     revision: _builtins.int
@@ -252,6 +284,10 @@ class Split(_message.Message):
     def withheld_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Records that are in no part, by reason: NO_LABEL, NO_TIME, EARLIER_TEST, CLUSTER_STRADDLES."""
 
+    @_builtins.property
+    def redaction(self) -> Global___Split.Redaction:
+        """REDACTED splits: what is left of them; `train_digest` and `validation_digest` name what is gone."""
+
     def __init__(
         self,
         *,
@@ -273,10 +309,11 @@ class Split(_message.Message):
         parts: _abc.Iterable[Global___Split.PartSummary] | None = ...,
         withheld_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         replayed_count: _builtins.int = ...,
+        redaction: Global___Split.Redaction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "progress", b"progress", "ratios", b"ratios", "replay", b"replay", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_version", b"dataset_version", "failure", b"failure", "label_set_digest", b"label_set_digest", "mode", b"mode", "name", b"name", "parts", b"parts", "progress", b"progress", "ratios", b"ratios", "replay", b"replay", "replayed_count", b"replayed_count", "revision", b"revision", "seed", b"seed", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest", "withheld_counts", b"withheld_counts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_version", b"dataset_version", "failure", b"failure", "label_set_digest", b"label_set_digest", "mode", b"mode", "name", b"name", "parts", b"parts", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "replayed_count", b"replayed_count", "revision", b"revision", "seed", b"seed", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest", "withheld_counts", b"withheld_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

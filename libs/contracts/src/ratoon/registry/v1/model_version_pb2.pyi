@@ -86,6 +86,8 @@ class ModelVersion(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     GOLDEN_SOURCE_DIGEST_FIELD_NUMBER: _builtins.int
     SCORES_FIELD_NUMBER: _builtins.int
+    BASE_ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    BASE_SIGNATURE_DIGEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/models/{model}/versions/{version}; versions are v1.0, v1.1, …"""
     revision: _builtins.int
@@ -102,6 +104,9 @@ class ModelVersion(_message.Message):
     size_bytes: _builtins.int
     golden_source_digest: _builtins.str
     """Parquet blob whose texts give the golden prompts (a validation part)."""
+    base_artifact_digest: _builtins.str
+    """Of an adapter: the base model that it goes with (a tree), and the signature over the base's manifest."""
+    base_signature_digest: _builtins.str
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -135,10 +140,12 @@ class ModelVersion(_message.Message):
         size_bytes: _builtins.int = ...,
         golden_source_digest: _builtins.str = ...,
         scores: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        base_artifact_digest: _builtins.str = ...,
+        base_signature_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "lineage", b"lineage", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "changelog", b"changelog", "create_time", b"create_time", "failure", b"failure", "golden_digest", b"golden_digest", "golden_source_digest", b"golden_source_digest", "lineage", b"lineage", "name", b"name", "parameter_count", b"parameter_count", "progress", b"progress", "revision", b"revision", "scores", b"scores", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "base_signature_digest", b"base_signature_digest", "changelog", b"changelog", "create_time", b"create_time", "failure", b"failure", "golden_digest", b"golden_digest", "golden_source_digest", b"golden_source_digest", "lineage", b"lineage", "name", b"name", "parameter_count", b"parameter_count", "progress", b"progress", "revision", b"revision", "scores", b"scores", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

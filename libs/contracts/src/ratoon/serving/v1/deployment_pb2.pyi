@@ -32,6 +32,10 @@ class Deployment(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     PREVIOUS_VERSION_FIELD_NUMBER: _builtins.int
     ACTIVE_ROLLOUT_FIELD_NUMBER: _builtins.int
+    MIN_REPLICAS_FIELD_NUMBER: _builtins.int
+    MAX_REPLICAS_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/deployments/{deployment}"""
     revision: _builtins.int
@@ -43,6 +47,14 @@ class Deployment(_message.Message):
     """The version before it, for a rollback."""
     active_rollout: _builtins.str
     """The rollout that is under way; empty: none."""
+    min_replicas: _builtins.int
+    """How few replicas its engine may have; 0: none while nobody asks, and the first who asks waits."""
+    max_replicas: _builtins.int
+    """How many it may have."""
+    replicas: _builtins.int
+    """How many it is to have now."""
+    pool: _builtins.str
+    """The pool whose nodes its engines run on, as the operator named it; empty: the installation's."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -58,10 +70,14 @@ class Deployment(_message.Message):
         version: _builtins.str = ...,
         previous_version: _builtins.str = ...,
         active_rollout: _builtins.str = ...,
+        min_replicas: _builtins.int = ...,
+        max_replicas: _builtins.int = ...,
+        replicas: _builtins.int = ...,
+        pool: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_rollout", b"active_rollout", "create_time", b"create_time", "model", b"model", "name", b"name", "previous_version", b"previous_version", "revision", b"revision", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_rollout", b"active_rollout", "create_time", b"create_time", "max_replicas", b"max_replicas", "min_replicas", b"min_replicas", "model", b"model", "name", b"name", "pool", b"pool", "previous_version", b"previous_version", "replicas", b"replicas", "revision", b"revision", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

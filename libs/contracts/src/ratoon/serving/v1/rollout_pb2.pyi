@@ -158,6 +158,8 @@ class Rollout(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    STEP_SECONDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/deployments/{deployment}/rollouts/{rollout}"""
     revision: _builtins.int
@@ -171,6 +173,8 @@ class Rollout(_message.Message):
     reason: _builtins.str
     """Why this strategy was chosen, or why it ended as it did."""
     etag: _builtins.str
+    step_seconds: _builtins.float
+    """How long each of `shares` is watched. [10]"""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -184,6 +188,12 @@ class Rollout(_message.Message):
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rollout.Step]:
         """What happened and when, oldest first."""
+
+    @_builtins.property
+    def shares(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The new version's share of traffic in percent, step by step, each larger than the one before; after the last it takes
+        all. Empty: all at once. Each user stays with one version meanwhile.
+        """
 
     def __init__(
         self,
@@ -203,10 +213,12 @@ class Rollout(_message.Message):
         steps: _abc.Iterable[Global___Rollout.Step] | None = ...,
         reason: _builtins.str = ...,
         etag: _builtins.str = ...,
+        shares: _abc.Iterable[_builtins.int] | None = ...,
+        step_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "create_time", b"create_time", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "create_time", b"create_time", "etag", b"etag", "failure", b"failure", "from_version", b"from_version", "name", b"name", "paused", b"paused", "progress", b"progress", "reason", b"reason", "revision", b"revision", "state", b"state", "steps", b"steps", "strategy", b"strategy", "to_version", b"to_version", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "create_time", b"create_time", "etag", b"etag", "failure", b"failure", "from_version", b"from_version", "name", b"name", "paused", b"paused", "progress", b"progress", "reason", b"reason", "revision", b"revision", "shares", b"shares", "state", b"state", "step_seconds", b"step_seconds", "steps", b"steps", "strategy", b"strategy", "to_version", b"to_version", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

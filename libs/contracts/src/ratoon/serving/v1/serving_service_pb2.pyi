@@ -36,7 +36,7 @@ class CreateDeploymentRequest(_message.Message):
     """Makes a retry safe: the same id gives the same resource."""
     @_builtins.property
     def deployment(self) -> _deployment_pb2.Deployment:
-        """Only `model` is read."""
+        """Only `model` and `pool` are read."""
 
     def __init__(
         self,
@@ -122,6 +122,53 @@ class ListDeploymentsResponse(_message.Message):
 Global___ListDeploymentsResponse: _TypeAlias = ListDeploymentsResponse  # noqa: Y015
 
 @_typing.final
+class ScaleDeploymentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MIN_REPLICAS_FIELD_NUMBER: _builtins.int
+    MAX_REPLICAS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    min_replicas: _builtins.int
+    max_replicas: _builtins.int
+    request_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        min_replicas: _builtins.int = ...,
+        max_replicas: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_replicas", b"max_replicas", "min_replicas", b"min_replicas", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScaleDeploymentRequest: _TypeAlias = ScaleDeploymentRequest  # noqa: Y015
+
+@_typing.final
+class WakeDeploymentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WakeDeploymentRequest: _TypeAlias = WakeDeploymentRequest  # noqa: Y015
+
+@_typing.final
 class GetEngineRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -203,7 +250,7 @@ class CreateRolloutRequest(_message.Message):
     """Makes a retry safe: the same id gives the same resource."""
     @_builtins.property
     def rollout(self) -> _rollout_pb2.Rollout:
-        """Only `to_version`, `strategy` and `bake` are read."""
+        """Only `to_version`, `strategy`, `bake`, `shares` and `step_seconds` are read."""
 
     def __init__(
         self,

@@ -53,6 +53,16 @@ class ServingServiceStub:
                 request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ListDeploymentsRequest.SerializeToString,
                 response_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ListDeploymentsResponse.FromString,
                 _registered_method=True)
+        self.ScaleDeployment = channel.unary_unary(
+                '/ratoon.serving.v1.ServingService/ScaleDeployment',
+                request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ScaleDeploymentRequest.SerializeToString,
+                response_deserializer=ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.FromString,
+                _registered_method=True)
+        self.WakeDeployment = channel.unary_unary(
+                '/ratoon.serving.v1.ServingService/WakeDeployment',
+                request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.WakeDeploymentRequest.SerializeToString,
+                response_deserializer=ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.FromString,
+                _registered_method=True)
         self.GetEngine = channel.unary_unary(
                 '/ratoon.serving.v1.ServingService/GetEngine',
                 request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.GetEngineRequest.SerializeToString,
@@ -148,6 +158,20 @@ class ServingServiceServicer:
 
     def ListDeployments(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScaleDeployment(self, request, context):
+        """Say how few and how many replicas its engine may have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WakeDeployment(self, request, context):
+        """Gateways tell that somebody asks for a deployment that has no engine.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -268,6 +292,16 @@ def add_ServingServiceServicer_to_server(servicer, server):
                     servicer.ListDeployments,
                     request_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ListDeploymentsRequest.FromString,
                     response_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ListDeploymentsResponse.SerializeToString,
+            ),
+            'ScaleDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScaleDeployment,
+                    request_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ScaleDeploymentRequest.FromString,
+                    response_serializer=ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.SerializeToString,
+            ),
+            'WakeDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.WakeDeployment,
+                    request_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.WakeDeploymentRequest.FromString,
+                    response_serializer=ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.SerializeToString,
             ),
             'GetEngine': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEngine,
@@ -427,6 +461,60 @@ class ServingService:
             '/ratoon.serving.v1.ServingService/ListDeployments',
             ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ListDeploymentsRequest.SerializeToString,
             ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ListDeploymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScaleDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.serving.v1.ServingService/ScaleDeployment',
+            ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ScaleDeploymentRequest.SerializeToString,
+            ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WakeDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.serving.v1.ServingService/WakeDeployment',
+            ratoon_dot_serving_dot_v1_dot_serving__service__pb2.WakeDeploymentRequest.SerializeToString,
+            ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.FromString,
             options,
             channel_credentials,
             insecure,

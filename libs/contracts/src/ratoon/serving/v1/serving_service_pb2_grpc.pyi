@@ -39,6 +39,10 @@ class ServingServiceStub:
     CreateDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.CreateDeploymentRequest, _deployment_pb2.Deployment]
     GetDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetDeploymentRequest, _deployment_pb2.Deployment]
     ListDeployments: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ListDeploymentsRequest, _serving_service_pb2.ListDeploymentsResponse]
+    ScaleDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ScaleDeploymentRequest, _deployment_pb2.Deployment]
+    """Say how few and how many replicas its engine may have."""
+    WakeDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.WakeDeploymentRequest, _deployment_pb2.Deployment]
+    """Gateways tell that somebody asks for a deployment that has no engine."""
     GetEngine: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetEngineRequest, _deployment_pb2.Engine]
     ListEngines: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ListEnginesRequest, _serving_service_pb2.ListEnginesResponse]
     CreateRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.CreateRolloutRequest, _rollout_pb2.Rollout]
@@ -72,6 +76,10 @@ class ServingServiceAsyncStub(ServingServiceStub):
     CreateDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.CreateDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
     GetDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
     ListDeployments: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ListDeploymentsRequest, _serving_service_pb2.ListDeploymentsResponse]  # type: ignore[assignment]
+    ScaleDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ScaleDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
+    """Say how few and how many replicas its engine may have."""
+    WakeDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.WakeDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
+    """Gateways tell that somebody asks for a deployment that has no engine."""
     GetEngine: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetEngineRequest, _deployment_pb2.Engine]  # type: ignore[assignment]
     ListEngines: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ListEnginesRequest, _serving_service_pb2.ListEnginesResponse]  # type: ignore[assignment]
     CreateRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.CreateRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
@@ -120,6 +128,22 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.ListDeploymentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_serving_service_pb2.ListDeploymentsResponse, _abc.Awaitable[_serving_service_pb2.ListDeploymentsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ScaleDeployment(
+        self,
+        request: _serving_service_pb2.ScaleDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]:
+        """Say how few and how many replicas its engine may have."""
+
+    @_abc_1.abstractmethod
+    def WakeDeployment(
+        self,
+        request: _serving_service_pb2.WakeDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]:
+        """Gateways tell that somebody asks for a deployment that has no engine."""
 
     @_abc_1.abstractmethod
     def GetEngine(

@@ -249,6 +249,8 @@ class Recipe(_message.Message):
     SWEEP_FIELD_NUMBER: _builtins.int
     LANGUAGE_MODEL_EPOCHS_FIELD_NUMBER: _builtins.int
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    PACKED_FIELD_NUMBER: _builtins.int
+    LABEL_SMOOTHING_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
     seed: _builtins.int
     learning_rate: _builtins.float
@@ -265,6 +267,12 @@ class Recipe(_message.Message):
     """For so many epochs the language model's loss counts; then the answers' alone. [1]"""
     prompt_tokens: _builtins.int
     """Where `max_chars` is 0, it is chosen so that about so many tokens remain. [96]"""
+    packed: _builtins.bool
+    """The samples of a step share one row without padding, each seeing only itself."""
+    label_smoothing: _builtins.float
+    """How much of an answer's target is spread over all tokens: a remedy for labels that are sometimes wrong.
+    [0.1 where a model from scratch goes on, else 0]
+    """
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The words the model answers with; each is one token of a model from scratch. Empty: the base model's."""
@@ -287,15 +295,21 @@ class Recipe(_message.Message):
         sweep: _builtins.str = ...,
         language_model_epochs: _builtins.float | None = ...,
         prompt_tokens: _builtins.int = ...,
+        packed: _builtins.bool = ...,
+        label_smoothing: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "batch_size", b"batch_size", "epochs", b"epochs", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "method", b"method", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "batch_size", b"batch_size", "epochs", b"epochs", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "method", b"method", "packed", b"packed", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__label_smoothing: _TypeAlias = _typing.Literal["label_smoothing"]  # noqa: Y015
+    _WhichOneofArgType__label_smoothing: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing"]  # noqa: Y015
     _WhichOneofReturnType__language_model_epochs: _TypeAlias = _typing.Literal["language_model_epochs"]  # noqa: Y015
     _WhichOneofArgType__language_model_epochs: _TypeAlias = _typing.Literal["_language_model_epochs", b"_language_model_epochs"]  # noqa: Y015
     _WhichOneofReturnType__language_model_weight: _TypeAlias = _typing.Literal["language_model_weight"]  # noqa: Y015
     _WhichOneofArgType__language_model_weight: _TypeAlias = _typing.Literal["_language_model_weight", b"_language_model_weight"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__label_smoothing) -> _WhichOneofReturnType__label_smoothing | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__language_model_epochs) -> _WhichOneofReturnType__language_model_epochs | None: ...
     @_typing.overload

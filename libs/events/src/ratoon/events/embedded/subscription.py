@@ -67,6 +67,13 @@ class EmbeddedSubscription:
         if partition in self._positions:
             self._positions[partition] = offset
 
+    def lag(self) -> int:
+        """How many records it has still to read; none while another consumer of the group is active."""
+        connection, _ = self._open()
+        with self._file.errors():
+            ends = self._ends(connection)
+        return sum(end - self._positions[each] for each, _, end in ends if each in self._positions)
+
     def close(self) -> None:
         """Leave the group."""
         if self._connection is None or self._bell is None:
@@ -116,17 +123,21 @@ class EmbeddedSubscription:
 
     def _behind(self, connection: sqlite3.Connection) -> list[Partition]:
         """Partitions with records that this consumer has not read yet."""
-        marks = ", ".join("?" * len(self._topics))
-        query = f"SELECT topic, number, id, next_offset FROM partitions WHERE topic IN ({marks})"
         behind = []
-        for topic, number, ident, end in connection.execute(query, self._topics):
-            partition = Partition(topic, number)
+        for partition, ident, end in self._ends(connection):
             if partition not in self._positions:
                 self._ids[partition] = ident
                 self._positions[partition] = self._committed(connection, ident)
             if self._positions[partition] < end:
                 behind.append(partition)
         return behind
+
+    def _ends(self, connection: sqlite3.Connection) -> list[tuple[Partition, int, int]]:
+        """The partitions, their numbers in the file, and where they end."""
+        marks = ", ".join("?" * len(self._topics))
+        query = f"SELECT topic, number, id, next_offset FROM partitions WHERE topic IN ({marks})"
+        rows = connection.execute(query, self._topics)
+        return [(Partition(topic, number), ident, end) for topic, number, ident, end in rows]
 
     def _committed(self, connection: sqlite3.Connection, ident: int) -> int:
         query = "SELECT offset FROM offsets WHERE consumer_group = ? AND partition = ?"

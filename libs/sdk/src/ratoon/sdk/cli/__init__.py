@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ratoon.sdk.cli import demo, keys, local, resources
+from ratoon.chassis.errors import storage_fault
+from ratoon.sdk.cli import demo, keys, local, resources, safety, upkeep
 from ratoon.sdk.cli.context import Session
 from ratoon.sdk.cli.output import Output, errors, explain
 from ratoon.sdk.errors import OperationFailed, RatoonSdkError
@@ -32,7 +33,10 @@ def _root(
     context.obj = _SESSION
 
 
-for _command in (local.up, local.down, local.status, local.logs, local.migrate, resources.ask, demo.demo):
+for _command in (
+    *(local.up, local.down, local.status, local.logs, local.migrate),
+    *(upkeep.doctor, upkeep.backup, upkeep.restore, upkeep.gc, resources.ask, demo.demo),
+):
     app.command(_command.__name__)(_command)
 for _name, _group in (
     ("projects", resources.projects),
@@ -42,11 +46,13 @@ for _name, _group in (
     ("runs", resources.runs),
     ("evaluations", resources.evaluations),
     ("models", resources.models),
+    ("deployments", resources.deployments),
     ("rollouts", resources.rollouts),
     ("pipelines", resources.pipelines),
     ("policies", resources.policies),
     ("feedback", resources.feedback),
     ("keys", keys.app),
+    ("safety", safety.app),
 ):
     app.add_typer(_group, name=_name)
 
@@ -62,7 +68,8 @@ def main() -> None:
         errors.print(f"[red]{error}[/red]", highlight=False)
         sys.exit(1)
     except Exception as error:
-        if not hasattr(error, "reason"):
+        fault = storage_fault(error)
+        if fault is None and not hasattr(error, "reason"):
             raise
-        errors.print(f"[red]{error}[/red]", highlight=False)
+        errors.print(f"[red]{fault.message if fault else error}[/red]", highlight=False)
         sys.exit(1)

@@ -1,5 +1,6 @@
 """`ratoon up`, `down`, `status`, `logs`, `migrate`: the installation on this machine."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,19 +18,56 @@ Format = Annotated[Output, typer.Option("--output", "-o", help="table or json.")
 def up(
     isolated: Annotated[bool, typer.Option("--isolated", help="Each service in its own process.")] = False,
     host: Annotated[str, typer.Option(help="Where the HTTP API listens.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Its port; gRPC callers are served on the next one.")] = 8080,
+    port: Annotated[
+        int,
+        typer.Option(
+            envvar="RATOON_PORT",
+            help="Its port; gRPC callers are served on the next one, the console ten further.",
+        ),
+    ] = 8080,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and start again what dies, until Ctrl-C or `ratoon down`.")
+    ] = False,
+    metrics: Annotated[
+        int,
+        typer.Option(
+            envvar="RATOON_METRICS_PORT",
+            help="Serve Prometheus metrics of each process on loopback, from this port on; 0: do not.",
+        ),
+    ] = 0,
+    otlp: Annotated[
+        str,
+        typer.Option(envvar="RATOON_OTLP", help="Send spans to this OTLP/HTTP endpoint, http://host:4318."),
+    ] = "",
     state: State = None,
 ) -> None:
     """Start Ratoon on this machine and wait until it is ready."""
     from ratoon.sdk.local.installation import Installation, find_state
+    from ratoon.sdk.local.observing import Observing
 
-    installation = Installation(find_state(state))
-    listeners = installation.up(isolated, host, port, say)
+    installation, observing = Installation(find_state(state)), Observing(metrics, otlp)
+    listeners = installation.up(isolated, host, port, say, observing)
     say("Listening (nothing of this is reachable from other machines):")
     for listener in listeners:
-        say(f"  {listener.name:<11} {listener.address}")
+        say(f"  {listener.name:<18} {listener.address}")
     key = installation.state / "keys" / "operator.key"
-    say(f"Your operator key is in {key}; this command line uses it by itself.")
+    say(f"Your operator key is in {key}; this command line uses it by itself, the console asks for it.")
+    if watch:
+        _watch(installation, lambda: installation.up(isolated, host, port, say, observing))
+
+
+def _watch(installation: "Installation", again: Callable[[], object]) -> None:
+    """Watch until a signal comes; what runs goes on then."""
+    import signal
+    import threading
+
+    from ratoon.sdk.local.watching import watch
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    say("Watching; Ctrl-C ends that and leaves Ratoon running.")
+    watch(installation.processes, again, say, stop)
 
 
 def down(
@@ -80,12 +118,14 @@ def _row(name: str, pid: int, state: str, resident: int) -> dict[str, object]:
 
 def logs(
     process: Annotated[
-        str, typer.Argument(help="control, gateway, or a service of an isolated installation.")
+        str, typer.Argument(help="control, gateway, console, or a service of an isolated installation.")
     ] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    raw: Annotated[bool, typer.Option("--json", help="The lines as they are: one JSON object each.")] = False,
     state: State = None,
 ) -> None:
     """Print the logs of the platform's processes."""
+    from ratoon.chassis.logs import legible
     from ratoon.sdk.local.installation import Installation, find_state, log_lines
 
     processes = Installation(find_state(state)).processes
@@ -98,7 +138,8 @@ def logs(
                 f"There is no log of {name!r}; there are: {', '.join(processes.names())}."
             )
         for line in log_lines(processes.log(name), follow):
-            print(f"{name}: {line}" if len(names) > 1 else line)
+            text = line if raw else legible(line)
+            print(f"{name}: {text}" if len(names) > 1 and not raw else text)
 
 
 def migrate(state: State = None) -> None:

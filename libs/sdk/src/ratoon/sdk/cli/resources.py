@@ -9,6 +9,7 @@ import typer
 
 from ratoon.sdk.cli.context import session
 from ratoon.sdk.cli.output import console, follow, say, show, show_rows
+from ratoon.sdk.lineage import lineage_of
 from ratoon.sdk.sources import create_source
 
 Name = Annotated[str, typer.Argument(help="Id, or the full name.")]
@@ -111,12 +112,22 @@ def import_source(
     license: Annotated[str, typer.Option(help="SPDX identifier of the data's licence.")] = "",
     text: Annotated[str, typer.Option(help="Column of the text.")] = "",
     label: Annotated[str, typer.Option(help="Column of the label.")] = "",
+    id: Annotated[str, typer.Option(help="The source's id; default: one is made up.")] = "",
 ) -> None:
     """Upload data of your own as a source; a pipeline run makes a dataset version of it."""
     chosen = session(context)
     columns = {"text": text, "label": label}
-    source = create_source(chosen.client, chosen.parent(), path, format, license, columns)
+    source = create_source(chosen.client, chosen.parent(), path, format, license, columns, source_id=id)
     show(source, chosen.output)
+    say(f"Next: ratoon pipelines run --source {source['name'].rsplit('/', 1)[-1]}")
+
+
+@datasets.command("sources")
+def list_sources(context: typer.Context) -> None:
+    """Show what was imported."""
+    chosen = session(context)
+    columns = ["name", "displayName", "format", "license", "createTime"]
+    show_rows(chosen.client.list(f"{chosen.parent()}/sources"), columns, chosen.output)
 
 
 @datasets.command("versions")
@@ -143,6 +154,29 @@ def show_profile(context: typer.Context, version: str) -> None:
     """Show what a version's data look like and what each step removed."""
     chosen = session(context)
     show(json.loads(chosen.client.get(version).get("profileJson") or "{}"), chosen.output)
+
+
+@datasets.command("lineage")
+def show_lineage(context: typer.Context, record: str) -> None:
+    """Show which versions, splits and models hold or held a record (its id), also one that was erased."""
+    chosen = session(context)
+    show(lineage_of(chosen.client, chosen.parent(), record), chosen.output)
+
+
+@datasets.command("erase")
+def erase_records(
+    context: typer.Context,
+    records: Annotated[list[str], typer.Argument(help="Record ids.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept, so let it name nobody.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase records from all that the project keeps of them, for good."""
+    chosen = session(context)
+    if not yes:
+        typer.confirm(f"Erase {len(records)} records of {chosen.parent()}? It cannot be undone.", abort=True)
+    made = chosen.client.create(f"{chosen.parent()}/erasures", {"recordIds": records, "reason": reason})
+    follow(chosen.client, made["name"], chosen.output)
+    say("Models that saw them still did: ratoon datasets lineage RECORD names them.")
 
 
 splits = group(
@@ -214,6 +248,17 @@ def list_model_versions(context: typer.Context, model: Annotated[str, typer.Argu
     show_rows(chosen.client.list(f"{name}/versions"), columns, chosen.output)
 
 
+@models.command("upload")
+def upload_model(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A Hugging Face folder with safetensors.", exists=True)],
+) -> None:
+    """Upload a base model; a project names its digest as training.baseArtifactDigest."""
+    chosen = session(context)
+    digest = chosen.client.upload_tree(folder)
+    show({"folder": str(folder), "digest": digest}, chosen.output)
+
+
 @models.command("history")
 def list_alias_changes(context: typer.Context, model: Annotated[str, typer.Argument()] = "") -> None:
     """Show every move of every alias of a model."""
@@ -223,33 +268,68 @@ def list_alias_changes(context: typer.Context, model: Annotated[str, typer.Argum
     show_rows(chosen.client.list(f"{name}/aliasChanges"), columns, chosen.output)
 
 
+deployments = group(
+    "deployments", ["name", "version", "replicas", "minReplicas", "maxReplicas", "activeRollout"],
+    "Where models are served, and by how many replicas.",
+)  # fmt: skip
+
+
+@deployments.command("scale")
+def scale_deployment(
+    context: typer.Context,
+    least: Annotated[int, typer.Argument(help="The fewest replicas; 0: none while nobody asks.")],
+    most: Annotated[int, typer.Argument(help="The most.")],
+    name: Annotated[str, typer.Option(help="Default: the project's own.")] = "",
+) -> None:
+    """Say how few and how many replicas a deployment's engine may have (on Kubernetes)."""
+    chosen = session(context)
+    body = {"minReplicas": least, "maxReplicas": most}
+    show(
+        chosen.client.post(f"{chosen.name(name or chosen.project, 'deployments')}:scale", body), chosen.output
+    )
+
+
 rollouts = group(
     "rollouts", ["name", "state", "fromVersion", "toVersion", "progress.message", "createTime"],
     "The way of a deployment from one version to another.", parent="deployments", long_work=False,
 )  # fmt: skip
 
 
+Latest = Annotated[str, typer.Argument(help="Its full name; default: the project's latest.")]
+
+
+def _rollout_name(context: typer.Context, given: str) -> str:
+    """The rollout named, or the latest one of the project's own deployment."""
+    if given:
+        return given
+    chosen = session(context)
+    listed = chosen.client.list(f"{chosen.name(chosen.project, 'deployments')}/rollouts")
+    if (latest := max(listed, key=lambda rollout: rollout["createTime"], default=None)) is None:
+        raise typer.BadParameter("There is no rollout yet; begin one with `ratoon rollouts create VERSION`.")
+    return str(latest["name"])
+
+
 def _rollout_method(verb: str, help: str) -> None:
     @rollouts.command(verb, help=help)
-    def _call(context: typer.Context, name: str, reason: str = "") -> None:
+    def _call(context: typer.Context, name: Latest = "", reason: str = "") -> None:
         chosen = session(context)
-        show(chosen.client.post(f"{name}:{verb}", {"reason": reason}), chosen.output)
+        show(chosen.client.post(f"{_rollout_name(context, name)}:{verb}", {"reason": reason}), chosen.output)
 
 
 for _verb, _help in (
     ("pause", "Hold it where it is."),
     ("resume", "Go on."),
     ("abort", "Go back to the version that served before."),
-    ("undo", "Start a rollout back to the version before this one."),
+    ("undo", "Go back: abort it, or start a rollout to the version before it."),
 ):
     _rollout_method(_verb, _help)
 
 
 @rollouts.command("watch")
-def watch_rollout(context: typer.Context, name: str) -> None:
-    """Follow a rollout (its full name) to its end."""
+def watch_rollout(context: typer.Context, name: Latest = "") -> None:
+    """Follow a rollout to its end; exit status 1 when it does not end well."""
     chosen = session(context)
-    follow(chosen.client, name, chosen.output)
+    follow(chosen.client, _rollout_name(context, name), chosen.output)
 
 
 @rollouts.command("create")
@@ -257,8 +337,13 @@ def create_rollout(
     context: typer.Context,
     version: str,
     deployment: Annotated[str, typer.Option(help="Default: the project's.")] = "",
+    share: Annotated[
+        list[int] | None,
+        typer.Option(help="Percent of the traffic it gets before it gets all (repeat for several steps)."),
+    ] = None,
+    step_seconds: Annotated[float, typer.Option(help="How long each share is watched.")] = 10.0,
 ) -> None:
-    """Roll a model version (its full name, or v1.0) out."""
+    """Roll a model version (its full name, or v1.0) out; with --share two versions serve side by side for a while."""
     chosen = session(context)
     to = (
         version
@@ -266,7 +351,8 @@ def create_rollout(
         else f"{chosen.parent()}/models/{chosen.project}/versions/{version}"
     )
     parent = chosen.name(deployment or chosen.project, "deployments")
-    rollout = chosen.client.create(f"{parent}/rollouts", {"toVersion": to})
+    body = {"toVersion": to, "shares": share or [], "stepSeconds": step_seconds}
+    rollout = chosen.client.create(f"{parent}/rollouts", body)
     follow(chosen.client, rollout["name"], chosen.output)
 
 
@@ -294,12 +380,48 @@ def give_feedback(
     show(chosen.client.feedback(answer_id, thumb=thumb, rating=rating, correction=correction), chosen.output)
 
 
+@feedback.command("compare")
+def compare_versions(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(help="A version of the project's model: v1.1, or its full name.")],
+    other: Annotated[str, typer.Argument(help="The one to hold it against.")],
+) -> None:
+    """Hold two versions beside each other by what users said of their answers, with 95 % intervals."""
+    chosen = session(context)
+    names = [
+        each if each.startswith("projects/") else f"{chosen.parent()}/models/{chosen.project}/versions/{each}"
+        for each in (version, other)
+    ]
+    found = chosen.client.get(f"{chosen.parent()}/feedback:compare", version=names[0], otherVersion=names[1])
+    show(found, chosen.output)
+
+
 pipelines = group(
     "pipelineRuns",
     ["name", "state", "trigger", "triggerReason", "createTime"],
     "Turns of the loop.",
     long_work=True,
 )
+
+
+@pipelines.command("approve")
+def approve_pipeline(
+    context: typer.Context, name: Name, reason: Annotated[str, typer.Option(help="Why; it is kept.")]
+) -> None:
+    """Let the version of a run that waits for a person be rolled out."""
+    chosen = session(context)
+    run = chosen.name(name, "pipelineRuns")
+    show(chosen.client.post(f"{run}:approve", {"reason": reason}), chosen.output)
+
+
+@pipelines.command("reject")
+def reject_pipeline(
+    context: typer.Context, name: Name, reason: Annotated[str, typer.Option(help="Why; it is kept.")]
+) -> None:
+    """End a run that waits for a person as refused."""
+    chosen = session(context)
+    run = chosen.name(name, "pipelineRuns")
+    show(chosen.client.post(f"{run}:reject", {"reason": reason}), chosen.output)
 
 
 @pipelines.command("run")

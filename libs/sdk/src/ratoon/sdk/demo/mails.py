@@ -4,11 +4,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ratoon.sdk.demo.tiers import Mails
 from ratoon.sdk.errors import RatoonSdkError
 from ratoon.sdk.sources import archive_of
 
 KEPT_SHARE = 0.2
 LABELS = {"easy-ham-1": "ham", "spam-1": "spam", "hard-ham-1": "ham", "spam-2": "spam"}
+CLASSES = ("ham", "spam")
 LICENSE = "PDDL-1.0"
 
 
@@ -35,16 +37,33 @@ class Corpus:
     arriving: list[Mail]
 
 
-def read_corpus(folder: Path, share: float) -> Corpus:
-    """Cut the corpus; `share` below 1 takes that share of each folder, for a quick look."""
+def read_corpus(folder: Path, share: float, mails: Mails | None = None) -> Corpus:
+    """Cut the corpus; `mails` takes as many of each class alone, and `share` below 1 that share, for a quick look."""
     missing = [name for name in LABELS if not (folder / name).is_dir()]
     if missing:
         raise RatoonSdkError(f"{folder} lacks {', '.join(missing)}; run `make data` first.")
-    known = [mail for name in ("easy-ham-1", "spam-1") for mail in _read(folder, name, share)]
-    later = [mail for name in ("hard-ham-1", "spam-2") for mail in _read(folder, name, share)]
+    read = 1.0 if mails else share
+    known = [mail for name in ("easy-ham-1", "spam-1") for mail in _read(folder, name, read)]
+    later = [mail for name in ("hard-ham-1", "spam-2") for mail in _read(folder, name, read)]
     kept = [mail for mail in known if _draw(mail, "kept") < KEPT_SHARE]
     training = [mail for mail in known if _draw(mail, "kept") >= KEPT_SHARE]
-    return Corpus(training, kept, sorted(later, key=lambda mail: _draw(mail, "arrival")))
+    arriving = sorted(later, key=lambda mail: _draw(mail, "arrival"))
+    if mails is None:
+        return Corpus(training, kept, arriving)
+    return Corpus(
+        _of_each_class(training, round(mails.training * share)),
+        _of_each_class(kept, round(mails.kept * share)),
+        _of_each_class(arriving, round(mails.arriving * share)),
+    )
+
+
+def _of_each_class(mails: list[Mail], count: int) -> list[Mail]:
+    """So many of each class, drawn, in the order of the mails."""
+    taken: set[Mail] = set()
+    for label in CLASSES:
+        of_class = [mail for mail in mails if mail.label == label]
+        taken.update(sorted(of_class, key=lambda mail: _draw(mail, "taken"))[:count])
+    return [mail for mail in mails if mail in taken]
 
 
 def archive(mails: list[Mail]) -> bytes:

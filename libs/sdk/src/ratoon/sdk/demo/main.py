@@ -2,36 +2,57 @@
 
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-
-from rich.console import Console
 
 from ratoon.sdk.client import Client
 from ratoon.sdk.demo import report, steps
 from ratoon.sdk.demo.mails import read_corpus
 from ratoon.sdk.demo.measure import Measured
 from ratoon.sdk.demo.steps import Demo
+from ratoon.sdk.demo.tiers import NANO, Tier
 from ratoon.sdk.demo.traffic import Message
 from ratoon.sdk.errors import RatoonSdkError
 from ratoon.sdk.local.installation import Installation
 
 _DISK_BYTES = 3 << 30
 _MEMORY_BYTES = 8 << 30
+_QUIET_S = 4.0
 
 
 class Teller:
-    """Prints what the demo does, with the elapsed time; a line that begins with a carriage return replaces itself."""
+    """Prints what the demo does, with the elapsed time; a line that begins with a carriage return replaces itself.
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, soft_wrap=True)
-        self._began = time.monotonic()
-        self._open = False
+    When nothing was said for a few seconds, the last line is said again with the time that it is now.
+    """
+
+    def __init__(self, quiet_s: float = _QUIET_S) -> None:
+        self._began = self._said = time.monotonic()
+        self._quiet_s, self._open, self._last = quiet_s, False, ""
+        self._lock, self._closed = threading.Lock(), threading.Event()
+        threading.Thread(target=self._repeat, daemon=True).start()
 
     def __call__(self, line: str) -> None:
         """Print a line."""
+        with self._lock:
+            self._said, self._last = time.monotonic(), line
+            self._print(line)
+
+    def close(self) -> None:
+        """Repeat nothing any more."""
+        self._closed.set()
+
+    def _repeat(self) -> None:
+        while not self._closed.wait(self._quiet_s / 4):
+            with self._lock:
+                if time.monotonic() - self._said >= self._quiet_s:
+                    self._said = time.monotonic()
+                    self._print(f"\r{self._last.lstrip(chr(13))}")
+
+    def _print(self, line: str) -> None:
         fleeting = line.startswith("\r")
         text = f"{time.monotonic() - self._began:6.1f} s  {line.lstrip(chr(13))}"
         if not sys.stderr.isatty():
@@ -48,7 +69,9 @@ class Teller:
         self._open = fleeting
 
 
-def run_demo(state: Path, data: Path, project: str, port: int, share: float, stop: bool) -> int:
+def run_demo(
+    state: Path, data: Path, project: str, port: int, share: float, stop: bool, tier: Tier = NANO
+) -> int:
     """Up, the loop, the report, down; 0 when the loop did what it is for."""
     say = Teller()
     installation = Installation(state)
@@ -57,7 +80,7 @@ def run_demo(state: Path, data: Path, project: str, port: int, share: float, sto
         _check_machine(state)
         with measured.stage("start the platform"):
             installation.up(isolated=False, host="127.0.0.1", port=port, say=say)
-        demo = _demo(state, data, project, share, measured, say)
+        demo = _demo(state, data, project, share, tier, measured, say)
         failure = _loop(demo)
         complaints = [failure] if failure else report.complaints(demo)
         written = report.write(demo, state / "demo", complaints)
@@ -68,17 +91,20 @@ def run_demo(state: Path, data: Path, project: str, port: int, share: float, sto
         if stop:
             say("Stopping Ratoon …")
             installation.down(keep_workers=False, say=lambda _line: None)
+        say.close()
 
 
-def _demo(state: Path, data: Path, project: str, share: float, measured: Measured, say: Teller) -> Demo:
-    client = Client(state=state)
-    corpus = read_corpus(data, share)
+def _demo(
+    state: Path, data: Path, project: str, share: float, tier: Tier, measured: Measured, say: Teller
+) -> Demo:
+    client = Client(state=state, timeout_s=tier.patience_s)
+    corpus = read_corpus(data, share, tier.mails)
     name = project or _free_project(client)
     counts = (
         f"{len(corpus.training)} to train on, {len(corpus.kept)} kept, {len(corpus.arriving)} to arrive later"
     )
     say(f"Project {name}: mails {counts}")
-    return Demo(client, name, corpus, measured, say)
+    return Demo(client, name, corpus, measured, say, tier, _base(data, tier))
 
 
 def _loop(demo: Demo) -> str:
@@ -112,6 +138,16 @@ def _loop(demo: Demo) -> str:
             demo.say(f"failed: {error}")
             return f"{name}: {error}"
     return ""
+
+
+def _base(data: Path, tier: Tier) -> Path | None:
+    """The folder of the tier's base model, if it has one."""
+    if tier.base is None:
+        return None
+    folder = data.parent / tier.base
+    if not (folder / "config.json").exists():
+        raise RatoonSdkError(f"{folder} is not there: run `make demo TIER={tier.name}`, which fetches it.")
+    return folder
 
 
 def _free_project(client: Client) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.sdk.demo import steps
-from ratoon.sdk.demo.steps import STREAMS, TOKENS_TO_COME, Demo
+from ratoon.sdk.demo.steps import TOKENS_TO_COME, Demo
 from ratoon.sdk.demo.traffic import Exchange
 
 JSON = dict[str, Any]
@@ -209,7 +209,8 @@ th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px sol
 </style>
 <h1>Ratoon demo: {html.escape(facts["project"])}</h1>
 <p class="{mark}">{said}</p><p>{facts["time"]}, {html.escape(facts["machine"])}. Streams open over the switch:
-{facts["requests"]["streamsOpenAtSwitch"]} of {STREAMS}, each with at least {TOKENS_TO_COME} tokens to come.</p>
+{facts["requests"]["streamsOpenAtSwitch"]} of {facts["requests"]["streams"]},
+each with at least {TOKENS_TO_COME} tokens to come.</p>
 {body}</html>
 """
 

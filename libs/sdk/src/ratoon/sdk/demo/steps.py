@@ -5,24 +5,21 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL, Client
-from ratoon.sdk.demo.mails import LABELS, LICENSE, Corpus, Mail, archive
+from ratoon.sdk.demo.mails import CLASSES, LABELS, LICENSE, Corpus, Mail, archive
 from ratoon.sdk.demo.measure import Measured
+from ratoon.sdk.demo.tiers import NANO, Tier
 from ratoon.sdk.demo.traffic import Exchange, Judged, Message, OpenStreams, Stream, judge, macro_f1, send
 from ratoon.sdk.errors import OperationFailed, RatoonSdkError
 
 JSON = dict[str, Any]
 Say = Callable[[str], None]
-CLASSES = ("ham", "spam")
-STREAMS = 28
-STREAM_TOKENS = 640
 TOKENS_TO_COME = 200
 BAKE_S = 20.0
-FLIPPED_MAILS = 500
 _CALM_S = 6.0
-_TRIGGER_WITHIN_S = 240.0
 
 
 @dataclass
@@ -34,6 +31,9 @@ class Demo:
     corpus: Corpus
     measured: Measured
     say: Say
+    tier: Tier = NANO
+    base: Path | None = None
+    """The model folder that the first version starts from, if any."""
     seed: int = 7
     runs: dict[str, JSON] = field(default_factory=dict)
     evaluations: dict[str, JSON] = field(default_factory=dict)
@@ -68,12 +68,17 @@ class Demo:
 
 
 def create_project(demo: Demo) -> None:
-    """The project and the policy that watches over it."""
+    """The project and the policy that watches over it; a base model is uploaded first."""
+    settings = dict(demo.tier.settings)
+    if demo.base is not None:
+        digest = demo.client.upload_tree(demo.base, _upload_ticker(demo, demo.base.name))
+        settings["training"] = {**settings.get("training", {}), "baseArtifactDigest": digest}
     body = {
         "displayName": "Mail triage",
         "labels": list(CLASSES),
         "instructions": "Is this mail wanted (ham) or not (spam)? Answer with one word.",
         "rollout": {"bakeSeconds": BAKE_S},
+        **settings,
     }
     demo.client.create("projects", body, demo.project, request_id=f"demo-{demo.project}")
     policy = {"minAnswers": 200, "minFeedback": 200, "settleSeconds": 5, "cooldownSeconds": 3600}
@@ -177,17 +182,20 @@ def switch(demo: Demo) -> None:
     demo.measured.note(
         "the new engine proved which weights it serves", f"rollout {rollout.rsplit('/', 1)[-1]}"
     )
+    count = demo.tier.streams
     wrong = [e.message for e in demo.exchanges[: len(demo.exchanges) // 2] if not _right(e)]
-    streams = OpenStreams(demo.client, demo.project, STREAM_TOKENS)
-    streams.open(wrong[:STREAMS])
+    held, probed = wrong[:count], (wrong[count:] or wrong)[:64]
+    _learn_first_words(demo, "v1.0", [*probed, *held])
+    streams = OpenStreams(demo.client, demo.project, demo.tier.stream_tokens)
+    streams.open(held)
     demo.facts["streamsOpenAtSwitch"] = streams.to_come(TOKENS_TO_COME)
     demo.client.post(f"{rollout}:resume", {"reason": "streams are open"})
-    demo.measured.note(
-        f"{demo.facts['streamsOpenAtSwitch']} streams open on the old version, rollout resumed"
-    )
-    probed = (wrong[STREAMS:] or wrong)[:64]
+    opened = f"{demo.facts['streamsOpenAtSwitch']} streams open on the old version"
+    demo.measured.note(f"{opened}, rollout resumed")
+    demo.say(f"{opened}; callers ask on while traffic moves to the new one")
     _ask_across(demo, rollout, probed)
-    _learn_first_words(demo, [*probed, *[stream.message for stream in streams.streams]])
+    demo.say("The new version answers; what it says first tells its answers from the old one's")
+    _learn_first_words(demo, "v1.1", [*probed, *held])
     later = [e.message for e in demo.exchanges[len(demo.exchanges) // 2 :]]
     with demo.measured.answers():
         ticker = _ticker(demo, "mails answered by the new version", len(later))
@@ -207,7 +215,7 @@ def refuse(demo: Demo) -> None:
         json.dumps(
             {"text": e.message.text, "label": CLASSES[1 - CLASSES.index(e.message.truth)], "id": str(i)}
         )
-        for i, e in enumerate(demo.control[:FLIPPED_MAILS])
+        for i, e in enumerate(demo.control[: demo.tier.flipped])
     ]
     digest = demo.client.upload("\n".join(flipped).encode())
     body = {"displayName": "flipped labels", "format": "FORMAT_JSONL", "digest": digest, "license": LICENSE}
@@ -247,7 +255,8 @@ def roll_back(demo: Demo) -> None:
     demo.measured.note(f"errors injected into {_short(version['name'])}", "the demo rehearses a rollback")
     began = time.monotonic()
     while (
-        not _ended(state := demo.client.get(rollout["name"])) and time.monotonic() - began < _TRIGGER_WITHIN_S
+        not _ended(state := demo.client.get(rollout["name"]))
+        and time.monotonic() - began < demo.tier.trigger_within_s
     ):
         demo.faults += send(demo.client, demo.project, [e.message for e in demo.control[:40]])
     demo.facts["rollback"] = state
@@ -294,15 +303,15 @@ def own_runs(demo: Demo) -> list[JSON]:
 
 def wait_for(demo: Demo, what: str, look: Callable[[], Any]) -> Any:
     """Look every half second until something is there; an error when it does not come."""
-    began, told = time.monotonic(), 0.0
-    while time.monotonic() - began < _TRIGGER_WITHIN_S:
+    began, told, within_s = time.monotonic(), 0.0, demo.tier.trigger_within_s
+    while time.monotonic() - began < within_s:
         if found := look():
             return found
         if time.monotonic() - told > 5:
             told = time.monotonic()
             demo.say(f"waiting for {what} … {told - began:.0f} s")
         time.sleep(0.5)
-    raise RatoonSdkError(f"Waited {_TRIGGER_WITHIN_S:.0f} s for {what}; see `ratoon logs control`.")
+    raise RatoonSdkError(f"Waited {within_s:.0f} s for {what}; see `ratoon logs control`.")
 
 
 def true_scores(demo: Demo) -> JSON:
@@ -338,14 +347,12 @@ def _ask_across(demo: Demo, rollout: str, messages: list[Message]) -> None:
     demo.probes += send(demo.client, demo.project, messages, max_tokens=2, ignore_eos=True)
 
 
-def _learn_first_words(demo: Demo, messages: list[Message]) -> None:
-    """What each version says first to each prompt, by asking both by name while both are warm."""
-    for version in ("v1.0", "v1.1"):
-        pinned = f"{demo.project}@{version}"
-        for exchange in send(demo.client, pinned, messages, max_tokens=2, ignore_eos=True):
-            if exchange.answer:
-                word = _first_word(exchange.answer.text)
-                demo.first_words.setdefault(exchange.message.text, {})[exchange.answer.version] = word
+def _learn_first_words(demo: Demo, version: str, messages: list[Message]) -> None:
+    """What a version says first to each prompt, by asking it by name while it is warm."""
+    for exchange in send(demo.client, f"{demo.project}@{version}", messages, max_tokens=2, ignore_eos=True):
+        if exchange.answer:
+            word = _first_word(exchange.answer.text)
+            demo.first_words.setdefault(exchange.message.text, {})[exchange.answer.version] = word
 
 
 def _first_word(text: str) -> str:
@@ -406,6 +413,10 @@ def _ticker(demo: Demo, what: str, total: int) -> Callable[[int], None]:
             demo.say(f"\r  {done} of {total} {what}")
 
     return tick
+
+
+def _upload_ticker(demo: Demo, name: str) -> Callable[[int, int], None]:
+    return lambda done, total: demo.say(f"\r  {done >> 20} of {total >> 20} MiB of {name} uploaded")
 
 
 def _short(name: str) -> str:

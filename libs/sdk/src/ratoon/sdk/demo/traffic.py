@@ -163,7 +163,7 @@ class OpenStreams:
         headers = {"authorization": f"Bearer {self.client.api_key}"}
         try:
             with httpx.stream(
-                "POST", f"{self.client.url}/v1/chat/completions", json=body, headers=headers, timeout=120
+                "POST", f"{self.client.url}/v1/chat/completions", json=body, headers=headers, timeout=300
             ) as response:
                 stream.version = response.headers.get("x-ratoon-model", "")
                 for line in response.iter_lines():

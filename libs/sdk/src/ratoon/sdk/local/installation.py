@@ -18,10 +18,13 @@ from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable
 from ratoon.chassis.identity import make_keys, make_signing_key
 from ratoon.chassis.migrations import migrate
 from ratoon.chassis.settings import SERVICES, RoomSettings, run_folder, socket_address
-from ratoon.sdk.local.processes import Process, Processes, Running, layout
+from ratoon.sdk.local.observing import NOTHING, Observing
+from ratoon.sdk.local.processes import CONSOLE, EDGE, Process, Processes, Running, layout
 
 READY_WITHIN_S = 60.0
 _DRAIN_S = 20.0
+_CONSOLE_AFTER = 10
+"""The console listens so many ports after the HTTP API."""
 Say = Callable[[str], None]
 
 
@@ -40,7 +43,9 @@ class Installation:
         self.state = state.absolute()
         self.processes = Processes(self.state)
 
-    def up(self, isolated: bool, host: str, port: int, say: Say) -> list[Listener]:
+    def up(
+        self, isolated: bool, host: str, port: int, say: Say, observing: Observing = NOTHING
+    ) -> list[Listener]:
         """Start what does not run yet and wait until all of it is ready; what listens where."""
         self._prepare(say)
         running = {each.name for each in self.processes.running()}
@@ -55,16 +60,25 @@ class Installation:
                 _check_port(host, wanted_port)
             (self.state / "run" / "gateway.url").write_text(f"http://{host}:{port}\n")
             (self.state / "run" / "gateway.grpc").write_text(f"{host}:{port + 1}\n")
-        environment = self._environment(host, port)
+        if any(process.name == CONSOLE for process in missing):
+            at = _free_port(host, port + _CONSOLE_AFTER)
+            (self.state / "run" / "console.url").write_text(f"http://{host}:{at}\n")
+        environment = {**self._environment(host, port), **observing.environment(wanted)}
         children = {process.name: self.processes.start(process, environment) for process in missing}
         say(f"Starting {', '.join(children)} …" if children else "Ratoon runs already.")
         for process in wanted:
-            self._await(process, children.get(process.name), say)
-        return self.listeners()
+            if not self._await(process, children.get(process.name), say):
+                say(f"{process.name} has just ended; starting it again …")
+                self._await(process, self.processes.start(process, environment), say)
+        metrics = {name: at for name, at in observing.addresses(wanted).items() if name in children}
+        shown = [Listener(f"metrics of {name}", f"http://{at}/metrics") for name, at in metrics.items()]
+        return [*self.listeners(), *shown]
 
     def down(self, keep_workers: bool, say: Say) -> int:
-        """End the processes: the gateway first, then the rooms, then engines and training; how many ended."""
-        order = sorted(self.processes.running(), key=lambda each: each.name != "gateway")
+        """End the processes: the edge first, then the rooms, then engines and training; how many ended."""
+        order = sorted(self.processes.running(), key=lambda each: each.name not in EDGE)
+        for name in self.processes.wanted():
+            self.processes.forget(name)
         ended = 0
         for each in order:
             for name in self.processes.end([each], _DRAIN_S):
@@ -78,12 +92,10 @@ class Installation:
 
     def listeners(self) -> list[Listener]:
         """What listens where."""
-        url = self.state / "run" / "gateway.url"
-        rooms = [Listener(service, socket_address(self.state, service)) for service in SERVICES]
-        grpc_address = self.state / "run" / "gateway.grpc"
-        gateway = [Listener("HTTP API", url.read_text().strip())] if url.exists() else []
-        gateway += [Listener("gRPC", grpc_address.read_text().strip())] if grpc_address.exists() else []
-        return [*gateway, *rooms]
+        told = (("HTTP API", "gateway.url"), ("gRPC", "gateway.grpc"), ("console", "console.url"))
+        files = [(name, self.state / "run" / file) for name, file in told]
+        edge = [Listener(name, file.read_text().strip()) for name, file in files if file.exists()]
+        return [*edge, *(Listener(service, socket_address(self.state, service)) for service in SERVICES)]
 
     def migrate(self, say: Say) -> None:
         """Bring every room's database to this version."""
@@ -98,7 +110,9 @@ class Installation:
         return made
 
     def ready(self, service: str, timeout_s: float = 1.0) -> bool:
-        """Whether a room says that it serves."""
+        """Whether a room, or the console, says that it serves."""
+        if service == CONSOLE:
+            return self._console_ready(timeout_s)
         with grpc.insecure_channel(socket_address(self.state, service)) as channel:
             try:
                 answer = health_pb2_grpc.HealthStub(channel).Check(  # type: ignore[attr-defined]
@@ -107,6 +121,14 @@ class Installation:
             except grpc.RpcError:
                 return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _console_ready(self, timeout_s: float) -> bool:
+        url = (self.state / "run" / "console.url").read_text().strip()
+        try:
+            with urllib.request.urlopen(f"{url}/healthz", timeout=timeout_s):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
 
     def workers(self) -> list[Running]:
         """Engines, training drivers and jobs that run for this installation."""
@@ -128,17 +150,28 @@ class Installation:
             "RATOON_GATEWAY_HOST": host,
             "RATOON_GATEWAY_PORT": str(port),
             "RATOON_GATEWAY_GRPC": f"{host}:{port + 1}",
+            "RATOON_CONSOLE_GATEWAY": (self.state / "run" / "gateway.url").read_text().strip(),
+            "RATOON_CONSOLE_HOST": host,
+            "RATOON_CONSOLE_PORT": (self.state / "run" / "console.url")
+            .read_text()
+            .strip()
+            .rpartition(":")[2],
         }
         return {**per_service, **own, "PYTHONUNBUFFERED": "1"}
 
-    def _await(self, process: Process, child: subprocess.Popen[bytes] | None, say: Say) -> None:
-        """Wait until every room of a process serves; Unavailable with the end of its log when it does not."""
+    def _await(self, process: Process, child: subprocess.Popen[bytes] | None, say: Say) -> bool:
+        """Wait until every room of a process serves; Unavailable with the end of its log when it does not.
+
+        False when it is not this call's child and has ended: who was killed a moment ago still counted as running.
+        """
         began = time.monotonic()
         waiting = list(process.services)
         while waiting:
             waiting = [service for service in waiting if not self.ready(service)]
             if not waiting:
                 break
+            if child is None and process.name in self.processes.lost():
+                return False
             if child is not None and child.poll() is not None:
                 raise Unavailable(self._last_words(process.name, "ended at once"), reason="PROCESS_ENDED")
             if time.monotonic() - began > READY_WITHIN_S:
@@ -149,6 +182,7 @@ class Installation:
             _await_http((self.state / "run" / "gateway.url").read_text().strip())
         if child is not None:
             say(f"{process.name} is ready after {time.monotonic() - began:.1f} s")
+        return True
 
     def _last_words(self, name: str, what: str) -> str:
         log = self.processes.log(name)
@@ -186,6 +220,19 @@ def _check_port(host: str, port: int) -> None:
                 f"ratoon up --port {port + 10}",
                 reason="PORT_TAKEN",
             ) from None
+
+
+def _free_port(host: str, wanted: int) -> int:
+    """This port, or any free one where somebody else has it: what listens where is told either way."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise RatoonError(f"No port of {host} is free.", reason="PORT_TAKEN")
 
 
 def _check_own(folder: Path) -> None:

@@ -13,6 +13,10 @@ from ratoon.chassis.jobs import ProcessMark, write_json
 from ratoon.chassis.settings import SERVICES
 
 CONTROL = tuple(service for service in SERVICES if service != "gateway")
+CONSOLE = "console"
+"""The web page: no room, but a process beside them."""
+EDGE = (CONSOLE, "gateway")
+"""What callers and people reach; it goes first and comes last."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,11 @@ class Process:
 
 
 def layout(isolated: bool) -> list[Process]:
-    """Seven rooms together and the gateway beside them, or each room in its own process."""
-    if isolated:
-        return [Process(service, (service,)) for service in SERVICES]
-    return [Process("control", CONTROL), Process("gateway", ("gateway",))]
+    """Seven rooms together and the gateway beside them, or each room in its own process; and the console."""
+    rooms = [Process(service, (service,)) for service in SERVICES]
+    if not isolated:
+        rooms = [Process("control", CONTROL), Process("gateway", ("gateway",))]
+    return [*rooms, Process(CONSOLE, (CONSOLE,))]
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,25 @@ class Processes:
     def names(self) -> list[str]:
         """Every process that was ever started here, in the order of the layout."""
         known = sorted(path.name for path in self._marks.glob("*")) if self._marks.exists() else []
-        return sorted(known, key=lambda name: (name == "gateway", name))
+        return sorted(known, key=lambda name: (name == CONSOLE, name == "gateway", name))
 
     def running(self) -> list[Running]:
         """The platform's processes that run now."""
         marked = ((name, ProcessMark.read(self._marks / name)) for name in self.names())
         return [Running(name, mark, resident([mark.pid])) for name, mark in marked if mark and mark.alive()]
+
+    def wanted(self) -> list[str]:
+        """The platform's processes that were started and not taken down, whether they run or not."""
+        return [name for name in self.names() if ProcessMark.read(self._marks / name)]
+
+    def lost(self) -> list[str]:
+        """Those of them that do not run."""
+        running = {each.name for each in self.running()}
+        return [name for name in self.wanted() if name not in running]
+
+    def forget(self, name: str) -> None:
+        """It was taken down."""
+        (self._marks / name / "process.json").unlink(missing_ok=True)
 
     def workers(self) -> list[Running]:
         """Everything else that runs for this installation: engines, training drivers, jobs, warm workers."""

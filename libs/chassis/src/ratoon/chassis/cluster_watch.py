@@ -1,0 +1,117 @@
+"""What a cluster holds of one kind of object, kept up to date by a watch. It knows no kind in particular.
+
+One request stays open and tells each change; where it ends it goes on from the last version that was seen, and only
+when that is too old everything is listed again. While the API is away the last state stands: that it is silent says
+nothing of what runs.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from ratoon.chassis.cluster_api import JSON, Listing, TooOld
+from ratoon.chassis.errors import RatoonError, Unavailable
+
+_LOG = logging.getLogger(__name__)
+_FIRST_S = 15.0
+_PAUSE_S = 1.0
+
+
+class Watched:
+    """Objects by name, from a thread of its own."""
+
+    def __init__(self, listing: Listing, changed: Callable[[], None] = lambda: None) -> None:
+        self._listing, self._changed = listing, changed
+        self._lock = threading.Lock()
+        self._objects: dict[str, JSON] = {}
+        self._version = ""
+        self._complete, self._stopping = threading.Event(), threading.Event()
+
+    def start(self) -> None:
+        """Begin to look."""
+        threading.Thread(target=self._run, name="kubernetes-watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """Take nothing more; the open request dies with the process."""
+        self._stopping.set()
+
+    def get(self, name: str) -> JSON | None:
+        """The object, or None; Unavailable until everything was seen once."""
+        return self._now().get(name)
+
+    def all(self) -> list[JSON]:
+        """Every object; Unavailable until everything was seen once."""
+        return list(self._now().values())
+
+    def put(self, told: JSON) -> None:
+        """Take in what a call answered, unless something newer was seen."""
+        name = told["metadata"]["name"]
+        with self._lock:
+            known = self._objects.get(name)
+            if known is None or _age(known) <= _age(told):
+                self._objects[name] = told
+
+    def forget(self, name: str) -> None:
+        """Take in that a call ended an object."""
+        with self._lock:
+            self._objects.pop(name, None)
+
+    def _now(self) -> dict[str, JSON]:
+        if not self._complete.wait(_FIRST_S):
+            raise Unavailable("The Kubernetes API has not told yet what runs.", reason="KUBERNETES_AWAY")
+        with self._lock:
+            return dict(self._objects)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._look()
+            except TooOld:
+                self._version = ""
+            except RatoonError as error:
+                _LOG.warning("%s; what was seen last stands", error)
+                self._stopping.wait(_PAUSE_S)
+            except Exception:
+                _LOG.exception("the watch broke off; trying again")
+                self._version = ""
+                self._stopping.wait(_PAUSE_S)
+
+    def _look(self) -> None:
+        if not self._version:
+            self._list()
+        with self._listing.changes(self._version) as changes:
+            for change in changes:
+                self._take(change)
+                if self._stopping.is_set():
+                    return
+
+    def _list(self) -> None:
+        objects, version = self._listing.all()
+        with self._lock:
+            self._objects = {each["metadata"]["name"]: each for each in objects}
+            self._version = version
+        self._complete.set()
+        self._changed()
+
+    def _take(self, change: JSON) -> None:
+        kind, told = change["type"], change["object"]
+        if kind == "ERROR":
+            raise TooOld(str(told.get("message", "")))
+        self._version = told["metadata"]["resourceVersion"]
+        if kind == "BOOKMARK":
+            return
+        if kind == "DELETED":
+            self._drop(told)
+        else:
+            self.put(told)
+        self._changed()
+
+    def _drop(self, told: JSON) -> None:
+        with self._lock:
+            known = self._objects.get(told["metadata"]["name"])
+            if known is not None and known["metadata"]["uid"] == told["metadata"]["uid"]:
+                del self._objects[told["metadata"]["name"]]
+
+
+def _age(told: JSON) -> int:
+    return int(told["metadata"]["resourceVersion"])

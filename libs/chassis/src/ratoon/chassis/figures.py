@@ -1,0 +1,133 @@
+"""What a room is like now, for Prometheus: read from its own state when somebody asks. It knows no domain.
+
+A process has one collector for all of its rooms, so that each figure stands there once, with the rooms as a label.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ratoon.chassis import outbox
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.database import Database
+from ratoon.chassis.operation_watch import state_of
+from ratoon.chassis.operations import Operations
+from ratoon.chassis.outbox import Relay
+from ratoon.events.consumer import Consumer
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A figure: its name, what it says, and what tells its samples apart beside the room."""
+
+    name: str
+    sentence: str
+    labels: tuple[str, ...] = ()
+    counts: bool = False
+    """Whether it only grows."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A value of a figure now."""
+
+    family: Family
+    value: float
+    labels: tuple[str, ...] = ()
+
+
+UP = Family("ratoon_room_up", "Whether the room could tell its figures.")
+OPERATIONS = Family("ratoon_operations", "Operations under way.", ("kind", "state"))
+OLDEST = Family("ratoon_operation_oldest_seconds", "Age of the oldest operation under way.", ("kind",))
+FAILING = Family("ratoon_operations_failing", "Operations whose last turn failed.", ("kind",))
+WAITING = Family("ratoon_outbox_waiting", "Events that the log does not have yet.")
+PUBLISHED = Family("ratoon_outbox_published", "Events brought to the log.", counts=True)
+UNPUBLISHED = Family("ratoon_outbox_failures", "Attempts to reach the log that failed.", counts=True)
+HANDLED = Family("ratoon_consumer_events", "Events by what became of them.", ("group", "outcome"), True)
+LAG = Family("ratoon_consumer_lag", "Events that a consumer has still to read.", ("group",))
+Source = Callable[[], Iterable[Sample]]
+
+
+class Figures(Collector):
+    """The figures of all rooms of a process."""
+
+    def __init__(self) -> None:
+        self._sources: list[tuple[str, Source]] = []
+
+    def add(self, service: str, source: Source) -> None:
+        """From now on ask this too, on a thread of whoever collects."""
+        self._sources.append((service, source))
+
+    def collect(self) -> Iterator[Metric]:
+        """Every figure now; a room that cannot tell is not up, and the others are there all the same."""
+        found: dict[Family, Metric] = {}
+        for service, samples in self._asked().items():
+            for sample in [*(samples or ()), Sample(UP, float(samples is not None))]:
+                metric = found.setdefault(sample.family, _metric(sample.family))
+                metric.add_metric([service, *sample.labels], sample.value)  # type: ignore[attr-defined]
+        yield from found.values()
+
+    def _asked(self) -> Mapping[str, list[Sample] | None]:
+        told: dict[str, list[Sample] | None] = {}
+        for service, source in self._sources:
+            before = told.get(service, [])
+            try:
+                told[service] = None if before is None else [*before, *source()]
+            except Exception:
+                _LOG.exception("the figures of %s could not be read", service)
+                told[service] = None
+        return told
+
+
+def operation_figures(operations: Operations, clock: Clock) -> Source:
+    """Of a room's long work: what is under way in which state, how old, and what stumbles."""
+
+    def figures() -> Iterator[Sample]:
+        found = [(type(each.resource).__name__, each) for each in operations.under_way()]
+        states = Counter((kind, state_of(each.resource)) for kind, each in found)
+        yield from (Sample(OPERATIONS, count, key) for key, count in states.items())
+        failing = Counter({kind: 0 for kind, _ in found})
+        failing.update(kind for kind, each in found if each.failures)
+        yield from (Sample(FAILING, count, (kind,)) for kind, count in failing.items())
+        # What has no states goes on for as long as what it watches: its age says nothing.
+        began = [(kind, each.resource.create_time) for kind, each in found if state_of(each.resource)]
+        for kind in dict.fromkeys(kind for kind, _ in began):
+            oldest = min(time for each, time in began if each == kind)
+            yield Sample(OLDEST, (clock.now() - oldest).total_seconds(), (kind,))
+
+    return figures
+
+
+def outbox_figures(relay: Relay, database: Database) -> Source:
+    """Of a room's way to the log."""
+
+    def figures() -> Iterator[Sample]:
+        with database.read() as connection:
+            yield Sample(WAITING, outbox.waiting(connection))
+        yield Sample(PUBLISHED, relay.published.records)
+        yield Sample(UNPUBLISHED, relay.published.failures)
+
+    return figures
+
+
+def consumer_figures(consumer: Consumer) -> Source:
+    """Of what a room hears; `parked` events stand among the dead letters."""
+
+    def figures() -> Iterator[Sample]:
+        seen, group = consumer.consumed, consumer.group
+        for outcome in ("handled", "superseded", "repeated", "retried", "parked"):
+            yield Sample(HANDLED, getattr(seen, outcome), (group, outcome))
+        yield Sample(LAG, seen.lag, (group,))
+
+    return figures
+
+
+def _metric(family: Family) -> Metric:
+    kind = CounterMetricFamily if family.counts else GaugeMetricFamily
+    return kind(family.name, family.sentence, labels=["service", *family.labels])

@@ -1,0 +1,267 @@
+"""`python -m ratoon.chassis.job_worker`: runs the heavy work of other services where the heavy libraries are.
+
+It serves `ratoon.jobs.v1.JobsService` to services and knows none of them by more than its name: a caller may run the
+worker modules of its own package, and sees its own jobs. Jobs are child processes with a folder each, as on one
+machine (`LocalJobs`); they end with the worker, and their rooms begin them anew.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.empty_pb2 import Empty
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from ratoon.chassis import garbage, job_trace, logs
+from ratoon.chassis.app import App, Platform, Rpc, run
+from ratoon.chassis.errors import InvalidArgument, PermissionDenied, RatoonError
+from ratoon.chassis.garbage import Item
+from ratoon.chassis.identity import Verifier, caller, load_public_keys
+from ratoon.chassis.jobs import JSON, JobStatus, LocalJobs
+from ratoon.chassis.remote_jobs import FOLDERS, message_of
+from ratoon.chassis.server import CallInterceptor, Threads
+from ratoon.chassis.settings import SERVICES, ProcessSettings, run_folder
+from ratoon.jobs.v1 import job_pb2
+from ratoon.jobs.v1 import jobs_service_pb2 as pb
+from ratoon.jobs.v1.jobs_service_pb2_grpc import JobsServiceServicer, add_JobsServiceServicer_to_server
+
+_LOG = logging.getLogger(__name__)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_REAP_EVERY_S = 5.0
+_SWEEP_EVERY_S = 3600.0
+
+
+class Settings(ProcessSettings):
+    """`RATOON_WORKER_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="RATOON_WORKER_", frozen=True, extra="ignore")
+
+    service: str = Field("worker", description="The process's name; not for you to change.")
+    keep_hours: float = Field(
+        72.0,
+        gt=0,
+        description="Hours after which the folders of jobs that have ended, and their work, are removed.",
+    )
+
+
+class Desk:
+    """The jobs of all services on this worker. It is synchronous, for the worker's own threads."""
+
+    def __init__(self, settings: Settings, otlp: str = "") -> None:
+        self._settings = settings
+        self._jobs = {
+            service: LocalJobs(
+                settings.folder / service / "jobs", trace=partial(job_trace.environment, service, otlp)
+            )
+            for service in SERVICES
+        }
+
+    def start(self, job_id: str, module: str, spec: JSON) -> JobStatus:
+        """Begin a job of the caller's; PermissionDenied when the module is none of its workers."""
+        service, jobs = self._callers()
+        if not re.fullmatch(rf"ratoon_{service}\.worker(\.[a-z_]+)*", module):
+            raise PermissionDenied(
+                f"{service} may run ratoon_{service}.worker, not {module}.", reason="NOT_YOURS"
+            )
+        self._settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        jobs.start(_plain(job_id), module, self._settled(service, spec))
+        return jobs.observe(job_id)
+
+    def observe(self, job_id: str) -> JobStatus:
+        """Where a job of the caller's stands."""
+        return self._callers()[1].observe(_plain(job_id))
+
+    def stop(self, job_id: str, grace_s: float) -> JobStatus:
+        """Ask it to stop; kill it some time later."""
+        jobs = self._callers()[1]
+        jobs.stop(_plain(job_id), grace_s)
+        return jobs.observe(job_id)
+
+    def forget(self, job_id: str) -> None:
+        """Let it be started again."""
+        self._callers()[1].forget(_plain(job_id))
+
+    def clear(self, work: str) -> None:
+        """Remove what the caller's jobs kept under this name."""
+        service, jobs = self._callers()
+        jobs.clear(self._work(service) / _plain(work))
+
+    def ended(self) -> Iterator[Item]:
+        """Folders of jobs that do not run, and of work that nothing touches, whether old or not."""
+        for service in SERVICES:
+            yield from (item for item in garbage.jobs(self._settings.folder / service / "jobs", float("inf")))
+            for path in self._work(service).glob("*"):
+                yield Item(path, "work", 0, garbage.newest(path))
+
+    def _callers(self) -> tuple[str, LocalJobs]:
+        """Who calls, and its jobs; a role is not enough, it must be a service by name."""
+        name = caller().name
+        if name not in self._jobs:
+            raise PermissionDenied(f"{name} is no service that has jobs.", reason="NOT_YOURS")
+        return name, self._jobs[name]
+
+    def _settled(self, service: str, spec: JSON) -> JSON:
+        """The spec with folders of this machine in place of names, and the store as it is reached from here."""
+        places = {"warm": run_folder(self._settings.state), "work": self._work(service)}
+        folders = {key: str(places[key] / _plain(spec[key])) for key in FOLDERS if spec.get(key)}
+        return {**spec, **folders, "artifacts": self._settings.artifacts_url}
+
+    def _work(self, service: str) -> Path:
+        return self._settings.folder / service / "work"
+
+
+class JobsServicer(JobsServiceServicer):
+    """Answers `ratoon.jobs.v1.JobsService`."""
+
+    def __init__(self, desk: Desk, threads: Threads) -> None:
+        self._desk, self._threads = desk, threads
+
+    async def StartJob(self, request: pb.StartJobRequest, context: Any) -> job_pb2.Job:
+        """Begin a job."""
+        spec = _parsed(request.spec)
+        return message_of(request.id, await self._threads(self._desk.start, request.id, request.module, spec))
+
+    async def ObserveJob(self, request: pb.ObserveJobRequest, context: Any) -> job_pb2.Job:
+        """Where it stands."""
+        return message_of(request.id, await self._threads(self._desk.observe, request.id))
+
+    async def StopJob(self, request: pb.StopJobRequest, context: Any) -> job_pb2.Job:
+        """Ask it to stop."""
+        return message_of(request.id, await self._threads(self._desk.stop, request.id, request.grace_s))
+
+    async def ForgetJob(self, request: pb.ForgetJobRequest, context: Any) -> Empty:
+        """Let it be started again."""
+        await self._threads(self._desk.forget, request.id)
+        return Empty()
+
+    async def ClearWork(self, request: pb.ClearWorkRequest, context: Any) -> Empty:
+        """Remove what it kept."""
+        await self._threads(self._desk.clear, request.work)
+        return Empty()
+
+
+class Sweeper:
+    """Removes folders of jobs that ended long ago."""
+
+    def __init__(self, desk: Desk, keep_s: float) -> None:
+        self._desk, self._keep_s = desk, keep_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing new."""
+        self._stopping.set()
+
+    def sweep(self) -> None:
+        """Remove what has not changed for that long and is not in use."""
+        oldest = time.time() - self._keep_s
+        for item in self._desk.ended():
+            if not item.use and item.modified < oldest:
+                shutil.rmtree(item.path, ignore_errors=True)
+
+    def _loop(self) -> None:
+        while not self._stopping.wait(_SWEEP_EVERY_S):
+            self.sweep()
+
+
+class Reaper:
+    """Takes leave of processes that nobody else waits for, where this process is a container's first."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin, if this is the first process."""
+        if os.getpid() == 1:
+            self._task = asyncio.create_task(self._loop())
+
+    async def stop(self) -> None:
+        """No more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _loop(self) -> None:
+        while True:
+            await asyncio.sleep(_REAP_EVERY_S)
+            reap()
+
+
+def reap() -> None:
+    """Take leave of every child that has ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            continue
+    except ChildProcessError:
+        return
+
+
+def build(settings: Settings, platform: Platform) -> App:
+    """The job worker, ready to run."""
+    desk, threads = Desk(settings, platform.traces.otlp), Threads(settings.service)
+    verifier = Verifier(load_public_keys(settings.keys / "public.json"))
+    return App(
+        settings,
+        [
+            Rpc(
+                "ratoon.jobs.v1.JobsService",
+                add_JobsServiceServicer_to_server,
+                JobsServicer(desk, threads),
+            )
+        ],
+        CallInterceptor(verifier, platform.traces.tracer(settings.service), platform.rpc_metrics),
+        threads,
+        None,
+        (Sweeper(desk, settings.keep_hours * 3600),),
+        (Reaper(),),
+    )
+
+
+def main() -> int:
+    """Serve until told to end; the exit status."""
+    logs.configure("worker")
+    settings = Settings()
+    platform = Platform.of_process(settings.otlp, settings.trace_ratio)
+    try:
+        run("worker", [build(settings, platform)], settings.metrics, platform.metrics)
+    except RatoonError as error:
+        _LOG.error("%s", error)
+        return 1
+    finally:
+        platform.traces.close()
+    return 0
+
+
+def _plain(name: str) -> str:
+    """A name that stays within its folder."""
+    if not _NAME.fullmatch(name):
+        raise InvalidArgument(f"{name!r} is no plain name.", reason="BAD_NAME")
+    return name
+
+
+def _parsed(spec: str) -> JSON:
+    try:
+        value = json.loads(spec)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidArgument("spec must be a JSON object.", reason="BAD_SPEC", field="spec")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

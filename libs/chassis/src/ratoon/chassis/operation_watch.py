@@ -1,0 +1,101 @@
+"""What is told of operations while they are worked on: spans, counts, and whose the log lines are. It decides nothing.
+
+All turns of an operation belong to the trace of what began it, also after a restart: the traceparent stands beside
+its lease. Only turns that do something get a span; a look at what is under way gets none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import NoOpTracer, Tracer
+from prometheus_client import CollectorRegistry
+
+from ratoon.chassis import logs, tracing
+from ratoon.chassis.telemetry import OperationMetrics, exemplar
+
+if TYPE_CHECKING:
+    from ratoon.chassis.operations import Claim, Step
+
+_MOST_LINKS = 100
+
+
+class OperationWatch:
+    """Watches the operations of one room."""
+
+    def __init__(
+        self, service: str = "", tracer: Tracer | None = None, metrics: OperationMetrics | None = None
+    ) -> None:
+        self._service = service
+        self._tracer = tracer or NoOpTracer()
+        self._metrics = metrics or OperationMetrics(CollectorRegistry())
+
+    @contextmanager
+    def looking(self, claim: Claim) -> Iterator[None]:
+        """Look at the world for an operation: calls and log lines know the trace, nobody keeps a span."""
+        with logs.about(self._service, claim.name), tracing.within(tracing.unkept(claim.trace)):
+            yield
+
+    @contextmanager
+    def turn(self, claim: Claim, before: Any, step: Step[Any]) -> Iterator[None]:
+        """Save and do what a step decided."""
+        if not _tells(before, step):
+            yield
+            return
+        cause, *others = _causes(claim, step)
+        with self._tracer.start_as_current_span(
+            _name(step),
+            tracing.context_of(cause),
+            attributes=_attributes(step),
+            links=tracing.links_to(others[:_MOST_LINKS]),
+        ):
+            yield
+            if step.done:
+                self._ended(cause, step)
+
+    def stumbled(self, kind: type[Any], code: str) -> None:
+        """A turn failed."""
+        self._metrics.stumbles.labels(self._service, kind.__name__, code).inc()
+
+    def _ended(self, cause: str, step: Step[Any]) -> None:
+        """Count an operation that has ended, and tell its whole length as one span."""
+        resource, kind = step.resource, type(step.resource).__name__
+        began, now = resource.create_time.timestamp(), time.time()
+        self._metrics.ended.labels(self._service, kind, state_of(resource)).inc()
+        self._metrics.seconds.labels(self._service, kind).observe(max(0.0, now - began), exemplar())
+        whole = self._tracer.start_span(
+            kind, tracing.context_of(cause), attributes=_attributes(step), start_time=int(began * 1e9)
+        )
+        whole.end()
+
+
+def state_of(resource: Any) -> str:
+    """The state of a resource; empty for one that has none."""
+    return str(getattr(resource, "state", ""))
+
+
+def _causes(claim: Claim, step: Step[Any]) -> tuple[str, ...]:
+    """What led to a step, the trace that it goes on in first."""
+    return (claim.trace,) if step.causes is None else step.causes or ("",)
+
+
+def _tells(before: Any, step: Step[Any]) -> bool:
+    """Whether a step does more than to note progress."""
+    moved = state_of(before) != state_of(step.resource)
+    return bool(step.actions or step.events or step.done or moved)
+
+
+def _name(step: Step[Any]) -> str:
+    """What a turn is called: its kind and what it does, or the state it reaches."""
+    does = ", ".join(dict.fromkeys(type(action).__name__ for action in step.actions))
+    return f"{type(step.resource).__name__} {does or state_of(step.resource)}".strip()
+
+
+def _attributes(step: Step[Any]) -> dict[str, str]:
+    failure = getattr(step.resource, "failure", None)
+    reason = str(getattr(failure, "reason", failure or ""))
+    told = {"ratoon.resource": step.resource.name, "ratoon.state": state_of(step.resource)}
+    return told | ({"error.type": reason} if reason else {})

@@ -1,0 +1,201 @@
+"""A job worker on a port, by mutual TLS: jobs of several services, what each may do, and a worker that was lost."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis.app import Platform
+from ratoon.chassis.authority import make_authority
+from ratoon.chassis.client import open_channel
+from ratoon.chassis.errors import InvalidArgument, PermissionDenied, Unavailable
+from ratoon.chassis.identity import Principal, Role, set_caller
+from ratoon.chassis.job_worker import Desk, Settings, Sweeper, build, reap
+from ratoon.chassis.jobs import JobState, JobStatus, LocalJobs
+from ratoon.chassis.remote_jobs import RemoteJobs, chosen
+from ratoon.chassis.tls import Certificates
+from ratoon.testkit.certificates import write_certificates
+from ratoon.testkit.ports import free_ports
+from ratoon.testkit.rooms import State, serving
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from ratoon.chassis.jobs import JobFolder
+job = JobFolder(Path(sys.argv[1]))
+spec = job.spec()
+job.progress(0.5, "half", done=1, total=2, unit="steps", remaining_s=3.0, metrics={"loss": 0.25})
+if spec.get("work"):
+    Path(spec["work"]).mkdir(parents=True, exist_ok=True)
+while spec.get("wait") and not job.stop_requested():
+    time.sleep(0.02)
+if spec.get("fail"):
+    job.fail("TOLD", "as told")
+else:
+    job.succeed({"spec": spec, "count": 3})
+"""
+MODULE = "ratoon_registry.worker"
+
+
+@pytest.fixture
+def workers(tmp_path, monkeypatch) -> Path:
+    """A folder from which child processes take what is called the registry's worker."""
+    package = tmp_path / "modules/ratoon_registry/worker"
+    package.mkdir(parents=True)
+    for folder in (package.parent, package):
+        (folder / "__init__.py").touch()
+    (package / "__main__.py").write_text(WORKER)
+    monkeypatch.setenv("PYTHONPATH", str(package.parents[1]))
+    return package.parents[1]
+
+
+@pytest.fixture
+def settings(tmp_path, workers) -> Settings:
+    authority = make_authority("tests")
+    write_certificates(tmp_path / "calling", authority, "registry")
+    return Settings(
+        state=tmp_path / "state",
+        keys=State(tmp_path).folder / "keys",
+        artifacts_url="s3://bucket/artifacts",
+        listen=f"localhost:{free_ports()[0]}",
+        tls=write_certificates(tmp_path / "serving", authority, "localhost"),
+    )
+
+
+@pytest.fixture
+def worker(settings) -> Iterator[None]:
+    with serving([build(settings, Platform.of_process())]):
+        yield
+
+
+def jobs_of(service: str, settings: Settings, folder: Path) -> RemoteJobs:
+    certificates = Certificates(folder / "calling")
+    channel = open_channel(settings.listen, State(folder).signer(service), certificates)
+    return RemoteJobs({settings.listen: channel})
+
+
+@pytest.fixture
+def jobs(worker, settings, tmp_path) -> RemoteJobs:
+    return jobs_of("registry", settings, tmp_path)
+
+
+HERE = Path("/here").joinpath("work", "abc")
+"""What a service that runs elsewhere calls its folder."""
+
+
+def until(jobs: RemoteJobs, *states: JobState) -> JobStatus:
+    deadline = time.monotonic() + 30
+    while (seen := jobs.observe("j")).state not in states or not seen.progress.message:
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.02)
+    return seen
+
+
+def test_a_job_runs_there_with_folders_and_store_of_the_workers_own(jobs, settings):
+    assert jobs.observe("j").state is JobState.ABSENT
+    spec = {
+        "artifacts": "/here/artifacts",
+        "warm": "/here/run/models-warm",
+        "work": str(HERE),
+        "more": 1,
+    }
+    jobs.start("j", MODULE, spec)
+    seen = until(jobs, JobState.SUCCEEDED)
+    work = settings.folder.joinpath("registry", "work", "abc")
+    assert seen.result["spec"] == {
+        "artifacts": "s3://bucket/artifacts",
+        "warm": str(settings.state / "run/models-warm"),
+        "work": str(work),
+        "more": 1,
+    }
+    assert seen.result["count"] == 3
+    assert (seen.progress.remaining_s, seen.progress.metrics) == (3.0, {"loss": 0.25})
+    assert work.exists()
+    jobs.clear(HERE)
+    assert not work.exists()
+
+
+def test_a_job_that_fails_says_why_and_one_that_is_asked_stops(jobs):
+    jobs.start("j", MODULE, {"fail": True})
+    seen = until(jobs, JobState.FAILED)
+    assert (seen.reason, seen.message) == ("TOLD", "as told")
+    jobs.forget("j")
+    jobs.start("j", MODULE, {"wait": True})
+    until(jobs, JobState.RUNNING)
+    jobs.stop("j", grace_s=10)
+    until(jobs, JobState.SUCCEEDED)
+
+
+def test_a_caller_runs_its_own_modules_and_sees_its_own_jobs(jobs, settings, tmp_path):
+    jobs.start("j", MODULE, {"wait": True})
+    other = jobs_of("evaluation", settings, tmp_path)
+    assert other.observe("j").state is JobState.ABSENT
+    for module in (MODULE, "os", "ratoon_evaluation.adapters", "ratoon_evaluation.workers"):
+        with pytest.raises(PermissionDenied):
+            other.start("k", module, {})
+    with pytest.raises(InvalidArgument):
+        jobs.start("../k", MODULE, {})
+    with pytest.raises(InvalidArgument):
+        jobs.start("k", MODULE, {"work": "/.."})
+    jobs.stop("j")
+
+
+def test_a_worker_that_is_away_is_unavailable_and_one_that_lost_its_disk_knows_no_job(settings, tmp_path):
+    jobs = jobs_of("registry", settings, tmp_path)
+    with serving([build(settings, Platform.of_process())]):
+        jobs.start("j", MODULE, {"wait": True})
+        until(jobs, JobState.RUNNING)
+        pid = LocalJobs(settings.folder / "registry/jobs").folder("j") / "process.json"
+        os.kill(int(pid.read_text().partition(":")[2].partition(",")[0]), signal.SIGKILL)
+        until(jobs, JobState.LOST)
+    with pytest.raises(Unavailable):
+        jobs.observe("j")
+    shutil.rmtree(settings.folder)
+    with serving([build(settings, Platform.of_process())]):
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                assert jobs.observe("j").state is JobState.ABSENT
+                break
+            except Unavailable:
+                assert time.monotonic() < deadline
+
+
+def test_folders_of_ended_jobs_go_after_a_while_and_running_ones_stay(settings):
+    desk = Desk(settings)
+    set_caller(Principal("registry", Role.SERVICE))
+    desk.start("runs", MODULE, {"wait": True})
+    desk.start("ended", MODULE, {"work": "kept"})
+    deadline = time.monotonic() + 30
+    while desk.observe("ended").state is not JobState.SUCCEEDED:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    Sweeper(desk, keep_s=3600).sweep()
+    assert {item.path.name for item in desk.ended()} == {"runs", "ended", "kept"}
+    while {item.path.name for item in desk.ended()} != {"runs"}:
+        Sweeper(desk, keep_s=-1).sweep()
+        assert time.monotonic() < deadline
+    desk.stop("runs", 0.0)
+
+
+def test_an_id_always_has_the_same_worker_and_ids_spread():
+    names = ["worker-0", "worker-1", "worker-2"]
+    found = [chosen(str(number), names) for number in range(300)]
+    assert found == [chosen(str(number), names) for number in range(300)]
+    assert min(found.count(name) for name in names) > 60
+    moved = [number for number in range(300) if chosen(str(number), [*names, "worker-3"]) != found[number]]
+    assert len(moved) < 120
+
+
+def test_processes_that_nobody_waits_for_are_taken_leave_of():
+    orphan = subprocess.Popen(["true"])
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{orphan.pid}").exists():
+        reap()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

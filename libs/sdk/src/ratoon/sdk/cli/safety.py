@@ -1,0 +1,40 @@
+"""`ratoon safety`: words that prompts and answers of a project may not hold."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ratoon.sdk.cli.context import session
+from ratoon.sdk.cli.output import show
+
+app = typer.Typer(help="Words that prompts and answers may not hold.", no_args_is_help=True)
+Words = Annotated[
+    Path | None, typer.Option(exists=True, help="A file with a word or phrase a line; empty: no words.")
+]
+
+
+def _name(context: typer.Context) -> str:
+    return f"projects/{session(context).project or '-'}/safetyFilter"
+
+
+@app.command("show")
+def show_filter(context: typer.Context) -> None:
+    """Show the word lists of the project (or those that hold everywhere, without one)."""
+    chosen = session(context)
+    show(chosen.client.get(_name(context)), chosen.output)
+
+
+@app.command("set")
+def set_filter(context: typer.Context, prompts: Words = None, answers: Words = None) -> None:
+    """Replace the list for prompts, for answers, or both; it holds for requests that begin a moment later."""
+    chosen = session(context)
+    given = {"inputWords": prompts, "outputWords": answers}
+    lists = {field: _lines(path) for field, path in given.items() if path is not None}
+    if not lists:
+        raise typer.BadParameter("Name a file: --prompts, --answers, or both.")
+    show(chosen.client.patch(_name(context), lists, updateMask=",".join(lists)), chosen.output)
+
+
+def _lines(path: Path) -> list[str]:
+    return [line.strip() for line in path.read_text().splitlines() if line.strip()]

@@ -1,0 +1,115 @@
+"""`ratoon doctor`, `backup`, `restore`, `gc`: what an installation on this machine needs from time to time."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ratoon.sdk.cli.local import Format, State
+from ratoon.sdk.cli.output import Output, say, show_rows
+
+if TYPE_CHECKING:
+    from ratoon.chassis.garbage import Removal
+
+
+def doctor(
+    thorough: Annotated[bool, typer.Option("--thorough", help="Read every artifact, too.")] = False,
+    state: State = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Say what is wrong with the installation on this machine, and how to mend it. Exit status 1 on a fault."""
+    from ratoon.sdk.local.doctor import Severity, examine
+    from ratoon.sdk.local.installation import Installation, find_state
+
+    findings = examine(Installation(find_state(state)), thorough=thorough)
+    rows = [asdict(finding) for finding in findings]
+    show_rows(rows, ["check", "severity", "said", "remedy"], output)
+    if any(finding.severity is Severity.FAULT for finding in findings):
+        raise typer.Exit(1)
+
+
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and why.")] = False,
+    grace_hours: Annotated[
+        float | None, typer.Option(min=1.0, help="Nothing younger goes (RATOON_GC_GRACE_HOURS, or 24).")
+    ] = None,
+    keep_days: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="So long what nobody needs is kept (RATOON_GC_KEEP_DAYS, or 7)."),
+    ] = None,
+    quota_gib: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="Over this, it goes when the grace is over (RATOON_GC_QUOTA_GIB, or none)."
+        ),
+    ] = None,
+    state: State = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Remove artifacts, job folders, checkpoints, engine and model folders that nothing refers to any more.
+
+    Exit status 1 when what is needed exceeds the quota.
+    """
+    from ratoon.chassis.settings import SERVICES
+    from ratoon.chassis.upkeep import GarbageSettings, collect, survey
+    from ratoon.sdk.local.installation import Installation, find_state
+
+    installation = Installation(find_state(state))
+    given = {"grace_hours": grace_hours, "keep_days": keep_days, "quota_gib": quota_gib}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    limits = GarbageSettings().model_copy(update=chosen).limits()
+    found = survey([installation.settings(service) for service in SERVICES], limits)
+    gone = list(found.removals) if dry_run else collect(found)
+    show_rows(_rows(gone, installation.state), ["kind", "bytes", "path", "why"], output)
+    freed = sum(each.item.size for each in gone)
+    said = "would go" if dry_run else "went"
+    say(f"{len(gone)} of {len(found.items)} {said}: {_mib(freed)} of {_mib(found.total_bytes)}.")
+    if limits.quota_bytes is not None and found.total_bytes - freed > limits.quota_bytes:
+        say(f"What stays is needed or young, and exceeds the quota of {_mib(limits.quota_bytes)}.")
+        raise typer.Exit(1)
+
+
+def _rows(gone: "Sequence[Removal]", state: Path) -> list[dict[str, object]]:
+    return [
+        {
+            "kind": each.item.kind,
+            "bytes": each.item.size,
+            "path": str(each.item.path).removeprefix(f"{state}/"),
+            "why": each.why,
+        }
+        for each in gone
+    ]
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to; it must not exist.")], state: State = None
+) -> None:
+    """Write the whole state into one file, also while Ratoon runs. It holds the keys: keep it as safe as them."""
+    from ratoon.chassis.settings import SERVICES
+    from ratoon.sdk.local.backup import back_up
+    from ratoon.sdk.local.installation import Installation, find_state
+
+    installation = Installation(find_state(state))
+    rooms = [installation.settings(service) for service in SERVICES]
+    made = back_up(installation.state, rooms, file.absolute())
+    say(f"{file}: {len(made.files)} files, {_mib(made.size)}, readable by you alone.")
+    for path in made.damaged:
+        say(f"{path} is damaged here already, and so it is in the backup.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup.", exists=True, dir_okay=False)],
+    state: Annotated[Path, typer.Option("--state", help="A folder that is empty or not there.")],
+) -> None:
+    """Make an installation from a backup, every byte checked. Start it with `ratoon up --state`."""
+    from ratoon.sdk.local.backup import restore as unpack
+
+    made = unpack(file, state.absolute())
+    say(f"{state}: {len(made.files)} files, {_mib(made.size)}, as of {made.time}.")
+    say(f"Start it with: ratoon up --state {state}")
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"

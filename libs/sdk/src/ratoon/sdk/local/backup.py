@@ -1,0 +1,327 @@
+"""A whole installation in one file, and an installation made from that file.
+
+All databases and the event log are taken at one moment: every writer stands still while a reader of each begins, and
+goes on while they are copied. So a backup holds what a power cut at that moment would have left, and an installation
+made from it goes on as after one: long work that was under way begins anew, engines are started again. Artifacts are
+copied after the databases, so what a database refers to is there. It knows rooms by name only.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.database import Database
+from ratoon.chassis.errors import FailedPrecondition
+from ratoon.chassis.garbage import DIGEST
+from ratoon.chassis.migrations import knows, revision_of
+from ratoon.chassis.settings import RoomSettings
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_CHUNK = 1 << 20
+_BUSY_S = 60.0
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a backup: relative POSIX path, sha256 in hex, size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a backup says of itself: when it was made, each room's database revision, every file."""
+
+    time: str
+    revisions: dict[str, str]
+    files: tuple[File, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def damaged(self) -> list[str]:
+        """The artifacts that were damaged already when the backup was made."""
+        blobs = [file for file in self.files if file.path.startswith("artifacts/")]
+        return [file.path for file in blobs if file.sha256 != PurePosixPath(file.path).name]
+
+    def encoded(self) -> bytes:
+        """As JSON."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode()
+
+    @staticmethod
+    def of(data: bytes) -> "Manifest":
+        """From JSON; FailedPrecondition when this version cannot read it."""
+        try:
+            told: dict[str, Any] = json.loads(data)
+            files = tuple(File(**each) for each in told["files"])
+            made = Manifest(str(told["time"]), dict(told["revisions"]), files)
+        except (ValueError, KeyError, TypeError) as error:
+            raise _damaged(f"its {MANIFEST} cannot be read ({error})") from None
+        if told["format"] != FORMAT:
+            raise FailedPrecondition(
+                f"The backup has format {told['format']}, this version reads {FORMAT}; use the version that made it.",
+                reason="BACKUP_FROM_ELSEWHERE",
+            )
+        return made
+
+
+def back_up(state: Path, rooms: Sequence[RoomSettings], target: Path) -> Manifest:
+    """Write a backup of the installation, which may run meanwhile; what it holds.
+
+    FailedPrecondition when the file exists, a part of the state lies elsewhere, or a database is damaged.
+    """
+    if target.exists():
+        raise FailedPrecondition(f"{target} exists; a backup never overwrites.", reason="BACKUP_EXISTS")
+    _check_all_here(state, rooms)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as sink:
+            manifest = _write(state, rooms, target.parent, sink)
+            sink.flush()
+            os.fsync(sink.fileno())
+        partial.rename(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return manifest
+
+
+def restore(backup: Path, state: Path) -> Manifest:
+    """Make an installation in a folder that is not there or empty; every byte is checked before it appears there.
+
+    FailedPrecondition when the folder holds something, the backup is damaged, or a newer version made it.
+    """
+    if state.exists() and any(state.iterdir()):
+        raise FailedPrecondition(
+            f"{state} is not empty; name another folder with --state, or move it away.", reason="STATE_EXISTS"
+        )
+    state.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{state.name}.", dir=state.parent))
+    try:
+        manifest = _unpack(backup, fresh)
+        os.sync()  # all of it is on disk before it has the name
+        with suppress(FileNotFoundError):
+            state.rmdir()
+        fresh.rename(state)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    return manifest
+
+
+@contextmanager
+def one_moment(databases: Sequence[Path]) -> Iterator[list[sqlite3.Connection]]:
+    """Connections that see these SQLite files as they were at one moment, whatever is written from then on."""
+    with ExitStack() as readers:
+        seeing = [readers.enter_context(closing(_connect(path))) for path in databases]
+        with ExitStack() as standstill:
+            for path in databases:
+                writer = standstill.enter_context(closing(_connect(path)))
+                writer.execute("BEGIN IMMEDIATE")
+            for reader in seeing:
+                reader.execute("BEGIN")
+                reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        yield seeing
+
+
+def _write(state: Path, rooms: Sequence[RoomSettings], beside: Path, sink: BinaryIO) -> Manifest:
+    """Keys and rooms' own files first, then the databases at one moment, then the artifacts, then the manifest."""
+    files: list[File] = []
+    with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path in _small_files(state, rooms):
+            with suppress(FileNotFoundError):  # a spooled segment was sent just now
+                files.append(_add_bytes(tar, _name(state, path), path.read_bytes()))
+        with tempfile.TemporaryDirectory(prefix=".ratoon-", dir=beside) as folder:
+            copies = _copies(state, rooms, Path(folder))
+            revisions = {each.service: _revision(copies[_database(each)]) for each in rooms}
+            files += [_add_file(tar, _name(state, path), copy) for path, copy in copies.items()]
+        for path in sorted((state / "artifacts" / "sha256").glob("*/*")):
+            with suppress(FileNotFoundError):  # collected as garbage just now
+                if DIGEST.fullmatch(path.name):
+                    files.append(_add_file(tar, _name(state, path), path))
+        manifest = Manifest(datetime.now(UTC).isoformat(), revisions, tuple(files))
+        _add_bytes(tar, MANIFEST, manifest.encoded())
+    return manifest
+
+
+def _copies(state: Path, rooms: Sequence[RoomSettings], folder: Path) -> dict[Path, Path]:
+    """A copy of each database and of the event log, all of one moment."""
+    log = state / "events" / "events.sqlite"
+    paths = [*map(_database, rooms), *([log] if log.exists() else [])]
+    copies = {path: folder / path.name for path in paths}
+    with one_moment(paths) as connections:
+        for (path, copy), connection in zip(copies.items(), connections, strict=True):
+            with closing(sqlite3.connect(copy)) as target:
+                connection.backup(target)
+                _check_whole(path, target)
+    return copies
+
+
+def _check_whole(path: Path, copy: sqlite3.Connection) -> None:
+    """FailedPrecondition when a database is damaged: a backup of it would be worth nothing."""
+    try:
+        (said,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        said = str(error)
+    if said != "ok":
+        raise FailedPrecondition(
+            f"{path} is damaged ({said}); restore an older backup.", reason="DATABASE_DAMAGED"
+        )
+
+
+def _unpack(backup: Path, folder: Path) -> Manifest:
+    """The files of a backup in a fresh folder, checked."""
+    manifest: Manifest | None = None
+    found: dict[str, str] = {}
+    try:
+        with tarfile.open(backup, "r|") as tar:
+            for member in tar:
+                source = tar.extractfile(member)
+                if source is None:
+                    raise _damaged(f"{member.name!r} is no file")
+                if member.name == MANIFEST:
+                    manifest = Manifest.of(source.read())
+                else:
+                    found[member.name] = _put(source, folder / _inside(member.name))
+    except (tarfile.TarError, EOFError) as error:
+        raise _damaged(str(error)) from None
+    if manifest is None:
+        raise _damaged(f"it ends before its {MANIFEST}")
+    _check_files(manifest, found)
+    _check_revisions(manifest)
+    return manifest
+
+
+def _check_files(manifest: Manifest, found: dict[str, str]) -> None:
+    """Every file that the manifest names is there with the same bytes, and no other."""
+    told = {file.path: file.sha256 for file in manifest.files}
+    wrong = sorted(name for name in told.keys() | found.keys() if told.get(name) != found.get(name))
+    if wrong:
+        raise _damaged(f"{len(wrong)} files are not as they were, {wrong[0]} among them")
+
+
+def _check_revisions(manifest: Manifest) -> None:
+    unknown = [service for service, at in manifest.revisions.items() if not knows(service, at)]
+    if unknown:
+        raise FailedPrecondition(
+            f"A newer version of Ratoon made this backup (it has newer databases of {', '.join(unknown)}); "
+            "restore it with that version.",
+            reason="BACKUP_FROM_ELSEWHERE",
+        )
+
+
+def _check_all_here(state: Path, rooms: Sequence[RoomSettings]) -> None:
+    """FailedPrecondition when a part of the state is not in the state folder, where a copy of it could be made."""
+    for each in rooms:
+        places = {
+            "database": each.database_url.startswith(f"sqlite:///{state}/"),
+            "artifacts": ArtifactStore(each.artifacts_url).folder == state / "artifacts",
+            "keys": each.keys == state / "keys",
+            "event log": not each.events,
+        }
+        elsewhere = [name for name, here in places.items() if not here]
+        if elsewhere:
+            raise FailedPrecondition(
+                f"The {' and '.join(elsewhere)} of {each.service} are not in {state}; back them up with their own "
+                "tools (pg_dump for PostgreSQL), at one moment with the rest: stop Ratoon first.",
+                reason="STATE_ELSEWHERE",
+            )
+
+
+def _small_files(state: Path, rooms: Sequence[RoomSettings]) -> Iterator[Path]:
+    """Keys, reports, and what rooms keep beside their databases."""
+    kept = [each.folder / name for each in rooms for name in each.kept]
+    for place in (state / "keys", state / "demo", *kept):
+        if place.is_file():
+            yield place
+        elif place.is_dir():
+            yield from (path for path in sorted(place.rglob("*")) if path.is_file())
+
+
+def _database(room: RoomSettings) -> Path:
+    return Path(room.database_url.removeprefix("sqlite:///"))
+
+
+def _revision(copy: Path) -> str:
+    with closing(Database(f"sqlite:///{copy}")) as database:
+        return revision_of(database)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+
+
+def _name(state: Path, path: Path) -> str:
+    return path.relative_to(state).as_posix()
+
+
+def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> File:
+    return _add(tar, name, BytesIO(data), len(data))
+
+
+def _add_file(tar: tarfile.TarFile, name: str, path: Path) -> File:
+    with path.open("rb") as source:
+        return _add(tar, name, source, path.stat().st_size)
+
+
+def _add(tar: tarfile.TarFile, name: str, source: BinaryIO, size: int) -> File:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, 0o600
+    hashed = _Hashed(source)
+    tar.addfile(member, cast(BinaryIO, hashed))
+    return File(name, hashed.hasher.hexdigest(), size)
+
+
+class _Hashed:
+    """A reader that hashes what passes."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source, self.hasher = source, hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        data = self._source.read(size)
+        self.hasher.update(data)
+        return data
+
+
+def _put(source: Any, path: Path) -> str:
+    """Write a file that its owner alone may read; its sha256."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    hashed = _Hashed(source)
+    with os.fdopen(descriptor, "wb") as sink:
+        while chunk := hashed.read(_CHUNK):
+            sink.write(chunk)
+    return hashed.hasher.hexdigest()
+
+
+def _inside(name: str) -> PurePosixPath:
+    """The path of a member, which may only go down."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or not path.parts or ".." in path.parts:
+        raise _damaged(f"{name!r} leads out of the folder")
+    return path
+
+
+def _damaged(what: str) -> FailedPrecondition:
+    return FailedPrecondition(f"The backup is damaged: {what}. Take another one.", reason="BACKUP_DAMAGED")

@@ -1,0 +1,161 @@
+"""Checks of what rooms keep: databases, events, times, artifacts."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from ratoon.chassis import events, garbage, outbox
+from ratoon.chassis.artifacts import ArtifactStore, file_digest
+from ratoon.chassis.clock import SystemClock
+from ratoon.chassis.database import Database
+from ratoon.chassis.migrations import head_of, knows, revision_of
+from ratoon.chassis.settings import SERVICES, RoomSettings
+from ratoon.events.dead_letters import dead_letters
+from ratoon.events.ports import EventLogError
+from ratoon.sdk.local.doctor.findings import Severity, Trouble
+from ratoon.sdk.local.installation import Installation
+
+_BACKLOG = 1000
+_CLOCK_SLACK_S = 60.0
+T = TypeVar("T")
+
+
+def databases(installation: Installation) -> Iterator[Trouble]:
+    """Every database is there, whole, and at the revision of this version."""
+    for service in SERVICES:
+        yield from _database(service, installation.settings(service))
+    log = installation.state / "events" / "events.sqlite"
+    if log.exists() and (said := _damage(log)):
+        yield Trouble(f"The event log {log} is damaged: {said}.", "ratoon down, restore it from a backup.")
+
+
+def _database(service: str, settings: RoomSettings) -> Iterator[Trouble]:
+    path = Path(settings.database_url.removeprefix("sqlite:///"))
+    if _is_missing(settings):
+        yield Trouble(
+            f"The database of {service} is not there: {path}.", "ratoon migrate, or restore a backup."
+        )
+        return
+    if path.exists() and (said := _damage(path)):
+        yield Trouble(f"{path} is damaged: {said}.", "ratoon down, then restore a backup: ratoon restore")
+        return
+    try:
+        with closing(Database(settings.database_url)) as database:
+            at, needed = revision_of(database), head_of(service)
+    except SQLAlchemyError as error:
+        said = str(getattr(error, "orig", error)).splitlines()[0]
+        yield Trouble(
+            f"The database of {service} cannot be opened: {said}.", "Start its server; see the address."
+        )
+        return
+    if at != needed and knows(service, at):
+        yield Trouble(
+            f"The database of {service} is at revision {at or 'none'}, not {needed}.", "ratoon migrate"
+        )
+    elif at != needed:
+        yield Trouble(
+            f"The database of {service} is at revision {at}, of a newer version.",
+            "Install that version, or restore a backup made before it.",
+        )
+
+
+def backlogs(installation: Installation) -> Iterator[Trouble]:
+    """Events reach the log, and none lies among the dead letters."""
+    running = bool(installation.processes.running())
+    for service in SERVICES:
+        waiting = _asked(installation.settings(service), outbox.waiting, 0)
+        if waiting > (_BACKLOG if running else 0):
+            yield Trouble(
+                f"{waiting} events of {service} have not reached the log.",
+                "See that the event log can be written: ratoon logs" if running else "ratoon up sends them.",
+                Severity.WARNING,
+            )
+    yield from _dead_letters(installation)
+
+
+def _dead_letters(installation: Installation) -> Iterator[Trouble]:
+    settings = installation.settings("flywheel")
+    if not settings.events and not (installation.state / "events" / "events.sqlite").exists():
+        return
+    try:
+        with closing(events.open_log(settings, SystemClock())) as log:
+            for topic in (topic.name for service in SERVICES for topic in events.topics_of(service)):
+                for letter in dead_letters(log, topic)[-1:]:
+                    yield Trouble(
+                        f"An event of {topic} could not be handled by {letter.group} ({letter.reason}).",
+                        "Mend what the reason says; state was looked at anyway, so nothing is lost.",
+                        Severity.WARNING,
+                    )
+    except EventLogError as error:
+        yield Trouble(str(error), "See that the event log can be read.")
+
+
+def clock(installation: Installation) -> Iterator[Trouble]:
+    """No resource is from the future: the clock was not set back."""
+    newest = max((_newest(installation.settings(service)) for service in SERVICES), default=0.0)
+    ahead = newest - time.time()
+    if ahead > _CLOCK_SLACK_S:
+        yield Trouble(
+            f"Something was made {ahead:,.0f} s in the future of this machine's clock: it was set back.",
+            "Set the clock right (timedatectl set-ntp true); order by time is wrong until then.",
+            Severity.WARNING,
+        )
+
+
+def _newest(settings: RoomSettings) -> float:
+    """When the newest resource of a room was made, in seconds since 1970; 0 when nobody can say."""
+
+    def times(connection: Connection) -> list[str]:
+        queries = (f"SELECT max(create_time) FROM {each}" for each in garbage.resource_tables(connection))
+        return [time for query in queries if (time := connection.execute(text(query)).scalar())]
+
+    nothing: list[str] = []
+    told = _asked(settings, times, nothing)
+    return max((datetime.fromisoformat(time).timestamp() for time in told), default=0.0)
+
+
+def artifacts(installation: Installation) -> Iterator[Trouble]:
+    """Every artifact still has the bytes that its name says."""
+    folder = ArtifactStore(installation.settings("registry").artifacts_url).folder
+    if folder is None:
+        return
+    for item in garbage.artifacts(folder):
+        if item.kind == "artifact" and file_digest(item.path) != item.path.name:
+            yield Trouble(
+                f"Artifact {item.path.name} is damaged.",
+                "Copy it from a backup, or upload the same bytes again: they replace it.",
+            )
+
+
+def _asked(settings: RoomSettings, question: Callable[[Connection], T], otherwise: T) -> T:
+    """What a room's database says; something else when it cannot say, which the check of databases tells."""
+    if _is_missing(settings):
+        return otherwise
+    try:
+        with closing(Database(settings.database_url)) as database, database.read() as connection:
+            return question(connection)
+    except SQLAlchemyError:
+        return otherwise
+
+
+def _is_missing(settings: RoomSettings) -> bool:
+    """Whether the database is a file that is not there; to open it would make one."""
+    file = settings.database_url.removeprefix("sqlite:///")
+    return file != settings.database_url and not Path(file).exists()
+
+
+def _damage(path: Path) -> str:
+    """What SQLite says is wrong with a file; empty when it is whole."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30.0)) as connection:
+            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        return str(error)
+    return "" if said == "ok" else str(said)

@@ -1,0 +1,168 @@
+"""Checks of what surrounds the rooms: folders, keys, processes, ports, engines, the machine."""
+
+import ctypes
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ratoon.chassis.errors import RatoonError
+from ratoon.chassis.identity import load_key, load_public_keys
+from ratoon.chassis.jobs import ProcessMark
+from ratoon.chassis.settings import SERVICES, run_folder
+from ratoon.sdk.local.doctor.findings import Severity, Trouble
+from ratoon.sdk.local.installation import Installation
+from ratoon.sdk.local.processes import CONSOLE, CONTROL, EDGE
+
+_LEAST_DISK_BYTES = 2 << 30
+_LEAST_MEMORY_BYTES = 2 << 30
+_DEFAULT_ADDRESS = ("127.0.0.1", 8080)
+
+
+def folders(installation: Installation) -> Iterator[Trouble]:
+    """The state belongs to us, can be written, and others cannot look into what is secret."""
+    for folder in (installation.state, installation.state / "keys", run_folder(installation.state)):
+        if not folder.exists():
+            continue
+        found = folder.stat()
+        if found.st_uid != os.getuid():
+            yield Trouble(
+                f"{folder} belongs to another user.", f"Run Ratoon as that user, or: chown -R {folder}"
+            )
+        elif found.st_mode & 0o077:
+            yield Trouble(
+                f"Others can look into {folder}.", f"chmod 700 {folder}", _unless_root_of_state(folder)
+            )
+    if not os.access(installation.state, os.W_OK) or _is_read_only(installation.state):
+        yield Trouble(
+            f"{installation.state} cannot be written.", "Mount it writable, or move it to a disk that is."
+        )
+
+
+def keys(installation: Installation) -> Iterator[Trouble]:
+    """Every service has its private key for the owner alone, and its public half is the one that all believe."""
+    folder = installation.state / "keys"
+    try:
+        public = load_public_keys(folder / "public.json")
+    except (RatoonError, ValueError) as error:
+        yield Trouble(str(error), "Restore keys/ from a backup; without any, `ratoon up` makes new ones.")
+        return
+    for service in SERVICES:
+        try:
+            key = load_key(folder / f"{service}.key")
+        except (RatoonError, ValueError) as error:
+            yield Trouble(str(error), f"chmod 600 {folder}/{service}.key, or restore it from a backup.")
+            continue
+        if service not in public or public[service].public_bytes_raw() != key.public_key().public_bytes_raw():
+            yield Trouble(
+                f"The public key of {service} in {folder}/public.json is not that of {service}.key.",
+                "Restore keys/ from a backup: services refuse each other as it is.",
+            )
+    for name in ("operator.key", "answers.secret", "model-signing.pem"):
+        path = folder / name
+        if path.exists() and path.stat().st_mode & 0o077:
+            yield Trouble(f"{path} can be read by others.", f"chmod 600 {path}")
+
+
+def processes(installation: Installation) -> Iterator[Trouble]:
+    """All processes of the platform run and are ready, or none does."""
+    running = {each.name for each in installation.processes.running()}
+    dead = [name for name in installation.processes.names() if name not in running]
+    if not running:
+        yield Trouble("Ratoon does not run.", "ratoon up", Severity.WARNING)
+        return
+    for name in dead:
+        log = installation.processes.log(name)
+        yield Trouble(f"The process {name} has ended; its log is {log}.", "ratoon up")
+    for service in (s for name in running for s in (CONTROL if name == "control" else (name,))):
+        if service in (*SERVICES, CONSOLE) and not installation.ready(service):
+            yield Trouble(f"{service} is not ready.", "ratoon logs, then: ratoon down && ratoon up")
+
+
+def ports(installation: Installation) -> Iterator[Trouble]:
+    """Where the gateway will listen nobody else does."""
+    if any(each.name == "gateway" for each in installation.processes.running()):
+        return
+    told = installation.state / "run" / "gateway.url"
+    address = urlsplit(told.read_text().strip()) if told.exists() else None
+    host, port = _DEFAULT_ADDRESS
+    if address and address.hostname and address.port:
+        host, port = address.hostname, address.port
+    for each in (port, port + 1):
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            if probe.connect_ex((host, each)) == 0:
+                yield Trouble(
+                    f"Port {each} on {host} is taken.",
+                    f"Stop what uses it (ss -ltnp 'sport = :{each}'), or: ratoon up --port {port + 10}",
+                    Severity.WARNING,
+                )
+
+
+def workers(installation: Installation) -> Iterator[Trouble]:
+    """Every engine is wanted, and what is left of dead processes is known."""
+    controlled = any(each.name not in EDGE for each in installation.processes.running())
+    for folder in sorted((installation.state / "serving" / "engines").glob("*")):
+        mark = ProcessMark.read(folder)
+        alive, wanted = mark is not None and mark.alive(), (folder / "engine.json").exists()
+        if alive and not wanted:
+            yield Trouble(
+                f"The engine {folder.name} (process {mark.pid if mark else ''}) belongs to nobody.",
+                "ratoon up ends it within a minute; or: ratoon down",
+            )
+        if wanted and not alive and not controlled:
+            yield Trouble(
+                f"The engine {folder.name} has ended, and nobody starts it again.",
+                "ratoon up",
+                Severity.WARNING,
+            )
+    if not controlled:
+        yield from _stale_sockets(run_folder(installation.state))
+
+
+def _stale_sockets(folder: Path) -> Iterator[Trouble]:
+    stale = [path.name for path in sorted(folder.glob("*.sock")) if not _listens(path)]
+    if stale:
+        said = f"{len(stale)} sockets in {folder} are of processes that have ended ({stale[0]}, …)."
+        yield Trouble(said, "Nothing: ratoon up replaces them.", Severity.WARNING)
+
+
+def machine(installation: Installation) -> Iterator[Trouble]:
+    """There is disk and memory to go on, and what engines load."""
+    free = shutil.disk_usage(installation.state).free
+    if free < _LEAST_DISK_BYTES:
+        yield Trouble(
+            f"{free / 2**30:.1f} GiB are free where the state is; a training and an engine need 2.",
+            "Free some: ratoon gc --dry-run says what Ratoon can spare.",
+            Severity.WARNING if free > _LEAST_DISK_BYTES // 4 else Severity.FAULT,
+        )
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    memory = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    if memory < _LEAST_MEMORY_BYTES:
+        said = f"{memory / 2**30:.1f} GiB of memory are free; a second engine needs about 2."
+        yield Trouble(said, "Stop something else, or serve smaller models.", Severity.WARNING)
+    try:
+        ctypes.CDLL("libnuma.so.1")
+    except OSError:
+        yield Trouble("libnuma is missing, which engines load.", "apt-get install libnuma1")
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _is_read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def _unless_root_of_state(folder: Path) -> Severity:
+    """Keys and sockets must be ours alone; the folder around them should."""
+    return Severity.FAULT if folder.name == "keys" else Severity.WARNING

@@ -1,0 +1,21 @@
+"""Folders of TLS files for tests, as a `kubernetes.io/tls` Secret shows them to a pod."""
+
+from pathlib import Path
+
+from ratoon.chassis.authority import Pair, issue
+from ratoon.chassis.tls import AUTHORITY, CERTIFICATE, KEY
+
+
+def write_certificates(folder: Path, authority: Pair, *dns_names: str) -> Path:
+    """Put a certificate for these names into the folder, each file replaced whole; the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = issue(authority, list(dns_names))
+    for name, content in (
+        (AUTHORITY, authority.certificate),
+        (CERTIFICATE, made.certificate),
+        (KEY, made.key),
+    ):
+        temporary = folder / f".{name}"
+        temporary.write_bytes(content)
+        temporary.replace(folder / name)
+    return folder

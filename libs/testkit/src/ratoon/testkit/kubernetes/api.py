@@ -1,0 +1,58 @@
+"""One cluster's API, whoever made it: kubectl and helm with an administrator's kubeconfig."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from ratoon.testkit.kubernetes.tools import programs
+
+_COMMAND_S = 300.0
+
+
+class CommandFailed(Exception):
+    """kubectl or helm ended with an error; the message is what it said."""
+
+
+class Api:
+    """The API that a kubeconfig names; `folder` keeps what Helm caches."""
+
+    def __init__(self, folder: Path, kubeconfig: Path) -> None:
+        self.folder, self.kubeconfig = folder, kubeconfig
+        self.programs = programs()
+
+    def kubectl(self, *arguments: str, given: str = "", kubeconfig: Path | None = None) -> str:
+        """What kubectl prints, with `given` on its standard input; CommandFailed with what it said."""
+        options = ["--kubeconfig", str(kubeconfig or self.kubeconfig)]
+        return run([self.programs / "kubectl", *options, *arguments], given)
+
+    def helm(self, *arguments: str, given: str = "") -> str:
+        """What helm prints; CommandFailed with what it said. Its caches lie in this cluster's folder."""
+        homes = [f"HELM_{kind}_HOME={self.folder / 'helm'}" for kind in ("CACHE", "CONFIG", "DATA")]
+        command = ["env", *homes, self.programs / "helm", "--kubeconfig", self.kubeconfig, *arguments]
+        return run(command, given)
+
+    def can_i(self, namespace: str, account: str, verb: str, resource: str) -> bool:
+        """Whether the API lets a ServiceAccount do this in its namespace."""
+        user = f"system:serviceaccount:{namespace}:{account}"
+        arguments = ["auth", "can-i", verb, resource, "--namespace", namespace, "--as", user]
+        try:
+            return self.kubectl(*arguments).strip() == "yes"
+        except CommandFailed as refused:
+            if str(refused).strip().endswith("no"):
+                return False
+            raise
+
+
+def run(command: Sequence[object], given: str = "", seconds: float = _COMMAND_S) -> str:
+    """What a command prints; CommandFailed with both its outputs when it ends with an error."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    if done.returncode:
+        raise CommandFailed(f"{done.stderr}{done.stdout}")
+    return done.stdout
