@@ -9,16 +9,23 @@ from pathlib import Path
 
 import uvloop
 
+from ratoon.chassis.errors import Aborted
 from ratoon.testkit.engine import Faults, Golden, MockEngine, Pace
 from ratoon_serving.adapters.engine_http import EngineClient
-from ratoon_serving.application.ports import ServableVersion
+from ratoon_serving.application.ports import Happened, Patience, ServableVersion
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
-from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView
+from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
+from ratoon_serving.domain.scaling import Load
+from ratoon_serving.domain.strategies import Room, Weights
 
 GOLDEN = [
     GoldenPrompt((1, 2, 3), (7, 8, 9), (-0.1, -0.2, -0.3), (-2.0, -3.0, -4.0)),
     GoldenPrompt((4, 5), (6, 6), (-0.5, -0.5), (-1.5, -1.6)),
 ]
+
+
+WHOLE = Weights(shape="one", size_bytes=1 << 20)
+ADAPTER = Weights(shape="one", base_digest="b" * 64, size_bytes=1 << 20, rank=8)
 
 
 class SimulatedEngineHost:
@@ -31,55 +38,89 @@ class SimulatedEngineHost:
         self.engines: dict[str, MockEngine] = {}
         self.dishonest: set[str] = set()
         self.stillborn: set[str] = set()
+        self.targets: dict[str, str] = {}
+        self.fences: dict[tuple[str, str], int] = {}
+        self.begun: list[str] = []
+        self.told: list[tuple[str, str]] = []
+        self.before_stop = lambda engine: None
+        self.free_bytes = 1 << 40
+        self.patience = Patience()
+        self.most_replicas = 1
+        self.replicas: dict[str, int] = {}
+        self.busy = Load()
         self.pace = Pace(tokens=4)
         threading.Thread(target=self._loop.run_forever, daemon=True, name="mock-engines").start()
 
     def engine_of(self, version: str) -> MockEngine:
-        return next(e for e in self.engines.values() if e.version == version)
+        """The process that holds this version."""
+        held = ((e, {e.version, *(a.version for a in e.adapters.values())}) for e in self.engines.values())
+        return next(engine for engine, versions in held if version in versions)
 
     def die(self, name: str) -> None:
-        """End it as kill -9 does."""
+        """End this process as kill -9 does."""
         self.engines[name].faults = Faults(refuse=True)
         self._do(self._end(name))
         self.engines[name].status["dead"] = True
 
-    def prepare(self) -> None:
+    def scale(self, engine: Engine, fence: Fence) -> None:
+        self.claim(engine, fence)
+        self.replicas[engine.process] = engine.replicas
+
+    def load(self, engine: Engine) -> Load:
+        return self.busy
+
+    def claim(self, engine: Engine, fence: Fence) -> None:
+        key = engine.process, fence.operation
+        if self.fences.get(key, 0) > fence.number:
+            raise Aborted(f"{engine.process} was taken over.", reason="FENCED")
+        self.fences[key] = fence.number
+
+    def prepare(self, pool: str = "") -> None:
         self._run.mkdir(parents=True, exist_ok=True)
 
     def endpoint(self, engine: Engine) -> str:
-        return f"unix://{self._socket(engine.name)}"
+        return f"unix://{self._socket(engine.process)}"
 
-    def start(self, engine: Engine) -> None:
-        if self.view(engine).state not in (EngineState.ABSENT, EngineState.GONE):
-            return
-        digest = "f" * 64 if engine.version in self.dishonest else engine.artifact_digest
-        golden = Golden() if engine.version in self.dishonest else golden_of(GOLDEN)
-        mock = MockEngine(
-            engine.version,
-            secret=engine.secret,
-            pace=self.pace,
-            golden=golden,
-            status={"artifact_digest": digest},
-        )
-        self.engines[engine.name] = mock
-        if engine.version not in self.stillborn:
-            self._do(self._begin(engine.name, mock))
+    def room(self, pool: str) -> Room:
+        return Room(self.free_bytes, 1 << 30)
+
+    def start(self, engine: Engine, fence: Fence) -> None:
+        self.claim(engine, fence)
+        state = self._view(engine).state
+        if engine.process not in self.engines or state is EngineState.GONE:
+            self._begin_process(engine)
+        elif state is EngineState.ABSENT and not engine.is_adapter:
+            self.targets[engine.process] = engine.name
+            asked = {"version": engine.version, "artifact_digest": self._digest(engine)}
+            self._client.control(engine, "reload", asked)
+            self.engines[engine.process].golden = self._golden(engine)
+        elif state is EngineState.ABSENT:
+            self._load(engine)
+        if not engine.is_adapter:
+            self.targets[engine.process] = engine.name
 
     def view(self, engine: Engine) -> EngineView:
-        if engine.name not in self.engines:
-            return EngineView(EngineState.ABSENT)
-        seen = self._client.view(engine)
-        return seen or EngineView(EngineState.GONE, message="the mock engine was ended")
+        is_target = engine.is_adapter or self.targets.get(engine.process) == engine.name
+        return self._view(engine) if is_target else EngineView()
 
     def close(self, engine: Engine) -> None:
-        self._client.control(engine, "close")
+        self._client.door(engine, "close")
 
     def open(self, engine: Engine) -> None:
-        self._client.control(engine, "open")
+        self._client.door(engine, "open")
 
-    def stop(self, engine: Engine) -> None:
-        if self.engines.pop(engine.name, None) is not None:
-            self._do(self._end(engine.name))
+    def unload(self, engine: Engine) -> None:
+        if self.targets.get(engine.process) == engine.name:
+            self.targets[engine.process] = ""
+        self._client.control(engine, "adapters/unload", {"name": engine.served_name})
+
+    def stop(self, engine: Engine, fence: Fence) -> None:
+        self.before_stop(engine)
+        self.claim(engine, fence)
+        if self.view(engine).state is EngineState.ABSENT:
+            return
+        if self.engines.pop(engine.process, None) is not None:
+            self._do(self._end(engine.process))
 
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
         return self._client.continue_prompts(engine, prompts)
@@ -88,11 +129,47 @@ class SimulatedEngineHost:
         return self._client.probe(engine)
 
     def inject(self, engine: Engine, error_rate: float, seconds: float) -> None:
-        self.engines[engine.name].faults = Faults(status=500) if error_rate else Faults()
+        self.engines[engine.process].faults = Faults(status=500) if error_rate else Faults()
+
+    def tell(self, engine: Engine, happened: Happened) -> None:
+        self.told.append((happened.phase, happened.message))
 
     def sweep(self, is_known) -> None:
         for name in [name for name in self.engines if not is_known(name)]:
             del self.engines[name]
+
+    def _view(self, engine: Engine) -> EngineView:
+        if engine.process not in self.engines:
+            return EngineView(EngineState.ABSENT)
+        seen = self._client.view(engine)
+        started_for_it = engine.is_adapter and self.targets.get(engine.process) == engine.name
+        if seen and seen.state is EngineState.ABSENT and started_for_it:
+            self._load(engine)
+        return seen or EngineView(EngineState.GONE, message="the mock engine was ended")
+
+    def _load(self, engine: Engine) -> None:
+        asked = {"version": engine.version, "artifact_digest": self._digest(engine)}
+        self._client.control(engine, "adapters", {"name": engine.served_name, **asked})
+
+    def _begin_process(self, engine: Engine) -> None:
+        self.targets[engine.process] = engine.name
+        mock = MockEngine(
+            "" if engine.is_adapter else engine.version,
+            secret=engine.secret,
+            pace=self.pace,
+            golden=self._golden(engine),
+            status={"artifact_digest": engine.base_digest or self._digest(engine)},
+        )
+        self.engines[engine.process] = mock
+        self.begun.append(engine.process)
+        if engine.version not in self.stillborn:
+            self._do(self._begin(engine.process, mock))
+
+    def _digest(self, engine: Engine) -> str:
+        return "f" * 64 if engine.version in self.dishonest else engine.artifact_digest
+
+    def _golden(self, engine: Engine) -> Golden:
+        return Golden() if engine.version in self.dishonest else golden_of(GOLDEN)
 
     async def _begin(self, name: str, mock: MockEngine) -> None:
         stack = self._stacks[name] = AsyncExitStack()
@@ -115,11 +192,13 @@ class FakeModels:
     def __init__(self) -> None:
         self.versions: dict[str, ServableVersion] = {}
         self.alias = ""
+        """The version that any model's alias was moved to last."""
+        self.aliases: dict[str, str] = {}
         self.moves: list[str] = []
 
-    def add(self, name: str, ready: bool = True) -> str:
+    def add(self, name: str, ready: bool = True, weights: Weights = WHOLE) -> str:
         digest = hashlib.sha256(name.encode()).hexdigest()
-        self.versions[name] = ServableVersion(name, ready, digest, "s" * 64, "g" * 64)
+        self.versions[name] = ServableVersion(name, ready, digest, "s" * 64, "g" * 64, weights=weights)
         return name
 
     def version(self, name: str) -> ServableVersion:
@@ -129,10 +208,10 @@ class FakeModels:
         return GOLDEN
 
     def production(self, model: str) -> str:
-        return self.alias
+        return self.aliases.get(model, "")
 
     def move_production(self, model: str, version: str, reason: str, request_id: str) -> None:
-        self.alias = version
+        self.alias = self.aliases[model] = version
         self.moves.append(version)
 
 

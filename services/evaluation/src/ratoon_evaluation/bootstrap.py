@@ -2,7 +2,6 @@
 
 from ratoon.chassis.app import App, Foundation, Platform, Rpc
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import LocalJobs
 from ratoon.chassis.paging import PageTokens
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import add_EvaluationServiceServicer_to_server
 from ratoon_evaluation import mapping
@@ -23,7 +22,7 @@ def build(settings: Settings, platform: Platform) -> App:
     resources = Resources(
         settings.artifacts_url, settings.threads, settings.resamples, settings.model_loading_folder
     )
-    scoring = JobScoring(LocalJobs(settings.folder / "jobs"), resources)
+    scoring = JobScoring(base.jobs(), resources)
     operations = base.operations(store, [RunProcedure(splits, scoring)])
     ports = Ports(
         store=store,

@@ -77,7 +77,7 @@ class SlowScoring:
 
 
 def build(settings: Settings, scoring, splits) -> App:
-    base = Foundation(settings, Platform.of_process("test"), tables.METADATA)
+    base = Foundation(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     operations = base.operations(store, [RunProcedure(splits, scoring)])
     answers, tokens = ParquetAnswers(ArtifactStore(settings.artifacts_url)), PageTokens(b"test")
@@ -94,10 +94,11 @@ def splits(store):
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory, store, splits) -> Iterator[State]:
+def state(tmp_path_factory, databases, store, splits) -> Iterator[State]:
     folder: Path = tmp_path_factory.mktemp("evaluation")
     state = State(folder)
-    settings = Settings(state=folder, artifacts_url=store.url)
+    url = databases.url("evaluation", folder)
+    settings = Settings(state=folder, artifacts_url=store.url, database_url=url)
     migrate("evaluation", settings.database_url)
     jobs = LocalJobs(folder / "jobs")
     scoring = JobScoring(jobs, Resources(store.url, 1, 500, settings.model_loading_folder))
@@ -213,9 +214,10 @@ def test_a_viewer_may_look_but_not_start(state, taught):
         ask(viewer, taught)
 
 
-def test_cancel_stops_the_scoring(tmp_path, store, splits, taught):
+def test_cancel_stops_the_scoring(tmp_path, databases, store, splits, taught):
     state = State(tmp_path)
-    settings = Settings(state=tmp_path, artifacts_url=store.url)
+    url = databases.url("evaluation", tmp_path)
+    settings = Settings(state=tmp_path, artifacts_url=store.url, database_url=url)
     migrate("evaluation", settings.database_url)
     scoring = SlowScoring()
     with serving([build(settings, scoring, splits)]):

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ratoon.testkit.models import tiny_llama
+from ratoon.chassis.models import ModelFolder
+from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon_evaluation.worker.scorer import Scorer
 
 TEXTS = [
@@ -39,7 +41,7 @@ def alone(folder, text, labels, answer_tokens):
 
 @pytest.mark.parametrize("labels", [("ham", "spam"), ("ham", "spam and more")])
 def test_batches_score_as_single_texts_do(taught_folder, labels):
-    answers = Scorer(taught_folder, labels).score(TEXTS, lambda done: None)
+    answers = Scorer(ModelFolder(taught_folder), labels).score(TEXTS, lambda done: None)
     longest = 2 if labels[1] == "spam" else 12
     for row, text in enumerate(TEXTS):
         nll, tokens, of_labels, answer = alone(taught_folder, text, labels, longest)
@@ -50,19 +52,41 @@ def test_batches_score_as_single_texts_do(taught_folder, labels):
 
 
 def test_a_model_that_says_something_else_is_other(tmp_path):
-    answers = Scorer(tiny_llama(tmp_path, seed=5), ("ham", "spam")).score(TEXTS, lambda done: None)
+    answers = Scorer(ModelFolder(tiny_llama(tmp_path, seed=5)), ("ham", "spam")).score(
+        TEXTS, lambda done: None
+    )
     assert set(answers.predicted) == {"other"}
 
 
 def test_a_prompt_beyond_the_positions_is_unfit_and_does_not_stop_the_rest(tmp_path):
     folder = tiny_llama(tmp_path, answer="spam", max_chars=100_000)
     seen = []
-    answers = Scorer(folder, ("ham", "spam")).score(["short", "long " * 3000], seen.append)
+    answers = Scorer(ModelFolder(folder), ("ham", "spam")).score(["short", "long " * 3000], seen.append)
     assert answers.predicted == ("spam", "other")
     assert answers.unfit.tolist() == [False, True]
     assert seen == [2]
 
 
 def test_an_empty_text_has_no_tokens(taught_folder):
-    answers = Scorer(taught_folder, ("ham", "spam")).score([""], lambda done: None)
+    answers = Scorer(ModelFolder(taught_folder), ("ham", "spam")).score([""], lambda done: None)
     assert (answers.tokens[0], answers.nll[0]) == (0, 0)
+
+
+def test_an_adapter_is_scored_as_its_base_with_its_weights_added(taught_folder, tmp_path):
+    adapter = tiny_adapter(tmp_path / "adapter", taught_folder, "b" * 64, seed=2)
+    merged = tmp_path / "merged"
+    loaded = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(taught_folder), adapter)
+    loaded.merge_and_unload().save_pretrained(merged)
+    AutoTokenizer.from_pretrained(adapter).save_pretrained(merged)
+    labels = ("ham", "spam")
+    beside, whole, base = (
+        Scorer(folder, labels).score(TEXTS, lambda done: None)
+        for folder in (
+            ModelFolder(adapter, taught_folder, "b" * 64),
+            ModelFolder(merged),
+            ModelFolder(taught_folder),
+        )
+    )
+    assert beside.label_logprobs == pytest.approx(whole.label_logprobs, abs=1e-4)
+    assert beside.nll == pytest.approx(whole.nll, abs=1e-3)
+    assert abs(beside.nll - base.nll).max() > 0.1

@@ -17,15 +17,18 @@ from ratoon_evaluation.domain.errors import SplitNotReady
 
 
 class Ingestion(IngestionServiceServicer):
-    """One READY split, one that is still made."""
+    """One READY split, one that is still made, one of which records were erased."""
 
     def __init__(self):
         self.opened = []
 
     def GetSplit(self, request, context):
-        ready = request.name.endswith("ready")
-        state = split_pb2.Split.STATE_READY if ready else split_pb2.Split.STATE_RUNNING
-        return split_pb2.Split(name=request.name, state=state, train_digest="t" * 64)
+        states = {"ready": split_pb2.Split.STATE_READY, "redacted": split_pb2.Split.STATE_REDACTED}
+        state = states.get(request.name.rpartition("/")[2], split_pb2.Split.STATE_RUNNING)
+        split = split_pb2.Split(name=request.name, state=state, train_digest="t" * 64)
+        if state == split_pb2.Split.STATE_REDACTED:
+            split.redaction.train_digest = "l" * 64
+        return split
 
     def OpenSplit(self, request, context):
         self.opened.append((request.part, request.reader, request.purpose))
@@ -52,6 +55,12 @@ def test_each_reader_is_logged(ingestion):
         (split_pb2.PART_TEST, "a" * 64, "Evaluation x"),
         (split_pb2.PART_TEST, "b" * 64, "Evaluation x"),
     ]
+
+
+def test_of_a_redacted_split_what_is_left_is_read(ingestion):
+    _, splits = ingestion
+    parts = splits.open("projects/p/datasets/d/splits/redacted", ["a" * 64], "Evaluation x")
+    assert parts == Parts("s" * 64, "l" * 64)
 
 
 def test_a_split_in_the_making_is_not_opened(ingestion):

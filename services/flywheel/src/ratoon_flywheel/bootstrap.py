@@ -4,7 +4,6 @@ from ratoon.chassis import outbox
 from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.app import App, Foundation, Platform, Rpc
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import LocalJobs
 from ratoon.events.consumer import Consumer
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import add_FlywheelServiceServicer_to_server
 from ratoon_flywheel import mapping
@@ -20,11 +19,12 @@ from ratoon_flywheel.adapters.serving import RolloutRoom, ServingQuality
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
 from ratoon_flywheel.adapters.training import TrainingRoom
 from ratoon_flywheel.application.evidence import Evidences
+from ratoon_flywheel.application.forgetting import ForgettingProcedure
 from ratoon_flywheel.application.ports import Room
 from ratoon_flywheel.application.procedures import MonitorProcedure, PolicyProcedure, RunProcedure
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.pipelines.runs import StageId
-from ratoon_flywheel.entrypoints.events import TOPICS, waker
+from ratoon_flywheel.entrypoints.events import TOPICS, forgetter, listener, waker
 from ratoon_flywheel.entrypoints.grpc import Desk, FlywheelServicer
 from ratoon_flywheel.settings import Settings
 
@@ -47,19 +47,20 @@ def build(settings: Settings, platform: Platform) -> App:
         StageId.ROLLOUT: RolloutRoom(serving),
     }
     lineage = RegistryLineage(registry, ingestion)
-    baselines = JobBaselines(LocalJobs(settings.folder / "jobs"), artifacts, lineage)
+    baselines = JobBaselines(base.jobs(), artifacts, lineage)
     evidences = Evidences(answers, baselines, settings.drift_window, settings.drift_max_chars)
     starting = base.operations(store, [])
     procedures = (
         RunProcedure(store, runs, rooms, lineage, TrafficSources(ingestion), answers, segments),
         PolicyProcedure(store, runs, evidences, starting, base.clock),
+        ForgettingProcedure(store, answers, segments),
         MonitorProcedure(store, evidences, baselines, answers, segments, ServingQuality(serving), base.clock),
     )
     operations = base.operations(store, procedures)
     consumer = Consumer(
         "flywheel",
         TOPICS,
-        waker(store, operations, runs),
+        base.hearing(listener(waker(store, operations, runs), forgetter(store, operations))),
         log=base.log,
         database=base.database,
         publish=outbox.append,

@@ -13,18 +13,28 @@ from ratoon.events.ports import Record
 from ratoon.flywheel.v1 import flywheel_events_pb2, pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon_flywheel.application.commands import (
+    CompareVersions,
     CreateFeedback,
     CreatePolicy,
     CreateProject,
     CreateRun,
     CreateSegment,
+    DecideRun,
     UpdatePolicy,
     UpdateProject,
 )
 from ratoon_flywheel.domain.pipelines import policies, runs
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage
-from ratoon_flywheel.domain.projects import Gate, Project, RolloutDefaults, TrainingDefaults
+from ratoon_flywheel.domain.projects import (
+    Gate,
+    Method,
+    Project,
+    RolloutDefaults,
+    SplitDefaults,
+    TrainingDefaults,
+)
+from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
 from ratoon_flywheel.domain.signals.feedback import Feedback, Received
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
@@ -45,9 +55,11 @@ def project(value: Project) -> project_pb2.Project:
         labels=value.labels,
         instructions=value.instructions,
         gate=project_pb2.Project.Gate(**vars(value.gate)),
-        training=project_pb2.Project.TrainingDefaults(**vars(value.training)),
+        training=_training(value.training),
         rollout=project_pb2.Project.RolloutDefaults(**vars(value.rollout)),
+        split=project_pb2.Project.SplitDefaults(**vars(value.split)),
         traffic_retention_days=value.traffic_retention_days,
+        require_approval=value.require_approval,
         dataset=value.dataset,
         model=value.model,
         deployment=value.deployment,
@@ -93,6 +105,13 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
         skip_rollout=value.skip_rollout,
         progress=progress,
     )
+    if value.approval is not None:
+        given = value.approval
+        seen.approval.MergeFrom(
+            kind.Approval(
+                approved=given.approved, decider=given.decider, time=_time(given.time), reason=given.reason
+            )
+        )
     if value.failure_reason:
         seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
     return seen
@@ -177,6 +196,50 @@ def create_run(request: pb.CreatePipelineRunRequest) -> CreateRun:
     )
 
 
+def approve_run(request: pb.ApprovePipelineRunRequest) -> DecideRun:
+    """What is decided."""
+    return DecideRun(request.name, True, request.reason)
+
+
+def reject_run(request: pb.RejectPipelineRunRequest) -> DecideRun:
+    """What is decided."""
+    return DecideRun(request.name, False, request.reason)
+
+
+def compare_versions(request: pb.CompareVersionsRequest) -> CompareVersions:
+    """What is asked."""
+    return CompareVersions(
+        request.parent,
+        request.version,
+        request.other_version,
+        request.start_time.ToDatetime(UTC) if request.HasField("start_time") else None,
+        request.end_time.ToDatetime(UTC) if request.HasField("end_time") else None,
+    )
+
+
+def comparison(value: Comparison) -> signal_pb2.Comparison:
+    """Two versions beside each other, as callers see them."""
+    return signal_pb2.Comparison(
+        version=_arm(value.arm),
+        other_version=_arm(value.other),
+        difference=value.difference.value,
+        difference_low=value.difference.low,
+        difference_high=value.difference.high,
+        conclusive=value.conclusive,
+    )
+
+
+def _arm(arm: Arm) -> signal_pb2.Comparison.Arm:
+    return signal_pb2.Comparison.Arm(
+        version=arm.version,
+        positive_count=arm.positive,
+        negative_count=arm.negative,
+        satisfaction=arm.satisfaction.value,
+        satisfaction_low=arm.satisfaction.low,
+        satisfaction_high=arm.satisfaction.high,
+    )
+
+
 def create_feedback(request: pb.CreateFeedbackRequest) -> CreateFeedback:
     """What is said."""
     said = request.feedback
@@ -250,6 +313,11 @@ def _of_signal(happened: object, name: str, revision: int) -> Message:
     return ev.SignalEvent(name=name, revision=revision, **told)
 
 
+def _training(value: TrainingDefaults) -> project_pb2.Project.TrainingDefaults:
+    kind = project_pb2.Project.TrainingDefaults
+    return kind(**{**vars(value), "method": kind.Method.Value(f"METHOD_{value.method}")})
+
+
 def _project(asked: project_pb2.Project) -> Project:
     """A project as asked for; unset values take their defaults."""
     old = asked.gate.old_domain_threshold if asked.gate.HasField("old_domain_threshold") else None
@@ -257,6 +325,10 @@ def _project(asked: project_pb2.Project) -> Project:
     training = {field.name: getattr(asked.training, field.name) for field in asked.training.DESCRIPTOR.fields}
     if not asked.training.HasField("replay_count"):
         del training["replay_count"]
+    if method := training.pop("method"):
+        name = project_pb2.Project.TrainingDefaults.Method.Name(method)
+        training["method"] = Method(name.removeprefix("METHOD_"))
+    split = {field.name: share for field, share in asked.split.ListFields()}
     return Project(
         asked.name,
         _NEVER,
@@ -267,7 +339,9 @@ def _project(asked: project_pb2.Project) -> Project:
         gate,
         TrainingDefaults(**training),
         RolloutDefaults(asked.rollout.bake_seconds),
+        SplitDefaults(**split),
         asked.traffic_retention_days or Project.traffic_retention_days,
+        asked.require_approval,
     )
 
 

@@ -30,6 +30,7 @@ from ratoon.ingestion.v1 import ingestion_service_pb2_grpc
 from ratoon.labeling.v1 import labeling_service_pb2_grpc
 from ratoon.registry.v1 import model_pb2, registry_service_pb2_grpc
 from ratoon.serving.v1 import serving_service_pb2, serving_service_pb2_grpc
+from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.rooms import State, running
 from ratoon.training.v1 import training_service_pb2_grpc
 from ratoon_flywheel.settings import Settings
@@ -64,6 +65,8 @@ class Rooms:
     orders: list[tuple[str, object]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     quality: list[object] = field(default_factory=list)
+    traces: dict[str, str] = field(default_factory=dict)
+    """The traceparent of the latest order of each kind."""
     train_digest: str = ""
 
     def create(self, kind: str, request: object, context: grpc.ServicerContext) -> object:
@@ -85,6 +88,7 @@ class Rooms:
             )
         self.resources[name] = made
         self.orders.append((kind, made))
+        self.traces[kind] = dict(context.invocation_metadata()).get("traceparent", "")
         if request.request_id:
             self.requests[request.request_id] = made
         return made
@@ -208,9 +212,18 @@ def rooms(state: State) -> Iterator[Rooms]:
 
 
 @pytest.fixture
-def start(state: State, rooms: Rooms) -> Callable[[], AbstractContextManager[object]]:
+def observed() -> dict[str, object]:
+    """Where a test module's flywheel sends its spans, as settings: nowhere, unless the module has its own."""
+    return {}
+
+
+@pytest.fixture
+def start(
+    state: State, rooms: Rooms, databases: Databases, observed: dict[str, object]
+) -> Callable[[], AbstractContextManager[object]]:
     """Starts a flywheel; a test that starts a second one after the first restarts it."""
-    return lambda: running([Settings(state=state.folder)])
+    url = databases.url("flywheel", state.folder)
+    return lambda: running([Settings(state=state.folder, database_url=url, **observed)])
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The answer index on a real SQLite: what is kept, joined, voted and forgotten."""
+"""The answer index on a real database: what is kept, joined, voted and forgotten."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from ratoon.chassis.database import Database
 from ratoon.chassis.migrations import migrate
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store
+from ratoon.testkit.postgresql import Databases
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
@@ -25,8 +26,8 @@ V1 = f"{P}/models/mail/versions/v1.0"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path}/flywheel.db"
+def store(tmp_path: Path, databases: Databases) -> Iterator[Store]:
+    url = databases.url_of_file(tmp_path / "flywheel.db")
     migrate("flywheel", url)
     database = Database(url)
     yield Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"))

@@ -40,8 +40,9 @@ def event(subject: str) -> Event:
     return Event("t", "ratoon.ingestion.v1.DatasetVersionCompleted", "ingestion", subject, NOW, b"")
 
 
-def test_only_the_run_that_waits_for_a_resource_is_woken(tmp_path):
-    database, clock, runs = Database(f"sqlite:///{tmp_path}/flywheel.db"), FakeClock(), RunTables()
+def test_only_the_run_that_waits_for_a_resource_is_woken(tmp_path, databases):
+    database = Database(databases.url_of_file(tmp_path / "flywheel.db"))
+    clock, runs = FakeClock(), RunTables()
     with database.write() as connection:
         tables.METADATA.create_all(connection)
     store = Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), clock)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
+from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.chassis.identity import Role
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
@@ -18,8 +18,8 @@ PARENT = "projects/mail"
 Run = pipeline_run_pb2.PipelineRun
 
 
-def create_project(flywheel: FlywheelServiceStub) -> project_pb2.Project:
-    project = project_pb2.Project(labels=["ham", "spam"], instructions="Ham or spam?")
+def create_project(flywheel: FlywheelServiceStub, **more: object) -> project_pb2.Project:
+    project = project_pb2.Project(labels=["ham", "spam"], instructions="Ham or spam?", **more)
     return flywheel.CreateProject(pb.CreateProjectRequest(project_id="mail", project=project))
 
 
@@ -71,7 +71,7 @@ def test_a_second_run_continues_production_and_is_held_against_old_and_new(flywh
     last = ended(flywheel, begin(flywheel, "more"))
     assert last.state == Run.STATE_SUCCEEDED
     first, second = rooms.made("Split")
-    assert (second.replay.split, second.replay.count) == (first.name, 800)
+    assert (second.replay.split, second.replay.count) == (first.name, 2000)
     training = rooms.made("TrainingRun")[1]
     assert training.recipe.method == training_run_pb2.Recipe.METHOD_CONTINUE
     assert training.base_artifact_digest == rooms.made("ModelVersion")[0].artifact_digest
@@ -80,6 +80,70 @@ def test_a_second_run_continues_production_and_is_held_against_old_and_new(flywh
     assert [(r.domain, r.threshold) for r in evaluation.gate] == [("new", 0.0), ("old", -0.08)]
     assert evaluation.reference_digest == training.base_artifact_digest
     assert rooms.made("ModelVersion")[1].lineage.parent_version == f"{PARENT}/models/mail/versions/v1.0"
+
+
+def test_a_project_of_adapters_starts_from_its_base_and_goes_on_from_production(flywheel, rooms):
+    base = "e" * 64
+    training = project_pb2.Project.TrainingDefaults(
+        method=project_pb2.Project.TrainingDefaults.METHOD_LORA, base_artifact_digest=base, prompt_tokens=64
+    )
+    split = project_pb2.Project.SplitDefaults(test_share=0.3)
+    project = create_project(flywheel, training=training, split=split)
+    assert (project.training.method, project.training.base_artifact_digest) == (training.method, base)
+    assert (project.split.validation_share, project.split.test_share) == (0.1, 0.3)
+    ended(flywheel, begin(flywheel))
+    last = ended(flywheel, begin(flywheel, "more"))
+    assert last.state == Run.STATE_SUCCEEDED
+    first, second = rooms.made("TrainingRun")
+    assert {run.recipe.method for run in (first, second)} == {training_run_pb2.Recipe.METHOD_LORA}
+    assert (first.base_artifact_digest, first.recipe.prompt_tokens) == (base, 64)
+    assert second.base_artifact_digest == rooms.made("ModelVersion")[0].artifact_digest
+    assert rooms.made("ModelVersion")[0].changelog.startswith(
+        f"First version, trained on from the base model {base[:12]}"
+    )
+    ratios = rooms.made("Split")[0].ratios
+    assert (ratios.train, ratios.validation, ratios.test) == pytest.approx((0.6, 0.1, 0.3))
+
+
+def waits_for_a_person(flywheel: FlywheelServiceStub, run: Run) -> bool:
+    seen = flywheel.GetPipelineRun(pb.GetPipelineRunRequest(name=run.name))
+    return any(stage.id == "approval" and stage.state == "RUNNING" for stage in seen.stages)
+
+
+def test_a_careful_project_waits_for_a_person_and_remembers_who_when_and_why(flywheel, rooms):
+    create_project(flywheel, require_approval=True)
+    run = begin(flywheel)
+    until(lambda: waits_for_a_person(flywheel, run))
+    assert not rooms.made("Rollout")
+    with pytest.raises(InvalidArgument):
+        flywheel.ApprovePipelineRun(pb.ApprovePipelineRunRequest(name=run.name))
+    flywheel.ApprovePipelineRun(pb.ApprovePipelineRunRequest(name=run.name, reason="It reads well."))
+    last = ended(flywheel, run)
+    assert last.state == Run.STATE_SUCCEEDED
+    assert [stage.state for stage in last.stages] == ["SUCCEEDED"] * 8
+    given = last.approval
+    assert (given.approved, given.decider, given.reason) == (
+        True,
+        "projects/-/apiKeys/test",
+        "It reads well.",
+    )
+    assert given.time.seconds >= last.create_time.seconds
+    with pytest.raises(FailedPrecondition):
+        flywheel.RejectPipelineRun(pb.RejectPipelineRunRequest(name=run.name, reason="Too late."))
+
+
+def test_a_rejected_version_is_registered_and_not_rolled_out(flywheel, rooms, state):
+    create_project(flywheel, require_approval=True)
+    run = begin(flywheel)
+    until(lambda: waits_for_a_person(flywheel, run))
+    viewer = FlywheelServiceStub(state.as_role(Role.VIEWER, "flywheel"))
+    rejection = pb.RejectPipelineRunRequest(name=run.name, reason="It is rude.")
+    with pytest.raises(PermissionDenied):
+        viewer.RejectPipelineRun(rejection)
+    flywheel.RejectPipelineRun(rejection)
+    last = ended(flywheel, run)
+    assert (last.state, last.failure.reason) == (Run.STATE_REFUSED, "REJECTED")
+    assert (len(rooms.made("ModelVersion")), rooms.made("Rollout")) == (1, [])
 
 
 @pytest.mark.parametrize(

@@ -179,3 +179,24 @@ def announce(world, digest):
     told = signal_pb2.TrafficSegment(deployment=f"{PARENT}/deployments/mail", digest=digest)
     gateway = FlywheelServiceStub(world.state.as_service("gateway", "flywheel"))
     gateway.CreateTrafficSegment(pb.CreateTrafficSegmentRequest(parent=PARENT, traffic_segment=told))
+
+
+def test_two_versions_are_held_beside_each_other_by_what_was_said(world):
+    corrected(world, world.answered([world.text("old") for _ in range(40)]))
+    other = world.version.replace("v1.0", "v1.1")
+    asked = pb.CompareVersionsRequest(parent=PARENT, version=world.version, other_version=other)
+    found = world.flywheel.CompareVersions(asked)
+    assert (found.version.positive_count, found.version.negative_count) == (30, 10)
+    assert (
+        found.version.satisfaction_low < found.version.satisfaction == 0.75 < found.version.satisfaction_high
+    )
+    assert (found.other_version.version, found.other_version.positive_count) == (other, 0)
+    assert not found.conclusive
+    asked.end_time.FromSeconds(1)
+    assert world.flywheel.CompareVersions(asked).version.positive_count == 0
+    asked.other_version = "projects/other/models/m/versions/v1.0"
+    with pytest.raises(InvalidArgument):
+        world.flywheel.CompareVersions(asked)
+    asked.other_version = "v1.1"
+    with pytest.raises(InvalidArgument):
+        world.flywheel.CompareVersions(asked)

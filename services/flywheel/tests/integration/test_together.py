@@ -1,4 +1,4 @@
-"""Shared commits on a real SQLite: many writers, few commits, each with its own outcome."""
+"""Shared commits on a real database: many writers, few commits, each with its own outcome."""
 
 import threading
 import time
@@ -14,6 +14,7 @@ from ratoon.chassis.database import Database
 from ratoon.chassis.errors import AlreadyExists
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store
+from ratoon.testkit.postgresql import Databases
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.application.together import SharedCommits
@@ -23,8 +24,8 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    database = Database(f"sqlite:///{tmp_path}/flywheel.db")
+def store(tmp_path: Path, databases: Databases) -> Store:
+    database = Database(databases.url_of_file(tmp_path / "flywheel.db"))
     with database.write() as connection:
         tables.METADATA.create_all(connection)
     return Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"))

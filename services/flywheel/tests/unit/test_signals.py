@@ -8,7 +8,7 @@ import pytest
 
 from ratoon_flywheel.domain.errors import BadFeedback, BadProject, BadSegment, StaleEtag
 from ratoon_flywheel.domain.etags import check_etag
-from ratoon_flywheel.domain.projects import Gate, Project, TrainingDefaults, changed
+from ratoon_flywheel.domain.projects import Gate, Method, Project, SplitDefaults, TrainingDefaults, changed
 from ratoon_flywheel.domain.projects import checked as checked_project
 from ratoon_flywheel.domain.signals import traffic
 from ratoon_flywheel.domain.signals.drift import Feature, Measure
@@ -208,6 +208,10 @@ PROJECT = Project("projects/mail", NOW, NOW, LABELS)
         ({"labels": ("ham", "two words")}, "labels"),
         ({"gate": Gate(2.0)}, "gate.new_domain_threshold"),
         ({"training": TrainingDefaults(epochs=-1.0)}, "training.epochs"),
+        ({"training": TrainingDefaults(method=Method.LORA)}, "training.base_artifact_digest"),
+        ({"training": TrainingDefaults(base_artifact_digest="short")}, "training.base_artifact_digest"),
+        ({"split": SplitDefaults(0.1, 1.0)}, "split.test_share"),
+        ({"split": SplitDefaults(0.4, 0.6)}, "split"),
         ({"traffic_retention_days": 0}, "traffic_retention_days"),
     ],
 )

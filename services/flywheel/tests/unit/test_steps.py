@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from ratoon_flywheel.domain.errors import NoDecisionWanted, NoReason
 from ratoon_flywheel.domain.pipelines.actions import (
     BuildDataset,
     CancelChild,
@@ -19,6 +20,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
     order_of,
 )
 from ratoon_flywheel.domain.pipelines.runs import (
+    Approval,
     Cancelled,
     Failed,
     PipelineRun,
@@ -32,7 +34,16 @@ from ratoon_flywheel.domain.pipelines.runs import (
     State,
     Window,
 )
-from ratoon_flywheel.domain.pipelines.steps import Child, ChildState, Create, Observation, fail, noted, step
+from ratoon_flywheel.domain.pipelines.steps import (
+    Child,
+    ChildState,
+    Create,
+    Observation,
+    decided,
+    fail,
+    noted,
+    step,
+)
 from ratoon_flywheel.domain.projects import Project, TrainingDefaults
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -53,8 +64,12 @@ MADE = {
 }
 
 
+CAREFUL = replace(PROJECT, require_approval=True)
+
+
 def run(**more: object) -> PipelineRun:
-    return PipelineRun("projects/mail/pipelineRuns/r", NOW, NOW, PROJECT, **{"sources": ("s",), **more})
+    given = {"project": PROJECT, "sources": ("s",), **more}
+    return PipelineRun("projects/mail/pipelineRuns/r", NOW, NOW, **given)
 
 
 def retraining(**more: object) -> PipelineRun:
@@ -125,7 +140,7 @@ def test_a_retraining_splits_by_time_replays_continues_and_is_held_against_every
         True,
         0.5,
         "second-split",
-        800,
+        2000,
     )
     training = order_of(value, StageId.TRAINING)
     assert isinstance(training, Train)
@@ -165,6 +180,58 @@ def test_a_rollout_that_succeeded_before_the_cancel_reached_it_counts():
     assert moved.run.state is State.SUCCEEDED
 
 
+def waiting() -> PipelineRun:
+    """A run whose version is registered and that waits for a person."""
+    seen, value = Observation(), run(project=CAREFUL)
+    while not value.awaits_decision:
+        moved = step(value, seen, NOW)
+        value = moved.run
+        for action in moved.actions:
+            value = noted(value, action.stage, f"child-{action.stage.value}")
+        stage = value.current.id
+        if stage is not StageId.APPROVAL:
+            seen = Observation(child=Child(ChildState.SUCCEEDED, MADE[stage]))
+    return value
+
+
+def test_a_careful_project_rolls_nothing_out_before_a_person_approves():
+    value = waiting()
+    assert value.products.model_version == "v1.2"
+    assert step(value, Observation(), NOW).run == value
+    approved = decided(value, Approval(True, "projects/mail/apiKeys/ann", NOW, "It reads well."))
+    moved = step(approved, Observation(), NOW)
+    assert [action.stage for action in moved.actions] == [StageId.ROLLOUT]
+    stage = moved.run.stage(StageId.APPROVAL)
+    assert (stage.state, stage.message) == (
+        StageState.SUCCEEDED,
+        "Approved by projects/mail/apiKeys/ann: It reads well.",
+    )
+
+
+def test_a_rejected_version_is_refused_with_the_reason():
+    moved = step(decided(waiting(), Approval(False, "ann", NOW, "It is rude.")), Observation(), NOW)
+    assert (moved.run.state, moved.run.failure_reason) == (State.REFUSED, "REJECTED")
+    assert moved.run.failure_message == "Rejected by ann: It is rude."
+    assert moved.run.stage(StageId.ROLLOUT).state is StageState.SKIPPED
+    assert moved.actions == ()
+
+
+def test_a_decision_needs_a_reason_and_a_run_that_waits_for_it():
+    value = waiting()
+    for reason in ("", "  ", "x" * 1001):
+        with pytest.raises(NoReason):
+            decided(value, Approval(True, "ann", NOW, reason))
+    given = decided(value, Approval(True, "ann", NOW, "It reads well."))
+    for other in (run(), given, replace(value, state=State.CANCELLING)):
+        with pytest.raises(NoDecisionWanted):
+            decided(other, Approval(False, "bob", NOW, "I am late."))
+
+
+def test_a_run_that_waits_for_a_person_can_be_called_off():
+    moved = step(replace(waiting(), cancel_requested=True), Observation(), NOW)
+    assert (moved.run.state, moved.actions) == (State.CANCELLED, ())
+
+
 @dataclass
 class Resource:
     """A child in another room."""
@@ -177,9 +244,10 @@ class Resource:
 class Turns(RuleBasedStateMachine):
     """Any order of looks, crashes between asking and noting, ends of children, and a cancel."""
 
-    @initialize(retrains=st.booleans(), serves=st.booleans(), skips=st.booleans())
-    def begin(self, retrains: bool, serves: bool, skips: bool) -> None:
-        self.run = retraining(skip_rollout=skips) if retrains else run(skip_rollout=skips)
+    @initialize(retrains=st.booleans(), serves=st.booleans(), skips=st.booleans(), careful=st.booleans())
+    def begin(self, retrains: bool, serves: bool, skips: bool, careful: bool) -> None:
+        asked = {"skip_rollout": skips, "project": CAREFUL if careful else PROJECT}
+        self.run = retraining(**asked) if retrains else run(**asked)
         self.production = V1 if serves else None
         self.children: dict[StageId, Resource] = {}
         self.now = NOW
@@ -207,6 +275,11 @@ class Turns(RuleBasedStateMachine):
         working = next(c for c in self.children.values() if c.state is ChildState.WORKING)
         working.state = end
 
+    @precondition(lambda self: self.run.awaits_decision and not self.run.cancel_requested)
+    @rule(approved=st.booleans())
+    def decide(self, approved: bool) -> None:
+        self.run = decided(self.run, Approval(approved, "ann", self.now, "because"))
+
     @precondition(lambda self: not self.run.state.ended)
     @rule()
     def cancel(self) -> None:
@@ -226,7 +299,14 @@ class Turns(RuleBasedStateMachine):
 
     @invariant()
     def stages_begin_in_their_order(self) -> None:
-        assert list(self.children) == list(StageId)[: len(self.children)]
+        rooms = [stage for stage in StageId if stage is not StageId.APPROVAL]
+        assert list(self.children) == rooms[: len(self.children)]
+
+    @invariant()
+    def what_needs_a_person_is_not_rolled_out_without_one(self) -> None:
+        if self.run.project.require_approval and StageId.ROLLOUT in self.children:
+            assert self.run.approval is not None
+            assert self.run.approval.approved
 
     def teardown(self) -> None:
         """However it came here: when children end, and stop when asked, the run ends, and says so once."""
@@ -234,6 +314,8 @@ class Turns(RuleBasedStateMachine):
             for child in self.children.values():
                 if child.state is ChildState.WORKING:
                     child.state = ChildState.CANCELLED if child.asked_to_stop else ChildState.SUCCEEDED
+            if self.run.awaits_decision:
+                self.run = decided(self.run, Approval(True, "ann", self.now, "because"))
             self.look(False)
         assert self.run.state.ended
         closing = [event for event in self.events if not isinstance(event, Started)]

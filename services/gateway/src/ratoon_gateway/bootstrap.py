@@ -14,16 +14,19 @@ from ratoon_gateway.adapters import tables
 from ratoon_gateway.adapters.engines import EngineClient
 from ratoon_gateway.adapters.flywheel import FlywheelFeedback, SegmentAnnouncer
 from ratoon_gateway.adapters.key_ring import KeyRing
-from ratoon_gateway.adapters.metrics import GatewayMetrics
+from ratoon_gateway.adapters.metrics import GatewayMetrics, token_counter
 from ratoon_gateway.adapters.outbound import Outbound
 from ratoon_gateway.adapters.peers import Peers
 from ratoon_gateway.adapters.routes import LiveRoutes, RouteWatcher
 from ratoon_gateway.adapters.segments import SegmentCapture
-from ratoon_gateway.adapters.serving import TrafficReporter
+from ratoon_gateway.adapters.serving import TrafficReporter, Waker
+from ratoon_gateway.adapters.traced_engines import TracedEngines
 from ratoon_gateway.adapters.uploads import Uploads
 from ratoon_gateway.adapters.usage import UsageCounters
+from ratoon_gateway.adapters.word_lists import WordLists
 from ratoon_gateway.application.admission import Admission
-from ratoon_gateway.application.relay import Relay
+from ratoon_gateway.application.quotas import Quotas
+from ratoon_gateway.application.relay import Bounds, Relay
 from ratoon_gateway.domain import completions
 from ratoon_gateway.domain.traffic import Traffic
 from ratoon_gateway.entrypoints import openapi
@@ -34,9 +37,10 @@ from ratoon_gateway.entrypoints.feedback import FeedbackRoute
 from ratoon_gateway.entrypoints.first_key import FirstKey
 from ratoon_gateway.entrypoints.grpc import GatewayServicer
 from ratoon_gateway.entrypoints.grpc_proxy import GrpcProxy
-from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages, Route
+from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages, Patience, Route
 from ratoon_gateway.entrypoints.rest import RestFace
 from ratoon_gateway.entrypoints.transcoding import Transcoder
+from ratoon_gateway.entrypoints.watched import EdgeMetrics, Traced, Watched
 from ratoon_gateway.settings import Settings
 
 _VERSION = "0.1.0"
@@ -57,60 +61,74 @@ def build(settings: Settings, platform: Platform) -> App:
     """The gateway, ready to run."""
     base = Foundation(settings, platform, tables.METADATA)
     store = base.store(tables.RESOURCES, _no_events)
-    ring, usage, peers = KeyRing(store), UsageCounters(base.database), Peers(settings)
-    admission = Admission(ring, base.verifier, base.signer, base.clock, settings.most_open_per_key)
+    ring, words, peers = KeyRing(store), WordLists(store), Peers(settings)
+    usage = UsageCounters(base.database, base.clock)
+    admission = Admission(ring, base.verifier, base.signer, base.clock)
+    quotas = Quotas(ring, usage, settings.limits, base.clock)
     artifacts, ids = ArtifactStore(settings.artifacts_url), AnswerIds.of_folder(settings.keys)
-    path = _data_path(settings, base, artifacts, ids, usage)
+    path = _data_path(settings, base, artifacts, ids, usage, words)
     uploads = Uploads(settings.folder / "uploads", artifacts, settings.most_blob_bytes)
     platform.metrics.register(
         GatewayMetrics(path.traffic, lambda: path.relay.held, lambda: path.routes.table.version)
     )
     readiness = Readiness()
     transcoder = Transcoder.of_contracts()
-    edge = _edge(settings, base, readiness, admission, path, uploads, ids, peers, transcoder)
-    servicer = GatewayServicer(store, usage, admission, base.threads, base.clock)
+    chat = Completions(admission, quotas, path.relay, settings.most_body_bytes)
+    edge = _watched(base, _edge(base, readiness, admission, path, chat, uploads, ids, peers, transcoder))
+    servicer = GatewayServicer(store, ring, usage, admission, base.threads, base.clock)
     rpc = Rpc("ratoon.gateway.v1.GatewayService", add_GatewayServiceServicer_to_server, servicer)
     first_key = FirstKey(store, base.clock, settings.keys / "operator.key")
     proxy = GrpcProxy(settings.grpc_address, admission, peers, transcoder.services)
+    patience = Patience(settings.request_s, settings.stall_s, settings.drain_s)
+    address = (settings.host, settings.port)
     return replace(
-        base.app([rpc], [first_key, uploads, ring, usage, *path.background]),
+        base.app([rpc], [first_key, uploads, ring, words, usage, *path.background]),
         listeners=(
             Outbound(path.routes, path.engines, peers),
             *([proxy] if settings.grpc_address else []),
-            HttpServer(edge, readiness, settings.host, settings.port, settings.drain_s),
+            HttpServer(edge, readiness, address, settings.most_connections, patience),
         ),
         loop_factory=uvloop.new_event_loop,
     )
 
 
 def _data_path(
-    settings: Settings, base: Foundation, artifacts: ArtifactStore, ids: AnswerIds, usage: UsageCounters
+    settings: Settings,
+    base: Foundation,
+    artifacts: ArtifactStore,
+    ids: AnswerIds,
+    usage: UsageCounters,
+    words: WordLists,
 ) -> _DataPath:
     spool = settings.folder / "segments"
     announcer = SegmentAnnouncer(spool, base.peer("flywheel"))
-    capture = SegmentCapture(spool, artifacts, ids, usage, base.clock, announcer.wake)
+    tokens = token_counter(base.platform.metrics)
+    capture = SegmentCapture(spool, artifacts, ids, usage, base.clock, announcer.wake, tokens)
     routes, traffic, engines = LiveRoutes(), Traffic(base.clock.now()), EngineClient(settings.silence_s)
-    relay = Relay(routes, engines, capture, traffic, base.clock, settings.most_held)
+    bounds = Bounds(settings.most_held, settings.answer_s)
+    way = TracedEngines(engines, base.tracer) if settings.otlp else engines
+    relay = Relay(routes, way, capture, words, traffic, base.clock, bounds)
     serving = base.peer("serving")
     watcher = RouteWatcher(routes, serving, settings.folder / "routes.pb")
     reporter = TrafficReporter(uuid.uuid4().hex, lambda: traffic.report(base.clock.now()), routes, serving)
-    return _DataPath(routes, traffic, relay, engines, (announcer, capture, watcher, reporter))
+    background = (announcer, capture, watcher, reporter, Waker(routes, serving))
+    return _DataPath(routes, traffic, relay, engines, background)
 
 
 def _edge(
-    settings: Settings,
     base: Foundation,
     readiness: Readiness,
     admission: Admission,
     path: _DataPath,
+    chat: Completions,
     uploads: Uploads,
     ids: AnswerIds,
     peers: Peers,
     transcoder: Transcoder,
 ) -> Edge:
-    pages = Pages(openapi.document(transcoder.bindings, _VERSION), base.platform.metrics, readiness)
+    public_metrics = None if base.settings.metrics else base.platform.metrics
+    pages = Pages(openapi.document(transcoder.bindings, _VERSION), public_metrics, readiness)
     models = Models(admission, path.routes)
-    chat = Completions(admission, path.relay, settings.most_body_bytes)
     feedback = FeedbackRoute(admission, ids, FlywheelFeedback(base.peer("flywheel")), base.threads)
     exact: dict[str, Route] = {
         f"POST {completions.CHAT}": chat,
@@ -121,6 +139,11 @@ def _edge(
     }
     rest = RestFace(transcoder, admission, peers, base.threads, readiness)
     return Edge(exact, models, Blobs(admission, uploads, base.threads), rest)
+
+
+def _watched(base: Foundation, edge: Edge) -> Route:
+    metrics = EdgeMetrics(base.platform.metrics)
+    return Traced(edge, metrics, base.tracer) if base.settings.otlp else Watched(edge, metrics)
 
 
 def _no_events(_event: object, name: str, _revision: int) -> Record:

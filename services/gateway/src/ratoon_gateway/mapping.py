@@ -1,18 +1,22 @@
 """Between the gateway's domain and protobuf: the only place where both are known."""
 
 import uuid
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, date, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ratoon.flywheel.v1 import flywheel_service_pb2, signal_pb2
-from ratoon.gateway.v1 import api_key_pb2, gateway_service_pb2
+from ratoon.gateway.v1 import api_key_pb2, gateway_service_pb2, safety_filter_pb2
 from ratoon.serving.v1 import route_pb2
-from ratoon_gateway.application.commands import CreateKey
+from ratoon_gateway.application.commands import CreateKey, UpdateFilter, UpdateKey
 from ratoon_gateway.domain.errors import BadRequest
 from ratoon_gateway.domain.feedback import Feedback
 from ratoon_gateway.domain.keys import ApiKey, Role, Used
+from ratoon_gateway.domain.limits import Limits
 from ratoon_gateway.domain.routes import Route, RouteTable, Target
+from ratoon_gateway.domain.safety import SafetyFilter
 from ratoon_gateway.domain.segments import ClosedSegment
 from ratoon_gateway.domain.traffic import EngineReport
 
@@ -89,6 +93,43 @@ def create_key(request: gateway_service_pb2.CreateApiKeyRequest) -> CreateKey:
         wanted.display_name,
         expires,
         request.request_id,
+        _limits(wanted.limits),
+    )
+
+
+def update_key(request: gateway_service_pb2.UpdateApiKeyRequest) -> UpdateKey:
+    """What is asked."""
+    wanted = request.api_key
+    fields = tuple(request.update_mask.paths)
+    return UpdateKey(wanted.name, wanted.display_name, _limits(wanted.limits), wanted.etag, fields)
+
+
+def update_filter(request: gateway_service_pb2.UpdateSafetyFilterRequest, now: datetime) -> UpdateFilter:
+    """What is asked."""
+    asked = request.safety_filter
+    wanted = SafetyFilter(asked.name, now, now, tuple(asked.input_words), tuple(asked.output_words))
+    return UpdateFilter(wanted, asked.etag, tuple(request.update_mask.paths))
+
+
+def safety_filter(stored: SafetyFilter) -> safety_filter_pb2.SafetyFilter:
+    """The word lists as callers see them."""
+    return safety_filter_pb2.SafetyFilter(
+        name=stored.name,
+        revision=stored.revision,
+        create_time=_timestamp(stored.create_time),
+        update_time=_timestamp(stored.update_time),
+        etag=stored.etag,
+        input_words=stored.input_words,
+        output_words=stored.output_words,
+    )
+
+
+def key_usage(name: str, total: Used, days: Mapping[date, Used]) -> gateway_service_pb2.ApiKeyUsage:
+    """What a key used, day by day."""
+    return gateway_service_pb2.ApiKeyUsage(
+        name=name,
+        total=_usage(total),
+        days=[api_key_pb2.DailyUsage(date=day.isoformat(), usage=_usage(used)) for day, used in days.items()],
     )
 
 
@@ -105,12 +146,24 @@ def api_key(key: ApiKey, used: Used, secret: str = "") -> api_key_pb2.ApiKey:
         last_use_time=_timestamp(used.last_use),
         secret=secret,
         display_name=key.display_name,
-        usage=api_key_pb2.KeyUsage(
-            request_count=used.requests,
-            prompt_token_count=used.prompt_tokens,
-            completion_token_count=used.completion_tokens,
+        usage=_usage(used),
+        limits=api_key_pb2.KeyLimits(
+            **{each.name: getattr(key.limits, each.name) for each in fields(Limits)}
         ),
+        etag=key.etag,
     )
+
+
+def _usage(used: Used) -> api_key_pb2.KeyUsage:
+    return api_key_pb2.KeyUsage(
+        request_count=used.requests,
+        prompt_token_count=used.prompt_tokens,
+        completion_token_count=used.completion_tokens,
+    )
+
+
+def _limits(limits: api_key_pb2.KeyLimits) -> Limits:
+    return Limits(*(getattr(limits, each.name) for each in fields(Limits)))
 
 
 def _route(route: route_pb2.Route) -> Route:

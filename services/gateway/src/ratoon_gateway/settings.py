@@ -4,12 +4,15 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from ratoon.chassis.settings import RoomSettings
+from ratoon_gateway.domain.limits import Limits
 
 
 class Settings(RoomSettings):
     """`RATOON_GATEWAY_…`."""
 
     model_config = SettingsConfigDict(env_prefix="RATOON_GATEWAY_", frozen=True, extra="ignore")
+
+    kept = ("segments",)
 
     service: str = Field("gateway", description="The room's name; not for you to change.")
     host: str = Field("127.0.0.1", description="Where HTTP callers are served.")
@@ -21,13 +24,43 @@ class Settings(RoomSettings):
     most_body_bytes: int = Field(8 << 20, description="The largest completion request, in bytes.")
     most_blob_bytes: int = Field(16 << 30, description="The largest file that can be uploaded, in bytes.")
     most_open_per_key: int = Field(
-        4096, description="How many completions one API key may have open at once."
+        4096,
+        ge=1,
+        description="How many completions one API key may have open at once, unless it has its own limit.",
     )
+    requests_per_minute: int = Field(
+        0,
+        ge=0,
+        description="How many completions one API key may ask for in a minute, likewise; 0: no limit.",
+    )
+    tokens_per_minute: int = Field(
+        0, ge=0, description="How many tokens one API key may use in a minute, likewise; 0: no limit."
+    )
+    tokens_per_day: int = Field(
+        0, ge=0, description="How many tokens one API key may use in a day of UTC, likewise; 0: no limit."
+    )
+    most_connections: int = Field(10_000, ge=1, description="How many HTTP connections may be open at once.")
+    request_s: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds after which a caller is cut off who stops in the middle of a request.",
+    )
+    stall_s: float = Field(
+        30.0, gt=0, description="Seconds after which a caller is cut off who reads nothing of what was sent."
+    )
+    answer_s: float = Field(1800.0, gt=0, description="Seconds that a streamed answer may last.")
     most_held: int = Field(4096, description="How many requests may wait for an engine at once.")
     silence_s: float = Field(
         120.0, description="Seconds after which an engine that sends nothing is given up."
     )
     drain_s: int = Field(30, description="Seconds that open requests have to end when the gateway stops.")
+
+    @property
+    def limits(self) -> Limits:
+        """What a key may use that has no limits of its own."""
+        return Limits(
+            self.requests_per_minute, self.tokens_per_minute, self.most_open_per_key, self.tokens_per_day
+        )
 
     @property
     def grpc_address(self) -> str:

@@ -25,6 +25,7 @@ from ratoon.serving.v1.serving_service_pb2_grpc import (
     add_ServingServiceServicer_to_server,
 )
 from ratoon.testkit.engine import MockEngine, Pace
+from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.rooms import State, running
 from ratoon_gateway.settings import Settings
 
@@ -196,8 +197,17 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """A running gateway, with no engine yet."""
+def observed() -> dict[str, object]:
+    """Where a test module's gateway sends its spans, as settings: nowhere, unless the module has its own."""
+    return {}
+
+
+@pytest.fixture
+def house(
+    request: pytest.FixtureRequest, tmp_path: Path, databases: Databases, observed: dict[str, object]
+) -> Iterator[House]:
+    """A running gateway, with no engine yet; a test may give it further settings as the fixture's parameter."""
+    further = {**observed, **getattr(request, "param", {})}
     state = State(tmp_path)
     run_folder(state.folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     serving, flywheel = FakeServing(), FakeFlywheel()
@@ -208,8 +218,10 @@ def house(tmp_path: Path) -> Iterator[House]:
     ]
     house = House(tmp_path, engines, serving, flywheel)
     house.grpc = "unix://" + str(run_folder(tmp_path) / "proxy.sock")
+    url = databases.url("gateway", tmp_path)
+    settings = Settings(state=tmp_path, port=0, grpc=house.grpc, drain_s=2, database_url=url, **further)
     try:
-        with running([Settings(state=tmp_path, port=0, grpc=house.grpc, drain_s=2)]) as apps:
+        with running([settings]) as apps:
             house.port = apps[0].listeners[-1].port
             yield house
     finally:

@@ -10,7 +10,7 @@ from ratoon.chassis.identity import Principal, Signer, Verifier
 from ratoon.chassis.identity import Role as Reach
 from ratoon.testkit.clock import FakeClock
 from ratoon_gateway.application.admission import TOKEN_S, Admission
-from ratoon_gateway.domain.errors import BadKey, TooManyRequests
+from ratoon_gateway.domain.errors import BadKey
 from ratoon_gateway.domain.keys import Role, Secret, new_key
 
 NAME = "projects/p/apiKeys/k"
@@ -36,7 +36,7 @@ def house():
     clock, private, secret = Now(), Ed25519PrivateKey.generate(), Secret.new()
     key = new_key(NAME, Role.VIEWER, secret, clock.now(), expires=clock.now() + timedelta(hours=1))
     signer = Signer("gateway", private, clock)
-    admission = Admission(Keys(key), Verifier({"gateway": private.public_key()}), signer, clock, most_open=2)
+    admission = Admission(Keys(key), Verifier({"gateway": private.public_key()}), signer, clock)
     return admission, secret, clock
 
 
@@ -67,14 +67,3 @@ def test_nobody_else_comes_in(house):
         admission.principal(Secret(secret.selector, "guess").text)
     with pytest.raises(PermissionDenied):
         admission.caller(secret.text, Reach.ENGINEER)
-
-
-def test_a_key_has_so_many_requests_open_and_no_more(house):
-    admission, secret, _ = house
-    holder = admission.principal(secret.text)
-    admission.enter(holder)
-    admission.enter(holder)
-    with pytest.raises(TooManyRequests):
-        admission.enter(holder)
-    admission.leave(holder)
-    admission.enter(holder)

@@ -48,6 +48,7 @@ def test_the_bytes_are_spliced_where_that_is_safe():
         (CHAT, b'{"model": "m"}', "messages"),
         (CHAT, b'{"model": "m", "messages": []}', "messages"),
         (CHAT, b'{"model": "m", "messages": [1], "stream": "yes"}', "stream"),
+        (CHAT, b'{"model": "m", "messages": [1], "priority": -9}', "priority"),
         (TEXT, b'{"model": "m"}', "prompt"),
     ],
 )

@@ -7,17 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon_gateway.domain.errors import BadKey, BadRequest, KeyEnded, RoleTooHigh
+from ratoon_gateway.domain.errors import BadKey, BadRequest, KeyEnded, RoleTooHigh, StaleEtag
+from ratoon_gateway.domain.etags import check_etag
 from ratoon_gateway.domain.keys import (
     Role,
     Secret,
     Used,
+    changed,
     check_grant,
     check_secret,
     new_key,
     revoked,
     rotated,
 )
+from ratoon_gateway.domain.limits import Limits
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SECRET = Secret.new()
@@ -73,3 +76,17 @@ def test_nobody_grants_more_than_they_have():
 
 def test_usage_adds_up():
     assert Used(1, 2, 3).plus(Used(1, 1, 1, NOW)) == Used(2, 3, 4, NOW)
+
+
+def test_label_and_limits_change_as_far_as_they_are_named():
+    limits = Limits(1, 2, 3, 4)
+    whole = changed(KEY, "demo", limits, [])
+    assert (whole.display_name, whole.limits) == ("demo", limits)
+    assert changed(KEY, "demo", limits, ["limits.tokens_per_day"]).limits == Limits(tokens_per_day=4)
+    assert changed(KEY, "demo", limits, ["display_name"]).limits == Limits()
+    for name in ("role", "limits.nothing", "limits.over"):
+        with pytest.raises(BadRequest):
+            changed(KEY, "demo", limits, [name])
+    check_etag(KEY.name, KEY.etag, KEY.etag)
+    with pytest.raises(StaleEtag):
+        check_etag(KEY.name, whole.etag, KEY.etag)

@@ -6,10 +6,11 @@ import json
 import pytest
 
 from ratoon.testkit.clock import FakeClock
-from ratoon_gateway.application.ports import EngineLost, EngineSilent
-from ratoon_gateway.application.relay import Relay
+from ratoon_gateway.adapters.word_lists import WordList
+from ratoon_gateway.application.ports import AnswerTooLong, Censors, EngineLost, EngineSilent
+from ratoon_gateway.application.relay import Bounds, Relay
 from ratoon_gateway.domain.completions import CHAT, read_ask
-from ratoon_gateway.domain.errors import EngineTimeout, ModelNotFound, NoEngine
+from ratoon_gateway.domain.errors import ContentBlocked, EngineTimeout, ModelNotFound, NoEngine
 from ratoon_gateway.domain.routes import Route, RouteTable, Target
 from ratoon_gateway.domain.traffic import Outcome, Traffic
 
@@ -67,11 +68,14 @@ class Routes:
 
     def __init__(self, clock, *targets, hold_s=0.0, later=()):
         self.clock, self.hold_s, self.later = clock, hold_s, list(later)
-        self.table = RouteTable()
+        self.table, self.asked_for = RouteTable(), []
         self.publish(*targets)
 
     def publish(self, *targets):
         self.table = RouteTable.of(self.table.version + 1, [Route(DEPLOYMENT, targets, self.hold_s)])
+
+    def wanted(self, deployment):
+        self.asked_for.append(deployment)
 
     async def changed(self, seconds):
         if self.later:
@@ -102,7 +106,14 @@ class Bench:
         self.clock, self.engines, self.capture = FakeClock(), engines, Capture()
         self.routes = Routes(self.clock, *targets, **routes)
         self.traffic = Traffic(self.clock.now())
-        self.relay = Relay(self.routes, engines, self.capture, self.traffic, self.clock, hold_limit=10)
+        self.censors = Censors()
+        self.relay = Relay(
+            self.routes, engines, self.capture, self, self.traffic, self.clock, Bounds(held=10, answer_s=60)
+        )
+
+    def of(self, project):
+        assert project == "p"
+        return self.censors
 
     def begin(self, request=None):
         return asyncio.run(self.relay.begin(request or ask(), "p", "key"))
@@ -168,11 +179,13 @@ def test_a_failure_is_passed_on_when_it_repeats():
 def test_a_request_waits_for_a_table_with_an_open_engine():
     bench = Bench(Engines(a=[Reply(b"good")]), hold_s=5, later=[(), (target("a"),)])
     assert bench.begin().first == b"good"
+    assert set(bench.routes.asked_for) == {DEPLOYMENT}  # whoever sleeps is woken
 
 
 def test_an_engine_that_comes_back_is_tried_again():
     bench = Bench(Engines(a=[EngineLost(), EngineLost(), Reply(b"good")]), target("a"), hold_s=5)
     assert bench.begin().first == b"good"
+    assert bench.routes.asked_for == []
 
 
 @pytest.mark.parametrize("targets", [(), (target("a"),)])
@@ -228,3 +241,81 @@ def test_the_model_is_named_as_the_engine_knows_it():
     assert bench.engines.asked == [("a", "v2.0")]
     with pytest.raises(ModelNotFound):
         bench.begin(ask(model="none"))
+
+
+def event(text):
+    return b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": text}}]}).encode() + b"\n\n"
+
+
+async def streamed(bench, request):
+    exchange = await bench.relay.begin(request, "p", "key")
+    rest = [chunk async for chunk in bench.relay.rest(exchange)]
+    bench.relay.end(exchange, Outcome.ANSWERED)
+    return exchange, [exchange.first, *rest]
+
+
+def test_a_stream_is_ended_before_a_forbidden_word_and_counted_apart():
+    script = Reply(event("good "), event("ba"), event("d "), event("never asked for"))
+    bench = Bench(Engines(a=[script]), target("a"))
+    bench.censors = Censors(answers=WordList(["bad"]))
+    exchange, chunks = asyncio.run(streamed(bench, ask(stream=True)))
+    assert chunks[0] == event("good ")
+    assert b"content_filter" in chunks[-1]
+    assert (exchange.filtered, exchange.reply.closed, len(chunks)) == (True, True, 2)
+    (kept,) = bench.capture.kept
+    assert kept.status == 451
+    assert b"never" not in kept.raw
+    assert bench.traffic.totals[DEPLOYMENT, VERSION.format("v1.0"), Outcome.FILTERED][0] == 1
+
+
+def test_what_waits_goes_out_when_the_stream_ends():
+    bench = Bench(Engines(a=[Reply(event("so ba"), event("d"), event("ly"))]), target("a"))
+    bench.censors = Censors(answers=WordList(["bad", "badly put"]))
+    _, chunks = asyncio.run(streamed(bench, ask(stream=True)))
+    assert b"".join(chunks) == event("so ba") + event("d") + event("ly")
+
+
+def test_a_forbidden_prompt_reaches_no_engine():
+    bench = Bench(Engines(a=[Reply(b"x")]), target("a"))
+    bench.censors = Censors(prompts=WordList(["?!", "bad"]))
+    assert bench.begin().first == b"x"
+    bench.censors = Censors(prompts=WordList(["?"]))
+    with pytest.raises(ContentBlocked):
+        bench.begin()
+    assert len(bench.engines.asked) == 1
+
+
+def test_a_whole_answer_with_a_forbidden_word_is_withheld():
+    said = json.dumps({"choices": [{"index": 0, "message": {"content": "bad"}}]}).encode()
+    bench = Bench(Engines(a=[Reply(said[:9], said[9:])]), target("a"))
+    bench.censors = Censors(answers=WordList(["bad"]))
+    exchange = bench.begin()
+    bench.relay.end(exchange, Outcome.ANSWERED)
+    assert json.loads(exchange.first)["choices"][0]["finish_reason"] == "content_filter"
+    assert [kept.status for kept in bench.capture.kept] == [451]
+
+
+def test_a_stream_may_last_only_so_long():
+    class Slow(Reply):
+        async def next(self):
+            bench.clock.advance(25)
+            return b"x"
+
+    bench = Bench(Engines(a=[Slow()]), target("a"))
+    with pytest.raises(AnswerTooLong):
+        asyncio.run(streamed(bench, ask(stream=True)))
+
+
+def test_tokens_are_what_the_engine_counted_or_else_an_estimate():
+    usage = b'{"choices":[],"usage":{"prompt_tokens":5,"total_tokens":12,"completion_tokens":7}}'
+    bench = Bench(Engines(a=[Reply(usage), Reply(b"data: {}\n\n"), Reply(b"no", status=400)]), target("a"))
+    assert bench.begin().tokens == 12
+    request = ask(stream=True)
+    assert bench.begin(request).tokens == request.prompt_estimate + 1
+    assert bench.begin().tokens == 0
+
+
+def test_a_user_stays_with_one_version():
+    bench = Bench(Engines(a=[Reply(b"x")], b=[Reply(b"x")]), target("a"), target("b", "v1.1"))
+    names = [bench.begin().target.engine for _ in range(20)]
+    assert len(set(names)) == 1

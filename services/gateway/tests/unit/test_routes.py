@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon_gateway.domain.errors import BadRequest, ModelNotFound
-from ratoon_gateway.domain.routes import ModelName, Route, RouteTable, Target, choose, find_route
+from ratoon_gateway.domain.routes import ModelName, Route, RouteTable, Target, arm_of, choose, find_route
 
 
-def target(engine, version="v1.0", weight=1):
+def target(engine, version="v1.0", weight=1, endpoint="unix:///e.sock"):
     name = f"projects/p/models/mail/versions/{version}"
-    return Target(engine, name, "unix:///e.sock", "s", weight, "served")
+    return Target(engine, name, endpoint, "s", weight, "served")
 
 
 def route(*targets, project="p", deployment="mail"):
@@ -68,7 +68,7 @@ def test_weights_are_shares():
 def test_a_pin_ignores_weight_and_avoids_other_versions():
     table = route(target("a"), target("b", "v1.1", weight=0))
     assert choose(table, "v1.1", (), 0.9).engine == "b"
-    assert choose(table, "v1.1", {"b"}, 0.9) is None
+    assert choose(table, "v1.1", {("b", "unix:///e.sock")}, 0.9) is None
     with pytest.raises(ModelNotFound):
         choose(table, "v2.0", (), 0.0)
     assert choose(route(), "v2.0", (), 0.0) is None
@@ -76,3 +76,41 @@ def test_a_pin_ignores_weight_and_avoids_other_versions():
 
 def test_a_label_is_short():
     assert (target("a").label, target("a").version_id) == ("mail@v1.0", "v1.0")
+
+
+def split(*weights):
+    return route(*(target(f"e{place}", f"v1.{place}", weight) for place, weight in enumerate(weights)))
+
+
+def test_a_process_that_failed_leaves_the_engines_others_to_go_to():
+    table = route(target("a", endpoint="http://10.0.0.1:8000"), target("a", endpoint="http://10.0.0.2:8000"))
+    first = choose(table, "", (), 0.0)
+    other = choose(table, "", {first.process}, 0.0)
+    assert {first.endpoint, other.endpoint} == {target.endpoint for target in table.targets}
+
+
+@given(user=st.text(min_size=1), draws=st.lists(st.floats(0, 1, exclude_max=True), min_size=2, max_size=5))
+def test_a_user_stays_with_one_version(user, draws):
+    table = split(1, 3)
+    assert len({choose(table, "", (), draw, user).version for draw in draws}) == 1
+    one = choose(table, "", (), 0.0, user)
+    assert one.version == arm_of(table, user)
+    assert choose(table, "", {one.process}, 0.0, user).engine != one.engine
+
+
+def test_users_are_spread_by_weight_and_few_move_when_it_changes():
+    users = [f"user-{place}" for place in range(4000)]
+    before, after = split(90, 10), split(50, 50)
+    share = sum(arm_of(before, user).endswith("v1.1") for user in users) / len(users)
+    assert 0.08 < share < 0.12
+    back = [u for u in users if arm_of(before, u).endswith("v1.1") and arm_of(after, u).endswith("v1.0")]
+    assert not back
+    other = Route("projects/p/deployments/other", before.targets)
+    both = sum(arm_of(before, u) == arm_of(other, u) == arm_of(after, u) for u in users) / len(users)
+    assert both < 0.6
+
+
+def test_engines_of_one_version_share_its_users():
+    table = route(target("a"), target("b"), target("c", "v1.1", weight=0))
+    assert {choose(table, "", (), draw / 10, "anna").engine for draw in range(10)} == {"a", "b"}
+    assert arm_of(route(), "anna") == ""

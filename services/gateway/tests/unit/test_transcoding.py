@@ -69,3 +69,10 @@ def test_path_query_and_body_meet_in_the_request():
             binding.request(path, query, body)
     with pytest.raises(BadRequest):
         binding.request(path, [], [1])
+
+
+def test_half_a_character_is_refused_wherever_it_stands():
+    binding, path = TRANSCODER.match("POST", "/v1/projects/p/apiKeys")
+    for body in ({"displayName": "\ud800"}, {"\ud800": 1}, {"limits": {"\udfff": 1}}, {"limits": "\ud800"}):
+        with pytest.raises(BadRequest, match="half of a character"):
+            binding.request(path, [], body)

@@ -2,7 +2,6 @@
 
 from ratoon.chassis.app import App, Foundation, Platform, Rpc
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import LocalJobs
 from ratoon.chassis.paging import PageTokens
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import add_IngestionServiceServicer_to_server
 from ratoon_ingestion import mapping
@@ -10,6 +9,7 @@ from ratoon_ingestion.adapters import tables
 from ratoon_ingestion.adapters.local_jobs import WorkerJobs
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.adapters.record_keys import RecordKeys
+from ratoon_ingestion.application.erasing import ErasureProcedure
 from ratoon_ingestion.application.procedures import CurationProcedure, SplitProcedure
 from ratoon_ingestion.entrypoints.grpc import IngestionServicer, Ports
 from ratoon_ingestion.settings import Settings
@@ -22,13 +22,18 @@ def build(settings: Settings, platform: Platform) -> App:
     artifacts = ArtifactStore(settings.artifacts_url)
     keys = RecordKeys(settings.folder / "record.key", settings.record_secret.get_secret_value())
     jobs = WorkerJobs(
-        LocalJobs(settings.folder / "jobs"),
+        base.jobs(),
         keys,
         settings.artifacts_url,
         settings.warm_folder,
         settings.processes,
     )
-    operations = base.operations(store, [CurationProcedure(store, jobs), SplitProcedure(store, jobs)])
+    procedures = (
+        CurationProcedure(store, jobs),
+        SplitProcedure(store, jobs),
+        ErasureProcedure(store, jobs, artifacts),
+    )
+    operations = base.operations(store, procedures)
     ports = Ports(
         store=store,
         operations=operations,

@@ -1,6 +1,5 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record as LogRecord
 from ratoon.ingestion.v1 import (
     dataset_pb2,
+    erasure_pb2,
     ingestion_events_pb2,
     ingestion_service_pb2,
     source_pb2,
@@ -19,6 +19,7 @@ from ratoon.ingestion.v1 import (
 )
 from ratoon_ingestion.application.commands import (
     CreateDataset,
+    CreateErasure,
     CreateSource,
     CreateSplit,
     CreateVersion,
@@ -28,13 +29,15 @@ from ratoon_ingestion.application.ports import Lineage, Record
 from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, VersionCompleted, VersionStarted
+from ratoon_ingestion.domain.erasures import Erasure, RecordsErased, SplitRedacted, VersionRedacted
 from ratoon_ingestion.domain.errors import BadCuration, BadReading, BadSource
 from ratoon_ingestion.domain.pii import DEFAULT_MASKS, Mask
 from ratoon_ingestion.domain.sources import Columns, Format, Source
 from ratoon_ingestion.domain.splits import Replay, Split, SplitCompleted, SplitOpened, SplitReading
-from ratoon_ingestion.domain.work import Cancelled, Failed, Progress
+from ratoon_ingestion.domain.work import Cancelled, Failed, Progress, State
 
 _NO_MASKS = "none"
+_ERASURE_STATES = {State.READY: "SUCCEEDED"}
 
 
 def source(value: Source) -> source_pb2.Source:
@@ -76,6 +79,9 @@ def version(value: DatasetVersion) -> dataset_pb2.DatasetVersion:
         record_count=value.record_count,
         rejected_count=value.rejected_count,
         profile_json=value.profile_json,
+        redacted_digest=value.redacted_digest,
+        erased_count=value.erased_count,
+        erasure=value.erasure,
     )
     if value.failure.reason:
         seen.failure.reason, seen.failure.message = value.failure.reason, value.failure.message
@@ -105,6 +111,10 @@ def split(value: Split) -> split_pb2.Split:
     if Part.TRAIN in value.parts:
         seen.train_digest = value.parts[Part.TRAIN].digest
         seen.validation_digest = value.parts[Part.VALIDATION].digest
+    if value.erasure:
+        seen.redaction.erasure, seen.redaction.erased_count = value.erasure, value.erased_count
+        seen.redaction.train_digest = value.parts[Part.TRAIN].readable_digest
+        seen.redaction.validation_digest = value.parts[Part.VALIDATION].readable_digest
     if value.failure.reason:
         seen.failure.reason, seen.failure.message = value.failure.reason, value.failure.message
     return seen
@@ -151,8 +161,30 @@ def lineage(value: Lineage) -> ingestion_service_pb2.RecordLineage:
         for placed in value.placements
     ]
     return ingestion_service_pb2.RecordLineage(
-        record_id=value.record_id, dataset_versions=value.dataset_versions, placements=placements
+        record_id=value.record_id,
+        dataset_versions=value.dataset_versions,
+        placements=placements,
+        erasure=value.erasure,
     )
+
+
+def erasure(value: Erasure) -> erasure_pb2.Erasure:
+    """An erasure as callers see it: what it did is told once it is done."""
+    seen = erasure_pb2.Erasure(
+        **_common(value),
+        state=erasure_pb2.Erasure.State.Value(f"STATE_{_ERASURE_STATES.get(value.state, value.state)}"),
+        record_ids=value.record_ids,
+        reason=value.purpose,
+        progress=_progress(value.progress),
+    )
+    if value.state is State.READY and value.plan is not None:
+        seen.dataset_versions.extend(value.plan.versions)
+        seen.splits.extend(value.plan.splits)
+        seen.sources.extend(value.plan.sources)
+        seen.unread_sources.extend(value.plan.unread_sources)
+    if value.failure.reason:
+        seen.failure.reason, seen.failure.message = value.failure.reason, value.failure.message
+    return seen
 
 
 def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateSource:
@@ -208,6 +240,14 @@ def create_split(request: ingestion_service_pb2.CreateSplitRequest) -> CreateSpl
     )
 
 
+def create_erasure(request: ingestion_service_pb2.CreateErasureRequest) -> CreateErasure:
+    """What is asked."""
+    asked = request.erasure
+    return CreateErasure(
+        request.parent, request.erasure_id, tuple(asked.record_ids), asked.reason, request.request_id
+    )
+
+
 def open_split(request: ingestion_service_pb2.OpenSplitRequest, principal: str) -> OpenSplit:
     """What is asked, and by whom."""
     if not request.part:
@@ -218,8 +258,8 @@ def open_split(request: ingestion_service_pb2.OpenSplitRequest, principal: str) 
 
 def event(happened: object, name: str, revision: int) -> LogRecord:
     """A domain event as a record of its topic."""
-    of_split = re.search(r"/splits/[^/]+$", name) is not None
-    return record_of("ingestion", (_split_event if of_split else _version_event)(happened, name, revision))
+    collection = name.rsplit("/", 2)[1]
+    return record_of("ingestion", _EVENTS[collection](happened, name, revision))
 
 
 def _version_event(happened: object, name: str, revision: int) -> Message:
@@ -237,6 +277,9 @@ def _version_event(happened: object, name: str, revision: int) -> Message:
             return pb.DatasetVersionEvent(
                 name=name, revision=revision, cancelled=pb.DatasetVersionCancelled()
             )
+        case VersionRedacted(erasure, count):
+            redacted = pb.DatasetVersionRedacted(erasure=erasure, erased_count=count)
+            return pb.DatasetVersionEvent(name=name, revision=revision, redacted=redacted)
     raise TypeError(f"{happened!r} is no event of a dataset version")
 
 
@@ -252,7 +295,24 @@ def _split_event(happened: object, name: str, revision: int) -> Message:
             return pb.SplitEvent(name=name, revision=revision, failed=pb.SplitFailed(reason=reason))
         case Cancelled():
             return pb.SplitEvent(name=name, revision=revision, cancelled=pb.SplitCancelled())
+        case SplitRedacted(erasure, count):
+            redacted = pb.SplitRedacted(erasure=erasure, erased_count=count)
+            return pb.SplitEvent(name=name, revision=revision, redacted=redacted)
     raise TypeError(f"{happened!r} is no event of a split")
+
+
+def _erasure_event(happened: object, name: str, revision: int) -> Message:
+    pb = ingestion_events_pb2
+    match happened:
+        case RecordsErased(record_ids, text_digests):
+            done = pb.RecordsErased(record_ids=record_ids, text_digests=text_digests)
+            return pb.ErasureEvent(name=name, revision=revision, completed=done)
+        case Failed(reason):
+            return pb.ErasureEvent(name=name, revision=revision, failed=pb.ErasureFailed(reason=reason))
+    raise TypeError(f"{happened!r} is no event of an erasure")
+
+
+_EVENTS = {"versions": _version_event, "splits": _split_event, "erasures": _erasure_event}
 
 
 def _common(value: Any) -> dict[str, Any]:

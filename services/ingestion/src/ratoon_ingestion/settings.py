@@ -11,6 +11,8 @@ class Settings(RoomSettings):
 
     model_config = SettingsConfigDict(env_prefix="RATOON_INGESTION_", frozen=True, extra="ignore")
 
+    kept = ("record.key",)
+
     service: str = Field("ingestion", description="The room's name; not for you to change.")
     processes: int = Field(2, ge=1, description="How many processes curate one dataset version.")
     record_secret: SecretStr = Field(

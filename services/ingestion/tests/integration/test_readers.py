@@ -14,10 +14,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.worker.markup import text_of
 from ratoon_ingestion.worker.readers import Item, Kind, Limits, SourceSpec, SourceUnreadable, read_source
 
 FILES = {"box/ham/1": b"Subject: a\n\nfirst", "box/ham/2": b"Subject: b\n\nsecond", "box/spam/3": b"third"}
@@ -89,8 +92,8 @@ def test_folders_are_labels_by_the_map_alone_when_there_is_one(store):
 
 
 def test_paths_are_provenance_and_never_leave(store):
-    found = items(read(store, tarred({"../../etc/passwd": b"x", "/root/k\x07ey": b"y", "a\\..\\b": b"z"})))
-    assert set(found) == {"etc/passwd", "root/k?ey", "a/b"}
+    found = items(read(store, tarred({"../../etc/passwd": b"x", "/secret/k\x07ey": b"y", "a\\..\\b": b"z"})))
+    assert set(found) == {"etc/passwd", "secret/k?ey", "a/b"}
 
 
 def test_what_is_no_plain_file_is_counted_and_left(store):
@@ -283,3 +286,64 @@ def test_a_table_that_cannot_be_read_is_a_named_error(store, format, data, reaso
     with pytest.raises(SourceUnreadable) as refused:
         read(store, data, format)
     assert refused.value.reason == reason
+
+
+def _table() -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"text": ["first", "second"], "label": ["ham", "spam"]}), sink)
+    return sink.getvalue()
+
+
+WELL_MADE = {
+    Format.MAIL_ARCHIVE: [tarred(FILES), zipped(FILES)],
+    Format.TEXT_ARCHIVE: [tarred(FILES), zipped(FILES)],
+    Format.MBOX: [b"From a@b Thu Jan  1 00:00:00 1970\nSubject: a\n\nfirst\n" * 3],
+    Format.JSONL: [b'{"text": "first", "label": "ham"}\n' * 3],
+    Format.CSV: [b'text,label\n"fi ""r"" st",ham\nsecond,spam\n'],
+    Format.PARQUET: [_table()],
+}
+DAMAGE = st.lists(
+    st.tuples(st.floats(0, 1), st.sampled_from(["flip", "cut", "insert", "double"]), st.binary(max_size=9)),
+    min_size=1,
+    max_size=6,
+)
+TAGS = st.sampled_from(
+    ["<p>", "</p>", "<table><tr>", "<td", "<!--", "-->", "<script>", "</script", "&#0;", "&#x110000;", "&nbsp",
+     "<![CDATA[", "\x00", "<html><body>", "<a href='", '"', "<style>x{}</style>", "<br/>", "<svg><math><mi>"]
+)  # fmt: skip
+
+
+def damaged(data: bytes, damage: list[tuple[float, str, bytes]]) -> bytes:
+    """The bytes with some of them changed, left out, put in between or said twice."""
+    for where, how, more in damage:
+        at = int(where * len(data))
+        match how:
+            case "flip":
+                data = data[:at] + bytes(byte ^ 0x55 for byte in data[at : at + 3]) + data[at + 3 :]
+            case "cut":
+                data = data[:at] + data[at + 40 :]
+            case "insert":
+                data = data[:at] + more + data[at:]
+            case "double":
+                data = data[:at] + data[max(0, at - 60) : at] + data[at:]
+    return data
+
+
+@pytest.mark.parametrize("format", WELL_MADE, ids=lambda format: format.value)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_source_is_read_or_named_unreadable(store, format, data):
+    whole = data.draw(st.sampled_from(WELL_MADE[format]))
+    broken = data.draw(st.one_of(DAMAGE.map(lambda damage: damaged(whole, damage)), st.binary(max_size=300)))
+    try:
+        found = read(store, broken, format, columns=Columns("text", "label"))
+    except SourceUnreadable as error:
+        assert str(error)
+        return
+    assert all(entry.path for entry in found)
+
+
+@given(st.lists(TAGS | st.text(max_size=20), max_size=40).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_any_page_has_a_text(page):
+    text_of(page).encode()

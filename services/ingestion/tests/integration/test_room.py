@@ -13,6 +13,7 @@ from ratoon.chassis.identity import Role
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.rooms import State, running
 from ratoon_ingestion.settings import Settings
 
@@ -33,9 +34,10 @@ NOUNS = [
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[State]:
     state = State(tmp_path_factory.mktemp("ingestion"))
-    settings = Settings(state=state.folder, processes=1)
+    url = databases.url("ingestion", state.folder)
+    settings = Settings(state=state.folder, processes=1, database_url=url)
     with running([settings]):
         yield state
     warm.stop(settings.warm_folder)
@@ -142,6 +144,15 @@ def test_a_split_seals_its_test_part_and_logs_each_reading(rpc, store, split):
     assert [(r.reader, r.purpose, r.principal) for r in readings] == [
         ("a" * 64, "gate of v1.0", "projects/-/apiKeys/test")
     ]
+
+
+def test_one_record_is_found_by_its_id_and_an_unknown_one_is_not(rpc, version):
+    listed = rpc.ListRecords(pb.ListRecordsRequest(parent=version.name, page_size=3)).records
+    found = [rpc.GetRecord(pb.GetRecordRequest(parent=version.name, record_id=r.record_id)) for r in listed]
+    assert found == list(listed)
+    with pytest.raises(NotFound) as refused:
+        rpc.GetRecord(pb.GetRecordRequest(parent=version.name, record_id="f" * 64))
+    assert refused.value.reason == "RECORD_NOT_FOUND"
 
 
 def test_lineage_names_every_version_and_part_that_holds_a_record(rpc, version, split):

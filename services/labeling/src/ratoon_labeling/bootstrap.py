@@ -1,8 +1,9 @@
 """Puts labeling together: the only file that knows concrete adapters."""
 
+from ratoon.chassis import outbox
 from ratoon.chassis.app import App, Foundation, Platform, Rpc
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import LocalJobs
+from ratoon.events.consumer import Consumer
 from ratoon.labeling.v1.labeling_service_pb2_grpc import add_LabelingServiceServicer_to_server
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
@@ -10,6 +11,7 @@ from ratoon_labeling.adapters.datasets import IngestionDatasets
 from ratoon_labeling.adapters.freezing import JobFreezing
 from ratoon_labeling.adapters.ledger import BulkLedger
 from ratoon_labeling.application.procedures import LabelSetProcedure
+from ratoon_labeling.entrypoints.events import TOPICS, forgetter
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
 from ratoon_labeling.settings import Settings
 
@@ -18,10 +20,19 @@ def build(settings: Settings, platform: Platform) -> App:
     """Labeling, ready to run."""
     base = Foundation(settings, platform, tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
-    freezing = JobFreezing(LocalJobs(settings.folder / "jobs"), settings.artifacts_url)
+    freezing = JobFreezing(base.jobs(), settings.artifacts_url)
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
     operations = base.operations(store, [LabelSetProcedure(freezing, ledger)])
     datasets = IngestionDatasets(base.peer("ingestion"))
     servicer = LabelingServicer(store, operations, datasets, base.changes(store), base.threads, base.clock)
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
-    return base.app([rpc], [operations])
+    consumer = Consumer(
+        "labeling",
+        TOPICS,
+        base.hearing(forgetter(store, ledger)),
+        log=base.log,
+        database=base.database,
+        publish=outbox.append,
+        clock=base.clock,
+    )
+    return base.app([rpc], [operations, consumer])

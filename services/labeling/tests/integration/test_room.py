@@ -45,7 +45,7 @@ class FakeDatasets:
 
 
 def build(settings: Settings, datasets: FakeDatasets) -> App:
-    base = Foundation(settings, Platform.of_process("test"), tables.METADATA)
+    base = Foundation(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     freezing = JobFreezing(LocalJobs(settings.folder / "jobs"), settings.artifacts_url)
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
@@ -61,9 +61,10 @@ def datasets() -> FakeDatasets:
 
 
 @pytest.fixture(scope="module")
-def state(folder, artifacts, datasets) -> Iterator[State]:
+def state(folder, artifacts, datasets, databases) -> Iterator[State]:
     state = State(folder)
-    settings = Settings(state=folder, artifacts_url=artifacts.url)
+    url = databases.url("labeling", folder)
+    settings = Settings(state=folder, artifacts_url=artifacts.url, database_url=url)
     migrate("labeling", settings.database_url)
     with serving([build(settings, datasets)]):
         yield state

@@ -1,11 +1,12 @@
 """Puts the registry together: the only file that knows concrete adapters."""
 
 from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import make_signing_key
-from ratoon.chassis.jobs import LocalJobs
 from ratoon.registry.v1.registry_service_pb2_grpc import add_RegistryServiceServicer_to_server
 from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
+from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.adapters.verification import JobVerification
 from ratoon_registry.application.procedures import VersionProcedure
 from ratoon_registry.entrypoints.grpc import RegistryServicer
@@ -17,9 +18,9 @@ def build(settings: Settings, platform: Platform) -> App:
     base = Foundation(settings, platform, tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     verification = JobVerification(
-        LocalJobs(settings.folder / "jobs"),
-        settings.artifacts_url,
-        make_signing_key(settings.keys),
+        base.jobs(),
+        ArtifactStore(settings.artifacts_url),
+        Sealer(make_signing_key(settings.keys)),
         settings.model_loading_folder,
         settings.golden_count,
     )

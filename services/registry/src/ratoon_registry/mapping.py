@@ -43,6 +43,8 @@ def version(value: ModelVersion) -> model_version_pb2.ModelVersion:
         golden_digest=value.golden_digest,
         parameter_count=value.parameter_count,
         size_bytes=value.size_bytes,
+        base_artifact_digest=value.base_artifact_digest,
+        base_signature_digest=value.base_signature_digest,
         golden_source_digest=value.golden_source_digest,
         scores=value.scores,
     )

@@ -21,6 +21,7 @@ from ratoon.registry.v1.registry_service_pb2_grpc import (
     RegistryServiceStub,
     add_RegistryServiceServicer_to_server,
 )
+from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.rooms import State, serving
 from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
@@ -61,7 +62,7 @@ class FakeVerification:
 
 
 def build(settings: Settings) -> App:
-    base = Foundation(settings, Platform.of_process("test"), tables.METADATA)
+    base = Foundation(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     operations = base.operations(store, [VersionProcedure(FakeVerification())])
     servicer = RegistryServicer(store, operations, base.changes(store), base.threads, base.clock)
@@ -72,10 +73,10 @@ def build(settings: Settings) -> App:
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[State]:
     folder: Path = tmp_path_factory.mktemp("registry")
     state = State(folder)
-    settings = Settings(state=folder)
+    settings = Settings(state=folder, database_url=databases.url("registry", folder))
     migrate("registry", settings.database_url)
     with serving([build(settings)]):
         yield state

@@ -1,18 +1,22 @@
 """Puts serving together: the only file that knows concrete adapters."""
 
-from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from collections.abc import Sequence
+
+from ratoon.chassis.app import App, Background, Foundation, Platform, Rpc
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.serving.v1.serving_service_pb2_grpc import add_ServingServiceServicer_to_server
 from ratoon_serving import mapping
 from ratoon_serving.adapters import tables
 from ratoon_serving.adapters.engine_http import EngineClient
+from ratoon_serving.adapters.figures import engine_figures
 from ratoon_serving.adapters.local_engine import LocalEngineHost, LocalEngines
 from ratoon_serving.adapters.models import RegistryModels
-from ratoon_serving.adapters.traffic import MemoryTrafficBook
+from ratoon_serving.adapters.traffic import TableTrafficBook
 from ratoon_serving.application.executor import Executor
 from ratoon_serving.application.opening import Opening
-from ratoon_serving.application.ports import EngineHost, Models
+from ratoon_serving.application.ports import EngineHost, Models, Patience
 from ratoon_serving.application.procedures import DeploymentProcedure, RolloutProcedure
+from ratoon_serving.domain.scaling import POLICY, Policy
 from ratoon_serving.entrypoints.grpc import Ports, ServingServicer
 from ratoon_serving.settings import Settings
 
@@ -21,20 +25,51 @@ def build(settings: Settings, platform: Platform) -> App:
     """Serving, ready to run."""
     base = Foundation(settings, platform, tables.METADATA)
     artifacts = ArtifactStore(settings.artifacts_url)
-    host = LocalEngineHost(local_engines(settings), artifacts, EngineClient())
-    return assemble(base, host, RegistryModels(base.peer("registry"), artifacts))
+    host, watches = engine_host(settings, artifacts)
+    models = RegistryModels(base.peer("registry"), artifacts)
+    rules = Policy(idle_s=settings.idle_s, requests_per_s=settings.replica_requests_per_s)
+    return assemble(base, host, models, watches, rules)
 
 
-def assemble(base: Foundation, host: EngineHost, models: Models) -> App:
-    """The room around its two outward ports: where engines run, and the registry."""
+def assemble(
+    base: Foundation,
+    host: EngineHost,
+    models: Models,
+    watches: Sequence[Background] = (),
+    rules: Policy = POLICY,
+) -> App:
+    """The room around its two outward ports: where engines run, with what looks at them, and the registry."""
     store = base.store(tables.RESOURCES, mapping.event)
-    executor, book = Executor(store, host, models), MemoryTrafficBook()
+    executor, book = Executor(store, host, models), TableTrafficBook(store.database)
     rollouts = RolloutProcedure(store, models, executor, book, base.clock)
-    operations = base.operations(store, [rollouts, DeploymentProcedure(store, executor)])
+    operations = base.operations(
+        store, [rollouts, DeploymentProcedure(store, executor, book, base.clock, rules)]
+    )
+    base.platform.figures.add(base.settings.service, engine_figures(store))
     ports = Ports(store, operations, host, models, book, base.clock)
     servicer = ServingServicer(ports, base.changes(store), base.threads)
     rpc = Rpc("ratoon.serving.v1.ServingService", add_ServingServiceServicer_to_server, servicer)
-    return base.app([rpc], [Opening(store, host, base.clock), operations])
+    return base.app([rpc], [*watches, Opening(store, host, base.clock), operations])
+
+
+def engine_host(settings: Settings, artifacts: ArtifactStore) -> tuple[EngineHost, Sequence[Background]]:
+    """Where engines run, and what has to run for it."""
+    if settings.engines == "local":
+        return LocalEngineHost(local_engines(settings), artifacts, EngineClient()), ()
+    # Only here: the client of Kubernetes takes a second and 60 MB to import, on machines that have none.
+    from ratoon.chassis.cluster_api import connect
+    from ratoon_serving.adapters.engine_deployments import PodEngines
+    from ratoon_serving.adapters.kubernetes_engine import KubernetesEngineHost
+
+    given = PodEngines(
+        settings.owner,
+        settings.engine_templates,
+        settings.engine_pool,
+        Patience(settings.engine_start_s, settings.engine_room_s),
+    )
+    cluster = connect("ratoon-serving", settings.kubeconfig, settings.namespace)
+    host = KubernetesEngineHost(cluster, given, artifacts, EngineClient())
+    return host, host.watches
 
 
 def local_engines(settings: Settings) -> LocalEngines:
@@ -46,4 +81,5 @@ def local_engines(settings: Settings) -> LocalEngines:
         threads=settings.threads,
         kv_cache_mib=settings.kv_cache_mib,
         max_model_len=settings.max_model_len,
+        otlp=settings.otlp.rstrip("/"),
     )

@@ -18,8 +18,8 @@ from ratoon_serving.application.commands import (
     InjectFault,
     TrafficSeen,
     VotesSeen,
+    Window,
 )
-from ratoon_serving.application.ports import Window
 from ratoon_serving.domain.analysis import Bake, Traffic, Votes
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine, EngineReady, EngineState, EngineStopped
@@ -31,12 +31,14 @@ from ratoon_serving.domain.rollout import (
     RolloutShifted,
     RolloutStarted,
     RolloutSucceeded,
+    Shares,
     Strategy,
 )
 from ratoon_serving.domain.routes import Route, RouteTable, Target
 
 _STATES = {
     Phase.QUEUED: "QUEUED",
+    Phase.CLOSING: "PREPARING",
     Phase.STARTING: "PREPARING",
     Phase.ATTESTING: "PREPARING",
     Phase.PROBING: "PREPARING",
@@ -54,6 +56,7 @@ _STATES = {
 }
 _ON_THE_WAY = [
     Phase.QUEUED,
+    Phase.CLOSING,
     Phase.STARTING,
     Phase.ATTESTING,
     Phase.PROBING,
@@ -88,6 +91,10 @@ def deployment(value: Deployment) -> deployment_pb2.Deployment:
         version=value.version,
         previous_version=value.previous_version,
         active_rollout=value.active_rollout,
+        min_replicas=value.bounds.least,
+        max_replicas=value.bounds.most,
+        replicas=value.replicas,
+        pool=value.pool,
     )
 
 
@@ -122,6 +129,8 @@ def rollout(value: Rollout) -> rollout_pb2.Rollout:
         steps=[_step(note.time, note.phase, note.message) for note in value.notes],
         reason=value.reason,
         etag=str(value.revision),
+        shares=value.weights[:-1],
+        step_seconds=value.step_s,
     )
     if reason := _FAILURES.get(value.phase):
         seen.failure.reason, seen.failure.message = reason, value.reason
@@ -136,8 +145,9 @@ def route_table(value: RouteTable) -> route_pb2.RouteTable:
 
 def create_deployment(request: pb.CreateDeploymentRequest) -> CreateDeployment:
     """What is asked."""
+    asked = request.deployment
     return CreateDeployment(
-        request.parent, request.deployment_id, request.deployment.model, request.request_id
+        request.parent, request.deployment_id, asked.model, request.request_id, asked.pool
     )
 
 
@@ -152,6 +162,7 @@ def create_rollout(request: pb.CreateRolloutRequest) -> CreateRollout:
         strategy=_strategy(asked.strategy),
         bake=Bake(**given),
         request_id=request.request_id,
+        shares=Shares(tuple(asked.shares), *([asked.step_seconds] if asked.step_seconds else [])),
     )
 
 
@@ -162,7 +173,7 @@ def inject_fault(request: pb.InjectFaultRequest) -> InjectFault:
 
 def traffic_seen(request: pb.ReportTrafficRequest) -> list[TrafficSeen]:
     """What a gateway tells."""
-    return [TrafficSeen(request.gateway, r.engine, _window(r), _traffic(r)) for r in request.reports]
+    return [TrafficSeen(r.engine, _window(r), _traffic(r)) for r in request.reports]
 
 
 def votes_seen(reports: Iterable[route_pb2.QualityReport]) -> list[VotesSeen]:
@@ -225,11 +236,9 @@ def _target(target: Target) -> route_pb2.Target:
     return route_pb2.Target(**vars(target))
 
 
-def _strategy(asked: rollout_pb2.Rollout.Strategy.ValueType) -> Strategy:
+def _strategy(asked: rollout_pb2.Rollout.Strategy.ValueType) -> Strategy | None:
     name = rollout_pb2.Rollout.Strategy.Name(asked).removeprefix("STRATEGY_")
-    if name == "UNSPECIFIED":
-        return Strategy.SECOND_ENGINE
-    return Strategy(name)
+    return None if name == "UNSPECIFIED" else Strategy(name)
 
 
 def _traffic(report: route_pb2.TrafficReport) -> Traffic:

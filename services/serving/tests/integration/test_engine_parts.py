@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from model_signing import signing
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_serving.engine import fetch
+from ratoon_serving.engine.launch import vllm_arguments
 from ratoon_serving.engine.manifest import FileMismatch, SignatureInvalid, SignedManifest
 from ratoon_serving.engine.middleware import EngineGate
 from ratoon_serving.engine.settings import SETTINGS_VARIABLE, EngineSettings
@@ -99,11 +102,18 @@ class FakeClient:
         return True
 
 
+@dataclass(frozen=True)
+class Named:
+    """One of the names by which vLLM knows its model."""
+
+    name: str
+
+
 class Door:
     """An engine's gate around a small application, called without a server."""
 
-    def __init__(self, folder: Path, keys: tuple[Path, Path], monkeypatch) -> None:
-        self.model = signed_model(folder / "v1", keys[0])
+    def __init__(self, there: Path, keys: tuple[Path, Path], monkeypatch, **place) -> None:
+        self.model = signed_model(there / "v1", keys[0])
         self.digest = SignedManifest.beside(self.model, keys[1]).check_folder(self.model)
         settings = EngineSettings(
             engine="e1",
@@ -111,13 +121,17 @@ class Door:
             artifact_digest=self.digest,
             model=str(self.model),
             served_names=("m",),
-            socket=str(folder / "s"),
+            socket=str(there / "s"),
             secret=SECRET,
             public_key=str(keys[1]),
+            **place,
         )
-        settings.write(folder / "engine.json")
-        monkeypatch.setenv(SETTINGS_VARIABLE, str(folder / "engine.json"))
+        settings.write(there / "engine.json")
+        monkeypatch.setenv(SETTINGS_VARIABLE, str(there / "engine.json"))
         self.client = FakeClient(self.digest)
+        self.models = SimpleNamespace(
+            base_model_paths=[Named("m"), Named("m@v1")], registry=SimpleNamespace()
+        )
         self.reached: list[str] = []
         self.hold = asyncio.Event()
         self.hold.set()
@@ -129,7 +143,7 @@ class Door:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
-    async def call(self, method: str, path: str, body=None, secret: str = SECRET):
+    async def call(self, method: str, path: str, body=None, secret: str = SECRET, control: bool = False):
         sent: list[dict] = []
 
         async def receive():
@@ -139,7 +153,8 @@ class Door:
             sent.append(message)
 
         headers = [(b"x-ratoon-engine-secret", secret.encode())] if secret else []
-        state = SimpleNamespace(engine_client=self.client)
+        headers += [(b"x-ratoon-control", b"1")] if control else []
+        state = SimpleNamespace(engine_client=self.client, openai_serving_models=self.models)
         scope = {
             "type": "http",
             "method": method,
@@ -179,8 +194,11 @@ def test_a_closed_engine_finishes_what_is_inside_and_takes_nothing_new(door):
         assert (status["accepting"], status["in_flight"]) == (False, 1)
         refused, headers, _ = await door.call("POST", "/v1/completions")
         assert (refused, headers[b"x-ratoon-engine-closed"]) == (503, b"1")
+        attesting = asyncio.ensure_future(door.call("POST", "/v1/completions", control=True))
+        await asyncio.sleep(0)
+        assert not attesting.done()
         door.hold.set()
-        assert (await inside)[0] == 200
+        assert (await inside)[0] == (await attesting)[0] == 200
         assert (await door.call("POST", "/ratoon/open"))[2]["accepting"]
 
     asyncio.run(walk())
@@ -189,7 +207,7 @@ def test_a_closed_engine_finishes_what_is_inside_and_takes_nothing_new(door):
 def test_weights_change_only_in_a_closed_and_empty_engine_and_only_for_signed_ones(door, tmp_path, keys):
     new = signed_model(tmp_path / "v2", keys[0], b"n" * 100)
     digest = SignedManifest.beside(new, keys[1]).check_folder(new)
-    asked = {"model": str(new), "version": "v2", "artifact_digest": digest}
+    asked = {"model": str(new), "version": "v2", "artifact_digest": digest, "served_names": ["m", "m@v2"]}
 
     async def walk():
         assert (await door.call("POST", "/ratoon/reload", asked))[0] == 409
@@ -198,6 +216,7 @@ def test_weights_change_only_in_a_closed_and_empty_engine_and_only_for_signed_on
         assert (await door.call("POST", "/ratoon/reload", {"version": "v2"}))[0] == 400
         status, _, told = await door.call("POST", "/ratoon/reload", asked)
         assert (status, told["version"], door.client.reloaded) == (200, "v2", [str(new)])
+        assert [path.name for path in door.models.base_model_paths] == ["m", "m@v2"]
         (new / "model.safetensors").write_bytes(b"x" * 100)
         assert (await door.call("POST", "/ratoon/reload", asked))[0] == 409
 
@@ -213,3 +232,90 @@ def test_a_drill_fails_the_share_that_was_asked_for(door):
         assert (await door.call("POST", "/v1/completions"))[0] == 200
 
     asyncio.run(walk())
+
+
+def test_an_engine_that_starts_closed_opens_for_the_load_that_proved_itself_and_for_no_other(
+    tmp_path, keys, monkeypatch
+):
+    door = Door(tmp_path, keys, monkeypatch, starts_closed=True)
+
+    async def walk():
+        assert (await door.call("GET", "/ratoon/ready", secret=""))[0] == 200
+        assert (await door.call("POST", "/v1/completions"))[0] == 503
+        assert (await door.call("POST", "/v1/completions", control=True))[0] == 200
+        told = (await door.call("GET", "/ratoon/status"))[2]
+        assert (await door.call("POST", "/ratoon/open", {"load_id": "another start's"}))[0] == 409
+        assert (await door.call("POST", "/ratoon/open", {"load_id": told["load_id"]}))[0] == 200
+        assert (await door.call("POST", "/v1/completions"))[0] == 200
+        door.client.errored = True
+        assert (await door.call("GET", "/ratoon/ready", secret=""))[0::2] == (503, {})
+
+    asyncio.run(walk())
+
+
+def test_an_engine_that_is_about_to_end_stays_closed(door):
+    async def walk():
+        assert not (await door.call("POST", "/ratoon/drain"))[2]["accepting"]
+        assert (await door.call("POST", "/ratoon/open"))[0] == 409
+        assert (await door.call("POST", "/v1/completions"))[0] == 503
+
+    asyncio.run(walk())
+
+
+def test_weights_that_are_named_by_digests_are_fetched_before_they_are_loaded(tmp_path, keys, monkeypatch):
+    store = ArtifactStore(str(tmp_path / "store"))
+    door = Door(tmp_path, keys, monkeypatch, folder=str(tmp_path / "pod"), artifacts_url=store.url)
+    asked = {"version": "v2", **stored_model(tmp_path / "v2", keys, store)}
+    there = tmp_path / "pod" / "models" / asked["artifact_digest"]
+
+    async def walk():
+        before = (await door.call("POST", "/ratoon/close"))[2]["load_id"]
+        missing = {**asked, "artifact_digest": "0" * 64}
+        assert (await door.call("POST", "/ratoon/reload", missing))[0] == 409
+        status, _, told = await door.call("POST", "/ratoon/reload", asked)
+        assert (status, told["version"], door.client.reloaded) == (200, "v2", [str(there)])
+        assert told["load_id"] != before
+
+    asyncio.run(walk())
+
+
+def stored_model(folder: Path, keys: tuple[Path, Path], store: ArtifactStore) -> dict[str, str]:
+    signed_model(folder, keys[0], b"n" * 100)
+    signature = store.put_file(folder.with_name(f"{folder.name}.sig"))
+    return {"artifact_digest": store.put_tree(folder), "signature_digest": signature}
+
+
+def test_a_pod_fetches_what_it_is_to_load_and_starts_with_nothing_else(tmp_path, keys, monkeypatch, caplog):
+    store = ArtifactStore(str(tmp_path / "store"))
+    named = stored_model(tmp_path / "v2", keys, store)
+    digest, told = named["artifact_digest"], tmp_path / "engine.json"
+    theirs = make_key(tmp_path, "theirs")[1]
+
+    def settings(key: Path, trees: dict[str, str]) -> None:
+        EngineSettings("e", "v2", digest, digest, ("m",), "", SECRET, str(key), trees=trees).write(told)
+
+    for name, value in {"SETTINGS": told, "FOLDER": tmp_path / "pod", "ARTIFACTS_URL": store.url}.items():
+        monkeypatch.setenv(f"RATOON_ENGINE_{name}", str(value))
+    settings(keys[1], {digest: named["signature_digest"]})
+    assert fetch.main() == 0
+    assert (tmp_path / "pod" / "models" / digest / "sub" / "note.txt").read_text() == "hello"
+    settings(theirs, {digest: named["signature_digest"]})
+    assert fetch.main() == 3
+    settings(keys[1], {"0" * 64: named["signature_digest"]})
+    assert fetch.main() == 1
+    assert "is not in the store" in caplog.text
+
+
+def test_what_a_pool_says_of_its_engines_wins_over_their_file(tmp_path):
+    told = tmp_path / "engine.json"
+    EngineSettings("e", "v", "d" * 64, "d" * 64, ("m",), "", SECRET, "key", chat_template="t").write(told)
+    said = {"FOLDER": "/var/lib/ratoon", "KV_CACHE_MIB": "0", "ARGUMENTS": '["--seed", "1"]', "DTYPE": ""}
+    read = EngineSettings.read(told, {f"RATOON_ENGINE_{name}": value for name, value in said.items()})
+    assert (read.model, read.chat_template) == (
+        f"/var/lib/ratoon/models/{'d' * 64}",
+        "/var/lib/ratoon/models/t",
+    )
+    assert (read.kv_cache_mib, read.arguments, read.dtype) == (0, ("--seed", "1"), "float32")
+    arguments = vllm_arguments(read)
+    assert "--kv-cache-memory-bytes" not in arguments
+    assert arguments[arguments.index("--port") + 1] == "8000"

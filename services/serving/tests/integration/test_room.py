@@ -1,90 +1,16 @@
 """Serving as a room: gRPC, database and mock engines over real sockets, a registry in memory."""
 
-import importlib.util
-import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.app import Foundation, Platform
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument
-from ratoon.chassis.identity import Role
-from ratoon.chassis.migrations import migrate
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
-from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
-from ratoon.testkit.rooms import State, serving
-from ratoon_serving.adapters import tables
-from ratoon_serving.bootstrap import assemble
-from ratoon_serving.settings import Settings
-
-_PATH = Path(__file__).parents[1] / "simulated.py"
-_SPEC = importlib.util.spec_from_file_location("serving_simulated", _PATH)
-simulated = importlib.util.module_from_spec(_SPEC)
-sys.modules["serving_simulated"] = simulated
-_SPEC.loader.exec_module(simulated)
+from ratoon_serving.domain.strategies import Weights
 
 MODEL = "projects/p/models/mail"
 S = rollout_pb2.Rollout
-BAKE = S.Bake(seconds=1)
-
-
-class Installation:
-    """A running room and what is around it."""
-
-    def __init__(self, state: State, host, models) -> None:
-        self.host, self.models = host, models
-        self.operator = ServingServiceStub(state.as_role(Role.OPERATOR, "serving"))
-        self.gateway = ServingServiceStub(state.as_service("gateway", "serving"))
-        self._count = 0
-
-    def deployment(self) -> str:
-        self._count += 1
-        asked = pb.CreateDeploymentRequest(
-            parent="projects/p",
-            deployment_id=f"d{self._count}",
-            deployment=deployment_pb2.Deployment(model=MODEL),
-        )
-        return self.operator.CreateDeployment(asked).name
-
-    def version(self, number: str) -> str:
-        return self.models.add(f"{MODEL}/versions/{number}")
-
-    def begin(self, deployment: str, version: str, **bake) -> rollout_pb2.Rollout:
-        rollout = S(to_version=version, bake=S.Bake(**{"seconds": 1, **bake}))
-        return self.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=rollout))
-
-    def end(self, rollout: rollout_pb2.Rollout) -> rollout_pb2.Rollout:
-        *_, last = self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=60)
-        return last
-
-    def until(self, rollout: rollout_pb2.Rollout, step: str) -> None:
-        for state in self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=60):
-            if any(s.state == step for s in state.steps):
-                return
-
-    def serve(self, number: str) -> tuple[str, str]:
-        deployment, version = self.deployment(), self.version(number)
-        assert self.end(self.begin(deployment, version)).state == S.STATE_SUCCEEDED
-        return deployment, version
-
-    def route(self, deployment: str) -> route_pb2.Route:
-        table = self.gateway.GetRouteTable(pb.GetRouteTableRequest())
-        return next(r for r in table.routes if r.deployment == deployment)
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory) -> Iterator[Installation]:
-    folder: Path = tmp_path_factory.mktemp("serving")
-    state = State(folder)
-    settings = Settings(state=folder)
-    migrate("serving", settings.database_url)
-    host, models = simulated.SimulatedEngineHost(folder / "e"), simulated.FakeModels()
-    base = Foundation(settings, Platform.of_process("test"), tables.METADATA)
-    with serving([assemble(base, host, models)]):
-        yield Installation(state, host, models)
 
 
 def test_the_first_rollout_serves_and_the_alias_follows(room):
@@ -100,6 +26,18 @@ def test_the_first_rollout_serves_and_the_alias_follows(room):
     assert room.models.alias == version
     seen = room.operator.GetDeployment(pb.GetDeploymentRequest(name=deployment))
     assert (seen.version, seen.previous_version) == (version, "")
+
+
+def test_a_deployment_names_its_rollout_for_as_long_as_it_is_under_way(room):
+    deployment, _ = room.serve("v1.5")
+    rollout = room.begin(deployment, room.version("v1.6"))
+    asked = pb.GetDeploymentRequest(name=deployment)
+    assert room.operator.GetDeployment(asked).active_rollout == rollout.name
+    room.end(rollout)
+    deadline = time.monotonic() + 20
+    while room.operator.GetDeployment(asked).active_rollout:
+        assert time.monotonic() < deadline, "the deployment still names a rollout that ended"
+        time.sleep(0.1)
 
 
 def test_the_next_version_takes_over_and_the_old_engine_goes(room):
@@ -205,10 +143,11 @@ def test_what_makes_no_sense_is_refused(room):
     assert raw.value.reason == "VERSION_NOT_READY"
     with pytest.raises(InvalidArgument):
         room.begin(deployment, room.version("v8.2"), max_error_rate=7)
-    strange = S(to_version=room.version("v8.3"), strategy=S.STRATEGY_IN_PLACE)
-    with pytest.raises(FailedPrecondition) as refused:
-        room.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=strange))
-    assert refused.value.reason == "STRATEGY_UNAVAILABLE"
+    other = room.version("v8.3", Weights(shape="another"))
+    for strategy in (S.STRATEGY_IN_PLACE, S.STRATEGY_ADAPTER_SWAP):
+        with pytest.raises(FailedPrecondition) as refused:
+            room.begin(deployment, other, strategy)
+        assert refused.value.reason == "STRATEGY_UNAVAILABLE"
 
 
 def test_the_same_request_id_gives_the_same_rollout(room):
@@ -217,3 +156,51 @@ def test_the_same_request_id_gives_the_same_rollout(room):
     first = room.operator.CreateRollout(asked)
     assert room.end(first).state == S.STATE_SUCCEEDED
     assert room.operator.CreateRollout(asked).name == first.name
+
+
+def test_two_versions_share_the_traffic_for_as_long_as_is_asked(room):
+    deployment, old = room.serve("v20.0")
+    new = room.version("v20.1")
+    split = S(to_version=new, shares=[30], step_seconds=3600, bake=S.Bake(seconds=1))
+    rollout = room.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=split))
+    assert (list(rollout.shares), rollout.step_seconds) == ([30], 3600)
+    room.until(rollout, "SHIFTING")
+    room.routed(deployment, {new: 30, old: 70})
+    room.operator.AbortRollout(
+        pb.AbortRolloutRequest(name=rollout.name, reason="the other one is liked better")
+    )
+    assert room.end(rollout).state == S.STATE_CANCELLED
+    assert {t.version: t.weight for t in room.route(deployment).targets} == {old: 100}
+    for shares in ([50, 50], [0], [100], [30, 20]):
+        with pytest.raises(InvalidArgument):
+            bad = S(to_version=new, shares=shares)
+            room.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=bad))
+    alone = S(to_version=new, shares=[30], strategy=S.STRATEGY_IN_PLACE)
+    with pytest.raises(FailedPrecondition) as refused:
+        room.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=alone))
+    assert refused.value.reason == "STRATEGY_UNAVAILABLE"
+
+
+def test_bounds_of_scaling_are_kept_and_refused_where_engines_do_not_scale(room):
+    deployment, version = room.serve("v21.0")
+    asked = pb.ScaleDeploymentRequest(name=deployment, min_replicas=2, max_replicas=2)
+    with pytest.raises(FailedPrecondition) as refused:
+        room.operator.ScaleDeployment(asked)
+    assert refused.value.reason == "SCALING_UNAVAILABLE"
+    room.host.most_replicas = 4
+    try:
+        scaled = room.operator.ScaleDeployment(asked)
+        assert (scaled.min_replicas, scaled.max_replicas) == (2, 2)
+        engine = room.route(deployment).targets[0].engine
+        deadline = time.monotonic() + 20
+        while room.host.replicas.get(engine) != 2:
+            assert time.monotonic() < deadline, "the engine was not scaled"
+            time.sleep(0.1)
+        with pytest.raises(InvalidArgument):
+            room.operator.ScaleDeployment(
+                pb.ScaleDeploymentRequest(name=deployment, min_replicas=3, max_replicas=2)
+            )
+    finally:
+        room.host.most_replicas = 1
+    awake = room.gateway.WakeDeployment(pb.WakeDeploymentRequest(name=deployment))
+    assert (awake.replicas, awake.version) == (2, version)

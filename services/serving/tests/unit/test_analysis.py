@@ -43,7 +43,10 @@ def test_one_failed_probe_is_an_accident_two_are_not():
 
 def test_at_the_end_silence_is_judged_by_what_was_to_be_expected():
     busy, calm = Traffic(requests=60, seconds=60), Traffic(requests=6, seconds=60)
-    assert judge_at_end(BAKE, Traffic(), busy, Votes(), Probes(9)).outlook is Outlook.BAD
+    assert judge_at_end(BAKE, Traffic(), busy, Votes(), Probes(9)).outlook is Outlook.UNHEARD
+    heard = Traffic(seconds=BAKE.seconds)
+    assert judge_at_end(BAKE, heard, busy, Votes(), Probes(9)).outlook is Outlook.FINE_SO_FAR
+    assert judge_at_end(BAKE, heard, busy, Votes(), Probes()).outlook is Outlook.BAD
     quiet = judge_at_end(BAKE, Traffic(), calm, Votes(), Probes(9))
     assert (quiet.outlook, quiet.message) == (
         Outlook.FINE_SO_FAR,

@@ -11,7 +11,9 @@ from rollout_world import BLUE, DEPLOYMENT, OLD, START
 
 from ratoon_serving.domain.deployment import Deployment, Sight, keep
 from ratoon_serving.domain.engine import Check, EngineState, EngineView
-from ratoon_serving.domain.rollout import SetRoutes, StartEngine, StopEngine
+from ratoon_serving.domain.rollout import ScaleEngine, SetRoutes, StartEngine, StopEngine
+from ratoon_serving.domain.routes import HOLD_ASLEEP_S
+from ratoon_serving.domain.scaling import Bounds, Load
 
 DIGEST = "a" * 64
 WELL = EngineView(EngineState.READY, DIGEST)
@@ -66,3 +68,39 @@ def test_one_that_dies_again_and_again_is_started_ever_more_rarely():
     assert 10 <= starts <= 16
     well = keep(kept, Sight(WELL, DIGEST, True, None, ROUTED), now + timedelta(hours=1)).deployment
     assert well.restarts == 0
+
+
+def test_an_engine_with_much_to_do_gets_more_processes_and_no_haste():
+    seen = Sight(WELL, DIGEST, True, None, ROUTED, load=Load(waiting=20))
+    grown = keep(deployment(bounds=Bounds(1, 4)), seen, START)
+    assert (grown.deployment.replicas, grown.actions) == (2, (ScaleEngine(BLUE, 2),))
+    assert keep(grown.deployment, seen, START + timedelta(seconds=5)).actions == ()
+    later = keep(grown.deployment, seen, START + timedelta(seconds=30))
+    assert (later.deployment.replicas, later.actions) == (4, (ScaleEngine(BLUE, 4),))
+
+
+def test_a_deployment_that_nobody_asks_is_put_to_sleep_and_woken_by_who_asks():
+    now, kept = START, deployment(bounds=Bounds(0, 2))
+    asleep = keep(kept, Sight(WELL, DIGEST, True, None, ROUTED, load=Load(waiting=0, idle_s=600.0)), now)
+    assert (asleep.deployment.replicas, asleep.actions) == (0, ())
+    kept = asleep.deployment
+    assert keep(kept, Sight(WELL, DIGEST, True, None, ROUTED), now).actions == (SetRoutes((), HOLD_ASLEEP_S),)
+    assert keep(kept, Sight(WELL, DIGEST, True), now).actions == (StopEngine(BLUE),)
+    assert keep(kept, Sight(EngineView(), DIGEST), now).actions == ()
+    later = now + timedelta(hours=1)
+    woken = keep(replace(kept, wanted_at=later), Sight(EngineView(), DIGEST), later)
+    assert (woken.deployment.replicas, woken.actions) == (1, ())
+    up = keep(woken.deployment, Sight(EngineView(), DIGEST), later)
+    assert up.actions == (StartEngine(BLUE),)
+
+
+def test_what_was_just_woken_is_not_put_to_sleep_before_it_was_asked():
+    kept = deployment(bounds=Bounds(0, 2), scaled_at=START)
+    idle = Sight(WELL, DIGEST, True, None, ROUTED, load=Load(waiting=0, idle_s=600.0))
+    assert keep(kept, idle, START + timedelta(seconds=60)).deployment.replicas == 1
+    assert keep(kept, idle, START + timedelta(seconds=601)).deployment.replicas == 0
+
+
+def test_while_a_rollout_is_under_way_nothing_is_scaled():
+    busy = Sight(WELL, DIGEST, True, None, ROUTED, load=Load(waiting=100), rollout_active=True)
+    assert keep(deployment(bounds=Bounds(0, 4)), busy, START).actions == ()

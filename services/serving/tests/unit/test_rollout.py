@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from rollout_world import BLUE, GREEN, NEW, OLD, World
 
 from ratoon_serving.domain.analysis import Bake, Traffic, Votes
 from ratoon_serving.domain.engine import EngineState
-from ratoon_serving.domain.machine import abort
+from ratoon_serving.domain.machine import abort, resume
 from ratoon_serving.domain.rollout import (
     ENDED,
     Phase,
@@ -128,6 +129,14 @@ def test_a_paused_rollout_waits_and_does_not_wait_for_ever():
     assert world.run() is Phase.CANCELLED
 
 
+def test_a_pause_is_not_counted_against_the_phase_it_falls_in():
+    world = until(World.serving_blue(), Phase.PROBING)
+    world.rollout = replace(world.rollout, paused=True)
+    world.turn(seconds=world.rollout.limits.probe_s + 1)
+    world.rollout = resume(world.rollout, world.now)
+    assert world.run() is Phase.SUCCEEDED
+
+
 def test_blue_that_dies_while_green_bakes_is_brought_back_before_it_counts():
     world = until(World.serving_blue(), Phase.BAKING)
     world.kill(BLUE)
@@ -154,6 +163,35 @@ def test_silence_where_traffic_was_expected_is_a_failure():
     world.rollout = replace(world.rollout, baseline=Traffic(requests=600, seconds=60))
     assert world.run() is Phase.ROLLED_BACK
     assert "no data is no proof" in world.rollout.reason
+
+
+def test_callers_who_go_home_are_no_failure_where_gateways_say_so():
+    world = World.serving_blue(bake=Bake(seconds=10))
+    until(world, Phase.BAKING)
+    world.rollout = replace(world.rollout, baseline=Traffic(requests=600, seconds=60))
+    world.traffic = Traffic(seconds=9)
+    assert world.run() is Phase.SUCCEEDED
+    assert "no traffic came" in world.rollout.reason
+
+
+def test_reports_that_are_late_after_a_restart_are_waited_for():
+    world = World.serving_blue(bake=Bake(seconds=10))
+    until(world, Phase.BAKING)
+    world.rollout = replace(world.rollout, baseline=Traffic(requests=600, seconds=60))
+    world.now += timedelta(seconds=120)
+    world.turn()
+    assert world.rollout.phase is Phase.BAKING
+    world.traffic = Traffic(requests=90, seconds=125)
+    assert world.run() is Phase.SUCCEEDED
+
+
+def test_an_alias_that_another_deployment_moves_at_the_same_time_is_not_fought_over():
+    world = until(World.serving_blue(), Phase.PROMOTING)
+    while world.alias != NEW:
+        world.turn()
+    world.alias = "projects/p/models/m/versions/v9.0"
+    assert world.run() is Phase.SUCCEEDED
+    assert world.aliases == [NEW]
 
 
 class AnyWorld(RuleBasedStateMachine):
@@ -183,7 +221,8 @@ class AnyWorld(RuleBasedStateMachine):
     @precondition(lambda self: not self.world.rollout.ended)
     @rule(paused=st.booleans())
     def pause(self, paused: bool) -> None:
-        self.world.rollout = replace(self.world.rollout, paused=paused)
+        held = replace(self.world.rollout, paused=True)
+        self.world.rollout = held if paused else resume(self.world.rollout, self.world.now)
 
     @rule(errors=st.sampled_from([0, 30]))
     def traffic(self, errors: int) -> None:

@@ -1,15 +1,20 @@
 """Puts training together: the only file that knows concrete adapters."""
 
-from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from collections.abc import Sequence
+
+from ratoon.chassis.app import App, Background, Foundation, Platform, Rpc
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import LocalJobs
 from ratoon.training.v1.training_service_pb2_grpc import add_TrainingServiceServicer_to_server
 from ratoon_training import mapping
 from ratoon_training.adapters import tables
 from ratoon_training.adapters.bases import StoredModels
 from ratoon_training.adapters.drivers import DriverOptions, JobDrivers
-from ratoon_training.adapters.machine import ThisMachine
+from ratoon_training.adapters.machine import ClusterPods, ThisMachine
+from ratoon_training.adapters.shared_workers import SharedWorkers
+from ratoon_training.adapters.worker_folder import WorkerFolder
+from ratoon_training.application.ports import Drivers, Machine, Workers
 from ratoon_training.application.procedures import RunProcedure
+from ratoon_training.application.sweep import Sweep
 from ratoon_training.entrypoints.grpc import Ports, TrainingServicer
 from ratoon_training.settings import Settings
 
@@ -17,7 +22,6 @@ from ratoon_training.settings import Settings
 def build(settings: Settings, platform: Platform) -> App:
     """Training, ready to run."""
     base = Foundation(settings, platform, tables.METADATA)
-    store = base.store(tables.RESOURCES, mapping.event)
     options = DriverOptions(
         work=settings.folder / "work",
         warm=settings.warm_folder,
@@ -26,11 +30,45 @@ def build(settings: Settings, platform: Platform) -> App:
         checkpoint_every_s=settings.checkpoint_every_s,
         memory_limit_bytes=settings.memory_limit_bytes,
     )
-    drivers = JobDrivers(LocalJobs(settings.folder / "jobs"), options)
-    machine = ThisMachine(settings.memory_bytes, settings.machine_families)
-    operations = base.operations(store, [RunProcedure(drivers, machine)])
-    bases = StoredModels(ArtifactStore(settings.artifacts_url))
-    ports = Ports(store, operations, base.clock, machine, bases)
+    drivers = JobDrivers(base.jobs(), options)
+    workers, watches = run_workers(settings)
+    return assemble(base, drivers, machine(settings), workers, watches)
+
+
+def assemble(
+    base: Foundation,
+    drivers: Drivers,
+    machine: Machine,
+    workers: Workers,
+    watches: Sequence[Background] = (),
+) -> App:
+    """The room around its outward ports: what trains, on what, and what has to run for it."""
+    store = base.store(tables.RESOURCES, mapping.event)
+    operations = base.operations(store, [RunProcedure(drivers, machine, workers)])
+    artifacts = ArtifactStore(base.settings.artifacts_url)
+    ports = Ports(store, operations, base.clock, machine, StoredModels(artifacts), artifacts)
     servicer = TrainingServicer(ports, base.changes(store), base.threads)
     rpc = Rpc("ratoon.training.v1.TrainingService", add_TrainingServiceServicer_to_server, servicer)
-    return base.app([rpc], [operations])
+    sweeps = [Sweep(store, workers)] if watches else []
+    return base.app([rpc], [*watches, *sweeps, operations])
+
+
+def machine(settings: Settings) -> Machine:
+    """Where runs would start."""
+    if settings.workers is None:
+        return ThisMachine(settings.memory_bytes, settings.machine_families)
+    return ClusterPods(WorkerFolder(settings.workers), settings.memory_bytes, settings.machine_families)
+
+
+def run_workers(settings: Settings) -> tuple[Workers, Sequence[Background]]:
+    """Where workers of runs come from, and what has to run for it."""
+    folder = WorkerFolder(settings.workers) if settings.workers is not None else None
+    if folder is None or not folder.has_templates:
+        return SharedWorkers(), ()
+    # Only here: the client of Kubernetes takes a second and 60 MB to import, for those who have none.
+    from ratoon.chassis.cluster_api import connect
+    from ratoon_training.adapters.kubernetes_workers import KubernetesWorkers
+
+    cluster = connect("ratoon-training", settings.kubeconfig, settings.namespace)
+    workers = KubernetesWorkers(cluster, folder, settings.owner)
+    return workers, workers.watches

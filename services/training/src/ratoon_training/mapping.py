@@ -114,9 +114,11 @@ def _recipe(value: Recipe) -> pb.Recipe:
             max_positions=shape.max_positions,
         ),
         language_model_weight=value.language_model_weight,
+        label_smoothing=value.label_smoothing,
         language_model_epochs=value.language_model_epochs,
         lora_rank=value.lora_rank,
         sweep=value.sweep,
+        packed=value.packed,
     )
 
 
@@ -142,8 +144,10 @@ def _recipe_wish(asked: pb.Recipe) -> RecipeWish:
         language_model_epochs=asked.language_model_epochs
         if asked.HasField("language_model_epochs")
         else None,
+        label_smoothing=asked.label_smoothing if asked.HasField("label_smoothing") else None,
         lora_rank=asked.lora_rank,
         sweep=asked.sweep,
+        packed=asked.packed,
     )
 
 

@@ -21,10 +21,24 @@ class Settings(RoomSettings):
         5.0, description="Seconds between two checkpoints of a run; 0: after every step."
     )
     memory_bytes: int = Field(
-        0, description="Memory that runs may plan with; 0: what is free when a run begins."
+        0, description="Memory that runs may plan with; 0: what is free here, or what a cluster's pods hold."
     )
     memory_limit_bytes: int = Field(
         0, description="Bytes of data that a worker may hold before it counts as out of memory; 0: no limit."
+    )
+    workers: Path | None = Field(
+        None,
+        description="On Kubernetes: a folder that says which pods workers compute in; empty: this machine.",
+    )
+    namespace: str = Field(
+        "", description="On Kubernetes: where pods of runs are made; empty: in training's own namespace."
+    )
+    owner: str = Field(
+        "ratoon-training",
+        description="On Kubernetes: the name of training's own Deployment, which owns pods of runs.",
+    )
+    kubeconfig: str = Field(
+        "", description="A kubeconfig file, where training runs outside of the cluster; empty: inside."
     )
     machine_families: Path | None = Field(
         None, description="A JSON file of machine families in place of the one that comes with Ratoon."

@@ -71,8 +71,15 @@ class Driver:
 
     def kill(self, what: str) -> None:
         """kill -9 one process of the driver's whose command line holds these words."""
-        pid = next(pid for pid, line in self.processes().items() if what in line)
-        os.kill(pid, signal.SIGKILL)
+        os.kill(self.pids(what)[0], signal.SIGKILL)
+
+    def pids(self, what: str) -> list[int]:
+        """The driver's processes whose command lines hold these words."""
+        return [pid for pid, line in self.processes().items() if what in line]
+
+    def checkpoints(self, name: str, pattern: str) -> set[str]:
+        """Files of a run's checkpoint folder."""
+        return {path.name for path in (self.task.folder / "work" / name / "checkpoints").glob(pattern)}
 
 
 def command_lines() -> list[tuple[int, str]]:

@@ -5,27 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Foundation, Platform
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.chassis.identity import Role
 from ratoon.chassis.migrations import migrate
-from ratoon.testkit.models import tiny_llama
+from ratoon.testkit.models import tiny_adapter, tiny_llama
+from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.rooms import State, serving
 from ratoon.training.v1 import training_run_pb2 as run_pb
 from ratoon.training.v1 import training_service_pb2 as pb
-from ratoon.training.v1.training_service_pb2_grpc import (
-    TrainingServiceStub,
-    add_TrainingServiceServicer_to_server,
-)
-from ratoon_training import bootstrap, mapping
+from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
+from ratoon_training import bootstrap
 from ratoon_training.adapters import tables
-from ratoon_training.adapters.bases import StoredModels
-from ratoon_training.adapters.machine import ThisMachine
-from ratoon_training.application.procedures import RunProcedure
+from ratoon_training.adapters.shared_workers import SharedWorkers
 from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training.domain.places import Place
 from ratoon_training.domain.runs import Observation, Phase, Progress, Trained, TrainingRun
-from ratoon_training.entrypoints.grpc import Ports, TrainingServicer
 from ratoon_training.settings import Settings
 
 GIB = 2**30
@@ -63,7 +59,7 @@ class FakeDrivers:
             )
         return Observation(Phase.SUCCEEDED, trained=MADE)
 
-    def start(self, job_id: str, run: TrainingRun, fence: int) -> None:
+    def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
         if job_id not in self.jobs:
             self.jobs[job_id] = run
             self.fences.setdefault(run.name, []).append(fence)
@@ -76,15 +72,8 @@ class FakeDrivers:
 
 
 def build(settings: Settings, drivers: FakeDrivers) -> App:
-    base = Foundation(settings, Platform.of_process("test"), tables.METADATA)
-    store = base.store(tables.RESOURCES, mapping.event)
-    machine = ThisMachine(settings.memory_bytes, settings.machine_families)
-    operations = base.operations(store, [RunProcedure(drivers, machine)])
-    bases = StoredModels(ArtifactStore(settings.artifacts_url))
-    ports = Ports(store, operations, base.clock, machine, bases)
-    servicer = TrainingServicer(ports, base.changes(store), base.threads)
-    rpc = Rpc("ratoon.training.v1.TrainingService", add_TrainingServiceServicer_to_server, servicer)
-    return base.app([rpc], [operations])
+    base = Foundation(settings, Platform.of_process(), tables.METADATA)
+    return bootstrap.assemble(base, drivers, bootstrap.machine(settings), SharedWorkers())
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +82,13 @@ def drivers() -> FakeDrivers:
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory, drivers: FakeDrivers) -> Iterator[State]:
+def state(
+    tmp_path_factory: pytest.TempPathFactory, drivers: FakeDrivers, databases: Databases
+) -> Iterator[State]:
     folder: Path = tmp_path_factory.mktemp("room")
     state = State(folder)
-    settings = Settings(state=folder, memory_bytes=4 * GIB)
+    url = databases.url("training", folder)
+    settings = Settings(state=folder, memory_bytes=4 * GIB, database_url=url)
     migrate("training", settings.database_url)
     with serving([build(settings, drivers)]):
         yield state
@@ -184,6 +176,20 @@ def test_a_base_model_says_its_shape_and_its_labels(state, training, tmp_path):
     assert (created.recipe.architecture.hidden_size, created.recipe.max_chars) == (64, 400)
 
 
+def test_an_adapter_is_gone_on_from_by_its_own_method(state, training, tmp_path):
+    store = ArtifactStore(str(state.folder / "artifacts"))
+    base = tiny_llama(tmp_path / "base")
+    adapter = store.put_tree(tiny_adapter(tmp_path / "adapter", base, store.put_tree(base), rank=2))
+    digests = {"train_digest": "1" * 64, "validation_digest": "2" * 64, "base_artifact_digest": adapter}
+    asked = run_pb.TrainingRun(**digests)
+    created = training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=asked))
+    assert (created.recipe.method, created.recipe.lora_rank) == (run_pb.Recipe.METHOD_LORA, 2)
+    asked.recipe.method = run_pb.Recipe.METHOD_CONTINUE
+    with pytest.raises(InvalidArgument) as refused:
+        training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=asked))
+    assert refused.value.reason == "BASE_IS_ADAPTER"
+
+
 def test_what_is_asked_wrongly_is_refused_by_name(state, training):
     for field, changed in {
         "recipe.labels": wish(labels=[]),
@@ -205,6 +211,17 @@ def test_what_is_asked_wrongly_is_refused_by_name(state, training):
         create(TrainingServiceStub(state.as_role(Role.VIEWER, "training")), "viewer")
 
 
+@pytest.mark.parametrize("part", ["train_digest", "validation_digest"])
+def test_nobody_trains_on_what_held_erased_records(state, training, part):
+    store = ArtifactStore(str(state.folder / "artifacts"))
+    asked = wish()
+    setattr(asked, part, store.put_bytes(part.encode()))
+    store.erase(getattr(asked, part), "it held records that projects/p/erasures/e erased.")
+    with pytest.raises(FailedPrecondition, match="erasures/e") as refused:
+        training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=asked))
+    assert refused.value.reason == "ARTIFACT_ERASED"
+
+
 def test_runs_are_listed(training):
     listed = training.ListTrainingRuns(pb.ListTrainingRunsRequest(parent="projects/p", page_size=2))
     assert len(listed.training_runs) == 2
@@ -215,4 +232,4 @@ def test_the_room_is_put_together_by_its_bootstrap(tmp_path):
     State(tmp_path)
     settings = Settings(state=tmp_path)
     migrate("training", settings.database_url)
-    assert bootstrap.build(settings, Platform.of_process("test")) is not None
+    assert bootstrap.build(settings, Platform.of_process()) is not None

@@ -8,14 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from ratoon.chassis.jobs import JobFolder
+from ratoon.testkit.models import tiny_llama
 from ratoon_training.domain.errors import ConstantWeights, DataEmpty, DataMalformed, StaleWorker
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import models, objective, text
 from ratoon_training.worker.checkpoints import Checkpoints
+from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.orders import Order, outcome_of
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.running import execute
@@ -226,6 +229,87 @@ def test_an_adapter_is_trained_beside_a_base_that_stays(task, trained, folder):
     moved = [p for name, p in loaded.named_parameters() if "lora_B" in name]
     assert moved
     assert all(bool(p.abs().sum() > 0) for p in moved)
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    assert config["target_modules"] == sorted(config["target_modules"]), "the same bytes in every process"
+    assert (adapter / "config.json").read_bytes() == (folder / "config.json").read_bytes()
+
+
+def test_a_run_goes_on_from_an_adapter_beside_the_same_base(task, trained):
+    from safetensors.torch import load_file
+
+    recipe = replace(RECIPE, method=Method.LORA, lora_rank=4, epochs=0.5, language_model_weight=0.0)
+    first = train(task, "adapter-1", recipe, base=trained["artifact_digest"])["result"]
+    slow = replace(recipe, learning_rate=1e-6)
+    second = train(task, "adapter-2", slow, base=first["artifact_digest"])["result"]
+    folders = [
+        task.fetch(each["artifact_digest"], f"adapter-{at}") for at, each in enumerate((first, second))
+    ]
+    told = json.loads((folders[1] / "recipe.json").read_text())
+    assert told["base_artifact_digest"] == trained["artifact_digest"]
+    assert told["adapter_artifact_digest"] == first["artifact_digest"]
+    before, after = (load_file(each / "adapter_model.safetensors") for each in folders)
+    assert before.keys() == after.keys()
+    assert any(bool((before[name] != after[name]).any()) for name in before)
+    assert all(torch.allclose(before[name], after[name], atol=1e-3) for name in before)
+
+
+def test_the_template_of_a_model_made_elsewhere_is_made_to_cut(task, tmp_path):
+    from transformers import AutoTokenizer
+
+    foreign = tiny_llama(tmp_path / "foreign", hidden=32, layers=1)
+    (foreign / "recipe.json").unlink()
+    template = foreign / "chat_template.jinja"
+    template.write_text(template.read_text().replace("[:400]", ""))
+    recipe = replace(RECIPE, method=Method.LORA, max_chars=12)
+    spec = task.spec("foreign", recipe, base=task.store.put_tree(foreign))
+    prepared = prepare(spec, recipe, Path(spec["work"]) / "prepared", lambda _: None)
+    chat = [
+        {"role": "user", "content": "mail number one and more"},
+        {"role": "assistant", "content": "spam and much more"},
+    ]
+    said = AutoTokenizer.from_pretrained(prepared / "tokenizer").apply_chat_template(chat, tokenize=False)
+    assert said == "<s><|user|>mail number <|assistant|>spam and much more</s>"
+    with np.load(prepared / "train.npz") as arrays:
+        tokens = arrays["tokens"][: arrays["offsets"][1]].tolist()
+    first = min(rows(240, seed=1))
+    assert tokens == text.of_base(prepared / "tokenizer").prompts([first[1][:12]])[0] + tokens[-2:]
+
+
+def test_packed_samples_have_the_losses_and_gradients_of_samples_alone(task, trained):
+    corpus = Corpus(task.folder / "work" / "trained" / "prepared" / "train.npz")
+    indices = list(range(12))
+    found = []
+    for packed in (False, True):
+        model = models.build(replace(RECIPE, packed=packed), Path())
+        batch = corpus.packed(indices) if packed else corpus.batch(indices)
+        sums = objective.losses(model, batch, language=True)
+        (sums.answer + sums.language).backward()
+        told = float(sums.answer.detach()), float(sums.language.detach())
+        found.append((told, {name: p.grad for name, p in model.named_parameters()}))
+    (alone, grads), (together, packed_grads) = found
+    assert together == pytest.approx(alone, rel=1e-5)
+    for name, grad in grads.items():
+        assert torch.allclose(grad, packed_grads[name], rtol=1e-3, atol=1e-4), name
+
+
+def test_a_sample_in_a_packed_row_does_not_see_the_others(task, trained):
+    corpus = Corpus(task.folder / "work" / "trained" / "prepared" / "train.npz")
+    model = models.build(replace(RECIPE, packed=True), Path())
+    with torch.no_grad():
+        alone = [objective.losses(model, corpus.packed([index]), language=True) for index in (0, 1)]
+        both = objective.losses(model, corpus.packed([0, 1]), language=True)
+    assert float(both.answer) == pytest.approx(sum(float(each.answer) for each in alone), rel=1e-6)
+    assert float(both.language) == pytest.approx(sum(float(each.language) for each in alone), rel=1e-6)
+
+
+def test_a_packed_run_ends_where_the_unpacked_one_does(task, trained, folder):
+    made = train(task, "packed", replace(RECIPE, packed=True))["result"]
+    packed = task.fetch(made["artifact_digest"], "packed")
+    assert made["metrics"]["tokens"] == trained["metrics"]["tokens"]
+    assert made["metrics"]["validation_loss"] == pytest.approx(
+        trained["metrics"]["validation_loss"], abs=1e-2
+    )
+    assert (packed / "config.json").read_bytes() == (folder / "config.json").read_bytes()
 
 
 def test_a_bad_base_is_named(task):

@@ -27,3 +27,10 @@ def test_a_ray_that_never_starts_is_named(monkeypatch, tmp_path):
     starts(monkeypatch, [Exception("timed out")] * 3)
     with pytest.raises(WorkersLost, match="Ray did not start"):
         cluster._head_address(tmp_path)
+
+
+def test_a_process_that_starts_ray_again_keeps_the_token_that_ray_has_read(tmp_path):
+    """Ray's library reads the token once a process; a driver whose first Ray did not come up was refused for ever."""
+    tokens = {cluster._token_file(tmp_path).read_text() for _ in range(2)}
+    assert len(tokens) == 1
+    assert (tmp_path / "ray-token").stat().st_mode & 0o777 == 0o600

@@ -34,7 +34,8 @@ def test_a_wish_takes_what_the_method_says():
     assert scratch.language_model_weight == 0.5
     base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS, 200)
     continued = recipe_of(RecipeWish(), base)
-    assert (continued.method, continued.learning_rate, continued.epochs) == (Method.CONTINUE, 1e-3, 1.0)
+    assert (continued.method, continued.learning_rate, continued.epochs) == (Method.CONTINUE, 3e-3, 2.0)
+    assert (scratch.label_smoothing, continued.label_smoothing) == (0.0, 0.1)
     assert (continued.labels, continued.max_chars, continued.architecture) == (LABELS, 200, base.architecture)
 
 

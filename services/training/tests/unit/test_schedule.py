@@ -49,9 +49,10 @@ def test_the_rate_rises_then_falls_to_nothing():
 
 
 def test_a_worse_epoch_lowers_the_rate_and_epochs_without_gain_stop():
-    assert schedule.judge([], 2) == schedule.Verdict()
-    assert schedule.judge([1.0, 0.8], 2) == schedule.Verdict(1.0, stop=False, best=1)
-    assert schedule.judge([1.0, 1.1], 2) == schedule.Verdict(0.5, stop=False, best=0)
-    assert schedule.judge([1.0, 1.1, 1.2], 2) == schedule.Verdict(0.25, stop=True, best=0)
-    assert schedule.judge([1.0, 0.999, 0.998], 2).stop
-    assert not schedule.judge([1.0, 0.999, 0.998], 0).stop
+    assert schedule.judge([], [], 2) == schedule.Verdict()
+    assert schedule.judge([1.0, 0.8], [0.5, 0.6], 2) == schedule.Verdict(1.0, stop=False, best=1)
+    assert schedule.judge([1.0, 1.1], [0.5, 0.5], 2) == schedule.Verdict(0.5, stop=False, best=0)
+    assert schedule.judge([1.0, 1.1, 1.2], [0.5, 0.5, 0.5], 2) == schedule.Verdict(0.25, stop=True, best=0)
+    assert schedule.judge([1.0, 0.999, 0.998], [0.5, 0.5, 0.5], 2).stop
+    assert schedule.judge([0.7, 1.1], [0.6, 0.7], 2).best == 1, "what the gate asks for decides, not the loss"
+    assert not schedule.judge([1.0, 0.999, 0.998], [0.5, 0.5, 0.5], 0).stop

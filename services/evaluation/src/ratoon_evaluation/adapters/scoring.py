@@ -1,4 +1,4 @@
-"""Scoring as a job of this machine: `python -m ratoon_evaluation.worker`."""
+"""Scoring as a job: `python -m ratoon_evaluation.worker`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ratoon.chassis.jobs import JobProgress, JobStatus, LocalJobs
+from ratoon.chassis.jobs import JobProgress, Jobs, JobStatus
 from ratoon_evaluation.application.ports import Parts
 from ratoon_evaluation.domain.gate import Outcome
 from ratoon_evaluation.domain.runs import EvaluationRun, Observation, Phase, Progress, Scored
@@ -30,7 +30,7 @@ class Resources:
 class JobScoring:
     """Starts and observes the worker that scores, compares and judges."""
 
-    def __init__(self, jobs: LocalJobs, resources: Resources) -> None:
+    def __init__(self, jobs: Jobs, resources: Resources) -> None:
         self._jobs, self._resources = jobs, resources
 
     def observe(self, job_id: str) -> Observation:

@@ -18,9 +18,9 @@ class IngestionSplits:
         self._ingestion = IngestionServiceStub(channel)
 
     def open(self, split: str, readers: Sequence[str], purpose: str) -> Parts:
-        """The parts of a READY split, one logged reading a reader; SplitNotReady, or ingestion's error."""
+        """What is there of a split's parts, one logged reading a reader; SplitNotReady, or ingestion's error."""
         known = self._ingestion.GetSplit(pb.GetSplitRequest(name=split))
-        if known.state != split_pb2.Split.STATE_READY:
+        if known.state not in (split_pb2.Split.STATE_READY, split_pb2.Split.STATE_REDACTED):
             state = split_pb2.Split.State.Name(known.state).removeprefix("STATE_")
             raise SplitNotReady(f"{split} is {state}; it can be evaluated on once it is READY.")
         digests = {
@@ -29,4 +29,4 @@ class IngestionSplits:
             ).digest
             for reader in readers
         }
-        return Parts(digests.pop(), known.train_digest)
+        return Parts(digests.pop(), known.redaction.train_digest or known.train_digest)

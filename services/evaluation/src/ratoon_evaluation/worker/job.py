@@ -1,9 +1,9 @@
 """One evaluation job: fetch, score, compare, judge, report. It does not know who asked, nor what happens
 next.
 
-Spec: `artifacts` (store URL), `candidate` and `reference` (digests of model trees; the latter may be empty),
-`labels`, `domains` (`name`, `test` and `train` digests; without `train` no baselines), `rules` (`kind`,
-`domain`, `threshold`), and optionally `seed`, `resamples`, `confidence`, `threads`, `title`
+Spec: `artifacts` (store URL), `candidate` and `reference` (digests of model trees, whole or adapters; the
+latter may be empty), `labels`, `domains` (`name`, `test` and `train` digests; without `train` no baselines),
+`rules` (`kind`, `domain`, `threshold`), and optionally `seed`, `resamples`, `confidence`, `threads`, `title`
 and `warm`. Result: the digests `report_json` and `report_html`, and `evaluation`:
 an `Outcome` as plain values.
 """
@@ -20,6 +20,7 @@ import numpy as np
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import JobFolder
+from ratoon.chassis.models import fetch_model
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
 from ratoon_evaluation.domain.scores import DomainScores, Measurements, Scores
 from ratoon_evaluation.worker import cards, report, scoring, tables
@@ -104,9 +105,9 @@ def _models(spec: JSON, job: JobFolder, store: ArtifactStore, domains: Sequence[
     models = []
     for role, digest in asked.items():
         meter.say(f"Loading the {role}")
-        folder = store.fetch_tree(digest, job.path / "models" / digest)
+        folder = fetch_model(store, digest, job.path / "models")
         scorer = Scorer(folder, spec["labels"], int(spec.get("threads", 0)))
-        card = cards.read_card(folder, digest, scorer.parameters)
+        card = cards.read_card(folder.path, digest, scorer.parameters)
         answers = [
             scorer.score(
                 domain.test.texts, meter.advancing(f"Scoring the {role} on the domain {domain.name}")

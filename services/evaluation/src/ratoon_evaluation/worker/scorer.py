@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ratoon.chassis.models import ModelFolder
 from ratoon.chassis.warm import hidden
 from ratoon_evaluation.domain.classification import OTHER
 
@@ -62,13 +62,14 @@ class Answers:
 
 
 class Scorer:
-    """One loaded model; `threads` are the cores it may use, 0: as many as its size is worth."""
+    """One loaded model, an adapter merged into its base.
 
-    def __init__(self, folder: Path, labels: Sequence[str], threads: int = 0) -> None:
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
-        ).eval()
+    `threads` are the cores it may use, 0: as many as its size is worth.
+    """
+
+    def __init__(self, folder: ModelFolder, labels: Sequence[str], threads: int = 0) -> None:
+        self._tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True)
+        self._model = _loaded(folder).eval()
         torch.set_num_threads(threads or (1 if self.parameters < _SHARED else os.cpu_count() or 1))
         self._labels = tuple(labels)
         self._label_ids = [self._tokenizer.encode(label, add_special_tokens=False) for label in labels]
@@ -192,6 +193,17 @@ class _Sheet:
 
     def read_only(self) -> Answers:
         return Answers(tuple(self.predicted), self.label_logprobs, self.nll, self.tokens, self.unfit)
+
+
+def _loaded(folder: ModelFolder) -> Any:
+    model = AutoModelForCausalLM.from_pretrained(
+        folder.whole, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
+    if folder.base is None:
+        return model
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, folder.path, local_files_only=True).merge_and_unload()
 
 
 def _positions(mask: Any) -> Any:

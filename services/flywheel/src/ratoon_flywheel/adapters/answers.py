@@ -1,11 +1,13 @@
 """Answers and judgements in tables of their own: counted and joined by the database, without their texts."""
 
+import json
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, select
 
+from ratoon.chassis import tracing
 from ratoon.chassis.store import Transaction
 from ratoon_flywheel.adapters.tables import ANSWERS, JUDGEMENTS, RESOURCES
 from ratoon_flywheel.application.ports import Mark, Votes
@@ -49,6 +51,7 @@ class AnswerTables:
             "time": _micros(judgement.time),
             "verdict": int(judgement.verdict),
             "correction": judgement.correction,
+            "traceparent": tracing.current(),
         }
         tx.connection.execute(_FORGET, {"of_project": project, "of_answer": judgement.answer_id})
         tx.connection.execute(insert(JUDGEMENTS), row)
@@ -93,7 +96,7 @@ class AnswerTables:
         a, j = ANSWERS, JUDGEMENTS
         query = (
             _without_features()
-            .add_columns(j.c.time.label("said"), j.c.verdict, j.c.correction)
+            .add_columns(j.c.time.label("said"), j.c.verdict, j.c.correction, j.c.traceparent)
             .join(j, (j.c.project == a.c.project) & (j.c.answer_id == a.c.answer_id))
             .where(a.c.project == project, a.c.time > _micros(since))
             .order_by(a.c.time.desc(), a.c.number.desc())
@@ -113,17 +116,17 @@ class AnswerTables:
     def votes(self, tx: Transaction, project: str, start: datetime, end: datetime) -> list[Votes]:
         """Judgements from `start` until before `end`, by version; the neutral ones are left out."""
         a, j = ANSWERS, JUDGEMENTS
+        deployment = func.coalesce(a.c.deployment, "").label("deployment")
         wrong = case(
             (j.c.correction != "", j.c.correction != func.coalesce(a.c.label, "")),
             else_=j.c.verdict == int(Verdict.NEGATIVE),
-        )
+        ).label("wrong")
         query = (
-            select(j.c.version, func.coalesce(a.c.deployment, "").label("deployment"), wrong.label("wrong"))
-            .add_columns(func.count().label("many"))
+            select(j.c.version, deployment, wrong, func.count().label("many"))
             .outerjoin(a, (a.c.project == j.c.project) & (a.c.answer_id == j.c.answer_id))
             .where(j.c.project == project, j.c.time >= _micros(start), j.c.time < _micros(end))
             .where((j.c.verdict != int(Verdict.NEUTRAL)) | (j.c.correction != ""))
-            .group_by("version", "deployment", "wrong")
+            .group_by(j.c.version, deployment, wrong)
         )
         counts: dict[tuple[str, str], list[int]] = {}
         for row in tx.connection.execute(query):
@@ -132,6 +135,27 @@ class AnswerTables:
             Votes(deployment, version, start, end, positive, negative)
             for (deployment, version), (positive, negative) in sorted(counts.items())
         ]
+
+    def of_texts(self, tx: Transaction, project: str, digests: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """The ids of the answers to these texts, by the names of their segments."""
+        a = ANSWERS
+        query = select(a.c.segment, a.c.answer_id).where(
+            a.c.project == project, a.c.content_digest.in_(digests)
+        )
+        found: dict[str, list[str]] = {}
+        for row in tx.connection.execute(query):
+            found.setdefault(row.segment, []).append(row.answer_id)
+        return found
+
+    def forget(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> None:
+        """Delete these answers, their judgements and the feedback that names them."""
+        feedback = RESOURCES[Feedback]
+        for answer_id in answer_ids:
+            for table in (ANSWERS, JUDGEMENTS):
+                mine = (table.c.project == project) & (table.c.answer_id == answer_id)
+                tx.connection.execute(delete(table).where(mine))
+            said = feedback.c.body.contains(json.dumps(answer_id)[1:-1], autoescape=True)
+            tx.connection.execute(delete(feedback).where(feedback.c.parent == project, said))
 
     def prune(self, tx: Transaction, project: str, before: datetime) -> list[str]:
         """Forget answers, feedback, segments and reports older than this; the digests of the segments that go."""
@@ -188,7 +212,8 @@ def _answer(row: Row[tuple[object, ...]]) -> Answer:
 
 
 def _judgement(row: Row[tuple[object, ...]]) -> Judgement:
-    return Judgement(row.answer_id, row.version, _time(row.said), Verdict(row.verdict), row.correction)
+    trace = row.traceparent if tracing.is_kept(row.traceparent) else ""
+    return Judgement(row.answer_id, row.version, _time(row.said), Verdict(row.verdict), row.correction, trace)
 
 
 def _micros(time: datetime | None) -> int:

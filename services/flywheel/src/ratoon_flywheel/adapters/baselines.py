@@ -6,7 +6,7 @@ import uuid
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import NotFound
-from ratoon.chassis.jobs import JobState, LocalJobs
+from ratoon.chassis.jobs import Jobs, JobState
 from ratoon_flywheel.application.ports import Lineage, Profile
 from ratoon_flywheel.domain.signals.drift import Baseline, Feature, Histograms
 from ratoon_flywheel.domain.signals.monitor import BaselineState
@@ -26,7 +26,7 @@ _STATES = {
 class JobBaselines:
     """One job a version, the same however often it is asked for; what is ready is kept in memory."""
 
-    def __init__(self, jobs: LocalJobs, artifacts: ArtifactStore, lineage: Lineage) -> None:
+    def __init__(self, jobs: Jobs, artifacts: ArtifactStore, lineage: Lineage) -> None:
         self._jobs, self._artifacts, self._lineage = jobs, artifacts, lineage
         self._ready: dict[Profile, Baseline] = {}
         self._unknown: set[Profile] = set()

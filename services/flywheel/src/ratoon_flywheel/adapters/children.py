@@ -14,7 +14,9 @@ _STATES = {
     "FAILED": ChildState.FAILED,
     "CANCELLED": ChildState.CANCELLED,
     "ROLLED_BACK": ChildState.ROLLED_BACK,
+    "REDACTED": ChildState.FAILED,
 }
+_REDACTED = ("REDACTED", "Records of it were erased while the run was under way; start a new one.")
 
 
 def child(
@@ -25,13 +27,15 @@ def child(
     message: str = "",
 ) -> Child:
     """A resource as a run sees it: `state` is the name of its enum value; what it made counts once it succeeded."""
-    seen = _STATES.get(state.removeprefix("STATE_"), ChildState.WORKING)
+    state = state.removeprefix("STATE_")
+    seen = _STATES.get(state, ChildState.WORKING)
+    reason, said = _REDACTED if state == "REDACTED" else (failure.reason, failure.message)
     return Child(
         seen,
         made if seen is ChildState.SUCCEEDED else Products(),
         Progress(progress.fraction, progress.message, progress.remaining_seconds, dict(progress.metrics)),
-        failure.reason,
-        failure.message or message,
+        reason,
+        said or message,
     )
 
 

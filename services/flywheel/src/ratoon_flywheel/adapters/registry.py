@@ -69,15 +69,15 @@ class RegistryLineage:
         return Production(version.name, version.artifact_digest, version.lineage.split, splits)
 
     def training_part(self, version: str) -> str:
-        """The digest of the training part that a version learned from; NotFound when nobody knows."""
+        """The digest of what is there of the training part that a version learned from; NotFound when nobody knows."""
         split = self._version(version).lineage.split
         if not split:
             raise NotFound(
                 f"{version} does not say which split it was trained on, so drift cannot be measured against it.",
                 reason="LINEAGE_WITHOUT_SPLIT",
             )
-        request = ingestion_service_pb2.GetSplitRequest(name=split)
-        return str(self._ingestion.GetSplit(request).train_digest)
+        found = self._ingestion.GetSplit(ingestion_service_pb2.GetSplitRequest(name=split))
+        return str(found.redaction.train_digest or found.train_digest)
 
     def _ancestor_splits(self, parent: str) -> tuple[str, ...]:
         """The splits of the versions before, youngest first, as many as a gate looks back on."""

@@ -21,7 +21,7 @@ class RolloutRoom:
         self._serving = ServingServiceStub(channel)
 
     def create(self, order: Order, request_id: str) -> str:
-        """Let a version serve, on a second engine beside the one that does."""
+        """Let a version serve, in the cheapest way that serving finds safe."""
         assert isinstance(order, RollOut)
         project = order.project
         deployment = deployment_pb2.Deployment(model=project.model)
@@ -31,7 +31,6 @@ class RolloutRoom:
         ensure(lambda: self._serving.CreateDeployment(asked))
         rollout = rollout_pb2.Rollout(
             to_version=order.version,
-            strategy=rollout_pb2.Rollout.STRATEGY_SECOND_ENGINE,
             bake=rollout_pb2.Rollout.Bake(seconds=project.rollout.bake_seconds),
         )
         request = pb.CreateRolloutRequest(parent=project.deployment, rollout=rollout, request_id=request_id)

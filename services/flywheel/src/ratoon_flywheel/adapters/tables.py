@@ -14,10 +14,12 @@ from sqlalchemy import (
 
 from ratoon.chassis.events import room_metadata
 from ratoon.chassis.store import resource_table
+from ratoon.chassis.tracing import LENGTH
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.feedback import Feedback
+from ratoon_flywheel.domain.signals.forgetting import Forgetting
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
 from ratoon_flywheel.domain.signals.traffic import TrafficSegment
 
@@ -30,6 +32,7 @@ RESOURCES: dict[type, Table] = {
     TrafficSegment: resource_table(METADATA, "traffic_segments"),
     DriftReport: resource_table(METADATA, "drift_reports"),
     Monitor: resource_table(METADATA, "monitors"),
+    Forgetting: resource_table(METADATA, "forgettings"),
 }
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -66,6 +69,7 @@ JUDGEMENTS = Table(
     Column("time", BigInteger, nullable=False),
     Column("verdict", SmallInteger, nullable=False),
     Column("correction", String(80), nullable=False),
+    Column("traceparent", String(LENGTH), nullable=False, server_default=""),
     UniqueConstraint("project", "answer_id"),
     Index("ix_judgements_time", "project", "time"),
     Index("ix_judgements_number", "project", "number"),

@@ -9,6 +9,7 @@ from ratoon_flywheel.adapters.children import call_off, child
 from ratoon_flywheel.domain.pipelines.actions import Order, Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
+from ratoon_flywheel.domain.projects import Method
 
 
 class TrainingRoom:
@@ -43,13 +44,26 @@ class TrainingRoom:
 
 
 def _recipe(order: Train) -> training_run_pb2.Recipe:
-    """What continues keeps the architecture and the template of what it continues."""
+    """What continues keeps the architecture of what it continues, and the template where that cuts texts itself."""
     defaults = order.defaults
-    recipe = training_run_pb2.Recipe(labels=order.labels, seed=defaults.seed, epochs=order.epochs)
-    if order.base_artifact_digest:
-        recipe.method = training_run_pb2.Recipe.METHOD_CONTINUE
-        return recipe
-    recipe.method = training_run_pb2.Recipe.METHOD_FROM_SCRATCH
-    recipe.max_chars = defaults.max_chars
-    recipe.architecture.hidden_size, recipe.architecture.layers = defaults.hidden_size, defaults.layers
+    recipe = training_run_pb2.Recipe(
+        method=_method(order),
+        labels=order.labels,
+        seed=defaults.seed,
+        epochs=order.epochs,
+        learning_rate=defaults.learning_rate,
+        batch_size=defaults.batch_size,
+        max_chars=defaults.max_chars,
+        prompt_tokens=defaults.prompt_tokens,
+        lora_rank=defaults.lora_rank,
+    )
+    if not order.base_artifact_digest:
+        recipe.architecture.hidden_size, recipe.architecture.layers = defaults.hidden_size, defaults.layers
     return recipe
+
+
+def _method(order: Train) -> training_run_pb2.Recipe.Method.ValueType:
+    if not order.base_artifact_digest:
+        return training_run_pb2.Recipe.METHOD_FROM_SCRATCH
+    lora = order.defaults.method is Method.LORA
+    return training_run_pb2.Recipe.METHOD_LORA if lora else training_run_pb2.Recipe.METHOD_CONTINUE

@@ -56,6 +56,15 @@ class CreateRun:
 
 
 @dataclass(frozen=True)
+class DecideRun:
+    """Approve or reject the version of a run that waits for a person."""
+
+    name: str
+    approved: bool
+    reason: str
+
+
+@dataclass(frozen=True)
 class CreateFeedback:
     """Say something of an answer."""
 
@@ -82,3 +91,23 @@ class CreateSegment:
     end_time: datetime
     lost_count: int = 0
     request_id: str = ""
+
+
+@dataclass(frozen=True)
+class CompareVersions:
+    """Hold two versions beside each other by what was said from `start` (None: ever) until before `end` (None: now)."""
+
+    parent: str
+    version: str
+    other: str
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ForgetTexts:
+    """Keep nothing of the traffic whose texts have these digests; `name` is projects/{project}/forgettings/{id}."""
+
+    name: str
+    text_digests: tuple[str, ...]
+    time: datetime

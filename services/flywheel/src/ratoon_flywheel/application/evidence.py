@@ -20,6 +20,7 @@ _VERSION_SAMPLE = 100
 _ROWS_A_TEXT = 2
 """So many of the newest answers are looked at for each distinct text that is measured."""
 _UNPROFILED = (BaselineState.ABSENT, BaselineState.WORKING)
+_MOST_TRACES = 100
 _VOTES_LAG = timedelta(seconds=1)
 """Feedback this fresh may still be committing; it is told at the next look."""
 
@@ -123,6 +124,7 @@ class Evidences:
             ),
             lessons=len(taught),
             corrections=sum(lesson.label != answered[lesson.answer_id] for lesson in taught),
+            traces=_traces(said for _, said in judged),
         )
 
     def _traffic(self, tx: Transaction, project: Project, since: datetime | None, at_least: int) -> Traffic:
@@ -171,6 +173,12 @@ def export_lessons(
 
 def _lines(taught: Sequence[Lesson], texts: dict[str, str]) -> Iterable[bytes]:
     return [exported(lesson, texts[lesson.answer_id]) for lesson in taught if lesson.answer_id in texts]
+
+
+def _traces(judged: Iterable[Judgement]) -> tuple[str, ...]:
+    """Where judgements came from, the newest first, each once."""
+    newest = sorted(judged, key=lambda said: said.time, reverse=True)
+    return tuple(dict.fromkeys(said.trace for said in newest if said.trace))[:_MOST_TRACES]
 
 
 def _negative(judged: Iterable[tuple[Answer, Judgement]]) -> int:

@@ -1,6 +1,8 @@
 """One function a use case: the message first, the ports after."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.clock import Clock
@@ -9,32 +11,36 @@ from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Store, Transaction
 from ratoon_flywheel.application.commands import (
+    CompareVersions,
     CreateFeedback,
     CreatePolicy,
     CreateProject,
     CreateRun,
     CreateSegment,
+    DecideRun,
     UpdatePolicy,
     UpdateProject,
 )
 from ratoon_flywheel.application.evidence import shown_chars
-from ratoon_flywheel.application.ports import AnswerIndex, RunIndex, Segments
+from ratoon_flywheel.application.ports import AnswerIndex, RunIndex, Segments, Votes
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain import projects
-from ratoon_flywheel.domain.errors import BadSource, RunEnded, UnknownAnswer
+from ratoon_flywheel.domain.errors import BadFeedback, BadSource, RunEnded, UnknownAnswer
 from ratoon_flywheel.domain.etags import check_etag
-from ratoon_flywheel.domain.pipelines import policies
+from ratoon_flywheel.domain.pipelines import policies, steps
 from ratoon_flywheel.domain.pipelines.policies import Policy, history_of
-from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Window
+from ratoon_flywheel.domain.pipelines.runs import Approval, PipelineRun, Window
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import feedback as sayings
 from ratoon_flywheel.domain.signals import traffic
+from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
 from ratoon_flywheel.domain.signals.features import features
 from ratoon_flywheel.domain.signals.feedback import Feedback, Received, Verdict, label_of
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
 from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, SegmentReceived, TrafficSegment
 
 PROJECT = "projects/*"
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def create_project(command: CreateProject, store: Store, operations: Operations, clock: Clock) -> Project:
@@ -162,6 +168,18 @@ def cancel_run(name: str, store: Store, operations: Operations) -> PipelineRun:
     return operations.cancel(PipelineRun, name, lambda current: current.state.ended)
 
 
+def decide_run(
+    command: DecideRun, decider: str, store: Store, operations: Operations, clock: Clock
+) -> PipelineRun:
+    """Keep what a person decided about a run's version; the run goes on by it at once."""
+    matched(command.name, f"{PROJECT}/pipelineRuns/*")
+    with store.write() as tx:
+        run = tx.get(PipelineRun, command.name)
+        approval = Approval(command.approved, decider, clock.now(), command.reason)
+        operations.wake(tx, run.name)
+        return tx.save(steps.decided(run, approval))
+
+
 def create_feedback(
     command: CreateFeedback, commits: SharedCommits, answers: AnswerIndex, ids: AnswerIds, clock: Clock
 ) -> Feedback:
@@ -190,6 +208,26 @@ def list_feedback(parent: str, size: int, token: str, store: Store) -> Page[Feed
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
         return tx.page(Feedback, parent, size, token)
+
+
+def compare_versions(
+    command: CompareVersions, store: Store, answers: AnswerIndex, clock: Clock
+) -> Comparison:
+    """Two versions by what users said of their answers."""
+    matched(command.parent, PROJECT, "parent")
+    names = {"version": command.version, "other_version": command.other}
+    for field, name in names.items():
+        matched(name, f"{PROJECT}/models/*/versions/*", field)
+        if not name.startswith(f"{command.parent}/"):
+            raise BadFeedback(f"{name} lies in another project than {command.parent}.", field)
+    with store.read() as tx:
+        votes = answers.votes(tx, command.parent, command.start or _BEGINNING, command.end or clock.now())
+    return Comparison(*(_arm(name, votes) for name in names.values()))
+
+
+def _arm(version: str, votes: Sequence[Votes]) -> Arm:
+    mine = [each for each in votes if each.version == version]
+    return Arm(version, sum(each.positive for each in mine), sum(each.negative for each in mine))
 
 
 def create_segment(

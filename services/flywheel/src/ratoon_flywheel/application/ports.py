@@ -1,6 +1,6 @@
 """What the flywheel needs from the world."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -96,6 +96,18 @@ class Segments(Protocol):
         """Remove a segment; none there is no error."""
         ...
 
+    def exists(self, digest: str) -> bool:
+        """Whether a segment's blob is there."""
+        ...
+
+    def without(self, digest: str, answer_ids: Sequence[str]) -> str:
+        """Write a segment again without these answers; the digest of what is left."""
+        ...
+
+    def erase(self, digest: str, why: str) -> None:
+        """Remove a segment's blob for good; who asks for it is told why."""
+        ...
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -164,6 +176,14 @@ class AnswerIndex(Protocol):
 
     def votes(self, tx: Transaction, project: str, start: datetime, end: datetime) -> list[Votes]:
         """Judgements from `start` until before `end`, by version; the neutral ones are left out."""
+        ...
+
+    def of_texts(self, tx: Transaction, project: str, digests: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """The ids of the answers to these texts, by the names of their segments."""
+        ...
+
+    def forget(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> None:
+        """Delete these answers and all that was said of them."""
         ...
 
     def prune(self, tx: Transaction, project: str, before: datetime) -> list[str]:

@@ -164,7 +164,7 @@ class PolicyProcedure:
         actions = (StartRun(decision, seen.history),) if decision.verb is Verb.START else ()
         lively = seen.evidence.last_time is not None and now - seen.evidence.last_time < _LIVELY_FOR
         wake_after = _LIVELY_S if lively or decision.verb is Verb.WAIT or seen.history.open_run else _CALM_S
-        return Step(after, actions, wake_after=wake_after)
+        return Step(after, actions, wake_after=wake_after, causes=seen.evidence.traces)
 
     def act(self, policy: Policy, action: StartRun, claim: Claim) -> None:
         """Start the run, once however many decide at the same time: a burst is named by the run before it."""
@@ -224,7 +224,7 @@ class MonitorProcedure:
         """What to do about it."""
         after, actions = watch.step(monitor, seen, now)
         lively = seen.last_time is not None and now - seen.last_time < _LIVELY_FOR
-        return Step(after, actions, wake_after=_LIVELY_S if lively else _CALM_S)
+        return Step(after, actions, wake_after=_LIVELY_S if lively else _CALM_S, causes=())
 
     def act(self, monitor: Monitor, action: watch.Action, claim: Claim) -> None:
         """Profile, measure, tell or prune."""
@@ -277,5 +277,6 @@ class MonitorProcedure:
 
 
 def _as_step(transition: Transition) -> Step[PipelineRun]:
-    ended = transition.run.state.ended
-    return Step(transition.run, transition.actions, transition.events, wake_after=_POLL_S, done=ended)
+    run = transition.run
+    wake_after = _CALM_S if run.awaits_decision else _POLL_S
+    return Step(run, transition.actions, transition.events, wake_after=wake_after, done=run.state.ended)

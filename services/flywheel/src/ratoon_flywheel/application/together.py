@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from ratoon.chassis.store import Store, Transaction
@@ -20,10 +21,14 @@ class SharedCommits:
         self._waiting: list[tuple[Work, Future[Any]]] = []
 
     def run(self, work: Callable[[Transaction], T]) -> T:
-        """Do this in a transaction; durable when it returns. What it raises undoes it alone."""
+        """Do this in a transaction, as part of the caller's trace; durable when it returns.
+
+        What it raises undoes it alone.
+        """
         outcome: Future[T] = Future()
+        ours = copy_context()
         with self._gathering:
-            self._waiting.append((work, outcome))
+            self._waiting.append((lambda tx: ours.run(work, tx), outcome))
         with self._turn:
             if not outcome.done():
                 with self._gathering:

@@ -9,7 +9,9 @@ FlywheelError
 ├── BadSegment          a traffic segment that cannot be
 ├── BadSource           a source of another project
 ├── NothingToLearn      a retraining without corrected or confirmed answers
-└── RunEnded            a pipeline run that cannot be cancelled any more
+├── RunEnded            a pipeline run that cannot be cancelled any more
+├── NoDecisionWanted    a pipeline run that does not wait for a person
+└── NoReason            a decision without a reason
 """
 
 
@@ -70,6 +72,18 @@ class NothingToLearn(FlywheelError):
     """A retraining without corrected or confirmed answers."""
 
     reason = "NOTHING_TO_LEARN"
+
+
+class NoDecisionWanted(FlywheelError):
+    """A pipeline run that does not wait for a person."""
+
+    reason = "NO_DECISION_WANTED"
+
+
+class NoReason(FlywheelError):
+    """A decision without a reason."""
+
+    code, reason = "INVALID_ARGUMENT", "NO_REASON"
 
 
 class RunEnded(FlywheelError):

@@ -6,7 +6,9 @@ One project grows one model. Its dataset, model and deployment carry the project
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from math import isfinite
+from re import fullmatch
 
 from ratoon_flywheel.domain.errors import BadProject
 from ratoon_flywheel.domain.etags import etag_of
@@ -20,6 +22,15 @@ class Gate:
     old_domain_threshold: float = -0.08
 
 
+class Method(StrEnum):
+    """What is done to which weights."""
+
+    FULL = "FULL"
+    """All weights, from scratch or of the base model."""
+    LORA = "LORA"
+    """An adapter beside the base model, which stays as it is."""
+
+
 @dataclass(frozen=True)
 class TrainingDefaults:
     """How to train; zero leaves it to the recipe."""
@@ -30,8 +41,23 @@ class TrainingDefaults:
     max_chars: int = 0
     hidden_size: int = 0
     layers: int = 0
-    replay_count: int = 800
+    replay_count: int = 2000
     workers: int = 0
+    method: Method = Method.FULL
+    base_artifact_digest: str = ""
+    """The model that the first version starts from; empty: from scratch."""
+    learning_rate: float = 0.0
+    batch_size: int = 0
+    prompt_tokens: int = 0
+    lora_rank: int = 0
+
+
+@dataclass(frozen=True)
+class SplitDefaults:
+    """How records of given sources are shared out; the rest trains."""
+
+    validation_share: float = 0.1
+    test_share: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -54,7 +80,10 @@ class Project:
     gate: Gate = Gate()
     training: TrainingDefaults = TrainingDefaults()
     rollout: RolloutDefaults = RolloutDefaults()
+    split: SplitDefaults = SplitDefaults()
     traffic_retention_days: int = 30
+    require_approval: bool = False
+    """Whether a person decides between the gate and the rollout."""
     revision: int = 0
 
     @property
@@ -90,10 +119,12 @@ CHANGEABLE = (
     "gate",
     "training",
     "rollout",
+    "split",
     "traffic_retention_days",
+    "require_approval",
 )
 """The fields that a person can change."""
-_PARTED = ("gate", "training", "rollout")
+_PARTED = ("gate", "training", "rollout", "split")
 
 
 def checked(project: Project) -> Project:
@@ -107,8 +138,10 @@ def checked(project: Project) -> Project:
             )
     for part, values in (("training", project.training), ("rollout", project.rollout)):
         for field, value in vars(values).items():
-            if not isfinite(value) or value < 0:
+            if isinstance(value, int | float) and (not isfinite(value) or value < 0):
                 raise BadProject(f"{part}.{field} may not be {value}; give 0 or more.", f"{part}.{field}")
+    _check_base(project.training)
+    _check_split(project.split)
     if project.traffic_retention_days < 1:
         raise BadProject("traffic_retention_days must be 1 or more.", "traffic_retention_days")
     return project
@@ -128,6 +161,22 @@ def _with(project: Project, wanted: Project, field: str) -> Project:
         raise BadProject(f"{field} cannot be changed.", "update_mask")
     value = replace(getattr(project, whole), **{part: parts[part]}) if part else getattr(wanted, whole)
     return replace(project, **{whole: value})
+
+
+def _check_base(training: TrainingDefaults) -> None:
+    base, field = training.base_artifact_digest, "training.base_artifact_digest"
+    if training.method is Method.LORA and not base:
+        raise BadProject("An adapter needs a base model: upload one and give its digest.", field)
+    if base and not fullmatch(r"[0-9a-f]{64}", base):
+        raise BadProject(f"{base!r} is no sha256 digest in lowercase hex.", field)
+
+
+def _check_split(split: SplitDefaults) -> None:
+    for field, share in vars(split).items():
+        if not 0 < share < 1:
+            raise BadProject(f"split.{field} is a share: more than 0, less than 1.", f"split.{field}")
+    if split.validation_share + split.test_share >= 1:
+        raise BadProject("Validation and test take all records, and leave none to train on.", "split")
 
 
 def _check_labels(labels: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
-"""Events of other rooms wake the pipeline run that waits for them; what is true is asked of the room itself."""
+"""Events of other rooms: they wake the pipeline run that waits for them, and say which texts are to be forgotten.
 
-from collections.abc import Callable
+What is true of a run's step is asked of the room itself.
+"""
 
 from sqlalchemy import Connection
 
@@ -9,14 +10,17 @@ from ratoon.chassis.operations import Operations
 from ratoon.chassis.store import Store, Transaction
 from ratoon.evaluation.v1 import evaluation_events_pb2
 from ratoon.events.cloudevents import Event
+from ratoon.events.consumer import Handler
 from ratoon.ingestion.v1 import ingestion_events_pb2
 from ratoon.labeling.v1 import labeling_events_pb2
 from ratoon.registry.v1 import registry_events_pb2
 from ratoon.serving.v1 import serving_events_pb2
 from ratoon.training.v1 import training_events_pb2
+from ratoon_flywheel.application.commands import ForgetTexts
+from ratoon_flywheel.application.forgetting import begin_forgetting
 from ratoon_flywheel.application.ports import RunIndex
 
-TOPICS = tuple(
+WAKING = tuple(
     topic_of(envelope)
     for envelope in (
         ingestion_events_pb2.DatasetVersionEvent,
@@ -28,10 +32,12 @@ TOPICS = tuple(
         serving_events_pb2.RolloutEvent,
     )
 )
+ERASURES = topic_of(ingestion_events_pb2.ErasureEvent)
+TOPICS = (*WAKING, ERASURES)
 
 
-def waker(store: Store, operations: Operations, runs: RunIndex) -> Callable[[Event, Connection], None]:
-    """The handler of these events."""
+def waker(store: Store, operations: Operations, runs: RunIndex) -> Handler:
+    """The handler of what may wake a run."""
 
     def wake(event: Event, connection: Connection) -> None:
         tx = Transaction(store, connection)
@@ -40,3 +46,26 @@ def waker(store: Store, operations: Operations, runs: RunIndex) -> Callable[[Eve
             operations.wake(tx, run)
 
     return wake
+
+
+def forgetter(store: Store, operations: Operations) -> Handler:
+    """The handler of erasures."""
+
+    def forget(event: Event, connection: Connection) -> None:
+        told = ingestion_events_pb2.ErasureEvent.FromString(event.data)
+        if told.HasField("completed"):
+            project, _, erasure = told.name.rsplit("/", 2)
+            texts = tuple(told.completed.text_digests)
+            command = ForgetTexts(f"{project}/forgettings/{erasure}", texts, event.time)
+            begin_forgetting(command, Transaction(store, connection), operations)
+
+    return forget
+
+
+def listener(wake: Handler, forget: Handler) -> Handler:
+    """The handler of all topics."""
+
+    def hear(event: Event, connection: Connection) -> None:
+        (forget if event.topic == ERASURES else wake)(event, connection)
+
+    return hear

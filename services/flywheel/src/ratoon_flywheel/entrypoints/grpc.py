@@ -6,6 +6,7 @@ from typing import Any
 
 from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.clock import Clock
+from ratoon.chassis.identity import caller
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.server import Threads
 from ratoon.chassis.store import Store
@@ -15,6 +16,7 @@ from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2, signal
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceServicer
 from ratoon_flywheel import mapping
 from ratoon_flywheel.application import handlers
+from ratoon_flywheel.application.commands import DecideRun
 from ratoon_flywheel.application.ports import AnswerIndex, RunIndex, Segments
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
@@ -151,6 +153,25 @@ class FlywheelServicer(FlywheelServiceServicer):
             await self._threads(handlers.cancel_run, request.name, desk.store, desk.operations)
         )
 
+    async def ApprovePipelineRun(
+        self, request: pb.ApprovePipelineRunRequest, context: Context
+    ) -> pipeline_run_pb2.PipelineRun:
+        """Let the version of a run be rolled out."""
+        return await self._decide(mapping.approve_run(request))
+
+    async def RejectPipelineRun(
+        self, request: pb.RejectPipelineRunRequest, context: Context
+    ) -> pipeline_run_pb2.PipelineRun:
+        """End a run as refused."""
+        return await self._decide(mapping.reject_run(request))
+
+    async def _decide(self, command: DecideRun) -> pipeline_run_pb2.PipelineRun:
+        desk = self._desk
+        run = await self._threads(
+            handlers.decide_run, command, caller().name, desk.store, desk.operations, desk.clock
+        )
+        return mapping.run(run)
+
     async def CreateFeedback(
         self, request: pb.CreateFeedbackRequest, context: Context
     ) -> signal_pb2.Feedback:
@@ -171,6 +192,14 @@ class FlywheelServicer(FlywheelServiceServicer):
         return pb.ListFeedbackResponse(
             feedback=map(mapping.feedback, page.items), next_page_token=page.next_token
         )
+
+    async def CompareVersions(
+        self, request: pb.CompareVersionsRequest, context: Context
+    ) -> signal_pb2.Comparison:
+        """Two versions by what users said of their answers."""
+        desk, command = self._desk, mapping.compare_versions(request)
+        found = await self._threads(handlers.compare_versions, command, desk.store, desk.answers, desk.clock)
+        return mapping.comparison(found)
 
     async def CreateTrafficSegment(
         self, request: pb.CreateTrafficSegmentRequest, context: Context

@@ -30,9 +30,9 @@ class EngineClient:
         self._silence_s = silence_s
         self._idle: dict[str, deque[_Connection]] = {}
 
-    async def send(self, target: Target, path: str, answer_id: str, body: bytes) -> "_Reply":
-        """Send a request and wait for the head of its answer."""
-        request = _request(target, path, answer_id, body)
+    async def send(self, target: Target, path: str, answer_id: str, body: bytes, trace: str = "") -> "_Reply":
+        """Send a request, as part of a trace if there is one, and wait for the head of its answer."""
+        request = _request(target, path, answer_id, body, trace)
         while connection := self._reusable(target.endpoint):
             with suppress(EngineLost):  # closed while idle: no byte was answered, so another one will do
                 return await self._ask(connection, request)
@@ -232,13 +232,14 @@ class _Connection(asyncio.Protocol):
             self._waiter.set_result(None)
 
 
-def _request(target: Target, path: str, answer_id: str, body: bytes) -> bytes:
-    """The request's bytes. Nothing in them comes from a caller but the body."""
+def _request(target: Target, path: str, answer_id: str, body: bytes, trace: str) -> bytes:
+    """The request's bytes. Nothing in them comes from a caller but the body, and the id of a trace."""
     return b"POST %b HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % (
         path.encode(),
         len(body),
-    ) + b"x-request-id: %b\r\nx-ratoon-engine-secret: %b\r\n\r\n%b" % (
+    ) + b"x-request-id: %b\r\nx-ratoon-engine-secret: %b\r\n%b\r\n%b" % (
         answer_id.encode(),
         target.secret.encode(),
+        b"traceparent: %b\r\n" % trace.encode() if trace else b"",
         body,
     )

@@ -1,64 +1,44 @@
-"""API keys in memory, found by selector, as fresh as the last commit of this process or the last sweep."""
+"""API keys in memory: found by selector, their limits by name."""
 
-import logging
-import threading
-
-from sqlalchemy import func, select
+from collections.abc import Sequence
 
 from ratoon.chassis.store import Store
+from ratoon_gateway.adapters.mirror import Mirror
 from ratoon_gateway.adapters.tables import RESOURCES
 from ratoon_gateway.domain.keys import ApiKey
+from ratoon_gateway.domain.limits import Limits
 
-_LOG = logging.getLogger(__name__)
-_SWEEP_S = 5.0
+_NONE = Limits()
 
 
 class KeyRing:
-    """All keys of the installation; a thread reads them anew when any has changed."""
+    """All keys of the installation."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._table = RESOURCES[ApiKey]
         self._keys: dict[str, ApiKey] = {}
-        self._seen: tuple[int, int] = (-1, -1)
-        self._wake, self._stopping = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="key-ring", daemon=True)
-        self._refreshing = threading.Lock()
+        self._limits: dict[str, Limits] = {}
+        self._mirror = Mirror(store, ApiKey, RESOURCES[ApiKey], self._take)
 
     def find(self, selector: str) -> ApiKey | None:
         """The key with this selector."""
         return self._keys.get(selector)
 
+    def limits(self, name: str) -> Limits:
+        """What the key of this name may use; nothing set when there is none."""
+        return self._limits.get(name, _NONE)
+
     def start(self) -> None:
         """Read the keys, and keep reading them."""
-        self.refresh()
-        self._store.database.on_commit(self._wake.set)
-        self._thread.start()
+        self._mirror.start()
 
     def stop(self) -> None:
         """Stop reading."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join(timeout=5)
+        self._mirror.stop()
 
     def refresh(self) -> None:
         """Read the keys now, if any has changed."""
-        with self._refreshing, self._store.read() as tx:
-            columns = func.count(), func.coalesce(func.sum(self._table.c.revision), 0)
-            count, revisions = tx.connection.execute(select(*columns)).one()
-            if (count, revisions) == self._seen:
-                return
-            parents = tx.connection.execute(select(self._table.c.parent).distinct()).scalars().all()
-            keys = [key for parent in parents for key in tx.all(ApiKey, parent)]
-            self._keys = {key.selector: key for key in keys}
-            self._seen = (count, revisions)
+        self._mirror.refresh()
 
-    def _loop(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(_SWEEP_S)
-            self._wake.clear()
-            try:
-                self.refresh()
-            except Exception:
-                _LOG.exception("API keys could not be read; the ones known stay")
-                self._stopping.wait(1.0)
+    def _take(self, keys: Sequence[ApiKey]) -> None:
+        self._limits = {key.name: key.limits for key in keys}
+        self._keys = {key.selector: key for key in keys}

@@ -2,11 +2,21 @@
 
 from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ratoon_gateway.domain.traffic import Traffic
+
+
+def token_counter(registry: CollectorRegistry) -> Counter:
+    """Tokens as engines counted them, by deployment, version and kind (`prompt`, `completion`)."""
+    return Counter(
+        "ratoon_gateway_tokens_total",
+        "Tokens of answered completions.",
+        ["deployment", "version", "kind"],
+        registry=registry,
+    )
 
 
 class GatewayMetrics(Collector):

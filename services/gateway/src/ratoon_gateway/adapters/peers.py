@@ -4,16 +4,20 @@ from typing import Any
 
 from grpc import aio
 
+from ratoon.chassis.client import NETWORK_OPTIONS
 from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.tls import Certificates, Mark, certificates_of, is_socket
 
 _OPTIONS = [("grpc.max_receive_message_length", 4 << 20), ("grpc.max_send_message_length", 4 << 20)]
 
 
 class Peers:
-    """Channels by service, opened at first use on the running loop."""
+    """Channels by service, opened at first use on the running loop, and anew when certificates were replaced."""
 
     def __init__(self, settings: RoomSettings) -> None:
         self._settings = settings
+        self._certificates = certificates_of(settings.tls)
+        self._mark: Mark = self._certificates.mark if self._certificates else ()
         self._channels: dict[str, aio.Channel] = {}
         self._calls: dict[tuple[str, str], Any] = {}
 
@@ -37,11 +41,28 @@ class Peers:
         self._calls.clear()
 
     def _call(self, service: str, rpc: str, kind: str) -> Any:
+        self._forget_stale()
         if (rpc, kind) not in self._calls:
             self._calls[rpc, kind] = getattr(self._channel(service), kind)(rpc)
         return self._calls[rpc, kind]
 
+    def _forget_stale(self) -> None:
+        """What is called from now on is called with certificates as they are; what is open ends by itself."""
+        if self._certificates is not None and self._certificates.mark != self._mark:
+            self._mark = self._certificates.mark
+            self._channels.clear()
+            self._calls.clear()
+
     def _channel(self, service: str) -> aio.Channel:
         if service not in self._channels:
-            self._channels[service] = aio.insecure_channel(self._settings.peer(service), options=_OPTIONS)
+            self._channels[service] = _open(self._settings.peer(service), self._certificates)
         return self._channels[service]
+
+
+def _open(address: str, certificates: Certificates | None) -> aio.Channel:
+    if is_socket(address):
+        return aio.insecure_channel(address, options=_OPTIONS)
+    options = [*_OPTIONS, *NETWORK_OPTIONS]
+    if certificates is None:
+        return aio.insecure_channel(address, options=options)
+    return aio.secure_channel(address, certificates.calling(), options=options)

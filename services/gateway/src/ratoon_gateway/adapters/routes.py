@@ -29,6 +29,7 @@ class LiveRoutes:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiters: set[asyncio.Future[None]] = set()
         self._listeners: list[Callable[[], None]] = []
+        self._wakers: list[Callable[[str], None]] = []
 
     @property
     def table(self) -> RouteTable:
@@ -42,6 +43,15 @@ class LiveRoutes:
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call this after each change, on the thread that made it."""
         self._listeners.append(listener)
+
+    def on_wanted(self, waker: Callable[[str], None]) -> None:
+        """Call this with each deployment that somebody asks for while it has no engine, on the event loop."""
+        self._wakers.append(waker)
+
+    def wanted(self, deployment: str) -> None:
+        """Somebody asks for a deployment that has no engine."""
+        for waker in self._wakers:
+            waker(deployment)
 
     def replace(self, table: RouteTable) -> None:
         """A newer table; safe on any thread."""

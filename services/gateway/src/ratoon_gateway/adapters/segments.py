@@ -20,12 +20,14 @@ from io import FileIO
 from pathlib import Path
 
 import zstandard
+from prometheus_client import CollectorRegistry, Counter
 
 from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.jobs import write_json
 from ratoon.chassis.names import uuid7
+from ratoon_gateway.adapters.metrics import token_counter
 from ratoon_gateway.application.ports import Usage
 from ratoon_gateway.domain.capture import Answered, line, said
 from ratoon_gateway.domain.keys import Used
@@ -83,8 +85,10 @@ class SegmentCapture:
         usage: Usage,
         clock: Clock,
         closed: Callable[[], None],
+        tokens: Counter | None = None,
     ) -> None:
         self._spool, self._artifacts, self._ids = spool, artifacts, ids
+        self._tokens = tokens or token_counter(CollectorRegistry())
         self._usage, self._clock, self._closed = usage, clock, closed
         self._open: dict[str, _Spooled] = {}
         self._begun: dict[str, _Spooled] = {}
@@ -208,6 +212,8 @@ class SegmentCapture:
     def _write(self, segment: Segment, answered: Answered) -> None:
         what = said(answered.raw, answered.ask.stream)
         self._usage.add(answered.key, Used(1, what.prompt_tokens, what.completion_tokens, answered.time))
+        self._tokens.labels(answered.deployment, answered.version, "prompt").inc(what.prompt_tokens)
+        self._tokens.labels(answered.deployment, answered.version, "completion").inc(what.completion_tokens)
         _append(self._lines_of(segment), line(answered, what))
 
     def _lines_of(self, segment: Segment) -> FileIO:

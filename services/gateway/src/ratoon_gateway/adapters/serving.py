@@ -1,4 +1,4 @@
-"""Tells serving what was seen of each engine, about once a second and at once after a new route table."""
+"""Tells serving what was seen of each engine, about once a second, and at once which deployment somebody waits for."""
 
 import logging
 import threading
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import grpc
 
+from ratoon.chassis.errors import described
 from ratoon.serving.v1 import serving_service_pb2
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon_gateway import mapping
@@ -16,6 +17,7 @@ _LOG = logging.getLogger(__name__)
 _WINDOW_S = 1.0
 _MOST_PENDING = 1000
 _DEADLINE_S = 5.0
+_WAKE_AGAIN_S = 2.0
 
 
 class TrafficReporter:
@@ -63,3 +65,48 @@ class TrafficReporter:
             self._told = False
             return
         self._pending, self._told = [], True
+
+
+class Waker:
+    """A thread that tells serving of deployments without an engine that somebody asks for: one may have been scaled to
+    none. It tells again while serving is away, and not more often than every few seconds."""
+
+    def __init__(self, routes: LiveRoutes, channel: grpc.Channel) -> None:
+        self._stub = ServingServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
+        self._wanted: set[str] = set()
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="waker", daemon=True)
+        routes.on_wanted(self._ask)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tell nothing more."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(timeout=_DEADLINE_S + 1)
+
+    def _ask(self, deployment: str) -> None:
+        self._wanted.add(deployment)
+        self._wake.set()
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            for deployment in tuple(self._wanted):
+                self._tell(deployment)
+            self._stopping.wait(_WAKE_AGAIN_S)
+
+    def _tell(self, deployment: str) -> None:
+        self._wanted.discard(deployment)
+        try:
+            self._stub.WakeDeployment(
+                serving_service_pb2.WakeDeploymentRequest(name=deployment), timeout=_DEADLINE_S
+            )
+        except Exception as error:
+            _LOG.warning("serving was not told that %s is waited for (%s)", deployment, error)
+            if described(error).code == "UNAVAILABLE":
+                self._ask(deployment)

@@ -18,12 +18,8 @@ class Uploads:
         self._folder, self._artifacts, self._most_bytes = folder, artifacts, most_bytes
 
     def size(self, digest: str) -> int | None:
-        """The size of a whole blob; None when it is not in the store."""
-        return (
-            self._artifacts.size(checked_digest(digest))
-            if self._artifacts.exists(checked_digest(digest))
-            else None
-        )
+        """The size of a whole blob; None when it is not in the store, or damaged there."""
+        return self._artifacts.size(digest) if self._artifacts.intact(checked_digest(digest)) else None
 
     def offset(self, project: str, digest: str) -> int:
         """How many bytes of an unfinished upload are here."""

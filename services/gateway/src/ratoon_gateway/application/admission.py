@@ -6,8 +6,7 @@ from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import PermissionDenied, Unauthenticated
 from ratoon.chassis.identity import Principal, Role, Signer, Verifier
 from ratoon_gateway.application.ports import Keys
-from ratoon_gateway.domain.errors import TooManyRequests
-from ratoon_gateway.domain.keys import PREFIX, Secret, check_secret
+from ratoon_gateway.domain.keys import PREFIX, ApiKey, Secret, check_secret
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -19,10 +18,9 @@ _MOST_REMEMBERED = 10_000
 class Admission:
     """Who calls, and with what may they call on."""
 
-    def __init__(self, keys: Keys, verifier: Verifier, signer: Signer, clock: Clock, most_open: int) -> None:
+    def __init__(self, keys: Keys, verifier: Verifier, signer: Signer, clock: Clock) -> None:
         self._keys, self._verifier, self._signer, self._clock = keys, verifier, signer, clock
-        self._most_open = most_open
-        self._open: dict[str, int] = {}
+        self._proven: dict[str, tuple[ApiKey, Principal]] = {}
         self._checked: dict[str, tuple[Principal, float]] = {}
         self._tokens: dict[Principal, tuple[str, float]] = {}
 
@@ -42,10 +40,16 @@ class Admission:
         return principal
 
     def key_holder(self, text: str) -> Principal:
-        """Who holds this API key."""
+        """Who holds this API key. One that was proven stays so while the very same key stands and has no end."""
+        proven = self._proven.get(text)
+        if proven is not None and self._keys.find(proven[0].selector) is proven[0]:
+            return proven[1]
         secret = Secret.parse(text)
         key = check_secret(self._keys.find(secret.selector), secret, self._clock.now())
-        return Principal(key.name, Role(key.role), key.project)
+        principal = Principal(key.name, Role(key.role), key.project)
+        if key.expire_time is None:
+            _remember(self._proven, text, (key, principal))
+        return principal
 
     def caller(self, bearer: str, needed: Role) -> Principal:
         """Who shows this, if the role reaches."""
@@ -65,21 +69,6 @@ class Admission:
         token = self._signer.token_for(principal, TOKEN_S)
         _remember(self._tokens, principal, (token, self._clock.boot() + TOKEN_S / 2))
         return token
-
-    def enter(self, principal: Principal) -> None:
-        """Another request of this principal is open; TooManyRequests over the bound."""
-        count = self._open.get(principal.name, 0)
-        if count >= self._most_open:
-            raise TooManyRequests(f"{principal.name} has {count} requests open; wait for some to end.")
-        self._open[principal.name] = count + 1
-
-    def leave(self, principal: Principal) -> None:
-        """That request has ended."""
-        left = self._open[principal.name] - 1
-        if left:
-            self._open[principal.name] = left
-        else:
-            del self._open[principal.name]
 
 
 def _remember(memory: dict[K, V], key: K, value: V) -> None:

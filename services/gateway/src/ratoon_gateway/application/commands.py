@@ -1,9 +1,11 @@
 """What callers ask of the gateway itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ratoon_gateway.domain.keys import Role
+from ratoon_gateway.domain.limits import Limits
+from ratoon_gateway.domain.safety import SafetyFilter
 
 
 @dataclass(frozen=True)
@@ -16,3 +18,24 @@ class CreateKey:
     display_name: str = ""
     expires: datetime | None = None
     request_id: str = ""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class UpdateKey:
+    """Change label and limits of a key that was read with this etag; `fields` as in an update mask, none means all."""
+
+    name: str
+    display_name: str
+    limits: Limits
+    etag: str = ""
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class UpdateFilter:
+    """Change the word lists of a safety filter that was read with this etag; no `fields` means both."""
+
+    wanted: SafetyFilter
+    etag: str = ""
+    fields: tuple[str, ...] = ()

@@ -1,7 +1,8 @@
-"""One function a use case of API keys and feedback: message first, ports after."""
+"""One function a use case of API keys, safety filters and feedback: message first, ports after."""
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, date, timedelta
 
 from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.clock import Clock
@@ -10,12 +11,19 @@ from ratoon.chassis.identity import ANY_PROJECT, Principal
 from ratoon.chassis.names import checked_id, matched
 from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Store
-from ratoon_gateway.application.commands import CreateKey
+from ratoon_gateway.application.commands import CreateKey, UpdateFilter, UpdateKey
+from ratoon_gateway.application.ports import Usage
+from ratoon_gateway.domain.errors import BadRequest
+from ratoon_gateway.domain.etags import check_etag
 from ratoon_gateway.domain.feedback import Feedback, read_feedback
-from ratoon_gateway.domain.keys import ApiKey, Role, Secret, check_grant, new_key, revoked, rotated
+from ratoon_gateway.domain.keys import ApiKey, Role, Secret, Used, check_grant, new_key, revoked, rotated
+from ratoon_gateway.domain.keys import changed as changed_key
+from ratoon_gateway.domain.safety import EVERYWHERE, SafetyFilter
+from ratoon_gateway.domain.safety import changed as changed_filter
 
 _LOG = logging.getLogger(__name__)
 _ANY = f"projects/{ANY_PROJECT}"
+_DAYS, _MOST_DAYS = 30, 366
 _FIRST = f"{_ANY}/apiKeys/operator"
 
 
@@ -27,7 +35,13 @@ def create_key(command: CreateKey, granter: Principal, store: Store, clock: Cloc
     name = f"{command.parent}/apiKeys/{checked_id(command.key_id, 'api_key_id')}"
     secret = Secret.new()
     key = new_key(
-        name, command.role, secret, clock.now(), expires=command.expires, label=command.display_name
+        name,
+        command.role,
+        secret,
+        clock.now(),
+        expires=command.expires,
+        label=command.display_name,
+        limits=command.limits,
     )
     with store.write() as tx:
         stored, is_new = tx.create(key, command.request_id)
@@ -46,6 +60,42 @@ def list_keys(parent: str, size: int, token: str, store: Store) -> Page[ApiKey]:
         return tx.page(ApiKey, parent, size, token)
 
 
+def update_key(command: UpdateKey, store: Store) -> ApiKey:
+    """Give a key another label, or other limits; they hold for requests that begin a moment later."""
+    with store.write() as tx:
+        key = tx.get(ApiKey, command.name)
+        check_etag(key.name, key.etag, command.etag)
+        return tx.save(changed_key(key, command.display_name, command.limits, command.fields))
+
+
+def key_usage(
+    name: str, days: int, store: Store, usage: Usage, clock: Clock
+) -> tuple[Used, dict[date, Used]]:
+    """What a key used since it was made, and on each of the last `days` days of UTC (0: 30)."""
+    if not 0 <= days <= _MOST_DAYS:
+        raise BadRequest(f"days must be from 1 to {_MOST_DAYS}, or 0 for {_DAYS}.", field="days")
+    get_key(name, store)
+    since = clock.now().astimezone(UTC).date() - timedelta(days=(days or _DAYS) - 1)
+    return usage.of([name])[name], usage.by_day(name, since)
+
+
+def get_filter(name: str, store: Store, clock: Clock) -> SafetyFilter:
+    """The word lists of a project; empty ones when none were ever set."""
+    with store.read() as tx:
+        return tx.find(SafetyFilter, _filter_name(name)) or SafetyFilter(name, clock.now(), clock.now())
+
+
+def update_filter(command: UpdateFilter, store: Store, clock: Clock) -> SafetyFilter:
+    """Change the word lists of a project; they hold for requests that begin a moment later."""
+    name, now = _filter_name(command.wanted.name), clock.now()
+    with store.write() as tx:
+        stored = tx.find(SafetyFilter, name)
+        current = stored or SafetyFilter(name, now, now)
+        check_etag(name, current.etag, command.etag)
+        wanted = changed_filter(current, command.wanted, command.fields)
+        return tx.save(wanted) if stored else tx.create(wanted)[0]
+
+
 def rotate_key(name: str, store: Store) -> tuple[ApiKey, str]:
     """The key with a new secret; the old one ends now."""
     secret = Secret.new()
@@ -62,13 +112,16 @@ def revoke_key(name: str, store: Store, clock: Clock) -> ApiKey:
         return ended if ended is key else tx.save(ended)
 
 
-def make_first_key(store: Store, clock: Clock, hand_over: Callable[[str], str]) -> None:
-    """Where there is no key at all, make one for the operator; `hand_over` puts its secret somewhere and says where."""
+def make_first_key(store: Store, clock: Clock, given: str, hand_over: Callable[[str], str]) -> None:
+    """Where there is no key at all, make the operator's: the `given` one, or a new one.
+
+    `hand_over` puts a new one's secret somewhere and says where. BadKey when the given one is no key.
+    """
     with store.write() as tx:
         if tx.page(ApiKey, _ANY, size=1).items:
             return
-        secret = Secret.new()
-        place = hand_over(secret.text)
+        secret = Secret.parse(given) if given else Secret.new()
+        place = "the one that was given" if given else hand_over(secret.text)
         tx.create(new_key(_FIRST, Role.OPERATOR, secret, clock.now(), label="made at first start"))
     _LOG.info("made the first API key, of role operator: %s", place)
 
@@ -81,3 +134,9 @@ def understand_feedback(body: dict[str, object], principal: Principal, ids: Answ
             f"That answer is not of projects/{principal.project}.", reason="PROJECT_NOT_YOURS"
         )
     return read_feedback(body, answer.project, answer.id, answer.version)
+
+
+def _filter_name(name: str) -> str:
+    if name != EVERYWHERE:
+        matched(name, "projects/*/safetyFilter")
+    return name

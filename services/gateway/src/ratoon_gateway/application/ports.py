@@ -1,11 +1,14 @@
 """What the application needs of the world. It knows no technology."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, Protocol
 
 from ratoon_gateway.domain.capture import Answered
 from ratoon_gateway.domain.feedback import Feedback
 from ratoon_gateway.domain.keys import ApiKey, Used
+from ratoon_gateway.domain.limits import Limits
 from ratoon_gateway.domain.routes import RouteTable, Target
 
 
@@ -15,6 +18,10 @@ class EngineLost(Exception):
 
 class EngineSilent(Exception):
     """The engine took the request and sent nothing for too long."""
+
+
+class AnswerTooLong(Exception):
+    """The answer took longer than any may."""
 
 
 class Reply(Protocol):
@@ -58,6 +65,10 @@ class Routes(Protocol):
         """Return when there is a newer table, or after so many seconds."""
         ...
 
+    def wanted(self, deployment: str) -> None:
+        """Somebody asks for a deployment that has no engine; returns at once."""
+        ...
+
 
 class Capture(Protocol):
     """Keeps what was answered."""
@@ -75,11 +86,60 @@ class Capture(Protocol):
         ...
 
 
+class Reading(Protocol):
+    """One text, judged while it comes."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it may not pass."""
+        ...
+
+    def take(self, piece: str) -> tuple[int, int]:
+        """More of it: by how many characters it has grown, and how many of the last ones cannot be judged yet."""
+        ...
+
+    def end(self) -> None:
+        """Nothing more comes: all of it is judged now."""
+        ...
+
+
+class Censor(Protocol):
+    """Judges texts on the event loop: a word list. A classifier has the same face; one that is slow lets text wait."""
+
+    def read(self) -> Reading:
+        """Begin with a text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Censors:
+    """What judges the texts of one project; None: nothing does."""
+
+    prompts: Censor | None = None
+    answers: Censor | None = None
+
+
+class Safety(Protocol):
+    """The safety filters of all projects, ready for use."""
+
+    def of(self, project: str) -> Censors:
+        """What judges this project's texts now."""
+        ...
+
+
 class Keys(Protocol):
     """API keys, found fast."""
 
     def find(self, selector: str) -> ApiKey | None:
         """The key with this selector."""
+        ...
+
+    def limits(self, name: str) -> Limits:
+        """What the key of this name may use; nothing set when there is none."""
+        ...
+
+    def refresh(self) -> None:
+        """Know what has been committed."""
         ...
 
 
@@ -92,6 +152,14 @@ class Usage(Protocol):
 
     def of(self, names: list[str]) -> dict[str, Used]:
         """What these keys used."""
+        ...
+
+    def by_day(self, name: str, since: date) -> dict[date, Used]:
+        """What this key used on each day from then on, oldest first."""
+        ...
+
+    def tokens_today(self, name: str) -> int:
+        """The tokens that this key used today, as far as the books know; at once."""
         ...
 
 

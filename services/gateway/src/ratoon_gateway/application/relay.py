@@ -11,8 +11,27 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from ratoon.chassis.clock import Clock
-from ratoon_gateway.application.ports import Capture, EngineLost, Engines, EngineSilent, Reply, Routes
-from ratoon_gateway.domain.capture import CUT, LEFT, MOST_ANSWER_BYTES, OK, Answered
+from ratoon_gateway.application.guard import StreamGuard, check_prompt, checked_answer
+from ratoon_gateway.application.ports import (
+    AnswerTooLong,
+    Capture,
+    Censor,
+    EngineLost,
+    Engines,
+    EngineSilent,
+    Reply,
+    Routes,
+    Safety,
+)
+from ratoon_gateway.domain.capture import (
+    CUT,
+    FILTERED,
+    LEFT,
+    MOST_ANSWER_BYTES,
+    OK,
+    Answered,
+    tokens_spent,
+)
 from ratoon_gateway.domain.completions import Ask, rename_model
 from ratoon_gateway.domain.errors import EngineTimeout, NoEngine
 from ratoon_gateway.domain.routes import ModelName, Route, Target, choose, find_route
@@ -20,7 +39,7 @@ from ratoon_gateway.domain.traffic import Outcome, Traffic
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_STATUSES = {Outcome.ANSWERED: OK, Outcome.LEFT: LEFT, Outcome.CUT: CUT}
+_STATUSES = {Outcome.ANSWERED: OK, Outcome.FILTERED: FILTERED, Outcome.LEFT: LEFT, Outcome.CUT: CUT}
 _REFUSALS = (404, 503)
 """An engine that is closed to new requests, or that no longer knows the model or the secret: the table was old."""
 _SIGNATURE = b"x-ratoon-version"
@@ -41,6 +60,10 @@ class Exchange:
     ask: Ask
     key: str
     began: float
+    censor: Censor | None = None
+    guard: StreamGuard | None = None
+    filtered: bool = False
+    """Whether the safety filter kept something of it back."""
     reply: Reply | None = None
     status: int = OK
     content_type: bytes = b"application/json"
@@ -53,6 +76,11 @@ class Exchange:
         """Whether more may come after `first`."""
         return self.ask.stream and self.status == OK
 
+    @property
+    def tokens(self) -> int:
+        """The tokens of prompt and answer so far; 0 when the engine refused."""
+        return tokens_spent(self.ask, b"".join(self.kept)) if self.status == OK else 0
+
     async def next(self) -> bytes:
         """The next bytes of the answer, remembered up to a bound; empty at the end."""
         chunk = await self.reply.next() if self.reply else b""
@@ -61,6 +89,22 @@ class Exchange:
             self.kept_bytes += len(chunk)
         return chunk
 
+    def passed(self, chunk: bytes) -> bytes:
+        """What of a stream's next bytes may go out now."""
+        if self.guard is None:
+            return chunk
+        allowed = self.guard.take(chunk)
+        self.filtered = self.guard.blocked
+        return allowed
+
+    def last(self) -> bytes:
+        """What has still to go out when nothing more comes."""
+        if self.guard is None or self.filtered:
+            return b""
+        allowed = self.guard.end()
+        self.filtered = self.guard.blocked
+        return allowed
+
 
 @dataclass(slots=True)
 class _Search:
@@ -68,8 +112,16 @@ class _Search:
 
     deadline: float
     table_version: int = -1
-    tried: set[str] = field(default_factory=set)
+    tried: set[tuple[str, str]] = field(default_factory=set)
     failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the relay bears: requests that wait for an engine at once, and seconds that a stream may last."""
+
+    held: int
+    answer_s: float
 
 
 class Relay:
@@ -80,13 +132,14 @@ class Relay:
         routes: Routes,
         engines: Engines,
         capture: Capture,
+        safety: Safety,
         traffic: Traffic,
         clock: Clock,
-        hold_limit: int,
+        bounds: Bounds,
     ) -> None:
-        self._routes, self._engines, self._capture = routes, engines, capture
+        self._routes, self._engines, self._capture, self._safety = routes, engines, capture, safety
         self._traffic, self._clock = traffic, clock
-        self._hold_limit, self._held = hold_limit, 0
+        self._bounds, self._held = bounds, 0
 
     @property
     def held(self) -> int:
@@ -94,31 +147,42 @@ class Relay:
         return self._held
 
     async def begin(self, ask: Ask, project: str, key: str) -> Exchange:
-        """The exchange with the engine that answers; ModelNotFound, NoEngine, EngineTimeout."""
+        """The exchange with the engine that answers; ModelNotFound, ContentBlocked, NoEngine, EngineTimeout."""
         name, began = ModelName.parse(ask.model), self._clock.boot()
         if not self._routes.table.version:
             await self._hold(_FIRST_TABLE_S)
-        search = _Search(began + find_route(self._routes.table, name, project).hold_s)
+        route = find_route(self._routes.table, name, project)
+        censors = self._safety.of(route.project)
+        if censors.prompts is not None:
+            await beside(len(ask.body), check_prompt, ask, censors.prompts)
+        search = _Search(began + route.hold_s)
         while True:
             route = self._look(search, name, project)
-            target = choose(route, name.version, search.tried, random.random())
+            target = choose(route, name.version, search.tried, random.random(), ask.user or key)
             if target is None:
                 await self._wait(route, search)
                 continue
-            exchange = Exchange(
-                route, target, self._capture.begin(route.deployment, target.version), ask, key, began
-            )
+            answer_id = self._capture.begin(route.deployment, target.version)
+            exchange = Exchange(route, target, answer_id, ask, key, began, censors.answers)
             if await self._attempt(exchange, search):
                 return exchange
-            search.tried.add(target.engine)
+            search.tried.add(target.process)
 
     async def rest(self, exchange: Exchange) -> AsyncIterator[bytes]:
-        """What comes after the first bytes; EngineLost or EngineSilent when the engine breaks off."""
-        while chunk := await exchange.next():
-            yield chunk
+        """What comes after the first bytes; EngineLost, EngineSilent or AnswerTooLong when it breaks off."""
+        latest = exchange.began + self._bounds.answer_s
+        while not exchange.filtered and (chunk := await exchange.next()):
+            if allowed := exchange.passed(chunk):
+                yield allowed
+            if self._clock.boot() > latest:
+                raise AnswerTooLong
+        if left := exchange.last():
+            yield left
 
     def end(self, exchange: Exchange, outcome: Outcome) -> None:
         """The exchange is over: count it, and keep what was answered."""
+        if exchange.filtered and outcome is Outcome.ANSWERED:
+            outcome = Outcome.FILTERED
         seconds = self._close(exchange, outcome)
         if exchange.status != OK or not exchange.kept:
             self._capture.forget(exchange.answer_id)
@@ -150,11 +214,13 @@ class Relay:
         left = search.deadline - self._clock.boot()
         if left <= 0:
             raise NoEngine(f"No engine of {route.id} is open now; try again in a moment.")
+        if not route.targets:
+            self._routes.wanted(route.deployment)
         await self._hold(min(left, _BREATH_S) if search.tried else left)
         search.tried.clear()
 
     async def _hold(self, seconds: float) -> None:
-        if self._held >= self._hold_limit:
+        if self._held >= self._bounds.held:
             raise NoEngine("No engine is open, and too many requests wait already; try again in a moment.")
         self._held += 1
         try:
@@ -231,12 +297,24 @@ async def _receive(exchange: Exchange) -> None:
     if reply is None:
         return
     exchange.content_type = reply.header(b"content-type") or exchange.content_type
-    exchange.first = await exchange.next()
-    if not exchange.first and exchange.streams:
-        raise EngineLost("The stream ended before it began.")
-    if exchange.streams or not exchange.first:
+    if exchange.streams:
+        await _receive_first(exchange)
         return
-    chunks = [exchange.first]
+    chunks = []
     while chunk := await exchange.next():
         chunks.append(chunk)
-    exchange.first = b"".join(chunks)
+    exchange.first = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if exchange.censor is not None and exchange.status == OK:
+        size = len(exchange.first)
+        exchange.first, exchange.filtered = await beside(
+            size, checked_answer, exchange.first, exchange.censor
+        )
+
+
+async def _receive_first(exchange: Exchange) -> None:
+    chunk = await exchange.next()
+    if not chunk:
+        raise EngineLost("The stream ended before it began.")
+    if exchange.censor is not None:
+        exchange.guard = StreamGuard(exchange.censor)
+    exchange.first = exchange.passed(chunk)

@@ -9,11 +9,12 @@ from typing import Any
 
 from ratoon_gateway.domain.completions import Ask
 
-OK, LEFT, CUT = 200, 499, 502
+OK, FILTERED, LEFT, CUT = 200, 451, 499, 502
 MOST_ANSWER_BYTES = 1 << 20
 """Of a longer answer, what comes after is not kept."""
 
 
+_TOTAL = re.compile(rb'"total_tokens"\s*:\s*(\d{1,18})')
 _PIECE = re.compile(rb'"(?:delta":{(?:"role":"[a-z]*",)?"content|text)":("(?:[^"\\]|\\.)*")')
 
 
@@ -28,7 +29,7 @@ class Answered:
     ask: Ask
     raw: bytes
     status: int
-    """200 whole, 499 the caller left, 502 the engine broke off."""
+    """200 whole, 451 the safety filter ended it, 499 the caller left, 502 the engine broke off."""
     latency_ms: float
     key: str
     """The name of the API key that paid."""
@@ -61,6 +62,16 @@ def _said_in_stream(raw: bytes) -> Said:
     return _said("".join(pieces), usage, len(pieces))
 
 
+def tokens_spent(ask: Ask, raw: bytes) -> int:
+    """The tokens of prompt and answer: as the engine counted them, else its pieces and the prompt's length.
+
+    Cheaper than `said`: nothing but the usage block is read.
+    """
+    if found := _TOTAL.search(raw, max(0, raw.rfind(b'"usage"'))):
+        return int(found[1])
+    return ask.prompt_estimate + (raw.count(b"data: {") if ask.stream else 0)
+
+
 def _said(text: str, usage: object, counted: int) -> Said:
     known: dict[str, Any] = usage if isinstance(usage, dict) else {}
     return Said(text, int(known.get("prompt_tokens") or 0), int(known.get("completion_tokens") or counted))
@@ -77,7 +88,7 @@ def line(answered: Answered, what: Said) -> bytes:
                 "version": answered.version,
                 "user": answered.ask.user,
                 "messages": answered.ask.messages,
-                "answer": what.text,
+                "answer": "" if answered.status == FILTERED else what.text,
                 "status": answered.status,
                 "latency_ms": round(answered.latency_ms, 3),
                 "prompt_tokens": what.prompt_tokens,

@@ -2,13 +2,19 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from ratoon_gateway.domain.errors import BadRequest
 
 CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"
+_UNREAD = {"model", "user", "role", "type", "id", "tool_call_id", "url", "image_url", "input_audio", "data"}
+"""Fields that name things or hold no words."""
+_BYTES_A_TOKEN = 4
+_UNSTATED_TOKENS = 256
+"""What an answer is taken to be long when the request does not bound it."""
 _MODEL_FIELD = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
@@ -36,6 +42,38 @@ class Ask:
             return messages
         return [{"role": "user", "content": self.fields.get("prompt", "")}]
 
+    @property
+    def prompt_estimate(self) -> int:
+        """About how many tokens the prompt has, by its length: a tokenizer here would cost more than it tells."""
+        return len(self.body) // _BYTES_A_TOKEN
+
+    @property
+    def cost_estimate(self) -> int:
+        """About how many tokens prompt and answer will have: as many as the request allows, else a few hundred."""
+        allowed = self.fields.get("max_completion_tokens") or self.fields.get("max_tokens")
+        choices = self.fields.get("n")
+        times = choices if isinstance(choices, int) and choices > 1 else 1
+        return self.prompt_estimate + times * (allowed if _is_count(allowed) else _UNSTATED_TOKENS)
+
+    def texts(self) -> Iterator[str]:
+        """Every text in the request that a model may come to read."""
+        waiting: list[Any] = [self.fields]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, str):
+                yield value
+            elif isinstance(value, dict):
+                waiting += [inner for key, inner in reversed(value.items()) if key not in _UNREAD]
+            elif isinstance(value, list):
+                waiting += reversed(value)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the prompt is text; it may also be token ids or embeddings."""
+        prompt = self.fields.get("prompt", "")
+        parts = prompt if isinstance(prompt, list) else [prompt]
+        return not self.fields.get("prompt_embeds") and all(isinstance(part, str) for part in parts)
+
 
 def read_ask(path: str, body: bytes) -> Ask:
     """The request in a body; BadRequest names the field at fault. Fields unknown here are the engine's to judge."""
@@ -51,6 +89,8 @@ def read_ask(path: str, body: bytes) -> Ask:
     stream = fields.get("stream", False)
     if not isinstance(stream, bool | None):
         raise BadRequest("`stream` must be true or false.", field="stream")
+    if fields.get("priority"):
+        raise BadRequest("`priority` is not for callers to set.", field="priority")
     _check_content(path, fields)
     return Ask(path, body, fields, model, bool(stream))
 
@@ -64,6 +104,10 @@ def rename_model(ask: Ask, served_name: str) -> bytes:
         start, end = found[0].span(1)
         return ask.body[:start] + json.dumps(served_name).encode() + ask.body[end:]
     return json.dumps({**ask.fields, "model": served_name}).encode()
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _check_content(path: str, fields: dict[str, Any]) -> None:

@@ -55,6 +55,34 @@ class TooManyRequests(GatewayError):
     code, reason = "RESOURCE_EXHAUSTED", "TOO_MANY_REQUESTS"
 
 
+class RateLimited(GatewayError):
+    """The key has used up what it may use in a minute."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.details = {"retry_after_s": str(retry_after_s)}
+
+
+class QuotaExceeded(RateLimited):
+    """The key has used up what it may use in a day."""
+
+    reason = "QUOTA_EXCEEDED"
+
+
+class ContentBlocked(GatewayError):
+    """The safety filter does not let the prompt pass."""
+
+    code, reason, field = "INVALID_ARGUMENT", "CONTENT_BLOCKED", "messages"
+
+
+class StaleEtag(GatewayError):
+    """The resource was changed since it was read."""
+
+    code, reason, field = "ABORTED", "STALE_ETAG", "etag"
+
+
 class BadKey(GatewayError):
     """The API key is not one of this installation, has expired or was revoked."""
 

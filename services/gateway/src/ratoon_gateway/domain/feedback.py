@@ -1,5 +1,6 @@
 """What a user said of an answer. It knows no store."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,8 @@ from ratoon_gateway.domain.errors import BadRequest
 
 _THUMBS = {"up": 1, "down": -1}
 _LONGEST = 100_000
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a character, as JSON can write it and UTF-8 cannot."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Feedback:
 def read_feedback(body: Mapping[str, Any], project: str, answer_id: str, version: str) -> Feedback:
     """The feedback in a JSON body; BadRequest names the field at fault."""
     thumb, rating = body.get("thumb"), body.get("rating")
-    if thumb is not None and thumb not in _THUMBS:
+    if thumb is not None and not (isinstance(thumb, str) and thumb in _THUMBS):
         raise BadRequest('`thumb` must be "up" or "down".', field="thumb")
     if rating is not None and (isinstance(rating, bool) or rating not in range(1, 6)):
         raise BadRequest("`rating` must be a whole number from 1 to 5.", field="rating")
@@ -42,6 +45,6 @@ def read_feedback(body: Mapping[str, Any], project: str, answer_id: str, version
 
 def _text(body: Mapping[str, Any], field: str) -> str:
     value = body.get(field) or ""
-    if not isinstance(value, str) or len(value) > _LONGEST:
+    if not isinstance(value, str) or len(value) > _LONGEST or _HALF.search(value):
         raise BadRequest(f"`{field}` must be a text of at most {_LONGEST:,} characters.", field=field)
     return value

@@ -3,13 +3,17 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 
 from ratoon_gateway.domain.errors import BadKey, BadRequest, KeyEnded, RoleTooHigh
+from ratoon_gateway.domain.etags import etag_of
+from ratoon_gateway.domain.limits import Limits, checked_limits
 
 PREFIX = "rtn_"
+_NO_LIMITS = Limits()
 
 
 class Role(IntEnum):
@@ -35,7 +39,13 @@ class ApiKey:
     display_name: str = ""
     expire_time: datetime | None = None
     revoke_time: datetime | None = None
+    limits: Limits = _NO_LIMITS
     revision: int = 0
+
+    @property
+    def etag(self) -> str:
+        """The mark of what can be changed."""
+        return etag_of(self.display_name, self.limits)
 
     @property
     def project(self) -> str:
@@ -94,12 +104,45 @@ class Used:
 
 
 def new_key(
-    name: str, role: Role, secret: Secret, now: datetime, *, expires: datetime | None = None, label: str = ""
+    name: str,
+    role: Role,
+    secret: Secret,
+    now: datetime,
+    *,
+    expires: datetime | None = None,
+    label: str = "",
+    limits: Limits = _NO_LIMITS,
 ) -> ApiKey:
     """A key that begins now; BadRequest when it would have ended already."""
     if expires is not None and expires <= now:
         raise BadRequest("expire_time lies in the past.", field="api_key.expire_time")
-    return ApiKey(name, now, now, role, secret.selector, secret.digest, label, expires)
+    return ApiKey(
+        name,
+        now,
+        now,
+        role,
+        secret.selector,
+        secret.digest,
+        label,
+        expires,
+        limits=checked_limits(limits),
+    )
+
+
+def changed(key: ApiKey, label: str, limits: Limits, names: Sequence[str]) -> ApiKey:
+    """The key with another label and limits, as far as they are named (`limits.tokens_per_day`; none means all)."""
+    for name in names or ("display_name", "limits"):
+        whole, _, part = name.partition(".")
+        if name == "display_name":
+            key = replace(key, display_name=label)
+        elif name == "limits":
+            key = replace(key, limits=checked_limits(limits))
+        elif whole == "limits" and part in Limits.__dataclass_fields__:
+            wanted = replace(key.limits, **{part: getattr(limits, part)})
+            key = replace(key, limits=checked_limits(wanted))
+        else:
+            raise BadRequest(f"{name} cannot be changed.", field="update_mask")
+    return key
 
 
 def rotated(key: ApiKey, secret: Secret) -> ApiKey:

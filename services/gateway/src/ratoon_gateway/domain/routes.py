@@ -1,16 +1,19 @@
 """Which engines answer for which deployment, and the choice among them. It knows neither HTTP nor who asks."""
 
-from collections.abc import Collection, Iterable, Mapping
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ratoon_gateway.domain.errors import BadRequest, ModelNotFound
 
+T = TypeVar("T")
 ANY_PROJECT = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One engine: where it listens, which version it serves, its share of new requests."""
+    """One process of an engine: where it listens, which version it serves, its share of new requests."""
 
     engine: str
     version: str
@@ -21,6 +24,11 @@ class Target:
     weight: int
     """0: only requests that pin this version."""
     served_name: str
+
+    @property
+    def process(self) -> tuple[str, str]:
+        """Tells it from the engine's other processes, and from other engines in the same process."""
+        return self.engine, self.endpoint
 
     @property
     def label(self) -> str:
@@ -108,23 +116,50 @@ def find_route(table: RouteTable, name: ModelName, project: str) -> Route:
     return matches[0]
 
 
-def choose(route: Route, version: str, avoided: Collection[str], draw: float) -> Target | None:
+def choose(
+    route: Route, version: str, avoided: Collection[tuple[str, str]], draw: float, user: str = ""
+) -> Target | None:
     """The target for a new request: by weight, `draw` from [0, 1) deciding; None while there is none to go to.
 
     A pinned `version` goes to that version alone, whatever its weight; ModelNotFound when others serve and it does not.
+    Where several versions serve, a `user` stays with one of them as long as it has an engine to go to.
     """
     if version:
         pinned = [t for t in route.targets if t.version_id == version]
         if route.targets and not pinned:
             raise ModelNotFound(f"{route.id} does not serve version {version!r} now.")
-        options = [t for t in pinned if t.engine not in avoided]
+        options = [t for t in pinned if t.process not in avoided]
         return options[int(draw * len(options))] if options else None
-    options = [t for t in route.targets if t.weight > 0 and t.engine not in avoided]
-    if len(options) < 2:
-        return options[0] if options else None
-    place = draw * sum(t.weight for t in options)
-    for target in options:
-        place -= target.weight
+    options = [t for t in route.targets if t.weight > 0 and t.process not in avoided]
+    if user and len(options) > 1:
+        arm = arm_of(route, user)
+        options = [t for t in options if t.version == arm] or options
+    return _drawn([(t, t.weight) for t in options], draw) if options else None
+
+
+def arm_of(route: Route, user: str) -> str:
+    """The version that this user belongs to: by weight, and the same one for as long as the same versions serve.
+
+    Users are spread by a hash salted with the deployment and its versions, so that two experiments do not divide them
+    in the same way, and a change of weights moves no more users than it must.
+    """
+    weights: dict[str, int] = {}
+    for target in route.targets:
+        if target.weight > 0:
+            weights[target.version] = weights.get(target.version, 0) + target.weight
+    if len(weights) < 2:
+        return next(iter(weights), "")
+    arms = sorted(weights.items())
+    salted = "\n".join([route.deployment, *(version for version, _ in arms), user])
+    digest = hashlib.blake2b(salted.encode(errors="surrogatepass"), digest_size=8).digest()
+    return _drawn(arms, int.from_bytes(digest) / 2**64)
+
+
+def _drawn(weighted: Sequence[tuple[T, int]], draw: float) -> T:
+    """The one that `draw` from [0, 1) falls on, each having a share by its weight."""
+    place = draw * sum(weight for _, weight in weighted)
+    for one, weight in weighted:
+        place -= weight
         if place < 0:
-            return target
-    return options[-1]
+            return one
+    return weighted[-1][0]

@@ -21,6 +21,8 @@ class Outcome(Enum):
     """A stream that ended before its end."""
     LEFT = "left"
     """The caller went away."""
+    FILTERED = "filtered"
+    """The safety filter ended it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
 from ratoon.chassis.errors import Description
 from ratoon_gateway.domain.errors import BodyTooLarge
+from ratoon_gateway.domain.limits import Standing
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
+Header = tuple[bytes, bytes]
+Headers = list[Header]
 
 JSON_TYPE = (b"content-type", b"application/json")
 _PROBLEM_TYPE = (b"content-type", b"application/problem+json")
@@ -100,7 +102,7 @@ async def until_gone(receive: Receive) -> None:
         await asyncio.sleep(0)
 
 
-async def respond(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+async def respond(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:
     """Write a whole answer."""
     start = [(b"content-length", str(len(body)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": start})
@@ -138,14 +140,15 @@ def problem_of(told: Description, violations: Iterable[tuple[str, str]] = ()) ->
 
 async def respond_problem(send: Send, problem: dict[str, Any]) -> None:
     """Write problem details."""
-    extra = _retry_after(problem["status"])
+    extra = _retry_after(problem["status"], problem.get("metadata", {}))
     await respond(send, problem["status"], [_PROBLEM_TYPE, *extra], json.dumps(problem).encode())
 
 
-async def respond_openai_error(send: Send, told: Description) -> None:
-    """Write an error as OpenAI's API does."""
+async def respond_openai_error(send: Send, told: Description, extra: Iterable[Header] = ()) -> None:
+    """Write an error as OpenAI's API does, with further headers."""
     status = http_status(told)
-    await respond(send, status, [JSON_TYPE, *_retry_after(status)], openai_error(told, status))
+    headers = [JSON_TYPE, *_retry_after(status, told.details), *extra]
+    await respond(send, status, headers, openai_error(told, status))
 
 
 def openai_error(told: Description, status: int) -> bytes:
@@ -155,8 +158,28 @@ def openai_error(told: Description, status: int) -> bytes:
     return json.dumps({"error": error}).encode()
 
 
-def _retry_after(status: int) -> Headers:
-    return [(b"retry-after", b"1")] if status in (429, 503) else []
+def limit_headers(standings: Iterable[Standing]) -> Headers:
+    """How far limits are used up, as the IETF's draft (`RateLimit`) and OpenAI's clients (`x-ratelimit-…`) read it."""
+    known = list(standings)
+    if not known:
+        return []
+    policy = ", ".join(f'"{one.name}";q={one.most};w={one.window_s}' for one in known)
+    left = ", ".join(f'"{one.name}";r={one.left};t={one.reset_s}' for one in known)
+    headers = [(b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())]
+    for one in known:
+        name = one.name.encode()
+        headers += [
+            (b"x-ratelimit-limit-" + name, b"%d" % one.most),
+            (b"x-ratelimit-remaining-" + name, b"%d" % one.left),
+            (b"x-ratelimit-reset-" + name, b"%ds" % one.reset_s),
+        ]
+    return headers
+
+
+def _retry_after(status: int, details: Mapping[str, str]) -> Headers:
+    if status not in (429, 503):
+        return []
+    return [(b"retry-after", details.get("retry_after_s", "1").encode())]
 
 
 def _title(status: int) -> str:

@@ -1,14 +1,19 @@
 """The OpenAI-compatible routes, streaming and not, and the list of models. It translates; the relay does the work."""
 
 import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import cast
 
 from ratoon.chassis.errors import Description, described
 from ratoon.chassis.identity import Principal, Role
 from ratoon_gateway.application.admission import Admission
-from ratoon_gateway.application.ports import EngineLost, EngineSilent, Routes
+from ratoon_gateway.application.ports import AnswerTooLong, EngineLost, EngineSilent, Routes
+from ratoon_gateway.application.quotas import Pass, Quotas
 from ratoon_gateway.application.relay import Exchange, Relay, beside
 from ratoon_gateway.domain.completions import Ask, read_ask
+from ratoon_gateway.domain.limits import Standing
 from ratoon_gateway.domain.routes import ANY_PROJECT, Route
 from ratoon_gateway.domain.traffic import Outcome
 from ratoon_gateway.entrypoints.asgi import (
@@ -18,6 +23,7 @@ from ratoon_gateway.entrypoints.asgi import (
     Scope,
     Send,
     bearer,
+    limit_headers,
     read_body,
     respond,
     respond_json,
@@ -27,40 +33,79 @@ from ratoon_gateway.entrypoints.asgi import (
 
 _LOOK_AFTER_S = 0.02
 _EVENT_END = b"\n\n"
-_LOST = (
-    b'event: error\ndata: {"error":{"message":"The engine that wrote this answer was lost; ask again.",'
-    b'"type":"server_error","param":null,"code":"engine_lost"}}\n\n'
-)
+
+
+def _farewell(code: str, message: str) -> bytes:
+    """The last event of a stream that was broken off."""
+    error = {"message": message, "type": "server_error", "param": None, "code": code}
+    return b"event: error\ndata: " + json.dumps({"error": error}, separators=(",", ":")).encode() + b"\n\n"
+
+
+_LOST = _farewell("engine_lost", "The engine that wrote this answer was lost; ask again.")
+_TOO_LONG = _farewell("answer_too_long", "The answer took longer than any may; ask for less of it.")
+
+
+@dataclass(slots=True)
+class _Call:
+    """One request that was let in, and what came of it so far."""
+
+    ask: Ask
+    principal: Principal
+    admitted: Pass
+    send: Send
+    exchange: Exchange | None = None
+
+    def end(self) -> None:
+        """It is over: settle what it cost."""
+        counted = self.admitted.cost and self.exchange is not None
+        self.admitted.end(self.exchange.tokens if counted and self.exchange else 0)
+
+    def headers(self) -> Headers:
+        """What the answer's headers say."""
+        exchange = self.exchange
+        if exchange is None:
+            return limit_headers(self.admitted.standings())
+        answer_id = exchange.answer_id.encode()
+        return [
+            (b"content-type", exchange.content_type),
+            (b"x-ratoon-model", exchange.target.label.encode()),
+            (b"x-ratoon-answer-id", answer_id),
+            (b"x-request-id", answer_id),
+            *limit_headers(self.admitted.standings()),
+        ]
 
 
 class Completions:
     """`POST /v1/chat/completions` and `POST /v1/completions`."""
 
-    def __init__(self, admission: Admission, relay: Relay, most_bytes: int) -> None:
-        self._admission, self._relay, self._most_bytes = admission, relay, most_bytes
+    def __init__(self, admission: Admission, quotas: Quotas, relay: Relay, most_bytes: int) -> None:
+        self._admission, self._quotas, self._relay = admission, quotas, relay
+        self._most_bytes = most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a caller who goes away frees the engine."""
+        used: Iterable[Standing] = ()
         try:
             principal = self._admission.caller(bearer(scope), Role.CALLER)
             body = await read_body(receive, self._most_bytes)
             ask = await beside(len(body), read_ask, scope["path"], body)
-            self._admission.enter(principal)
+            used = self._quotas.standings(principal.name)
+            call = _Call(ask, principal, self._quotas.enter(principal.name, ask), send)
         except ClientGone:
             return
         except Exception as error:
-            await respond_openai_error(send, described(error))
+            await respond_openai_error(send, described(error), limit_headers(used))
             return
         try:
-            await self._while_there(ask, principal, receive, send)
+            await self._while_there(call, receive)
         finally:
-            self._admission.leave(principal)
+            call.end()
 
-    async def _while_there(self, ask: Ask, principal: Principal, receive: Receive, send: Send) -> None:
+    async def _while_there(self, call: _Call, receive: Receive) -> None:
         """Answer, unless and until the caller goes away."""
         watch = _Watch(receive)
         try:
-            await self._answer(ask, principal, send)
+            await self._answer(call)
         except asyncio.CancelledError:
             if not watch.gone:
                 raise
@@ -68,34 +113,44 @@ class Completions:
         finally:
             watch.stop()
 
-    async def _answer(self, ask: Ask, principal: Principal, send: Send) -> None:
+    async def _answer(self, call: _Call) -> None:
         try:
-            exchange = await self._relay.begin(ask, principal.project, principal.name)
+            exchange = await self._relay.begin(call.ask, call.principal.project, call.principal.name)
         except Exception as error:
-            await respond_openai_error(send, described(error))
+            await respond_openai_error(call.send, described(error), call.headers())
             return
+        call.exchange = exchange
         if exchange.streams:
-            await self._stream(exchange, send)
+            await self._stream(call, exchange)
             return
         try:
-            await respond(send, exchange.status, _headers(exchange), exchange.first)
+            await respond(call.send, exchange.status, call.headers(), exchange.first)
         finally:
             self._relay.end(exchange, Outcome.ANSWERED)
 
-    async def _stream(self, exchange: Exchange, send: Send) -> None:
-        outcome, last = Outcome.LEFT, exchange.first
+    async def _stream(self, call: _Call, exchange: Exchange) -> None:
+        outcome, last, send = Outcome.LEFT, exchange.first, call.send
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": _headers(exchange)})
+            await send({"type": "http.response.start", "status": 200, "headers": call.headers()})
             await send({"type": "http.response.body", "body": last, "more_body": True})
             async for last in self._relay.rest(exchange):
                 await send({"type": "http.response.body", "body": last, "more_body": True})
             outcome, farewell = Outcome.ANSWERED, b""
         except (EngineLost, EngineSilent):
-            outcome = Outcome.CUT
-            farewell = _LOST if last.endswith(_EVENT_END) else _EVENT_END + _LOST
+            outcome, farewell = Outcome.CUT, self._broken(exchange, last, _LOST)
+        except AnswerTooLong:
+            farewell = self._broken(exchange, last, _TOO_LONG)
         finally:
             self._relay.end(exchange, outcome)
         await send({"type": "http.response.body", "body": farewell})
+
+    def _broken(self, exchange: Exchange, last: bytes, farewell: bytes) -> bytes:
+        """What a broken stream ends with: what was kept back of it, a clean cut, and why."""
+        rest = exchange.last()
+        if exchange.filtered:
+            return rest
+        whole = (rest or last or _EVENT_END).endswith(_EVENT_END)
+        return rest + (farewell if whole else _EVENT_END + farewell)
 
 
 class _Watch:
@@ -159,13 +214,3 @@ def _names(route: Route, project: str) -> list[str]:
 
 def _model(name: str, route: Route) -> dict[str, object]:
     return {"id": name, "object": "model", "created": 0, "owned_by": f"projects/{route.project}"}
-
-
-def _headers(exchange: Exchange) -> Headers:
-    answer_id = exchange.answer_id.encode()
-    return [
-        (b"content-type", exchange.content_type),
-        (b"x-ratoon-model", exchange.target.label.encode()),
-        (b"x-ratoon-answer-id", answer_id),
-        (b"x-request-id", answer_id),
-    ]

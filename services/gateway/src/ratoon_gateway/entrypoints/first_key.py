@@ -1,22 +1,26 @@
 """The operator's API key of a new installation, in a file that only its owner reads."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ratoon.chassis.clock import Clock
+from ratoon.chassis.errors import AlreadyExists
 from ratoon.chassis.store import Store
 from ratoon_gateway.application.handlers import make_first_key
 
 
 class FirstKey:
-    """Makes the key when there is none at all."""
+    """Makes the key when there is none at all; a file that is there already says which."""
 
     def __init__(self, store: Store, clock: Clock, path: Path) -> None:
         self._store, self._clock, self._path = store, clock, path
 
     def start(self) -> None:
-        """Make it, if need be."""
-        make_first_key(self._store, self._clock, self._write)
+        """Make it, if need be, and unless another gateway was first."""
+        given = self._path.read_text().strip() if self._path.exists() else ""
+        with suppress(AlreadyExists):
+            make_first_key(self._store, self._clock, given, self._write)
 
     def stop(self) -> None:
         """Nothing goes on."""

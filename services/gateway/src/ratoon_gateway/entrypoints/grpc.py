@@ -1,4 +1,4 @@
-"""The gateway's own gRPC API: API keys and tokens."""
+"""The gateway's own gRPC API: API keys, tokens, safety filters."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from ratoon.chassis.clock import Clock
 from ratoon.chassis.identity import caller
 from ratoon.chassis.server import Threads
 from ratoon.chassis.store import Store
-from ratoon.gateway.v1 import api_key_pb2
+from ratoon.gateway.v1 import api_key_pb2, safety_filter_pb2
 from ratoon.gateway.v1 import gateway_service_pb2 as pb
 from ratoon.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from ratoon_gateway import mapping
 from ratoon_gateway.application import handlers
 from ratoon_gateway.application.admission import TOKEN_S, Admission
-from ratoon_gateway.application.ports import Usage
+from ratoon_gateway.application.ports import Keys, Usage
 from ratoon_gateway.domain.keys import ApiKey
 
 Context = Any
@@ -22,16 +22,16 @@ class GatewayServicer(GatewayServiceServicer):
     """Answers `ratoon.gateway.v1.GatewayService`."""
 
     def __init__(
-        self, store: Store, usage: Usage, admission: Admission, threads: Threads, clock: Clock
+        self, store: Store, keys: Keys, usage: Usage, admission: Admission, threads: Threads, clock: Clock
     ) -> None:
-        self._store, self._usage, self._admission = store, usage, admission
+        self._store, self._keys, self._usage, self._admission = store, keys, usage, admission
         self._threads, self._clock = threads, clock
 
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
         """Make a key; its secret is told once."""
         command = mapping.create_key(request)
         key, secret = await self._threads(handlers.create_key, command, caller(), self._store, self._clock)
-        return await self._told(key, secret)
+        return await self._changed(key, secret)
 
     async def GetApiKey(self, request: pb.GetApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
         """One key."""
@@ -46,13 +46,41 @@ class GatewayServicer(GatewayServiceServicer):
         keys = [mapping.api_key(key, used[key.name]) for key in page.items]
         return pb.ListApiKeysResponse(api_keys=keys, next_page_token=page.next_token)
 
+    async def UpdateApiKey(self, request: pb.UpdateApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
+        """Another label, other limits."""
+        return await self._changed(
+            await self._threads(handlers.update_key, mapping.update_key(request), self._store)
+        )
+
+    async def GetApiKeyUsage(self, request: pb.GetApiKeyUsageRequest, context: Context) -> pb.ApiKeyUsage:
+        """What a key used, day by day."""
+        total, days = await self._threads(
+            handlers.key_usage, request.name, request.days, self._store, self._usage, self._clock
+        )
+        return mapping.key_usage(request.name, total, days)
+
+    async def GetSafetyFilter(
+        self, request: pb.GetSafetyFilterRequest, context: Context
+    ) -> safety_filter_pb2.SafetyFilter:
+        """The word lists of a project."""
+        stored = await self._threads(handlers.get_filter, request.name, self._store, self._clock)
+        return mapping.safety_filter(stored)
+
+    async def UpdateSafetyFilter(
+        self, request: pb.UpdateSafetyFilterRequest, context: Context
+    ) -> safety_filter_pb2.SafetyFilter:
+        """Other word lists."""
+        command = mapping.update_filter(request, self._clock.now())
+        stored = await self._threads(handlers.update_filter, command, self._store, self._clock)
+        return mapping.safety_filter(stored)
+
     async def RotateApiKey(self, request: pb.RotateApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
         """A new secret for a key."""
-        return await self._told(*await self._threads(handlers.rotate_key, request.name, self._store))
+        return await self._changed(*await self._threads(handlers.rotate_key, request.name, self._store))
 
     async def RevokeApiKey(self, request: pb.RevokeApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
         """End a key."""
-        return await self._told(
+        return await self._changed(
             await self._threads(handlers.revoke_key, request.name, self._store, self._clock)
         )
 
@@ -60,6 +88,11 @@ class GatewayServicer(GatewayServiceServicer):
         """A short-lived token for an API key."""
         token = self._admission.token(self._admission.key_holder(request.api_key))
         return api_key_pb2.Token(access_token=token, token_type="Bearer", expires_in=TOKEN_S // 2)
+
+    async def _changed(self, key: ApiKey, secret: str = "") -> api_key_pb2.ApiKey:
+        """Tell of a key once this gateway acts on it: who is told can rely on it at once."""
+        await self._threads(self._keys.refresh)
+        return await self._told(key, secret)
 
     async def _told(self, key: ApiKey, secret: str = "") -> api_key_pb2.ApiKey:
         used = await self._threads(self._usage.of, [key.name])

@@ -8,9 +8,11 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 
 from ratoon.chassis.errors import FailedPrecondition, NotFound, described
 from ratoon_gateway.entrypoints import blobs, docs
@@ -19,10 +21,12 @@ from ratoon_gateway.entrypoints.asgi import (
     Receive,
     Scope,
     Send,
+    header,
     problem_of,
     respond,
     respond_problem,
 )
+from ratoon_gateway.entrypoints.connections import patient_protocol
 
 _LOG = logging.getLogger(__name__)
 _YIELD_S = 0.0005
@@ -56,9 +60,11 @@ class Edge:
 
 
 class Pages:
-    """What is the same for everybody: health, metrics, documentation."""
+    """What is the same for everybody: health, documentation, and metrics where they have no address of their own."""
 
-    def __init__(self, document: dict[str, object], metrics: CollectorRegistry, readiness: Readiness) -> None:
+    def __init__(
+        self, document: dict[str, object], metrics: CollectorRegistry | None, readiness: Readiness
+    ) -> None:
         self._document = json.dumps(document).encode()
         self._docs = docs.page(document)
         self._metrics, self._readiness = metrics, readiness
@@ -66,9 +72,9 @@ class Pages:
     def routes(self) -> dict[str, Route]:
         """Verb and path of each page."""
         return {
+            **({} if self._metrics is None else {"GET /metrics": Scrape(self._metrics)}),
             "GET /healthz": self._healthz,
             "GET /readyz": self._readyz,
-            "GET /metrics": self._scrape,
             "GET /openapi.json": self._openapi,
             "GET /docs": self._listing,
         }
@@ -83,11 +89,6 @@ class Pages:
         body = b"ready\n" if ready else b"draining\n"
         await respond(send, 200 if ready else 503, [(b"content-type", b"text/plain")], body)
 
-    async def _scrape(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """For Prometheus."""
-        kind = [(b"content-type", CONTENT_TYPE_LATEST.encode())]
-        await respond(send, 200, kind, await asyncio.to_thread(generate_latest, self._metrics))
-
     async def _openapi(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """The API's document."""
         await respond(send, 200, [(b"content-type", b"application/json")], self._document)
@@ -97,14 +98,39 @@ class Pages:
         await respond(send, 200, [(b"content-type", b"text/html; charset=utf-8")], self._docs)
 
 
-class HttpServer:
-    """Listens on one address; `stop` lets open requests end within `drain_s` seconds."""
+class Scrape:
+    """Metrics for Prometheus; as OpenMetrics, with exemplars, for those that ask for that."""
 
-    def __init__(self, edge: Edge, readiness: Readiness, host: str, port: int, drain_s: int) -> None:
-        self._address, self._readiness = (host, port), readiness
+    def __init__(self, metrics: CollectorRegistry) -> None:
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer one scrape."""
+        encode, kind = choose_encoder(header(scope, b"accept").decode("latin-1"))
+        body = await asyncio.to_thread(encode, self._metrics)
+        await respond(send, 200, [(b"content-type", kind.encode())], body)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds: for the rest of a request, for a caller to read what was sent, for open requests when all stops."""
+
+    request_s: float
+    stall_s: float
+    drain_s: int
+
+
+class HttpServer:
+    """Listens on one address, for so many connections at once; `stop` lets open requests end."""
+
+    def __init__(
+        self, edge: Route, readiness: Readiness, address: tuple[str, int], most: int, patience: Patience
+    ) -> None:
+        self._address, self._readiness = address, readiness
         config = uvicorn.Config(
             edge,
-            http="httptools",
+            http=patient_protocol(patience.request_s, patience.stall_s),
+            limit_concurrency=most,
             ws="none",
             lifespan="off",
             access_log=False,
@@ -113,7 +139,7 @@ class HttpServer:
             server_header=False,
             date_header=False,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=drain_s,
+            timeout_graceful_shutdown=patience.drain_s,
         )
         self._server = _Server(config)
         self._serving: asyncio.Task[None] | None = None
@@ -139,6 +165,7 @@ class HttpServer:
             await asyncio.sleep(0.01)
         gc.collect()
         gc.freeze()  # what is here now stays: full collections need not walk it while callers wait
+        gc.set_threshold(20_000, 20, 20)  # a request leaves some hundred objects behind, no cycles
         sys.setswitchinterval(_YIELD_S)
         self._readiness.begin()
         _LOG.info("HTTP callers: http://%s:%d", *self._address)

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
 
+from ratoon.chassis import tracing
 from ratoon.chassis.errors import Description, InvalidArgument, NotFound, described
 from ratoon.chassis.identity import NOBODY, Role
 from ratoon.chassis.server import Threads
@@ -94,8 +95,8 @@ class RestFace:
 
     def _metadata(self, scope: Scope, binding: Binding) -> list[tuple[str, str]]:
         """Who calls, as the other services read it; refused here already when the role does not reach."""
-        trace = header(scope, b"traceparent").decode("latin-1")
-        metadata = [("traceparent", trace)] if trace else []
+        trace = tracing.current() or header(scope, b"traceparent").decode("latin-1")
+        metadata = [(tracing.TRACEPARENT, trace)] if trace else []
         principal = NOBODY
         if binding.role is not Role.PUBLIC:
             principal = self._admission.caller(bearer(scope), binding.role)

@@ -4,6 +4,7 @@ It knows no service: whatever the contracts declare is served.
 """
 
 import importlib
+import json
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -155,6 +156,12 @@ def _as_object(body: object) -> dict[str, Any]:
         return {}
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object.")
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # protobuf has no answer to it but a defect
+        raise BadRequest(
+            "The body holds half of a character (a lone surrogate, `\\ud800` to `\\udfff`)."
+        ) from None
     return dict(body)
 
 

@@ -1,14 +1,14 @@
-"""Curations and splits as jobs of this machine: `python -m ratoon_ingestion.worker`."""
+"""Curations and splits as jobs: `python -m ratoon_ingestion.worker`."""
 
 from dataclasses import asdict
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.jobs import JobStatus, LocalJobs
+from ratoon.chassis.jobs import Jobs, JobStatus
 from ratoon.chassis.names import project_of
 from ratoon_ingestion.adapters.record_keys import RecordKeys
-from ratoon_ingestion.application.ports import CurationJob, Job, SplitJob
+from ratoon_ingestion.application.ports import CurationJob, ErasureJob, Job, SplitJob
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.work import Failure, Observation, Phase, Progress
 
@@ -19,9 +19,7 @@ JSON = dict[str, Any]
 class WorkerJobs:
     """Starts and observes the worker that curates and splits."""
 
-    def __init__(
-        self, jobs: LocalJobs, keys: RecordKeys, artifacts_url: str, warm: Path, processes: int
-    ) -> None:
+    def __init__(self, jobs: Jobs, keys: RecordKeys, artifacts_url: str, warm: Path, processes: int) -> None:
         self._jobs, self._keys = jobs, keys
         self._artifacts_url, self._warm, self._processes = artifacts_url, warm, processes
 
@@ -44,7 +42,12 @@ class WorkerJobs:
 
     def _spec(self, job: Job) -> JSON:
         common = {"artifacts": self._artifacts_url, "warm": str(self._warm)}
-        return common | (self._curation(job) if isinstance(job, CurationJob) else _split(job))
+        match job:
+            case CurationJob():
+                return common | self._curation(job)
+            case ErasureJob():
+                return common | self._erasure(job)
+        return common | _split(job)
 
     def _curation(self, job: CurationJob) -> JSON:
         return {
@@ -55,6 +58,24 @@ class WorkerJobs:
             "record_key": self._keys.key_of(project_of(job.version.name)).hex(),
             "processes": self._processes,
             "code_version": installed_version("ratoon-ingestion"),
+            "barred": list(job.barred),
+        }
+
+    def _erasure(self, job: ErasureJob) -> JSON:
+        return {
+            "task": "erase",
+            "record_ids": list(job.erasure.record_ids),
+            "record_key": self._keys.key_of(project_of(job.erasure.name)).hex(),
+            "sources": [_source(source) for source in job.sources],
+            "versions": [
+                {"name": each.name, "digest": each.readable_digest, "sources": list(each.sources)}
+                for each in job.versions
+            ],
+            "parts": [
+                {"split": split.name, "part": part.value, "digest": summary.readable_digest}
+                for split in job.splits
+                for part, summary in split.parts.items()
+            ],
         }
 
 

@@ -34,6 +34,18 @@ class ParquetRecords:
             found.append(record)
         return found, False
 
+    def find(self, version_digest: str, record_id: str) -> Record | None:
+        """One record of a version's tree, or None."""
+        for shard in self._shards(version_digest):
+            with self._store.open(shard) as stream:
+                file = _parquet(stream)
+                for group in _groups_around(file, record_id):
+                    rows = file.read_row_group(group).to_pylist()
+                    row = next((row for row in rows if row["record_id"] == record_id), None)
+                    if row is not None:
+                        return _record(row)
+        return None
+
     def in_version(self, version_digest: str, record_id: str) -> bool:
         """Whether a version's tree holds the record."""
         return any(self.in_part(shard, record_id) for shard in self._shards(version_digest))
@@ -42,13 +54,10 @@ class ParquetRecords:
         """Whether a part's blob holds the record."""
         with self._store.open(part_digest) as stream:
             file = _parquet(stream)
-            column = file.schema_arrow.names.index("record_id")
-            for group in range(file.num_row_groups):
-                bounds = file.metadata.row_group(group).column(column).statistics
-                if bounds is not None and bounds.has_min_max and bounds.min <= record_id <= bounds.max:
-                    ids = file.read_row_group(group, columns=["record_id"]).column(0).to_pylist()
-                    return record_id in ids
-        return False
+            return any(
+                record_id in file.read_row_group(group, columns=["record_id"]).column(0).to_pylist()
+                for group in _groups_around(file, record_id)
+            )
 
     def _rows_after(self, version_digest: str, record_id: str) -> Iterator[dict[str, Any]]:
         for shard in self._shards(version_digest):
@@ -63,6 +72,15 @@ class ParquetRecords:
 
     def _shards(self, version_digest: str) -> list[str]:
         return [file.sha256 for file in self._store.tree(version_digest) if file.path.startswith("records-")]
+
+
+def _groups_around(file: Any, record_id: str) -> Iterator[int]:
+    """The row groups whose bounds say that they may hold a record."""
+    column = file.schema_arrow.names.index("record_id")
+    for group in range(file.num_row_groups):
+        bounds = file.metadata.row_group(group).column(column).statistics
+        if bounds is not None and bounds.has_min_max and bounds.min <= record_id <= bounds.max:
+            yield group
 
 
 def _parquet(stream: Any) -> Any:

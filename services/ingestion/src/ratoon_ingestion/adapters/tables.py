@@ -5,6 +5,7 @@ from sqlalchemy import Table
 from ratoon.chassis.events import room_metadata
 from ratoon.chassis.store import resource_table
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
+from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split, SplitReading
 
@@ -15,4 +16,5 @@ RESOURCES: dict[type, Table] = {
     DatasetVersion: resource_table(METADATA, "dataset_versions"),
     Split: resource_table(METADATA, "splits"),
     SplitReading: resource_table(METADATA, "split_readings"),
+    Erasure: resource_table(METADATA, "erasures"),
 }

@@ -6,50 +6,79 @@ from ratoon.chassis.names import matched
 from ratoon.chassis.paging import Page, PageTokens, page_size
 from ratoon.chassis.store import Store, Transaction
 from ratoon_ingestion.application.handlers import PROJECT, VERSION
-from ratoon_ingestion.application.ports import Lineage, Placement, Record, Records
+from ratoon_ingestion.application.ports import Lineage, Record, Records
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
-from ratoon_ingestion.domain.errors import NotReady
+from ratoon_ingestion.domain.erasures import Erasure, Placement
+from ratoon_ingestion.domain.errors import NoSuchRecord, NotReady
 from ratoon_ingestion.domain.splits import Split
-from ratoon_ingestion.domain.work import State
 
 
 def list_records(
     parent: str, size: int, token: str, store: Store, records: Records, tokens: PageTokens
 ) -> Page[Record]:
-    """The records of a READY version in record id order; a page may be short when its texts are long."""
-    matched(parent, VERSION, "parent")
-    with store.read() as tx:
-        version = tx.get(DatasetVersion, parent)
-    if version.state is not State.READY:
-        raise NotReady(f"{version.name} is {version.state}; its records can be read once it is READY.")
+    """The records of a version in record id order; a page may be short when its texts are long."""
+    digest = _readable(parent, store).readable_digest
     listing = f"records:{parent}"
     position = tokens.open(listing, token) or [""]
-    found, more = records.after(version.artifact_digest, position[0], page_size(size))
+    found, more = records.after(digest, position[0], page_size(size))
     return Page(list(found), tokens.seal(listing, [found[-1].record_id]) if more else "")
 
 
+def get_record(parent: str, record_id: str, store: Store, records: Records) -> Record:
+    """One record of a version; NoSuchRecord when it is not in it."""
+    found = records.find(_readable(parent, store).readable_digest, record_id)
+    if found is None:
+        raise NoSuchRecord(f"{parent} holds no record {record_id!r}; its lineage says which versions do.")
+    return found
+
+
 def record_lineage(parent: str, record_id: str, store: Store, records: Records) -> Lineage:
-    """Every version and every part in a project that holds a record."""
+    """Every version and every part in a project that holds a record, or held it until it was erased."""
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
         datasets = [dataset.name for dataset in tx.all(Dataset, parent)]
-        versions = _ready_versions(tx, datasets)
-        splits = ready_splits(tx, datasets)
-    held = [version.name for version in versions if records.in_version(version.artifact_digest, record_id)]
+        versions = readable_versions(tx, datasets)
+        splits = readable_splits(tx, datasets)
+        erasures = tx.all(Erasure, parent)
+    held = [version.name for version in versions if records.in_version(version.readable_digest, record_id)]
     placements = [
         Placement(split.name, part)
         for split in splits
         for part, summary in split.parts.items()
-        if records.in_part(summary.digest, record_id)
+        if records.in_part(summary.readable_digest, record_id)
     ]
-    return Lineage(record_id, tuple(held), tuple(placements))
+    return _with_erased(Lineage(record_id, tuple(held), tuple(placements)), erasures)
 
 
-def ready_splits(tx: Transaction, datasets: Sequence[str]) -> list[Split]:
-    """The READY splits of some datasets."""
-    return [split for dataset in datasets for split in tx.all(Split, dataset) if split.state is State.READY]
+def _with_erased(found: Lineage, erasures: Sequence[Erasure]) -> Lineage:
+    """The lineage with where the record stood before it was erased."""
+    for erasure in erasures:
+        for trace in erasure.traces:
+            if trace.record_id == found.record_id:
+                found = Lineage(
+                    found.record_id,
+                    tuple(dict.fromkeys((*trace.dataset_versions, *found.dataset_versions))),
+                    tuple(dict.fromkeys((*trace.placements, *found.placements))),
+                    erasure.name,
+                )
+    return found
 
 
-def _ready_versions(tx: Transaction, datasets: Sequence[str]) -> list[DatasetVersion]:
+def _readable(parent: str, store: Store) -> DatasetVersion:
+    matched(parent, VERSION, "parent")
+    with store.read() as tx:
+        version = tx.get(DatasetVersion, parent)
+    if not version.state.readable:
+        raise NotReady(f"{version.name} is {version.state}; its records can be read once it is READY.")
+    return version
+
+
+def readable_splits(tx: Transaction, datasets: Sequence[str]) -> list[Split]:
+    """The splits of some datasets whose parts can be read."""
+    return [split for dataset in datasets for split in tx.all(Split, dataset) if split.state.readable]
+
+
+def readable_versions(tx: Transaction, datasets: Sequence[str]) -> list[DatasetVersion]:
+    """The versions of some datasets whose records can be read."""
     versions = [version for dataset in datasets for version in tx.all(DatasetVersion, dataset)]
-    return [version for version in versions if version.state is State.READY]
+    return [version for version in versions if version.state.readable]

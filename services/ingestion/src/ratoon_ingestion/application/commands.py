@@ -61,6 +61,17 @@ class CreateSplit:
 
 
 @dataclass(frozen=True)
+class CreateErasure:
+    """Erase records from all that `parent` (projects/{project}) keeps of them; `purpose` says why and names nobody."""
+
+    parent: str
+    erasure_id: str
+    record_ids: tuple[str, ...]
+    purpose: str
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
 class OpenSplit:
     """Hand out a part of a split to `reader` for `purpose`, and log that `principal` asked."""
 

@@ -8,6 +8,7 @@ from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Store, Transaction
 from ratoon_ingestion.application.commands import (
     CreateDataset,
+    CreateErasure,
     CreateSource,
     CreateSplit,
     CreateVersion,
@@ -15,7 +16,14 @@ from ratoon_ingestion.application.commands import (
 )
 from ratoon_ingestion.application.ports import Blobs
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, VersionStarted, next_version_id
-from ratoon_ingestion.domain.errors import BadSplit, BlobMissing, NotReady
+from ratoon_ingestion.domain.erasures import Erasure
+from ratoon_ingestion.domain.errors import (
+    BadSplit,
+    BlobMissing,
+    ErasureUnderWay,
+    NotReady,
+    Redacted,
+)
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split, SplitOpened, SplitReading, opened
 from ratoon_ingestion.domain.work import State
@@ -25,6 +33,7 @@ SOURCE = f"{PROJECT}/sources/*"
 DATASET = f"{PROJECT}/datasets/*"
 VERSION = f"{DATASET}/versions/*"
 SPLIT = f"{DATASET}/splits/*"
+ERASURE = f"{PROJECT}/erasures/*"
 
 
 def create_source(command: CreateSource, store: Store, blobs: Blobs, clock: Clock) -> Source:
@@ -47,6 +56,7 @@ def create_source(command: CreateSource, store: Store, blobs: Blobs, clock: Cloc
             f"No blob {source.digest} was uploaded. Send it first: PUT /v1/blobs/{source.digest}."
         )
     with store.write() as tx:
+        _check_no_erasure(tx, command.parent)
         return tx.create(source, command.request_id)[0]
 
 
@@ -94,6 +104,7 @@ def create_version(
     _check_sources(command)
     now = clock.now()
     with store.write() as tx:
+        _check_no_erasure(tx, command.parent)
         tx.get(Dataset, command.parent)
         for source in command.sources:
             tx.get(Source, source)
@@ -146,6 +157,7 @@ def create_split(command: CreateSplit, store: Store, operations: Operations, clo
         replay=command.replay,
     )
     with store.write() as tx:
+        _check_no_erasure(tx, command.parent)
         _check_split(tx, split)
         split, new = tx.create(split, command.request_id)
         if new:
@@ -201,6 +213,45 @@ def list_readings(parent: str, size: int, token: str, store: Store) -> Page[Spli
         return tx.page(SplitReading, parent, size, token)
 
 
+def create_erasure(command: CreateErasure, store: Store, operations: Operations, clock: Clock) -> Erasure:
+    """Ask for an erasure; from the commit on curation bars the records, and they are worked on."""
+    matched(command.parent, PROJECT, "parent")
+    now = clock.now()
+    erasure = Erasure(
+        name=f"{command.parent}/erasures/{checked_id(command.erasure_id, 'erasure_id')}",
+        create_time=now,
+        update_time=now,
+        record_ids=tuple(dict.fromkeys(command.record_ids)),
+        purpose=command.purpose,
+    )
+    with store.write() as tx:
+        erasure, new = tx.create(erasure, command.request_id)
+        if new:
+            operations.begin(tx, erasure)
+    return erasure
+
+
+def get_erasure(name: str, store: Store) -> Erasure:
+    """One erasure."""
+    matched(name, ERASURE)
+    with store.read() as tx:
+        return tx.get(Erasure, name)
+
+
+def list_erasures(parent: str, size: int, token: str, store: Store) -> Page[Erasure]:
+    """The erasures of a project, oldest first."""
+    matched(parent, PROJECT, "parent")
+    with store.read() as tx:
+        return tx.page(Erasure, parent, size, token)
+
+
+def _check_no_erasure(tx: Transaction, parent: str) -> None:
+    """What an erasure looks through must be all there is, and what it writes again must not be read meanwhile."""
+    for erasure in tx.all(Erasure, f"projects/{project_of(parent)}"):
+        if not erasure.state.ended:
+            raise ErasureUnderWay(f"{erasure.name} is under way; ask again once it has ended.")
+
+
 def _check_sources(command: CreateVersion) -> None:
     matched(command.parent, DATASET, "parent")
     if not command.sources:
@@ -233,11 +284,16 @@ def _check_split(tx: Transaction, split: Split) -> None:
     if parent_of(split.dataset_version) != parent_of(split.name):
         raise BadSplit(f"{split.dataset_version} is no version of {parent_of(split.name)}.")
     version = tx.get(DatasetVersion, split.dataset_version)
+    if version.state is State.REDACTED:
+        raise Redacted(
+            f"{version.erased_count} records of {version.name} were erased by {version.erasure}. Make a new version "
+            "of its sources, which lack them, and split that."
+        )
     if version.state is not State.READY:
         raise NotReady(f"{version.name} is {version.state}; only a READY version can be split.")
     if split.replay.split:
         matched(split.replay.split, SPLIT, "replay.split")
         _check_same_project(split.replay.split, split.name, "replay.split")
         older = tx.get(Split, split.replay.split)
-        if older.state is not State.READY:
+        if not older.state.readable:
             raise NotReady(f"{older.name} is {older.state}; only a READY split can be replayed.")

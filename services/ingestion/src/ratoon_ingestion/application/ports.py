@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import DatasetVersion
+from ratoon_ingestion.domain.erasures import Erasure, Placement
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split
 from ratoon_ingestion.domain.work import Observation
@@ -14,10 +14,11 @@ from ratoon_ingestion.domain.work import Observation
 
 @dataclass(frozen=True)
 class CurationJob:
-    """A version to curate and the sources it is made of, in their order."""
+    """A version to curate, the sources it is made of, in their order, and the record ids that are barred."""
 
     version: DatasetVersion
     sources: tuple[Source, ...]
+    barred: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,17 @@ class SplitJob:
     replay_train_digest: str
 
 
-Job = CurationJob | SplitJob
+@dataclass(frozen=True)
+class ErasureJob:
+    """Records to erase, and all of the project that may hold them."""
+
+    erasure: Erasure
+    sources: tuple[Source, ...]
+    versions: tuple[DatasetVersion, ...]
+    splits: tuple[Split, ...]
+
+
+Job = CurationJob | SplitJob | ErasureJob
 
 
 class Jobs(Protocol):
@@ -59,6 +70,10 @@ class Blobs(Protocol):
 
     def exists(self, digest: str) -> bool:
         """Whether a blob is there."""
+        ...
+
+    def erase(self, digest: str, why: str) -> None:
+        """Remove a blob for good; who asks for it, or stores it again, is told why."""
         ...
 
 
@@ -89,6 +104,10 @@ class Records(Protocol):
         """At most `limit` records that follow an id (empty: from the start), and whether more come."""
         ...
 
+    def find(self, version_digest: str, record_id: str) -> Record | None:
+        """One record of a version's tree, or None."""
+        ...
+
     def in_version(self, version_digest: str, record_id: str) -> bool:
         """Whether a version's tree holds the record."""
         ...
@@ -99,17 +118,10 @@ class Records(Protocol):
 
 
 @dataclass(frozen=True)
-class Placement:
-    """That a split's part holds a record."""
-
-    split: str
-    part: Part
-
-
-@dataclass(frozen=True)
 class Lineage:
-    """Every version and every part of a split that holds a record."""
+    """Every version and every part of a split that holds a record, or held it until an erasure removed it."""
 
     record_id: str
     dataset_versions: tuple[str, ...]
     placements: tuple[Placement, ...]
+    erasure: str = ""

@@ -6,10 +6,11 @@ from ratoon.chassis.errors import Description
 from ratoon.chassis.names import project_of
 from ratoon.chassis.operations import Claim, Step
 from ratoon.chassis.store import Store
-from ratoon_ingestion.application.browsing import ready_splits
+from ratoon_ingestion.application.browsing import readable_splits
 from ratoon_ingestion.application.ports import CurationJob, Job, Jobs, SplitJob
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, curated
+from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split, parted
 from ratoon_ingestion.domain.work import Action, Failure, Observation, Transition, W, fail, step
@@ -32,17 +33,19 @@ class CurationProcedure:
 
     def step(self, version: DatasetVersion, seen: Observation, now: datetime) -> Step[DatasetVersion]:
         """What follows from it."""
-        return _as_step(step(version, seen, curated))
+        return as_step(step(version, seen, curated))
 
     def act(self, version: DatasetVersion, action: Action, claim: Claim) -> None:
         """Start, restart or stop the job."""
         with self._store.read() as tx:
             sources = tuple(tx.get(Source, name) for name in version.sources)
-        _act(self._jobs, action, claim.action_id("curate"), CurationJob(version, sources))
+            erasures = tx.all(Erasure, f"projects/{project_of(version.name)}")
+        barred = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
+        act(self._jobs, action, claim.action_id("curate"), CurationJob(version, sources, barred))
 
     def failed(self, version: DatasetVersion, error: Description, now: datetime) -> Step[DatasetVersion]:
         """An error that repeating will not mend ends the curation."""
-        return _as_step(fail(version, Failure(error.reason, error.message)))
+        return as_step(fail(version, Failure(error.reason, error.message)))
 
 
 class SplitProcedure:
@@ -59,33 +62,34 @@ class SplitProcedure:
 
     def step(self, split: Split, seen: Observation, now: datetime) -> Step[Split]:
         """What follows from it."""
-        return _as_step(step(split, seen, parted))
+        return as_step(step(split, seen, parted))
 
     def act(self, split: Split, action: Action, claim: Claim) -> None:
         """Start, restart or stop the job."""
-        _act(self._jobs, action, claim.action_id("split"), self._job(split))
+        act(self._jobs, action, claim.action_id("split"), self._job(split))
 
     def failed(self, split: Split, error: Description, now: datetime) -> Step[Split]:
         """An error that repeating will not mend ends the split."""
-        return _as_step(fail(split, Failure(error.reason, error.message)))
+        return as_step(fail(split, Failure(error.reason, error.message)))
 
     def _job(self, split: Split) -> SplitJob:
-        """What the split builds on; the test parts of all other READY splits of the project bar training."""
+        """What the split builds on; the test parts of all other splits of the project bar training."""
         with self._store.read() as tx:
             version = tx.get(DatasetVersion, split.dataset_version)
             replayed = tx.get(Split, split.replay.split) if split.replay.split else None
             datasets = [dataset.name for dataset in tx.all(Dataset, f"projects/{project_of(split.name)}")]
-            others = ready_splits(tx, datasets)
+            others = readable_splits(tx, datasets)
         return SplitJob(
             split=split,
-            version_digest=version.artifact_digest,
+            version_digest=version.readable_digest,
             cluster_threshold=version.curation.cluster_threshold,
-            earlier_tests=tuple(sorted({other.parts[Part.TEST].digest for other in others})),
-            replay_train_digest=replayed.parts[Part.TRAIN].digest if replayed else "",
+            earlier_tests=tuple(sorted({other.parts[Part.TEST].readable_digest for other in others})),
+            replay_train_digest=replayed.parts[Part.TRAIN].readable_digest if replayed else "",
         )
 
 
-def _act(jobs: Jobs, action: Action, job_id: str, job: Job) -> None:
+def act(jobs: Jobs, action: Action, job_id: str, job: Job) -> None:
+    """Start, restart or stop a job."""
     if action is Action.START:
         jobs.start(job_id, job)
     elif action is Action.RESTART:
@@ -94,7 +98,8 @@ def _act(jobs: Jobs, action: Action, job_id: str, job: Job) -> None:
         jobs.stop(job_id)
 
 
-def _as_step(transition: Transition[W]) -> Step[W]:
+def as_step(transition: Transition[W]) -> Step[W]:
+    """A transition as the mechanism of long work wants it."""
     resource = transition.resource
     return Step(
         resource, transition.actions, transition.events, wake_after=_LOOK_S, done=resource.state.ended

@@ -15,6 +15,7 @@ class CurationStep(StrEnum):
 
     READ = "read"
     DECODE = "decode"
+    ERASURE = "erasure"
     LANGUAGE = "language"
     LENGTH = "length"
     GARBAGE = "garbage"
@@ -35,6 +36,7 @@ class Rejected(StrEnum):
     BAD_ROW = "BAD_ROW"
     NO_TEXT = "NO_TEXT"
     UNDECODABLE = "UNDECODABLE"
+    ERASED = "ERASED"
     UNWANTED_LANGUAGE = "UNWANTED_LANGUAGE"
     TOO_SHORT = "TOO_SHORT"
     FEW_LETTERS = "FEW_LETTERS"

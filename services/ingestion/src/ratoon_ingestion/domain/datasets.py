@@ -23,7 +23,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """One version: what it is made of, how, and once it is READY its tree, Merkle root, counts and profile."""
+    """One version: what it is made of, how, and once it is READY its tree, Merkle root, counts and profile.
+
+    Once it is REDACTED, `artifact_digest` names what is gone, and `redacted_digest` the tree of what is left.
+    """
 
     name: str
     create_time: datetime
@@ -39,9 +42,17 @@ class DatasetVersion:
     record_count: int = 0
     rejected_count: int = 0
     profile_json: str = ""
+    redacted_digest: str = ""
+    erased_count: int = 0
+    erasure: str = ""
     attempts: int = 0
     cancel_requested: bool = False
     revision: int = 0
+
+    @property
+    def readable_digest(self) -> str:
+        """The tree whose records can be read."""
+        return self.redacted_digest or self.artifact_digest
 
 
 @dataclass(frozen=True)

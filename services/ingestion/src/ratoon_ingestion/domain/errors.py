@@ -31,10 +31,34 @@ class BadReading(IngestionError):
     code, reason = "INVALID_ARGUMENT", "BAD_READING"
 
 
+class BadErasure(IngestionError):
+    """An erasure names no records, or no reason."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_ERASURE"
+
+
+class ErasureUnderWay(IngestionError):
+    """What this builds on is being written again; it can be asked for in a moment."""
+
+    code, reason = "UNAVAILABLE", "ERASURE_UNDER_WAY"
+
+
+class Redacted(IngestionError):
+    """Records of the version were erased, so nothing new is made of it."""
+
+    code, reason = "FAILED_PRECONDITION", "VERSION_REDACTED"
+
+
 class BlobMissing(IngestionError):
     """What a source names was not uploaded."""
 
     code, reason = "FAILED_PRECONDITION", "BLOB_NOT_FOUND"
+
+
+class NoSuchRecord(IngestionError):
+    """The version does not hold this record."""
+
+    code, reason = "NOT_FOUND", "RECORD_NOT_FOUND"
 
 
 class NotReady(IngestionError):

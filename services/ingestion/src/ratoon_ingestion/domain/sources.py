@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -52,3 +52,8 @@ class Source:
     def __post_init__(self) -> None:
         if not _DIGEST.fullmatch(self.digest):
             raise BadSource(f"digest {self.digest!r} is no sha256 in lowercase hex.")
+
+
+def rewritten(source: Source, digest: str) -> Source:
+    """The source with a blob that lacks what was erased."""
+    return replace(source, digest=digest)

@@ -24,11 +24,17 @@ class Replay:
 
 @dataclass(frozen=True)
 class PartSummary:
-    """A part in numbers, and its blob."""
+    """A part in numbers, and its blob; of a REDACTED one `redacted_digest` names what is left."""
 
     digest: str
     record_count: int
     class_counts: Mapping[str, int] = field(default_factory=dict)
+    redacted_digest: str = ""
+
+    @property
+    def readable_digest(self) -> str:
+        """The blob whose records can be read."""
+        return self.redacted_digest or self.digest
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Split:
     withheld_counts: Mapping[str, int] = field(default_factory=dict)
     replayed_count: int = 0
     reading_count: int = 0
+    erased_count: int = 0
+    erasure: str = ""
     attempts: int = 0
     cancel_requested: bool = False
     revision: int = 0
@@ -100,10 +108,10 @@ def parted(split: Split, result: Mapping[str, Any]) -> tuple[Split, SplitComplet
 
 def opened(split: Split, part: Part, reader: str, purpose: str) -> tuple[Split, str]:
     """The split with one more reading, and the digest of the part; a reading names its reader and its purpose."""
-    if split.state is not State.READY:
+    if not split.state.readable:
         raise PartSealed(f"{split.name} is {split.state}; its parts can be read once it is READY.")
     if not reader or not purpose:
         raise BadReading(
             "Say who reads (`reader`: an artifact digest or a resource name) and what for (`purpose`)."
         )
-    return replace(split, reading_count=split.reading_count + 1), split.parts[part].digest
+    return replace(split, reading_count=split.reading_count + 1), split.parts[part].readable_digest

@@ -1,8 +1,10 @@
 """The state machine of long work in this room: curations and splits go the same way.
 
-QUEUED → RUNNING → READY
+QUEUED → RUNNING → READY → REDACTED
                  ↘ FAILED
 QUEUED, RUNNING → CANCELLING → CANCELLED
+
+An erasure makes REDACTED what held a record that it erases.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,11 +25,17 @@ class State(StrEnum):
     FAILED = "FAILED"
     CANCELLING = "CANCELLING"
     CANCELLED = "CANCELLED"
+    REDACTED = "REDACTED"
 
     @property
     def ended(self) -> bool:
-        """Whether it will not change any more."""
-        return self in (State.READY, State.FAILED, State.CANCELLED)
+        """Whether nobody works on it any more."""
+        return self in (State.READY, State.FAILED, State.CANCELLED, State.REDACTED)
+
+    @property
+    def readable(self) -> bool:
+        """Whether there are records to be read."""
+        return self in (State.READY, State.REDACTED)
 
 
 class Phase(StrEnum):
@@ -46,6 +54,7 @@ class Action(StrEnum):
     START = "START"
     RESTART = "RESTART"
     STOP = "STOP"
+    REPLACE = "REPLACE"
 
 
 @dataclass(frozen=True)

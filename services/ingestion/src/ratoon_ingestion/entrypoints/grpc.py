@@ -11,13 +11,14 @@ from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.server import Threads
 from ratoon.chassis.store import Store
 from ratoon.chassis.watch import Changes, watch
-from ratoon.ingestion.v1 import dataset_pb2, source_pb2, split_pb2
+from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceServicer
 from ratoon_ingestion import mapping
 from ratoon_ingestion.application import browsing, handlers
 from ratoon_ingestion.application.ports import Blobs, Records
 from ratoon_ingestion.domain.datasets import DatasetVersion
+from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.splits import Split
 
 Context = Any
@@ -149,6 +150,15 @@ class IngestionServicer(IngestionServiceServicer):
             records=map(mapping.record, page.items), next_page_token=page.next_token
         )
 
+    async def GetRecord(self, request: pb.GetRecordRequest, context: Context) -> dataset_pb2.Record:
+        """One record of a version."""
+        ports = self._ports
+        return mapping.record(
+            await self._threads(
+                browsing.get_record, request.parent, request.record_id, ports.store, ports.records
+            )
+        )
+
     async def GetRecordLineage(
         self, request: pb.GetRecordLineageRequest, context: Context
     ) -> pb.RecordLineage:
@@ -211,3 +221,40 @@ class IngestionServicer(IngestionServiceServicer):
         )
         readings = map(mapping.reading, page.items)
         return pb.ListSplitReadingsResponse(readings=readings, next_page_token=page.next_token)
+
+    async def CreateErasure(self, request: pb.CreateErasureRequest, context: Context) -> erasure_pb2.Erasure:
+        """Erase records."""
+        command = mapping.create_erasure(request)
+        made = await self._threads(
+            handlers.create_erasure, command, self._store, self._operations, self._clock
+        )
+        return mapping.erasure(made)
+
+    async def GetErasure(self, request: pb.GetErasureRequest, context: Context) -> erasure_pb2.Erasure:
+        """One erasure."""
+        return mapping.erasure(await self._threads(handlers.get_erasure, request.name, self._store))
+
+    async def ListErasures(
+        self, request: pb.ListErasuresRequest, context: Context
+    ) -> pb.ListErasuresResponse:
+        """The erasures of a project."""
+        page = await self._threads(
+            handlers.list_erasures, request.parent, request.page_size, request.page_token, self._store
+        )
+        erasures = map(mapping.erasure, page.items)
+        return pb.ListErasuresResponse(erasures=erasures, next_page_token=page.next_token)
+
+    async def WatchErasure(
+        self, request: pb.WatchErasureRequest, context: Context
+    ) -> AsyncIterator[erasure_pb2.Erasure]:
+        """An erasure's state, then each newer one, until it has ended."""
+        async for value in watch(
+            self._store,
+            self._ports.changes,
+            self._threads,
+            Erasure,
+            request.name,
+            request.revision,
+            lambda erasure: erasure.state.ended,
+        ):
+            yield mapping.erasure(value)

@@ -88,7 +88,7 @@ def _workplace(scratch: Path) -> Iterator[Path]:
 
 def _curate_batches(spec: CurateSpec, reading: Reading, path: Path, report: Progress) -> pa.Table:
     """Curate all batches into an Arrow file; returns what was rejected on the way."""
-    function = partial(curate_batch, settings=StageSettings(spec.key, spec.config))
+    function = partial(curate_batch, settings=StageSettings(spec.key, spec.config, spec.barred))
     rejected: list[pa.RecordBatch] = []
     done = 0
     with pa.ipc.new_file(str(path), CURATED) as sink:
@@ -108,7 +108,7 @@ def _records(curated: pa.Table, unique: Deduplicated, key: bytes) -> pa.Table:
     seen: Counter[str] = Counter()
     names = []
     for record_id in ids:
-        names.append(_repeated(record_id, seen[record_id], key))
+        names.append(repeated(record_id, seen[record_id], key))
         seen[record_id] += 1
     table = curated.select([name for name in CURATED.names if name not in ("shingles", "simhash")]).take(rows)
     table = table.set_column(
@@ -117,7 +117,8 @@ def _records(curated: pa.Table, unique: Deduplicated, key: bytes) -> pa.Table:
     return table.append_column("cluster", pa.array(unique.clusters, pa.string()))
 
 
-def _repeated(record_id: str, occurrence: int, key: bytes) -> str:
+def repeated(record_id: str, occurrence: int, key: bytes) -> str:
+    """The id of a further record of the same source text; `occurrence` 0 is the first."""
     if not occurrence:
         return record_id
     return hmac.new(key, f"{record_id}:{occurrence}".encode(), hashlib.sha256).hexdigest()

@@ -5,7 +5,8 @@ from typing import Any
 
 from ratoon.chassis.jobs import JobFolder
 from ratoon_ingestion.worker.curate import Progress, curate
-from ratoon_ingestion.worker.spec import CurateSpec, SplitSpec
+from ratoon_ingestion.worker.erase import erase
+from ratoon_ingestion.worker.spec import CurateSpec, EraseSpec, SplitSpec
 from ratoon_ingestion.worker.split import split
 
 JSON = dict[str, Any]
@@ -18,10 +19,12 @@ class Stopped(Exception):
 
 
 def run(spec: JSON, job: JobFolder) -> JSON:
-    """Do what a spec asks for; `task` is `curate` or `split`."""
+    """Do what a spec asks for; `task` is `curate`, `split` or `erase`."""
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     if spec["task"] == "split":
         return split(SplitSpec.of(spec), _stoppable(job))
+    if spec["task"] == "erase":
+        return erase(EraseSpec.of(spec), _stoppable(job))
     return curate(CurateSpec.of(spec), job.path, _stoppable(job))
 
 

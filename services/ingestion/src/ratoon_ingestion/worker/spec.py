@@ -24,6 +24,8 @@ class CurateSpec:
     key: bytes
     processes: int
     code_version: str
+    barred: frozenset[str] = frozenset()
+    """Record ids that were erased."""
 
     @staticmethod
     def of(spec: JSON) -> "CurateSpec":
@@ -36,6 +38,7 @@ class CurateSpec:
             key=bytes.fromhex(spec["record_key"]),
             processes=int(spec.get("processes", 2)),
             code_version=str(spec.get("code_version", "")),
+            barred=frozenset(spec.get("barred", ())),
         )
 
 
@@ -90,4 +93,33 @@ class SplitSpec:
             threshold=float(spec.get("threshold", CLUSTER_THRESHOLD)),
             replay_train=str(replay.get("train", "")),
             replay_count=int(replay.get("count", 0)),
+        )
+
+
+@dataclass(frozen=True)
+class EraseSpec:
+    """An erasure: record ids, and all of the project that may hold them, by name and digest."""
+
+    artifacts: str
+    record_ids: tuple[str, ...]
+    key: bytes
+    sources: tuple[SourceSpec, ...]
+    versions: tuple[tuple[str, str], ...]
+    """Name and tree."""
+    version_sources: tuple[tuple[str, ...], ...]
+    """The sources of each version."""
+    parts: tuple[tuple[str, str, str], ...]
+    """Split, part and blob."""
+
+    @staticmethod
+    def of(spec: JSON) -> "EraseSpec":
+        """From JSON."""
+        return EraseSpec(
+            artifacts=str(spec["artifacts"]),
+            record_ids=tuple(spec["record_ids"]),
+            key=bytes.fromhex(spec["record_key"]),
+            sources=tuple(_source(source) for source in spec["sources"]),
+            versions=tuple((each["name"], each["digest"]) for each in spec["versions"]),
+            version_sources=tuple(tuple(each["sources"]) for each in spec["versions"]),
+            parts=tuple((each["split"], each["part"], each["digest"]) for each in spec["parts"]),
         )

@@ -29,7 +29,7 @@ from ratoon_ingestion.worker.mail import Undecodable, is_markup, read_mail
 from ratoon_ingestion.worker.markup import text_of
 from ratoon_ingestion.worker.normalise import normalised
 from ratoon_ingestion.worker.quality import garbage
-from ratoon_ingestion.worker.readers import Kind
+from ratoon_ingestion.worker.readers import Item, Kind
 from ratoon_ingestion.worker.words import shingles_of, simhash, words_of
 
 _LENGTH_BUCKETS = (200, 500, 1_000, 2_000, 4_000, 8_000)
@@ -37,10 +37,11 @@ _LENGTH_BUCKETS = (200, 500, 1_000, 2_000, 4_000, 8_000)
 
 @dataclass(frozen=True)
 class StageSettings:
-    """What stages need to know: the project's record key and the curation's settings."""
+    """What stages need to know: the project's record key, the curation's settings, record ids that were erased."""
 
     key: bytes
     config: CurationConfig
+    barred: frozenset[str] = frozenset()
 
 
 Stage = Callable[[pa.RecordBatch, StageSettings], Outcome]
@@ -101,6 +102,20 @@ def decode_sources(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     batch = with_attributes(batch, [{"html": "yes" if source.html else "no"} for source in sources])
     return judged(
         batch, CurationStep.DECODE, [_without_text(s, t) for s, t in zip(sources, texts, strict=True)]
+    )
+
+
+def drop_erased(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
+    """What was erased does not come back, whichever source brings it; where it came from is not kept."""
+    erased = [record_id in settings.barred for record_id in values(batch, "record_id")]
+    if any(erased):
+        paths = [
+            "" if is_erased else path
+            for is_erased, path in zip(erased, values(batch, "source_path"), strict=True)
+        ]
+        batch = with_columns(batch, {"source_path": pa.array(paths, pa.string())})
+    return judged(
+        batch, CurationStep.ERASURE, [(Rejected.ERASED, "") if is_erased else None for is_erased in erased]
     )
 
 
@@ -186,6 +201,7 @@ def measure(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
 
 STAGES: tuple[Stage, ...] = (
     decode_sources,
+    drop_erased,
     normalise,
     detect_language,
     drop_short,
@@ -193,6 +209,11 @@ STAGES: tuple[Stage, ...] = (
     mask_personal_data,
     measure,
 )
+
+
+def record_id_of(item: Item, key: bytes) -> str:
+    """The id that the record of an item has."""
+    return _decoded(item.kind, item.payload).record_id(key)
 
 
 def _decoded(kind: Kind, payload: bytes) -> _Source:

@@ -5,7 +5,7 @@ import grpc
 from ratoon.ingestion.v1.dataset_pb2 import DatasetVersion
 from ratoon.ingestion.v1.ingestion_service_pb2 import GetDatasetVersionRequest
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon_labeling.domain.errors import DatasetNotReady
+from ratoon_labeling.domain.errors import DatasetNotReady, DatasetRedacted
 
 
 class IngestionDatasets:
@@ -17,6 +17,12 @@ class IngestionDatasets:
     def artifact_of(self, dataset_version: str) -> str:
         """The digest of a version's tree; DatasetNotReady before it is READY."""
         version = self._ingestion.GetDatasetVersion(GetDatasetVersionRequest(name=dataset_version))
+        if version.state == DatasetVersion.STATE_REDACTED:
+            raise DatasetRedacted(
+                f"{version.erased_count} records of {dataset_version} were erased by {version.erasure}. Make a new "
+                "version of its sources, which lack them, and label that.",
+                "label_set.dataset_version",
+            )
         if version.state != DatasetVersion.STATE_READY:
             state = DatasetVersion.State.Name(version.state).removeprefix("STATE_")
             raise DatasetNotReady(

@@ -1,8 +1,8 @@
-"""Freezing as a job of this machine: `python -m ratoon_labeling.worker`."""
+"""Freezing as a job: `python -m ratoon_labeling.worker`."""
 
 from typing import Any
 
-from ratoon.chassis.jobs import JobStatus, LocalJobs
+from ratoon.chassis.jobs import Jobs, JobStatus
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet, Observation, Phase, Progress
 
 WORKER = "ratoon_labeling.worker"
@@ -11,7 +11,7 @@ WORKER = "ratoon_labeling.worker"
 class JobFreezing:
     """Starts and observes the worker that resolves and writes the labels."""
 
-    def __init__(self, jobs: LocalJobs, artifacts_url: str) -> None:
+    def __init__(self, jobs: Jobs, artifacts_url: str) -> None:
         self._jobs, self._artifacts_url = jobs, artifacts_url
 
     def observe(self, job_id: str) -> Observation:

@@ -3,7 +3,7 @@
 import json
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, or_, select
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
 from ratoon.chassis.names import parent_of
+from ratoon.chassis.store import Transaction
 from ratoon_labeling.adapters.tables import RECORDINGS, RESOURCES
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
@@ -57,6 +58,12 @@ class BulkLedger:
         """Whether all that was found for this label set is kept."""
         with self._database.read() as connection:
             return _is_recorded(connection, label_set)
+
+    def forget(self, tx: Transaction, project: str, record_ids: Sequence[str]) -> None:
+        """Delete the annotations and tasks of these records: their ids, 64 digits, stand for nothing else."""
+        for table, _ in _TABLES.values():
+            of_records = or_(*(table.c.body.contains(record_id) for record_id in record_ids))
+            tx.connection.execute(delete(table).where(table.c.parent == project, of_records))
 
     def _lines(self, digest: str) -> Iterator[dict[str, str]]:
         with self._artifacts.open(digest) as file:

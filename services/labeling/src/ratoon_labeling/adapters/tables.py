@@ -16,10 +16,7 @@ RESOURCES: dict[type, Table] = {
     Task: resource_table(METADATA, "tasks"),
     LabelSet: resource_table(METADATA, "label_sets"),
 }
-RESOURCES[Annotation].append_column(
-    Column(
-        "imported", Boolean, nullable=False, server_default=false(), comment="It came with a dataset version."
-    )
-)
+# Whether an annotation came with a dataset version.
+RESOURCES[Annotation].append_column(Column("imported", Boolean, nullable=False, server_default=false()))
 RECORDINGS = Table("recordings", METADATA, Column("label_set", String(512), primary_key=True))
 """The label sets whose imported annotations and tasks are kept."""

@@ -66,3 +66,11 @@ class CompleteTask:
     name: str
     label: str
     caller: str
+
+
+@dataclass(frozen=True)
+class ForgetRecords:
+    """Keep nothing of these records of a project: ingestion erased them."""
+
+    parent: str
+    record_ids: tuple[str, ...]

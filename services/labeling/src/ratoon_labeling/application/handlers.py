@@ -9,15 +9,16 @@ from ratoon.chassis.errors import InvalidArgument
 from ratoon.chassis.names import checked_id, matched, parent_of
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import Page
-from ratoon.chassis.store import Resource, Store
+from ratoon.chassis.store import Resource, Store, Transaction
 from ratoon_labeling.application.commands import (
     CompleteTask,
     CreateAnnotation,
     CreateGuideline,
     CreateLabelSet,
+    ForgetRecords,
     UpdateGuideline,
 )
-from ratoon_labeling.application.ports import Datasets
+from ratoon_labeling.application.ports import Datasets, Ledger
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source, annotator_of
 from ratoon_labeling.domain.guidelines import LONGEST_LABEL, Guideline, check_etag, checked_labels
 from ratoon_labeling.domain.label_sets import LabelSet
@@ -141,6 +142,11 @@ def complete_task(command: CompleteTask, store: Store, clock: Clock) -> Task:
             annotation, _ = tx.create(_answer(after, clock.now()))
             tx.publish(AnnotationCreated(annotation.record_id), annotation)
         return tx.save(after)
+
+
+def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger) -> None:
+    """Delete what was said of records that were erased, and what is asked of them."""
+    ledger.forget(tx, command.parent, command.record_ids)
 
 
 def _answer(task: Task, now: datetime) -> Annotation:

@@ -1,7 +1,9 @@
 """What labeling needs from the world."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from ratoon.chassis.store import Transaction
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet, Observation
 
 
@@ -46,4 +48,8 @@ class Ledger(Protocol):
 
     def is_recorded(self, label_set: str) -> bool:
         """Whether all that was found for this label set is kept."""
+        ...
+
+    def forget(self, tx: Transaction, project: str, record_ids: Sequence[str]) -> None:
+        """Delete the annotations and tasks of these records; none there is no error."""
         ...

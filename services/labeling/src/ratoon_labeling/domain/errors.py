@@ -7,7 +7,8 @@ LabelingError
 ├── SourceNotYours      only services speak for users' feedback
 ├── StaleEtag           somebody else changed it since it was read
 ├── TaskAnswered        the task has its answer already
-└── DatasetNotReady     a label set needs a dataset version that is READY
+├── DatasetNotReady     a label set needs a dataset version that is READY
+└── DatasetRedacted     records of the dataset version were erased
 """
 
 
@@ -62,3 +63,9 @@ class DatasetNotReady(LabelingError):
     """A label set needs a dataset version that is READY."""
 
     reason = "DATASET_NOT_READY"
+
+
+class DatasetRedacted(LabelingError):
+    """Records of the dataset version were erased, so nothing new is made of it."""
+
+    reason = "VERSION_REDACTED"

@@ -1,26 +1,29 @@
-"""Verification as a job of this machine: `python -m ratoon_registry.worker`."""
+"""Verification as a job: `python -m ratoon_registry.worker`. What it found is signed here."""
 
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.jobs import JobStatus, LocalJobs
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.jobs import Jobs, JobStatus
+from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.domain.versions import ModelVersion, Observation, Phase, Progress, Verified
 
 WORKER = "ratoon_registry.worker"
 
 
 class JobVerification:
-    """Starts and observes the worker that reloads, records and signs."""
+    """Starts and observes the worker that reloads and records; signs what it found."""
 
     def __init__(
-        self, jobs: LocalJobs, artifacts_url: str, signing_key: Path, warm: Path, golden_count: int
+        self, jobs: Jobs, artifacts: ArtifactStore, sealer: Sealer, warm: Path, golden_count: int
     ) -> None:
-        self._jobs, self._artifacts_url, self._signing_key = jobs, artifacts_url, signing_key
+        self._jobs, self._artifacts, self._sealer = jobs, artifacts, sealer
         self._warm, self._golden_count = warm, golden_count
 
     def observe(self, job_id: str) -> Observation:
-        """The job as it is now."""
-        return _observation(self._jobs.observe(job_id))
+        """The job as it is now; signed with the registry's key when it succeeded."""
+        status = self._jobs.observe(job_id)
+        return _observation(status, self._signed(status.result) if status.result else {})
 
     def start(self, job_id: str, version: ModelVersion) -> None:
         """Begin, unless this job was begun before."""
@@ -37,20 +40,27 @@ class JobVerification:
 
     def _spec(self, version: ModelVersion) -> dict[str, Any]:
         return {
-            "artifacts": self._artifacts_url,
+            "artifacts": self._artifacts.url,
             "artifact_digest": version.artifact_digest,
             "golden_source_digest": version.golden_source_digest,
             "golden_count": self._golden_count,
-            "signing_key": str(self._signing_key),
             "warm": str(self._warm),
             "card": {"name": version.name, "changelog": version.changelog, "scores": version.scores},
         }
 
+    def _signed(self, result: dict[str, Any]) -> dict[str, Any]:
+        """The result with the registry's own signatures in place of the job's."""
+        unsigned = {key: result.get(key, "") for key in ("signature_digest", "base_signature_digest")}
+        return {**result, **{key: self._seal(digest) for key, digest in unsigned.items() if digest}}
 
-def _observation(status: JobStatus) -> Observation:
+    def _seal(self, digest: str) -> str:
+        return self._artifacts.put_bytes(self._sealer.sealed(self._artifacts.read(digest)))
+
+
+def _observation(status: JobStatus, result: dict[str, Any]) -> Observation:
     verified = (
-        Verified(**{key: status.result[key] for key in Verified.__dataclass_fields__})
-        if status.result
+        Verified(**{key: result[key] for key in Verified.__dataclass_fields__ if key in result})
+        if result
         else None
     )
     progress = Progress(status.progress.fraction, status.progress.message)

@@ -49,13 +49,18 @@ class Progress:
 
 @dataclass(frozen=True)
 class Verified:
-    """What verification made: the artifact with its card, the signature, golden prompts (digests), and its size."""
+    """What verification made: the artifact with its card, the signature, golden prompts (digests), and its size.
+
+    For an adapter also the base model that it goes with, and the signature over that; empty for a whole model.
+    """
 
     artifact_digest: str
     signature_digest: str
     golden_digest: str
     parameter_count: int
     size_bytes: int
+    base_artifact_digest: str = ""
+    base_signature_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ class ModelVersion:
     golden_digest: str = ""
     parameter_count: int = 0
     size_bytes: int = 0
+    base_artifact_digest: str = ""
+    base_signature_digest: str = ""
     cancel_requested: bool = False
     revision: int = 0
 
@@ -174,6 +181,8 @@ def _ready(version: ModelVersion, made: Verified) -> Transition:
         golden_digest=made.golden_digest,
         parameter_count=made.parameter_count,
         size_bytes=made.size_bytes,
+        base_artifact_digest=made.base_artifact_digest,
+        base_signature_digest=made.base_signature_digest,
     )
     return Transition(ready, events=(Registered(made.artifact_digest),))
 

@@ -1,9 +1,11 @@
 """One verification job: fetch, check, reload, record, describe, sign. It does not know what the version is for.
 
-Spec: `artifacts` (store URL), `artifact_digest` (a model tree), `golden_source_digest` (parquet with a column
-`text`; empty: built-in sentences), `golden_count`, `signing_key` (path of an EC key, PEM), `card` (`name`,
-`changelog`, `scores`), and optionally `threads` and `warm`. Result: `artifact_digest` (of the tree with its
-card), `signature_digest` and `golden_digest` (blobs), `parameter_count`, `size_bytes`, `size_class`.
+Spec: `artifacts` (store URL), `artifact_digest` (a model tree, whole or an adapter whose recipe names its base),
+`golden_source_digest` (parquet with a column `text`; empty: built-in sentences), `golden_count`, `card` (`name`,
+`changelog`, `scores`), and optionally `threads`, `warm` and `signing_key` (path of an EC key, PEM; without it a key
+that nobody keeps signs, and the registry signs again with its own). Result: `artifact_digest` (of the tree with its
+card), `signature_digest` and `golden_digest` (blobs), `parameter_count`, `size_bytes` (an adapter's: of its own
+weights), `size_class`, and `base_artifact_digest` and `base_signature_digest`, which are empty for a whole model.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import JobFolder
+from ratoon.chassis.models import ModelFolder, fetch_model
 from ratoon_registry.domain.sizes import size_class
 from ratoon_registry.worker import golden, signature
 from ratoon_registry.worker.card import CARD, model_card
@@ -35,26 +38,30 @@ def run(spec: JSON, job: JobFolder) -> JSON:
     """Do the job; raises Stopped, UnfitArtifact, NoStablePrompt or an artifact store's error."""
     store = ArtifactStore(spec["artifacts"])
     _say(job, 0.05, "Fetching and checking the files")
-    folder = job.path / "model"
+    models = job.path / "models"
     try:
-        store.fetch_tree(spec["artifact_digest"], folder)
-        return _verified(spec, job, store, folder)
+        return _verified(spec, job, store, fetch_model(store, spec["artifact_digest"], models))
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(models, ignore_errors=True)
 
 
-def _verified(spec: JSON, job: JobFolder, store: ArtifactStore, folder: Path) -> JSON:
+def _verified(spec: JSON, job: JobFolder, store: ArtifactStore, fetched: ModelFolder) -> JSON:
+    folder = fetched.path
     inspect(folder)
+    if fetched.base is not None:
+        inspect(fetched.base)
     texts = read_texts(store, spec.get("golden_source_digest", ""))
     _say(job, 0.3, "Reloading the model")
-    model = Reloaded(folder, int(spec.get("threads", 0)))
+    model = Reloaded(fetched, int(spec.get("threads", 0)))
     _say(job, 0.6, "Recording golden prompts")
     recorded = golden.record(model, texts, int(spec.get("golden_count", 16)))
     _say(job, 0.9, "Signing")
     size_bytes = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     card = model_card(folder, spec.get("card", {}), model.parameters, size_bytes)
     (folder / CARD).write_text(card, encoding="utf-8")
-    signed = signature.sign(folder, Path(spec["signing_key"]), job.path / "model.sig")
+    key = Path(spec.get("signing_key") or signature.passing_key(job.path / "passing.pem"))
+    signed = signature.sign(folder, key, job.path / "model.sig")
+    signed_base = signature.sign(fetched.base, key, job.path / "base.sig") if fetched.base else None
     return {
         "artifact_digest": store.put_tree(folder),
         "signature_digest": store.put_file(signed),
@@ -62,6 +69,8 @@ def _verified(spec: JSON, job: JobFolder, store: ArtifactStore, folder: Path) ->
         "parameter_count": model.parameters,
         "size_bytes": size_bytes,
         "size_class": size_class(model.parameters, size_bytes),
+        "base_artifact_digest": fetched.base_digest,
+        "base_signature_digest": store.put_file(signed_base) if signed_base else "",
     }
 
 

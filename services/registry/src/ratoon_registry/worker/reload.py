@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+
+from ratoon.chassis.models import ModelFolder
 from ratoon.chassis.warm import hidden
 from ratoon_registry.worker.inspection import UnfitArtifact
 
@@ -21,18 +24,22 @@ _SHARED = 20_000_000
 
 
 class Reloaded:
-    """The model and its tokenizer; raises UnfitArtifact when they do not fit together."""
+    """The model, with its adapter merged if it is one, and its tokenizer; UnfitArtifact when they do not fit."""
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
+    def __init__(self, folder: ModelFolder, threads: int = 0) -> None:
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self.tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True)
             self._model, info = AutoModelForCausalLM.from_pretrained(
-                folder,
+                folder.whole,
                 dtype=torch.float32,
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
             )
+            if folder.base is not None:
+                self._model = _merged(self._model, folder.path)
+        except UnfitArtifact:
+            raise
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise UnfitArtifact("NOT_LOADABLE", f"transformers cannot load it: {error}") from error
         torch.set_num_threads(threads or (1 if self.parameters < _SHARED else os.cpu_count() or 1))
@@ -73,3 +80,18 @@ class Reloaded:
                 raise UnfitArtifact("WEIGHTS_NOT_FINITE", f"{name} holds infinite or undefined numbers.")
         if len(self.tokenizer) > self._model.config.vocab_size:
             raise UnfitArtifact("TOKENIZER_MISMATCH", "The tokenizer knows more tokens than the model.")
+
+
+def _merged(base: Any, adapter: Path) -> Any:
+    """The base model with the adapter's weights added to its own; UnfitArtifact unless all of them have a place."""
+    from peft import PeftModel, get_peft_model_state_dict
+
+    model = PeftModel.from_pretrained(base, adapter, local_files_only=True)
+    with safe_open(adapter / "adapter_model.safetensors", framework="numpy") as tensors:
+        strange = set(tensors.keys()) ^ set(get_peft_model_state_dict(model))
+    if strange:
+        raise UnfitArtifact(
+            "WEIGHTS_MISMATCH",
+            f"The adapter does not fit its base model, by {', '.join(sorted(strange)[:5])}.",
+        )
+    return model.merge_and_unload()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
+    NoEncryption,
+    PrivateFormat,
     PublicFormat,
     load_pem_private_key,
 )
@@ -16,6 +19,14 @@ class BadSignature(ValueError):
     """The files are not those that were signed, or another key signed them."""
 
     reason = "SIGNATURE_MISMATCH"
+
+
+def passing_key(path: Path) -> Path:
+    """A new EC key in a file that only its owner reads; its signatures say what was signed, not who did."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    path.touch(mode=0o600)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path
 
 
 def sign(folder: Path, private_key: Path, signature: Path) -> Path:

@@ -11,12 +11,15 @@ import pytest
 import torch
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.jobs import JobFolder
-from ratoon.testkit.models import tiny_llama
+from ratoon.testkit.models import tiny_adapter, tiny_llama
+from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.worker import job as verification
 from ratoon_registry.worker import signature
 from ratoon_registry.worker.golden import NEAR_TIE, NoStablePrompt
@@ -84,6 +87,17 @@ def test_a_sound_artifact_is_reloaded_described_signed_and_recorded(store, folde
     told = (fetched / "README.md").read_text()
     assert "# projects/p/models/mail/versions/v1.0" in told
     assert "| macro_f1 | 0.98 |" in told
+
+
+def test_without_a_key_of_its_own_a_job_leaves_what_the_registry_signs(store, folder, key, tmp_path):
+    result = verify(store, folder, "", tmp_path, golden_count=4)
+    fetched = store.fetch_tree(result["artifact_digest"], tmp_path / "fetched")
+    passing = store.fetch(result["signature_digest"], tmp_path / "passing.sig")
+    with pytest.raises(signature.BadSignature):
+        signature.verify(fetched, key.with_suffix(".pub"), passing)
+    sealed = tmp_path / "model.sig"
+    sealed.write_bytes(Sealer(key).sealed(passing.read_bytes()))
+    signature.verify(fetched, key.with_suffix(".pub"), sealed)
 
 
 def test_golden_prompts_are_what_transformers_says(store, folder, key, source, tmp_path):
@@ -203,3 +217,41 @@ def test_a_wish_to_stop_ends_the_job(store, folder, key, tmp_path):
     spec = {"artifacts": store.url, "artifact_digest": store.put_tree(folder), "signing_key": str(key)}
     with pytest.raises(verification.Stopped):
         verification.run(spec, JobFolder(place))
+
+
+@pytest.fixture
+def adapter(store, folder, tmp_path):
+    return tiny_adapter(tmp_path / "adapter", folder, store.put_tree(folder), seed=5)
+
+
+def test_an_adapter_is_recorded_with_its_base_and_both_are_signed(
+    store, folder, adapter, key, source, tmp_path
+):
+    result = verify(store, adapter, key, tmp_path, golden_source_digest=source)
+    assert result["base_artifact_digest"] == store.put_tree(folder)
+    base = store.fetch_tree(result["base_artifact_digest"], tmp_path / "base")
+    signed = store.fetch(result["base_signature_digest"], tmp_path / "base.sig")
+    signature.verify(base, key.with_suffix(".pub"), signed)
+    assert result["size_bytes"] == (adapter / "adapter_model.safetensors").stat().st_size
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), adapter).eval()
+    for prompt in json.loads(store.read(result["golden_digest"]))["prompts"]:
+        with torch.no_grad():
+            logprobs = model(torch.tensor([prompt["prompt_token_ids"]])).logits[0, -1].log_softmax(-1)
+        assert int(logprobs.argmax()) == prompt["tokens"][0]
+        assert float(logprobs.max()) == pytest.approx(prompt["logprobs"][0], abs=1e-3)
+
+
+def test_an_adapter_of_a_deeper_base_is_refused(store, adapter, key, tmp_path):
+    other = store.put_tree(tiny_llama(tmp_path / "shallow", layers=1))
+    recipe = json.loads((adapter / "recipe.json").read_text())
+    (adapter / "recipe.json").write_text(json.dumps({**recipe, "base_artifact_digest": other}))
+    with pytest.raises(UnfitArtifact) as refused:
+        verify(store, adapter, key, tmp_path)
+    assert refused.value.reason == "WEIGHTS_MISMATCH"
+
+
+def test_an_adapter_that_names_no_base_is_refused(store, adapter, key, tmp_path):
+    (adapter / "recipe.json").unlink()
+    with pytest.raises(FailedPrecondition) as refused:
+        verify(store, adapter, key, tmp_path)
+    assert refused.value.reason == "BASE_UNKNOWN"

@@ -1,4 +1,4 @@
-"""What an engine of this machine is told: `engine.json`, all that both sides share."""
+"""What an engine is told: `engine.json`, all that both sides share."""
 
 import json
 import os
@@ -18,6 +18,8 @@ class Given(Protocol):
     def kv_cache_mib(self) -> int: ...
     @property
     def max_model_len(self) -> int: ...
+    @property
+    def otlp(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -35,20 +37,44 @@ class EngineFile:
         temporary.replace(path)
 
 
-def engine_file(engine: Engine, model: Path, socket: Path, given: Given) -> EngineFile:
-    """The settings of this engine."""
-    version_id = engine.version.rsplit("/", 1)[-1]
+def engine_file(
+    engine: Engine, model: Path, socket: Path, given: Given, adapter: Path | None = None
+) -> EngineFile:
+    """What the engine's process is to hold: its version, or the base model of its adapter and of others.
+
+    The template of the folder `adapter` is that of all adapters which the process will hold.
+    """
+    template = adapter / "chat_template.jinja" if adapter else None
     return EngineFile(
         {
-            "engine": engine.name,
-            "version": engine.version,
-            "artifact_digest": engine.artifact_digest,
+            **identity(engine),
             "model": str(model),
-            "served_names": [engine.served_name, f"{engine.served_name}@{version_id}"],
+            "chat_template": str(template) if template and template.exists() else "",
             "socket": str(socket),
-            "secret": engine.secret,
             "public_key": str(given.public_key),
             "kv_cache_mib": given.kv_cache_mib,
             "max_model_len": given.max_model_len,
+            "otlp": given.otlp,
         }
     )
+
+
+def identity(engine: Engine) -> dict[str, Any]:
+    """What an engine's process is told of who it is, wherever it runs."""
+    return {
+        "engine": engine.name,
+        "process": engine.process,
+        "version": "" if engine.is_adapter else engine.version,
+        "artifact_digest": engine.base_digest or engine.artifact_digest,
+        "served_names": served_names(engine),
+        "lora": engine.is_adapter,
+        "lora_rank": engine.most_rank,
+        "secret": engine.secret,
+    }
+
+
+def served_names(engine: Engine) -> list[str]:
+    """The names by which the process knows the model that it holds: for an adapter, the base that nobody asks for."""
+    if engine.is_adapter:
+        return [f"{engine.served_name.partition('@')[0]}@base"]
+    return [engine.served_name, f"{engine.served_name}@{engine.version.rsplit('/', 1)[-1]}"]

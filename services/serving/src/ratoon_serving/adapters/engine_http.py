@@ -3,9 +3,12 @@
 import http.client
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from ratoon.chassis.errors import Unavailable
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
@@ -17,6 +20,10 @@ _STATUS_S = 5.0
 _ANSWER_S = 60.0
 _PROBE_TEXT = "Is anybody there?"
 _PROBE_TOKENS = 4
+_AHEAD = -1
+"""Rank of our own requests; callers' is 0, and lower goes first."""
+_WAITING = "vllm:num_requests_waiting"
+_CACHE_USED = "vllm:kv_cache_usage_perc"
 
 
 @dataclass(frozen=True)
@@ -26,27 +33,53 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: JSON
+    text: str = ""
 
 
 class EngineClient:
     """Calls to engines; each call is a connection of its own."""
 
     def view(self, engine: Engine) -> EngineView | None:
-        """The engine as it tells itself; None while nobody answers at its address."""
+        """The engine as its process tells; None while nobody answers at its address."""
+        told = self.status(engine)
+        return None if told is None else seen_in(told, engine)
+
+    def status(self, engine: Engine) -> JSON | None:
+        """What the process of the engine tells of itself; None while nobody answers at its address."""
         try:
             answer = self._call(engine, "GET", "/ratoon/status", None, _STATUS_S)
         except (OSError, http.client.HTTPException):
             return None
-        told = answer.body
-        if answer.status != 200 or not told.get("ready"):
-            broken = told.get("broken") or f"status {answer.status}"
-            return EngineView(EngineState.GONE, message=f"the engine says that it is broken: {broken}")
-        return EngineView(EngineState.READY, told["artifact_digest"], told["accepting"], told["in_flight"])
+        return answer.body if answer.status == 200 else {"broken": f"status {answer.status}"}
 
-    def control(self, engine: Engine, route: str, body: JSON | None = None) -> JSON:
+    def refuses(self, engine: Engine) -> bool:
+        """Whether nobody listens at its address: a process that is only busy still takes connections."""
+        connection = _connection(engine.endpoint, _STATUS_S)
+        try:
+            connection.connect()
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+        finally:
+            connection.close()
+        return False
+
+    def load(self, engine: Engine) -> tuple[int, float] | None:
+        """Requests in its queue, and the share of its key-value cache in use; None while it does not tell."""
+        try:
+            answer = self._call(engine, "GET", "/metrics", None, _STATUS_S)
+        except (OSError, http.client.HTTPException):
+            return None
+        told = {sample.name: sample.value for sample in _samples(answer.text)}
+        return int(told.get(_WAITING, 0)), float(told.get(_CACHE_USED, 0.0))
+
+    def control(
+        self, engine: Engine, route: str, body: JSON | None = None, timeout: float = _ANSWER_S
+    ) -> JSON:
         """Call one of the control routes; Unavailable when the engine does not do it."""
         try:
-            answer = self._call(engine, "POST", f"/ratoon/{route}", body or {}, _ANSWER_S)
+            answer = self._call(engine, "POST", f"/ratoon/{route}", body or {}, timeout)
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(
                 f"{engine.name} does not answer: {error}.", reason="ENGINE_UNREACHABLE"
@@ -54,6 +87,11 @@ class EngineClient:
         if answer.status != 200:
             raise Unavailable(f"{engine.name} refused {route}: {answer.body}.", reason="ENGINE_REFUSED")
         return answer.body
+
+    def door(self, engine: Engine, route: str, load_id: str = "") -> None:
+        """Close or open the engine's own door, perhaps of one load of its weights alone; adapters have one each."""
+        named = {"name": engine.served_name} if engine.is_adapter else {}
+        self.control(engine, route, {**named, **({"load_id": load_id} if load_id else {})})
 
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> list[Continuation]:
         """Greedy continuations of the prompts, as long as recorded; Unavailable when one is refused."""
@@ -69,7 +107,7 @@ class EngineClient:
             "temperature": 0,
         }
         try:
-            answer = self._call(engine, "POST", "/v1/chat/completions", asked, _ANSWER_S)
+            answer = self._ask(engine, "/v1/chat/completions", asked)
         except (OSError, http.client.HTTPException) as error:
             return Check(False, f"a probe was not answered: {error}")
         if answer.status != 200 or not answer.body.get("choices"):
@@ -89,7 +127,7 @@ class EngineClient:
             "ignore_eos": True,
         }
         try:
-            answer = self._call(engine, "POST", "/v1/completions", asked, _ANSWER_S)
+            answer = self._ask(engine, "/v1/completions", asked)
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(
                 f"{engine.name} does not answer: {error}.", reason="ENGINE_UNREACHABLE"
@@ -100,16 +138,38 @@ class EngineClient:
             )
         return _continuation(answer.body)
 
+    def _ask(self, engine: Engine, path: str, asked: JSON) -> Answer:
+        """Ask ahead of all callers, or a full engine could not be replaced; one of a version before knows no ranks."""
+        answer = self._call(engine, "POST", path, {**asked, "priority": _AHEAD}, _ANSWER_S)
+        return self._call(engine, "POST", path, asked, _ANSWER_S) if answer.status == 400 else answer
+
     def _call(self, engine: Engine, method: str, path: str, body: JSON | None, timeout: float) -> Answer:
         connection = _connection(engine.endpoint, timeout)
-        headers = {"x-ratoon-engine-secret": engine.secret, "content-type": "application/json"}
+        headers = {
+            "x-ratoon-engine-secret": engine.secret,
+            "x-ratoon-control": "1",
+            "content-type": "application/json",
+        }
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             data = response.read()
-            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, _parsed(data))
+            told = {k.lower(): v for k, v in response.getheaders()}
+            return Answer(response.status, told, _parsed(data), data.decode(errors="replace"))
         finally:
             connection.close()
+
+
+def seen_in(told: JSON, engine: Engine) -> EngineView:
+    """The engine in what its process tells; absent when the process holds another version."""
+    if not told.get("ready"):
+        broken = told.get("broken") or "it does not say why"
+        return EngineView(EngineState.GONE, message=f"the engine says that it is broken: {broken}")
+    own = told["adapters"].get(engine.served_name, {}) if engine.is_adapter else told
+    if own.get("version") != engine.version:
+        return EngineView(EngineState.ABSENT, message="its process holds another version")
+    told_of = own["artifact_digest"], own["accepting"], own["in_flight"]
+    return EngineView(EngineState.READY, *told_of, load_id=own.get("load_id", ""))
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -140,6 +200,14 @@ def _continuation(body: JSON) -> Continuation:
         return Continuation(tokens, tuple(told["token_logprobs"]))
     except (KeyError, IndexError, TypeError, ValueError):
         return Continuation((), ())
+
+
+def _samples(text: str) -> Iterator[Sample]:
+    try:
+        for family in text_string_to_metric_families(text):
+            yield from family.samples
+    except ValueError:
+        return
 
 
 def _parsed(data: bytes) -> JSON:

@@ -1,6 +1,6 @@
-"""Engines as processes of this machine: forked by the nursery, outliving the platform.
+"""Engines in processes of this machine: forked by the nursery, outliving the platform.
 
-The folder of an engine is the truth: `engine.json` (what to run; there while it is wanted), `process.json`
+The folder of a process is the truth: `engine.json` (what to hold; there while it is wanted), `process.json`
 (pid and start time), `ready` (it answered once), `stop` (it was asked to end). Whoever restarts reads it and
 takes the process over when it still proves its version; everything else is ended.
 """
@@ -14,16 +14,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import FailedPrecondition, Unavailable
 from ratoon.chassis.jobs import ProcessMark
-from ratoon_serving.adapters.engine_file import engine_file
-from ratoon_serving.adapters.engine_http import EngineClient
+from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
+from ratoon_serving.adapters.engine_http import EngineClient, seen_in
 from ratoon_serving.adapters.nursery import Nursery, last_line
+from ratoon_serving.application.ports import Happened, Patience
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
-from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView
+from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
+from ratoon_serving.domain.scaling import Load
+from ratoon_serving.domain.strategies import Room
 
 _HANG_S = 60.0
+_LOAD_S = 600.0
+_OVERHEAD_BYTES = 700 << 20
+"""What the processes of an engine take beside weights and cache; `ratoon status` showed 867 MiB with a cache of 256."""
 _GRACE_S = 3.0
 """An engine is asked to end only when it is closed and empty, or out of time: nothing is lost by insisting soon."""
 
@@ -41,65 +49,96 @@ class LocalEngines:
     threads: int
     kv_cache_mib: int
     max_model_len: int
+    otlp: str = ""
+    """OTLP/HTTP endpoint that engines send their spans to; empty: nowhere."""
 
 
 class LocalEngineHost:
-    """Starts, looks at and ends engines."""
+    """Starts, looks at and ends engines; one platform acts in a state folder, so a fence has nobody to keep out."""
 
     def __init__(self, given: LocalEngines, artifacts: ArtifactStore, client: EngineClient) -> None:
         self._given, self._artifacts, self._client = given, artifacts, client
         self._nursery = Nursery(given.state / "nursery", given.run, given.threads)
-        self._told: dict[str, tuple[float, EngineView]] = {}
+        self._told: dict[tuple[str, str], tuple[float, EngineView]] = {}
 
-    def prepare(self) -> None:
+    @property
+    def patience(self) -> Patience:
+        """Five minutes: imports, weights and a busy machine."""
+        return Patience()
+
+    def prepare(self, pool: str) -> None:
         """Start what the next engine will be forked from."""
+        if pool:
+            raise FailedPrecondition("Engines of this machine are in no pool.", reason="ENGINE_POOL_UNKNOWN")
         self._nursery.ensure()
 
     def endpoint(self, engine: Engine) -> str:
         """Its Unix socket."""
-        return f"unix://{self._socket(engine.name)}"
+        return f"unix://{self._socket(engine.process)}"
 
-    def start(self, engine: Engine) -> None:
-        """Write down that it is wanted, then fork it; if the nursery is not ready yet, a later look does."""
-        folder = self._folder(engine.name)
-        if self.view(engine).state not in (EngineState.ABSENT, EngineState.GONE):
-            return
-        self._bury(engine.name)
-        model = self._materialise(engine)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine_file(engine, model, self._socket(engine.name), self._given).write(folder / "engine.json")
-        self._fork(folder)
+    def room(self, pool: str) -> Room:
+        """Free memory of this machine."""
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
+        return Room(free, _OVERHEAD_BYTES + (self._given.kv_cache_mib << 20))
+
+    def start(self, engine: Engine, fence: Fence) -> None:
+        """Start its process, or load it into the warm one; what cannot be done yet, a later call does."""
+        folder, seen = self._folder(engine.process), self._view(engine)
+        held = seen.state is EngineState.READY and not engine.is_adapter
+        if held and not self._is_target(engine):
+            self._write_target(engine, folder)
+        elif seen.state is EngineState.GONE or not (folder / "engine.json").exists():
+            self._begin(engine)
+        elif seen.state is EngineState.ABSENT and engine.is_adapter:
+            self._load_beside(engine)
+        elif seen.state is EngineState.ABSENT:
+            self._load_instead(engine)
+
+    @property
+    def most_replicas(self) -> int:
+        """One process answers all: what another one would compute with is what this one has."""
+        return 1
+
+    def scale(self, engine: Engine, fence: Fence) -> None:
+        """There is one."""
+
+    def load(self, engine: Engine) -> Load:
+        """Not asked for: nothing follows from it."""
+        return Load()
+
+    def claim(self, engine: Engine, fence: Fence) -> None:
+        """Nobody else acts here."""
 
     def view(self, engine: Engine) -> EngineView:
-        """The engine as it is now; one that is wanted and has no process yet is forked."""
-        folder = self._folder(engine.name)
-        if not (folder / "engine.json").exists():
-            return EngineView(EngineState.ABSENT)
-        mark = ProcessMark.read(folder)
-        if mark is None:
-            return self._fork(folder)
-        if (folder / "stop").exists():
-            return self._ending(engine.name, mark)
-        if not mark.alive():
-            return EngineView(EngineState.GONE, message=f"its log ends: {last_line(folder / 'log.txt')}")
-        return self._ask(engine, folder)
+        """The engine as it is now; what is wanted and not there yet, process or adapter, is seen to."""
+        return self._view(engine) if engine.is_adapter or self._is_target(engine) else EngineView()
 
     def close(self, engine: Engine) -> None:
         """Let it take no new requests."""
-        self._client.control(engine, "close")
+        self._client.door(engine, "close")
 
     def open(self, engine: Engine) -> None:
         """Let it take requests again."""
-        self._client.control(engine, "open")
+        self._client.door(engine, "open")
 
-    def stop(self, engine: Engine) -> None:
+    def unload(self, engine: Engine) -> None:
+        """Take an adapter out of its process, which from now on was started for none."""
+        folder = self._folder(engine.process)
+        if self._is_target(engine):
+            EngineFile({**_read(folder), "engine": ""}).write(folder / "engine.json")
+        self._client.control(engine, "adapters/unload", {"name": engine.served_name})
+
+    def stop(self, engine: Engine, fence: Fence) -> None:
         """Ask its processes to end; a later look insists."""
-        folder = self._folder(engine.name)
+        if not engine.is_adapter and not self._is_target(engine):
+            return
+        folder = self._folder(engine.process)
         mark = ProcessMark.read(folder)
         if mark is None or not mark.alive():
-            self._bury(engine.name)
+            self._bury(engine.process)
         elif not (folder / "stop").exists():
-            (folder / "stop").touch()
+            (folder / "stop").write_text(str(_boot()))
             _signal(mark, signal.SIGTERM)
 
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
@@ -112,17 +151,90 @@ class LocalEngineHost:
 
     def inject(self, engine: Engine, error_rate: float, seconds: float) -> None:
         """Let this share of its answers fail for so long."""
-        self._client.control(engine, "faults", {"error_rate": error_rate, "seconds": seconds})
+        name = engine.served_name if engine.is_adapter else ""
+        self._client.control(engine, "faults", {"name": name, "error_rate": error_rate, "seconds": seconds})
+
+    def tell(self, engine: Engine, happened: Happened) -> None:
+        """Nobody looks at engines here but by serving's own API."""
 
     def sweep(self, is_known: Callable[[str], bool]) -> None:
-        """End every engine of this machine whose name is not known."""
+        """End every process of this machine whose name is not known."""
         for folder in (self._given.state / "engines").glob("*"):
-            file = folder / "engine.json"
-            if not file.exists() or not is_known(str(json.loads(file.read_text())["engine"])):
+            told = _read(folder)
+            if not told or not is_known(str(told.get("process") or told["engine"])):
                 mark = ProcessMark.read(folder)
                 if mark is not None:
                     _signal(mark, signal.SIGKILL)
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _begin(self, engine: Engine) -> None:
+        """Write down what its process is to hold, then fork it."""
+        self._bury(engine.process)
+        folder = self._folder(engine.process)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._write_target(engine, folder)
+        self._fork(folder)
+
+    def _load_beside(self, engine: Engine) -> None:
+        """Load an adapter into its process; what the process checks is the whole signed artifact."""
+        folder = self._materialise(engine.artifact_digest, engine.signature_digest)
+        asked = {"name": engine.served_name, "version": engine.version, "adapter": str(folder)}
+        self._client.control(engine, "adapters", asked, _LOAD_S)
+
+    def _loaded(self, engine: Engine) -> EngineView:
+        """Load the adapter that its process was started for; a process that cannot is of no use."""
+        try:
+            self._load_beside(engine)
+        except Unavailable as error:
+            return EngineView(EngineState.GONE, message=str(error))
+        return EngineView(EngineState.STARTING, message="its adapter was loaded just now")
+
+    def _load_instead(self, engine: Engine) -> None:
+        """Write the target, then load it: a process that starts anew in between starts with the target."""
+        folder = self._folder(engine.process)
+        before = _read(folder)
+        model = self._write_target(engine, folder)
+        asked = {
+            "model": str(model),
+            "version": engine.version,
+            "artifact_digest": engine.artifact_digest,
+            "served_names": served_names(engine),
+        }
+        try:
+            self._client.control(engine, "reload", asked, _LOAD_S)
+        except Unavailable:
+            told = self._client.status(engine)
+            if told and told.get("ready") and told.get("version") == before.get("version"):
+                EngineFile(before).write(folder / "engine.json")
+            raise
+
+    def _write_target(self, engine: Engine, folder: Path) -> Path:
+        """Write `engine.json`; the folder of the model that it names."""
+        own = self._materialise(engine.artifact_digest, engine.signature_digest)
+        model, adapter = own, None
+        if engine.is_adapter:
+            model, adapter = self._materialise(engine.base_digest, engine.base_signature_digest), own
+        told = engine_file(engine, model, self._socket(engine.process), self._given, adapter)
+        told.write(folder / "engine.json")
+        return model
+
+    def _is_target(self, engine: Engine) -> bool:
+        """Whether its process is to hold it, and not a version that took its place."""
+        return _read(self._folder(engine.process)).get("engine") == engine.name
+
+    def _view(self, engine: Engine) -> EngineView:
+        """The engine by the state of its process, whoever else lives there."""
+        folder = self._folder(engine.process)
+        if not (folder / "engine.json").exists():
+            return EngineView(EngineState.ABSENT)
+        mark = ProcessMark.read(folder)
+        if mark is None:
+            return self._fork(folder)
+        if (folder / "stop").exists():
+            return self._ending(engine.process, mark)
+        if not mark.alive():
+            return EngineView(EngineState.GONE, message=f"its log ends: {last_line(folder / 'log.txt')}")
+        return self._ask(engine, folder)
 
     def _fork(self, folder: Path) -> EngineView:
         waiting = EngineView(EngineState.STARTING, message="the nursery imports what engines share")
@@ -133,17 +245,19 @@ class LocalEngineHost:
 
     def _ask(self, engine: Engine, folder: Path) -> EngineView:
         """What it tells; when it is silent for a while, as it is in a long computation, what it told last."""
-        told, now = self._client.view(engine), time.monotonic()
-        ready = folder / "ready"
+        told, now = self._client.status(engine), time.monotonic()
+        ready, key = folder / "ready", (engine.process, engine.name)
         if told is not None:
-            self._told[engine.name] = (now, told)
-            if told.state is EngineState.READY and not ready.exists():
+            seen = seen_in(told, engine)
+            self._told[key] = (now, seen)
+            if told.get("ready") and not ready.exists():
                 ready.touch()
-            return told
+            started_for_it = engine.is_adapter and told.get("ready") and self._is_target(engine)
+            return self._loaded(engine) if started_for_it and seen.state is EngineState.ABSENT else seen
         if not ready.exists():
             return EngineView(EngineState.STARTING, message=last_line(folder / "log.txt"))
         silent = EngineView(EngineState.STARTING, message="it runs, but has not answered yet")
-        since, last = self._told.setdefault(engine.name, (now, silent))
+        since, last = self._told.setdefault(key, (now, silent))
         if now - since > _HANG_S:
             return EngineView(EngineState.GONE, message=f"it has not answered for {now - since:.0f} s")
         return last
@@ -153,7 +267,7 @@ class LocalEngineHost:
         if not mark.alive():
             self._bury(name)
             return EngineView(EngineState.ABSENT)
-        if time.time() - (folder / "stop").stat().st_mtime > _GRACE_S:
+        if _boot() - float((folder / "stop").read_text() or 0) > _GRACE_S:
             _signal(mark, signal.SIGKILL)
         return EngineView(EngineState.READY, accepting=False, message="it is ending")
 
@@ -166,14 +280,14 @@ class LocalEngineHost:
         for left in ("engine.json", "process.json", "ready", "stop"):
             (folder / left).unlink(missing_ok=True)
         self._socket(name).unlink(missing_ok=True)
-        self._told.pop(name, None)
+        self._told = {key: told for key, told in self._told.items() if key[0] != name}
 
-    def _materialise(self, engine: Engine) -> Path:
+    def _materialise(self, artifact_digest: str, signature_digest: str) -> Path:
         """The model's folder and, beside it, its signature: fetched by digest, each file checked."""
         models = self._given.state / "models"
         models.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder = self._artifacts.fetch_tree(engine.artifact_digest, models / engine.artifact_digest)
-        self._artifacts.fetch(engine.signature_digest, models / f"{engine.artifact_digest}.sig")
+        folder = self._artifacts.fetch_tree(artifact_digest, models / artifact_digest)
+        self._artifacts.fetch(signature_digest, models / f"{artifact_digest}.sig")
         return folder
 
     def _folder(self, name: str) -> Path:
@@ -181,6 +295,20 @@ class LocalEngineHost:
 
     def _socket(self, name: str) -> Path:
         return self._given.run / f"engine-{_mark(name)[-12:]}.sock"
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """What the process of this folder is to hold; empty when none is wanted."""
+    try:
+        told: dict[str, Any] = json.loads((folder / "engine.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return told
+
+
+def _boot() -> float:
+    """Seconds since the machine booted: nobody sets that clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _mark(name: str) -> str:

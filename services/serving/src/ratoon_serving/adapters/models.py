@@ -1,5 +1,6 @@
 """The registry over gRPC, and the golden prompts that it names in the artifact store."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from functools import lru_cache
@@ -8,13 +9,17 @@ import grpc
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import NotFound
+from ratoon.chassis.models import ADAPTER_CONFIG
 from ratoon.registry.v1 import model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from ratoon_serving.application.ports import ServableVersion
 from ratoon_serving.domain.attestation import GoldenPrompt, golden_prompts
+from ratoon_serving.domain.strategies import Weights
 
 _PRODUCTION = "production"
+_SHAPE = ("config.json", "tokenizer.json", "chat_template.jinja")
+"""Two models that agree in these files differ in their weights alone; an adapter's stand before its base's."""
 
 
 class RegistryModels:
@@ -29,7 +34,15 @@ class RegistryModels:
         """A registered version."""
         told = self._registry.GetModelVersion(pb.GetModelVersionRequest(name=name))
         ready = told.state == model_version_pb2.ModelVersion.STATE_READY
-        return ServableVersion(name, ready, told.artifact_digest, told.signature_digest, told.golden_digest)
+        return ServableVersion(
+            name,
+            ready,
+            told.artifact_digest,
+            told.signature_digest,
+            told.golden_digest,
+            told.base_signature_digest,
+            weights(self._artifacts, told.artifact_digest, told.base_artifact_digest) if ready else Weights(),
+        )
 
     def golden(self, digest: str) -> Sequence[GoldenPrompt]:
         """The golden prompts that registration recorded."""
@@ -53,3 +66,19 @@ class RegistryModels:
 
     def _read_golden(self, digest: str) -> tuple[GoldenPrompt, ...]:
         return tuple(golden_prompts(json.loads(self._artifacts.read(digest))))
+
+
+def weights(artifacts: ArtifactStore, artifact_digest: str, base_digest: str = "") -> Weights:
+    """What of an artifact's files decides how it can take another's place."""
+    own = {file.path: file for file in artifacts.tree(artifact_digest)}
+    files = {file.path: file for file in artifacts.tree(base_digest)} if base_digest else own
+    rank = _rank(artifacts, artifact_digest) if base_digest else 0
+    read = {**files, **own}
+    shape = ":".join(read[path].sha256 if path in read else "" for path in _SHAPE)
+    size = sum(file.size for path, file in files.items() if path.endswith(".safetensors"))
+    return Weights(hashlib.sha256(shape.encode()).hexdigest(), base_digest, size, rank)
+
+
+def _rank(artifacts: ArtifactStore, artifact_digest: str) -> int:
+    config = next(f.sha256 for f in artifacts.tree(artifact_digest) if f.path == ADAPTER_CONFIG)
+    return int(json.loads(artifacts.read(config))["r"])

@@ -1,6 +1,6 @@
 """Serving's tables."""
 
-from sqlalchemy import Table
+from sqlalchemy import Column, Float, Integer, String, Table
 
 from ratoon.chassis.events import room_metadata
 from ratoon.chassis.store import resource_table
@@ -16,3 +16,26 @@ RESOURCES: dict[type, Table] = {
     Rollout: resource_table(METADATA, "rollouts"),
     RouteTable: resource_table(METADATA, "route_tables"),
 }
+
+TRAFFIC = Table(
+    "traffic_windows",
+    METADATA,
+    Column("engine", String(512), primary_key=True),
+    Column("gateway", String(200), primary_key=True),
+    Column("start", Float, primary_key=True),
+    Column("end", Float, nullable=False, index=True),
+    Column("requests", Integer, nullable=False),
+    Column("errors", Integer, nullable=False),
+    Column("cut", Integer, nullable=False),
+    Column("p50_s", Float, nullable=False),
+)
+"""Times are seconds since 1970."""
+VOTES = Table(
+    "vote_windows",
+    METADATA,
+    Column("version", String(512), primary_key=True),
+    Column("start", Float, primary_key=True),
+    Column("end", Float, nullable=False, index=True),
+    Column("positive", Integer, nullable=False),
+    Column("negative", Integer, nullable=False),
+)

@@ -1,55 +1,90 @@
-"""What gateways and users told lately, in memory: after a restart a bake has less to see."""
+"""What gateways and users told lately, in the room's database: a bake sees it after a restart, too."""
 
-import threading
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from functools import reduce
 from operator import add
-from typing import TypeVar
+from typing import Any
 
-from ratoon_serving.application.ports import Window
+from sqlalchemy import Connection, Table, and_, delete, insert, select
+
+from ratoon.chassis.database import Database
+from ratoon_serving.adapters.tables import TRAFFIC, VOTES
+from ratoon_serving.application.commands import TrafficSeen, VotesSeen, Window
 from ratoon_serving.domain.analysis import Traffic, Votes
 
-_KEPT = timedelta(minutes=30)
-T = TypeVar("T")
-_Rows = dict[tuple[str, datetime], tuple[datetime, T]]
+_KEPT_S = 1800.0
+_HEARD_EVERY_S = 2.0
+"""A gateway without requests is written down this often, not at each of its reports."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_ANY = ""
+"""Stands for the engine in the row that says until when a gateway told, whatever it told of."""
 
 
-class MemoryTrafficBook:
+class TableTrafficBook:
     """Counts by engine and votes by version, for half an hour."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._traffic: dict[str, _Rows[Traffic]] = defaultdict(dict)
-        self._votes: dict[str, _Rows[Votes]] = defaultdict(dict)
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._heard: dict[str, datetime] = {}
 
-    def add_traffic(self, gateway: str, engine: str, window: Window, seen: Traffic) -> None:
-        """A gateway's count of one engine in a window; told twice, it counts once."""
-        with self._lock:
-            _put(self._traffic[engine], gateway, window, seen)
+    def add_traffic(self, gateway: str, reports: Sequence[TrafficSeen], now: datetime) -> None:
+        """A gateway's counts; of an empty one only remains that the gateway told, and when."""
+        told = [_traffic_row(gateway, report) for report in reports if report.traffic.requests]
+        if not told and (now - self._heard.get(gateway, _EPOCH)).total_seconds() < _HEARD_EVERY_S:
+            return
+        heard = _traffic_row(gateway, TrafficSeen(_ANY, Window(_EPOCH, now), Traffic()))
+        self._put(TRAFFIC, ("engine", "gateway", "start"), [*told, heard])
+        self._heard[gateway] = now
 
-    def add_votes(self, version: str, window: Window, votes: Votes) -> None:
-        """Users' votes on one version in a window; told twice, they count once."""
-        with self._lock:
-            _put(self._votes[version], "", window, votes)
+    def add_votes(self, reports: Sequence[VotesSeen]) -> None:
+        """Users' votes; a window without any is kept, for it may correct one that had some."""
+        self._put(VOTES, ("version", "start"), [_vote_row(report) for report in reports])
 
     def traffic(self, engine: str, since: datetime) -> Traffic:
-        """All that was told of an engine in windows that ended since."""
-        with self._lock:
-            rows = [row for row in self._traffic.get(engine, {}).values() if row[0] > since]
-        total = reduce(add, (seen for _, seen in rows), Traffic())
-        last = max((end for end, _ in rows), default=since)
-        return replace(total, seconds=(last - since).total_seconds())
+        """All that was told of an engine in windows that ended since, and of how long."""
+        t, start = TRAFFIC.c, since.timestamp()
+        asked = select(TRAFFIC).where(t.engine.in_((engine, _ANY)), t.end > start)
+        with self._database.read() as connection:
+            rows = connection.execute(asked).all()
+        seen = [Traffic(row.requests, row.errors, row.cut, row.p50_s) for row in rows]
+        last = max((row.end for row in rows), default=start)
+        return replace(reduce(add, seen, Traffic()), seconds=last - start)
 
     def votes(self, version: str, since: datetime) -> Votes:
         """All votes on a version in windows that ended since."""
-        with self._lock:
-            rows = [votes for end, votes in self._votes.get(version, {}).values() if end > since]
-        return Votes(sum(v.positive for v in rows), sum(v.negative for v in rows))
+        t = VOTES.c
+        asked = select(t.positive, t.negative).where(t.version == version, t.end > since.timestamp())
+        with self._database.read() as connection:
+            rows = connection.execute(asked).all()
+        return Votes(sum(row.positive for row in rows), sum(row.negative for row in rows))
+
+    def _put(self, table: Table, key: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        with self._database.write() as connection:
+            for row in rows:
+                same = and_(*(table.c[name] == row[name] for name in key))
+                connection.execute(delete(table).where(same))
+                connection.execute(insert(table).values(**row))
+            _forget(connection, table, max(row["end"] for row in rows))
 
 
-def _put(rows: _Rows[T], source: str, window: Window, value: T) -> None:
-    rows[(source, window.start)] = (window.end, value)
-    for key in [key for key, (end, _) in rows.items() if window.end - end > _KEPT]:
-        del rows[key]
+def _forget(connection: Connection, table: Table, now: float) -> None:
+    connection.execute(delete(table).where(table.c.end < now - _KEPT_S))
+
+
+def _traffic_row(gateway: str, report: TrafficSeen) -> dict[str, Any]:
+    seen = report.traffic
+    counts = {"requests": seen.requests, "errors": seen.errors, "cut": seen.cut, "p50_s": seen.p50_s}
+    return {"engine": report.engine, "gateway": gateway, **_times(report.window), **counts}
+
+
+def _vote_row(report: VotesSeen) -> dict[str, Any]:
+    counts = {"positive": report.votes.positive, "negative": report.votes.negative}
+    return {"version": report.version, **_times(report.window), **counts}
+
+
+def _times(window: Window) -> dict[str, float]:
+    return {"start": window.start.timestamp(), "end": window.end.timestamp()}

@@ -1,10 +1,10 @@
 """What serving can be asked to do."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from ratoon_serving.application.ports import Window
 from ratoon_serving.domain.analysis import Bake, Traffic, Votes
-from ratoon_serving.domain.rollout import Strategy
+from ratoon_serving.domain.rollout import Shares, Strategy
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,8 @@ class CreateDeployment:
     deployment_id: str
     model: str
     request_id: str = ""
+    pool: str = ""
+    """Where its engines run; empty: where the installation's do."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,11 @@ class CreateRollout:
     parent: str
     rollout_id: str
     to_version: str
-    strategy: Strategy = Strategy.SECOND_ENGINE
+    strategy: Strategy | None = None
+    """None: the cheapest one that is safe."""
     bake: Bake = field(default_factory=Bake)
     request_id: str = ""
+    shares: Shares = field(default_factory=Shares)
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,17 @@ class InjectFault:
 
 
 @dataclass(frozen=True)
-class TrafficSeen:
-    """What one gateway saw of one engine in a window."""
+class Window:
+    """A stretch of time that was counted as a whole."""
 
-    gateway: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class TrafficSeen:
+    """What a gateway saw of one engine in a window."""
+
     engine: str
     window: Window
     traffic: Traffic

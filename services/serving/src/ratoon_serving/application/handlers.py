@@ -16,7 +16,7 @@ from ratoon_serving.application.commands import (
     TrafficSeen,
     VotesSeen,
 )
-from ratoon_serving.application.ports import EngineHost, Models, ServableVersion, TrafficBook
+from ratoon_serving.application.ports import EngineHost, Models, Patience, ServableVersion, TrafficBook
 from ratoon_serving.domain import machine
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine
@@ -26,11 +26,14 @@ from ratoon_serving.domain.errors import (
     NothingToUndo,
     RolloutActive,
     RolloutEnded,
+    ScalingUnavailable,
     StrategyUnavailable,
     VersionNotReady,
 )
-from ratoon_serving.domain.rollout import REVERSIBLE, Phase, Rollout, Strategy
+from ratoon_serving.domain.rollout import IN_PLACE_LIMITS, REVERSIBLE, Limits, Phase, Rollout, Strategy
 from ratoon_serving.domain.routes import TABLE, RouteTable
+from ratoon_serving.domain.scaling import Bounds, woken
+from ratoon_serving.domain.strategies import Choice, Room, Weights, are_interchangeable, choose, rank_room
 
 DEPLOYMENT = "projects/*/deployments/*"
 ENGINE = f"{DEPLOYMENT}/engines/*"
@@ -44,11 +47,13 @@ def create_deployment(
     """Make a deployment; from the commit on it is looked after."""
     matched(command.parent, "projects/*", "parent")
     matched(command.model, "projects/*/models/*", "deployment.model")
-    host.prepare()
+    host.prepare(command.pool)
     now = clock.now()
     name = f"{command.parent}/deployments/{checked_id(command.deployment_id, 'deployment_id')}"
     with store.write() as tx:
-        deployment, new = tx.create(Deployment(name, now, now, 0, command.model), command.request_id)
+        deployment, new = tx.create(
+            Deployment(name, now, now, 0, command.model, pool=command.pool), command.request_id
+        )
         if new:
             operations.begin(tx, deployment)
     return deployment
@@ -83,27 +88,33 @@ def list_engines(parent: str, size: int, token: str, store: Store) -> Page[Engin
 
 
 def create_rollout(
-    command: CreateRollout, store: Store, operations: Operations, models: Models, clock: Clock
+    command: CreateRollout,
+    store: Store,
+    operations: Operations,
+    models: Models,
+    host: EngineHost,
+    clock: Clock,
 ) -> Rollout:
     """Begin the way to a version; refused while another one is under way."""
     matched(command.parent, DEPLOYMENT, "parent")
     matched(command.to_version, VERSION, "rollout.to_version")
-    if command.strategy is not Strategy.SECOND_ENGINE:
-        raise StrategyUnavailable(
-            f"{command.strategy} is not offered for these versions: use SECOND_ENGINE, which is safe for any."
-        )
-    version = models.version(command.to_version)
+    version, pool = models.version(command.to_version), get_deployment(command.parent, store).pool
+    room = host.room(pool)
     rollout_id = checked_id(command.rollout_id, "rollout_id")
     with store.write() as tx:
         deployment = tx.get(Deployment, command.parent)
         _check_model(deployment, version)
-        rollout = _rollout(command, rollout_id, deployment, tx.find(Engine, deployment.engine), clock)
+        blue = tx.find(Engine, deployment.engine)
+        choice = _choice(command, _weights(blue), version.weights, room, max(1, deployment.replicas))
+        rollout = _rollout(command, rollout_id, deployment, blue, choice, host.patience, clock)
+        rollout = replace(rollout, interchangeable=are_interchangeable(_weights(blue), version.weights))
         rollout, new = tx.create(rollout, command.request_id)
         if not new:
             return rollout
         _check_free(tx, deployment, command.to_version)
-        tx.create(_engine(rollout, version, clock))
-        tx.save(replace(deployment, active_rollout=rollout.name))
+        awake = replace(deployment, replicas=deployment.replicas or woken(deployment.bounds))
+        tx.create(_engine(rollout, version, blue, awake, clock))
+        tx.save(replace(awake, active_rollout=rollout.name))
         operations.begin(tx, rollout)
     return rollout
 
@@ -127,9 +138,9 @@ def pause_rollout(name: str, store: Store, operations: Operations) -> Rollout:
     return _steer(name, store, operations, lambda rollout: replace(rollout, paused=True))
 
 
-def resume_rollout(name: str, store: Store, operations: Operations) -> Rollout:
+def resume_rollout(name: str, store: Store, operations: Operations, clock: Clock) -> Rollout:
     """Let it go on."""
-    return _steer(name, store, operations, lambda rollout: replace(rollout, paused=False))
+    return _steer(name, store, operations, lambda rollout: machine.resume(rollout, clock.now()))
 
 
 def abort_rollout(name: str, reason: str, store: Store, operations: Operations) -> Rollout:
@@ -144,6 +155,7 @@ def undo_rollout(
     store: Store,
     operations: Operations,
     models: Models,
+    host: EngineHost,
     clock: Clock,
 ) -> Rollout:
     """Go back: abort a rollout that is under way, or begin one to the version before."""
@@ -155,10 +167,37 @@ def undo_rollout(
         raise NothingToUndo(f"{name} ended as {rollout.phase}: there is nothing to undo.")
     if deployment.version != rollout.to_version:
         raise NothingToUndo(f"{deployment.name} serves {deployment.version} by now: undo the latest rollout.")
+    as_it_came = None if rollout.strategy is Strategy.SECOND_ENGINE else rollout.strategy
     command = CreateRollout(
-        rollout.deployment, "", rollout.from_version, bake=rollout.bake, request_id=request_id
+        rollout.deployment, "", rollout.from_version, as_it_came, rollout.bake, request_id=request_id
     )
-    return create_rollout(command, store, operations, models, clock)
+    return create_rollout(command, store, operations, models, host, clock)
+
+
+def scale_deployment(
+    name: str, bounds: Bounds, store: Store, operations: Operations, host: EngineHost
+) -> Deployment:
+    """Let its engine have so many processes; what follows is done between rollouts."""
+    matched(name, DEPLOYMENT)
+    if bounds.most > host.most_replicas or (bounds.least == 0 and host.most_replicas == 1):
+        raise ScalingUnavailable(
+            f"Engines here have {host.most_replicas} replica: more, or none, needs engines on Kubernetes."
+        )
+    with store.write() as tx:
+        deployment = tx.get(Deployment, name)
+        operations.wake(tx, name)
+        return deployment if deployment.bounds == bounds else tx.save(replace(deployment, bounds=bounds))
+
+
+def wake_deployment(name: str, store: Store, operations: Operations, clock: Clock) -> Deployment:
+    """Somebody asks for it: where it was scaled to none, it comes up again."""
+    matched(name, DEPLOYMENT)
+    with store.write() as tx:
+        deployment = tx.get(Deployment, name)
+        if deployment.replicas or deployment.wanted:
+            return deployment
+        operations.wake(tx, name)
+        return tx.save(replace(deployment, wanted_at=clock.now()))
 
 
 def inject_fault(command: InjectFault, store: Store, host: EngineHost) -> Engine:
@@ -196,22 +235,39 @@ def ensure_route_table(store: Store, clock: Clock) -> None:
             tx.create(RouteTable(TABLE, now, now, 0))
 
 
-def report_traffic(reports: Sequence[TrafficSeen], book: TrafficBook) -> None:
-    """Take down what gateways saw."""
-    for report in reports:
-        book.add_traffic(report.gateway, report.engine, report.window, report.traffic)
+def report_traffic(gateway: str, reports: Sequence[TrafficSeen], book: TrafficBook, clock: Clock) -> None:
+    """Take down what a gateway saw."""
+    book.add_traffic(gateway, reports, clock.now())
 
 
 def report_quality(reports: Sequence[VotesSeen], book: TrafficBook) -> None:
     """Take down what users thought."""
-    for report in reports:
-        book.add_votes(report.version, report.window, report.votes)
+    book.add_votes(reports)
+
+
+def _choice(command: CreateRollout, old: Weights | None, new: Weights, room: Room, processes: int) -> Choice:
+    """The strategy; one that lets both versions answer at once where they are to share the traffic."""
+    choice = choose(command.strategy, old, new, room, processes)
+    if not command.shares.percents or choice.strategy is not Strategy.IN_PLACE:
+        return choice
+    if command.strategy is not None:
+        raise StrategyUnavailable(
+            "IN_PLACE lets only one version answer at a time: leave `shares` out, or use SECOND_ENGINE."
+        )
+    return Choice(Strategy.SECOND_ENGINE, "two versions share the traffic for a while")
 
 
 def _rollout(
-    command: CreateRollout, rollout_id: str, deployment: Deployment, blue: Engine | None, clock: Clock
+    command: CreateRollout,
+    rollout_id: str,
+    deployment: Deployment,
+    blue: Engine | None,
+    choice: Choice,
+    patience: Patience,
+    clock: Clock,
 ) -> Rollout:
     now = clock.now()
+    limits = IN_PLACE_LIMITS if choice.strategy is Strategy.IN_PLACE else Limits()
     version_id = matched(command.to_version, VERSION)[2]
     return Rollout(
         name=f"{deployment.name}/rollouts/{rollout_id}",
@@ -224,16 +280,28 @@ def _rollout(
         from_version=deployment.version,
         blue=deployment.engine,
         blue_attested=blue is not None and blue.attested,
-        strategy=command.strategy,
+        strategy=choice.strategy,
         bake=command.bake,
+        weights=command.shares.weights,
+        step_s=command.shares.step_s,
+        limits=replace(limits, start_s=patience.start_s, room_s=patience.room_s),
         phase_since=now,
-        reason="a second engine is safe for any pair of versions",
+        reason=choice.reason,
     )
 
 
-def _engine(rollout: Rollout, version: ServableVersion, clock: Clock) -> Engine:
+def _weights(engine: Engine | None) -> Weights | None:
+    return None if engine is None else Weights(engine.shape, engine.base_digest, rank=engine.most_rank)
+
+
+def _engine(
+    rollout: Rollout, version: ServableVersion, blue: Engine | None, deployment: Deployment, clock: Clock
+) -> Engine:
+    """The new version's engine; where it shares blue's process, it is reached by blue's secret."""
     now = clock.now()
     deployment_id = matched(rollout.deployment, DEPLOYMENT)[1]
+    host = None if rollout.strategy is Strategy.SECOND_ENGINE else blue
+    is_adapter = bool(version.weights.base_digest)
     return Engine(
         name=rollout.green,
         create_time=now,
@@ -243,7 +311,15 @@ def _engine(rollout: Rollout, version: ServableVersion, clock: Clock) -> Engine:
         artifact_digest=version.artifact_digest,
         signature_digest=version.signature_digest,
         golden_digest=version.golden_digest,
-        served_name=deployment_id,
+        served_name=f"{deployment_id}@{matched(version.name, VERSION)[2]}" if is_adapter else deployment_id,
+        secret=host.secret if host else "",
+        base_digest=version.weights.base_digest,
+        base_signature_digest=version.base_signature_digest,
+        most_rank=host.most_rank if host else rank_room(version.weights.rank),
+        shape=version.weights.shape,
+        shared_process=host.process if host else "",
+        replicas=deployment.replicas,
+        pool=deployment.pool,
     )
 
 

@@ -1,6 +1,7 @@
 """What serving does once when it starts: it sees to its route table, and ends engines that nobody knows."""
 
 from ratoon.chassis.clock import Clock
+from ratoon.chassis.names import parent_of
 from ratoon.chassis.store import Store
 from ratoon_serving.application.handlers import ensure_route_table
 from ratoon_serving.application.ports import EngineHost
@@ -21,7 +22,8 @@ class Opening:
     def stop(self) -> None:
         """Nothing is left to stop: engines outlive the platform."""
 
-    def _is_known(self, name: str) -> bool:
+    def _is_known(self, process: str) -> bool:
+        """Whether an engine that has not ended lives in this process."""
         with self._store.read() as tx:
-            engine = tx.find(Engine, name)
-        return engine is not None and engine.state is not EngineState.ABSENT
+            engines = tx.all(Engine, parent_of(process))
+        return any(e.process == process and e.state is not EngineState.ABSENT for e in engines)

@@ -1,13 +1,17 @@
 """What serving needs from the world."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from ratoon_serving.application.commands import TrafficSeen, VotesSeen
 from ratoon_serving.domain.analysis import Traffic, Votes
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
-from ratoon_serving.domain.engine import Check, Engine, EngineView
+from ratoon_serving.domain.engine import Check, Engine, EngineView, Fence
+from ratoon_serving.domain.rollout import Phase
+from ratoon_serving.domain.scaling import Load
+from ratoon_serving.domain.strategies import Room, Weights
 
 
 @dataclass(frozen=True)
@@ -19,14 +23,29 @@ class ServableVersion:
     artifact_digest: str
     signature_digest: str
     golden_digest: str
+    base_signature_digest: str = ""
+    weights: Weights = field(default_factory=Weights)
 
 
 @dataclass(frozen=True)
-class Window:
-    """A stretch of time that was counted as a whole."""
+class Patience:
+    """How long an engine is waited for, in seconds."""
 
-    start: datetime
-    end: datetime
+    start_s: float = 300.0
+    """From its making to its first answer."""
+    room_s: float = 60.0
+    """For a place to run at, where there is another way."""
+
+
+@dataclass(frozen=True)
+class Happened:
+    """A step of a rollout, as it is told to whoever looks at engines from outside."""
+
+    key: str
+    """The same for the same step."""
+    time: datetime
+    phase: Phase
+    message: str
 
 
 class Models(Protocol):
@@ -50,22 +69,57 @@ class Models(Protocol):
 
 
 class EngineHost(Protocol):
-    """Where engines run. Every call is idempotent and returns soon; what takes time is seen by `view`."""
+    """Where engines run. Every call is idempotent; what takes long is seen by `view`.
 
-    def prepare(self) -> None:
-        """Make ready what every engine needs, so that the next one starts sooner."""
+    What cannot be undone names the right by which it is done: where several executors could act, one that lost its
+    right is refused (Aborted).
+
+    Engines of one `process` share it: adapters at once, whole models one after the other.
+    """
+
+    @property
+    def patience(self) -> Patience:
+        """How long an engine is waited for here."""
+        ...
+
+    def prepare(self, pool: str) -> None:
+        """Make ready what every engine needs, so that the next one starts sooner; FailedPrecondition: no such pool."""
         ...
 
     def endpoint(self, engine: Engine) -> str:
-        """Where the engine is reached, once it runs."""
+        """Where the engine is reached, once it runs; empty where only its members know."""
         ...
 
-    def start(self, engine: Engine) -> None:
-        """See to it that the engine runs."""
+    def room(self, pool: str) -> Room:
+        """What there is for another engine in this pool."""
+        ...
+
+    def start(self, engine: Engine, fence: Fence) -> None:
+        """See to it that the engine runs: start its process, or load it into the one that runs and is warm.
+
+        A whole model takes another's place only in a closed and empty process; Unavailable in any other.
+        """
+        ...
+
+    @property
+    def most_replicas(self) -> int:
+        """How many processes an engine may have here."""
+        ...
+
+    def scale(self, engine: Engine, fence: Fence) -> None:
+        """Let it have as many processes as it is to have; those that come load what it serves."""
+        ...
+
+    def load(self, engine: Engine) -> Load:
+        """What its processes have to do, as they tell: what waits, and how full their caches are."""
+        ...
+
+    def claim(self, engine: Engine, fence: Fence) -> None:
+        """From now on refuse who would act on it by an older right of the same operation."""
         ...
 
     def view(self, engine: Engine) -> EngineView:
-        """The engine as it is now."""
+        """The engine as it is now; whether its members have proved themselves is not known here."""
         ...
 
     def close(self, engine: Engine) -> None:
@@ -76,8 +130,12 @@ class EngineHost(Protocol):
         """Let it take requests again."""
         ...
 
-    def stop(self, engine: Engine) -> None:
-        """End it: ask first, insist later."""
+    def unload(self, engine: Engine) -> None:
+        """End an adapter; its process goes on for the others in it."""
+        ...
+
+    def stop(self, engine: Engine, fence: Fence) -> None:
+        """End its process, unless that is another engine's by now: ask first, insist later."""
         ...
 
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
@@ -92,24 +150,28 @@ class EngineHost(Protocol):
         """Let this share of its answers fail, as a drill; 0 seconds: until it is set anew."""
         ...
 
+    def tell(self, engine: Engine, happened: Happened) -> None:
+        """Note it where operators look at engines; that it cannot be noted is no error."""
+        ...
+
     def sweep(self, is_known: Callable[[str], bool]) -> None:
-        """End every engine here whose name is not known."""
+        """End every process here whose name is not known."""
         ...
 
 
 class TrafficBook(Protocol):
-    """What gateways and users told lately; it forgets."""
+    """What gateways and users told lately; it survives a restart, and forgets."""
 
-    def add_traffic(self, gateway: str, engine: str, window: Window, seen: Traffic) -> None:
-        """A gateway's count of one engine in a window; told twice, it counts once."""
+    def add_traffic(self, gateway: str, reports: Sequence[TrafficSeen], now: datetime) -> None:
+        """A gateway's counts of engines in windows, perhaps none; told twice, one counts once."""
         ...
 
-    def add_votes(self, version: str, window: Window, votes: Votes) -> None:
-        """Users' votes on one version in a window; told twice, they count once."""
+    def add_votes(self, reports: Sequence[VotesSeen]) -> None:
+        """Users' votes on versions in windows; told twice, they count once."""
         ...
 
     def traffic(self, engine: str, since: datetime) -> Traffic:
-        """All that was told of an engine since."""
+        """All that was told of an engine since; `seconds` says until when gateways told anything."""
         ...
 
     def votes(self, version: str, since: datetime) -> Votes:

@@ -16,6 +16,10 @@ EXPECTED_REQUESTS = 7.0
 """From so many requests expected, none at all is no chance any more (p < 0.001)."""
 PROBE_STRIKES = 2
 """Probes in a row that must fail."""
+HEARD_SHARE = 0.5
+"""How much of a bake gateways must have told of, for their silence on requests to mean that none came."""
+REPORTS_GRACE_S = 20.0
+"""How long late reports are waited for, in seconds: gateways keep them while serving is away."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Traffic:
     p50_s: float = 0.0
     """Median latency, in seconds."""
     seconds: float = 0.0
-    """Length of the stretch."""
+    """Length of the stretch that gateways told of, with requests in it or without."""
 
     def __add__(self, other: "Traffic") -> "Traffic":
         """Both stretches; medians are averaged by requests, which is near enough for a ratio."""
@@ -86,6 +90,8 @@ class Outlook(StrEnum):
     """What follows."""
 
     BAD = "BAD"
+    UNHEARD = "UNHEARD"
+    """Gateways were expected to tell something and told nothing; if they go on so, that is bad."""
     FINE_SO_FAR = "FINE_SO_FAR"
 
 
@@ -113,17 +119,19 @@ def judge(bake: Bake, new: Traffic, old: Traffic, votes: Votes, probes: Probes) 
 def judge_at_end(bake: Bake, new: Traffic, old: Traffic, votes: Votes, probes: Probes) -> Judgement:
     """Judge when the bake is over: missing data counts as failure where traffic was to be expected.
 
-    Where there was no traffic before either, the synthetic probes decide, and the message says so.
+    Missing is what no gateway told. Where gateways tell that nobody asked, the synthetic probes decide, and the
+    message says so: callers may go home during a bake.
     """
     now = judge(bake, new, old, votes, probes)
     if now.outlook is Outlook.BAD:
         return now
     expected = old.requests / old.seconds * bake.seconds if old.seconds else 0.0
-    if not new.requests and expected >= EXPECTED_REQUESTS:
+    if not new.requests and expected >= EXPECTED_REQUESTS and new.seconds < HEARD_SHARE * bake.seconds:
         complaint = (
-            f"no request was seen in the bake, where about {expected:.0f} were expected; no data is no proof"
+            f"no gateway told of the bake, where about {expected:.0f} requests were expected; "
+            "no data is no proof"
         )
-        return Judgement(Outlook.BAD, complaint)
+        return Judgement(Outlook.UNHEARD, complaint)
     if not new.requests and not probes.good:
         return Judgement(Outlook.BAD, "neither a request nor a good synthetic probe was seen in the bake")
     if not new.requests:

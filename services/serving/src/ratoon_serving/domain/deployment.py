@@ -1,11 +1,20 @@
-"""A deployment, and how it is kept: outside of rollouts its engine is brought back when it dies."""
+"""A deployment, and how it is kept: outside of rollouts its engine is brought back when it dies, and scaled."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ratoon_serving.domain.engine import Check, EngineState, EngineView
-from ratoon_serving.domain.rollout import Action, SetRoutes, StartEngine, StopEngine
-from ratoon_serving.domain.routes import Weights
+from ratoon_serving.domain.rollout import (
+    Action,
+    OpenEngine,
+    ScaleEngine,
+    SetRoutes,
+    StartEngine,
+    StopEngine,
+    TendEngine,
+)
+from ratoon_serving.domain.routes import HOLD_ASLEEP_S, Weights
+from ratoon_serving.domain.scaling import POLICY, Bounds, Load, Policy, scale, since, woken
 
 _CALM_S = 2.0
 _IDLE_S = 5.0
@@ -29,9 +38,24 @@ class Deployment:
     """The engine that serves it."""
     previous_version: str = ""
     active_rollout: str = ""
+    """The rollout that is under way; a moment after its end it is empty again."""
     restarts: int = 0
     """How often its engine was started again, since it last was well for a while."""
     restarted_at: datetime | None = None
+    pool: str = ""
+    """Where its engines run, as the operator named it; empty: where the installation's do."""
+    bounds: Bounds = field(default_factory=Bounds)
+    """How few and how many processes its engine may have."""
+    replicas: int = 1
+    """How many it is to have; 0: none until somebody asks."""
+    scaled_at: datetime | None = None
+    wanted_at: datetime | None = None
+    """When somebody last asked for what was scaled to none."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody asked since it was scaled to none."""
+        return self.wanted_at is not None and (self.scaled_at is None or self.wanted_at >= self.scaled_at)
 
 
 @dataclass(frozen=True)
@@ -46,6 +70,10 @@ class Sight:
     golden: Check | None = None
     weights: Weights = ()
     rollout_active: bool = False
+    load: Load | None = None
+    """None: not looked at, for nothing is scaled."""
+    rollout_over: bool = False
+    """Whether the rollout that it names has ended."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +85,14 @@ class Care:
     wake_after: float = _CALM_S
 
 
-def keep(deployment: Deployment, seen: Sight, now: datetime) -> Care:
+def keep(deployment: Deployment, seen: Sight, now: datetime, rules: Policy = POLICY) -> Care:
     """See to it that what serves goes on serving; while a rollout is under way it is the rollout's to do."""
+    if seen.rollout_over:
+        deployment = replace(deployment, active_rollout="")
     if not deployment.engine or seen.rollout_active:
         return Care(deployment, wake_after=_IDLE_S)
+    if deployment.replicas == 0:
+        return _asleep(deployment, seen, now)
     imposter = seen.engine.state is EngineState.READY and seen.engine.loaded_digest != seen.digest
     if imposter:
         return Care(deployment, (*_route(seen, ()), StopEngine(deployment.engine)), _HASTY_S)
@@ -71,7 +103,40 @@ def keep(deployment: Deployment, seen: Sight, now: datetime) -> Care:
     proved = seen.attested or (seen.golden is not None and seen.golden.passed)
     if seen.engine.state is not EngineState.READY or not proved:
         return Care(deployment, _route(seen, ()), _HASTY_S)
-    return Care(_calmed(deployment, now), _route(seen, ((deployment.engine, 100),)))
+    opened = () if seen.engine.accepting else (OpenEngine(deployment.engine),)
+    tended = (TendEngine(deployment.engine),) if seen.engine.changed and seen.weights else ()
+    routed = _route(seen, ((deployment.engine, 100),))
+    sized, scaled = _sized(_calmed(deployment, now), seen, now, rules)
+    if not sized.replicas:
+        return Care(sized, wake_after=0.0)  # what follows from that is what follows while it sleeps
+    return Care(sized, (*opened, *tended, *scaled, *routed))
+
+
+def _asleep(deployment: Deployment, seen: Sight, now: datetime) -> Care:
+    """Nothing runs, and requests wait: the first one wakes it."""
+    if deployment.wanted:
+        up = replace(
+            deployment, replicas=woken(deployment.bounds), scaled_at=now, restarts=0, restarted_at=None
+        )
+        return Care(up, wake_after=0.0)
+    unrouted = (SetRoutes((), HOLD_ASLEEP_S),) if seen.weights else ()
+    ended = (
+        () if seen.weights or seen.engine.state is EngineState.ABSENT else (StopEngine(deployment.engine),)
+    )
+    return Care(deployment, (*unrouted, *ended), _IDLE_S)
+
+
+def _sized(
+    deployment: Deployment, seen: Sight, now: datetime, rules: Policy
+) -> tuple[Deployment, tuple[Action, ...]]:
+    """As many processes as it needs; those that come are routed once they have proved themselves."""
+    wish = deployment.bounds.least if deployment.bounds.fixed else deployment.replicas
+    if seen.load is not None:
+        waited = since(deployment.scaled_at, now)
+        wish = scale(seen.load, deployment.bounds, deployment.replicas, waited, rules)
+    if wish == deployment.replicas:
+        return deployment, ()
+    return replace(deployment, replicas=wish, scaled_at=now), (ScaleEngine(deployment.engine, wish),)
 
 
 def _bring_back(deployment: Deployment, seen: Sight, now: datetime) -> Care:

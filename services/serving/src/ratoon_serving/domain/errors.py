@@ -55,3 +55,16 @@ class PolicyInvalid(ServingError):
 
     code = "INVALID_ARGUMENT"
     reason = "ROLLOUT_POLICY_INVALID"
+
+
+class BoundsInvalid(ServingError):
+    """Bounds of scaling that make no sense."""
+
+    code = "INVALID_ARGUMENT"
+    reason = "SCALE_BOUNDS_INVALID"
+
+
+class ScalingUnavailable(ServingError):
+    """Engines here cannot be scaled."""
+
+    reason = "SCALING_UNAVAILABLE"

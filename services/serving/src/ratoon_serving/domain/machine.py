@@ -1,92 +1,78 @@
-"""The rollout state machine: `step(rollout, observation, now) → move`, pure, for *second engine*.
+"""The rollout state machine: `step(rollout, observation, now) → move`, pure, one for all strategies.
 
-    QUEUED → STARTING → ATTESTING → PROBING → SHIFTING → BAKING → DRAINING → PROMOTING → SUCCEEDED
-       └────────┴──────────┴──────────┴──────────┴─────────┴─────────┘
+    QUEUED → (CLOSING) → STARTING → ATTESTING → PROBING → SHIFTING → BAKING → DRAINING → PROMOTING → SUCCEEDED
+       └─────────┴──────────┴──────────┴──────────┴──────────┴─────────┴─────────┘
                               ↓ abort, fault, limit or bad analysis
                          REVERTING → DISCARDING → RESTORING → ROLLED_BACK | FAILED | CANCELLED
 
+*Second engine* and *adapter swap* differ in where green lives, which only the executor knows: both answer at once.
+*In place* green displaces blue: before that, blue is closed and ends its streams while requests wait (CLOSING); the
+way back does the same in the other direction. Streams that do not end in time make either way one by a second engine.
+
 What the route table ought to say follows from the state; where it says something else it is set again, so a
 crash between deciding and doing mends itself. An engine is routed only while it is attested since its last
-start. Blue is kept warm until green has baked; when it dies meanwhile it is started again and must prove
-itself before it counts. A pause holds the traffic, not the preparation. The alias moves last. Who executes
-actions, and how the world is looked at, is not known here.
+start. Blue, unless it is displaced, is kept warm until green has baked; when it dies meanwhile it is started again
+and must prove itself before it counts. A pause holds the traffic, not the preparation. The alias moves last. Who
+executes actions, and how the world is looked at, is not known here.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from ratoon_serving.domain.analysis import Outlook, Probes, judge, judge_at_end
-from ratoon_serving.domain.engine import EngineState, EngineView
+from ratoon_serving.domain.analysis import REPORTS_GRACE_S, Outlook, Probes, judge, judge_at_end
+from ratoon_serving.domain.engine import EngineState
 from ratoon_serving.domain.rollout import (
+    IN_PLACE_LIMITS,
     REVERSIBLE,
-    Action,
-    CloseEngine,
-    Event,
     Move,
-    MoveAlias,
-    Note,
     Observation,
-    OpenEngine,
     Phase,
-    RecordServing,
     Rollout,
-    RolloutFailed,
-    RolloutRolledBack,
     RolloutShifted,
     RolloutStarted,
     RolloutSucceeded,
-    SetRoutes,
-    StartEngine,
     StopEngine,
+    Strategy,
 )
-from ratoon_serving.domain.routes import Weights
+from ratoon_serving.domain.steering import (
+    LOST,
+    enter,
+    fail,
+    go_back,
+    put_away,
+    record,
+    routes,
+    seconds_in_phase,
+    settle,
+    short,
+    start,
+    tend,
+    to_empty,
+)
+from ratoon_serving.domain.way_back import discarding, keep_blue, restoring, reverting
 
-_LOST = (EngineState.ABSENT, EngineState.GONE)
-_WARM_BLUE = frozenset(
-    {Phase.STARTING, Phase.ATTESTING, Phase.PROBING, Phase.SHIFTING, Phase.BAKING, Phase.REVERTING}
-)
-"""Phases in which blue must be there."""
+_BEHIND_CLOSED_DOORS = frozenset({Phase.CLOSING, Phase.STARTING, Phase.ATTESTING, Phase.PROBING})
+"""Phases of a rollout in place in which requests wait: no pause holds them."""
 
 
 def step(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     """Decide what follows from what is seen; a rollout that ended stays as it is."""
     if rollout.ended:
         return Move(rollout)
-    kept, actions = _keep_blue(rollout, seen, now)
+    kept, actions = keep_blue(rollout, seen, now)
+    actions = (*tend(rollout, seen), *actions)
     if back := _reason_to_go_back(kept, seen, now):
         ending, reason = back
-        return Move(_go_back(kept, ending, reason, now), actions, wake_after=0.0)
+        return Move(go_back(kept, ending, reason, now), actions, wake_after=0.0)
     move = _STEPS[kept.phase](kept, seen, now)
     return replace(move, actions=(*actions, *move.actions))
-
-
-def desired_weights(rollout: Rollout, green: EngineView) -> Weights:
-    """What the route table ought to say in this state; an engine that is unproven or gone is not in it."""
-    blue = rollout.blue if rollout.blue and rollout.blue_attested else ""
-    green_name = rollout.green if green.state is EngineState.READY else ""
-    shares: Weights
-    match rollout.phase:
-        case Phase.SHIFTING:
-            share = rollout.weights[rollout.step] if blue else 100
-            shares = ((rollout.green, share), (blue, 100 - share))
-        case Phase.BAKING:
-            shares = ((rollout.green, 100), (blue, 0))
-        case Phase.DRAINING | Phase.PROMOTING | Phase.SUCCEEDED:
-            shares = ((rollout.green, 100),)
-        case Phase.REVERTING if not blue and rollout.blue and rollout.shifted_at and green_name:
-            shares = ((green_name, 100),)
-        case Phase.RESTORING if rollout.from_version and not rollout.blue and green_name:
-            shares = ((green_name, 100),)
-        case _:
-            shares = ((blue, 100),)
-    return tuple((name, weight) for name, weight in shares if name)
 
 
 def lead_back(rollout: Rollout, reason: str, now: datetime) -> Move:
     """An error that repeating will not mend: go back, unless it is going back or on its last act already."""
     if rollout.phase in REVERSIBLE:
-        return _fail(rollout, reason, now)
+        return fail(rollout, reason, now)
     return Move(rollout)
 
 
@@ -95,22 +81,9 @@ def abort(rollout: Rollout, reason: str) -> Rollout:
     return replace(rollout, abort_reason=reason or "asked for", paused=False)
 
 
-def _keep_blue(rollout: Rollout, seen: Observation, now: datetime) -> tuple[Rollout, tuple[Action, ...]]:
-    """Start blue again when it was lost while it is needed; count it only once it has proved itself."""
-    if not rollout.blue or rollout.phase not in _WARM_BLUE:
-        return rollout, ()
-    if seen.blue.state in _LOST:
-        just_lost = rollout.blue_attested and rollout.phase is Phase.REVERTING
-        since = now if just_lost else rollout.phase_since
-        return replace(rollout, blue_attested=False, phase_since=since), (StartEngine(rollout.blue),)
-    proved = (
-        seen.blue_golden is not None
-        and seen.blue_golden.passed
-        and seen.blue.loaded_digest == seen.blue_digest
-    )
-    if not rollout.blue_attested and seen.blue.state is EngineState.READY and proved:
-        return replace(rollout, blue_attested=True), ()
-    return rollout, ()
+def resume(rollout: Rollout, now: datetime) -> Rollout:
+    """Let it go on; what its phase may still take counts from now, for a pause is nobody's slowness."""
+    return replace(rollout, paused=False, phase_since=now) if rollout.paused else rollout
 
 
 def _reason_to_go_back(rollout: Rollout, seen: Observation, now: datetime) -> tuple[Phase, str] | None:
@@ -118,8 +91,8 @@ def _reason_to_go_back(rollout: Rollout, seen: Observation, now: datetime) -> tu
         return None
     if rollout.abort_reason:
         return Phase.CANCELLED, f"aborted: {rollout.abort_reason}"
-    waited = (now - rollout.phase_since).total_seconds()
-    if rollout.paused:
+    waited = seconds_in_phase(rollout, now)
+    if _held(rollout):
         limit = rollout.limits.pause_s
         return (Phase.CANCELLED, f"it was paused for more than {limit:.0f} s") if waited > limit else None
     limit = _limit(rollout)
@@ -138,177 +111,148 @@ def _limit(rollout: Rollout) -> float:
     }.get(rollout.phase, 0.0)
 
 
-def _queued(rollout: Rollout, _seen: Observation, now: datetime) -> Move:
-    begun = _enter(rollout, Phase.STARTING, now, f"starting an engine for {_short(rollout.to_version)}")
-    return Move(begun, (StartEngine(rollout.green),), (RolloutStarted(rollout.to_version),))
+def _queued(rollout: Rollout, seen: Observation, now: datetime) -> Move:
+    started = RolloutStarted(rollout.to_version)
+    if rollout.strategy is not Strategy.IN_PLACE:
+        told = f"starting an engine for {short(rollout.to_version)}: {rollout.reason}"
+        begun = enter(rollout, Phase.STARTING, now, told)
+        return Move(begun, (start(begun, rollout.green),), (started,))
+    if rollout.paused:
+        return Move(rollout)
+    waiting = replace(rollout, baseline=seen.baseline)
+    told = f"new requests wait, the others are answered: {rollout.reason}"
+    return settle(enter(waiting, Phase.CLOSING, now, told), seen, started)
+
+
+def _closing(rollout: Rollout, seen: Observation, now: datetime) -> Move:
+    """In place: nothing is routed, then blue is closed, then it is empty."""
+    if (emptying := to_empty(rollout, rollout.blue, seen.blue, seen)) is None:
+        empty = replace(rollout, blue_attested=False)
+        loading = enter(empty, Phase.STARTING, now, f"loading {short(rollout.to_version)} in place")
+        return Move(loading, (start(loading, rollout.green),), wake_after=0.0)
+    if emptying or seconds_in_phase(rollout, now) <= rollout.limits.quiet_s:
+        return Move(rollout, emptying, wake_after=0.05)
+    why = f"{seen.blue.in_flight} answers took longer than {rollout.limits.quiet_s:.0f} s: a second engine instead"
+    apart = replace(rollout, strategy=Strategy.SECOND_ENGINE, apart=rollout.green, reason=why)
+    moved = enter(apart, Phase.STARTING, now, why)
+    return Move(moved, (*routes(moved, seen), start(moved, rollout.green)), wake_after=0.0)
 
 
 def _starting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     match seen.green.state:
         case EngineState.ABSENT:
-            return Move(rollout, (StartEngine(rollout.green),))
+            return Move(rollout, (*routes(rollout, seen), start(rollout, rollout.green)))
         case EngineState.GONE:
-            return _fail(rollout, f"the new engine ended while it started: {seen.green.message}", now)
+            return fail(rollout, f"the new engine ended while it started: {seen.green.message}", now)
         case EngineState.READY:
-            return Move(_enter(rollout, Phase.ATTESTING, now, "the new engine is ready"), wake_after=0.0)
-    return Move(rollout, _routes(rollout, seen))
+            return Move(enter(rollout, Phase.ATTESTING, now, "the new engine is ready"), wake_after=0.0)
+    if seen.green.unplaced and _may_go_inside(rollout, now):
+        why = f"{seen.green.message}; {short(rollout.to_version)} is loaded in place instead"
+        limits = replace(IN_PLACE_LIMITS, start_s=rollout.limits.start_s)
+        inside = replace(rollout, strategy=Strategy.IN_PLACE, inside=True, limits=limits, reason=why)
+        return settle(enter(inside, Phase.CLOSING, now, why), seen)
+    return Move(rollout, routes(rollout, seen))
+
+
+def _may_go_inside(rollout: Rollout, now: datetime) -> bool:
+    """Whether it waited long enough for a second engine's place, and blue's is as good."""
+    waited = seconds_in_phase(rollout, now) > rollout.limits.room_s
+    free = rollout.strategy is Strategy.SECOND_ENGINE and not rollout.apart and not rollout.paused
+    return waited and free and rollout.interchangeable and rollout.blue_attested and len(rollout.weights) == 1
 
 
 def _attesting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
-    if seen.green.state in _LOST:
-        return _fail(rollout, f"the new engine ended: {seen.green.message}", now)
+    if seen.green.state in LOST:
+        return fail(rollout, f"the new engine ended: {seen.green.message}", now)
     if seen.green.loaded_digest and seen.green.loaded_digest != seen.green_digest:
-        return _fail(rollout, f"it loaded {seen.green.loaded_digest}, not the registered artifact", now)
+        return fail(rollout, f"it loaded {seen.green.loaded_digest}, not the registered artifact", now)
     golden = seen.green_golden
     if golden is None or not seen.green.loaded_digest:
-        return Move(rollout, _routes(rollout, seen))
+        return Move(rollout, routes(rollout, seen))
     if not golden.passed:
-        return _fail(rollout, golden.message, now)
-    return Move(_enter(rollout, Phase.PROBING, now, f"attested: {golden.message}"), wake_after=0.0)
+        return fail(rollout, golden.message, now)
+    return Move(enter(rollout, Phase.PROBING, now, f"attested: {golden.message}"), wake_after=0.0)
 
 
 def _probing(rollout: Rollout, seen: Observation, now: datetime) -> Move:
-    if seen.green.state in _LOST:
-        return _fail(rollout, f"the new engine ended: {seen.green.message}", now)
+    if seen.green.state in LOST:
+        return fail(rollout, f"the new engine ended: {seen.green.message}", now)
     if seen.probe is None:
-        return Move(rollout, _routes(rollout, seen))
+        return Move(rollout, routes(rollout, seen))
     probed = replace(rollout, probes=rollout.probes.and_then(seen.probe.passed))
     if judge(rollout.bake, seen.traffic, seen.baseline, seen.votes, probed.probes).outlook is Outlook.BAD:
-        return _fail(probed, f"canary prompts failed: {seen.probe.message}", now)
+        return fail(probed, f"canary prompts failed: {seen.probe.message}", now)
     if probed.probes.good < rollout.limits.warm_probes:
         return Move(probed, wake_after=0.05)
-    if rollout.paused:
+    if _held(rollout):
         return Move(probed, wake_after=rollout.limits.probe_every_s)
-    ready = replace(probed, probes=Probes(), baseline=seen.baseline, shifted_at=now, step=0)
-    return _settle(
-        _enter(ready, Phase.SHIFTING, now, f"{ready.limits.warm_probes} canary prompts answered"), seen
+    baseline = rollout.baseline if rollout.strategy is Strategy.IN_PLACE else seen.baseline
+    ready = replace(probed, probes=Probes(), baseline=baseline, shifted_at=now, step=0)
+    return settle(
+        enter(ready, Phase.SHIFTING, now, f"{ready.limits.warm_probes} canary prompts answered"), seen
     )
 
 
 def _shifting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     if bad := _bad_after_shift(rollout, seen):
         return _roll_back(rollout, bad, now)
-    if actions := _routes(rollout, seen):
+    if actions := routes(rollout, seen):
         return Move(rollout, actions, wake_after=0.0)
     last = rollout.step == len(rollout.weights) - 1 or not rollout.blue
     if last and not rollout.paused:
-        baking = _enter(rollout, Phase.BAKING, now, f"all traffic is on {_short(rollout.to_version)}")
-        return _settle(baking, seen, RolloutShifted(rollout.to_version))
-    waited = (now - rollout.phase_since).total_seconds()
-    if rollout.paused or waited < rollout.step_s:
+        baking = enter(rollout, Phase.BAKING, now, f"all traffic is on {short(rollout.to_version)}")
+        return settle(baking, seen, RolloutShifted(rollout.to_version))
+    if rollout.paused or seconds_in_phase(rollout, now) < rollout.step_s:
         return Move(_probed(rollout, seen), wake_after=0.5)
-    return _settle(
-        _enter(replace(rollout, step=rollout.step + 1), Phase.SHIFTING, now, "the next share"), seen
-    )
+    return settle(enter(replace(rollout, step=rollout.step + 1), Phase.SHIFTING, now, "the next share"), seen)
 
 
 def _baking(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     rollout = _probed(rollout, seen)
     if bad := _bad_after_shift(rollout, seen):
         return _roll_back(rollout, bad, now)
-    waited = (now - rollout.phase_since).total_seconds()
     # Without an old version there is nothing to go back to, so nothing is gained by waiting.
-    if rollout.paused or (waited < rollout.bake.seconds and rollout.blue):
-        return Move(rollout, _routes(rollout, seen), wake_after=0.5)
+    if rollout.paused or (seconds_in_phase(rollout, now) < rollout.bake.seconds and rollout.blue):
+        return Move(rollout, routes(rollout, seen), wake_after=0.5)
     if not rollout.blue:
-        return _settle(
-            _enter(rollout, Phase.DRAINING, now, "the first version: nothing to compare with"), seen
-        )
+        return settle(enter(rollout, Phase.DRAINING, now, "the first version: nothing to compare with"), seen)
     verdict = judge_at_end(rollout.bake, seen.traffic, rollout.baseline, seen.votes, rollout.probes)
-    if verdict.outlook is Outlook.BAD:
+    if verdict.outlook is Outlook.UNHEARD and not _waited_for_reports(rollout, now):
+        return Move(replace(rollout, unheard_since=rollout.unheard_since or now), wake_after=0.5)
+    if verdict.outlook is not Outlook.FINE_SO_FAR:
         return _roll_back(rollout, verdict.message, now)
-    return _settle(
-        _enter(replace(rollout, reason=verdict.message), Phase.DRAINING, now, verdict.message), seen
-    )
+    return settle(enter(replace(rollout, reason=verdict.message), Phase.DRAINING, now, verdict.message), seen)
 
 
 def _draining(rollout: Rollout, seen: Observation, now: datetime) -> Move:
-    if seen.green.state in _LOST and rollout.blue and seen.blue.state is EngineState.READY:
+    if seen.green.state in LOST and rollout.blue and seen.blue.state is EngineState.READY:
         return _roll_back(rollout, f"the new engine ended: {seen.green.message}", now)
-    if actions := _routes(rollout, seen):
+    if actions := routes(rollout, seen):
         return Move(rollout, actions, wake_after=0.0)
-    if rollout.blue and (putting := _put_away(rollout, rollout.blue, seen.blue, now)) is not None:
+    if rollout.blue and (putting := put_away(rollout, rollout.blue, seen.blue, now)) is not None:
         return Move(rollout, putting)
-    return Move(_enter(rollout, Phase.PROMOTING, now, "the old engine is gone"), wake_after=0.0)
+    promoting = enter(rollout, Phase.PROMOTING, now, "the old engine is gone")
+    return Move(promoting, (StopEngine(rollout.blue),) if rollout.blue else (), wake_after=0.0)
 
 
 def _promoting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
-    if actions := _record(rollout, rollout.to_version, rollout.green, seen, "the rollout succeeded"):
-        return Move(rollout, actions)
+    if move := record(rollout, rollout.to_version, rollout.green, seen, "the rollout succeeded"):
+        return move
     reason = rollout.reason or "every check passed"
     ended = replace(
-        _enter(rollout, Phase.SUCCEEDED, now, f"{_short(rollout.to_version)} serves"), reason=reason
+        enter(rollout, Phase.SUCCEEDED, now, f"{short(rollout.to_version)} serves"), reason=reason
     )
     return Move(ended, events=(RolloutSucceeded(rollout.to_version),))
 
 
-def _reverting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
-    if not rollout.blue or rollout.blue_attested:
-        if seen.blue.state is EngineState.READY and not seen.blue.accepting:
-            return Move(rollout, (OpenEngine(rollout.blue),), wake_after=0.0)
-        if actions := _routes(rollout, seen):
-            return Move(rollout, actions, wake_after=0.0)
-        told = f"traffic is on {_short(rollout.from_version)}" if rollout.blue else "nothing is routed"
-        return Move(_enter(rollout, Phase.DISCARDING, now, told), wake_after=0.0)
-    waited = (now - rollout.phase_since).total_seconds()
-    if waited <= rollout.limits.revert_s:
-        return Move(rollout, _routes(rollout, seen))
-    return _give_up_blue(rollout, seen, now)
-
-
-def _give_up_blue(rollout: Rollout, seen: Observation, now: datetime) -> Move:
-    """The old version cannot be brought back: the new one goes on serving if it served and still runs."""
-    serves = rollout.shifted_at is not None and seen.green.state is EngineState.READY
-    why = f"{rollout.reason}; {_short(rollout.from_version)} could not be brought back ({seen.blue.message})"
-    lost = replace(rollout, ending=Phase.FAILED, reason=why, blue="" if serves else rollout.blue)
-    return Move(_enter(lost, Phase.RESTORING if serves else Phase.DISCARDING, now, why), wake_after=0.0)
-
-
-def _discarding(rollout: Rollout, seen: Observation, now: datetime) -> Move:
-    if actions := _routes(rollout, seen):
-        return Move(rollout, actions, wake_after=0.0)
-    if (putting := _put_away(rollout, rollout.green, seen.green, now)) is not None:
-        return Move(rollout, putting)
-    return Move(_enter(rollout, Phase.RESTORING, now, "the new engine is gone"), wake_after=0.0)
-
-
-def _restoring(rollout: Rollout, seen: Observation, now: datetime) -> Move:
-    kept_green = bool(rollout.from_version) and not rollout.blue
-    version, engine = (
-        (rollout.to_version, rollout.green) if kept_green else (rollout.from_version, rollout.blue)
-    )
-    if version and (actions := _record(rollout, version, engine, seen, rollout.reason)):
-        return Move(rollout, (*_routes(rollout, seen), *actions))
-    ended = _enter(rollout, rollout.ending, now, rollout.reason)
-    return Move(ended, events=(_event_of_going_back(ended),))
-
-
-def _record(
-    rollout: Rollout, version: str, engine: str, seen: Observation, reason: str
-) -> tuple[Action, ...]:
-    """What is left to write down; the alias comes last of all."""
-    if seen.serving != version:
-        return (RecordServing(version, engine),)
-    if seen.alias != version:
-        return (MoveAlias(version, f"{rollout.name}: {reason}"),)
-    return ()
-
-
-def _put_away(rollout: Rollout, engine: str, view: EngineView, now: datetime) -> tuple[Action, ...] | None:
-    """Close an engine, let its streams end up to the limit, stop it; None when it is gone."""
-    if view.state is EngineState.ABSENT:
-        return None
-    if view.state is EngineState.READY and view.accepting:
-        return (CloseEngine(engine),)
-    over = (now - rollout.phase_since).total_seconds() > rollout.limits.drain_s
-    silent = view.state is EngineState.STARTING
-    if not over and (silent or (view.state is EngineState.READY and view.in_flight)):
-        return ()
-    return (StopEngine(engine),)
+def _waited_for_reports(rollout: Rollout, now: datetime) -> bool:
+    """Counted from when the silence was noticed, which after a restart is later than when the bake was over."""
+    since = rollout.unheard_since
+    return since is not None and (now - since).total_seconds() > REPORTS_GRACE_S
 
 
 def _bad_after_shift(rollout: Rollout, seen: Observation) -> str:
-    if seen.green.state in _LOST:
+    if seen.green.state in LOST:
         return f"the new engine ended after traffic came to it: {seen.green.message}"
     verdict = judge(rollout.bake, seen.traffic, rollout.baseline, seen.votes, rollout.probes)
     return verdict.message if verdict.outlook is Outlook.BAD else ""
@@ -320,47 +264,20 @@ def _probed(rollout: Rollout, seen: Observation) -> Rollout:
     )
 
 
-def _settle(rollout: Rollout, seen: Observation, *events: Event) -> Move:
-    """Enter a phase and set the routes that it wants, in one go."""
-    return Move(rollout, _routes(rollout, seen), events, wake_after=0.0)
-
-
-def _routes(rollout: Rollout, seen: Observation) -> tuple[Action, ...]:
-    wanted = desired_weights(rollout, seen.green)
-    return () if sorted(wanted) == sorted(seen.weights) else (SetRoutes(wanted),)
-
-
-def _fail(rollout: Rollout, reason: str, now: datetime) -> Move:
-    return Move(_go_back(rollout, Phase.FAILED, reason, now), wake_after=0.0)
+def _held(rollout: Rollout) -> bool:
+    """Whether a pause holds it here."""
+    in_place = rollout.strategy is Strategy.IN_PLACE
+    return rollout.paused and not (in_place and rollout.phase in _BEHIND_CLOSED_DOORS)
 
 
 def _roll_back(rollout: Rollout, reason: str, now: datetime) -> Move:
     ending = Phase.ROLLED_BACK if rollout.blue else Phase.FAILED
-    return Move(_go_back(rollout, ending, reason, now), wake_after=0.0)
-
-
-def _go_back(rollout: Rollout, ending: Phase, reason: str, now: datetime) -> Rollout:
-    turned = replace(rollout, ending=ending, reason=reason, paused=False)
-    return _enter(turned, Phase.REVERTING, now, reason)
-
-
-def _enter(rollout: Rollout, phase: Phase, now: datetime, message: str) -> Rollout:
-    notes = (*rollout.notes, Note(now, phase, message))
-    return replace(rollout, phase=phase, phase_since=now, notes=notes)
-
-
-def _event_of_going_back(rollout: Rollout) -> Event:
-    if rollout.ending is Phase.ROLLED_BACK:
-        return RolloutRolledBack(rollout.from_version, rollout.reason)
-    return RolloutFailed(rollout.reason)
-
-
-def _short(version: str) -> str:
-    return version.rsplit("/", 1)[-1] or "no version"
+    return Move(go_back(rollout, ending, reason, now), wake_after=0.0)
 
 
 _STEPS: dict[Phase, Callable[[Rollout, Observation, datetime], Move]] = {
     Phase.QUEUED: _queued,
+    Phase.CLOSING: _closing,
     Phase.STARTING: _starting,
     Phase.ATTESTING: _attesting,
     Phase.PROBING: _probing,
@@ -368,7 +285,7 @@ _STEPS: dict[Phase, Callable[[Rollout, Observation, datetime], Move]] = {
     Phase.BAKING: _baking,
     Phase.DRAINING: _draining,
     Phase.PROMOTING: _promoting,
-    Phase.REVERTING: _reverting,
-    Phase.DISCARDING: _discarding,
-    Phase.RESTORING: _restoring,
+    Phase.REVERTING: reverting,
+    Phase.DISCARDING: discarding,
+    Phase.RESTORING: restoring,
 }

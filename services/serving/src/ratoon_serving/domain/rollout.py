@@ -3,16 +3,20 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 
 from ratoon_serving.domain.analysis import Bake, Probes, Traffic, Votes
 from ratoon_serving.domain.engine import Check, EngineView
-from ratoon_serving.domain.routes import Weights
+from ratoon_serving.domain.errors import PolicyInvalid
+from ratoon_serving.domain.routes import HOLD_S, Weights
 
 
 class Phase(StrEnum):
     """Where a rollout stands."""
 
     QUEUED = "QUEUED"
+    CLOSING = "CLOSING"
+    """In place alone: requests wait while blue ends its streams."""
     STARTING = "STARTING"
     """Green comes up."""
     ATTESTING = "ATTESTING"
@@ -43,6 +47,7 @@ ENDED = frozenset({Phase.SUCCEEDED, Phase.ROLLED_BACK, Phase.FAILED, Phase.CANCE
 REVERSIBLE = frozenset(
     {
         Phase.QUEUED,
+        Phase.CLOSING,
         Phase.STARTING,
         Phase.ATTESTING,
         Phase.PROBING,
@@ -58,8 +63,11 @@ class Strategy(StrEnum):
     """How one version takes the place of another."""
 
     SECOND_ENGINE = "SECOND_ENGINE"
+    """Green has a process of its own beside blue's."""
     ADAPTER_SWAP = "ADAPTER_SWAP"
+    """Green is an adapter in the process that blue lives in; both answer at once."""
     IN_PLACE = "IN_PLACE"
+    """Green's weights replace blue's in its process; requests wait meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +75,12 @@ class Limits:
     """How long each thing may take, in seconds, before the rollout goes back."""
 
     start_s: float = 300.0
+    room_s: float = 60.0
+    """How long a second engine may wait for a place to run at, where going on in place is safe."""
     attest_s: float = 120.0
     probe_s: float = 60.0
+    quiet_s: float = 10.0
+    """In place: how long requests wait for the streams before them, until a second engine is taken instead."""
     drain_s: float = 900.0
     """Streams that last longer are cut, and said to be."""
     revert_s: float = 300.0
@@ -76,6 +88,28 @@ class Limits:
     probe_every_s: float = 2.0
     warm_probes: int = 2
     """Good probes in a row before traffic comes."""
+
+
+IN_PLACE_LIMITS = Limits(attest_s=20.0, probe_s=10.0)
+"""… where requests wait meanwhile."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Green's share of traffic in percent, step by step, before it takes all; each is watched for `step_s` seconds."""
+
+    percents: tuple[int, ...] = ()
+    step_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        steps = (0, *self.percents, 100)
+        if any(now >= later for now, later in pairwise(steps)) or not 0 < self.step_s < float("inf"):
+            raise PolicyInvalid("Shares are percents from 1 to 99 that grow, each watched for some seconds.")
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """All steps, the last one 100."""
+        return (*self.percents, 100)
 
 
 @dataclass(frozen=True)
@@ -123,10 +157,22 @@ class Rollout:
     reason: str = ""
     """Why it went back, or what decided."""
     blue_attested: bool = True
-    """False from the moment blue was lost until it has proved itself again."""
+    """False from the moment blue was lost, or displaced, until it has proved itself again."""
+    forsaken: bool = False
+    """Whether blue could not be brought back and green, which served, goes on."""
+    apart: str = ""
+    """The engine that needs a process of its own after all; empty: none."""
+    interchangeable: bool = False
+    """Whether green can take blue's place in its process: the versions differ in their weights alone."""
+    inside: bool = False
+    """Whether it is to, after all."""
     baseline: Traffic = field(default_factory=Traffic)
     """What blue's traffic looked like before the shift."""
+    unheard_since: datetime | None = None
+    """When it was noticed that the bake is over and no gateway told of it."""
     probes: Probes = field(default_factory=Probes)
+    superseded: str | None = None
+    """What the alias said when it was to be moved; None: it was not yet."""
     notes: tuple[Note, ...] = ()
 
     @property
@@ -169,6 +215,21 @@ class StartEngine:
 
 
 @dataclass(frozen=True)
+class StartApart:
+    """See to it that this engine runs in a process that no other engine lives in."""
+
+    engine: str
+
+
+@dataclass(frozen=True)
+class StartInside:
+    """See to it that this engine runs in the process that the other one lives in."""
+
+    engine: str
+    other: str
+
+
+@dataclass(frozen=True)
 class CloseEngine:
     """Let the engine take no new requests."""
 
@@ -190,10 +251,26 @@ class StopEngine:
 
 
 @dataclass(frozen=True)
+class ScaleEngine:
+    """Let the engine have so many processes."""
+
+    engine: str
+    replicas: int
+
+
+@dataclass(frozen=True)
+class TendEngine:
+    """Let the engine's new processes prove themselves, and route those that count."""
+
+    engine: str
+
+
+@dataclass(frozen=True)
 class SetRoutes:
-    """Make the deployment's route exactly this."""
+    """Make the deployment's route exactly this; while it is empty, requests wait for `hold_s` seconds."""
 
     weights: Weights
+    hold_s: float = HOLD_S
 
 
 @dataclass(frozen=True)
@@ -212,7 +289,19 @@ class MoveAlias:
     reason: str
 
 
-Action = StartEngine | CloseEngine | OpenEngine | StopEngine | SetRoutes | RecordServing | MoveAlias
+Action = (
+    StartEngine
+    | StartApart
+    | StartInside
+    | CloseEngine
+    | OpenEngine
+    | StopEngine
+    | ScaleEngine
+    | TendEngine
+    | SetRoutes
+    | RecordServing
+    | MoveAlias
+)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,10 @@ from datetime import datetime
 TABLE = "routeTable"
 HOLD_S = 30.0
 """How long requests may wait at the gateway while nothing is open, in seconds."""
+HOLD_IN_PLACE_S = 60.0
+"""… while weights are loaded in place: for the streams before them, the way there and the way back."""
+HOLD_ASLEEP_S = 300.0
+"""… while an engine comes up again that was scaled to none."""
 
 Weights = tuple[tuple[str, int], ...]
 """Share of new requests by engine name; 0 serves only requests that pin the version."""
@@ -13,7 +17,7 @@ Weights = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class Target:
-    """One engine as a gateway needs to know it."""
+    """One process of an engine as a gateway needs to know it."""
 
     engine: str
     version: str
@@ -33,8 +37,11 @@ class Route:
 
     @property
     def weights(self) -> Weights:
-        """The weights by engine."""
-        return tuple((target.engine, target.weight) for target in self.targets)
+        """The weights by engine, however many processes it has."""
+        summed: dict[str, int] = {}
+        for target in self.targets:
+            summed[target.engine] = summed.get(target.engine, 0) + target.weight
+        return tuple(summed.items())
 
 
 @dataclass(frozen=True)
@@ -55,3 +62,9 @@ class RouteTable:
         """The table with this deployment's route replaced."""
         others = tuple(other for other in self.routes if other.deployment != route.deployment)
         return replace(self, routes=tuple(sorted((*others, route), key=lambda r: r.deployment)))
+
+
+def split(share: int, parts: int) -> list[int]:
+    """A share of new requests, spread over processes so that their shares sum up to it."""
+    each, left = divmod(share, parts)
+    return [each + (place < left) for place in range(parts)]

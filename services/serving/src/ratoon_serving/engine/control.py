@@ -7,34 +7,42 @@ client only by the few calls that it makes; that a swap is wanted, and when, is 
 import asyncio
 import json
 import math
-import os
 import shutil
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ratoon.chassis.errors import RatoonError
+from ratoon_serving.engine.fetch import fetch
 from ratoon_serving.engine.manifest import AttestationError, FileMismatch, SignedManifest, files_of
-from ratoon_serving.engine.settings import SETTINGS_VARIABLE, EngineSettings
+from ratoon_serving.engine.settings import EngineSettings
 
 JSON = dict[str, Any]
 Call = tuple[str, str]
 
 _RPC_TIMEOUT_S = 60.0
 _ADAPTER_FILES = frozenset({"adapter_config.json", "adapter_model.safetensors"})
+_SPEECH = ("tokenizer.json", "chat_template.jinja")
+"""What an engine reads once, and keeps: how text becomes tokens."""
 
 
 @dataclass
 class Door:
-    """Whether new requests come in, and how many are inside."""
+    """What is behind one name: whether new requests come in, how many are inside, which version answers."""
 
+    version: str = ""
+    artifact_digest: str = ""
     open: bool = True
     in_flight: int = 0
     error_rate: float = 0.0
     """Share of completions that fail on purpose, from 0 to 1 (a drill)."""
     drill_ends: float = 0.0
     """When the drill is over, on the monotonic clock."""
+    load_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Names this load of these weights: a process that starts anew has another one."""
     _debt: float = 0.0
 
     def fails_next(self) -> bool:
@@ -54,22 +62,36 @@ class Control:
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._model = Path(settings.model)
-        self._artifact_digest = settings.artifact_digest
         self._started = time.time()
         self._swap = asyncio.Lock()
         self._broken = ""
-        self._adapters: dict[str, str] = {}
-        self.version = settings.version
-        self.door = Door()
+        self._ends = False
+        self._adapters: dict[str, Door] = {}
+        self._door = self._new_door(settings.version, settings.artifact_digest)
         self.routes: dict[Call, Callable[[Any, JSON], Awaitable[JSON]]] = {
             ("GET", "/ratoon/status"): self._status,
             ("POST", "/ratoon/close"): self._close,
             ("POST", "/ratoon/open"): self._open,
+            ("POST", "/ratoon/drain"): self._drain,
             ("POST", "/ratoon/reload"): self._reload,
             ("POST", "/ratoon/reset-prefix-cache"): self._reset_prefix_cache,
             ("POST", "/ratoon/adapters"): self._load_adapter,
+            ("POST", "/ratoon/adapters/unload"): self._unload_adapter,
             ("POST", "/ratoon/faults"): self._inject,
         }
+
+    @property
+    def has_many_doors(self) -> bool:
+        """Whether it is the asked model that says which door a request goes to."""
+        return self._settings.lora
+
+    def ready(self, state: Any) -> bool:
+        """Whether it has weights and can answer with them."""
+        return not state.engine_client.errored and not self._broken
+
+    def door(self, model: str = "") -> Door:
+        """The door of an adapter, by the model that a request asks for; every other name is the process's own."""
+        return self._adapters.get(model, self._door)
 
     async def call(self, call: Call, state: Any, body: bytes) -> tuple[int, JSON]:
         """Answer one control route: HTTP status and JSON."""
@@ -86,34 +108,53 @@ class Control:
         digests = {report.get("artifact_digest", "") for report in loaded}
         return {
             "engine": self._settings.engine,
-            "version": self.version,
+            **_told(self._door),
             "artifact_digest": digests.pop() if len(digests) == 1 else "",
-            "expected_digest": self._artifact_digest,
+            "expected_digest": self._door.artifact_digest,
             "loaded": loaded,
-            "adapters": self._adapters,
-            "accepting": self.door.open,
-            "in_flight": self.door.in_flight,
-            "error_rate": self.door.error_rate,
-            "ready": not client.errored and not self._broken,
+            "adapters": {name: _told(door) for name, door in self._adapters.items()},
+            "ready": self.ready(state),
             "broken": self._broken,
             "uptime_s": time.time() - self._started,
         }
 
-    async def _close(self, state: Any, _body: JSON) -> JSON:
-        self.door.open = False
+    async def _close(self, state: Any, body: JSON) -> JSON:
+        self._named(body).open = False
         return await self._status(state, {})
 
-    async def _open(self, state: Any, _body: JSON) -> JSON:
+    async def _open(self, state: Any, body: JSON) -> JSON:
         if self._broken:
             raise AttestationError(f"The engine stays closed: {self._broken}")
-        self.door.open = True
+        if self._ends:
+            raise AttestationError("The engine stays closed: it is about to end.")
+        door = self._named(body)
+        if body.get("load_id", door.load_id) != door.load_id:
+            raise AttestationError(
+                "The engine stays closed: these weights were loaded anew, and are unproven."
+            )
+        door.open = True
         return await self._status(state, {})
 
-    async def _inject(self, state: Any, body: JSON) -> JSON:
-        seconds = float(body.get("seconds", 0.0))
-        self.door.error_rate = min(1.0, max(0.0, float(body["error_rate"])))
-        self.door.drill_ends = time.monotonic() + seconds if seconds else math.inf
+    async def _drain(self, state: Any, _body: JSON) -> JSON:
+        """Close every door for good: the process is about to be told to end."""
+        self._ends = True
+        for door in (self._door, *self._adapters.values()):
+            door.open = False
         return await self._status(state, {})
+
+    def _new_door(self, version: str, digest: str) -> Door:
+        return Door(version, digest, open=not self._settings.starts_closed and not self._ends)
+
+    async def _inject(self, state: Any, body: JSON) -> JSON:
+        door, seconds = self._named(body), float(body.get("seconds", 0.0))
+        door.error_rate = min(1.0, max(0.0, float(body["error_rate"])))
+        door.drill_ends = time.monotonic() + seconds if seconds else math.inf
+        return await self._status(state, {})
+
+    def _named(self, body: JSON) -> Door:
+        """The door that a control request names; without a name the process's own. KeyError for an unknown one."""
+        name = str(body.get("name") or "")
+        return self._adapters[name] if name else self._door
 
     async def _reset_prefix_cache(self, state: Any, _body: JSON) -> JSON:
         await state.engine_client.reset_prefix_cache()
@@ -121,13 +162,16 @@ class Control:
 
     async def _reload(self, state: Any, body: JSON) -> JSON:
         """Load another version's weights in place; the engine must be closed and empty."""
-        folder, version, digest = Path(body["model"]), str(body["version"]), str(body["artifact_digest"])
+        version, digest = str(body["version"]), str(body["artifact_digest"])
         async with self._swap:
-            if self.door.open or self.door.in_flight:
+            if self._door.open or self._door.in_flight or self._adapters:
                 raise AttestationError("Close the engine and let its requests end before its weights change.")
+            folder = await self._folder(body, "model")
             await asyncio.to_thread(self._check_interchangeable, folder, digest)
             await self._load_in_place(state.engine_client, folder)
-            self.version, self._artifact_digest, self._model = version, digest, folder
+            self._door.version, self._door.artifact_digest, self._model = version, digest, folder
+            self._door.load_id = uuid.uuid4().hex
+            _rename(state.openai_serving_models, body.get("served_names", ()))
             return await self._status(state, {})
 
     async def _load_in_place(self, client: Any, folder: Path) -> None:
@@ -147,7 +191,7 @@ class Control:
         if (found := new.check_folder(folder)) != digest:
             raise FileMismatch(f"The folder's artifact digest is {found}, but {digest} was named.")
         old = SignedManifest.beside(self._model, key)
-        for path in ("config.json", "tokenizer.json", "chat_template.jinja"):
+        for path in ("config.json", *_SPEECH):
             if new.digests.get(path) != old.digests.get(path):
                 raise FileMismatch(f"{path} differs between the versions: use a second engine.")
 
@@ -155,27 +199,92 @@ class Control:
         """Load a LoRA version under a new name from a private, verified copy."""
         from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest
 
-        name, source = str(body["name"]), Path(body["adapter"])
-        if name in self._adapters:
-            raise AttestationError(f"An adapter named {name!r} is loaded already: a version is a new name.")
-        private = Path(os.environ[SETTINGS_VARIABLE]).parent / "adapters" / name.replace("/", "_")
-        digest = await asyncio.to_thread(self._copy_verified, source, private)
-        request = LoadLoRAAdapterRequest(lora_name=name, lora_path=str(private))
-        answer = await state.openai_serving_models.load_lora_adapter(request)
-        if not isinstance(answer, str):
-            raise AttestationError(f"The adapter was not loaded: {answer.error.message}")
-        self._adapters[name] = digest
-        return await self._status(state, {})
+        name, version = str(body["name"]), str(body["version"])
+        async with self._swap:
+            if name in self._adapters:
+                raise AttestationError(
+                    f"An adapter named {name!r} is loaded already: a version is a new name."
+                )
+            private, source = self._private(name), await self._folder(body, "adapter")
+            digest = await asyncio.to_thread(self._copy_verified, source, private)
+            request = LoadLoRAAdapterRequest(lora_name=name, lora_path=str(private))
+            answer = await state.openai_serving_models.load_lora_adapter(request)
+            if not isinstance(answer, str):
+                raise AttestationError(f"The adapter was not loaded: {answer.error.message}")
+            self._adapters[name] = self._new_door(version, digest)
+            return await self._status(state, {})
+
+    async def _unload_adapter(self, state: Any, body: JSON) -> JSON:
+        """Forget an adapter; answers that it still writes go on, from its private copy."""
+        from vllm.entrypoints.serve.lora.protocol import UnloadLoRAAdapterRequest
+
+        name = str(body["name"])
+        async with self._swap:
+            if (door := self._adapters.pop(name, None)) is not None:
+                models = state.openai_serving_models
+                number = models.lora_requests[name].lora_int_id
+                await models.unload_lora_adapter(UnloadLoRAAdapterRequest(lora_name=name))
+                if not door.in_flight:
+                    await state.engine_client.remove_lora(number)
+                    shutil.rmtree(self._private(name), ignore_errors=True)
+            return await self._status(state, {})
+
+    async def _folder(self, body: JSON, key: str) -> Path:
+        """The folder that a request names; where it names digests alone, it is fetched first."""
+        if key in body:
+            return Path(body[key])
+        digests = str(body["artifact_digest"]), str(body["signature_digest"])
+        try:
+            return await asyncio.to_thread(fetch, self._settings, *digests)
+        except (RatoonError, OSError) as error:
+            raise AttestationError(f"Artifact {digests[0]} could not be fetched: {error}") from error
+
+    def _private(self, name: str) -> Path:
+        return Path(self._settings.folder) / "adapters" / name.replace("/", "_")
 
     def _copy_verified(self, source: Path, private: Path) -> str:
-        manifest = SignedManifest.beside(source, Path(self._settings.public_key))
+        """Copy what an adapter needs; the digest of the whole signed artifact that it belongs to."""
+        key = Path(self._settings.public_key)
+        manifest, spoken = SignedManifest.beside(source, key), self._spoken(key)
+        artifact_digest = manifest.check_folder(source)
+        for path in _SPEECH:
+            if manifest.digests.get(path, spoken.get(path)) != spoken.get(path):
+                raise FileMismatch(f"{path} differs from what this engine renders with: use a second engine.")
         shutil.rmtree(private, ignore_errors=True)
         private.mkdir(parents=True, mode=0o700)
         for path, file in files_of(source).items():
             if path in _ADAPTER_FILES:
                 shutil.copyfile(file, private / path)
         named = {path: digest for path, digest in manifest.digests.items() if path in _ADAPTER_FILES}
-        return SignedManifest(named).check_folder(private)
+        SignedManifest(named).check_folder(private)
+        return artifact_digest
+
+    def _spoken(self, key: Path) -> dict[str, str]:
+        """Digests of the files by which this process turns text into tokens: the base's, or its first adapter's."""
+        digests = SignedManifest.beside(self._model, key).digests
+        if not self._settings.chat_template:
+            return digests
+        template = Path(self._settings.chat_template)
+        return {**digests, template.name: SignedManifest.beside(template.parent, key).digests[template.name]}
+
+
+def _told(door: Door) -> JSON:
+    """What the status says of a door."""
+    return {
+        "version": door.version,
+        "artifact_digest": door.artifact_digest,
+        "accepting": door.open,
+        "in_flight": door.in_flight,
+        "error_rate": door.error_rate,
+        "load_id": door.load_id,
+    }
+
+
+def _rename(models: Any, names: Sequence[str]) -> None:
+    """Let vLLM know its model by these names."""
+    paths = models.base_model_paths
+    renamed = [replace(paths[0], name=name) for name in names] or paths
+    models.base_model_paths = models.registry.base_model_paths = renamed
 
 
 def _error(reason: str, message: str) -> JSON:

@@ -8,9 +8,13 @@ imported once.
 import importlib
 import multiprocessing
 import os
+import socket
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+from ratoon.chassis.artifacts import file_digest
 from ratoon_serving.engine.manifest import FileMismatch, SignedManifest
 from ratoon_serving.engine.settings import SETTINGS_VARIABLE, EngineSettings
 
@@ -30,6 +34,13 @@ ENVIRONMENT = {
 
 Without `TORCHDYNAMO_DISABLE` the first request for log-probabilities waits 20 s for a compiler.
 """
+
+TRACES = {
+    "OTEL_SERVICE_NAME": "engine",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+    "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+}
+"""How vLLM tells its spans: of requests whose trace the gateway keeps, and of no others."""
 
 PRELOAD = (
     "vllm.entrypoints.launchers.api_server.entry",
@@ -64,39 +75,70 @@ def preload() -> None:
 def vllm_arguments(settings: EngineSettings) -> list[str]:
     """The command line of `vllm serve` for this engine."""
     return [
-        *("--model", settings.model, "--uds", settings.socket, "--served-model-name", *settings.served_names),
+        *("--model", settings.model, "--served-model-name", *settings.served_names),
+        *(
+            ("--uds", settings.socket)
+            if settings.socket
+            else ("--host", settings.host, "--port", str(settings.port))
+        ),
         *("--middleware", "ratoon_serving.engine.middleware.EngineGate"),
         *("--worker-extension-cls", "ratoon_serving.engine.loader.AttestedWorker"),
         *("--load-format", "ratoon", "--dtype", settings.dtype, "--enforce-eager"),
         *("--max-model-len", str(settings.max_model_len), "--max-num-seqs", str(settings.max_num_seqs)),
+        *("--scheduling-policy", "priority"),
         *("--distributed-executor-backend", "uni", "--return-tokens-as-token-ids"),
         *("--shutdown-timeout", str(settings.drain_s), "--generation-config", "vllm"),
+        *(("--kv-cache-memory-bytes", str(settings.kv_cache_mib << 20)) if settings.kv_cache_mib else ()),
         *("--disable-uvicorn-access-log", "--disable-fastapi-docs"),
-        *(("--enable-lora",) if settings.lora else ()),
+        *(_lora_arguments(settings) if settings.lora else ()),
+        *(("--chat-template", settings.chat_template) if settings.chat_template else ()),
+        *(("--otlp-traces-endpoint", f"{settings.otlp}/v1/traces") if settings.otlp else ()),
         *settings.arguments,
     ]
+
+
+def _lora_arguments(settings: EngineSettings) -> list[str]:
+    slots = ("--max-loras", str(settings.lora_slots), "--max-cpu-loras", str(settings.lora_slots))
+    return ["--enable-lora", "--max-lora-rank", str(settings.lora_rank), *slots]
 
 
 def launch(settings_file: Path) -> None:
     """Verify the model's files, then serve until told to end; AttestationError when they are not right."""
     settings = EngineSettings.read(settings_file)
     verify(settings)
-    os.environ.update(ENVIRONMENT)
+    os.environ.update({**ENVIRONMENT, **TRACES})
     os.environ[SETTINGS_VARIABLE] = str(settings_file)
-    preload()
     _fork_on_cpu()
+    os.register_at_fork(after_in_child=partial(forget_door, settings.socket or settings.port))
     from vllm.entrypoints.launchers.api_server import entry
 
-    Path(settings.socket).unlink(missing_ok=True)
-    cache = ["--kv-cache-memory-bytes", str(settings.kv_cache_mib << 20)]
-    sys.argv = ["ratoon-engine", *vllm_arguments(settings), *cache]
+    if settings.socket:
+        Path(settings.socket).unlink(missing_ok=True)
+    sys.argv = ["ratoon-engine", *vllm_arguments(settings)]
     entry.main()
 
 
+def forget_door(at: str | int) -> None:
+    """Let go of the sockets bound to this path or port: a child that was forked with them serves nobody there.
+
+    Were they kept, who calls a server that was killed would wait in the child's queue instead of being refused. vLLM
+    binds before it forks and listens after. The number stays taken, since the child's copy may close it later.
+    """
+    with open(os.devnull) as nothing:
+        for name in os.listdir("/proc/self/fd"):
+            with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as found:
+                bound = found.getsockname()
+                if (bound if isinstance(bound, str) else bound[1]) == at:
+                    os.dup2(nothing.fileno(), int(name))
+
+
 def verify(settings: EngineSettings) -> None:
-    """Check every file of the model folder before anything of vLLM reads one."""
-    folder = Path(settings.model)
-    found = SignedManifest.beside(folder, Path(settings.public_key)).check_folder(folder)
+    """Check every file of the model folder, and the adapters' template, before anything of vLLM reads one."""
+    folder, key = Path(settings.model), Path(settings.public_key)
+    if settings.chat_template:
+        template = Path(settings.chat_template)
+        SignedManifest.beside(template.parent, key).check(template.name, file_digest(template))
+    found = SignedManifest.beside(folder, key).check_folder(folder)
     if found != settings.artifact_digest:
         raise FileMismatch(
             f"The folder's artifact digest is {found}, but {settings.artifact_digest} was named."
@@ -104,13 +146,15 @@ def verify(settings: EngineSettings) -> None:
 
 
 def _fork_on_cpu() -> None:
-    """Let the engine core be forked where the platform is the CPU; elsewhere vLLM decides."""
-    import vllm.v1.engine.utils as engine_utils
-    from vllm.model_executor.models import registry
+    """Import all, then let the engine core be forked, where the platform is the CPU; elsewhere vLLM decides."""
     from vllm.platforms import current_platform
 
     if not current_platform.is_cpu():
         return
+    preload()
+    import vllm.v1.engine.utils as engine_utils
+    from vllm.model_executor.models import registry
+
     engine_utils.get_mp_context = lambda: multiprocessing.get_context("fork")
     registry._run_in_subprocess = lambda function: (
         function()

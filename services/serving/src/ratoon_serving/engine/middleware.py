@@ -1,8 +1,8 @@
 """The gate before an engine: who may call, what may be called, what is open, and which version answers.
 
-An ASGI class that vLLM takes by `--middleware`. It answers 404 to every request without the engine's secret
-and to every method and path that is not on the list, so vLLM's other routes are never reached. It knows no
-weights: what changes them is `control.py`.
+An ASGI class that vLLM takes by `--middleware`. But for the probes' one route it answers 404 to every request
+without the engine's secret and to every method and path that is not on the list, so vLLM's other routes are never
+reached. It knows no weights: what changes them is `control.py`.
 """
 
 import hmac
@@ -23,6 +23,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 SECRET_HEADER = b"x-ratoon-engine-secret"
 VERSION_HEADER = b"x-ratoon-version"
 CLOSED_HEADER = b"x-ratoon-engine-closed"
+CONTROL_HEADER = b"x-ratoon-control"
+"""Serving's own requests, which attest and probe, go through a closed door."""
 
 COMPLETIONS = frozenset({("POST", "/v1/chat/completions"), ("POST", "/v1/completions")})
 ALLOWED = COMPLETIONS | {
@@ -43,6 +45,8 @@ class Refusal:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
+READY = ("GET", "/ratoon/ready")
+"""The one route that needs no secret: whether the engine is of use, in a status and no word."""
 NOT_FOUND = Refusal(404, "not_found", "Not found.")
 CLOSED = Refusal(503, "engine_closed", "This engine takes no new requests.", ((CLOSED_HEADER, b"1"),))
 INJECTED = Refusal(500, "injected_fault", "This failure was asked for by an operator.")
@@ -63,6 +67,8 @@ class EngineGate:
             await self._app(scope, receive, send)
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
+        elif (scope["method"], scope["path"]) == READY:
+            await respond(send, 200 if self._control.ready(scope["app"].state) else 503, {})
         elif not self._authorised(scope):
             await refuse(send, NOT_FOUND)
         else:
@@ -85,14 +91,17 @@ class EngineGate:
             await refuse(send, NOT_FOUND)
 
     async def _complete(self, scope: Scope, receive: Receive, send: Send) -> None:
-        door = self._control.door
-        if not door.open:
+        door = self._control.door()
+        if self._control.has_many_doors:
+            body = await _body(receive)
+            door, receive = self._control.door(_model(body)), _again(body, receive)
+        if not door.open and all(name != CONTROL_HEADER for name, _ in scope["headers"]):
             await refuse(send, CLOSED)
             return
         if door.fails_next():
             await refuse(send, INJECTED)
             return
-        version = self._control.version.encode()
+        version = door.version.encode()
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -130,3 +139,22 @@ async def _body(receive: Receive) -> bytes:
         body += message.get("body", b"")
         if not message.get("more_body"):
             return bytes(body)
+
+
+def _model(body: bytes) -> str:
+    """The model that a completion asks for; empty when the body does not say."""
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        return ""
+    return str(asked.get("model", "")) if isinstance(asked, dict) else ""
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that tells this body, which was read already, before it goes on."""
+    told = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive_again() -> Message:
+        return next(told, None) or await receive()
+
+    return receive_again

@@ -17,6 +17,7 @@ from ratoon_serving.application import handlers
 from ratoon_serving.application.ports import EngineHost, Models, TrafficBook
 from ratoon_serving.domain.rollout import Rollout
 from ratoon_serving.domain.routes import TABLE, RouteTable
+from ratoon_serving.domain.scaling import Bounds
 
 Context = Any
 
@@ -66,6 +67,22 @@ class ServingServicer(ServingServiceServicer):
         found = map(mapping.deployment, page.items)
         return pb.ListDeploymentsResponse(deployments=found, next_page_token=page.next_token)
 
+    async def ScaleDeployment(
+        self, request: pb.ScaleDeploymentRequest, context: Context
+    ) -> deployment_pb2.Deployment:
+        """Say how few and how many replicas its engine may have."""
+        p, bounds = self._ports, Bounds(request.min_replicas, request.max_replicas)
+        asked = (request.name, bounds, p.store, p.operations, p.host)
+        return mapping.deployment(await self._threads(handlers.scale_deployment, *asked))
+
+    async def WakeDeployment(
+        self, request: pb.WakeDeploymentRequest, context: Context
+    ) -> deployment_pb2.Deployment:
+        """Somebody asks for it."""
+        p = self._ports
+        asked = (request.name, p.store, p.operations, p.clock)
+        return mapping.deployment(await self._threads(handlers.wake_deployment, *asked))
+
     async def GetEngine(self, request: pb.GetEngineRequest, context: Context) -> deployment_pb2.Engine:
         """One engine."""
         return mapping.engine(await self._threads(handlers.get_engine, request.name, self._ports.store))
@@ -81,7 +98,8 @@ class ServingServicer(ServingServiceServicer):
     async def CreateRollout(self, request: pb.CreateRolloutRequest, context: Context) -> rollout_pb2.Rollout:
         """Begin the way to a version."""
         p, command = self._ports, mapping.create_rollout(request)
-        made = await self._threads(handlers.create_rollout, command, p.store, p.operations, p.models, p.clock)
+        ports = (p.store, p.operations, p.models, p.host, p.clock)
+        made = await self._threads(handlers.create_rollout, command, *ports)
         return mapping.rollout(made)
 
     async def GetRollout(self, request: pb.GetRolloutRequest, context: Context) -> rollout_pb2.Rollout:
@@ -118,9 +136,8 @@ class ServingServicer(ServingServiceServicer):
     async def ResumeRollout(self, request: pb.ResumeRolloutRequest, context: Context) -> rollout_pb2.Rollout:
         """Let it go on."""
         p = self._ports
-        return mapping.rollout(
-            await self._threads(handlers.resume_rollout, request.name, p.store, p.operations)
-        )
+        ports = (p.store, p.operations, p.clock)
+        return mapping.rollout(await self._threads(handlers.resume_rollout, request.name, *ports))
 
     async def AbortRollout(self, request: pb.AbortRolloutRequest, context: Context) -> rollout_pb2.Rollout:
         """Go back to the version that served before."""
@@ -130,7 +147,8 @@ class ServingServicer(ServingServiceServicer):
     async def UndoRollout(self, request: pb.UndoRolloutRequest, context: Context) -> rollout_pb2.Rollout:
         """Go back, also after the end."""
         p, asked = self._ports, (request.name, request.reason, request.request_id)
-        undone = await self._threads(handlers.undo_rollout, *asked, p.store, p.operations, p.models, p.clock)
+        ports = (p.store, p.operations, p.models, p.host, p.clock)
+        undone = await self._threads(handlers.undo_rollout, *asked, *ports)
         return mapping.rollout(undone)
 
     async def InjectFault(self, request: pb.InjectFaultRequest, context: Context) -> deployment_pb2.Engine:
@@ -156,12 +174,13 @@ class ServingServicer(ServingServiceServicer):
         self, request: pb.ReportTrafficRequest, context: Context
     ) -> pb.ReportTrafficResponse:
         """A gateway tells what it saw."""
-        handlers.report_traffic(mapping.traffic_seen(request), self._ports.book)
+        ports = (self._ports.book, self._ports.clock)
+        await self._threads(handlers.report_traffic, request.gateway, mapping.traffic_seen(request), *ports)
         return pb.ReportTrafficResponse()
 
     async def ReportQuality(
         self, request: pb.ReportQualityRequest, context: Context
     ) -> pb.ReportQualityResponse:
         """Flywheel tells what users thought."""
-        handlers.report_quality(mapping.votes_seen(request.reports), self._ports.book)
+        await self._threads(handlers.report_quality, mapping.votes_seen(request.reports), self._ports.book)
         return pb.ReportQualityResponse()

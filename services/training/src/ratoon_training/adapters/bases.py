@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.models import ADAPTER_CONFIG
 from ratoon_training.application.commands import BaseModel
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.recipes import Architecture
@@ -16,14 +17,18 @@ class StoredModels:
         self._store = store
 
     def describe(self, digest: str) -> BaseModel:
-        """Architecture, labels and cut of a model folder; NotFound, or BadBaseModel when it is no whole model."""
+        """Architecture, labels, cut and rank of a model folder; NotFound, or BadBaseModel when it is no model."""
         files = {file.path: file.sha256 for file in self._store.tree(digest)}
         if "config.json" not in files or not any(path.endswith(".safetensors") for path in files):
             raise BadBaseModel(f"Artifact {digest} is no model folder with config.json and safetensors.")
         config = self._json(files["config.json"])
         recipe = self._json(files["recipe.json"]) if "recipe.json" in files else {}
+        adapter = self._json(files[ADAPTER_CONFIG]) if ADAPTER_CONFIG in files else {}
         return BaseModel(
-            _architecture(config), tuple(recipe.get("labels", ())), int(recipe.get("max_chars", 0))
+            _architecture(config),
+            tuple(recipe.get("labels", ())),
+            int(recipe.get("max_chars", 0)),
+            int(adapter.get("r", 0)),
         )
 
     def _json(self, digest: str) -> dict[str, Any]:

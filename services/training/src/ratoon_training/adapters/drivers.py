@@ -1,13 +1,14 @@
-"""Runs as jobs of this machine: `python -m ratoon_training.worker`, which hands them to the driver."""
+"""Runs as jobs: `python -m ratoon_training.worker`, which hands them to the driver."""
 
 import hashlib
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.jobs import JobProgress, JobStatus, LocalJobs
+from ratoon.chassis.jobs import JobProgress, Jobs, JobStatus
+from ratoon.chassis.shelf import Shelf
 from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training.domain.places import Place, shelf_of
 from ratoon_training.domain.runs import Observation, Phase, Progress, Trained, TrainingRun
 
 WORKER = "ratoon_training.worker"
@@ -28,16 +29,16 @@ class DriverOptions:
 class JobDrivers:
     """Starts and observes the jobs of runs; checkpoints lie in a work folder a run, kept over attempts."""
 
-    def __init__(self, jobs: LocalJobs, options: DriverOptions) -> None:
+    def __init__(self, jobs: Jobs, options: DriverOptions) -> None:
         self._jobs, self._options = jobs, options
 
     def observe(self, job_id: str) -> Observation:
         """The job as it is now."""
         return _observation(self._jobs.observe(job_id))
 
-    def start(self, job_id: str, run: TrainingRun, fence: int) -> None:
+    def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
         """Begin, unless this job was begun before."""
-        self._jobs.start(job_id, WORKER, self._spec(run, fence))
+        self._jobs.start(job_id, WORKER, self._spec(run, place, fence))
 
     def stop(self, job_id: str) -> None:
         """Ask the job to end; kill it after a grace."""
@@ -45,15 +46,17 @@ class JobDrivers:
 
     def clean(self, run: TrainingRun) -> None:
         """Remove the run's tokens and checkpoints."""
-        shutil.rmtree(self._work(run), ignore_errors=True)
+        self._jobs.clear(self._work(run))
+        Shelf(self._options.artifacts_url, shelf_of(self._work(run).name)).clear()
 
     def _work(self, run: TrainingRun) -> Path:
-        return self._options.work / hashlib.sha256(run.name.encode()).hexdigest()[:32]
+        return work_folder(self._options.work, run.name)
 
-    def _spec(self, run: TrainingRun, fence: int) -> dict[str, Any]:
-        options = self._options
+    def _spec(self, run: TrainingRun, place: Place, fence: int) -> dict[str, Any]:
+        """The job's spec. Workers that go with their run are none to be kept warm: each such run has its own driver."""
+        options, resources = self._options, run.resources
         return {
-            "warm": str(options.warm),
+            "warm": "" if place.pods else str(options.warm),
             "warm_idle_s": options.idle_s,
             "artifacts": options.artifacts_url,
             "work": str(self._work(run)),
@@ -62,10 +65,20 @@ class JobDrivers:
             "validation": run.validation_digest,
             "base": run.base_artifact_digest,
             "recipe": run.recipe.as_json(),
-            "resources": {**asdict(run.resources), "accelerator": run.resources.accelerator.value},
+            "resources": {
+                "accelerator": resources.accelerator.value,
+                "workers": resources.workers,
+                "threads": resources.threads or place.cpus,
+            },
+            "pods": place.pods,
             "checkpoint_every_s": options.checkpoint_every_s,
             "memory_limit_bytes": options.memory_limit_bytes,
         }
+
+
+def work_folder(work: Path, run: str) -> Path:
+    """Where a run keeps its tokens and checkpoints."""
+    return work / hashlib.sha256(run.encode()).hexdigest()[:32]
 
 
 def _observation(status: JobStatus) -> Observation:

@@ -1,8 +1,11 @@
-"""This machine's memory, and the file of machine families."""
+"""Where runs would start, this machine or a cluster's pods, and the file of machine families."""
 
 from pathlib import Path
 
+from ratoon_training.adapters.worker_folder import WorkerFolder
 from ratoon_training.domain.machines import MachineFamily, parse_families
+from ratoon_training.domain.pods import own_bytes, shared_bytes
+from ratoon_training.domain.recipes import Resources
 
 FAMILIES_FILE = Path(__file__).with_name("machine_families.json")
 """The families that come with Ratoon."""
@@ -15,9 +18,28 @@ class ThisMachine:
         self._memory_bytes = memory_bytes
         self._families = parse_families((families_file or FAMILIES_FILE).read_text())
 
-    def available_bytes(self) -> int:
+    def available_bytes(self, resources: Resources) -> int:
         """Memory that a run may take now."""
         return self._memory_bytes or _free_bytes(Path("/proc/meminfo").read_text())
+
+    def families(self) -> tuple[MachineFamily, ...]:
+        """The families that operators can choose from."""
+        return self._families
+
+
+class ClusterPods:
+    """Pods of a cluster, of a run's own or for all. `memory_bytes` of 0 means what those for all hold."""
+
+    def __init__(self, folder: WorkerFolder, memory_bytes: int, families_file: Path | None) -> None:
+        self._folder, self._memory_bytes = folder, memory_bytes
+        self._families = parse_families((families_file or FAMILIES_FILE).read_text())
+
+    def available_bytes(self, resources: Resources) -> int:
+        """Memory that a run may plan with, whatever else runs: it waits for its pods."""
+        most = self._folder.most_bytes(resources.accelerator)
+        if most is not None:
+            return own_bytes(resources, most)
+        return self._memory_bytes or shared_bytes(resources, self._folder.groups())
 
     def families(self) -> tuple[MachineFamily, ...]:
         """The families that operators can choose from."""

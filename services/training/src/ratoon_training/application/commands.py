@@ -23,9 +23,11 @@ class RecipeWish:
     heads: int = 0
     max_positions: int = 0
     language_model_weight: float | None = None
+    label_smoothing: float | None = None
     language_model_epochs: float | None = None
     lora_rank: int = 0
     sweep: str = ""
+    packed: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,18 @@ class BaseModel:
     architecture: Architecture
     labels: tuple[str, ...] = ()
     max_chars: int = 0
+    lora_rank: int = 0
+    """Of an adapter; 0: a whole model."""
 
 
 def recipe_of(wish: RecipeWish, base: BaseModel | None) -> Recipe:
     """The whole recipe: what was asked for, else what the base model or the method says. Checked."""
     usual = Recipe()
     shape = base.architecture if base else _shape(wish)
-    method = wish.method or (Method.CONTINUE if base else Method.FROM_SCRATCH)
+    method = wish.method or _method_for(base)
     defaults = method.defaults
     weight, language_epochs = wish.language_model_weight, wish.language_model_epochs
+    smoothing = wish.label_smoothing
     return Recipe(
         method=method,
         labels=wish.labels or (base.labels if base else ()),
@@ -72,14 +77,22 @@ def recipe_of(wish: RecipeWish, base: BaseModel | None) -> Recipe:
         learning_rate=wish.learning_rate or defaults.learning_rate,
         epochs=wish.epochs or defaults.epochs,
         batch_size=wish.batch_size or usual.batch_size,
-        max_chars=wish.max_chars or (base.max_chars if base else 0),
+        max_chars=(base.max_chars if base else 0) or wish.max_chars,
         prompt_tokens=wish.prompt_tokens or usual.prompt_tokens,
         architecture=shape,
         language_model_weight=defaults.language_model_weight if weight is None else weight,
         language_model_epochs=usual.language_model_epochs if language_epochs is None else language_epochs,
-        lora_rank=wish.lora_rank or usual.lora_rank,
+        label_smoothing=defaults.label_smoothing if smoothing is None else smoothing,
+        lora_rank=(base.lora_rank if base else 0) or wish.lora_rank or usual.lora_rank,
         sweep=wish.sweep,
+        packed=wish.packed,
     ).checked()
+
+
+def _method_for(base: BaseModel | None) -> Method:
+    if base is None:
+        return Method.FROM_SCRATCH
+    return Method.LORA if base.lora_rank else Method.CONTINUE
 
 
 def _shape(wish: RecipeWish) -> Architecture:

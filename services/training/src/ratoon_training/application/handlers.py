@@ -7,7 +7,7 @@ from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Store
 from ratoon_training.application.commands import CreateRun, Wish, recipe_of
-from ratoon_training.application.ports import BaseModels, Machine
+from ratoon_training.application.ports import BaseModels, Machine, Parts
 from ratoon_training.domain.plan import ResourcePlan, plan
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.domain.runs import TrainingRun
@@ -16,9 +16,14 @@ RUN = "projects/*/trainingRuns/*"
 
 
 def create_run(
-    command: CreateRun, store: Store, operations: Operations, clock: Clock, bases: BaseModels
+    command: CreateRun,
+    store: Store,
+    operations: Operations,
+    clock: Clock,
+    bases: BaseModels,
+    parts: Parts,
 ) -> TrainingRun:
-    """Queue a run; from the commit on it is worked on."""
+    """Queue a run; from the commit on it is worked on. Nobody trains on what held records that were erased."""
     matched(command.parent, "projects/*", "parent")
     wish, now = command.wish, clock.now()
     for field in ("train_digest", "validation_digest"):
@@ -26,6 +31,7 @@ def create_run(
             raise InvalidArgument(
                 f"{field} is missing: name a part of a split.", reason="DIGEST_MISSING", field=field
             )
+        parts.check_not_erased(getattr(wish, field))
     run = TrainingRun(
         name=f"{command.parent}/trainingRuns/{checked_id(command.run_id, 'training_run_id')}",
         create_time=now,
@@ -67,7 +73,7 @@ def plan_run(parent: str, wish: Wish, machine: Machine, bases: BaseModels) -> Re
     """What a run would need, without starting it."""
     matched(parent, "projects/*", "parent")
     resources = wish.resources.checked()
-    return plan(_recipe(wish, bases), resources, machine.available_bytes(), machine.families())
+    return plan(_recipe(wish, bases), resources, machine.available_bytes(resources), machine.families())
 
 
 def _recipe(wish: Wish, bases: BaseModels) -> Recipe:
@@ -85,4 +91,11 @@ def _recipe(wish: Wish, bases: BaseModels) -> Recipe:
             reason="BASE_NOT_WANTED",
             field="base_artifact_digest",
         )
-    return recipe_of(wish.recipe, bases.describe(base) if base else None)
+    described = bases.describe(base) if base else None
+    if method is Method.CONTINUE and described is not None and described.lora_rank:
+        raise InvalidArgument(
+            f"{base} is an adapter: method LORA goes on from it, CONTINUE needs a whole model.",
+            reason="BASE_IS_ADAPTER",
+            field="recipe.method",
+        )
+    return recipe_of(wish.recipe, described)

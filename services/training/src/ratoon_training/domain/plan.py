@@ -145,7 +145,7 @@ def plan(
         measured_bytes=total,
         available_bytes=available_bytes,
         admitted=admitted,
-        reason=_reason(admitted, total, available_bytes, largest),
+        reason=_reason(resources, total, available_bytes, largest),
         machine_families=tuple(best_for(work_of(shape.parameters, resources.accelerator.value), families)),
     )
 
@@ -169,9 +169,12 @@ def _needs(recipe: Recipe, resources: Resources) -> int:
     return measured(shape, share, recipe.prompt_tokens + 8, trained=trained).total
 
 
-def _reason(admitted: bool, total: int, available: int, largest: int) -> str:
+def _reason(resources: Resources, total: int, available: int, largest: int) -> str:
+    if not available:
+        lacking = f"no worker for {resources.accelerator.lower()} has any"
+        return f"The run needs {_mebi(total)} of memory, and {lacking}: add workers, or choose another accelerator."
     needs = f"The run needs {_mebi(total)} of memory, and {_mebi(available)} are free"
-    if admitted:
+    if total <= available:
         return f"{needs}."
     if largest:
         return f"{needs}: lower batch_size to {largest} or less, or train on a larger machine."

@@ -22,6 +22,7 @@ class Defaults:
     learning_rate: float
     epochs: float
     language_model_weight: float
+    label_smoothing: float = 0.0
 
 
 class Method(StrEnum):
@@ -30,7 +31,7 @@ class Method(StrEnum):
     FROM_SCRATCH = "FROM_SCRATCH"
     """A tokenizer and a Llama of its own."""
     CONTINUE = "CONTINUE"
-    """All weights of a base model, at a lower rate."""
+    """All weights of a base model; what users corrected is sometimes wrong, so answers are smoothed."""
     LORA = "LORA"
     """A low-rank adapter beside a base model that stays as it is."""
 
@@ -42,7 +43,7 @@ class Method(StrEnum):
 
 _DEFAULTS = {
     Method.FROM_SCRATCH: Defaults(learning_rate=3e-3, epochs=2.0, language_model_weight=0.5),
-    Method.CONTINUE: Defaults(learning_rate=1e-3, epochs=1.0, language_model_weight=0.0),
+    Method.CONTINUE: Defaults(learning_rate=3e-3, epochs=2.0, language_model_weight=0.5, label_smoothing=0.1),
     Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
 }
 
@@ -93,6 +94,8 @@ class Recipe:
     prompt_tokens: int = 96
     architecture: Architecture = Architecture()
     language_model_weight: float = 0.5
+    label_smoothing: float = 0.0
+    """Share of an answer's target that is spread over all tokens."""
     language_model_epochs: float = 1.0
     weight_decay: float = 0.1
     clip_norm: float = 1.0
@@ -100,6 +103,8 @@ class Recipe:
     patience: int = 2
     lora_rank: int = 8
     sweep: str = ""
+    packed: bool = False
+    """Whether the samples of a step share one row without padding, each seeing only itself."""
 
     @staticmethod
     def parse(value: dict[str, Any]) -> "Recipe":
@@ -174,6 +179,7 @@ def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
         ),
         ("prompt_tokens", not 8 <= recipe.prompt_tokens <= 32_768, "must be 8 to 32,768"),
         ("language_model_weight", not 0 <= recipe.language_model_weight <= 1, "must be 0 to 1"),
+        ("label_smoothing", not 0 <= recipe.label_smoothing < 1, "must be 0 to below 1"),
         ("lora_rank", not 1 <= recipe.lora_rank <= 256, "must be 1 to 256"),
         ("seed", not 0 <= recipe.seed < 2**63, "must be 0 to 2^63-1"),
         ("sweep", recipe.sweep not in ("", LR_PROCEDURE), f"must be empty or {LR_PROCEDURE}"),

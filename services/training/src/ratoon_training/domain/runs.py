@@ -115,7 +115,7 @@ class Action(StrEnum):
     """Start the job of the current attempt."""
     STOP = "STOP"
     CLEAN = "CLEAN"
-    """Remove checkpoints: the run has ended."""
+    """Remove pods of the run's own and checkpoints: the run has ended."""
 
 
 @dataclass(frozen=True)

@@ -55,16 +55,18 @@ class Verdict:
     """The epoch whose weights are kept, counted from 0."""
 
 
-def judge(losses: Sequence[float], patience: int) -> Verdict:
-    """Each epoch's validation against the previous: worse lowers the rate; `patience` epochs without a gain stop."""
-    factor, best, since = 1.0, 0, 0
+def judge(losses: Sequence[float], scores: Sequence[float], patience: int) -> Verdict:
+    """Each epoch's validation against the previous: worse lowers the rate; `patience` epochs without a gain stop.
+
+    The best epoch is the one of the highest score, which is what a gate will ask for; of equals the one of the lowest
+    loss: a model that grows surer of its few errors loses by the loss and may gain by the score.
+    """
+    factor, lowest, since = 1.0, 0, 0
     for epoch in range(1, len(losses)):
         if losses[epoch] > losses[epoch - 1]:
             factor *= LOWERED
-        if losses[epoch] < losses[best] * (1 - SIGNIFICANT):
-            since = 0
-        else:
-            since += 1
-        if losses[epoch] < losses[best]:
-            best = epoch
+        since = 0 if losses[epoch] < losses[lowest] * (1 - SIGNIFICANT) else since + 1
+        if losses[epoch] < losses[lowest]:
+            lowest = epoch
+    best = max(range(len(losses)), key=lambda epoch: (scores[epoch], -losses[epoch]), default=0)
     return Verdict(factor, since >= patience > 0, best)

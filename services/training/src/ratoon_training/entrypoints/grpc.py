@@ -14,7 +14,7 @@ from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceServicer
 from ratoon_training import mapping
 from ratoon_training.application import handlers
-from ratoon_training.application.ports import BaseModels, Machine
+from ratoon_training.application.ports import BaseModels, Machine, Parts
 from ratoon_training.domain.runs import TrainingRun
 
 Context = Any
@@ -29,6 +29,7 @@ class Ports:
     clock: Clock
     machine: Machine
     bases: BaseModels
+    parts: Parts
 
 
 class TrainingServicer(TrainingServiceServicer):
@@ -49,6 +50,7 @@ class TrainingServicer(TrainingServiceServicer):
             ports.operations,
             ports.clock,
             ports.bases,
+            ports.parts,
         )
         return mapping.run(created)
 

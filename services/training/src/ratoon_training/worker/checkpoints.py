@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from ratoon_training.domain.errors import StaleWorker
 
-_KEPT = 2
+KEPT = 2
+"""How many of a run's last steps are kept."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Checkpoints:
         self._folder, self._fence = folder, fence
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
+        self._copies: dict[str, Tensor] = {}
 
     def claim(self) -> None:
         """Take the run over: from now on attempts with lower numbers publish no more. StaleWorker if this is one."""
@@ -65,8 +68,15 @@ class Checkpoints:
     def save_later(self, step: int, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
         """Publish a step's checkpoint in the background, from a copy made now; waits for the one before it."""
         self.wait()
-        copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-        self._pending = self._writer.submit(self._save_step, step, copies, state)
+        self._pending = self._writer.submit(self._save_step, step, self._copied(tensors), state)
+
+    def _copied(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Copies on the CPU, in memory that is kept: fresh pages cost more than the copying."""
+        for name, tensor in tensors.items():
+            if name not in self._copies:
+                self._copies[name] = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
+            self._copies[name].copy_(tensor.detach())
+        return {name: self._copies[name] for name in tensors}
 
     def wait(self) -> None:
         """Until the last checkpoint is durable; raises what it ran into."""
@@ -77,13 +87,13 @@ class Checkpoints:
     def latest(self) -> Checkpoint | None:
         """The newest step's checkpoint that is intact; damaged ones are passed over."""
         for path in reversed(self._steps()):
-            if (found := _read(path)) is not None:
+            if (found := read(path)) is not None:
                 return found
         return None
 
     def named(self, name: str) -> Checkpoint | None:
         """An intact file published under this name."""
-        found = [_read(path) for path in sorted(self._folder.glob(f"{name}.*.safetensors"))]
+        found = [read(path) for path in sorted(self._folder.glob(f"{name}.*.safetensors"))]
         return next((each for each in found if each is not None), None)
 
     def close(self) -> None:
@@ -92,14 +102,14 @@ class Checkpoints:
 
     def _save_step(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         self.save(f"step-{step:09d}", tensors, state)
-        for path in self._steps()[:-_KEPT]:
+        for path in self._steps()[:-KEPT]:
             path.unlink(missing_ok=True)
 
     def _steps(self) -> list[Path]:
         return sorted(self._folder.glob("step-*.safetensors"))
 
 
-def _read(path: Path) -> Checkpoint | None:
+def read(path: Path) -> Checkpoint | None:
     """The file's content if its bytes still are those of its name."""
     with path.open("rb") as source:
         if hashlib.file_digest(source, "sha256").hexdigest() != path.name.split(".")[1]:

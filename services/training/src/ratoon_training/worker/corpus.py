@@ -1,7 +1,8 @@
-"""Prepared samples as tensors: which tokens are the answer's, and batches with as little padding as there can be."""
+"""Prepared samples as tensors: which tokens are the answer's, and batches with little padding, or with none at all."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,52 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
         return Batch(*(part.to(device) for part in (self.ids, self.lengths, self.answers, self.labels)))
+
+    def asked(self) -> dict[str, Any]:
+        """What a model is given: the last token of a row predicts nothing."""
+        return {"input_ids": self.ids[:, :-1]}
+
+    @property
+    def targets(self) -> Tensor:
+        """What is to be predicted at each place: (rows, places)."""
+        return self.ids[:, 1:]
+
+    def places(self) -> tuple[Tensor, Tensor]:
+        """Which places predict a token of the answer, and which a token of the text: (rows, places) each."""
+        last = (self.lengths - 1).unsqueeze(1)
+        positions = torch.arange(self.ids.shape[1] - 1, device=self.ids.device)
+        answer = (positions >= last - self.answers.unsqueeze(1)) & (positions < last)
+        return answer, (positions < last) & ~answer
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Samples of one step on one worker in a single row without padding; all tensors are (1, places).
+
+    `ids` are the tokens given, `targets` what is to be predicted there, `positions` begin anew with each sample,
+    `answer` says which places predict a token of an answer, and `segments` how many places each sample has.
+    """
+
+    ids: Tensor
+    targets: Tensor
+    positions: Tensor
+    answer: Tensor
+    segments: tuple[int, ...]
+
+    def to(self, device: torch.device) -> "Packed":
+        """The same on a device."""
+        ids, targets, positions, answer = (
+            part.to(device) for part in (self.ids, self.targets, self.positions, self.answer)
+        )
+        return Packed(ids, targets, positions, answer, self.segments)
+
+    def asked(self) -> dict[str, Any]:
+        """What a model is given; its attention must know segments (see `packing`)."""
+        return {"input_ids": self.ids, "position_ids": self.positions, "segments": self.segments}
+
+    def places(self) -> tuple[Tensor, Tensor]:
+        """Which places predict a token of an answer, and which a token of a text."""
+        return self.answer, ~self.answer
 
 
 class Corpus:
@@ -58,3 +105,21 @@ class Corpus:
             torch.from_numpy(self._answers[indices].astype(np.int64)),
             torch.from_numpy(self._labels[indices].astype(np.int64)),
         )
+
+    def packed(self, indices: list[int]) -> Packed:
+        """These samples in one row."""
+        samples = [self._tokens[self._offsets[index] : self._offsets[index + 1]] for index in indices]
+        segments = tuple(len(sample) - 1 for sample in samples)
+        positions = np.concatenate([np.arange(places) for places in segments])
+        ends = np.repeat(segments, segments)
+        answers = np.repeat(self._answers[indices], segments)
+        ids, targets, places, answer = (
+            torch.from_numpy(row).unsqueeze(0)
+            for row in (
+                np.concatenate([sample[:-1] for sample in samples]).astype(np.int64),
+                np.concatenate([sample[1:] for sample in samples]).astype(np.int64),
+                positions,
+                positions >= ends - answers,
+            )
+        )
+        return Packed(ids, targets, places, answer, segments)

@@ -29,6 +29,11 @@ class Curves:
         """The validation loss of each epoch."""
         return [row[2] for row in self.epochs]
 
+    @property
+    def validation_scores(self) -> list[float]:
+        """The validation macro-F1 of each epoch."""
+        return [row[4] for row in self.epochs]
+
     def diagnosis(self) -> Diagnosis:
         """What the rows say. Losses are compared by the answer's, which every epoch has."""
         losses, norms = [row[2] for row in self.steps], [row[4] for row in self.steps]

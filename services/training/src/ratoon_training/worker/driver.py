@@ -7,12 +7,14 @@ and by itself when it was idle for a while. It prepares a run's tokens while Ray
 import atexit
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import JobFolder
 from ratoon_training.domain.errors import Stopped, TrainingError, WorkersLost
-from ratoon_training.domain.recipes import Resources
+from ratoon_training.domain.places import shelf_of
 from ratoon_training.worker import cluster
 from ratoon_training.worker.group import Group
 from ratoon_training.worker.orders import Order, outcome_of
@@ -20,6 +22,8 @@ from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.telling import PREPARED
 
 _POLL_S = 0.05
+_PATIENCE_S = 20.0
+"""After how long it is said what a run waits for whose workers do not start."""
 _TRIES = 4
 """How often a group may begin one order before its workers count as lost."""
 
@@ -42,8 +46,10 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     (job.path / "outcome.json").unlink(missing_ok=True)
     with ThreadPoolExecutor(1) as pool:
         prepared = pool.submit(prepare, spec, order.recipe, order.prepared, lambda told: _tell(job, told))
-        group = _group(Path(spec.get("warm") or job.path / "driver"), order.resources)
+        group = _group(Path(spec.get("warm") or job.path / "driver"), order)
         prepared.result()
+    if cluster.given():
+        order = _travelling(order)
     preparing = time.monotonic() - begun
     _tell(job, "Starting the workers.")
     number = group.submit(order)
@@ -53,9 +59,19 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     return {**result, "metrics": metrics}
 
 
+def _travelling(order: Order) -> Order:
+    """The order for workers elsewhere: what was prepared as an artifact, checkpoints on the run's shelf."""
+    digest = ArtifactStore(order.artifacts).put_tree(order.prepared)
+    return replace(order, prepared_digest=digest, shelf=shelf_of(Path(order.work).name))
+
+
 def _wait(job: JobFolder, group: Group, number: int) -> dict[str, Any]:
     """The result of an order, once its outcome is there."""
+    patient_until = time.monotonic() + _PATIENCE_S
     while (outcome := outcome_of(job.path)) is None:
+        if time.monotonic() > patient_until and not group.orders.tries(number):
+            patient_until = time.monotonic() + _PATIENCE_S
+            _tell(job, f"Waiting for room for {group.workers} workers: {cluster.room(group.pods)}.")
         if job.stop_requested() and not group.orders.tries(number):
             group.orders.finish(number)
             _discard(group)
@@ -73,16 +89,16 @@ def _wait(job: JobFolder, group: Group, number: int) -> dict[str, Any]:
     raise Ended(outcome["reason"], outcome["message"])
 
 
-def _group(folder: Path, resources: Resources) -> Group:
+def _group(folder: Path, order: Order) -> Group:
     """The group at hand if it is what is asked for, else a new one; Ray is started for the first."""
-    if _groups and _groups[0].fits(resources):
+    if _groups and _groups[0].fits(order.resources, order.pods):
         return _groups[0]
     for other in list(_groups):
         _discard(other)
     if not cluster.started():
         cluster.start(folder)
         atexit.register(_close)
-    _groups.append(Group(folder, resources))
+    _groups.append(Group(folder, order.resources, order.pods))
     return _groups[0]
 
 

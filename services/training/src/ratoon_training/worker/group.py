@@ -10,7 +10,8 @@ import uuid
 from pathlib import Path
 
 from ratoon_training.domain.recipes import Accelerator, Resources
-from ratoon_training.worker.cluster import WORKER_CPUS
+from ratoon_training.worker import cluster
+from ratoon_training.worker.desk import Desk, FolderDesk, far_desk
 from ratoon_training.worker.orders import Order, Orders
 from ratoon_training.worker.serving_orders import serve
 
@@ -20,11 +21,12 @@ _CLOSING_S = 15.0
 class Group:
     """Workers of one size and kind, between their start and their end."""
 
-    def __init__(self, folder: Path, resources: Resources) -> None:
+    def __init__(self, folder: Path, resources: Resources, pods: str = "") -> None:
         self._folder = folder / f"group-{uuid.uuid4().hex[:8]}"
         (self._folder / "orders").mkdir(parents=True)
-        self.workers, self.accelerator = resources.workers, resources.accelerator
+        self.workers, self.accelerator, self.pods = resources.workers, resources.accelerator, pods
         self.orders = Orders(self._folder / "orders")
+        self._desk = self._open_desk()
         self.number = 0
         self.error = ""
         self._thread = threading.Thread(target=self._fit, name="ray-train", daemon=True)
@@ -35,9 +37,10 @@ class Group:
         """Whether Ray Train still runs the group."""
         return self._thread.is_alive()
 
-    def fits(self, resources: Resources) -> bool:
-        """Whether the group is what these resources ask for."""
-        return self.alive and (self.workers, self.accelerator) == (resources.workers, resources.accelerator)
+    def fits(self, resources: Resources, pods: str) -> bool:
+        """Whether the group is what these resources ask for, in these pods."""
+        asked = (resources.workers, resources.accelerator, pods)
+        return self.alive and (self.workers, self.accelerator, self.pods) == asked
 
     def submit(self, order: Order) -> int:
         """Queue an order; its number."""
@@ -51,6 +54,11 @@ class Group:
         self._thread.join(_CLOSING_S)
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _open_desk(self) -> Desk:
+        """Where the workers find their orders: by way of an actor where they share no folder with this process."""
+        folder = self._folder / "orders"
+        return far_desk(folder, cluster.node_id()) if cluster.given() else FolderDesk(folder)
+
     def _fit(self) -> None:
         from ray.train import FailureConfig, RunConfig, ScalingConfig
 
@@ -60,11 +68,11 @@ class Group:
         try:
             Trainer(
                 serve,
-                train_loop_config={"orders": str(self._folder / "orders")},
+                train_loop_config={"desk": self._desk},
                 scaling_config=ScalingConfig(
                     num_workers=self.workers,
                     use_gpu=cuda,
-                    resources_per_worker={"CPU": WORKER_CPUS, **({"GPU": 1} if cuda else {})},
+                    resources_per_worker=cluster.asked_by_worker(self.pods, cuda),
                 ),
                 run_config=RunConfig(
                     name="ratoon",

@@ -16,6 +16,8 @@ with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "
     from transformers import LlamaConfig
     from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
+    from ratoon_training.worker import packing
+
 _ACTIVATIONS = {"gate_proj": "silu"}
 """What follows a layer, by its name; nothing follows the others."""
 
@@ -27,9 +29,11 @@ def build(recipe: Recipe, prepared: Path) -> Any:
         model = from_scratch(recipe.architecture)
     else:
         model = _of_base(prepared / "base")
+    if recipe.packed:
+        packing.allow(model)
     for name, weights in model.state_dict().items():
         refuse_constant(name, float(weights.min()), float(weights.max()), weights.shape)
-    return _with_adapter(model, recipe) if recipe.method is Method.LORA else model
+    return _with_adapter(model, recipe, prepared / "adapter") if recipe.method is Method.LORA else model
 
 
 def core(model: Any) -> Any:
@@ -91,9 +95,12 @@ def _loader(kind: str) -> Any:
     return AutoModelForCausalLM
 
 
-def _with_adapter(model: Any, recipe: Recipe) -> Any:
-    from peft import LoraConfig, get_peft_model
+def _with_adapter(model: Any, recipe: Recipe, adapter: Path) -> Any:
+    """The model with a new adapter beside it, or with the one in `adapter` to go on from."""
+    from peft import LoraConfig, PeftModel, get_peft_model
 
+    if adapter.exists():
+        return PeftModel.from_pretrained(model, adapter, is_trainable=True, local_files_only=True)
     config = LoraConfig(
         r=recipe.lora_rank,
         lora_alpha=2 * recipe.lora_rank,

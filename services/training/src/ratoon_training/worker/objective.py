@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ratoon_training.worker.corpus import Batch
+from ratoon_training.worker.corpus import Batch, Packed
 
 
 class Losses(NamedTuple):
@@ -20,13 +20,15 @@ class Losses(NamedTuple):
     language: Tensor
 
 
-def losses(model: Any, batch: Batch, *, language: bool) -> Losses:
-    """The sums over a batch; `language` says whether the text's tokens are predicted as well as the answer's."""
-    hidden = model.get_decoder()(input_ids=batch.ids[:, :-1], use_cache=False).last_hidden_state
-    targets = batch.ids[:, 1:]
-    answer, real = _masks(batch, targets.shape[1])
-    answer_sum = _cross_entropy(model, hidden[answer], targets[answer])
-    text = real & ~answer
+def losses(model: Any, batch: Batch | Packed, *, language: bool, smoothing: float = 0.0) -> Losses:
+    """The sums over a batch; `language` says whether the text's tokens are predicted as well as the answer's.
+
+    `smoothing` is the share of an answer's target that is spread over all tokens (Szegedy et al. 2016).
+    """
+    hidden = model.get_decoder()(**batch.asked(), use_cache=False).last_hidden_state
+    targets = batch.targets
+    answer, text = batch.places()
+    answer_sum = _cross_entropy(model, hidden[answer], targets[answer], smoothing)
     if not language or not bool(text.any()):
         return Losses(answer_sum, torch.zeros((), device=hidden.device))
     return Losses(answer_sum, _cross_entropy(model, hidden[text], targets[text]))
@@ -34,19 +36,12 @@ def losses(model: Any, batch: Batch, *, language: bool) -> Losses:
 
 def answers(model: Any, batch: Batch, label_tokens: Tensor) -> Tensor:
     """Which label each sample would be answered with: the likeliest first answer token among the labels'."""
-    hidden = model.get_decoder()(input_ids=batch.ids[:, :-1], use_cache=False).last_hidden_state
+    hidden = model.get_decoder()(**batch.asked(), use_cache=False).last_hidden_state
     rows = torch.arange(batch.rows, device=hidden.device)
     logits = model.get_output_embeddings()(hidden[rows, batch.lengths - batch.answers - 1])
     return logits[:, label_tokens].argmax(dim=1)
 
 
-def _masks(batch: Batch, width: int) -> tuple[Tensor, Tensor]:
-    """Which positions predict a token of the answer, and which predict any real token: (rows, width) each."""
-    positions = torch.arange(width, device=batch.ids.device)
-    last = (batch.lengths - 1).unsqueeze(1)
-    real = positions < last
-    return real & (positions >= last - batch.answers.unsqueeze(1)), real
-
-
-def _cross_entropy(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
-    return F.cross_entropy(model.get_output_embeddings()(hidden).float(), targets, reduction="sum")
+def _cross_entropy(model: Any, hidden: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+    logits = model.get_output_embeddings()(hidden).float()
+    return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)

@@ -26,6 +26,12 @@ class Order:
     base: str = ""
     checkpoint_every_s: float = 5.0
     memory_limit_bytes: int = 0
+    pods: str = ""
+    """Ray's name of the pods that its workers compute in; empty: wherever there is room."""
+    shelf: str = ""
+    """The name of the shelf that checkpoints lie on; empty: in the work folder."""
+    prepared_digest: str = ""
+    """The tree of what was prepared, for workers that do not share the work folder."""
 
     @staticmethod
     def of_spec(spec: dict[str, Any], job: Path) -> "Order":
@@ -40,6 +46,7 @@ class Order:
             base=spec.get("base", ""),
             checkpoint_every_s=float(spec.get("checkpoint_every_s", 5.0)),
             memory_limit_bytes=int(spec.get("memory_limit_bytes", 0)),
+            pods=spec.get("pods", ""),
         )
 
     @property

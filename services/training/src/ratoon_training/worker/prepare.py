@@ -1,7 +1,8 @@
 """A run's split as token arrays in its work folder, made once and kept for every attempt. It does not know torch.
 
-`prepared/` holds the tokenizer's files, `base/` (the base model's files, if any), `train.npz` and `validation.npz`:
-all tokens in a row, where each sample begins, how many of its tokens are the answer, its label and its record id.
+`prepared/` holds `tokenizer/` (with the chat template, as the model is published with them), `base/` (the base model's
+files, if any), `adapter/` (an adapter to go on from, if any), `train.npz` and `validation.npz`: all tokens in a row,
+where each sample begins, how many of its tokens are the answer, its label and its record id.
 """
 
 import shutil
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.models import fetch_model
 from ratoon_training.domain.errors import DataEmpty, DataMalformed
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import text
@@ -86,13 +88,32 @@ def _speech(
 ) -> Speech:
     if recipe.method is not Method.FROM_SCRATCH:
         tell("Fetching the base model.")
-        return text.of_base(store.fetch_tree(spec["base"], folder / "base"))
+        return _speech_of_base(_fetch_base(spec, store, folder), recipe, train, folder / "tokenizer")
     tell("Training the tokenizer.")
     shape = recipe.architecture
     tokenizer = text.train_tokenizer(train.texts, recipe.labels, shape.vocab_size)
     cut = recipe.max_chars or text.cut_for(tokenizer, train.texts, recipe.prompt_tokens)
     speech = text.from_scratch(tokenizer, cut)
     text.save(speech, folder / "tokenizer", shape.max_positions)
+    return speech
+
+
+def _fetch_base(spec: dict[str, Any], store: ArtifactStore, folder: Path) -> Path:
+    """Put what the run starts from into `base/` and, where that is an adapter, `adapter/`; the folder asked for."""
+    fetched = fetch_model(store, spec["base"], folder)
+    fetched.whole.rename(folder / "base")
+    return folder / "base" if fetched.base is None else fetched.path.rename(folder / "adapter")
+
+
+def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Speech:
+    """The base's tokenizer and template; the template of a model that Ratoon did not make is made to cut texts."""
+    speech = text.of_base(base)
+    text.copy(base, folder)
+    if (base / "recipe.json").exists():
+        return speech
+    cut = recipe.max_chars or text.cut_for(speech.tokenizer, train.texts, recipe.prompt_tokens)
+    speech = text.cutting(speech, cut)
+    (folder / "chat_template.jinja").write_text(speech.template)
     return speech
 
 

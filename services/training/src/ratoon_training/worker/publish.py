@@ -11,18 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.models import ADAPTER_CONFIG, base_digest
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker.orders import Order
 from ratoon_training.worker.session import Session
-
-_FROM_BASE = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "generation_config.json",
-)
 
 
 def publish(order: Order, session: Session, trials: list[Trial]) -> dict[str, Any]:
@@ -30,7 +23,7 @@ def publish(order: Order, session: Session, trials: list[Trial]) -> dict[str, An
     folder = Path(order.job) / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _save_weights(session.model, session.recipe, folder)
+    _save_weights(session, order.prepared, folder)
     _copy_speech(order, session.recipe, folder)
     _write(folder / "recipe.json", _recipe(order, session))
     curves = _training(session, trials)
@@ -44,33 +37,40 @@ def publish(order: Order, session: Session, trials: list[Trial]) -> dict[str, An
     return made
 
 
-def _save_weights(model: Any, recipe: Recipe, folder: Path) -> None:
-    """The model, or for LoRA the adapter alone."""
-    if recipe.method is Method.LORA:
-        model.peft_config["default"].base_model_name_or_path = ""
-        model.peft_config["default"].inference_mode = True
+def _save_weights(session: Session, prepared: Path, folder: Path) -> None:
+    """The model, or for LoRA the adapter alone, with the configuration of the base that it goes with."""
+    model = session.model
+    if session.recipe.method is not Method.LORA:
+        model.save_pretrained(folder, safe_serialization=True)
+        return
+    model.peft_config["default"].base_model_name_or_path = ""
+    model.peft_config["default"].inference_mode = True
     model.save_pretrained(folder, safe_serialization=True)
     (folder / "README.md").unlink(missing_ok=True)
+    shutil.copyfile(prepared / "base" / "config.json", folder / "config.json")
+    _write(folder / ADAPTER_CONFIG, _in_order(json.loads((folder / ADAPTER_CONFIG).read_text())))
+
+
+def _in_order(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with its lists sorted: peft keeps sets, whose order differs from process to process."""
+    return {key: sorted(value) if isinstance(value, list) else value for key, value in config.items()}
 
 
 def _copy_speech(order: Order, recipe: Recipe, folder: Path) -> None:
     """The tokenizer and template that the model was trained with, and how it is to be sampled: greedily."""
+    shutil.copytree(order.prepared / "tokenizer", folder, dirs_exist_ok=True)
     if recipe.method is Method.FROM_SCRATCH:
-        shutil.copytree(order.prepared / "tokenizer", folder, dirs_exist_ok=True)
         ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
         _write(folder / "generation_config.json", {**ids, "do_sample": False, "max_new_tokens": 8})
-        return
-    for name in _FROM_BASE:
-        source = order.prepared / "base" / name
-        if source.exists():
-            shutil.copyfile(source, folder / name)
 
 
 def _recipe(order: Order, session: Session) -> dict[str, Any]:
-    """How the model was made: what a continuation and a rebuild need."""
+    """How the model was made: what a continuation and a rebuild need. An adapter's base is the whole model."""
+    whole = base_digest(order.prepared / "adapter")
     return {
         **session.recipe.as_json(),
-        "base_artifact_digest": order.base,
+        "base_artifact_digest": whole or order.base,
+        "adapter_artifact_digest": order.base if whole else "",
         "accelerator": order.resources.accelerator.value,
         "workers": session.member.world,
         "steps": session.steps,

@@ -11,28 +11,32 @@ from typing import Any
 import torch
 
 from ratoon.chassis.jobs import JobFolder
+from ratoon.chassis.shelf import Shelf
 from ratoon_training.domain.errors import LossNotFinite, OutOfMemory, Stopped, TrainingError
 from ratoon_training.worker import models
+from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.member import Member, settle
 from ratoon_training.worker.orders import Order, tell_outcome
 from ratoon_training.worker.publish import publish
 from ratoon_training.worker.searching import searched
-from ratoon_training.worker.session import Data, Session, work_folder_checkpoints
+from ratoon_training.worker.session import Data, Session
+from ratoon_training.worker.shelved import ShelvedCheckpoints
 from ratoon_training.worker.telling import Teller
 
 _TOGETHER = (LossNotFinite, Stopped)
 """Ends that every worker of a group comes to at the same step."""
 
 
-def execute(order: Order, rank: int, world: int) -> None:
-    """Train an order and leave its outcome in the job folder.
+def execute(order: Order, rank: int, world: int, job: JobFolder | None = None) -> None:
+    """Train an order and leave its outcome in its job folder; `job` is told how it goes, the folder when left out.
 
     Raises only what the whole group has to be started again for: an end that the other workers do not know of.
     """
     try:
         with _memory_limit(order.memory_limit_bytes):
-            made = _train(order, settle(order.resources, rank, world))
+            member = settle(order.resources, rank, world)
+            made = _train(order, member, job or JobFolder(Path(order.job)))
         if rank == 0:
             tell_outcome(Path(order.job), {"result": made})
     except Exception as error:
@@ -63,9 +67,9 @@ def named_error(error: Exception) -> tuple[str, str] | None:
     return None
 
 
-def _train(order: Order, member: Member) -> dict[str, Any]:
-    checkpoints = work_folder_checkpoints(Path(order.work), order.fence)
-    teller = Teller(JobFolder(Path(order.job)) if member.leads else None)
+def _train(order: Order, member: Member, job: JobFolder) -> dict[str, Any]:
+    checkpoints = _checkpoints(order)
+    teller = Teller(job if member.leads else None)
     try:
         if member.leads:
             checkpoints.claim()
@@ -81,6 +85,13 @@ def _train(order: Order, member: Member) -> dict[str, Any]:
     finally:
         checkpoints.close()
         teller.close()
+
+
+def _checkpoints(order: Order) -> Checkpoints:
+    """Where an order's checkpoints lie."""
+    if order.shelf:
+        return ShelvedCheckpoints(Shelf(order.artifacts, order.shelf), order.fence)
+    return Checkpoints(Path(order.work) / "checkpoints", order.fence)
 
 
 def _description(session: Session) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -122,8 +121,9 @@ class Session:
             for parameter in self.trainable.values():
                 parameter.grad = torch.zeros_like(parameter)
             return 0.0, 0.0
-        batch = self.data.train.batch(share).to(self.member.device)
-        sums = objective.losses(self.core, batch, language=weight > 0)
+        train = self.data.train
+        batch = (train.packed(share) if self.recipe.packed else train.batch(share)).to(self.member.device)
+        sums = objective.losses(self.core, batch, language=weight > 0, smoothing=self.recipe.label_smoothing)
         (sums.answer / rows + weight * sums.language / max(1, text)).backward()
         return float(sums.answer.detach()), float(sums.language.detach())
 
@@ -154,7 +154,9 @@ class Session:
         return self.recipe.language_model_weight if early else 0.0
 
     def _verdict(self) -> schedule.Verdict:
-        return schedule.judge(self.curves.validation_losses, self.recipe.patience)
+        return schedule.judge(
+            self.curves.validation_losses, self.curves.validation_scores, self.recipe.patience
+        )
 
     def _end_epoch(self, checkpoints: Checkpoints, teller: Teller) -> None:
         """Validate; where this epoch is the best so far its weights are kept, durably and before any later step."""
@@ -228,11 +230,6 @@ class Session:
             with torch.no_grad():
                 for name, parameter in self.trainable.items():
                     parameter.copy_(found.tensors[name])
-
-
-def work_folder_checkpoints(work: Path, fence: int) -> Checkpoints:
-    """The checkpoints of a run's work folder."""
-    return Checkpoints(work / "checkpoints", fence)
 
 
 def _optimiser(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:

@@ -66,13 +66,19 @@ class Teller:
         rate = self.tokens_per_second
         job.progress(
             PREPARED + (_TRAINED - PREPARED) * session.step / session.steps,
-            f"Training: step {session.step} of {session.steps}.",
+            _message(session, rate),
             done=session.step,
             total=session.steps,
             unit="steps",
             remaining_s=session.remaining_tokens() / rate if rate else None,
             metrics=_metrics(session, rate),
         )
+
+
+def _message(session: "Session", rate: float) -> str:
+    """Where the run is, in words: `step 120 of 232, loss 0.41, 8,100 tokens/s`."""
+    loss = session.curves.steps[-1][1]
+    return f"step {session.step} of {session.steps}, loss {loss:.2f}, {rate:,.0f} tokens/s"
 
 
 def _metrics(session: "Session", rate: float) -> dict[str, float]:

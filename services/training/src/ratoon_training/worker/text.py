@@ -5,8 +5,9 @@ Jinja alone render the same tokens as `tokenizer.apply_chat_template`, which a t
 """
 
 import json
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,21 @@ TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '" + ASSISTANT + "' }}{% endif %}"
 )
 """Cuts the user's text to MAX_CHARS (replaced by a number) characters and frames it by the special tokens."""
+CUT = (
+    "{%- set cut = namespace(messages=[]) -%}{%- for message in messages -%}"
+    "{%- if message['role'] == 'assistant' -%}{%- set cut.messages = cut.messages + [message] -%}"
+    "{%- else -%}{%- set cut.messages = cut.messages + "
+    "[{'role': message['role'], 'content': message['content'][:MAX_CHARS]}] -%}{%- endif -%}"
+    "{%- endfor -%}{%- set messages = cut.messages -%}"
+)
+"""Before another model's template: cuts all texts but the assistant's to MAX_CHARS characters."""
+_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "generation_config.json",
+)
 
 
 @dataclass(frozen=True)
@@ -97,6 +113,19 @@ def of_base(folder: Path) -> Speech:
     if not template:
         raise BadBaseModel("The base model has no chat template: store one as chat_template.jinja.")
     return Speech(tokenizer, template, _token(config.get("bos_token")), _token(config.get("eos_token")))
+
+
+def cutting(speech: Speech, max_chars: int) -> Speech:
+    """The same tokenizer, its template cutting the user's text to so many characters first."""
+    return replace(speech, template=CUT.replace("MAX_CHARS", str(max_chars)) + speech.template)
+
+
+def copy(base: Path, folder: Path) -> None:
+    """Copy what a model folder says about tokens and answers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _FILES:
+        if (base / name).exists():
+            shutil.copyfile(base / name, folder / name)
 
 
 def save(speech: Speech, folder: Path, max_positions: int) -> None:

@@ -44,7 +44,10 @@ class MakeSplit:
 
 @dataclass(frozen=True)
 class Train:
-    """Train on a split, from scratch or on from the artifact in production; zero leaves a value to the recipe."""
+    """Train on a split, from scratch or on from a model: the project's base, or the artifact in production.
+
+    Zero leaves a value to the recipe.
+    """
 
     project: str
     train_digest: str
@@ -123,7 +126,7 @@ def order_of(run: PipelineRun, stage: StageId) -> Order:
         case StageId.SPLIT:
             return _split(run)
         case StageId.TRAINING:
-            base = production.artifact_digest if production else ""
+            base = production.artifact_digest if production else project.training.base_artifact_digest
             epochs = project.training.continue_epochs if production else project.training.epochs
             digests = (made.train_digest, made.validation_digest, base)
             return Train(project.name, *digests, project.labels, project.training, epochs)
@@ -135,11 +138,15 @@ def order_of(run: PipelineRun, stage: StageId) -> Order:
             return Register(run, _changelog(run))
         case StageId.ROLLOUT:
             return RollOut(project, made.model_version)
+        case StageId.APPROVAL:
+            raise ValueError("a person decides, no room is asked")
 
 
 def _split(run: PipelineRun) -> MakeSplit:
     """Corrected traffic is split by time, its later half is the test; given sources in equal shares of each class."""
-    ratios = (_OLD_SHARE, _VALIDATION_SHARE, 0.5) if run.retrains else (0.8, 0.1, 0.1)
+    given = run.project.split
+    held_out = (given.validation_share, given.test_share)
+    ratios = (_OLD_SHARE, _VALIDATION_SHARE, 0.5) if run.retrains else (1 - sum(held_out), *held_out)
     replayed = run.production.split if run.production else ""
     return MakeSplit(
         run.products.dataset_version,
@@ -171,7 +178,9 @@ def _changelog(run: PipelineRun) -> str:
     """What changed since the version before, in sentences."""
     made = run.products
     if run.production is None:
-        start = f"First version, trained from scratch on {made.dataset_version}."
+        base = run.project.training.base_artifact_digest
+        origin = f"on from the base model {base[:12]}" if base else "from scratch"
+        start = f"First version, trained {origin} on {made.dataset_version}."
     else:
         data = "corrected traffic" if run.retrains else "new sources"
         start = f"Continues {run.production.version} on {data} ({made.dataset_version})."

@@ -124,6 +124,8 @@ class Evidence:
     """Answers whose right label is known and that no version in production has learned from."""
     corrections: int = 0
     """Lessons that contradict the answer: feedback of high value."""
+    traces: tuple[str, ...] = ()
+    """Trace contexts of the feedback, the newest first."""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ class StageId(StrEnum):
     TRAINING = "training"
     EVALUATION = "evaluation"
     REGISTRATION = "registration"
+    APPROVAL = "approval"
+    """Only where the project requires it: no room does it, a person does."""
     ROLLOUT = "rollout"
 
 
@@ -133,6 +135,16 @@ class Products:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """What a person decided about a version, and why."""
+
+    approved: bool
+    decider: str
+    time: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
 class PipelineRun:
     """One turn of the loop."""
 
@@ -151,9 +163,10 @@ class PipelineRun:
     production: Production | None = None
     """What served when the run began."""
     state: State = State.QUEUED
-    stages: tuple[Stage, ...] = tuple(Stage(id) for id in StageId)
+    stages: tuple[Stage, ...] = tuple(Stage(id) for id in StageId if id is not StageId.APPROVAL)
     products: Products = Products()
     progress: Progress = Progress()
+    approval: Approval | None = None
     failure_reason: str = ""
     failure_message: str = ""
     end_time: datetime | None = None
@@ -166,6 +179,13 @@ class PipelineRun:
     def retrains(self) -> bool:
         """Whether it learns from corrected traffic."""
         return not self.sources
+
+    @property
+    def awaits_decision(self) -> bool:
+        """Whether a person is waited for."""
+        stage = self.current
+        at_it = stage is not None and stage.id is StageId.APPROVAL and stage.state is StageState.RUNNING
+        return at_it and self.state is State.RUNNING and self.approval is None
 
     @property
     def current(self) -> Stage | None:

@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ratoon_flywheel.domain.errors import NoDecisionWanted, NoReason
 from ratoon_flywheel.domain.pipelines.actions import CancelChild, Order, order_of
 from ratoon_flywheel.domain.pipelines.runs import (
+    Approval,
     Cancelled,
     Event,
     Failed,
@@ -23,6 +25,8 @@ from ratoon_flywheel.domain.pipelines.runs import (
     Succeeded,
 )
 
+LONGEST_REASON = 1000
+"""Characters of what a person says of a decision."""
 ASK_AGAIN = timedelta(seconds=5)
 """How often a child that still works is asked to stop."""
 
@@ -93,6 +97,8 @@ def step(run: PipelineRun, seen: Observation, now: datetime) -> Transition:
     stage = run.current
     if stage is None:
         return _succeed(run, now)
+    if stage.id is StageId.APPROVAL and stage.state is StageState.RUNNING:
+        return _heed(run, stage, now)
     if stage.state is StageState.PENDING or seen.child is None:
         return _ask(run, stage, now)
     return _follow(run, stage, seen.child, now)
@@ -112,6 +118,17 @@ def noted(run: PipelineRun, stage: StageId, resource: str) -> PipelineRun:
     return _with_stage(run, replace(run.stage(stage), resource=resource))
 
 
+def decided(run: PipelineRun, approval: Approval) -> PipelineRun:
+    """The run with what a person decided; NoDecisionWanted when none is waited for, NoReason without one."""
+    if not run.awaits_decision:
+        given = run.approval
+        told = f"{given.decider} has decided" if given else f"it is {run.state}"
+        raise NoDecisionWanted(f"{run.name} does not wait for a decision: {told}.")
+    if not approval.reason.strip() or len(approval.reason) > LONGEST_REASON:
+        raise NoReason(f"Say why, in 1 to {LONGEST_REASON} characters: it is kept with the run.", "reason")
+    return replace(run, approval=approval)
+
+
 def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Transition:
     if run.retrains and production is None:
         message = "There is no version in production yet, so there is no traffic to learn from; give sources."
@@ -120,6 +137,8 @@ def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Tr
         replace(s, state=StageState.SKIPPED) if s.id is StageId.ROLLOUT and run.skip_rollout else s
         for s in run.stages
     )
+    if run.project.require_approval and not run.skip_rollout:
+        stages = (*stages[:-1], Stage(StageId.APPROVAL), stages[-1])
     running = replace(run, state=State.RUNNING, production=production, stages=stages)
     asked = _ask(running, running.stages[0], now)
     return replace(asked, events=(Started(run.trigger),))
@@ -130,6 +149,9 @@ def _ask(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
     if stage.state is StageState.PENDING:
         run = _with_stage(run, replace(stage, state=StageState.RUNNING, start_time=now))
         run = replace(run, progress=Progress(_done(run), f"{stage.id.value} begins"))
+    if stage.id is StageId.APPROVAL:
+        waits = f"waits for a person to approve or reject {run.products.model_version}"
+        return Transition(replace(run, progress=replace(run.progress, message=waits)))
     return Transition(run, (Create(stage.id, order_of(run, stage.id)),))
 
 
@@ -150,11 +172,25 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
     return _succeed(run, now) if following is None else _ask(run, following, now)
 
 
+def _heed(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
+    """Go on as a person decided; wait where none has."""
+    given = run.approval
+    if given is None:
+        return Transition(run)
+    if not given.approved:
+        message = f"Rejected by {given.decider}: {given.reason}"
+        return _end(run, State.REFUSED, StageState.REFUSED, "REJECTED", message, now)
+    message = f"Approved by {given.decider}: {given.reason}"
+    run = _with_stage(run, replace(stage, state=StageState.SUCCEEDED, message=message, end_time=now))
+    following = run.current
+    return _succeed(run, now) if following is None else _ask(run, following, now)
+
+
 def _cancelling(run: PipelineRun, child: Child | None, now: datetime) -> Transition:
     """Ask the child in work to stop, and wait until it has ended, however it does."""
     stage = run.current
     run = replace(run, state=State.CANCELLING)
-    if stage is None or stage.state is StageState.PENDING:
+    if stage is None or stage.state is StageState.PENDING or stage.id is StageId.APPROVAL:
         return _cancelled(run, now)
     if child is None:
         return Transition(run, (Create(stage.id, order_of(run, stage.id)),))

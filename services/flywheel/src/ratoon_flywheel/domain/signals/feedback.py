@@ -60,6 +60,8 @@ class Judgement:
     time: datetime
     verdict: Verdict
     correction: str = ""
+    trace: str = ""
+    """Trace context of the request that said so, where that is kept."""
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,21 @@ def read_csv(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
         lines = _CsvLines(bounded_lines(stream, limits.item_bytes))
         header_line = next(lines, "").removeprefix("\ufeff")
         delimiter = max(_DELIMITERS, key=header_line.count)
-        header = next(csv.reader([header_line], delimiter=delimiter), [])
+        header = _header(source, header_line, delimiter)
         _need_column(source, header)
         rows = csv.reader(lines, delimiter=delimiter, strict=True)
         while (entry := _csv_row(source.columns, header, rows, lines)) is not None:
             yield entry
+
+
+def _header(source: SourceSpec, line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise SourceUnreadable(
+            "CSV_DAMAGED",
+            f"The first line of {source.name} is no CSV header ({error}): save it with Unix or Windows line ends.",
+        ) from error
 
 
 def read_parquet(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:

@@ -8,7 +8,8 @@ from typing import BinaryIO
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.readers.items import Limits, Rejection, SourceSpec, bomb, clean_path
 
-BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError)
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
+"""What a damaged or too modern archive makes the library raise."""
 _SMALL = 1 << 20
 """Members below this many unpacked bytes may be packed as well as they like."""
 
@@ -51,7 +52,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits) -> 
     try:
         with archive.open(info) as content:
             payload = content.read(limits.item_bytes + 1)
-    except (*BROKEN_ZIP, NotImplementedError, RuntimeError) as error:
+    except (*BROKEN_ZIP, RuntimeError) as error:
         return Rejection(path, Rejected.DAMAGED_MEMBER, str(error)[:200])
     if len(payload) > limits.item_bytes:
         return Rejection(path, Rejected.TOO_LARGE, "larger than the archive says")

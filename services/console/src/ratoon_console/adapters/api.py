@@ -1,0 +1,188 @@
+"""The public HTTP API through httpx: resources, watches, blobs, answers as they stream, keys for tokens."""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import httpx
+
+from ratoon_console.application.ports import JSON, Grant, Said
+from ratoon_console.domain.errors import Away, ConsoleError, NotSignedIn, Refused
+from ratoon_console.domain.people import Person, Role
+
+_PAGE = 1000
+_MOST_PAGES = 50
+_AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
+Bearer = Callable[[], Awaitable[str]]
+
+
+class HttpKeys:
+    """Exchanges API keys for tokens."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def exchange(self, api_key: str) -> Grant:
+        """A token for a key; NotSignedIn when the key is nobody's, Away when nobody answers."""
+        response = await _sent(self._http, "POST", "/v1/token", json={"apiKey": api_key})
+        if response.is_error:
+            raise _error(response)
+        given = response.json()
+        return Grant(_person(given["accessToken"]), given["accessToken"], float(given["expiresIn"]))
+
+
+class HttpApi:
+    """The API as one person; `bearer` gives a token that is good for a while yet."""
+
+    def __init__(self, http: httpx.AsyncClient, bearer: Bearer) -> None:
+        self._http, self._bearer = http, bearer
+
+    async def get(self, name: str, **query: object) -> JSON:
+        """A resource by its name, or any GET below /v1."""
+        value: JSON = (await self._call("GET", f"/v1/{name}", params=_query(query))).json()
+        return value
+
+    async def find(self, name: str) -> JSON | None:
+        """A resource by its name, None where there is none."""
+        try:
+            return await self.get(name)
+        except Refused as refused:
+            if refused.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    async def list(self, collection: str) -> list[JSON]:
+        """Every resource of a collection, oldest first."""
+        found: list[JSON] = []
+        token = ""
+        for _ in range(_MOST_PAGES):
+            page = await self.get(collection, pageSize=_PAGE, pageToken=token)
+            found += [each for value in page.values() if isinstance(value, list) for each in value]
+            token = page.get("nextPageToken", "")
+            if not token:
+                break
+        return found
+
+    async def post(self, name: str, body: Mapping[str, object], **query: object) -> JSON:
+        """A create or a method."""
+        value: JSON = (await self._call("POST", f"/v1/{name}", json=dict(body), params=_query(query))).json()
+        return value
+
+    async def patch(self, name: str, body: Mapping[str, object], **query: object) -> JSON:
+        """Change a resource."""
+        value: JSON = (await self._call("PATCH", f"/v1/{name}", json=dict(body), params=_query(query))).json()
+        return value
+
+    async def blob(self, digest: str) -> bytes:
+        """A blob of the artifact store."""
+        return (await self._call("GET", f"/v1/blobs/{digest}")).content
+
+    async def watch(self, name: str) -> AsyncIterator[JSON]:
+        """States as they come, until the resource has ended or the stream breaks."""
+        async for _, data in self._events("GET", f"/v1/{name}:watch", None):
+            yield json.loads(data)
+
+    async def ask(self, model: str, text: str, most_tokens: int) -> AsyncIterator[Said]:
+        """What a deployment says, piece by piece; first which version says it."""
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": text}],
+            "max_tokens": most_tokens,
+            "temperature": 0,
+            "stream": True,
+        }
+        answer_id = ""
+        async for headers, data in self._events("POST", "/v1/chat/completions", body):
+            if not answer_id:
+                answer_id = headers.get("x-ratoon-answer-id", "")
+                yield Said("version", headers.get("x-ratoon-model", ""))
+            if data != "[DONE]":
+                yield _piece(json.loads(data))
+        yield Said("end", answer_id)
+
+    async def _events(
+        self, method: str, path: str, body: Mapping[str, object] | None
+    ) -> AsyncIterator[tuple[httpx.Headers, str]]:
+        """The data of server-sent events, each with the headers of the answer."""
+        headers = {"authorization": f"Bearer {await self._bearer()}", "accept": "text/event-stream"}
+        try:
+            async with self._http.stream(
+                method, path, json=body, headers=headers, timeout=httpx.Timeout(20, read=None)
+            ) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _error(response)
+                async for data in _data_of(response):
+                    yield response.headers, data
+        except httpx.TransportError as broken:
+            raise _away(self._http, broken) from broken
+
+    async def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"authorization": f"Bearer {await self._bearer()}"}
+        response = await _sent(self._http, method, path, headers=headers, **options)
+        if response.is_error:
+            raise _error(response)
+        return response
+
+
+async def _sent(http: httpx.AsyncClient, method: str, path: str, **options: Any) -> httpx.Response:
+    try:
+        return await http.request(method, path, **options)
+    except httpx.TransportError as broken:
+        raise _away(http, broken) from broken
+
+
+async def _data_of(response: httpx.Response) -> AsyncIterator[str]:
+    lines: list[str] = []
+    async for line in response.aiter_lines():
+        if line.startswith("data:"):
+            lines.append(line.removeprefix("data:").strip())
+        elif not line and lines:
+            yield "\n".join(lines)
+            lines.clear()
+
+
+def _piece(chunk: JSON) -> Said:
+    """A chunk of an OpenAI-compatible stream."""
+    if "error" in chunk:
+        return Said("error", str(chunk["error"].get("message", "The answer broke off.")))
+    choices = chunk.get("choices") or [{}]
+    return Said("text", str(choices[0].get("delta", {}).get("content") or ""))
+
+
+def _query(query: Mapping[str, object]) -> dict[str, str]:
+    return {key: str(value) for key, value in query.items() if value not in ("", None)}
+
+
+def _person(token: str) -> Person:
+    """Who a token speaks for. It came from the API itself, which alone judges it; here its claims are only shown."""
+    body = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return Person(str(claims["sub"]), Role[claims["role"]], str(claims["project"]))
+
+
+def _error(response: httpx.Response) -> ConsoleError:
+    """What an answer that is none means: log in again, come back later, or no."""
+    said, reason = _told(response)
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        return NotSignedIn(said)
+    if response.status_code in _AWAY:
+        return Away(said)
+    return Refused(response.status_code, reason, said)
+
+
+def _told(response: httpx.Response) -> tuple[str, str]:
+    """The sentence and the reason of a problem."""
+    try:
+        told = response.json()
+    except ValueError:
+        return f"HTTP {response.status_code} {response.reason_phrase}", ""
+    error = told.get("error", told)
+    message = error.get("detail") or error.get("message") or error.get("title") or response.reason_phrase
+    return str(message), str(error.get("reason") or error.get("code") or "")
+
+
+def _away(http: httpx.AsyncClient, broken: Exception) -> Away:
+    address = str(http.base_url).rstrip("/")
+    return Away(f"Nobody answers at {address} ({broken or type(broken).__name__}).")

@@ -1,0 +1,191 @@
+"""One function a button. Each takes the form and the API, and tells what came of it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from ratoon_console.application.ports import Api
+from ratoon_console.domain.errors import BadForm
+from ratoon_console.domain.people import Role
+from ratoon_console.domain.words import last_part
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a form sent, and for which project."""
+
+    project: str
+    fields: Mapping[str, str]
+
+    def __getitem__(self, key: str) -> str:
+        """A field that must be there; BadForm when it is not."""
+        value = self.fields.get(key, "").strip()
+        if not value:
+            raise BadForm(f"The form lacks {key!r}; go back, fill it in, send it again.")
+        return value
+
+    @property
+    def name(self) -> str:
+        """The resource it is about; BadForm when that lies in another project."""
+        name = self["name"]
+        if not name.startswith(f"projects/{self.project}/"):
+            raise BadForm(f"{name} is not of the project {self.project}.")
+        return name
+
+
+@dataclass(frozen=True)
+class Done:
+    """What the next page says, and where it is; empty: where the form was."""
+
+    notice: str
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Action:
+    """A button: the role that the API wants for it, and what it does."""
+
+    role: Role
+    act: Callable[[Form, Api], Awaitable[Done]]
+
+
+async def pause_rollout(form: Form, api: Api) -> Done:
+    """Hold a rollout where it is."""
+    return await _rollout_method(form, api, "pause", "is held where it is")
+
+
+async def resume_rollout(form: Form, api: Api) -> Done:
+    """Let a rollout go on."""
+    return await _rollout_method(form, api, "resume", "goes on")
+
+
+async def abort_rollout(form: Form, api: Api) -> Done:
+    """Send a rollout back."""
+    return await _rollout_method(form, api, "abort", "goes back to the version that served before")
+
+
+async def undo_rollout(form: Form, api: Api) -> Done:
+    """Start a rollout back to the version before."""
+    body = {"reason": _reason(form), "requestId": form["request_id"]}
+    started = await api.post(f"{form.name}:undo", body)
+    return Done(
+        f"A rollout to {last_part(started['toVersion'])} has started.",
+        f"/p/{form.project}/rollouts/{last_part(started['name'])}",
+    )
+
+
+async def roll_out(form: Form, api: Api) -> Done:
+    """Start a rollout to a version."""
+    deployment = f"projects/{form.project}/deployments/{form['deployment']}"
+    version = form.name
+    started = await api.post(
+        f"{deployment}/rollouts", {"toVersion": version}, requestId=form["request_id"]
+    )  # fmt: skip
+    return Done(
+        f"The rollout of {last_part(version)} has started.",
+        f"/p/{form.project}/rollouts/{last_part(started['name'])}",
+    )
+
+
+async def start_turn(form: Form, api: Api) -> Done:
+    """Take a source through the loop."""
+    body = {"sources": [form.name], "skipRollout": form.fields.get("skip_rollout") == "yes"}
+    await api.post(f"projects/{form.project}/pipelineRuns", body, requestId=form["request_id"])
+    return Done("A turn of the loop has started.", f"/p/{form.project}")
+
+
+async def cancel(form: Form, api: Api) -> Done:
+    """Call long work off."""
+    await api.post(f"{form.name}:cancel", {})
+    return Done(f"{last_part(form.name)} is being cancelled.")
+
+
+async def approve_turn(form: Form, api: Api) -> Done:
+    """Let the version of a turn that waits for a person be rolled out."""
+    await api.post(f"{form.name}:approve", {"reason": _reason(form)})
+    return Done("Approved; its version is rolled out.")
+
+
+async def reject_turn(form: Form, api: Api) -> Done:
+    """End a turn that waits for a person as refused."""
+    await api.post(f"{form.name}:reject", {"reason": _reason(form)})
+    return Done("Rejected; what serves stays.")
+
+
+async def create_policy(form: Form, api: Api) -> Done:
+    """Let retraining start by itself, or with `dry_run` only say what would have started."""
+    dry = form.fields.get("dry_run") == "yes"
+    query = {"policyId": "default", "requestId": form["request_id"]}
+    await api.post(f"projects/{form.project}/policies", {"dryRun": dry}, **query)
+    return Done("The policy watches; it says here what it decides.")
+
+
+async def pause_policy(form: Form, api: Api) -> Done:
+    """Hold a policy."""
+    await _change_policy(form, api, True)
+    return Done(f"{last_part(form.name)} is paused; nothing starts by itself.")
+
+
+async def resume_policy(form: Form, api: Api) -> Done:
+    """Let a policy go on."""
+    await _change_policy(form, api, False)
+    return Done(f"{last_part(form.name)} watches again.")
+
+
+async def complete_task(form: Form, api: Api) -> Done:
+    """Answer a review task; without a label it is skipped."""
+    label = form.fields.get("label", "")
+    await api.post(f"{form.name}:complete", {"label": label, "requestId": form["request_id"]})
+    return Done(f"Labelled {label}." if label else "Skipped.")
+
+
+async def give_feedback(form: Form, api: Api) -> Done:
+    """Judge an answer of the playground."""
+    body = {"id": form["answer_id"]} | {
+        key: form.fields[key] for key in ("thumb", "correction", "comment") if form.fields.get(key)
+    }
+    await api.post("feedback", body)
+    return Done("Your feedback is kept.")
+
+
+async def point_alias(form: Form, api: Api) -> Done:
+    """Point an alias of a model at a version."""
+    alias, version = form["alias"], form.name
+    model = version.rpartition("/versions/")[0]
+    body = {"version": version, "reason": _reason(form), "requestId": form["request_id"]}
+    await api.post(f"{model}/aliases/{alias}:set", body)
+    return Done(f"{alias} points at {last_part(version)}.")
+
+
+ACTIONS: dict[str, Action] = {
+    "pause-rollout": Action(Role.OPERATOR, pause_rollout),
+    "resume-rollout": Action(Role.OPERATOR, resume_rollout),
+    "abort-rollout": Action(Role.OPERATOR, abort_rollout),
+    "undo-rollout": Action(Role.OPERATOR, undo_rollout),
+    "roll-out": Action(Role.OPERATOR, roll_out),
+    "start-turn": Action(Role.ENGINEER, start_turn),
+    "cancel": Action(Role.ENGINEER, cancel),
+    "approve-turn": Action(Role.ENGINEER, approve_turn),
+    "reject-turn": Action(Role.ENGINEER, reject_turn),
+    "create-policy": Action(Role.ENGINEER, create_policy),
+    "pause-policy": Action(Role.ENGINEER, pause_policy),
+    "resume-policy": Action(Role.ENGINEER, resume_policy),
+    "complete-task": Action(Role.ANNOTATOR, complete_task),
+    "give-feedback": Action(Role.CALLER, give_feedback),
+    "point-alias": Action(Role.ENGINEER, point_alias),
+}
+
+
+async def _rollout_method(form: Form, api: Api, verb: str, became: str) -> Done:
+    body = {"reason": _reason(form), "requestId": form["request_id"]}
+    rollout = await api.post(f"{form.name}:{verb}", body)
+    return Done(f"The rollout of {last_part(rollout['toVersion'])} {became}.")
+
+
+async def _change_policy(form: Form, api: Api, paused: bool) -> None:
+    """With the etag of now: the button says which way, so that a press is right whoever changed what before."""
+    current = await api.get(form.name)
+    await api.patch(form.name, {"etag": current["etag"], "paused": paused}, updateMask="paused")
+
+
+def _reason(form: Form) -> str:
+    return form.fields.get("reason", "").strip() or "from the console"

@@ -1,0 +1,110 @@
+"""What pages and buttons need from outside."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ratoon_console.domain.people import Person
+
+JSON = dict[str, Any]
+
+
+class Api(Protocol):
+    """The public HTTP API, spoken as one person. Errors: NotSignedIn, Refused, Away."""
+
+    async def get(self, name: str, **query: object) -> JSON:
+        """A resource by its name, or any GET below /v1."""
+        ...
+
+    async def find(self, name: str) -> JSON | None:
+        """A resource by its name, None where there is none."""
+        ...
+
+    async def list(self, collection: str) -> list[JSON]:
+        """Every resource of a collection, oldest first."""
+        ...
+
+    async def post(self, name: str, body: Mapping[str, object], **query: object) -> JSON:
+        """A create or a method (`…:cancel`)."""
+        ...
+
+    async def patch(self, name: str, body: Mapping[str, object], **query: object) -> JSON:
+        """Change a resource; `body` carries the etag it was read with."""
+        ...
+
+    async def blob(self, digest: str) -> bytes:
+        """A blob of the artifact store."""
+        ...
+
+    def watch(self, name: str) -> AsyncIterator[JSON]:
+        """A resource's state, then each newer one, until it has ended or the stream breaks."""
+        ...
+
+    def ask(self, model: str, text: str, most_tokens: int) -> AsyncIterator["Said"]:
+        """Ask a deployment; what it says as it comes."""
+        ...
+
+
+class Templates(Protocol):
+    """Pages out of values."""
+
+    def whole(self, template: str, values: Mapping[str, object]) -> str:
+        """A page from the first byte to the last."""
+        ...
+
+    def live(self, template: str, values: Mapping[str, object]) -> str:
+        """The part of a page that changes while it is open."""
+        ...
+
+
+class Keys(Protocol):
+    """Exchanges an API key for who holds it. Errors: NotSignedIn, Away."""
+
+    async def exchange(self, api_key: str) -> "Grant":
+        """A short-lived token for an API key."""
+        ...
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a key bought: whose it is, the token, and how many seconds it lives."""
+
+    person: Person
+    token: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Said:
+    """A piece of an answer: `version`, `text`, `end` (the answer's id) or `error`, and what it says."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a page stands: the project's id, what the path names, the query (repeated keys joined by comma)."""
+
+    project: str
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    person: Person | None = None
+
+    @property
+    def parent(self) -> str:
+        """The project's resource name."""
+        return f"projects/{self.project}"
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page shows: template, title, its values; the resources that wake it; what a screen reader hears; whether
+    it is still what it will be for good."""
+
+    template: str
+    title: str
+    values: Mapping[str, object]
+    watched: tuple[str, ...] = ()
+    spoken: str = ""
+    live: bool = True

@@ -1,0 +1,93 @@
+"""Datasets: versions, what curation removed and why, what the records look like, the records themselves, splits."""
+
+import asyncio
+
+from ratoon_console.application.ports import Api, Place, View
+from ratoon_console.domain import datasets
+from ratoon_console.domain.words import JSON, ended
+
+_RECORDS = 20
+
+
+async def data_page(place: Place, api: Api) -> View:
+    """Every dataset with its versions and splits; the sources they are made of."""
+    found, sources = await asyncio.gather(
+        api.list(f"{place.parent}/datasets"), api.list(f"{place.parent}/sources")
+    )
+    shown = await asyncio.gather(*(_dataset(each, api) for each in found))
+    versions = [version for each in shown for version in each["versions"]]
+    return View(
+        "data.html",
+        "Data",
+        {"datasets": shown, "sources": sources[::-1]},
+        watched=tuple(each["name"] for each in versions if not ended(each["state"])),
+        spoken=f"{len(versions)} dataset versions.",
+    )
+
+
+async def _dataset(dataset: JSON, api: Api) -> JSON:
+    versions, splits = await asyncio.gather(
+        api.list(f"{dataset['name']}/versions"), api.list(f"{dataset['name']}/splits")
+    )
+    return {"dataset": dataset, "versions": versions[::-1], "splits": splits[::-1]}
+
+
+async def version_page(place: Place, api: Api) -> View:
+    """One version: the funnel, the profile, records page by page."""
+    name = f"{place.parent}/datasets/{place.path['dataset']}/versions/{place.path['version']}"
+    version = await api.get(name)
+    profile = datasets.profile_of(version)
+    ready = version["state"] in ("STATE_READY", "STATE_REDACTED")
+    page = (
+        await api.get(f"{name}/records", pageSize=_RECORDS, pageToken=place.query.get("after", ""))
+        if ready
+        else {}
+    )
+    return View(
+        "version.html",
+        f"Dataset {place.path['dataset']} {place.path['version']}",
+        {
+            "version": version,
+            "profile": profile,
+            "funnel": datasets.funnel(profile) if profile else [],
+            "touched": datasets.touched(profile),
+            "facets": _facets(profile),
+            "quantiles": {key: datasets.quantiles(profile.get(key, {})) for key in ("chars", "tokens")},
+            "records": page.get("records", []),
+            "further": page.get("nextPageToken", ""),
+            "first_page": not place.query.get("after"),
+            "under_way": not ended(version["state"]),
+        },
+        watched=() if ended(version["state"]) else (name,),
+        live=not ended(version["state"]),
+        spoken=f"Version {place.path['version']}: {version.get('progress', {}).get('message', '')}"
+        if ended(version["state"])
+        else "Curation is under way.",
+    )
+
+
+async def record_page(place: Place, api: Api) -> View:
+    """One record: its text, where it came from, what was done to it, where it went."""
+    version = f"{place.parent}/datasets/{place.path['dataset']}/versions/{place.path['version']}"
+    record, lineage = await asyncio.gather(
+        api.get(f"{version}/records/{place.path['record']}"),
+        api.get(f"{place.parent}/records/{place.path['record']}:lineage"),
+    )
+    return View(
+        "record.html",
+        f"Record {place.path['record'][:8]}",
+        {"record": record, "lineage": lineage, "version": version},
+        live=False,
+    )
+
+
+def _facets(profile: JSON) -> list[tuple[str, list[datasets.Bar]]]:
+    """What the records can be told apart by."""
+    named = [
+        ("Labels that came with them", profile.get("labels", {})),
+        ("Languages", profile.get("languages", {})),
+    ]
+    attributes = [(f"Attribute: {name}", counts) for name, counts in profile.get("attributes", {}).items()]
+    licences = [("Licences", profile.get("licences", {}))]
+    shown = [(title, datasets.bars(counts, most=8)) for title, counts in [*named, *attributes, *licences]]
+    return [(title, found) for title, found in shown if found]

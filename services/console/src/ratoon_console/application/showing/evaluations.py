@@ -1,0 +1,67 @@
+"""Evaluations: all of them, one with its verdict and wrong answers, two or three side by side."""
+
+import asyncio
+
+from ratoon_console.application.ports import Api, Place, View
+from ratoon_console.domain import evaluations
+from ratoon_console.domain.words import ended, short, state_words
+
+_MOST_COMPARED = 3
+_MOST_CASES = 100
+
+
+async def evaluations_page(place: Place, api: Api) -> View:
+    """All evaluation runs, newest first."""
+    runs = await api.list(f"{place.parent}/evaluationRuns")
+    return View(
+        "evaluations.html",
+        "Evaluations",
+        {"runs": runs[::-1]},
+        watched=tuple(run["name"] for run in runs if not ended(run["state"])),
+        spoken=f"{len(runs)} evaluations.",
+    )
+
+
+async def evaluation_page(place: Place, api: Api) -> View:
+    """One run: the verdict rule by rule, scores by domain, slices, wrong answers."""
+    run = await api.get(f"{place.parent}/evaluationRuns/{place.path['run']}")
+    over = ended(run["state"])
+    cases = await api.list(f"{run['name']}/badCases") if run["state"] == "STATE_SUCCEEDED" else []
+    domain = place.query.get("domain", "")
+    shown = [case for case in cases if domain in ("", case["domain"])]
+    return View(
+        "evaluation.html",
+        f"Evaluation {short(run['name'])}",
+        {
+            "run": run,
+            "results": [(result, evaluations.intervals(result)) for result in run.get("results", [])],
+            "cases": shown[:_MOST_CASES],
+            "case_count": len(shown),
+            "confusions": evaluations.confusions(shown),
+            "domain": domain,
+            "under_way": not over,
+        },
+        watched=() if over else (run["name"],),
+        live=not over,
+        spoken=f"The evaluation is {state_words(run['state'])}.",
+    )
+
+
+async def side_by_side(place: Place, api: Api) -> View:
+    """The runs that the query names (`run=…` for each): scores by domain, and whose answers were wrong where."""
+    wanted = [part for part in place.query.get("run", "").split(",") if part][:_MOST_COMPARED]
+    runs = await asyncio.gather(*(api.get(f"{place.parent}/evaluationRuns/{id_}") for id_ in wanted))
+    cases = await asyncio.gather(*(api.list(f"{run['name']}/badCases") for run in runs))
+    found = evaluations.mistakes(runs, cases)
+    return View(
+        "compare-evaluations.html",
+        "Evaluations side by side",
+        {
+            "runs": runs,
+            "grounds": evaluations.beside(runs),
+            "mistakes": found[:_MOST_CASES],
+            "mistake_count": len(found),
+            "differing": sum(each.differs for each in found),
+        },
+        live=False,
+    )

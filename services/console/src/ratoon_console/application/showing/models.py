@@ -1,0 +1,64 @@
+"""Models: versions, the picture of their lineage, aliases with every move, one version closely."""
+
+import asyncio
+
+from ratoon_console.application.ports import Api, Place, View
+from ratoon_console.domain import lineage, loop
+from ratoon_console.domain.words import JSON, ended, last_part
+
+
+async def models_page(place: Place, api: Api) -> View:
+    """The project's model: versions, lineage, aliases and their history."""
+    project = await api.get(place.parent)
+    model = await api.find(project["model"]) if project.get("model") else None
+    if model is None:
+        return View("models.html", "Models", {"model": None})
+    versions, aliases, changes = await _all_of(model["name"], api)
+    production = next((a["version"] for a in aliases if last_part(a["name"]) == "production"), "")
+    return View(
+        "models.html",
+        "Models",
+        {
+            "model": model,
+            "versions": versions[::-1],
+            "picture": lineage.picture(versions, place.project, production),
+            "aliases": aliases,
+            "changes": changes,
+            "production": production,
+        },
+        watched=tuple(each["name"] for each in versions if not ended(each["state"])),
+        spoken=f"{last_part(production)} is in production." if production else "No version serves yet.",
+    )
+
+
+async def version_page(place: Place, api: Api) -> View:
+    """One version: scores, changelog, what it was made of, aliases; the buttons to roll it out or point at it."""
+    project = await api.get(place.parent)
+    version = await api.get(f"{project['model']}/versions/{place.path['version']}")
+    aliases, deployment = await asyncio.gather(
+        api.list(f"{project['model']}/aliases"), api.find(project["deployment"])
+    )
+    made_of = [
+        (kind, name, loop.link_of(name, place.project))
+        for kind, name in version.get("lineage", {}).items()
+        if name
+    ]
+    return View(
+        "model-version.html",
+        f"{last_part(project['model'])} {place.path['version']}",
+        {
+            "version": version,
+            "made_of": made_of,
+            "aliases": [last_part(a["name"]) for a in aliases if a["version"] == version["name"]],
+            "deployment": deployment,
+            "under_way": not ended(version["state"]),
+        },
+        watched=() if ended(version["state"]) else (version["name"],),
+    )
+
+
+async def _all_of(model: str, api: Api) -> tuple[list[JSON], list[JSON], list[JSON]]:
+    versions, aliases, changes = await asyncio.gather(
+        api.list(f"{model}/versions"), api.list(f"{model}/aliases"), api.list(f"{model}/aliasChanges")
+    )
+    return versions, aliases, sorted(changes, key=lambda change: str(change["changeTime"]), reverse=True)

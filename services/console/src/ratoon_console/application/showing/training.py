@@ -1,0 +1,96 @@
+"""Training runs: all of them, one with its curves as they grow, several side by side."""
+
+import asyncio
+import json
+from collections import OrderedDict
+
+from ratoon_console.application.ports import Api, Place, View
+from ratoon_console.domain import curves, differences
+from ratoon_console.domain.charts import Point
+from ratoon_console.domain.words import JSON, ended, short, state_words
+
+_MOST_COMPARED = 6
+_MOST_REMEMBERED = 64
+
+
+class Memory:
+    """The points that running runs told while somebody looked; a finished run has its whole curves in a blob."""
+
+    def __init__(self) -> None:
+        self._curves: OrderedDict[str, dict[str, list[Point]]] = OrderedDict()
+
+    def extended(self, run: JSON) -> dict[str, list[Point]]:
+        """What is known of a running run, with its last measurements."""
+        grown = curves.extended(self._curves.pop(run["name"], {}), run.get("progress") or {})
+        self._curves[run["name"]] = grown
+        while len(self._curves) > _MOST_REMEMBERED:
+            self._curves.popitem(last=False)
+        return grown
+
+
+class Training:
+    """The pages of training."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def all(self, place: Place, api: Api) -> View:
+        """All runs, newest first, to open or to compare."""
+        runs = await api.list(f"{place.parent}/trainingRuns")
+        return View(
+            "training.html",
+            "Training",
+            {"runs": runs[::-1]},
+            watched=tuple(run["name"] for run in runs if not ended(run["state"])),
+            spoken=f"{len(runs)} training runs.",
+        )
+
+    async def one(self, place: Place, api: Api) -> View:
+        """One run: state, curves, recipe, plan, what was measured."""
+        run = await api.get(f"{place.parent}/trainingRuns/{place.path['run']}")
+        over = ended(run["state"])
+        return View(
+            "run.html",
+            f"Run {short(run['name'])}",
+            {
+                "run": run,
+                "charts": curves.charts(await self._curves(run, api)),
+                "recipe": differences.flat(run.get("recipe", {})),
+                "resources": differences.flat(run.get("resources", {})),
+                "under_way": not over,
+            },
+            watched=() if over else (run["name"],),
+            live=not over,
+            spoken=f"The run is {state_words(run['state'])}.",
+        )
+
+    async def side_by_side(self, place: Place, api: Api) -> View:
+        """The runs that the query names (`run=…` for each), in the same charts."""
+        wanted = [part for part in place.query.get("run", "").split(",") if part][:_MOST_COMPARED]
+        runs = await asyncio.gather(*(api.get(f"{place.parent}/trainingRuns/{id_}") for id_ in wanted))
+        drawn = await asyncio.gather(*(self._curves(run, api) for run in runs))
+        labels = [short(run["name"]) for run in runs]
+        return View(
+            "compare-runs.html",
+            "Runs side by side",
+            {
+                "runs": runs,
+                "charts": curves.compared(list(zip(labels, drawn, strict=True))),
+                "differences": differences.differing(
+                    [{"recipe": run.get("recipe", {}), "resources": run.get("resources", {})} for run in runs]
+                ),
+                "metrics": _metrics(runs),
+            },
+            watched=tuple(run["name"] for run in runs if not ended(run["state"])),
+            live=not all(ended(run["state"]) for run in runs),
+        )
+
+    async def _curves(self, run: JSON, api: Api) -> dict[str, list[Point]]:
+        if run.get("curvesDigest"):
+            return curves.of_blob(json.loads(await api.blob(run["curvesDigest"])))
+        return self._memory.extended(run)
+
+
+def _metrics(runs: list[JSON]) -> list[tuple[str, list[float | None]]]:
+    names = sorted({name for run in runs for name in run.get("metrics", {})})
+    return [(name, [run.get("metrics", {}).get(name) for run in runs]) for name in names]

@@ -1,0 +1,104 @@
+"""Training curves as charts: of a finished run from its blob, of a running one from what its watch told so far."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ratoon_console.domain.charts import Chart, Point, Series, line_chart
+from ratoon_console.domain.words import JSON, count, decimal
+
+Table = Mapping[str, Any]
+Curves = Mapping[str, Sequence[Point]]
+"""Points (step, value) by measurement."""
+
+_CHARTS = (
+    ("Training loss", ("loss", "answer_loss", "language_loss")),
+    ("Validation loss", ("validation_loss",)),
+    ("Validation macro-F1 and accuracy", ("validation_macro_f1", "validation_accuracy")),
+    ("Gradient norm", ("gradient_norm",)),
+    ("Learning rate", ("learning_rate",)),
+    ("Tokens a second", ("tokens_per_second",)),
+)
+_SHOWN = {
+    "loss": "loss",
+    "answer_loss": "answers",
+    "language_loss": "language model",
+    "validation_loss": "loss",
+    "validation_macro_f1": "macro-F1",
+    "validation_accuracy": "accuracy",
+    "gradient_norm": "norm",
+    "learning_rate": "rate",
+    "tokens_per_second": "tokens/s",
+}
+_COMPARED = ("loss", "validation_loss", "validation_macro_f1", "learning_rate")
+
+
+def of_blob(blob: JSON) -> dict[str, list[Point]]:
+    """The curves of a finished run."""
+    told = blob.get("curves", {})
+    steps, epochs = told.get("steps", {}), told.get("epochs", {})
+    found = {name: _column(steps, name) for name in ("loss", "answer_loss", "language_loss", "gradient_norm",
+                                                     "learning_rate")}  # fmt: skip
+    return found | {f"validation_{name}": _column(epochs, name) for name in ("loss", "accuracy", "macro_f1")}
+
+
+def extended(curves: Mapping[str, list[Point]], progress: JSON) -> dict[str, list[Point]]:
+    """The curves with what a running run measured last; a step that is known already adds nothing."""
+    step = float(progress.get("done") or 0)
+    grown = {name: list(points) for name, points in curves.items()}
+    for name, value in progress.get("metrics", {}).items():
+        points = grown.setdefault(name, [])
+        last = points[-1] if points else None
+        repeated = name.startswith("validation_") and last is not None and last[1] == value
+        if step > 0 and not repeated and (last is None or last[0] < step):
+            points.append((step, float(value)))
+    return grown
+
+
+def charts(curves: Curves) -> list[Chart]:
+    """What there is to draw of one run."""
+    drawn = [
+        line_chart(
+            title,
+            [
+                Series(_SHOWN[name], curves[name], dots=name.startswith("validation"))
+                for name in names
+                if curves.get(name)
+            ],
+            _step,
+            decimal,
+        )
+        for title, names in _CHARTS
+    ]
+    return [chart for chart in drawn if not chart.empty]
+
+
+def compared(runs: Sequence[tuple[str, Curves]]) -> list[Chart]:
+    """The same measurement of several runs in one chart each."""
+    titles = dict(zip(_COMPARED, ("Training loss", "Validation loss", "Validation macro-F1", "Learning rate"),
+                      strict=True))  # fmt: skip
+    drawn = [
+        line_chart(
+            title,
+            [
+                Series(label, curves[name], dots=name.startswith("validation"))
+                for label, curves in runs
+                if curves.get(name)
+            ],
+            _step,
+            decimal,
+        )
+        for name, title in titles.items()
+    ]
+    return [chart for chart in drawn if not chart.empty]
+
+
+def _column(table: Table, name: str) -> list[Point]:
+    columns = list(table.get("columns", []))
+    if name not in columns or "step" not in columns:
+        return []
+    at, step = columns.index(name), columns.index("step")
+    return [(float(row[step]), float(row[at])) for row in table.get("rows", [])]
+
+
+def _step(value: float) -> str:
+    return f"step {count(round(value))}"

@@ -1,0 +1,121 @@
+"""What curation did, step by step: how many items came in, how many each step removed, and why."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from ratoon_console.domain.words import JSON
+
+_STEPS = {
+    "read": "Reading",
+    "decode": "Decoding to text",
+    "language": "Language",
+    "length": "Length",
+    "garbage": "Garbage",
+    "exact_duplicate": "Exact duplicates",
+    "near_duplicate": "Near duplicates",
+}
+_REASONS = {
+    "TOO_LARGE": "larger than an item may be",
+    "NOT_A_FILE": "a link or a device, not a file",
+    "METADATA_FILE": "a file that the archiver made for itself",
+    "NESTED_ARCHIVE": "an archive in the archive",
+    "ENCRYPTED": "encrypted",
+    "DAMAGED_MEMBER": "damaged",
+    "COMPRESSION_RATIO": "it unpacks to far more than it holds",
+    "BAD_ROW": "a row that cannot be read",
+    "NO_TEXT": "no text in it",
+    "UNDECODABLE": "no charset fits its bytes",
+    "UNWANTED_LANGUAGE": "another language than wanted",
+    "TOO_SHORT": "shorter than wanted, and without a label",
+    "FEW_LETTERS": "hardly a letter in it",
+    "BROKEN_CHARACTERS": "broken characters",
+    "LONG_WORDS": "words too long to be words",
+    "REPETITION": "the same again and again",
+    "EXACT_DUPLICATE": "the same text stands already",
+    "NEAR_DUPLICATE": "almost the same text stands already",
+}
+_TOUCHED = {
+    "mime": "read as mail",
+    "mime_defective": "mail with defects",
+    "html": "HTML turned into text",
+    "charset_guessed": "charset guessed",
+    "normalised": "white space and Unicode normalised",
+    "mask_email": "mail addresses masked",
+    "mask_phone": "phone numbers masked",
+    "mask_card": "card numbers masked",
+    "mask_ip": "IP addresses masked",
+    "mask_url": "addresses of pages masked",
+    "short_but_labelled": "short, kept for its label",
+}
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Why a step removed so many items."""
+
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True)
+class FunnelStep:
+    """A step: what it removed, by reason, and what was left after it."""
+
+    title: str
+    removed: int
+    left: int
+    removals: tuple[Removal, ...]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A named count, and what share of all it is."""
+
+    name: str
+    count: int
+    share: float
+
+
+def profile_of(version: JSON) -> JSON:
+    """The profile of a dataset version; empty while there is none."""
+    found: JSON = json.loads(version.get("profileJson") or "{}")
+    return found
+
+
+def funnel(profile: JSON) -> list[FunnelStep]:
+    """Every step in its order; the ones that removed nothing, too."""
+    removed = {
+        step: tuple(Removal(_REASONS.get(row["reason"], row["reason"]), row["count"]) for row in rows)
+        for step, rows in groupby(profile.get("removed", []), key=lambda row: str(row["step"]))
+    }
+    left, steps = int(profile.get("items", 0)), []
+    for id_, title in _STEPS.items():
+        removals = removed.get(id_, ())
+        count = sum(removal.count for removal in removals)
+        left -= count
+        steps.append(FunnelStep(title, count, left, removals))
+    return steps
+
+
+def touched(profile: JSON) -> list[Bar]:
+    """What curation changed in the records that stayed."""
+    steps = profile.get("steps", {})
+    return bars({_TOUCHED.get(name, name): count for name, count in steps.items()}, profile.get("records", 0))
+
+
+def bars(counts: Mapping[str, int], total: int = 0, most: int = 12) -> list[Bar]:
+    """Counts from the most to the least; what is beyond `most` is summed up."""
+    whole = total or sum(counts.values())
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    shown = [Bar(name or "none", count, count / whole if whole else 0.0) for name, count in ordered[:most]]
+    rest = sum(count for _, count in ordered[most:])
+    return [*shown, Bar(f"{len(ordered) - most} others", rest, rest / whole)] if rest else shown
+
+
+def quantiles(found: Mapping[str, float]) -> list[tuple[str, float]]:
+    """The quantiles of a profile with their names."""
+    names = {"p0": "least", "p25": "a quarter below", "p50": "median", "p75": "a quarter above",
+             "p95": "one in twenty above", "p100": "most", "mean": "mean"}  # fmt: skip
+    return [(name, found[key]) for key, name in names.items() if key in found]

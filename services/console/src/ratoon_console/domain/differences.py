@@ -1,0 +1,25 @@
+"""Two or more things side by side: only where they differ."""
+
+from collections.abc import Sequence
+
+from ratoon_console.domain.words import JSON
+
+
+def flat(value: JSON, prefix: str = "") -> dict[str, str]:
+    """A nested object as dotted names and texts."""
+    found: dict[str, str] = {}
+    for key, each in value.items():
+        name = f"{prefix}{key}"
+        if isinstance(each, dict):
+            found |= flat(each, f"{name}.")
+        else:
+            found[name] = ", ".join(map(str, each)) if isinstance(each, list) else str(each)
+    return found
+
+
+def differing(values: Sequence[JSON]) -> list[tuple[str, list[str]]]:
+    """The names on which the objects differ, with the text of each."""
+    flats = [flat(value) for value in values]
+    names = sorted({name for each in flats for name in each})
+    rows = [(name, [each.get(name, "–") for each in flats]) for name in names]
+    return [(name, texts) for name, texts in rows if len(set(texts)) > 1]

@@ -1,0 +1,119 @@
+"""Evaluations side by side: the same domain's scores with their intervals, and where wrong answers differ."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ratoon_console.domain.words import JSON
+
+_JUDGES = (("candidate", "candidate"), ("reference", "in production"), ("tfidf", "TF-IDF regression"),
+           ("majority", "majority class"))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score with its 95 % interval, and where it lies on a scale from `low` to 1, in hundredths."""
+
+    name: str
+    value: float
+    lower: float
+    upper: float
+    low: float = 0.0
+
+    def place(self, value: float) -> float:
+        """A value's place on the scale."""
+        return round(max(0.0, (value - self.low) / (1 - self.low)) * 100, 2) if self.low < 1 else 100.0
+
+
+def intervals(result: JSON) -> list[Interval]:
+    """Macro-F1 of everyone who was judged on a domain, on one scale."""
+    found = [
+        (name, result[key]["macroF1"])
+        for key, name in _JUDGES
+        if result.get(key) and result[key].get("macroF1")
+    ]
+    low = min((estimate.get("lower", 0.0) for _, estimate in found), default=0.0)
+    floor = max(0.0, int(low * 10) / 10)
+    return [
+        Interval(name, each.get("value", 0.0), each.get("lower", 0.0), each.get("upper", 0.0), floor)
+        for name, each in found
+    ]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A sealed test part, what each run calls it (empty: it was not judged there), and each run's result on it."""
+
+    split: str
+    names: tuple[str, ...]
+    results: tuple[JSON | None, ...]
+
+
+def beside(runs: Sequence[JSON]) -> list[Ground]:
+    """The test parts on which any of the runs was judged; a part may be `new` in one turn and `old` in the next."""
+    splits = list(dict.fromkeys(split for run in runs for split in splits_of(run).values()))
+    return [_ground(split, runs) for split in splits]
+
+
+def splits_of(run: JSON) -> dict[str, str]:
+    """The split behind each domain of a run."""
+    return {domain["name"]: domain["split"] for domain in run.get("domains", [])}
+
+
+def _ground(split: str, runs: Sequence[JSON]) -> Ground:
+    names = tuple(next((name for name, s in splits_of(run).items() if s == split), "") for run in runs)
+    results = tuple(
+        next((result for result in run.get("results", []) if result["domain"] == name), None)
+        for run, name in zip(runs, names, strict=True)
+    )
+    return Ground(split, names, results)
+
+
+RIGHT, NOT_JUDGED = "", "not judged"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A record that some run got wrong: what is right, and what each run said (RIGHT, NOT_JUDGED, or the answer)."""
+
+    record_id: str
+    split: str
+    label: str
+    said: tuple[str, ...]
+    text: str
+
+    @property
+    def differs(self) -> bool:
+        """Whether one run was right where another was wrong."""
+        return RIGHT in self.said
+
+
+def mistakes(runs: Sequence[JSON], cases: Sequence[Sequence[JSON]]) -> list[Mistake]:
+    """The wrong answers of several runs on what all of them were judged on, then the rest; differing ones first."""
+    found: dict[tuple[str, str], dict[int, JSON]] = {}
+    for at, (run, of_run) in enumerate(zip(runs, cases, strict=True)):
+        splits = splits_of(run)
+        for case in of_run:
+            found.setdefault((splits.get(case["domain"], ""), case["recordId"]), {})[at] = case
+    judged = [set(splits_of(run).values()) for run in runs]
+    made = [_mistake(split, record, by_run, judged) for (split, record), by_run in found.items()]
+    return sorted(made, key=lambda m: (NOT_JUDGED in m.said, not m.differs, m.split, m.record_id))
+
+
+def confusions(cases: Sequence[JSON]) -> list[tuple[str, str, int]]:
+    """(right, said, count) of wrong answers, most frequent first."""
+    counted = Counter((case["label"], case["predicted"] or "something else") for case in cases)
+    return [(label, said, count) for (label, said), count in counted.most_common()]
+
+
+def _mistake(split: str, record_id: str, by_run: dict[int, JSON], judged: Sequence[set[str]]) -> Mistake:
+    one = next(iter(by_run.values()))
+    said = tuple(
+        str(by_run[at]["predicted"] or "something else")
+        if at in by_run
+        else RIGHT
+        if split in known
+        else NOT_JUDGED
+        for at, known in enumerate(judged)
+    )
+    return Mistake(record_id, split, one["label"], said, one["text"])

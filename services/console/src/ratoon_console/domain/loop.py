@@ -1,0 +1,178 @@
+"""The loop at a glance: what each stage of a turn stands at, and what goes on in the field."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ratoon_console.domain.words import (
+    JSON,
+    ended,
+    last_part,
+    number,
+    percent,
+    plain_state,
+    seconds_between,
+    state_words,
+    tone,
+    trigger,
+)
+
+STAGES = ("dataset", "labels", "split", "training", "evaluation", "registration", "rollout")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage of a turn: what to call it, its state, what it says, how long it took, where to look closer."""
+
+    title: str
+    state: str
+    tone: str
+    said: str
+    seconds: float | None
+    link: str
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One thing in the field: a value, what it means, where to look closer."""
+
+    title: str
+    value: str
+    said: str
+    tone: str
+    link: str
+
+
+def steps_of(run: JSON | None, project: str, now: str = "") -> list[Step]:
+    """The stages of a turn; the usual ones, pending, when there was none. `now` ends what still runs."""
+    known = {stage["id"]: stage for stage in (run or {}).get("stages", [])}
+    order = list(known) if len(known) >= len(STAGES) else STAGES
+    return [_step(id_, known.get(id_, {}), run or {}, project, now) for id_ in order]
+
+
+def awaits_person(run: JSON | None) -> bool:
+    """Whether a turn stands at the stage where a person approves its version or rejects it."""
+    stages = (run or {}).get("stages", [])
+    return any(s["id"] == "approval" and plain_state(s.get("state", "")) == "RUNNING" for s in stages)
+
+
+def _step(id_: str, stage: JSON, run: JSON, project: str, now: str) -> Step:
+    state = plain_state(stage.get("state", ""))
+    said = stage.get("message", "")
+    if state == "RUNNING":
+        said = run.get("progress", {}).get("message") or said
+    started = stage.get("startTime") or ""
+    seconds = seconds_between(started, stage.get("endTime") or (now if state == "RUNNING" else ""))
+    return Step(
+        id_.capitalize(), state_words(state), tone(state), said, seconds,
+        link_of(stage.get("resource", ""), project),
+    )  # fmt: skip
+
+
+def link_of(name: str, project: str) -> str:
+    """The page of a resource; empty when it has none."""
+    parts = name.split("/")
+    if len(parts) < 4:
+        return ""
+    base, id_ = f"/p/{project}", parts[-1]
+    places = {
+        "trainingRuns": f"{base}/training/{id_}",
+        "evaluationRuns": f"{base}/evaluations/{id_}",
+        "pipelineRuns": f"{base}/turns/{id_}",
+        "labelSets": f"{base}/labels",
+        "rollouts": f"{base}/rollouts/{id_}",
+        "splits": f"{base}/data",
+        "sources": f"{base}/data#sources",
+    }
+    if parts[-2] == "versions":
+        return f"{base}/models/{id_}" if parts[2] == "models" else f"{base}/data/{parts[3]}/{id_}"
+    return places.get(parts[-2], "")
+
+
+def newest(resources: Sequence[JSON]) -> JSON | None:
+    """The last of a list that stands oldest first."""
+    return resources[-1] if resources else None
+
+
+def current_run(runs: Sequence[JSON]) -> JSON | None:
+    """The turn that is under way, else the last one."""
+    under_way = [run for run in runs if not ended(run.get("state", ""))]
+    return newest(under_way or runs)
+
+
+def serving(deployment: JSON | None, engines: Sequence[JSON], rollout: JSON | None, project: str) -> Sight:
+    """What answers now."""
+    link = f"/p/{project}/rollouts"
+    if not deployment or not deployment.get("version"):
+        return Sight(
+            "Serving", "nothing yet", "The first turn of the loop rolls a version out.", "idle", link
+        )
+    open_engines = [each for each in engines if plain_state(each.get("state", "")) == "READY"]
+    proven = sum(bool(each.get("attested")) for each in open_engines)
+    said = f"{len(open_engines)} of its engines ready, {proven} attested"
+    version = last_part(deployment["version"])
+    if rollout:
+        said = f"{said}; a rollout to {last_part(rollout['toVersion'])} is under way"
+        return Sight("Serving", version, said, "busy", link)
+    return Sight("Serving", version, said, "good" if open_engines else "bad", link)
+
+
+def drift(report: JSON | None, project: str) -> Sight:
+    """How far the traffic is from the training data."""
+    link = f"/p/{project}/signals"
+    if not report:
+        return Sight("Drift", "not measured", "It is measured from 50 distinct texts on.", "idle", link)
+    worst = max(report.get("measures", []), key=ratio, default=None)
+    if worst is None:
+        return Sight("Drift", "not measured", "The last report holds no measure.", "idle", link)
+    said = f"{worst['feature']}: {worst['divergence']:.3f} nats, {ratio(worst):.1f} × the null band"
+    found = bool(report.get("drifted"))
+    return Sight("Drift", "drifted" if found else "none", said, "warn" if found else "good", link)
+
+
+def ratio(measure: JSON) -> float:
+    """A divergence in widths of its null band."""
+    band = float(measure.get("nullBand", 0))
+    return float(measure.get("divergence", 0)) / band if band else 0.0
+
+
+def feedback(report: JSON | None, project: str) -> Sight:
+    """What users thought of the answers in the window of the last report."""
+    link = f"/p/{project}/signals"
+    judged = number((report or {}).get("feedbackCount"))
+    if not report or not judged:
+        return Sight("Feedback", "none yet", "Callers judge answers by their id.", "idle", link)
+    wrong = number(report.get("negativeCount"))
+    rate = report.get("errorRate", 0)
+    return Sight(
+        "Feedback", f"{percent(rate)} wrong", f"{wrong:,} of {judged:,} judged answers", "idle", link
+    )
+
+
+def traffic(report: JSON | None, project: str) -> Sight:
+    """How many answers the last report looked at."""
+    link = f"/p/{project}/signals"
+    if not report:
+        return Sight("Traffic", "none yet", "Ask the model in the playground, or by the API.", "idle", link)
+    version = last_part(report.get("version", ""))
+    answers = number(report.get("answerCount"))
+    return Sight("Traffic", f"{answers:,} answers", f"of {version} in the last report's window", "idle", link)
+
+
+def policy(found: JSON | None, project: str) -> Sight:
+    """What the policy decided last."""
+    link = f"/p/{project}#policies"
+    if not found:
+        said = "Nothing starts by itself; create one below."
+        return Sight("Policy", "none", said, "idle", link)
+    value = "paused" if found.get("paused") else "dry run" if found.get("dryRun") else "watching"
+    said = found.get("lastDecision") or "It has decided nothing yet."
+    return Sight("Policy", value, said, "warn" if found.get("paused") else "good", link)
+
+
+def spoken_of(run: JSON | None) -> str:
+    """What a screen reader hears of a turn: its state and the stage it is in, no running numbers."""
+    if not run:
+        return "No turn of the loop yet."
+    at = next((s["id"] for s in run.get("stages", []) if plain_state(s.get("state", "")) == "RUNNING"), "")
+    where = f", {at} under way" if at else ""
+    return f"Turn started {trigger(run.get('trigger', ''))}: {state_words(run.get('state', ''))}{where}."

@@ -1,0 +1,70 @@
+"""Rollouts: which buttons make sense in which state, and what went on when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ratoon_console.domain.words import JSON, ended, last_part, plain_state, seconds_between
+
+
+@dataclass(frozen=True)
+class Button:
+    """What can be asked of a rollout now: the action, what to ask before it, why it makes no sense after all."""
+
+    action: str
+    label: str
+    confirm: str = ""
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A step of a rollout, and how long after its start it was."""
+
+    state: str
+    message: str
+    time: str
+    after_s: float
+
+
+def buttons(rollout: JSON, deployment: JSON | None) -> list[Button]:
+    """The buttons of this state: hold it, let it go on, send it back; once it has succeeded, undo it."""
+    state = plain_state(rollout["state"])
+    if state == "SUCCEEDED":
+        why_not = _why_no_undo(rollout, deployment)
+        return [
+            Button(
+                "undo-rollout", "Undo", "Undo this rollout? A new one to the version before starts.", why_not
+            )
+        ]
+    if ended(rollout["state"]):
+        return []
+    going_back = "It goes back already." if state == "ROLLING_BACK" else ""
+    hold = (
+        Button("resume-rollout", "Resume")
+        if rollout.get("paused")
+        else Button("pause-rollout", "Pause", "", going_back)
+    )
+    abort = "Abort this rollout? Traffic goes back to the version before."
+    return [hold, Button("abort-rollout", "Abort", abort, going_back)]
+
+
+def _why_no_undo(rollout: JSON, deployment: JSON | None) -> str:
+    if not rollout.get("fromVersion"):
+        return "It was the first version; there is none before it."
+    if deployment and deployment.get("version") != rollout.get("toVersion"):
+        return f"{last_part(deployment.get('version', ''))} serves by now; undo the rollout that brought it."
+    return ""
+
+
+def moments(rollout: JSON) -> list[Moment]:
+    """The steps with the seconds since the rollout began."""
+    begun = rollout["createTime"]
+    return [
+        Moment(step["state"], step["message"], step["time"], seconds_between(begun, step["time"]) or 0.0)
+        for step in rollout.get("steps", [])
+    ]
+
+
+def active(rollouts: Sequence[JSON]) -> JSON | None:
+    """The rollout that is under way, None when there is none."""
+    return next((each for each in reversed(rollouts) if not ended(each["state"])), None)

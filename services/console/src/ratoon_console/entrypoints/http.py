@@ -1,0 +1,240 @@
+"""The routes of the console: log-in, pages and their live streams, buttons, the playground's answers."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ratoon_console.application.actions import ACTIONS, Action, Form
+from ratoon_console.application.live import views
+from ratoon_console.application.ports import Api, Place, View
+from ratoon_console.application.sessions import Session
+from ratoon_console.domain.errors import BadForm, ConsoleError, NotSignedIn, Refused
+from ratoon_console.domain.people import Role
+from ratoon_console.entrypoints.desk import COOKIE, Desk
+
+Show = Callable[[Place, Api], Awaitable[View]]
+_EVENTS = "text/event-stream"
+_NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_MOST_TEXT = 100_000
+_TOKENS, _MOST_TOKENS = 64, 2048
+_REQUEST_ID = re.compile(r'name="request_id" value="[^"]*"')
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: where it is, what it shows, the least role it makes sense for."""
+
+    path: str
+    show: Show
+    role: Role = Role.VIEWER
+
+
+class Site:
+    """Everything that the console answers."""
+
+    def __init__(self, desk: Desk, pages: list[Page], static: Path) -> None:
+        self._desk, self._pages, self._static = desk, pages, static
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        guarded = self._desk.guarded
+        return Starlette(
+            routes=[
+                Route("/login", guarded(self._login), methods=["GET", "POST"]),
+                Route("/logout", guarded(self._logout), methods=["POST"]),
+                Route("/healthz", _healthz),
+                *(Route(page.path, guarded(self._shown(page), page.role)) for page in self._pages),
+                *(
+                    Route(f"/p/{{project}}/do/{name}", guarded(self._done(action)), methods=["POST"])
+                    for name, action in ACTIONS.items()
+                ),
+                Route("/p/{project}/ask", guarded(self._ask, Role.CALLER), methods=["POST"]),
+                Mount("/static", _Immutable(directory=self._static)),
+                Route("/{nowhere:path}", guarded(self._nowhere)),
+            ],
+            exception_handlers={Exception: self._broken},
+        )
+
+    def _shown(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def shown(request: Request) -> Response:
+            session = self._desk.session(request)
+            api = self._desk.api(session)
+            place = _place(request, session)
+            if _EVENTS in request.headers.get("accept", ""):
+                return StreamingResponse(
+                    self._stream(request, session, page, place, api), media_type=_EVENTS, headers=_NO_STORE
+                )
+            view = await page.show(place, api)
+            return self._desk.page(request, view.template, _values(view))
+
+        return shown
+
+    async def _stream(
+        self, request: Request, session: Session, page: Page, place: Place, api: Api
+    ) -> AsyncIterator[bytes]:
+        """The live part of a page, whenever it has changed."""
+        before = ""
+        try:
+            async for view in views(lambda: page.show(place, api), api, self._desk.refresh_s):
+                if view is None:
+                    yield _event("away", {})
+                    before = ""
+                    continue
+                common = self._desk.common(request, replace(session, notice=""))
+                html = self._desk.templates.live(view.template, {**common, **_values(view)})
+                comparable = _without_request_ids(html)
+                yield (
+                    _event("live", {"html": html, "spoken": view.spoken})
+                    if comparable != before
+                    else b": \n\n"
+                )
+                before = comparable
+                if not view.live:
+                    yield _event("still", {})
+                    return
+        except (NotSignedIn, Refused) as over:
+            yield _event("over", {"said": str(over)})
+
+    def _done(self, action: Action) -> Callable[[Request], Awaitable[Response]]:
+        async def done(request: Request) -> Response:
+            session = self._desk.session(request)
+            fields = await _fields(request, session)
+            outcome = await action.act(Form(request.path_params["project"], fields), self._desk.api(session))
+            session.notice = outcome.notice
+            return RedirectResponse(outcome.target or _own_path(fields.get("back", "")), 303, _NO_STORE)
+
+        return done
+
+    async def _ask(self, request: Request) -> Response:
+        """What a model says, as server-sent events."""
+        session = self._desk.session(request)
+        fields = await _fields(request, session)
+        text = fields.get("text", "").strip()
+        if not text or len(text) > _MOST_TEXT:
+            raise BadForm(f"Write between 1 and {_MOST_TEXT:,} characters.")
+        model = fields.get("model", "")
+        if session.person.project == "-":
+            model = f"{request.path_params['project']}/{model}"
+        most = _tokens(fields.get("most_tokens", ""))
+        said = _answer(self._desk.api(session), model, text, most)
+        return StreamingResponse(said, media_type=_EVENTS, headers=_NO_STORE)
+
+    async def _login(self, request: Request) -> Response:
+        target = _own_path(request.query_params.get("to", "/"))
+        if request.method == "GET":
+            return self._desk.page(request, "login.html", _login_values(target, ""))
+        _check_origin(request)
+        form = await request.form()
+        try:
+            _, cookie = await self._desk.sessions.open(str(form.get("key", "")).strip())
+        except NotSignedIn as wrong:
+            return self._desk.page(request, "login.html", _login_values(target, str(wrong)), 401)
+        response = RedirectResponse(_own_path(str(form.get("to", "/"))), 303, _NO_STORE)
+        response.set_cookie(
+            COOKIE, cookie, httponly=True, samesite="strict", path="/", secure=request.url.scheme == "https"
+        )
+        return response
+
+    async def _logout(self, request: Request) -> Response:
+        session = self._desk.session(request)
+        await _fields(request, session)
+        self._desk.sessions.close(session)
+        response = RedirectResponse("/login", 303, _NO_STORE)
+        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+        return response
+
+    async def _nowhere(self, request: Request) -> Response:
+        self._desk.session(request)
+        raise Refused(404, "NO_SUCH_PAGE", f"The console has no page {request.url.path}.")
+
+    async def _broken(self, request: Request, _error: Exception) -> Response:
+        """A mistake of ours, which the log tells in full."""
+        return self._desk.problem(
+            request, 500, "The console made a mistake; its log says which: ratoon logs console"
+        )
+
+
+class _Immutable(StaticFiles):
+    """Files whose address carries a mark of what is in them."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+async def _healthz(_request: Request) -> Response:
+    """The process serves."""
+    return PlainTextResponse("ok\n")
+
+
+async def _answer(api: Api, model: str, text: str, most_tokens: int) -> AsyncIterator[bytes]:
+    try:
+        async for said in api.ask(model, text, most_tokens):
+            yield _event(said.kind, {"text": said.text})
+    except ConsoleError as error:
+        yield _event("error", {"text": str(error)})
+
+
+def _login_values(target: str, wrong: str) -> dict[str, object]:
+    return {"title": "Log in", "to": target, "wrong": wrong, "live": False}
+
+
+def _tokens(wanted: str) -> int:
+    """How long an answer may be; BadForm when that is no number."""
+    if wanted and not wanted.isdecimal():
+        raise BadForm(f"{wanted!r} is no number of tokens.")
+    return min(max(int(wanted or _TOKENS), 1), _MOST_TOKENS)
+
+
+def _values(view: View) -> dict[str, object]:
+    return {"title": view.title, "spoken": view.spoken, "live": view.live, **view.values}
+
+
+def _place(request: Request, session: Session) -> Place:
+    path = {key: str(value) for key, value in request.path_params.items()}
+    asked = request.query_params
+    query = {key: ",".join(asked.getlist(key)) for key in asked}
+    return Place(path.pop("project", ""), path, query, session.person)
+
+
+def _event(kind: str, data: Mapping[str, object]) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def _without_request_ids(html: str) -> str:
+    """What a person sees of it: forms carry a new request id each time."""
+    return _REQUEST_ID.sub("", html)
+
+
+async def _fields(request: Request, session: Session) -> dict[str, str]:
+    """The fields of a form of this log-in; BadForm when another site sent it."""
+    _check_origin(request)
+    fields = {key: str(value) for key, value in (await request.form()).items()}
+    if fields.pop("form_key", "") != session.form_key:
+        raise BadForm("This form is of another log-in. Go back, reload the page, send it again.")
+    return fields
+
+
+def _check_origin(request: Request) -> None:
+    """A browser says where a form comes from; it must be here."""
+    origin = request.headers.get("origin")
+    if origin and urlsplit(origin).netloc != request.headers.get("host"):
+        raise BadForm(f"This form was sent from {origin}, which is not this console.")
+
+
+def _own_path(target: str) -> str:
+    """A path of this console, whatever was asked for."""
+    split = urlsplit(target)
+    if split.scheme or split.netloc or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return "/"
+    return target

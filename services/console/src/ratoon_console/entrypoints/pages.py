@@ -1,0 +1,38 @@
+"""Which page is where, and the least role it makes sense for."""
+
+from ratoon_console.application.ports import JSON
+from ratoon_console.application.showing import data, evaluations, labels, models, playground, rollouts
+from ratoon_console.application.showing.loop import Loop
+from ratoon_console.application.showing.signals import Signals
+from ratoon_console.application.showing.training import Memory, Training
+from ratoon_console.application.tail import Tail
+from ratoon_console.domain.people import Role
+from ratoon_console.entrypoints.http import Page
+
+
+def pages() -> list[Page]:
+    """All pages; those that remember something share it among all who look."""
+    reports: Tail[JSON] = Tail(lambda report: report)
+    loop, signals, training = Loop(reports), Signals(reports), Training(Memory())
+    return [
+        Page("/", loop.projects, Role.CALLER),
+        Page("/p/{project}", loop.page),
+        Page("/p/{project}/turns/{turn}", loop.turn),
+        Page("/p/{project}/data", data.data_page),
+        Page("/p/{project}/data/{dataset}/{version}", data.version_page),
+        Page("/p/{project}/data/{dataset}/{version}/records/{record}", data.record_page),
+        Page("/p/{project}/labels", labels.labels_page),
+        Page("/p/{project}/labels/review", labels.review_page),
+        Page("/p/{project}/training", training.all),
+        Page("/p/{project}/training/compare", training.side_by_side),
+        Page("/p/{project}/training/{run}", training.one),
+        Page("/p/{project}/evaluations", evaluations.evaluations_page),
+        Page("/p/{project}/evaluations/compare", evaluations.side_by_side),
+        Page("/p/{project}/evaluations/{run}", evaluations.evaluation_page),
+        Page("/p/{project}/models", models.models_page),
+        Page("/p/{project}/models/{version}", models.version_page),
+        Page("/p/{project}/rollouts", rollouts.rollouts_page),
+        Page("/p/{project}/rollouts/{rollout}", rollouts.rollout_page),
+        Page("/p/{project}/signals", signals.page),
+        Page("/p/{project}/playground", playground.playground_page, Role.CALLER),
+    ]

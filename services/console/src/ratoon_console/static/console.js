@@ -1,0 +1,225 @@
+// What a page does beyond links and forms: it stays true while it is open, forms ask before what cannot be taken
+// back, review tasks are answered by keys, the playground streams. Without it every page and form still works,
+// except the playground.
+"use strict";
+
+const spoken = document.getElementById("spoken");
+const live = document.getElementById("live");
+
+function say(text) {
+  if (spoken && text && spoken.textContent !== text) spoken.textContent = text;
+}
+
+// Makes `now` look like `wanted`, touching only what differs: focus, open details and reading places stay.
+function morph(now, wanted) {
+  const before = [...now.childNodes];
+  const after = [...wanted.childNodes];
+  after.forEach((node, place) => {
+    const old = before[place];
+    if (!old) now.appendChild(node.cloneNode(true));
+    else if (old.nodeType !== node.nodeType || old.nodeName !== node.nodeName || (old.id || "") !== (node.id || ""))
+      now.replaceChild(node.cloneNode(true), old);
+    else if (node.nodeType !== Node.ELEMENT_NODE) {
+      if (old.nodeValue !== node.nodeValue) old.nodeValue = node.nodeValue;
+    } else {
+      sameAttributes(old, node);
+      morph(old, node);
+    }
+  });
+  before.slice(after.length).forEach((node) => node.remove());
+}
+
+const PEOPLES_OWN = { DETAILS: ["open"], INPUT: ["checked"], OPTION: ["selected"] };
+
+function sameAttributes(now, wanted) {
+  const own = PEOPLES_OWN[now.nodeName] || [];
+  for (const { name } of [...now.attributes])
+    if (!wanted.hasAttribute(name) && !own.includes(name)) now.removeAttribute(name);
+  for (const { name, value } of wanted.attributes)
+    if (now.getAttribute(name) !== value && !own.includes(name)) now.setAttribute(name, value);
+}
+
+function show(html) {
+  const box = document.createElement("div");
+  box.innerHTML = html;
+  morph(live, box);
+}
+
+// One stream a page, closed while nobody looks.
+let stream = null;
+function follow() {
+  if (stream || !live || !("live" in live.dataset) || document.hidden) return;
+  const away = document.getElementById("away");
+  stream = new EventSource(location.pathname + location.search);
+  stream.addEventListener("live", (event) => {
+    const told = JSON.parse(event.data);
+    away.hidden = true;
+    show(told.html);
+    say(told.spoken);
+    document.documentElement.dataset.followed = "yes";
+  });
+  stream.addEventListener("away", () => (away.hidden = false));
+  stream.addEventListener("still", () => {
+    delete live.dataset.live;
+    rest();
+  });
+  stream.addEventListener("over", () => location.reload());
+  stream.onerror = () => (away.hidden = false);
+}
+function rest() {
+  if (stream) stream.close();
+  stream = null;
+}
+document.addEventListener("visibilitychange", () => (document.hidden ? rest() : follow()));
+window.addEventListener("pagehide", rest);
+window.addEventListener("pageshow", follow);
+
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
+
+// Comparing needs two choices or more; the form says so instead of showing an empty page.
+document.addEventListener("submit", (event) => {
+  if (!("compare" in event.target.dataset)) return;
+  if (event.target.querySelectorAll("input:checked").length < 2) {
+    event.preventDefault();
+    notify("Choose two or more to compare.");
+  }
+});
+
+function notify(text) {
+  const box = document.getElementById("notice");
+  const line = document.createElement("p");
+  line.className = "notice";
+  line.textContent = text;
+  box.replaceChildren(line);
+}
+
+// Review by keys: a number answers, s skips, Enter on the text keeps the label that stands.
+document.addEventListener("keydown", (event) => {
+  const form = document.querySelector("[data-answers]");
+  if (!form || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+  const keeps = event.key === "Enter" && event.target.id === "text" ? form.dataset.keeps : "";
+  const button = keeps
+    ? [...form.querySelectorAll("button[name=label]")].find((each) => each.value === keeps)
+    : form.querySelector(`button[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+  if (button && !button.disabled) {
+    event.preventDefault();
+    button.click();
+  }
+});
+
+// The next task comes without a new page, so that a held key or a fast hand meets no half-loaded one.
+let answering = false;
+document.addEventListener("submit", async (event) => {
+  if (!("answers" in event.target.dataset) || event.defaultPrevented) return;
+  event.preventDefault();
+  if (answering) return;
+  answering = true;
+  const form = event.target;
+  const fields = new URLSearchParams(new FormData(form));
+  fields.set("label", event.submitter ? event.submitter.value : "");
+  try {
+    const response = await fetch(form.action, { method: "POST", body: fields });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (!response.ok) throw new Error(page.querySelector(".notice.bad")?.textContent || "That was refused.");
+    if (!page.getElementById("live")) return location.reload();
+    const left = page.querySelector(".progress span")?.textContent || "The queue is empty.";
+    live.replaceChildren(...page.getElementById("live").childNodes);
+    document.getElementById("notice").replaceChildren(...page.getElementById("notice").childNodes);
+    say(left);
+    const next = document.getElementById("text") || document.getElementById("main");
+    next.focus({ preventScroll: true });
+  } catch (error) {
+    notify(error.message);
+  } finally {
+    answering = false;
+  }
+});
+
+// The playground.
+const asking = document.querySelector("[data-ask]");
+if (asking) {
+  const output = document.querySelector("[data-answer]");
+  const version = document.querySelector("[data-version]");
+  const took = document.querySelector("[data-took]");
+  const judge = document.querySelector("[data-judge]");
+  const stop = asking.querySelector("[data-stop]");
+  let open = null;
+
+  asking.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (open) open.abort();
+    open = new AbortController();
+    const mine = open;
+    const began = performance.now();
+    output.textContent = "";
+    took.textContent = "";
+    version.textContent = "Waiting for the first word …";
+    judge.hidden = true;
+    stop.disabled = false;
+    output.setAttribute("aria-busy", "true");
+    try {
+      const body = new URLSearchParams(new FormData(asking));
+      const response = await fetch(asking.action, { method: "POST", body, signal: mine.signal });
+      if (!(response.headers.get("content-type") || "").startsWith("text/event-stream"))
+        throw new Error("The question was refused; reload the page and try again.");
+      for await (const [kind, told] of eventsOf(response.body)) heard(kind, told.text, began);
+    } catch (error) {
+      if (error.name === "AbortError") took.textContent = "Stopped.";
+      else version.textContent = error.message;
+    } finally {
+      if (open === mine) {
+        open = null;
+        stop.disabled = true;
+        output.setAttribute("aria-busy", "false");
+      }
+    }
+  });
+
+  function heard(kind, text, began) {
+    if (kind === "version") version.textContent = `${text} answers`;
+    if (kind === "text") output.textContent += text;
+    if (kind === "error") {
+      version.textContent = text;
+      say(text);
+    }
+    if (kind === "end" && text) {
+      took.textContent = `${((performance.now() - began) / 1000).toFixed(1)} s; id ${text}`;
+      judge.hidden = false;
+      judge.querySelector("[name=answer_id]").value = text;
+      say(`${version.textContent}: ${output.textContent}`);
+    }
+  }
+
+  stop.addEventListener("click", () => open && open.abort());
+
+  document.querySelector("[data-feedback]").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const body = new URLSearchParams(new FormData(event.target, event.submitter));
+    if (body.get("corrected") && !body.get("correction")) return notify("Choose the right answer first.");
+    if (!body.get("corrected")) body.delete("correction");
+    const response = await fetch(event.target.action, { method: "POST", body });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const said = page.querySelector(response.ok ? "#notice" : ".notice.bad");
+    notify(said?.textContent.trim() || "Your feedback could not be stored; try again.");
+    if (response.ok) judge.hidden = true;
+  });
+}
+
+async function* eventsOf(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const kind = /^event: (.*)$/m.exec(block);
+      const data = /^data: (.*)$/m.exec(block);
+      if (kind && data) yield [kind[1], JSON.parse(data[1])];
+    }
+  }
+}

@@ -1,0 +1,249 @@
+"""A house around the console: a real gateway, rooms in memory, a mock engine, the console, a headless Chromium."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.settings import SERVICES, run_folder, socket_address
+from ratoon.serving.v1 import route_pb2
+from ratoon.testkit.engine import MockEngine, Pace
+from ratoon.testkit.rooms import State, running
+from ratoon_gateway.settings import Settings
+from services.console.tests import seed
+from services.console.tests.memory import Memory
+from services.console.tests.resources import JSON
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
+ROLES = ("caller", "viewer", "annotator", "engineer")
+
+
+@dataclass
+class House:
+    """All of it; `memory` holds what the rooms know."""
+
+    folder: Path
+    memory: Memory
+    artifacts: ArtifactStore
+    gateway: str
+    console: str
+    engine: MockEngine
+    keys: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium of this machine."""
+    if not CHROMIUM:
+        pytest.skip("Chromium is missing: apt-get install chromium, or set CHROMIUM to its path")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The house, built once; each test fills the memory anew."""
+    folder = tmp_path_factory.mktemp("console")
+    state, memory = State(folder), Memory()
+    run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+    memory.own |= _methods()
+    servers = [memory.serve(socket_address(folder, room)) for room in SERVICES if room != "gateway"]
+    settings = Settings(state=state.folder, port=0, grpc="off", drain_s=1)
+    with _engine(folder) as engine, running([settings]) as apps:
+        gateway = f"http://127.0.0.1:{apps[0].listeners[-1].port}"
+        with _console(gateway, folder) as console:
+            keys = {"operator": (folder / "keys" / "operator.key").read_text().strip()}
+            keys |= {role: _key(gateway, keys["operator"], role) for role in ROLES}
+            artifacts = ArtifactStore(settings.artifacts_url)
+            yield House(folder, memory, artifacts, gateway, console, engine, keys)
+    for server in servers:
+        server.stop(None)
+
+
+@pytest.fixture
+def house(standing: House) -> House:
+    """The house with a busy project, and a mock engine that answers for v1.0."""
+    standing.memory.resources.clear()
+    standing.memory.calls.clear()
+    standing.memory.away = False
+    seed.busy_project(standing.memory, standing.artifacts)
+    standing.memory.route(_route(standing.folder))
+    return standing
+
+
+@pytest.fixture
+def open_page(browser: Browser, standing: House) -> Iterator[Callable[..., Page]]:
+    """Opens a page of the console as a role; what the page's script complains of fails the test."""
+    contexts, complaints = [], []
+
+    def opened(path: str = "/", role: str = "operator", width: int = 1280, scheme: str = "light") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None
+        )
+        if role:
+            page.goto(f"{standing.console}/login")
+            page.get_by_label("API key").fill(standing.keys[role])
+            page.get_by_role("button", name="Log in").click()
+        page.goto(standing.console + path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def accessible(page: Page) -> None:
+    """Fail with what axe finds wrong."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def _methods() -> dict[str, Callable[[Memory, JSON], JSON]]:
+    """What rooms do beyond keeping."""
+
+    def complete(memory: Memory, asked: JSON) -> JSON:
+        label = asked.get("label", "")
+        state = "STATE_DONE" if label else "STATE_SKIPPED"
+        return memory.put(asked["name"], label=label, state=state, annotator="somebody")
+
+    def rollout(**fields: object) -> Callable[[Memory, JSON], JSON]:
+        return lambda memory, asked: memory.put(asked["name"], **fields)
+
+    def undo(memory: Memory, asked: JSON) -> JSON:
+        undone = memory.resources[asked["name"]]
+        name = f"{seed.DEPLOYMENT}/rollouts/undo"
+        return memory.put(
+            name, state="STATE_QUEUED", toVersion=undone["fromVersion"], fromVersion=undone["toVersion"]
+        )
+
+    def decide(approved: bool) -> Callable[[Memory, JSON], JSON]:
+        def decided(memory: Memory, asked: JSON) -> JSON:
+            approval = {"approved": approved, "decider": "somebody", "reason": asked.get("reason", "")}
+            return memory.put(asked["name"], stages=[], approval=approval)
+
+        return decided
+
+    return {
+        "CompleteTask": complete,
+        "PauseRollout": rollout(paused=True),
+        "ResumeRollout": rollout(paused=False),
+        "AbortRollout": rollout(state="STATE_ROLLING_BACK"),
+        "UndoRollout": undo,
+        "ApprovePipelineRun": decide(True),
+        "RejectPipelineRun": decide(False),
+        "CompareVersions": lambda _memory, asked: {
+            "version": {"version": asked["version"], "satisfaction": 0.9, "satisfactionLow": 0.8},
+            "otherVersion": {"version": asked["otherVersion"], "satisfaction": 0.7, "satisfactionHigh": 0.8},
+            "difference": 0.2,
+            "conclusive": True,
+        },
+        "CancelPipelineRun": rollout(state="STATE_CANCELLING"),
+        "GetRecordLineage": lambda _memory, asked: {"recordId": asked["recordId"]},
+    }
+
+
+def _route(folder: Path) -> route_pb2.Route:
+    target = route_pb2.Target(
+        engine=f"{seed.DEPLOYMENT}/engines/a",
+        version=f"{seed.MODEL}/versions/v1.0",
+        endpoint=f"unix://{_engine_socket(folder)}",
+        secret="secret-of-a",
+        weight=100,
+        served_name="served",
+    )
+    return route_pb2.Route(deployment=seed.DEPLOYMENT, targets=[target])
+
+
+def _engine_socket(folder: Path) -> Path:
+    return run_folder(folder) / "engine.sock"
+
+
+class _engine:
+    """A mock engine on a loop of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._loop, self._stop = folder, asyncio.new_event_loop(), asyncio.Event()
+        self._engine = MockEngine("v1.0", secret="secret-of-a", pace=Pace(tokens=6, interval_s=0.02))
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
+
+    def __enter__(self) -> MockEngine:
+        self._thread.start()
+        self._ready.wait(10)
+        return self._engine
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    async def _serve(self) -> None:
+        async with self._engine.serve(_engine_socket(self._folder)):
+            self._ready.set()
+            await self._stop.wait()
+
+
+class _console:
+    """The console as its own process."""
+
+    def __init__(self, gateway: str, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self._port = probe.getsockname()[1]
+        self._environment = {
+            **os.environ,
+            "RATOON_CONSOLE_GATEWAY": gateway,
+            "RATOON_CONSOLE_PORT": str(self._port),
+            "RATOON_CONSOLE_REFRESH_S": "1",
+        }
+        self._log = folder / "console.log"
+
+    def __enter__(self) -> str:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ratoon_console"], env=self._environment, stdout=log, stderr=log
+            )
+        url, until = f"http://127.0.0.1:{self._port}", time.monotonic() + 30
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/healthz", timeout=2).close()
+                return url
+            except OSError:
+                assert time.monotonic() < until, self._log.read_text()
+                time.sleep(0.1)
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+        assert "Traceback" not in (told := self._log.read_text()), told
+
+
+def _key(gateway: str, operator: str, role: str) -> str:
+    made = httpx.post(
+        f"{gateway}/v1/projects/mail/apiKeys",
+        json={"role": f"ROLE_{role.upper()}"},
+        headers={"authorization": f"Bearer {operator}"},
+        params={"requestId": role},
+    )
+    made.raise_for_status()
+    return str(made.json()["secret"])

@@ -1,0 +1,104 @@
+"""The console as `ratoon up` starts it: beside a real platform, over its public API alone."""
+
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ratoon.sdk import Client
+from ratoon.sdk.local.installation import Installation
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    found = Installation(tmp_path_factory.mktemp("up") / "state")
+    up(found)
+    yield found
+    found.down(keep_workers=False, say=lambda _line: None)
+
+
+def up(installation: Installation) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    installation.up(False, "127.0.0.1", port, lambda _line: None)
+
+
+def address(installation: Installation) -> str:
+    (found,) = [each.address for each in installation.listeners() if each.name == "console"]
+    return found
+
+
+@contextmanager
+def logged_in(installation: Installation) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address(installation), follow_redirects=True) as client:
+        key = Path(installation.state / "keys" / "operator.key").read_text()
+        answer = client.post("/login", data={"key": key})
+        assert answer.status_code == 200, answer.text
+        yield client
+
+
+def test_it_listens_on_this_machine_alone_and_is_one_of_three_processes(installation):
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address(installation))
+    assert [each.name for each in installation.processes.running()] == ["control", "gateway", "console"]
+
+
+def test_a_new_installation_says_how_to_begin(installation):
+    with logged_in(installation) as client:
+        assert "ratoon projects create" in client.get("/").text
+
+
+def test_a_project_made_by_the_client_has_every_page(installation):
+    body = {"labels": ["a", "b"], "instructions": "Which?"}
+    Client(state=installation.state).create("projects", body, "letters")
+    with logged_in(installation) as client:
+        assert "letters" in client.get("/").text
+        for page in ("", "/data", "/labels", "/labels/review", "/training", "/evaluations", "/models", "/rollouts",
+                     "/signals", "/playground"):  # fmt: skip
+            answer = client.get(f"/p/letters{page}")
+            assert answer.status_code == 200, f"{page}: {answer.text}"
+
+
+def test_a_policy_is_made_paused_and_resumed_by_its_buttons(installation):
+    with logged_in(installation) as client:
+        press(client, "create-policy", {})
+        press(client, "pause-policy", {"name": "projects/letters/policies/default"})
+        assert Client(state=installation.state).get("projects/letters/policies/default")["paused"] is True
+        said = press(client, "resume-policy", {"name": "projects/letters/policies/default"})
+        assert "watches again" in said
+
+
+def press(client: httpx.Client, action: str, fields: dict[str, str]) -> str:
+    page = client.get("/p/letters").text
+    form_key = re.search(r'name="form_key" value="([^"]+)"', page)
+    assert form_key is not None
+    form = {"form_key": form_key[1], "request_id": action, "back": "/p/letters", **fields}
+    answer = client.post(f"/p/letters/do/{action}", data=form)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_what_is_not_there_is_told(installation):
+    with logged_in(installation) as client:
+        for path in ("/p/nothing", "/p/letters/training/none", "/nowhere"):
+            answer = client.get(path)
+            assert answer.status_code == 404
+            assert 'class="notice bad"' in answer.text
+
+
+def test_it_is_started_again_after_it_died(installation):
+    (console,) = [each for each in installation.processes.running() if each.name == "console"]
+    os.kill(console.mark.pid, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while console.mark.alive() and time.monotonic() < until:
+        time.sleep(0.05)
+    up(installation)
+    assert installation.ready("console")
+    with logged_in(installation) as client:
+        assert "letters" in client.get("/").text

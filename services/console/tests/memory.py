@@ -1,0 +1,146 @@
+"""The seven rooms behind a real gateway, answering from memory: every method of the contracts, served by its
+HTTP path and its verb. The gateway in front is the real one, so keys, roles, JSON, watches and errors are, too.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pool, json_format
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from ratoon.serving.v1 import route_pb2
+from services.console.tests.resources import JSON, Resources
+
+Method = Callable[["Memory", JSON], JSON]
+
+
+class Memory(Resources, grpc.GenericRpcHandler):
+    """Resources as JSON by name, in the order they came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[str, JSON]] = []
+        self.routes = route_pb2.RouteTable(version=1)
+        self.away = False
+        self.own: dict[str, Method] = {}
+
+    def route(self, *routes: route_pb2.Route) -> None:
+        """Publish a route table."""
+        with self.changed:
+            self.routes = route_pb2.RouteTable(version=self.routes.version + 1, routes=routes)
+            self.changed.notify_all()
+
+    def called(self, method: str) -> list[JSON]:
+        """The requests of a method so far."""
+        return [request for name, request in self.calls if name == method]
+
+    def serve(self, address: str) -> grpc.Server:
+        """Serve all rooms at one address."""
+        server = grpc.server(ThreadPoolExecutor(64))
+        server.add_generic_rpc_handlers([self])
+        server.add_insecure_port(address)
+        server.start()
+        return server
+
+    def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        """What serves a method."""
+        service, _, name = call.method.lstrip("/").partition("/")
+        try:
+            method = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
+        except KeyError:
+            return None
+        options = {
+            "request_deserializer": GetMessageClass(method.input_type).FromString,
+            "response_serializer": lambda message: message.SerializeToString(),
+        }
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                lambda request, context: self._watch(method, request, context), **options
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            lambda request, context: self._answer(method, request, context), **options
+        )
+
+    def _answer(self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext) -> Message:
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        asked = json_format.MessageToDict(request)
+        if not method.name.startswith("Report"):
+            self.calls.append((method.name, asked))
+        try:
+            said = self._said(method, asked)
+        except KeyError as missing:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{missing.args[0]} does not exist.")
+        except PermissionError as refused:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refused))
+        return json_format.ParseDict(said, GetMessageClass(method.output_type)(), ignore_unknown_fields=True)
+
+    def _said(self, method: MethodDescriptor, asked: JSON) -> JSON:
+        if method.name in self.own:
+            return self.own[method.name](self, asked)
+        if method.name.startswith("List"):
+            return self._listed(method, asked)
+        if method.name == "GetRecord":
+            return self.resources[f"{asked['parent']}/records/{asked['recordId']}"]
+        if method.name.startswith("Get") and "name" in asked:
+            return self.resources[asked["name"]]
+        if method.name.startswith("Create"):
+            return self._created(method, asked)
+        if method.name.startswith("Update"):
+            changed = next(value for value in asked.values() if isinstance(value, dict))
+            return self.put(changed["name"], **changed)
+        return {}
+
+    def _listed(self, method: MethodDescriptor, asked: JSON) -> JSON:
+        parent = asked.get("parent", "")
+        field = next(field for field in method.output_type.fields if field.is_repeated)
+        found = self.children("/".join(filter(None, (parent, _collection(method)))))
+        size = int(asked.get("pageSize", 100))
+        start = int(asked.get("pageToken") or 0)
+        more = str(start + size) if len(found) > start + size else ""
+        return {field.json_name: found[start : start + size], "nextPageToken": more}
+
+    def _created(self, method: MethodDescriptor, asked: JSON) -> JSON:
+        body = next((value for value in asked.values() if isinstance(value, dict)), {})
+        given = next((v for key, v in asked.items() if key.endswith("Id") and key != "requestId"), "")
+        parent = asked.get("parent", "")
+        return self.put(f"{parent}/{_collection(method)}/{given or uuid.uuid4()}", **body)
+
+    def _watch(
+        self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext
+    ) -> Iterator[Message]:
+        if method.name == "WatchRouteTable":
+            yield from self._route_tables(context)
+            return
+        kind, seen = GetMessageClass(method.output_type), -1
+        while context.is_active() and not self.away:
+            with self.changed:
+                value = self.resources.get(request.name)
+                if value is not None and int(value["revision"]) == seen:
+                    self.changed.wait(0.2)
+                    continue
+            if value is None:
+                context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} does not exist.")
+            seen = int(value["revision"])
+            yield json_format.ParseDict(value, kind(), ignore_unknown_fields=True)
+
+    def _route_tables(self, context: grpc.ServicerContext) -> Iterator[route_pb2.RouteTable]:
+        version = 0
+        while context.is_active():
+            with self.changed:
+                if self.routes.version == version:
+                    self.changed.wait(0.2)
+                    continue
+                table = self.routes
+            version = table.version
+            yield table
+
+
+def _collection(method: MethodDescriptor) -> str:
+    rule = method.GetOptions().Extensions[annotations_pb2.http]
+    return (rule.get or rule.post).rpartition("/")[2]

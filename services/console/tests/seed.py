@@ -1,0 +1,385 @@
+"""A project in the middle of its life: two served versions, a review queue, a rollout that bakes, drifting traffic."""
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from services.console.tests.resources import JSON, Resources
+
+P = "projects/mail"
+DATA, MODEL, DEPLOYMENT = f"{P}/datasets/mail", f"{P}/models/mail", f"{P}/deployments/mail"
+BEGAN = datetime(2026, 3, 1, 9, tzinfo=UTC)
+LABELS = ["ham", "spam"]
+TEXTS = ["Lunch at noon? The usual place.", "You have won a prize. Click now.", "The build is green again."]
+
+
+class Blobs(Protocol):
+    """Where bytes are kept by their sha256."""
+
+    def put_bytes(self, data: bytes) -> str:
+        """Keep them; their digest."""
+        ...
+
+
+def at(minutes: float) -> str:
+    """A time so many minutes after everything began."""
+    return (BEGAN + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
+
+
+def empty_project(memory: Resources) -> None:
+    """A project with nothing in it."""
+    memory.put(
+        P,
+        displayName="Mail",
+        labels=LABELS,
+        dataset=DATA,
+        model=MODEL,
+        deployment=DEPLOYMENT,
+        instructions="Is it wanted (ham) or not (spam)?",
+        createTime=at(0),
+    )
+
+
+def busy_project(memory: Resources, artifacts: Blobs) -> None:
+    """A project with everything in it."""
+    empty_project(memory)
+    memory.put(
+        f"{P}/sources/mails",
+        displayName="Mails",
+        format="FORMAT_MAIL_ARCHIVE",
+        license="CC0-1.0",
+        createTime=at(0),
+    )
+    memory.put(DATA, displayName="Mail", createTime=at(0))
+    _dataset(memory)
+    _labels(memory)
+    _training(memory, artifacts)
+    _evaluations(memory)
+    _models(memory)
+    _serving(memory)
+    _loop(memory)
+    _signals(memory)
+
+
+def _dataset(memory: Resources) -> None:
+    profile = {
+        "items": 120,
+        "records": 100,
+        "rejected": 20,
+        "removed": [
+            {"step": "exact_duplicate", "reason": "EXACT_DUPLICATE", "count": 12},
+            {"step": "near_duplicate", "reason": "NEAR_DUPLICATE", "count": 8},
+        ],
+        "rules": {
+            "length": "Records under 50 characters are dropped.",
+            "languages": "all",
+            "masks": "email",
+            "exact_duplicates": "the first stays",
+            "near_duplicates": "one of a cluster stays",
+        },
+        "steps": {"mime": 100, "mask_email": 40},
+        "languages": {"en": 97, "de": 3},
+        "labels": {"ham": 70, "spam": 30},
+        "licences": {"CC0-1.0": 100},
+        "attributes": {"html": {"yes": 20, "no": 80}},
+        "chars": {"mean": 800.0, "p0": 20.0, "p50": 600.0, "p100": 9000.0},
+        "tokens": {"mean": 150.0, "p0": 5.0, "p50": 110.0, "p100": 1900.0},
+    }
+    version = f"{DATA}/versions/v1"
+    memory.put(
+        version,
+        state="STATE_READY",
+        sources=[f"{P}/sources/mails"],
+        itemCount=120,
+        recordCount=100,
+        rejectedCount=20,
+        profileJson=json.dumps(profile),
+        merkleRoot="ab" * 32,
+        artifactDigest="cd" * 32,
+        createTime=at(1),
+    )
+    for place, text in enumerate(TEXTS):
+        memory.put(
+            f"{version}/records/{_record(place)}",
+            recordId=_record(place),
+            text=text,
+            language="en",
+            chars=len(text),
+            tokens=7,
+            sourceLabel=LABELS[place % 2],
+            source=f"{P}/sources/mails",
+            sourcePath=f"{place}.txt",
+            steps=["mime"],
+            attributes={"html": "no"},
+        )
+    parts = [
+        {"part": part, "recordCount": n}
+        for part, n in (("PART_TRAIN", 80), ("PART_VALIDATION", 10), ("PART_TEST", 10))
+    ]
+    memory.put(
+        f"{DATA}/splits/s1",
+        state="STATE_READY",
+        datasetVersion=version,
+        mode="MODE_STRATIFIED",
+        parts=parts,
+        createTime=at(3),
+    )
+
+
+def _labels(memory: Resources) -> None:
+    memory.put(
+        f"{P}/guidelines/g1",
+        labels=LABELS,
+        instructions="Is it wanted (ham) or not (spam)?",
+        createTime=at(2),
+        conflictPolicy="CONFLICT_POLICY_HUMAN_FIRST",
+    )
+    memory.put(
+        f"{P}/labelSets/l1",
+        state="STATE_SUCCEEDED",
+        datasetVersion=f"{DATA}/versions/v1",
+        guideline=f"{P}/guidelines/g1",
+        classCounts={"ham": 70, "spam": 30},
+        conflictCount=2,
+        agreementAlpha=0.81,
+        createTime=at(2),
+    )
+    for place in range(3):
+        memory.put(
+            f"{P}/tasks/t{place}",
+            state="STATE_OPEN",
+            recordId=_record(place),
+            proposedLabel=LABELS[place % 2],
+            datasetVersion=f"{DATA}/versions/v1",
+            reason="review-sample",
+            createTime=at(2),
+        )
+
+
+def _training(memory: Resources, artifacts: Blobs) -> None:
+    for place, (name, state) in enumerate((("r1", "STATE_SUCCEEDED"), ("r2", "STATE_SUCCEEDED"))):
+        memory.put(
+            f"{P}/trainingRuns/{name}",
+            state=state,
+            createTime=at(4 + 20 * place),
+            parameterCount=1_090_432,
+            recipe={
+                "method": "METHOD_FROM_SCRATCH",
+                "learningRate": 0.003 / (place + 1),
+                "epochs": 2.0,
+                "labels": LABELS,
+            },
+            resources={"accelerator": "ACCELERATOR_CPU", "workers": 1},
+            curvesDigest=_curves(artifacts, place),
+            diagnosis={"verdict": "healthy", "remedy": "Nothing to do."},
+            trainDigest="11" * 32,
+            metrics={"validation_macro_f1": 0.91 + place / 50, "seconds": 61.0, "peak_memory_bytes": 1.7e9},
+            plan={
+                "reason": "The run needs 915 MiB.",
+                "measuredBytes": 958533632,
+                "machineFamilies": ["C", "M"],
+            },
+        )
+
+
+def _curves(artifacts: Blobs, place: int) -> str:
+    steps = [
+        [s, 8 * math.exp(-s / 20) + 0.1 * place, 4 * math.exp(-s / 15), 2.0, 1.0, 0.003, 1000]
+        for s in range(1, 81)
+    ]
+    epochs = [[0, 40, 0.4, 0.9, 0.88], [1, 80, 0.2 + place / 10, 0.95, 0.91 + place / 50]]
+    columns = ["step", "loss", "answer_loss", "language_loss", "gradient_norm", "learning_rate", "tokens"]
+    told = {
+        "steps": {"columns": columns, "rows": steps},
+        "epochs": {"columns": ["epoch", "step", "loss", "accuracy", "macro_f1"], "rows": epochs},
+    }
+    return artifacts.put_bytes(json.dumps({"curves": told}).encode())
+
+
+def _evaluations(memory: Resources) -> None:
+    for place, passed in enumerate((True, False)):
+        name = f"{P}/evaluationRuns/e{place + 1}"
+        rule = {
+            "rule": {"kind": "KIND_BEATS_MAJORITY", "domain": "base"},
+            "passed": passed,
+            "reason": "macro-F1 is 0.95.",
+        }
+        memory.put(
+            name,
+            state="STATE_SUCCEEDED",
+            candidateDigest="aa" * 32,
+            createTime=at(8 + 20 * place),
+            labels=LABELS,
+            domains=[{"name": "base", "split": f"{DATA}/splits/s1"}],
+            results=[
+                {
+                    "domain": "base",
+                    "candidate": _scores(0.95),
+                    "majority": _scores(0.46),
+                    "wrongAnswerCount": 2,
+                }
+            ],
+            verdict={"passed": passed, "rules": [rule], "summary": "Passed." if passed else "Refused."},
+        )
+        for case in range(2):
+            memory.put(
+                f"{name}/badCases/{case}",
+                recordId=_record(case + place),
+                domain="base",
+                label="ham",
+                predicted="spam",
+                text=TEXTS[case + place],
+            )
+
+
+def _scores(value: float) -> JSON:
+    estimate = {"value": value, "lower": value - 0.03, "upper": value + 0.02}
+    return {
+        "macroF1": estimate,
+        "accuracy": estimate,
+        "auc": estimate,
+        "recordCount": 231,
+        "classes": [
+            {"label": label, "precision": value, "recall": value, "f1": value, "support": 100}
+            for label in LABELS
+        ],
+    }
+
+
+def _models(memory: Resources) -> None:
+    memory.put(MODEL, displayName="Mail", createTime=at(9))
+    for place, parent in enumerate(("", f"{MODEL}/versions/v1.0")):
+        memory.put(
+            f"{MODEL}/versions/v1.{place}",
+            state="STATE_READY",
+            parameterCount=1_090_432,
+            sizeBytes=4_364_824,
+            scores={"base.macro_f1": 0.95 + place / 100},
+            changelog="Continues v1.0." if parent else "First version.",
+            artifactDigest="ee" * 32,
+            createTime=at(10 + 20 * place),
+            lineage={
+                "datasetVersion": f"{DATA}/versions/v1",
+                "labelSet": f"{P}/labelSets/l1",
+                "split": f"{DATA}/splits/s1",
+                "trainingRun": f"{P}/trainingRuns/r{place + 1}",
+                "evaluationRun": f"{P}/evaluationRuns/e{place + 1}",
+                "parentVersion": parent,
+            },
+        )
+    memory.put(f"{MODEL}/aliases/production", version=f"{MODEL}/versions/v1.0", createTime=at(12))
+    memory.put(
+        f"{MODEL}/aliasChanges/1",
+        alias=f"{MODEL}/aliases/production",
+        changeTime=at(12),
+        reason="the rollout succeeded",
+        toVersion=f"{MODEL}/versions/v1.0",
+        principal="serving",
+    )
+
+
+def _serving(memory: Resources) -> None:
+    first, second = (f"{DEPLOYMENT}/rollouts/ro{n}" for n in (1, 2))
+    memory.put(
+        DEPLOYMENT, model=MODEL, version=f"{MODEL}/versions/v1.0", activeRollout=second, createTime=at(11)
+    )
+    memory.put(
+        f"{DEPLOYMENT}/engines/a",
+        version=f"{MODEL}/versions/v1.0",
+        state="STATE_READY",
+        attested=True,
+        createTime=at(11),
+    )
+    common = {"strategy": "STRATEGY_SECOND_ENGINE", "bake": {"seconds": 30, "maxErrorRate": 0.05}}
+    memory.put(
+        first,
+        state="STATE_SUCCEEDED",
+        toVersion=f"{MODEL}/versions/v1.0",
+        reason="it was safe",
+        createTime=at(11),
+        steps=[{"time": at(11.1), "state": "STARTING", "message": "starting an engine"}],
+        **common,
+    )
+    memory.put(
+        second,
+        state="STATE_BAKING",
+        fromVersion=f"{MODEL}/versions/v1.0",
+        toVersion=f"{MODEL}/versions/v1.1",
+        reason="a second engine is safe",
+        createTime=at(31),
+        progress={"fraction": 0.6, "message": "all traffic is on v1.1"},
+        steps=[{"time": at(31.2), "state": "SHIFTING", "message": "2 canary prompts answered"}],
+        **common,
+    )
+
+
+def _loop(memory: Resources) -> None:
+    done = [
+        {"id": id_, "state": "SUCCEEDED", "message": "done", "startTime": at(n), "endTime": at(n + 1)}
+        for n, id_ in enumerate(("dataset", "labels", "split", "training", "evaluation", "registration"))
+    ]
+    memory.put(
+        f"{P}/pipelineRuns/p1",
+        state="STATE_RUNNING",
+        trigger="TRIGGER_DRIFT",
+        createTime=at(20),
+        triggerReason=f"The traffic has drifted from the training data of {MODEL}/versions/v1.0.",
+        policy=f"{P}/policies/default",
+        progress={"fraction": 0.9, "message": "v1.1 bakes"},
+        stages=[*done, {"id": "rollout", "state": "RUNNING", "startTime": at(31)}],
+        products={"modelVersion": f"{MODEL}/versions/v1.1"},
+    )
+    memory.put(
+        f"{P}/policies/default",
+        driftThreshold=1.5,
+        errorRateThreshold=0.1,
+        minFeedback=200,
+        etag="1",
+        createTime=at(1),
+        lastDecision="Drift: a turn has started.",
+        lastDecisionTime=at(20),
+    )
+
+
+def _signals(memory: Resources) -> None:
+    for n in range(12):
+        measures = [
+            {
+                "feature": feature,
+                "divergence": 0.01 * (n + 1) * weight,
+                "nullBand": 0.02,
+                "drifted": n * weight > 4,
+            }
+            for feature, weight in (("tokens", 1.5), ("length", 0.6))
+        ]
+        memory.put(
+            f"{P}/driftReports/d{n}",
+            createTime=at(20 + n),
+            version=f"{MODEL}/versions/v1.0",
+            answerCount=100 * n,
+            measures=measures,
+            drifted=n > 3,
+            feedbackCount=10 * n,
+            negativeCount=n,
+            errorRate=0.1,
+        )
+        memory.put(
+            f"{P}/trafficSegments/s{n}",
+            createTime=at(20 + n),
+            startTime=at(20 + n),
+            endTime=at(20.5 + n),
+            answerCount=30 + n,
+            deployment=DEPLOYMENT,
+        )
+        for vote in range(4):
+            memory.put(
+                f"{P}/feedback/f{n}-{vote}",
+                createTime=at(20 + n),
+                thumb=-1 if vote == n % 4 else 1,
+                version=f"{MODEL}/versions/v1.{n // 8}",
+            )
+
+
+def _record(place: int) -> str:
+    return f"{place:x}" * 64

@@ -1,0 +1,99 @@
+"""Buttons: what each asks of the API, and what it refuses by itself."""
+
+import asyncio
+
+import pytest
+
+from ratoon_console.application.actions import ACTIONS, Form
+from ratoon_console.domain.errors import BadForm
+from ratoon_console.domain.people import Role
+
+ROLLOUT = "projects/p/deployments/d/rollouts/r"
+
+
+class Api:
+    """Remembers what it was asked; answers with what a rollout says."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, dict, dict]] = []
+
+    async def get(self, name, **query):
+        return {"name": name, "etag": "7"}
+
+    async def post(self, name, body, **query):
+        self.asked.append(("POST", name, dict(body), query))
+        return {"name": f"{ROLLOUT}2", "toVersion": "projects/p/models/m/versions/v1.0"}
+
+    async def patch(self, name, body, **query):
+        self.asked.append(("PATCH", name, dict(body), query))
+        return {}
+
+
+def press(what: str, **fields: str):
+    api = Api()
+    done = asyncio.run(ACTIONS[what].act(Form("p", {"request_id": "q", **fields}), api))
+    (asked,) = api.asked
+    return done, asked
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "abort"])
+def test_rollouts_are_steered_once_however_often_the_form_is_sent(verb):
+    _, (method, name, body, _) = press(f"{verb}-rollout", name=ROLLOUT)
+    assert (method, name) == ("POST", f"{ROLLOUT}:{verb}")
+    assert body == {"reason": "from the console", "requestId": "q"}
+
+
+def test_an_undo_leads_to_the_rollout_that_it_started():
+    done, (_, name, _, _) = press("undo-rollout", name=ROLLOUT)
+    assert name == f"{ROLLOUT}:undo"
+    assert done.target == "/p/p/rollouts/r2"
+    assert "v1.0" in done.notice
+
+
+def test_a_turn_starts_from_a_source_with_a_request_id():
+    _, (_, name, body, query) = press("start-turn", name="projects/p/sources/s", skip_rollout="yes")
+    assert name == "projects/p/pipelineRuns"
+    assert body == {"sources": ["projects/p/sources/s"], "skipRollout": True}
+    assert query == {"requestId": "q"}
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject"])
+def test_a_decision_is_sent_with_its_reason(verb):
+    _, (_, name, body, _) = press(
+        f"{verb}-turn", name="projects/p/pipelineRuns/r", reason="I read the answers."
+    )
+    assert (name, body) == (f"projects/p/pipelineRuns/r:{verb}", {"reason": "I read the answers."})
+
+
+def test_a_policy_is_changed_with_the_etag_of_now():
+    _, (method, _, body, query) = press("pause-policy", name="projects/p/policies/default")
+    assert (method, body, query) == ("PATCH", {"etag": "7", "paused": True}, {"updateMask": "paused"})
+
+
+def test_a_task_without_a_label_is_skipped():
+    done, (_, name, body, _) = press("complete-task", name="projects/p/tasks/t")
+    assert (name, body["label"], done.notice) == ("projects/p/tasks/t:complete", "", "Skipped.")
+
+
+def test_an_alias_is_set_on_the_model_of_the_version():
+    _, (_, name, body, _) = press(
+        "point-alias", name="projects/p/models/m/versions/v1.1", alias="candidate", reason="ok"
+    )
+    assert name == "projects/p/models/m/aliases/candidate:set"
+    assert body["version"] == "projects/p/models/m/versions/v1.1"
+
+
+def test_feedback_says_only_what_was_given():
+    _, (_, name, body, _) = press("give-feedback", answer_id="a", thumb="up", correction="")
+    assert (name, body) == ("feedback", {"id": "a", "thumb": "up"})
+
+
+@pytest.mark.parametrize("fields", [{}, {"name": " "}, {"name": "projects/other/deployments/d/rollouts/r"}])
+def test_a_form_that_lacks_its_resource_or_names_another_project_is_refused(fields):
+    with pytest.raises(BadForm):
+        press("pause-rollout", **fields)
+
+
+def test_what_moves_traffic_is_the_operators():
+    moving = {"roll-out", "pause-rollout", "resume-rollout", "abort-rollout", "undo-rollout"}
+    assert {name for name, action in ACTIONS.items() if action.role is Role.OPERATOR} == moving

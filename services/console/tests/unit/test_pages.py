@@ -1,0 +1,391 @@
+"""Every page and button over HTTP, in this process: the real site and templates, an API in memory."""
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx
+import pytest
+
+from ratoon_console.adapters.pages import STATIC, Pages
+from ratoon_console.application.actions import ACTIONS
+from ratoon_console.application.ports import Grant, Said
+from ratoon_console.application.sessions import Sessions
+from ratoon_console.domain.errors import Away, NotSignedIn, Refused
+from ratoon_console.domain.people import Person, Role
+from ratoon_console.entrypoints.desk import Desk
+from ratoon_console.entrypoints.http import Site
+from ratoon_console.entrypoints.pages import pages
+from services.console.tests import seed
+from services.console.tests.resources import JSON, Resources
+
+PATHS = [
+    "/", "/p/mail", "/p/mail/turns/p1", "/p/mail/data", "/p/mail/data/mail/v1",
+    f"/p/mail/data/mail/v1/records/{'0' * 64}",
+    "/p/mail/labels", "/p/mail/labels/review", "/p/mail/training", "/p/mail/training/r1",
+    "/p/mail/training/compare?run=r1&run=r2", "/p/mail/evaluations", "/p/mail/evaluations/e1",
+    "/p/mail/evaluations/compare?run=e1&run=e2", "/p/mail/models", "/p/mail/models/v1.1", "/p/mail/rollouts",
+    "/p/mail/rollouts/ro2", "/p/mail/signals", "/p/mail/playground",
+]  # fmt: skip
+EMPTY = [path for path in PATHS if re.fullmatch(r"/|/p/mail(/[a-z]+)?|/p/mail/labels/review", path)]
+
+
+class Blobs(dict[str, bytes]):
+    """Bytes by their sha256."""
+
+    def put_bytes(self, data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        self[digest] = data
+        return digest
+
+
+class Platform:
+    """The API of everybody, in memory; each key is the name of its role."""
+
+    def __init__(self) -> None:
+        self.memory, self.blobs = Resources(), Blobs()
+        self.posted: list[tuple[str, JSON]] = []
+        self.away = False
+
+    async def exchange(self, api_key: str) -> Grant:
+        if api_key.upper() not in Role.__members__:
+            raise NotSignedIn("This is no API key of Ratoon.")
+        return Grant(Person(f"projects/-/apiKeys/{api_key}", Role[api_key.upper()]), "token", 600)
+
+    async def get(self, name: str, **query: object) -> JSON:
+        if self.away:
+            raise Away("Nobody answers.")
+        if name == "models" and seed.DEPLOYMENT not in self.memory.resources:
+            return {"data": []}
+        if name == "models":
+            return {
+                "data": [
+                    {"id": "mail/mail", "owned_by": seed.P},
+                    {"id": "mail/mail@v1.0", "owned_by": seed.P},
+                ]
+            }
+        if name.endswith(":lineage"):
+            return {"recordId": "0", "datasetVersions": [f"{seed.DATA}/versions/v1"], "placements": []}
+        if name.endswith(":compare"):
+            arms = {
+                key: {"version": str(query[key]), "satisfaction": 0.5} for key in ("version", "otherVersion")
+            }
+            return {**arms, "difference": 0.0}
+        if name in self.memory.resources:
+            return self.memory.resources[name]
+        if "pageSize" in query:
+            return {"things": self.memory.children(name), "nextPageToken": ""}
+        raise Refused(404, "NOT_FOUND", f"{name} does not exist.")
+
+    async def find(self, name: str) -> JSON | None:
+        return self.memory.resources.get(name)
+
+    async def list(self, collection: str) -> list[JSON]:
+        return (await self.get(collection, pageSize=1000))["things"]
+
+    async def post(self, name: str, body: JSON, **query: object) -> JSON:
+        self.posted.append((name, {**body, **query}))
+        return {"name": f"{seed.DEPLOYMENT}/rollouts/ro2", "toVersion": f"{seed.MODEL}/versions/v1.0"}
+
+    async def patch(self, name: str, body: JSON, **query: object) -> JSON:
+        return await self.post(name, body, **query)
+
+    async def blob(self, digest: str) -> bytes:
+        return self.blobs[digest]
+
+    async def watch(self, name: str) -> AsyncIterator[JSON]:
+        yield self.memory.resources[name]
+
+    async def ask(self, model: str, text: str, most_tokens: int) -> AsyncIterator[Said]:
+        for kind, said in (("version", "mail@v1.0"), ("text", f"{model}:{text}"), ("end", "answer-1")):
+            yield Said(kind, said)
+
+
+@pytest.fixture
+def platform():
+    return Platform()
+
+
+@pytest.fixture
+def busy(platform):
+    seed.busy_project(platform.memory, platform.blobs)
+    return platform
+
+
+def site(platform: Platform) -> Site:
+    sessions = Sessions(platform, 3600, lambda: 0.0)
+    return Site(Desk(sessions, lambda _bearer: platform, Pages(), refresh_s=0.05), pages(), STATIC)
+
+
+def visit(platform: Platform, role: str, scenario: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
+    """Run a scenario with a browser that is logged in as a role (empty: as nobody)."""
+
+    async def visited() -> None:
+        transport = httpx.ASGITransport(site(platform).app())
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://console", follow_redirects=True
+        ) as client:
+            if role:
+                await client.post("/login", data={"key": role})
+            await scenario(client)
+
+    asyncio.run(visited())
+
+
+@pytest.mark.parametrize("role", ["viewer", "annotator", "operator"])
+@pytest.mark.parametrize("path", PATHS)
+def test_every_page_of_a_busy_project_shows_to_every_role_that_may_look(busy, path, role):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = await client.get(path)
+        assert answer.status_code == 200, answer.text
+        assert "<h1>" in answer.text or "<h1 " in answer.text
+        ids = re.findall(r' id="([^"]+)"', answer.text)
+        assert len(ids) == len(set(ids)), "an id stands twice"
+        assert not re.search(r'style="|<script>|onclick|="http', answer.text)
+
+    visit(busy, role, scenario)
+
+
+@pytest.mark.parametrize("path", EMPTY)
+def test_every_page_of_an_empty_project_says_what_to_do(platform, path):
+    seed.empty_project(platform.memory)
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = await client.get(path)
+        assert answer.status_code == 200, answer.text
+        assert path == "/" or "empty" in answer.text or "first turn" in answer.text
+
+    visit(platform, "viewer", scenario)
+
+
+@pytest.mark.parametrize(
+    "collection", ["deployments/mail/rollouts", "trainingRuns", "evaluationRuns", "pipelineRuns"]
+)
+def test_a_resource_that_has_just_begun_shows_though_most_of_it_is_not_there_yet(busy, collection):
+    busy.memory.put(
+        f"{seed.P}/{collection}/new", state="STATE_QUEUED", toVersion=f"{seed.MODEL}/versions/v1.1"
+    )
+    page = {
+        "deployments/mail/rollouts": "rollouts",
+        "trainingRuns": "training",
+        "evaluationRuns": "evaluations",
+    }
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        for path in (page.get(collection, "turns") + "/new", page.get(collection, "")):
+            answer = await client.get(f"/p/mail/{path}".rstrip("/"))
+            assert answer.status_code == 200, answer.text
+
+    visit(busy, "operator", scenario)
+
+
+def test_no_project_at_all_says_how_to_begin(platform):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        assert "ratoon projects create" in (await client.get("/")).text
+
+    visit(platform, "viewer", scenario)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nobody_sees_a_page_without_logging_in(busy, path):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = await client.get(path)
+        assert answer.url.path == "/login"
+        assert "spam" not in answer.text
+
+    visit(busy, "", scenario)
+
+
+def test_a_caller_gets_the_playground_and_a_reason_elsewhere(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        assert (await client.get("/p/mail/playground")).status_code == 200
+        refused = await client.get("/p/mail/data")
+        assert refused.status_code == 403
+        assert "This needs the role viewer; your key has caller." in refused.text
+
+    visit(busy, "caller", scenario)
+
+
+def test_headers_forbid_what_no_page_needs(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        headers = (await client.get("/p/mail")).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["cache-control"] == "no-store"
+
+    visit(busy, "viewer", scenario)
+
+
+@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example/", "/\\evil.example", "evil"])
+def test_a_log_in_leads_to_this_console_alone(busy, to):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/login", data={"key": "viewer", "to": to}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+    visit(busy, "", scenario)
+
+
+def test_a_wrong_key_is_told(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/login", data={"key": "nobody's"})
+        assert answer.status_code == 401
+        assert "no API key of Ratoon" in answer.text
+        assert not client.cookies
+
+    visit(busy, "", scenario)
+
+
+async def form_of(client: httpx.AsyncClient) -> dict[str, str]:
+    page = (await client.get("/p/mail/rollouts/ro2")).text
+    key = re.search(r'name="form_key" value="([^"]+)"', page)
+    assert key is not None
+    return {
+        "form_key": key[1],
+        "request_id": "q",
+        "back": "/p/mail/rollouts/ro2",
+        "name": f"{seed.DEPLOYMENT}/rollouts/ro2",
+    }
+
+
+def test_a_button_is_pressed_once_and_leads_back_with_a_notice(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/p/mail/do/pause-rollout", data=await form_of(client))
+        assert answer.url.path == "/p/mail/rollouts/ro2"
+        assert "held where it is" in answer.text
+        assert "held where it is" not in (await client.get("/p/mail/rollouts/ro2")).text
+
+    visit(busy, "operator", scenario)
+    ((name, body),) = busy.posted
+    assert (name, body["requestId"]) == (f"{seed.DEPLOYMENT}/rollouts/ro2:pause", "q")
+
+
+@pytest.mark.parametrize("change", [{"form_key": "guessed"}, {"form_key": ""}])
+@pytest.mark.parametrize("action", sorted(ACTIONS))
+def test_no_button_works_for_a_form_of_somebody_else(busy, action, change):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        form = await form_of(client) | change
+        assert (await client.post(f"/p/mail/do/{action}", data=form)).status_code == 400
+
+    visit(busy, "operator", scenario)
+    assert busy.posted == []
+
+
+def test_no_form_of_another_site_is_taken_even_with_the_right_key(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        form, headers = await form_of(client), {"origin": "http://evil.example"}
+        assert (await client.post("/p/mail/do/abort-rollout", data=form, headers=headers)).status_code == 400
+
+    visit(busy, "operator", scenario)
+    assert busy.posted == []
+
+
+def test_a_form_leads_nowhere_but_here(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        form = await form_of(client) | {"back": "//evil.example"}
+        answer = await client.post("/p/mail/do/pause-rollout", data=form, follow_redirects=False)
+        assert answer.headers["location"] == "/"
+
+    visit(busy, "operator", scenario)
+
+
+def test_the_playground_relays_events_and_names_the_project_for_keys_of_the_whole_installation(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        form = await form_of(client) | {"model": "mail@v1.0", "text": "hello"}
+        answer = await client.post("/p/mail/ask", data=form)
+        kinds = re.findall(r"event: (\w+)", answer.text)
+        assert kinds == ["version", "text", "end"]
+        assert json.loads(answer.text.split("data: ")[2].split("\n")[0]) == {"text": "mail/mail@v1.0:hello"}
+        for wrong in ({"text": " "}, {"most_tokens": "many"}):
+            assert (await client.post("/p/mail/ask", data={**form, **wrong})).status_code == 400
+
+    visit(busy, "operator", scenario)
+
+
+def test_a_platform_that_is_away_is_told_with_what_to_do(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        busy.away = True
+        answer = await client.get("/p/mail")
+        assert answer.status_code == 503
+        assert "ratoon up" in answer.text
+
+    visit(busy, "viewer", scenario)
+
+
+@pytest.mark.parametrize("path", ["/p/none", "/p/mail/training/none", "/nowhere/at/all"])
+def test_what_is_not_there_is_told(busy, path):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = await client.get(path)
+        assert answer.status_code == 404
+        assert 'class="notice bad"' in answer.text
+
+    visit(busy, "viewer", scenario)
+
+
+def test_the_live_part_comes_first_as_it_is_and_then_when_it_has_changed(busy):
+    async def scenario(sent: asyncio.Queue[tuple[str, JSON]]) -> None:
+        kind, told = await sent.get()
+        assert kind == "live" and "A turn is under way" in told["html"]
+        busy.memory.put(f"{seed.P}/pipelineRuns/p1", state="STATE_SUCCEEDED")
+        kind, told = await sent.get()
+        assert kind == "live" and "The last turn" in told["html"]
+
+    listen(busy, "/p/mail", scenario)
+
+
+def test_a_page_of_what_has_ended_is_told_once_and_asks_no_more(busy):
+    async def scenario(sent: asyncio.Queue[tuple[str, JSON]]) -> None:
+        assert [(await sent.get())[0] for _ in range(2)] == ["live", "still"]
+
+    listen(busy, "/p/mail/training/r1", scenario)
+
+
+def test_a_page_whose_platform_is_away_says_so_and_comes_back(busy):
+    async def scenario(sent: asyncio.Queue[tuple[str, JSON]]) -> None:
+        await sent.get()
+        busy.away = True
+        assert (await sent.get())[0] == "away"
+        busy.away = False
+        while (await sent.get())[0] != "live":
+            pass
+
+    listen(busy, "/p/mail", scenario)
+
+
+def listen(
+    platform: Platform, path: str, scenario: Callable[[asyncio.Queue[tuple[str, JSON]]], Awaitable[None]]
+) -> None:
+    """Run a scenario with the events of a page's stream, without a client in between, which would wait for its end."""
+
+    async def listened() -> None:
+        console = site(platform)
+        sent: asyncio.Queue[tuple[str, JSON]] = asyncio.Queue()
+        _, cookie = await console._desk.sessions.open("viewer")
+        headers = [(b"accept", b"text/event-stream"), (b"cookie", f"ratoon_console={cookie}".encode())]
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "method": "GET",
+            "path": path,
+            "headers": headers,
+            "query_string": b"",
+            "root_path": "",
+            "scheme": "http",
+            "server": ("console", 80),
+        }
+        serving = asyncio.create_task(
+            console.app()(scope, asyncio.Event().wait, lambda said: _put(sent, said))
+        )
+        await scenario(sent)
+        serving.cancel()
+
+    asyncio.run(asyncio.wait_for(listened(), 20))
+
+
+async def _put(sent: asyncio.Queue[tuple[str, JSON]], message: dict[str, object]) -> None:
+    body = message.get("body", b"")
+    assert isinstance(body, bytes)
+    found = re.fullmatch(r"event: (\w+)\ndata: (.*)\n\n", body.decode())
+    if found:
+        await sent.put((found[1], json.loads(found[2])))

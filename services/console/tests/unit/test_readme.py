@@ -1,0 +1,9 @@
+from pathlib import Path
+
+from ratoon.chassis import readme
+from ratoon_console.settings import Settings
+
+
+def test_the_readme_lists_every_setting():
+    told = (Path(__file__).parents[2] / "README.md").read_text()
+    assert readme.updated(told, Settings) == told

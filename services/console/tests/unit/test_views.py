@@ -1,0 +1,278 @@
+"""What pages show, worked out of what the API answers."""
+
+import pytest
+
+from ratoon_console.domain import (
+    curves,
+    datasets,
+    differences,
+    evaluations,
+    labels,
+    lineage,
+    loop,
+    rollouts,
+    signals,
+)
+
+P = "projects/p"
+
+
+def stage(id_, state, **more):
+    return {"id": id_, "state": state, **more}
+
+
+def test_a_turn_has_seven_steps_whatever_the_platform_tells_of_it():
+    assert [step.state for step in loop.steps_of(None, "p")] == ["pending"] * 7
+    run = {
+        "stages": [
+            stage("dataset", "SUCCEEDED", startTime="2026-01-01T00:00:00Z", endTime="2026-01-01T00:00:05Z",
+                  resource=f"{P}/datasets/d/versions/v1", message="9 records"),
+            stage("labels", "RUNNING", startTime="2026-01-01T00:00:05Z"),
+        ],
+        "progress": {"message": "3 of 9 labels"},
+    }  # fmt: skip
+    first, second, third = loop.steps_of(run, "p", "2026-01-01T00:00:12Z")[:3]
+    assert (first.seconds, first.link, first.said) == (5.0, "/p/p/data/d/v1", "9 records")
+    assert (second.seconds, second.said, second.tone) == (7.0, "3 of 9 labels", "busy")
+    assert (third.seconds, third.state) == (None, "pending")
+
+
+def test_a_stage_that_only_some_projects_have_stands_in_its_place():
+    ids = (*loop.STAGES[:-1], "approval", "rollout")
+    run = {"stages": [stage(id_, "RUNNING" if id_ == "approval" else "SUCCEEDED") for id_ in ids]}
+    assert [step.title.lower() for step in loop.steps_of(run, "p")] == list(ids)
+    assert loop.awaits_person(run)
+    assert not loop.awaits_person({"stages": [stage("approval", "SUCCEEDED")]})
+    assert not loop.awaits_person(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [
+        (f"{P}/datasets/d/versions/v1", "/p/p/data/d/v1"),
+        (f"{P}/models/m/versions/v1.0", "/p/p/models/v1.0"),
+        (f"{P}/trainingRuns/r", "/p/p/training/r"),
+        (f"{P}/deployments/d/rollouts/r", "/p/p/rollouts/r"),
+        (P, ""),
+        ("", ""),
+    ],
+)
+def test_resources_have_pages(name, link):
+    assert loop.link_of(name, "p") == link
+
+
+def test_the_turn_under_way_comes_before_a_newer_one_that_ended():
+    running, done = {"state": "STATE_RUNNING"}, {"state": "STATE_REFUSED"}
+    assert loop.current_run([running, done]) is running
+    assert loop.current_run([done]) is done
+    assert loop.current_run([]) is None
+
+
+def test_what_serves_is_told_with_its_engines_and_the_rollout_under_way():
+    deployment = {"version": f"{P}/models/m/versions/v1.0"}
+    engine = {"state": "STATE_READY", "attested": True}
+    assert loop.serving(None, [], None, "p").value == "nothing yet"
+    assert loop.serving(deployment, [engine], None, "p").tone == "good"
+    assert loop.serving(deployment, [], None, "p").tone == "bad"
+    rollout = {"toVersion": f"{P}/models/m/versions/v1.1"}
+    assert "a rollout to v1.1 is under way" in loop.serving(deployment, [engine], rollout, "p").said
+
+
+def test_drift_is_told_by_its_worst_measure():
+    report = {"drifted": True, "measures": [
+        {"feature": "length", "divergence": 0.02, "nullBand": 0.02},
+        {"feature": "tokens", "divergence": 0.17, "nullBand": 0.01},
+    ]}  # fmt: skip
+    sight = loop.drift(report, "p")
+    assert (sight.value, sight.said) == ("drifted", "tokens: 0.170 nats, 17.0 × the null band")
+    assert loop.drift({"measures": []}, "p").value == "not measured"
+
+
+def test_the_funnel_goes_from_all_items_to_the_records_that_are_left():
+    profile = {"items": 10, "records": 6, "removed": [
+        {"step": "exact_duplicate", "reason": "EXACT_DUPLICATE", "count": 3},
+        {"step": "near_duplicate", "reason": "NEAR_DUPLICATE", "count": 1},
+    ]}  # fmt: skip
+    steps = datasets.funnel(profile)
+    assert [step.left for step in steps] == [10, 10, 10, 10, 10, 7, 6]
+    assert steps[5].removals == (datasets.Removal("the same text stands already", 3),)
+
+
+def test_bars_sum_up_what_is_beyond_the_most():
+    found = datasets.bars({"a": 5, "b": 3, "c": 1, "": 1}, most=2)
+    assert [(bar.name, bar.count) for bar in found] == [("a", 5), ("b", 3), ("2 others", 2)]
+    assert sum(bar.share for bar in found) == pytest.approx(1)
+
+
+def task(state, proposed="", label="", time="2026-01-01T00:00:00Z", reason="review-sample"):
+    return {
+        "state": f"STATE_{state}",
+        "proposedLabel": proposed,
+        "label": label,
+        "createTime": time,
+        "reason": reason,
+    }
+
+
+def test_the_queue_is_counted_and_the_newest_set_comes_first():
+    old, new = task("OPEN"), task("OPEN", time="2026-02-01T00:00:00Z", reason="conflict")
+    queue = labels.queue_of([old, new, task("DONE"), task("SKIPPED")])
+    assert (queue.open, queue.answered, queue.skipped, queue.total) == (2, 1, 1, 4)
+    assert labels.next_task([old, new]) is new
+    assert labels.next_task([old, new], "review-sample") is old
+    assert labels.next_task([task("DONE")]) is None
+
+
+def test_agreement_is_counted_with_and_without_chance():
+    tasks = [task("DONE", "a", "a")] * 20 + [task("DONE", "a", "b")] * 5 + [task("DONE", "b", "a")] * 10 + [
+        task("DONE", "b", "b")
+    ] * 15  # fmt: skip
+    review = labels.review_of(tasks)
+    assert review.table == ((20, 5), (10, 15))
+    assert review.agreement == pytest.approx(0.7)
+    assert review.kappa == pytest.approx(0.4)  # the textbook example
+    assert labels.review_of([task("DONE", "a", "a")]).kappa is None
+    assert labels.review_of([task("OPEN", "a")]) is None
+
+
+def test_curves_come_from_the_blob_or_grow_from_what_a_run_tells():
+    blob = {"curves": {
+        "steps": {"columns": ["step", "loss"], "rows": [[1, 2.0], [2, 1.0]]},
+        "epochs": {"columns": ["epoch", "step", "loss"], "rows": [[0, 2, 0.5]]},
+    }}  # fmt: skip
+    found = curves.of_blob(blob)
+    assert found["loss"] == [(1, 2), (2, 1)]
+    assert found["validation_loss"] == [(2, 0.5)]
+    grown = curves.extended({}, {"done": "3", "metrics": {"loss": 0.9, "validation_loss": 0.5}})
+    again = curves.extended(grown, {"done": "3", "metrics": {"loss": 0.9, "validation_loss": 0.5}})
+    later = curves.extended(again, {"done": "4", "metrics": {"loss": 0.8, "validation_loss": 0.5}})
+    assert later == {"loss": [(3, 0.9), (4, 0.8)], "validation_loss": [(3, 0.5)]}
+    assert [chart.title for chart in curves.charts(found)] == ["Training loss", "Validation loss"]
+    assert [each.name for each in curves.compared([("r1", found), ("r2", found)])[0].series] == ["r1", "r2"]
+
+
+def test_only_differences_are_shown():
+    rows = differences.differing([{"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}, "d": [1, 2]}])
+    assert rows == [("b.c", ["2", "3"]), ("d", ["–", "1, 2"])]
+
+
+def case(record, label="ham", predicted="spam"):
+    return {"recordId": record, "domain": "new", "label": label, "predicted": predicted, "text": record}
+
+
+def test_wrong_answers_are_compared_on_the_same_test_part_whatever_each_run_calls_it():
+    first = {"domains": [{"name": "new", "split": "s1"}], "results": [{"domain": "new", "n": 1}]}
+    second = {
+        "domains": [{"name": "old", "split": "s1"}, {"name": "new", "split": "s2"}],
+        "results": [{"domain": "old", "n": 2}, {"domain": "new", "n": 3}],
+    }
+    grounds = evaluations.beside([first, second])
+    assert [(ground.split, ground.names) for ground in grounds] == [
+        ("s1", ("new", "old")),
+        ("s2", ("", "new")),
+    ]
+    assert [result and result["n"] for ground in grounds for result in ground.results] == [1, 2, None, 3]
+    of_first = [case("a"), case("b")]
+    of_second = [case("b") | {"domain": "old"}, case("c", predicted="") | {"domain": "old"}, case("d")]
+    found = evaluations.mistakes([first, second], [of_first, of_second])
+    assert [(each.record_id, each.said) for each in found] == [
+        ("a", ("spam", "")),
+        ("c", ("", "something else")),
+        ("b", ("spam", "spam")),
+        ("d", ("not judged", "spam")),
+    ]
+    assert [each.differs for each in found] == [True, True, False, False]
+
+
+def test_wrong_answers_are_counted_by_what_was_taken_for_what():
+    assert evaluations.confusions([case("a"), case("b"), case("c", "spam", "")]) == [
+        ("ham", "spam", 2), ("spam", "something else", 1),
+    ]  # fmt: skip
+
+
+def test_intervals_share_one_scale():
+    def scores(value):
+        return {"macroF1": {"value": value, "lower": value - 0.05, "upper": value + 0.05}}
+
+    found = evaluations.intervals({"candidate": scores(0.9), "majority": scores(0.5)})
+    assert {each.low for each in found} == {0.4}
+    assert found[0].place(0.7) == 50.0
+    assert found[1].place(0.1) == 0.0
+
+
+def version(id_, training, parent=""):
+    return {"name": f"{P}/models/m/versions/{id_}", "lineage": {
+        "datasetVersion": f"{P}/datasets/d/versions/v1", "split": f"{P}/datasets/d/splits/s",
+        "trainingRun": f"{P}/trainingRuns/{training}", "parentVersion": parent and f"{P}/models/m/versions/{parent}",
+    }}  # fmt: skip
+
+
+def test_what_versions_share_stands_once_and_a_continuation_is_drawn_back():
+    drawn = lineage.picture(
+        [version("v1.0", "r1"), version("v1.1", "r2", "v1.0")], "p", f"{P}/models/m/versions/v1.1"
+    )
+    assert [box.text for box in drawn.boxes] == ["v1", "s", "r1", "v1.0", "r2", "v1.1"]
+    assert len(drawn.lines) == 5
+    assert len(drawn.continued) == 1
+    assert [box.kind for box in drawn.boxes if box.tone == "good"] == ["serves"]
+    assert drawn.words[1].startswith("v1.1: continues v1.0; dataset version v1")
+    assert all(
+        box.x + drawn.box_width <= drawn.width and box.y + drawn.box_height <= drawn.height
+        for box in drawn.boxes
+    )
+
+
+def offered(state, deployment=None, **more):
+    rollout = {"state": f"STATE_{state}", "toVersion": "v2", "fromVersion": "v1", **more}
+    return [(button.label, bool(button.why_not)) for button in rollouts.buttons(rollout, deployment)]
+
+
+def test_only_buttons_that_make_sense_in_a_state_are_offered():
+    assert offered("BAKING") == [("Pause", False), ("Abort", False)]
+    assert offered("BAKING", paused=True) == [("Resume", False), ("Abort", False)]
+    assert offered("ROLLING_BACK") == [("Pause", True), ("Abort", True)]
+    assert offered("FAILED") == []
+    assert offered("SUCCEEDED", {"version": "v2"}) == [("Undo", False)]
+    assert offered("SUCCEEDED", {"version": "v3"}) == [("Undo", True)]
+    assert offered("SUCCEEDED", {"version": "v2"}, fromVersion="") == [("Undo", True)]
+
+
+def vote(minute, verdict, of="v1"):
+    return signals.Vote(minute * 60.0, of, verdict)
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        ({"thumb": 1}, 1),
+        ({"thumb": -1}, -1),
+        ({"thumb": 1, "correction": "ham"}, -1),
+        ({"rating": 5}, 1),
+        ({"rating": 1}, -1),
+        ({"rating": 3}, 0),
+        ({}, 0),
+    ],
+)
+def test_a_correction_blames_then_the_thumb_counts_then_the_rating(given, verdict):
+    assert signals.vote_of({"createTime": "2026-01-01T00:00:00Z", **given}).verdict == verdict
+
+
+def test_votes_are_shares_over_time_a_line_for_each_version():
+    votes = [vote(0, 1), vote(0, -1), vote(10, -1), vote(20, 1, "v2"), vote(20, 0, "v2")]
+    chart = signals.votes_chart(votes)
+    assert [each.name for each in chart.series] == ["v1", "v2"]
+    assert chart.series[0].last == "100.0%"
+    assert [(s.version, s.good, s.bad) for s in signals.standings(votes)] == [("v2", 1, 0), ("v1", 1, 2)]
+    assert signals.standings(votes)[1].bad_share == pytest.approx(2 / 3)
+
+
+def test_a_pause_in_the_traffic_shows_as_none():
+    flows = [signals.Flow(0, 0, 10, 0), signals.Flow(3000, 3000, 20, 1)]
+    chart = signals.traffic_chart(flows)
+    assert "0.000" in [cell for row in chart.rows for cell in row]
+    assert signals.total(flows) == "30 answers were captured, 1 lost."
+
+
+def test_bins_are_about_forty():
+    for span in (1, 100, 5000, 86400, 10**7):
+        assert span / signals.bin_width([0, span]) <= 40

@@ -1,0 +1,83 @@
+"""How captured traffic is forgotten whose texts were erased: the domain decides, index and segments do."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from ratoon.chassis.errors import Description
+from ratoon.chassis.names import parent_of
+from ratoon.chassis.operations import Claim, Operations, Step
+from ratoon.chassis.store import Store, Transaction
+from ratoon_flywheel.application.commands import ForgetTexts
+from ratoon_flywheel.application.ports import AnswerIndex, Segments
+from ratoon_flywheel.domain.signals.forgetting import (
+    Action,
+    EraseBlobs,
+    Forgetting,
+    RewriteSegments,
+    Sight,
+    step,
+)
+from ratoon_flywheel.domain.signals.traffic import TrafficSegment
+
+_LATER_S = 60.0
+
+
+def begin_forgetting(command: ForgetTexts, tx: Transaction, operations: Operations) -> None:
+    """From the commit of this transaction on the texts are looked for; a repetition changes nothing."""
+    if command.text_digests and tx.find(Forgetting, command.name) is None:
+        wish = Forgetting(command.name, command.time, command.time, command.text_digests)
+        operations.begin(tx, tx.create(wish)[0])
+
+
+class ForgettingProcedure:
+    """The long work behind an erasure, as far as traffic goes."""
+
+    kind = Forgetting
+
+    def __init__(self, store: Store, answers: AnswerIndex, segments: Segments) -> None:
+        self._store, self._answers, self._segments = store, answers, segments
+
+    def observe(self, forgetting: Forgetting, claim: Claim) -> Sight:
+        """What is still there."""
+        with self._store.read() as tx:
+            held = self._answers.of_texts(tx, parent_of(forgetting.name), forgetting.text_digests)
+            segments = {name: _digest(tx, name) for name in held}
+        return Sight(segments, tuple(filter(self._segments.exists, forgetting.doomed)))
+
+    def step(self, forgetting: Forgetting, seen: Sight, now: datetime) -> Step[Forgetting]:
+        """What follows from it."""
+        after, actions = step(forgetting, seen)
+        return Step(after, actions, done=not actions)
+
+    def act(self, forgetting: Forgetting, action: Action, claim: Claim) -> None:
+        """Write segments again, or erase what they were."""
+        match action:
+            case RewriteSegments(names):
+                for name in names:
+                    self._rewrite(forgetting, name)
+            case EraseBlobs(digests):
+                why = f"it held texts that {forgetting.name} forgot."
+                for digest in digests:
+                    self._segments.erase(digest, why)
+
+    def failed(self, forgetting: Forgetting, error: Description, now: datetime) -> Step[Forgetting]:
+        """It is tried again later: what is to be forgotten is not given up."""
+        return Step(forgetting, wake_after=_LATER_S)
+
+    def _rewrite(self, forgetting: Forgetting, name: str) -> None:
+        """One segment, which retention may have taken meanwhile, and what is known of its answers."""
+        project = parent_of(forgetting.name)
+        with self._store.read() as tx:
+            ids = self._answers.of_texts(tx, project, forgetting.text_digests).get(name, ())
+            before = tx.find(TrafficSegment, name)
+        left = self._segments.without(before.digest, ids) if before else ""
+        with self._store.write() as tx:
+            if before is not None:
+                count = max(0, before.answer_count - len(ids))
+                tx.save(replace(before, digest=left, answer_count=count))
+            self._answers.forget(tx, project, ids)
+
+
+def _digest(tx: Transaction, name: str) -> str:
+    segment = tx.find(TrafficSegment, name)
+    return segment.digest if segment else ""

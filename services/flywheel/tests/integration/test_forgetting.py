@@ -1,0 +1,69 @@
+"""An erasure that ingestion tells of reaches captured traffic: segments, the index of answers, feedback."""
+
+import hashlib
+import time
+
+import zstandard
+
+from ratoon.chassis.clock import SystemClock
+from ratoon.chassis.events import record_of, topics_of
+from ratoon.events.embedded import EmbeddedLog
+from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
+from ratoon.flywheel.v1 import project_pb2
+from ratoon.ingestion.v1.ingestion_events_pb2 import ErasureEvent, RecordsErased
+
+PARENT = "projects/mail"
+
+
+def until(found, seconds: float = 60.0):
+    deadline = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return value
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def segments(world):
+    listed = world.flywheel.ListTrafficSegments(pb.ListTrafficSegmentsRequest(parent=PARENT))
+    return {segment.name: segment for segment in listed.traffic_segments}
+
+
+def plain(world, blob: str) -> str:
+    with world.rooms.artifacts.open(blob) as raw, zstandard.ZstdDecompressor().stream_reader(raw) as text:
+        return text.read().decode()
+
+
+def test_traffic_that_asked_an_erased_text_is_forgotten_with_its_feedback(world):
+    world.flywheel.CreateProject(
+        pb.CreateProjectRequest(project_id="mail", project=project_pb2.Project(labels=["ham", "spam"]))
+    )
+    texts = ["a letter that stays", "a letter that is to go", "another that stays"]
+    ids = [*world.answered(texts), *world.answered(["only others"])]
+    for answer_id in ids:
+        world.say(answer_id, thumb=-1, comment=f"about {answer_id}")
+    before = segments(world)
+    touched = next(name for name, seen in before.items() if seen.answer_count == 3)
+
+    log = EmbeddedLog(world.state.folder / "events", SystemClock())
+    log.create_topics(topics_of("ingestion"))
+    done = RecordsErased(record_ids=["a" * 64], text_digests=[digest(texts[1]), digest("never seen")])
+    for revision in (1, 2):  # told twice
+        event = ErasureEvent(name=f"{PARENT}/erasures/e", revision=revision, completed=done)
+        log.append([record_of("ingestion", event)])
+
+    until(lambda: not world.rooms.artifacts.exists(before[touched].digest))
+    after = segments(world)
+    assert after[touched].answer_count == 2
+    left = plain(world, after[touched].digest)
+    assert texts[1] not in left
+    assert texts[0] in left
+    assert texts[2] in left
+    assert {n: s.digest for n, s in after.items() if n != touched} == {
+        n: s.digest for n, s in before.items() if n != touched
+    }
+    said = world.flywheel.ListFeedback(pb.ListFeedbackRequest(parent=PARENT)).feedback
+    assert {each.answer_id for each in said} == set(ids) - {ids[1]}

@@ -1,0 +1,115 @@
+"""Holds prompts and answers against what judges them for a project. It knows neither word lists nor the caller's wire.
+
+A stream's events pass as they are. One waits only while its text cannot be judged yet, because it may be the beginning
+of a word that is forbidden; then it goes out untouched, or the stream ends before it.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from ratoon_gateway.application.ports import Censor, Reading
+from ratoon_gateway.domain.answers import JSON, Channel, object_of, texts_of, withheld, withheld_end
+from ratoon_gateway.domain.completions import Ask
+from ratoon_gateway.domain.errors import ContentBlocked
+
+_EVENT_END, _DATA = b"\n\n", b"data: "
+
+
+@dataclass(slots=True)
+class _Progress:
+    """One running text: how far it has come, and up to where it may go out (folded characters)."""
+
+    reading: Reading
+    end: int = 0
+    free: int = 0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An event that has come: its bytes, and where its piece of each text ends."""
+
+    raw: bytes
+    ends: list[tuple[_Progress, int]] = field(default_factory=list)
+
+    @property
+    def free(self) -> bool:
+        """Whether all of it may go out."""
+        return all(end <= progress.free for progress, end in self.ends)
+
+
+class StreamGuard:
+    """One stream of server-sent events on its way out; once `blocked`, what it gave last was the end."""
+
+    def __init__(self, censor: Censor) -> None:
+        self._censor = censor
+        self._begun = b""
+        self._waiting: deque[_Waiting] = deque()
+        self._texts: dict[Channel, _Progress] = {}
+        self._last: JSON = {}
+        self.blocked = False
+
+    def take(self, chunk: bytes) -> bytes:
+        """More of the stream; what may go out now."""
+        *events, self._begun = (self._begun + chunk).split(_EVENT_END)
+        for event in events:
+            self._read(event + _EVENT_END)
+        return self._released()
+
+    def end(self) -> bytes:
+        """The stream is over: the rest of it, or the end that stands in its place."""
+        for progress in self._texts.values():
+            progress.reading.end()
+            progress.free = progress.end
+        released = self._released()
+        return released if self.blocked else released + self._begun
+
+    def _read(self, raw: bytes) -> None:
+        event = _Waiting(raw)
+        told = object_of(raw[len(_DATA) :]) if raw.startswith(_DATA) else None
+        for channel, piece in texts_of(told) if told else ():
+            event.ends.append(self._follow(channel, piece))
+        self._last = told or self._last
+        self._waiting.append(event)
+
+    def _follow(self, channel: Channel, piece: str) -> tuple[_Progress, int]:
+        progress = self._texts.get(channel)
+        if progress is None:
+            progress = self._texts[channel] = _Progress(self._censor.read())
+        grown, waiting = progress.reading.take(piece)
+        progress.end += grown
+        progress.free = progress.end - waiting
+        return progress, progress.end
+
+    def _released(self) -> bytes:
+        """What may go out; when a word stands in any text, all that waits is dropped and the stream ends."""
+        if any(progress.reading.blocked for progress in self._texts.values()):
+            self.blocked = True
+            indices = sorted({int(channel[0]) for channel in self._texts})
+            return withheld_end(self._last, indices)
+        ready: list[bytes] = []
+        while self._waiting and self._waiting[0].free:
+            ready.append(self._waiting.popleft().raw)
+        return b"".join(ready)
+
+
+def check_prompt(ask: Ask, censor: Censor) -> None:
+    """ContentBlocked when the request may not pass, or has a prompt that cannot be read."""
+    if not ask.is_readable:
+        raise ContentBlocked("This project checks what prompts say: send the prompt as text.")
+    if _blocks(censor, "\n".join(ask.texts())):
+        raise ContentBlocked("The prompt holds a word that this project does not allow.")
+
+
+def checked_answer(raw: bytes, censor: Censor) -> tuple[bytes, bool]:
+    """A whole answer as it may be given, and whether it had to be withheld."""
+    answer = object_of(raw)
+    if answer is None or not any(_blocks(censor, text) for _, text in texts_of(answer)):
+        return raw, False
+    return withheld(answer), True
+
+
+def _blocks(censor: Censor, text: str) -> bool:
+    reading = censor.read()
+    reading.take(text)
+    reading.end()
+    return reading.blocked

@@ -1,0 +1,67 @@
+"""The texts of an answer, and what stands in place of one that may not be given. It knows no word list."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+JSON = dict[str, Any]
+Channel = tuple[Any, ...]
+"""One running text of an answer: the place of its choice and the path to it."""
+
+_END = "content_filter"
+_DONE = b"data: [DONE]\n\n"
+
+
+def texts_of(answer: JSON) -> Iterator[tuple[Channel, str]]:
+    """The texts of a whole answer, or the pieces of texts in one event of a stream."""
+    for choice in _objects(answer.get("choices")):
+        index = choice.get("index", 0)
+        said = choice.get("delta") or choice.get("message") or {"text": choice.get("text")}
+        yield from _texts((index,), said)
+
+
+def object_of(data: bytes) -> JSON | None:
+    """The JSON object in these bytes, or None."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def withheld(answer: JSON) -> bytes:
+    """The whole answer without its texts: each choice ends for the reason `content_filter`."""
+    choices = [_ended(choice) for choice in _objects(answer.get("choices"))]
+    return json.dumps({**answer, "choices": choices}).encode()
+
+
+def withheld_end(event: JSON, indices: Iterable[int]) -> bytes:
+    """The end of a stream that may not go on, made after one of its events."""
+    chat = event.get("object") != "text_completion"
+    said: JSON = {"delta": {}} if chat else {"text": ""}
+    choices = [{"index": index, **said, "logprobs": None, "finish_reason": _END} for index in indices]
+    told = {**{key: value for key, value in event.items() if key != "usage"}, "choices": choices}
+    return b"data: " + json.dumps(told, separators=(",", ":")).encode() + b"\n\n" + _DONE
+
+
+def _ended(choice: JSON) -> JSON:
+    said: JSON = {"message": {"role": "assistant", "content": ""}} if "message" in choice else {"text": ""}
+    return {"index": choice.get("index", 0), **said, "logprobs": None, "finish_reason": _END}
+
+
+def _texts(channel: Channel, value: object) -> Iterator[tuple[Channel, str]]:
+    """Every text below a value but names of things; a list's items are told apart by their `index`."""
+    if isinstance(value, str):
+        yield channel, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in ("role", "id", "type", "index"):
+                yield from _texts((*channel, key), inner)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            index = inner.get("index", place) if isinstance(inner, dict) else place
+            yield from _texts((*channel, index), inner)
+
+
+def _objects(value: object) -> list[JSON]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

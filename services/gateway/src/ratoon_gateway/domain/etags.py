@@ -1,0 +1,16 @@
+"""Etags: a mark of what a person can change, so that nobody overwrites what they have not seen."""
+
+import hashlib
+
+from ratoon_gateway.domain.errors import StaleEtag
+
+
+def etag_of(*settings: object) -> str:
+    """The mark of these settings: equal exactly when they are."""
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+
+
+def check_etag(name: str, current: str, given: str) -> None:
+    """Refuse a change that was made on another state than the present one; an empty etag is not checked."""
+    if given and given != current:
+        raise StaleEtag(f"{name} was changed by somebody else since you read it; read it again and repeat.")

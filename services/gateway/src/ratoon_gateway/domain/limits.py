@@ -1,0 +1,164 @@
+"""How much a key may use: requests and tokens a minute, requests at once, tokens a day. It knows no clock, no store."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from math import ceil
+
+from ratoon_gateway.domain.errors import BadRequest, QuotaExceeded, RateLimited, TooManyRequests
+
+_MINUTE_S, _DAY_S = 60, 86_400
+_MOST = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one key; 0: as the installation's default says, and there: none."""
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    """Of prompt and answer together."""
+    concurrent_requests: int = 0
+    tokens_per_day: int = 0
+    """Days are those of UTC."""
+
+    def over(self, default: "Limits") -> "Limits":
+        """These limits where they are set, those of `default` elsewhere."""
+        own = {each.name: getattr(self, each.name) or getattr(default, each.name) for each in fields(self)}
+        return Limits(**own)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether any limit is one of tokens."""
+        return bool(self.tokens_per_minute or self.tokens_per_day)
+
+    @property
+    def count_time(self) -> bool:
+        """Whether any limit is one in a span of time."""
+        return bool(self.requests_per_minute or self.tokens_per_minute or self.tokens_per_day)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Now: `boot` in seconds of a clock that never jumps, `wall` for the calendar."""
+
+    boot: float
+    wall: datetime
+
+    @property
+    def day(self) -> int:
+        """The number of the day in UTC."""
+        return self.wall.toordinal()
+
+    @property
+    def left_of_day_s(self) -> int:
+        """Seconds until the next day begins."""
+        tomorrow = self.wall.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        return ceil((tomorrow - self.wall).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far one limit is used up: what is left of `most`, and the seconds until all of it is there again."""
+
+    name: str
+    most: int
+    window_s: int
+    left: int
+    reset_s: int
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Holds what a minute allows and fills evenly; it may go below zero, and then has to fill up first."""
+
+    level: float = 0.0
+    filled_at: float | None = None
+
+    def fill(self, most: int, now: float) -> None:
+        """Let it fill up to now; a fresh one is full."""
+        since = _MINUTE_S if self.filled_at is None else now - self.filled_at
+        self.level, self.filled_at = min(float(most), self.level + since * most / _MINUTE_S), now
+
+    def wait_s(self, most: int, wanted: float) -> float:
+        """Seconds until so much is in it, or until it is full; 0: now."""
+        return max(0.0, (min(wanted, most) - self.level) * _MINUTE_S / most)
+
+    def standing(self, name: str, most: int, now: float) -> Standing:
+        """How full it is."""
+        self.fill(most, now)
+        return Standing(name, most, _MINUTE_S, max(0, int(self.level)), ceil(self.wait_s(most, most)))
+
+
+@dataclass(slots=True)
+class Meter:
+    """What one key uses now."""
+
+    open: int = 0
+    day: int = 0
+    spent_today: int = 0
+    _requests: _Bucket = field(default_factory=_Bucket)
+    _tokens: _Bucket = field(default_factory=_Bucket)
+
+    def admit(self, limits: Limits, cost: int, known_today: int, now: Moment) -> None:
+        """Let a request in that will cost about so many tokens, and book it; RateLimited and others when it may not.
+
+        `known_today`: the tokens that the books of the whole installation know of for today.
+        """
+        if limits.concurrent_requests and self.open >= limits.concurrent_requests:
+            raise TooManyRequests(f"{self.open} requests of this key are open; wait for some to end.")
+        if limits.tokens_per_day:
+            self._turn_day(known_today, now)
+        self._check_minute(self._requests, limits.requests_per_minute, 1, "requests", now)
+        self._check_minute(self._tokens, limits.tokens_per_minute, cost, "tokens", now)
+        if limits.tokens_per_day and self.spent_today + cost > limits.tokens_per_day:
+            raise QuotaExceeded(
+                f"This key may use {limits.tokens_per_day:,} tokens a day and has used {self.spent_today:,}; "
+                "the next day begins at midnight UTC. An operator can raise it: `ratoon keys limit`.",
+                now.left_of_day_s,
+            )
+        self.open += 1
+        self._requests.level -= 1
+        self._book(cost)
+
+    def end(self, cost: int, spent: int) -> None:
+        """That request has ended and has really cost so much."""
+        self.open -= 1
+        self._book(spent - cost)
+
+    def standings(self, limits: Limits, now: Moment) -> Iterator[Standing]:
+        """How far each limit is used up."""
+        if most := limits.requests_per_minute:
+            yield self._requests.standing("requests", most, now.boot)
+        if most := limits.tokens_per_minute:
+            yield self._tokens.standing("tokens", most, now.boot)
+        if most := limits.tokens_per_day:
+            yield Standing("day", most, _DAY_S, max(0, most - self.spent_today), now.left_of_day_s)
+
+    def _turn_day(self, known_today: int, now: Moment) -> None:
+        if self.day != now.day:
+            self.day, self.spent_today = now.day, 0
+        self.spent_today = max(self.spent_today, known_today)
+
+    def _check_minute(self, bucket: _Bucket, most: int, wanted: int, what: str, now: Moment) -> None:
+        if not most:
+            return
+        bucket.fill(most, now.boot)
+        if wait := bucket.wait_s(most, wanted):
+            raise RateLimited(
+                f"This key may use {most:,} {what} a minute; try again in {ceil(wait)} s.", ceil(wait)
+            )
+
+    def _book(self, tokens: int) -> None:
+        self._tokens.level -= tokens
+        self.spent_today += tokens
+
+
+def checked_limits(limits: Limits) -> Limits:
+    """The limits; BadRequest names the one that cannot be."""
+    for each in fields(limits):
+        if not 0 <= getattr(limits, each.name) <= _MOST:
+            raise BadRequest(
+                f"{each.name} must be from 0 (the default) to {_MOST:,}.", field=f"api_key.limits.{each.name}"
+            )
+    return limits

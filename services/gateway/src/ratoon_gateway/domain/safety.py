@@ -1,0 +1,148 @@
+"""Words that may not pass, and how a text is held against them while it comes. It knows no algorithm and no wire.
+
+Both words and texts are *folded* first: case, accents, invisible characters and the kind and amount of white space do
+not matter. A word counts where it stands alone; in scripts that write without spaces it counts anywhere.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from ratoon_gateway.domain.errors import BadRequest
+from ratoon_gateway.domain.etags import etag_of
+
+EVERYWHERE = "projects/-/safetyFilter"
+CHANGEABLE = ("input_words", "output_words")
+_MOST_WORDS, _LONGEST_WORD = 10_000, 100
+_UNSEEN = re.compile("[\u00ad\u0300-\u036f\u200b-\u200f\u2060\ufeff]")
+_SPACE = re.compile(r"\s{2,}|[^\S ]")
+"""White space that is not one plain blank."""
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff]")
+
+
+@dataclass(frozen=True)
+class SafetyFilter:
+    """`projects/{project}/safetyFilter`: the word lists of a project; that of `projects/-` holds for all of them."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    input_words: tuple[str, ...] = ()
+    output_words: tuple[str, ...] = ()
+    revision: int = 0
+
+    @property
+    def project(self) -> str:
+        """The id of the project; `-` for all."""
+        return self.name.split("/")[1]
+
+    @property
+    def etag(self) -> str:
+        """The mark of the lists."""
+        return etag_of(self.input_words, self.output_words)
+
+
+class WordSet(Protocol):
+    """Folded words, found fast."""
+
+    @property
+    def longest(self) -> int:
+        """The length of the longest word."""
+        ...
+
+    def found_in(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where words stand in a folded text: start and end of each."""
+        ...
+
+    def begins_with(self, text: str) -> bool:
+        """Whether some word begins with this text, or is it."""
+        ...
+
+
+class WordReading:
+    """One text as it comes in, held against a list; `blocked` once a word of it stands there."""
+
+    def __init__(self, words: WordSet) -> None:
+        self._words = words
+        self._tail = " "
+        self.blocked = False
+
+    def take(self, piece: str) -> tuple[int, int]:
+        """More of the text: by how many folded characters it has grown, and how many of the last ones must wait.
+
+        A character waits while a word may have begun with it, or while it ends a word that may yet go on.
+        """
+        folded = _fold(piece)
+        if folded.startswith(" ") and self._tail.endswith(" "):
+            folded = folded[1:]
+        text = self._tail + folded
+        self.blocked = self.blocked or self._holds_word(text, open_end=True)
+        waiting = self._waiting(text)
+        self._tail = text[-waiting - 1 :]
+        return len(folded), waiting
+
+    def end(self) -> None:
+        """Nothing more comes: a word at the very end counts now."""
+        self.blocked = self.blocked or self._holds_word(self._tail, open_end=False)
+
+    def _holds_word(self, text: str, open_end: bool) -> bool:
+        return any(
+            _stands_alone(text, start, end) and not (open_end and end == len(text))
+            for start, end in self._words.found_in(text)
+            if start > 0
+        )
+
+    def _waiting(self, text: str) -> int:
+        longest = min(self._words.longest, len(text) - 1)
+        for start in range(len(text) - longest, len(text)):
+            if self._words.begins_with(text[start:]) and not _joined(text[start - 1], text[start]):
+                return len(text) - start
+        return 0
+
+
+def folded_word(word: str) -> str:
+    """A word of a list as texts are held against it."""
+    return _fold(word).strip()
+
+
+def changed(current: SafetyFilter, wanted: SafetyFilter, names: Sequence[str]) -> SafetyFilter:
+    """The filter with these lists as wanted (no names: both); BadRequest names the list at fault."""
+    for name in names or CHANGEABLE:
+        if name == "input_words":
+            current = replace(current, input_words=_checked(wanted.input_words, name))
+        elif name == "output_words":
+            current = replace(current, output_words=_checked(wanted.output_words, name))
+        else:
+            raise BadRequest(f"{name} cannot be changed.", field="update_mask")
+    return current
+
+
+def _checked(words: Sequence[str], name: str) -> tuple[str, ...]:
+    field = f"safety_filter.{name}"
+    if len(words) > _MOST_WORDS:
+        raise BadRequest(f"A list holds at most {_MOST_WORDS:,} words, not {len(words):,}.", field=field)
+    for word in words:
+        if not 0 < len(folded_word(word)) <= _LONGEST_WORD:
+            raise BadRequest(f"{word[:200]!r} must have 1 to {_LONGEST_WORD} characters.", field=field)
+    return tuple(dict.fromkeys(words))
+
+
+def _fold(text: str) -> str:
+    """Each character on its own, so that pieces of a text fold to pieces of the folded text."""
+    if not text.isascii():
+        text = _UNSEEN.sub("", unicodedata.normalize("NFKD", text)).casefold()
+    return _SPACE.sub(" ", text.lower())
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether no letter or digit joins the word to its neighbours; at the end of the text there is none."""
+    after = end < len(text) and _joined(text[end - 1], text[end])
+    return not after and not _joined(text[start - 1], text[start])
+
+
+def _joined(left: str, right: str) -> bool:
+    """Whether two neighbouring characters belong to one written word."""
+    return left.isalnum() and right.isalnum() and not (_UNSPACED.match(left) or _UNSPACED.match(right))

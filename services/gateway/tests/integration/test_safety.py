@@ -1,0 +1,130 @@
+"""Safety filters over the API: hot, per project, for prompts and answers, across the chunks of a stream."""
+
+import json
+import time
+
+import openai
+import pytest
+import zstandard
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.testkit.engine import Pace
+
+ASK = {"model": "mail-triage", "messages": [{"role": "user", "content": "Buy now"}]}
+FILTER = "/v1/projects/p/safetyFilter"
+
+
+def until(condition, seconds=20.0):
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
+
+
+def serve(house, pace=None):
+    engine = house.engines.start("blue", "v1.0", pace)
+    house.route(house.target("blue", "v1.0"))
+    return engine
+
+
+def finish_of(house, **more):
+    """Why an answer ended, and its text."""
+    answer = house.client().chat.completions.create(**ASK, max_tokens=6, **more)
+    if not more.get("stream"):
+        return answer.choices[0].finish_reason, answer.choices[0].message.content
+    chunks = [chunk.choices[0] for chunk in answer]
+    return chunks[-1].finish_reason, "".join(chunk.delta.content or "" for chunk in chunks)
+
+
+def test_lists_are_kept_per_project_and_guarded_by_an_etag(house):
+    http = house.http()
+    empty = http.get(FILTER).json()
+    assert (empty["inputWords"], empty["outputWords"], empty["revision"]) == ([], [], "0")
+    body = {"inputWords": ["forbidden"], "etag": empty["etag"]}
+    first = http.patch(f"{FILTER}?updateMask=inputWords", json=body).json()
+    assert (first["inputWords"], first["revision"]) == (["forbidden"], "1")
+    assert http.patch(FILTER, json=body).json()["reason"] == "STALE_ETAG"
+    second = http.patch(FILTER, json={"outputWords": ["x"], "etag": first["etag"]}).json()
+    assert (second["inputWords"], second["outputWords"], second["revision"]) == ([], ["x"], "2")
+    refused = http.patch(FILTER, json={"inputWords": ["y" * 101]})
+    assert refused.json()["violations"][0]["field"] == "safety_filter.input_words"
+    viewer = http.post("/v1/projects/p/apiKeys", json={"role": "ROLE_VIEWER"}).json()["secret"]
+    assert house.http(viewer).get(FILTER).status_code == 200
+    assert house.http(viewer).patch(FILTER, json={}).status_code == 403
+    assert house.http(viewer).get("/v1/projects/q/safetyFilter").status_code == 403
+
+
+def test_a_prompt_with_a_forbidden_word_is_refused_with_a_stable_reason(house):
+    engine = serve(house)
+    house.http().patch("/v1/projects/-/safetyFilter", json={"inputWords": ["buy NOW"]})
+
+    def refused():
+        try:
+            house.client().chat.completions.create(**ASK)
+        except openai.BadRequestError as error:
+            return error
+        return None
+
+    until(refused)
+    assert (refused().code, refused().param) == ("content_blocked", "messages")
+    asked = engine.counts.requests
+    house.http().patch("/v1/projects/-/safetyFilter", json={})
+    until(lambda: refused() is None)
+    assert engine.counts.requests > asked
+
+
+def test_an_answer_ends_before_a_forbidden_word(house):
+    engine = serve(house, Pace(interval_s=0.005))
+    assert finish_of(house) == ("length", "v1.0:0 v1.0:1 v1.0:2 v1.0:3 v1.0:4 v1.0:5 ")
+    house.http().patch(FILTER, json={"outputWords": ["1.0:3 v1.0:4", "v1.0:3  V1.0:4"]})
+    until(lambda: finish_of(house)[0] == "content_filter")
+    assert finish_of(house) == ("content_filter", "")
+    assert finish_of(house, stream=True) == ("content_filter", "v1.0:0 v1.0:1 v1.0:2 ")
+    stream = house.client().chat.completions.create(**ASK, max_tokens=10_000, stream=True)
+    assert [chunk.choices[0].finish_reason for chunk in stream][-1] == "content_filter"
+    until(lambda: engine.counts.open == 0)
+    house.http().patch(FILTER, json={"outputWords": ["v1.0:3 v9"]})
+    until(lambda: finish_of(house, stream=True)[0] == "length")
+    assert finish_of(house, stream=True)[1] == "v1.0:0 v1.0:1 v1.0:2 v1.0:3 v1.0:4 v1.0:5 "
+
+
+def test_what_was_withheld_is_kept_nowhere_but_counted(house):
+    serve(house)
+    house.http().patch(FILTER, json={"outputWords": ["v1.0:1"]})
+    until(lambda: finish_of(house)[0] == "content_filter")
+    finish_of(house, stream=True)
+
+    def lines():
+        store = ArtifactStore(str(house.folder / "artifacts"))
+        blobs = [store.read(request.traffic_segment.digest) for request in house.flywheel.segments]
+        rows = [json.loads(row) for blob in blobs for row in zstandard.decompress(blob).splitlines()]
+        return [row for row in rows if row["status"] == 451]
+
+    until(lambda: len(lines()) >= 2)
+    assert not any(row["answer"] for row in lines())
+    assert 'outcome="filtered"' in house.http("").get("/metrics").text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_structured_outputs_and_tool_calls_pass_both_ways_untouched(house, stream):
+    """What the gateway does not know reaches the engine byte by byte, filter or not."""
+    engine = serve(house)
+    house.http().patch(FILTER, json={"outputWords": ["never said"]})
+    asked = {
+        "tools": [{"type": "function", "function": {"name": "route", "parameters": {"type": "object"}}}],
+        "tool_choice": "auto",
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "a", "schema": {"type": "object"}},
+        },
+    }
+    extra = {"guided_choice": ["ham", "spam"], "chat_template_kwargs": {"model": "inner"}}
+    client = house.client()
+    answer = client.chat.completions.create(**ASK, **asked, stream=stream, max_tokens=1, extra_body=extra)
+    if stream:
+        list(answer)
+    seen = engine.asked
+    assert {key: seen[key] for key in asked} == asked
+    assert {key: seen[key] for key in extra} == extra
+    assert seen["model"] == "served-v1.0"

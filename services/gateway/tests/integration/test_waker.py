@@ -1,0 +1,62 @@
+"""Who asks for a deployment without an engine: serving is told, again where it was away, and not at each request."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from ratoon.chassis.client import open_channel_with_token
+from ratoon.serving.v1 import deployment_pb2
+from ratoon.serving.v1.serving_service_pb2_grpc import (
+    ServingServiceServicer,
+    add_ServingServiceServicer_to_server,
+)
+from ratoon_gateway.adapters import serving
+from ratoon_gateway.adapters.routes import LiveRoutes
+from ratoon_gateway.adapters.serving import Waker
+
+NAME = "projects/p/deployments/mail"
+
+
+class Serving(ServingServiceServicer):
+    """Away for the first call."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+
+    def WakeDeployment(self, request, context):
+        self.woken.append(request.name)
+        if len(self.woken) == 1:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        return deployment_pb2.Deployment(name=request.name)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Routes that a waker listens to, and the serving that it tells."""
+    monkeypatch.setattr(serving, "_WAKE_AGAIN_S", 0.1)
+    servicer, server = Serving(), grpc.server(ThreadPoolExecutor(2))
+    add_ServingServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    routes = LiveRoutes()
+    with open_channel_with_token(f"127.0.0.1:{port}", lambda: "token") as channel:
+        waker = Waker(routes, channel)
+        waker.start()
+        yield routes, servicer
+        waker.stop()
+    server.stop(None)
+
+
+def test_serving_is_told_once_for_many_who_wait_and_again_where_it_was_away(asked):
+    routes, servicer = asked
+    for _ in range(100):
+        routes.wanted(NAME)
+    deadline = time.monotonic() + 20
+    while len(servicer.woken) < 2:
+        assert time.monotonic() < deadline, "serving was not told again"
+        time.sleep(0.02)
+    time.sleep(0.5)
+    assert set(servicer.woken) == {NAME}
+    assert len(servicer.woken) < 10

@@ -1,0 +1,144 @@
+"""What callers may send: whatever it is, it is understood or refused with the field at fault, never a defect."""
+
+import json
+
+import pytest
+from google.protobuf.message import Message
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ratoon.chassis.answers import AnswerIds
+from ratoon.chassis.errors import InvalidArgument
+from ratoon.chassis.paging import PageTokens
+from ratoon_gateway import mapping
+from ratoon_gateway.domain.completions import CHAT, TEXT, read_ask, rename_model
+from ratoon_gateway.domain.errors import GatewayError
+from ratoon_gateway.domain.feedback import read_feedback
+from ratoon_gateway.domain.routes import ModelName
+from ratoon_gateway.entrypoints.transcoding import Transcoder
+
+TRANSCODER = Transcoder.of_contracts()
+TOKENS, IDS = PageTokens(b"secret"), AnswerIds(b"secret")
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(
+        [
+            "NaN",
+            "1e400",
+            "9999-12-31T23:59:59.999999999Z",
+            "0001-01-01T00:00:00Z",
+            "-0s",
+            "1e9s",
+            "a,b.c",
+            "\ud800",
+        ]
+    )
+)
+
+
+def _json(keys):
+    return st.recursive(
+        _scalars,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
+        max_leaves=10,
+    )
+
+
+def _names(kind, depth=3):
+    """The field names below a message: what a caller's JSON is likely to say."""
+    for field in kind.fields:
+        yield from (field.json_name, field.name)
+        if field.message_type is not None and depth:
+            yield from _names(field.message_type, depth - 1)
+
+
+@pytest.mark.parametrize("binding", TRANSCODER.bindings, ids=lambda b: f"{b.method.full_name}:{b.verb}")
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_any_body_and_query_is_a_request_or_refused(binding, data):
+    names = st.sampled_from(sorted(set(_names(binding.method.input_type)) or {"x"})) | st.text(max_size=5)
+    body = data.draw(st.none() | _json(names) | st.dictionaries(names, _json(names), max_size=5))
+    dotted = st.lists(names, min_size=1, max_size=3).map(".".join)
+    query = data.draw(st.lists(st.tuples(dotted, st.text(max_size=10)), max_size=3))
+    path = {name: data.draw(st.text(min_size=1, max_size=20)) for name in binding.variables}
+    try:
+        request = binding.request(path, query, body)
+    except GatewayError as refused:
+        assert refused.code == "INVALID_ARGUMENT"
+        return
+    assert isinstance(request, Message)
+    request.SerializeToString()
+
+
+_fields = st.sampled_from(
+    [
+        "model",
+        "messages",
+        "prompt",
+        "stream",
+        "user",
+        "n",
+        "max_tokens",
+        "role",
+        "content",
+        "text",
+        "prompt_embeds",
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(
+    path=st.sampled_from([CHAT, TEXT]),
+    body=_json(_fields).map(json.dumps).map(str.encode) | st.binary(max_size=60),
+)
+def test_any_completion_is_understood_or_refused(path, body):
+    try:
+        ask = read_ask(path, body)
+        ModelName.parse(ask.model)
+    except GatewayError as refused:
+        assert refused.code == "INVALID_ARGUMENT"
+        return
+    assert isinstance(ask.user, str)
+    assert ask.cost_estimate >= 0
+    assert all(isinstance(text, str) for text in ask.texts())
+    assert ask.is_readable in (True, False)
+    assert json.loads(rename_model(ask, "served"))["model"] == "served"
+
+
+@given(_json(st.sampled_from(["thumb", "rating", "correction", "comment", "id"])))
+def test_any_feedback_is_understood_or_refused(body):
+    said = body if isinstance(body, dict) else {}
+    with pytest.raises(InvalidArgument):
+        IDS.read(str(said.get("id")))
+    try:
+        feedback = read_feedback(said, "p", "id", "version")
+    except GatewayError as refused:
+        assert refused.field
+        return
+    assert mapping.create_feedback(feedback).request_id
+
+
+@given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
+def test_a_page_token_that_was_made_up_is_refused(token):
+    try:
+        assert TOKENS.open("listing", token) is None
+        assert not token
+    except InvalidArgument as refused:
+        assert refused.reason == "BAD_PAGE_TOKEN"
+
+
+@given(st.lists(st.text(), max_size=3), st.integers(0, 10**6), st.characters(codec="ascii"))
+def test_a_page_token_that_was_changed_is_refused(position, place, character):
+    token = TOKENS.seal("listing", position)
+    assert TOKENS.open("listing", token) == position
+    place %= len(token)
+    changed = token[:place] + character + token[place + 1 :]
+    try:
+        assert TOKENS.open("listing", changed) == position
+    except InvalidArgument:
+        return

@@ -1,0 +1,130 @@
+"""How an erasure is worked on: a job writes again what holds its records, then it is put in place, once."""
+
+from datetime import datetime
+
+from ratoon.chassis.errors import Description
+from ratoon.chassis.names import parent_of
+from ratoon.chassis.operations import Claim, Step
+from ratoon.chassis.store import Store, Transaction
+from ratoon_ingestion.application.browsing import readable_splits, readable_versions
+from ratoon_ingestion.application.ports import Blobs, ErasureJob, Jobs
+from ratoon_ingestion.application.procedures import act, as_step
+from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
+from ratoon_ingestion.domain.erasures import (
+    Erasure,
+    Plan,
+    Sight,
+    redacted_split,
+    redacted_version,
+    step,
+)
+from ratoon_ingestion.domain.sources import Source, rewritten
+from ratoon_ingestion.domain.splits import Split
+from ratoon_ingestion.domain.work import Action, Failure, fail
+
+
+class ErasureProcedure:
+    """The long work behind CreateErasure."""
+
+    kind = Erasure
+
+    def __init__(self, store: Store, jobs: Jobs, blobs: Blobs) -> None:
+        self._store, self._jobs, self._blobs = store, jobs, blobs
+
+    def observe(self, erasure: Erasure, claim: Claim) -> Sight:
+        """What it waits for, its job, and whether its plan is carried out."""
+        job = self._jobs.observe(claim.action_id("erase"))
+        with self._store.read() as tx:
+            waits_for = _earlier_work(tx, erasure)
+            replaced = erasure.plan is not None and _is_replaced(tx, erasure.plan)
+            doomed = _doomed(tx, erasure.plan) if erasure.plan else ()
+        gone = replaced and not any(map(self._blobs.exists, doomed))
+        return Sight(waits_for, job, gone)
+
+    def step(self, erasure: Erasure, seen: Sight, now: datetime) -> Step[Erasure]:
+        """What follows from it."""
+        return as_step(step(erasure, seen))
+
+    def act(self, erasure: Erasure, action: Action, claim: Claim) -> None:
+        """Start, restart or stop the job, or carry out its plan."""
+        if action is Action.REPLACE:
+            assert erasure.plan is not None, "there is a plan before it is carried out"
+            self._carry_out(erasure, erasure.plan)
+        else:
+            act(self._jobs, action, claim.action_id("erase"), self._job(erasure))
+
+    def failed(self, erasure: Erasure, error: Description, now: datetime) -> Step[Erasure]:
+        """An error that repeating will not mend ends the erasure; its records stay barred."""
+        return as_step(fail(erasure, Failure(error.reason, error.message)))
+
+    def _job(self, erasure: Erasure) -> ErasureJob:
+        project = parent_of(erasure.name)
+        with self._store.read() as tx:
+            datasets = [dataset.name for dataset in tx.all(Dataset, project)]
+            return ErasureJob(
+                erasure,
+                tuple(tx.all(Source, project)),
+                tuple(readable_versions(tx, datasets)),
+                tuple(readable_splits(tx, datasets)),
+            )
+
+    def _carry_out(self, erasure: Erasure, plan: Plan) -> None:
+        """First nothing names the old blobs any more, then they go."""
+        with self._store.write() as tx:
+            _replace(tx, erasure, plan)
+            doomed = _doomed(tx, plan)
+        why = f"it held records that {erasure.name} erased. Make a new dataset version of the sources."
+        for digest in doomed:
+            self._blobs.erase(digest, why)
+
+
+def _earlier_work(tx: Transaction, erasure: Erasure) -> tuple[str, ...]:
+    """The names of what was begun before, may hold the records and has not ended."""
+    project = parent_of(erasure.name)
+    datasets = [dataset.name for dataset in tx.all(Dataset, project)]
+    work: list[DatasetVersion | Split | Erasure] = []
+    for name in datasets:
+        work += [*tx.all(DatasetVersion, name), *tx.all(Split, name)]
+    mine = (erasure.create_time, erasure.name)
+    work += (each for each in tx.all(Erasure, project) if (each.create_time, each.name) < mine)
+    return tuple(each.name for each in work if not each.state.ended)
+
+
+def _is_replaced(tx: Transaction, plan: Plan) -> bool:
+    """Whether every resource names what was written again."""
+    return (
+        all(
+            tx.get(DatasetVersion, name).readable_digest == made.digest
+            for name, made in plan.versions.items()
+        )
+        and all(
+            tx.get(Split, name).parts[part].readable_digest == made.digest
+            for name, parts in plan.splits.items()
+            for part, made in parts.items()
+        )
+        and all(tx.get(Source, name).digest == digest for name, digest in plan.sources.items())
+    )
+
+
+def _replace(tx: Transaction, erasure: Erasure, plan: Plan) -> None:
+    """Let every resource name what was written again; a repetition changes nothing."""
+    for name, made in plan.versions.items():
+        version = tx.get(DatasetVersion, name)
+        if version.readable_digest != made.digest:
+            left, event = redacted_version(version, made, erasure.name)
+            tx.publish(event, tx.save(left))
+    for name, parts in plan.splits.items():
+        split = tx.get(Split, name)
+        if any(split.parts[part].readable_digest != made.digest for part, made in parts.items()):
+            less, told = redacted_split(split, parts, erasure.name)
+            tx.publish(told, tx.save(less))
+    for name, digest in plan.sources.items():
+        source = tx.get(Source, name)
+        if source.digest != digest:
+            tx.save(rewritten(source, digest))
+
+
+def _doomed(tx: Transaction, plan: Plan) -> tuple[str, ...]:
+    """The blobs that go: all of the plan's that no source of any project names, whose own erasure it would take."""
+    named = {source.digest for source in tx.every(Source)}
+    return tuple(digest for digest in plan.blobs if digest not in named)

@@ -1,0 +1,214 @@
+"""Erasures: records that are to be gone for good, where they stood, and what takes the place of what held them.
+
+QUEUED → RUNNING → READY
+                 ↘ FAILED
+
+A job writes everything that holds one of the records again, without it; the plan is saved, then what is named by
+resources is replaced and the old blobs are erased. Erasures of a project go one after the other, each after the
+curations and splits that were begun before it; later ones know which ids are barred.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ratoon_ingestion.domain.assignment import Part
+from ratoon_ingestion.domain.datasets import DatasetVersion
+from ratoon_ingestion.domain.errors import BadErasure
+from ratoon_ingestion.domain.splits import Split
+from ratoon_ingestion.domain.work import (
+    Action,
+    Failure,
+    Observation,
+    Phase,
+    Progress,
+    State,
+    Transition,
+)
+from ratoon_ingestion.domain.work import step as work_step
+
+_RECORD_ID = re.compile(r"[0-9a-f]{64}")
+_MOST_RECORDS = 100
+_LONGEST_REASON = 500
+
+
+@dataclass(frozen=True)
+class Placement:
+    """That a split's part holds a record."""
+
+    split: str
+    part: Part
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Where a record stood before it was erased."""
+
+    record_id: str
+    dataset_versions: tuple[str, ...] = ()
+    placements: tuple[Placement, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """The blob that takes the place of one that held records, and how many records it lacks."""
+
+    digest: str
+    erased_count: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the job made, by resource names, and the blobs that are to be erased."""
+
+    versions: Mapping[str, Rewritten] = field(default_factory=dict)
+    splits: Mapping[str, Mapping[Part, Rewritten]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    unread_sources: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    text_digests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """Which records go, why, and once that is known where they stood."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    record_ids: tuple[str, ...]
+    purpose: str
+    state: State = State.QUEUED
+    progress: Progress = field(default_factory=Progress)
+    failure: Failure = field(default_factory=Failure)
+    plan: Plan | None = None
+    traces: tuple[Trace, ...] = ()
+    attempts: int = 0
+    revision: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.record_ids) <= _MOST_RECORDS:
+            raise BadErasure(f"Name 1 to {_MOST_RECORDS} records, not {len(self.record_ids)}.")
+        for record_id in self.record_ids:
+            if not _RECORD_ID.fullmatch(record_id):
+                raise BadErasure(f"{record_id!r} is no record id: they have 64 hexadecimal digits.")
+        if not self.purpose.strip() or len(self.purpose) > _LONGEST_REASON:
+            raise BadErasure(f"Say why, in 1 to {_LONGEST_REASON} characters that name nobody.")
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Never: half an erasure is none."""
+        return False
+
+
+@dataclass(frozen=True)
+class RecordsErased:
+    """Ingestion holds nothing of these records any more."""
+
+    record_ids: tuple[str, ...]
+    text_digests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class VersionRedacted:
+    """Records of a version were erased."""
+
+    erasure: str
+    erased_count: int
+
+
+@dataclass(frozen=True)
+class SplitRedacted:
+    """Records of a split were erased."""
+
+    erasure: str
+    erased_count: int
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What an erasure waits for, its job, and whether all that the plan says is done."""
+
+    waits_for: tuple[str, ...]
+    job: Observation
+    replaced: bool = False
+
+
+def step(erasure: Erasure, seen: Sight) -> Transition[Erasure]:
+    """The next state, what to do and what to tell."""
+    if erasure.state.ended:
+        return Transition(erasure)
+    if erasure.plan is not None:
+        return _carried_out(erasure, erasure.plan, seen)
+    if erasure.state is State.QUEUED and seen.waits_for:
+        waits = Progress(message=f"Waits for {seen.waits_for[0]}")
+        return Transition(replace(erasure, progress=waits))
+    if seen.job.phase is Phase.SUCCEEDED and seen.job.result is not None:
+        replacing = Progress(0.9, "Putting what was written again in its place")
+        planned = replace(_planned(erasure, seen.job.result), state=State.RUNNING, progress=replacing)
+        return Transition(planned, (Action.REPLACE,))
+    return work_step(erasure, seen.job, _never_ready)
+
+
+def _carried_out(erasure: Erasure, plan: Plan, seen: Sight) -> Transition[Erasure]:
+    if not seen.replaced:
+        return Transition(erasure, (Action.REPLACE,))
+    done = replace(erasure, state=State.READY, progress=Progress(1.0, "Done"))
+    return Transition(done, events=(RecordsErased(erasure.record_ids, plan.text_digests),))
+
+
+def _never_ready(erasure: Erasure, _result: Mapping[str, Any]) -> tuple[Erasure, object]:
+    raise AssertionError("a job that succeeded is planned, not finished")
+
+
+def _planned(erasure: Erasure, result: Mapping[str, Any]) -> Erasure:
+    plan = Plan(
+        versions={name: Rewritten(**made) for name, made in result["versions"].items()},
+        splits={
+            name: {Part(part): Rewritten(**made) for part, made in parts.items()}
+            for name, parts in result["splits"].items()
+        },
+        sources=dict(result["sources"]),
+        unread_sources=tuple(result["unread_sources"]),
+        blobs=tuple(result["blobs"]),
+        text_digests=tuple(result["text_digests"]),
+    )
+    return replace(erasure, plan=plan, traces=tuple(map(_trace, result["traces"])))
+
+
+def _trace(told: Mapping[str, Any]) -> Trace:
+    placements = (Placement(split, Part(part)) for split, part in told["placements"])
+    return Trace(told["record_id"], tuple(told["versions"]), tuple(placements))
+
+
+def redacted_version(
+    version: DatasetVersion, made: Rewritten, erasure: str
+) -> tuple[DatasetVersion, VersionRedacted]:
+    """The version with what is left of it."""
+    left = replace(
+        version,
+        state=State.REDACTED,
+        redacted_digest=made.digest,
+        erased_count=version.erased_count + made.erased_count,
+        erasure=erasure,
+    )
+    return left, VersionRedacted(erasure, made.erased_count)
+
+
+def redacted_split(split: Split, made: Mapping[Part, Rewritten], erasure: str) -> tuple[Split, SplitRedacted]:
+    """The split with what is left of its parts."""
+    parts = {
+        part: replace(summary, redacted_digest=made[part].digest) if part in made else summary
+        for part, summary in split.parts.items()
+    }
+    count = sum(each.erased_count for each in made.values())
+    left = replace(
+        split,
+        state=State.REDACTED,
+        parts=parts,
+        erased_count=split.erased_count + count,
+        erasure=erasure,
+    )
+    return left, SplitRedacted(erasure, count)

@@ -1,0 +1,110 @@
+"""Writers: items become a source's blob again, in the format and under the names by which the readers read it.
+
+What is kept is what readers yield: items with their path, label, time and attributes. What could not be read and
+columns that nobody named are not written again.
+"""
+
+import csv
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.worker.batches import TIME
+from ratoon_ingestion.worker.readers import Item, SourceSpec
+
+_BATCH = 500
+
+Write = Callable[[SourceSpec, Iterable[Item], Path], None]
+
+
+def write_source(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
+    """Write the items as one file that the source's reader reads as these items again."""
+    _WRITERS[source.format](source, items, path)
+
+
+def _write_archive(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
+    with tarfile.open(path, "w:gz") as archive:
+        for item in items:
+            member = tarfile.TarInfo(item.path)
+            member.size = len(item.payload)
+            archive.addfile(member, io.BytesIO(item.payload))
+
+
+def _write_mbox(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
+    """Each mail with the line `From …` that it began with."""
+    with path.open("wb") as file:
+        for item in items:
+            first, _, rest = item.payload.partition(b"\n")
+            lines = (
+                b">" + line if line.startswith((b"From ", b">From ")) else line for line in rest.split(b"\n")
+            )
+            file.write(first + b"\n" + b"\n".join(lines).rstrip(b"\n") + b"\n\n")
+
+
+def _write_jsonl(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for item in items:
+            file.write(json.dumps(_text_row(source.columns, item), ensure_ascii=False) + "\n")
+
+
+def _write_csv(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, _names(source.columns))
+        writer.writeheader()
+        for item in items:
+            writer.writerow(_text_row(source.columns, item))
+
+
+def _write_parquet(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
+    columns = source.columns
+    schema = pa.schema({name: pa.string() for name in _names(columns)} | {columns.text: pa.binary()})
+    if columns.time in schema.names:
+        schema = schema.set(schema.get_field_index(columns.time), pa.field(columns.time, TIME))
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in _batches(items):
+            rows = [_row(columns, item) for item in batch]
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+
+_WRITERS: Mapping[Format, Write] = {
+    Format.MAIL_ARCHIVE: _write_archive,
+    Format.TEXT_ARCHIVE: _write_archive,
+    Format.MBOX: _write_mbox,
+    Format.JSONL: _write_jsonl,
+    Format.CSV: _write_csv,
+    Format.PARQUET: _write_parquet,
+}
+
+
+def _names(columns: Columns) -> list[str]:
+    return list(dict.fromkeys((columns.text, columns.label, columns.id, columns.time, *columns.attributes)))
+
+
+def _row(columns: Columns, item: Item) -> dict[str, Any]:
+    return {
+        **dict.fromkeys(columns.attributes),
+        **item.attributes,
+        columns.label: item.label,
+        columns.id: item.path,
+        columns.time: item.time,
+        columns.text: item.payload,
+    }
+
+
+def _text_row(columns: Columns, item: Item) -> dict[str, Any]:
+    time = item.time.isoformat() if item.time else None
+    return _row(columns, item) | {columns.time: time, columns.text: item.payload.decode("utf-8")}
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    stream = iter(items)
+    while batch := list(islice(stream, _BATCH)):
+        yield batch

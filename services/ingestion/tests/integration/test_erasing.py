@@ -1,0 +1,266 @@
+"""Erasure for real: sources of every format written again, and the room from the wish to the last blob."""
+
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ratoon.chassis import warm
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from ratoon.chassis.identity import Role
+from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, split_pb2
+from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
+from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from ratoon.testkit.postgresql import Databases
+from ratoon.testkit.rooms import State, running
+from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.settings import Settings
+from ratoon_ingestion.worker.erase import erase
+from ratoon_ingestion.worker.readers import SourceSpec, read_source
+from ratoon_ingestion.worker.spec import EraseSpec
+from ratoon_ingestion.worker.stages import record_id_of
+from services.ingestion.tests.integration.test_room import (
+    PROJECT,
+    add_source,
+    curate,
+    part,
+    rows,
+    sentence,
+)
+
+KEY = "00" * 32
+TEXTS = [
+    "The first of three letters.",
+    "From here on it is the second,\nwith two lines.",
+    "A third, short one.",
+]
+COLUMNS = Columns(text="body", attributes=("folder",))
+
+
+def mail(text: str) -> bytes:
+    return f"Subject: a letter\nDate: Mon, 1 Jun 2026 10:00:00 +0000\n\n{text}\n".encode()
+
+
+def tar() -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:bz2") as archive:
+        for number, text in enumerate(TEXTS):
+            member = tarfile.TarInfo(f"spam/{number}")
+            member.size = len(mail(text))
+            archive.addfile(member, io.BytesIO(mail(text)))
+    return sink.getvalue()
+
+
+def zipped() -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        for number, text in enumerate(TEXTS):
+            archive.writestr(f"ham/{number}.txt", text)
+    return sink.getvalue()
+
+
+def mbox() -> bytes:
+    mails = (mail(text).replace(b"\nFrom ", b"\n>From ") for text in TEXTS)
+    return b"".join(b"From somebody\n" + each + b"\n" for each in mails)
+
+
+def table() -> list[dict[str, object]]:
+    return [
+        {
+            "body": text,
+            "label": "ham",
+            "id": f"m-{number}",
+            "time": 1_700_000_000 + number,
+            "folder": "in",
+            "x": 1,
+        }
+        for number, text in enumerate(TEXTS)
+    ]
+
+
+def jsonl() -> bytes:
+    return "\n".join(map(json.dumps, table())).encode()
+
+
+def csv() -> bytes:
+    lines = ["body;label;id;time;folder"]
+    lines += ['"' + str(row["body"]) + f'";ham;{row["id"]};{row["time"]};in' for row in table()]
+    return "\n".join(lines).encode()
+
+
+def parquet() -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(table()), sink)
+    return sink.getvalue()
+
+
+BLOBS = {
+    Format.MAIL_ARCHIVE: tar,
+    Format.TEXT_ARCHIVE: zipped,
+    Format.MBOX: mbox,
+    Format.JSONL: jsonl,
+    Format.CSV: csv,
+    Format.PARQUET: parquet,
+}
+
+
+def erased(store: ArtifactStore, source: SourceSpec, *record_ids: str) -> dict:
+    spec = EraseSpec(store.url, record_ids, bytes.fromhex(KEY), (source,), (), (), ())
+    return erase(spec, lambda *_args, **_counts: None)
+
+
+@pytest.mark.parametrize("format", BLOBS)
+def test_a_source_of_any_format_reads_as_before_but_for_what_was_erased(tmp_path, format):
+    store = ArtifactStore(str(tmp_path))
+    source = SourceSpec("projects/p/sources/s", store.put_bytes(BLOBS[format]()), format, columns=COLUMNS)
+    items = list(read_source(source, store))
+    assert len(items) == len(TEXTS)
+    gone = record_id_of(items[0], bytes.fromhex(KEY))
+    made = erased(store, source, gone)
+    after = SourceSpec(source.name, made["sources"][source.name], format, columns=COLUMNS)
+    left = list(read_source(after, store))
+    if format is Format.MBOX:  # its mails have no names but their numbers
+        assert [item.payload for item in left] == [item.payload for item in items[1:]]
+    else:
+        assert left == items[1:]
+    assert made["blobs"] == [source.digest]
+    assert len(made["text_digests"]) == 1
+    assert erased(store, after, gone)["sources"] == {}
+
+
+def test_a_source_that_nobody_can_read_is_told_and_left(tmp_path):
+    store = ArtifactStore(str(tmp_path))
+    source = SourceSpec("projects/p/sources/s", store.put_bytes(b"no archive"), Format.TEXT_ARCHIVE)
+    assert erased(store, source, "a" * 64)["unread_sources"] == [source.name]
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[State]:
+    state = State(tmp_path_factory.mktemp("erasing"))
+    url = databases.url("ingestion", state.folder)
+    settings = Settings(state=state.folder, processes=1, database_url=url)
+    with running([settings]):
+        yield state
+    warm.stop(settings.warm_folder)
+
+
+@pytest.fixture(scope="module")
+def store(state: State) -> ArtifactStore:
+    return ArtifactStore(f"{state.folder}/artifacts")
+
+
+@pytest.fixture(scope="module")
+def rpc(state: State) -> IngestionServiceStub:
+    stub = IngestionServiceStub(state.as_role(Role.OPERATOR, "ingestion"))
+    stub.CreateDataset(pb.CreateDatasetRequest(parent=PROJECT, dataset_id="mail"))
+    return stub
+
+
+def all_erased(
+    rpc: IngestionServiceStub, *record_ids: str, reason: str = "its writer asked for it"
+) -> erasure_pb2.Erasure:
+    asked = erasure_pb2.Erasure(record_ids=record_ids, reason=reason)
+    made = rpc.CreateErasure(pb.CreateErasureRequest(parent=PROJECT, erasure=asked))
+    *_, last = rpc.WatchErasure(pb.WatchErasureRequest(name=made.name), timeout=90)
+    return last
+
+
+def holding(store: ArtifactStore, text: str) -> list[str]:
+    """The blobs of the whole store that hold a text, whatever they are."""
+    found = []
+    for path in (store.folder / "sha256").glob("*/*"):
+        data = path.read_bytes()
+        if data[:4] == b"PAR1":
+            data = repr(pq.read_table(io.BytesIO(data)).to_pylist()).encode()
+        if text.encode() in data:
+            found.append(path.name)
+    return found
+
+
+def test_a_record_is_erased_from_all_that_holds_it_and_does_not_come_back(rpc, store):
+    data = rows(60)
+    source = add_source(rpc, store, data)
+    version, later = curate(rpc, source), curate(rpc, source, add_source(rpc, store, rows(20, start=60)))
+    split = part(rpc, version.name, seed=7)
+    listed = {r.text: r for r in rpc.ListRecords(pb.ListRecordsRequest(parent=version.name)).records}
+    doomed, text = listed[sentence(9)], sentence(9)
+    before = rpc.GetRecordLineage(pb.GetRecordLineageRequest(parent=PROJECT, record_id=doomed.record_id))
+    assert len(before.dataset_versions) == 2
+    assert len(before.placements) == 1
+    assert holding(store, text)
+
+    done = all_erased(rpc, doomed.record_id)
+    assert done.state == erasure_pb2.Erasure.STATE_SUCCEEDED, done.failure
+    assert holding(store, text) == []
+    assert set(done.dataset_versions) == {version.name, later.name}
+    assert (list(done.splits), list(done.sources)) == ([split.name], [source])
+
+    after = rpc.GetDatasetVersion(pb.GetDatasetVersionRequest(name=version.name))
+    assert after.state == dataset_pb2.DatasetVersion.STATE_REDACTED
+    assert (after.artifact_digest, after.erased_count) == (version.artifact_digest, 1)
+    with pytest.raises(FailedPrecondition, match=done.name) as told:
+        store.tree(after.artifact_digest)
+    assert told.value.reason == "ARTIFACT_ERASED"
+    left = rpc.ListRecords(pb.ListRecordsRequest(parent=version.name)).records
+    assert {r.text for r in left} == set(listed) - {text}
+    with pytest.raises(NotFound):
+        rpc.GetRecord(pb.GetRecordRequest(parent=version.name, record_id=doomed.record_id))
+
+    lineage = rpc.GetRecordLineage(pb.GetRecordLineageRequest(parent=PROJECT, record_id=doomed.record_id))
+    assert (lineage.dataset_versions, lineage.placements) == (before.dataset_versions, before.placements)
+    assert lineage.erasure == done.name
+
+    with pytest.raises(FailedPrecondition) as refused:
+        part(rpc, version.name, seed=8)
+    assert refused.value.reason == "VERSION_REDACTED"
+    with pytest.raises(FailedPrecondition, match="erased"):
+        store.put_bytes(data)
+
+    again = curate(rpc, source, add_source(rpc, store, rows(1, start=9)))
+    assert (again.record_count, again.rejected_count) == (59, 1)
+    assert {(r["step"], r["reason"]) for r in json.loads(again.profile_json)["removed"]} == {
+        ("erasure", "ERASED")
+    }
+
+
+def test_what_is_left_of_a_split_is_tested_on_and_replayed(rpc, store):
+    source = add_source(rpc, store, rows(60, start=200))
+    version = curate(rpc, source)
+    split = part(rpc, version.name, seed=7)
+    opened = pb.OpenSplitRequest(name=split.name, part=split_pb2.PART_TEST, reader="gate", purpose="test")
+    test_part = rpc.OpenSplit(opened).digest
+    ids = pq.read_table(store.open(test_part)).column("record_id").to_pylist()
+    assert all_erased(rpc, ids[0]).state == erasure_pb2.Erasure.STATE_SUCCEEDED
+    left = pq.read_table(store.open(rpc.OpenSplit(opened).digest)).column("record_id").to_pylist()
+    assert left == ids[1:]
+    seen = rpc.GetSplit(pb.GetSplitRequest(name=split.name))
+    assert seen.state == split_pb2.Split.STATE_REDACTED
+    assert seen.redaction.train_digest == seen.train_digest == split.train_digest
+    traffic = curate(rpc, add_source(rpc, store, rows(40, start=300)))
+    replay = split_pb2.Split.Replay(split=split.name, count=10)
+    assert part(rpc, traffic.name, replay=replay).replayed_count == 10
+
+
+def test_an_erasure_names_records_and_a_reason_and_needs_an_operator(rpc, state):
+    with pytest.raises(InvalidArgument, match="why"):
+        all_erased(rpc, "a" * 64, reason="")
+    with pytest.raises(InvalidArgument, match="record id"):
+        all_erased(rpc, "../etc/passwd")
+    engineer = IngestionServiceStub(state.as_role(Role.ENGINEER, "ingestion"))
+    with pytest.raises(PermissionDenied):
+        all_erased(engineer, "a" * 64)
+
+
+def test_the_erasure_of_what_nobody_holds_bars_it_and_ends_well(rpc):
+    done = all_erased(rpc, "b" * 64)
+    assert done.state == erasure_pb2.Erasure.STATE_SUCCEEDED
+    assert not done.dataset_versions
+    listed = rpc.ListErasures(pb.ListErasuresRequest(parent=PROJECT)).erasures
+    assert done.name in [each.name for each in listed]
+    assert rpc.GetErasure(pb.GetErasureRequest(name=done.name)) == done

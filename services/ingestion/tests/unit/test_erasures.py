@@ -1,0 +1,107 @@
+"""The state machine of erasures, and what one leaves of versions and splits."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratoon_ingestion.domain.assignment import Part
+from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.domain.datasets import DatasetVersion
+from ratoon_ingestion.domain.erasures import (
+    Erasure,
+    Placement,
+    RecordsErased,
+    Rewritten,
+    Sight,
+    Trace,
+    redacted_split,
+    redacted_version,
+    step,
+)
+from ratoon_ingestion.domain.errors import BadErasure
+from ratoon_ingestion.domain.splits import PartSummary, Split, opened
+from ratoon_ingestion.domain.work import Action, Failed, Failure, Observation, Phase, State
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+RECORD, NAME = "a" * 64, "projects/p/erasures/e"
+VERSION, SPLIT = "projects/p/datasets/d/versions/v1", "projects/p/datasets/d/splits/s"
+QUEUED = Erasure(NAME, NOW, NOW, (RECORD,), "asked for")
+RESULT = {
+    "versions": {VERSION: {"digest": "b" * 64, "erased_count": 1}},
+    "splits": {SPLIT: {"TRAIN": {"digest": "c" * 64, "erased_count": 1}}},
+    "sources": {"projects/p/sources/s": "d" * 64},
+    "unread_sources": [],
+    "blobs": ["e" * 64],
+    "text_digests": ["f" * 64],
+    "traces": [{"record_id": RECORD, "versions": [VERSION], "placements": [[SPLIT, "TRAIN"]]}],
+}
+DONE = Observation(Phase.SUCCEEDED, result=RESULT)
+
+
+def test_it_waits_for_what_was_begun_before():
+    after = step(QUEUED, Sight((VERSION,), Observation(Phase.ABSENT)))
+    assert (after.resource.state, after.actions) == (State.QUEUED, ())
+    assert VERSION in after.resource.progress.message
+
+
+def test_its_plan_is_saved_before_anything_is_replaced_and_it_ends_when_all_is():
+    begun = step(QUEUED, Sight((), Observation(Phase.ABSENT)))
+    assert (begun.resource.state, begun.actions) == (State.RUNNING, (Action.START,))
+    planned = step(begun.resource, Sight((), DONE))
+    assert (planned.actions, planned.events) == ((Action.REPLACE,), ())
+    assert planned.resource.plan is not None
+    assert planned.resource.traces == (Trace(RECORD, (VERSION,), (Placement(SPLIT, Part.TRAIN),)),)
+    again = step(planned.resource, Sight((), DONE, replaced=False))
+    assert again.actions == (Action.REPLACE,)
+    ended = step(planned.resource, Sight((), DONE, replaced=True))
+    assert ended.resource.state is State.READY
+    assert ended.events == (RecordsErased((RECORD,), ("f" * 64,)),)
+
+
+def test_a_job_that_fails_ends_it_with_the_reason():
+    failed = step(
+        QUEUED, Sight((), Observation(Phase.FAILED, failure=Failure("ARCHIVE_DAMAGED", "It breaks off.")))
+    )
+    assert failed.resource.failure.reason == "ARCHIVE_DAMAGED"
+    assert failed.events == (Failed("ARCHIVE_DAMAGED"),)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([Phase.ABSENT, Phase.RUNNING, Phase.LOST]), st.booleans()), max_size=8)
+)
+def test_whatever_is_seen_on_the_way_it_never_ends_before_everything_is_replaced(seen):
+    erasure = QUEUED
+    for phase, waits in seen:
+        moved = step(erasure, Sight((VERSION,) if waits else (), Observation(phase)))
+        assert moved.resource.state is not State.READY
+        assert not any(isinstance(event, RecordsErased) for event in moved.events)
+        erasure = moved.resource
+
+
+@pytest.mark.parametrize(
+    ("records", "purpose"), [((), "why"), (("x",), "why"), ((RECORD,), " "), ((RECORD,) * 101, "why")]
+)
+def test_an_erasure_names_records_and_a_reason(records, purpose):
+    with pytest.raises(BadErasure):
+        Erasure(NAME, NOW, NOW, records, purpose)
+
+
+def test_a_redacted_version_keeps_its_digest_and_reads_what_is_left():
+    version = DatasetVersion(VERSION, NOW, NOW, (), CurationConfig(), State.READY, artifact_digest="1" * 64)
+    once, told = redacted_version(version, Rewritten("2" * 64, 2), NAME)
+    twice, _ = redacted_version(once, Rewritten("3" * 64, 1), f"{NAME}2")
+    assert (told.erasure, told.erased_count) == (NAME, 2)
+    assert (twice.state, twice.artifact_digest, twice.readable_digest) == (State.REDACTED, "1" * 64, "3" * 64)
+    assert (twice.erased_count, twice.erasure) == (3, f"{NAME}2")
+
+
+def test_a_redacted_split_hands_out_what_is_left_of_its_test_part():
+    parts = {part: PartSummary(str(number) * 64, 10) for number, part in enumerate(Part)}
+    split = replace(Split(SPLIT, NOW, NOW, VERSION), state=State.READY, parts=parts)
+    left, told = redacted_split(split, {Part.TEST: Rewritten("9" * 64, 1)}, NAME)
+    assert (left.state, told.erased_count) == (State.REDACTED, 1)
+    assert opened(left, Part.TEST, "reader", "gate")[1] == "9" * 64
+    assert opened(left, Part.TRAIN, "reader", "why")[1] == parts[Part.TRAIN].digest

@@ -1,0 +1,28 @@
+"""Erasures of records, told by ingestion: what was said of them here is forgotten."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from ratoon.chassis.events import topic_of
+from ratoon.chassis.names import parent_of
+from ratoon.chassis.store import Store, Transaction
+from ratoon.events.cloudevents import Event
+from ratoon.ingestion.v1.ingestion_events_pb2 import ErasureEvent
+from ratoon_labeling.application import handlers
+from ratoon_labeling.application.commands import ForgetRecords
+from ratoon_labeling.application.ports import Ledger
+
+TOPICS = (topic_of(ErasureEvent),)
+
+
+def forgetter(store: Store, ledger: Ledger) -> Callable[[Event, Connection], None]:
+    """The handler of these events."""
+
+    def forget(event: Event, connection: Connection) -> None:
+        told = ErasureEvent.FromString(event.data)
+        if told.HasField("completed"):
+            command = ForgetRecords(parent_of(told.name), tuple(told.completed.record_ids))
+            handlers.forget_records(command, Transaction(store, connection), ledger)
+
+    return forget

@@ -1,0 +1,77 @@
+"""An erasure that ingestion tells of takes the annotations and tasks of its records with it, and no others."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis import outbox
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.database import Database
+from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.store import Store
+from ratoon.events.cloudevents import Event
+from ratoon.ingestion.v1.ingestion_events_pb2 import ErasureEvent, ErasureFailed, RecordsErased
+from ratoon.testkit.clock import FakeClock
+from ratoon_labeling import mapping
+from ratoon_labeling.adapters import tables
+from ratoon_labeling.adapters.ledger import BulkLedger
+from ratoon_labeling.domain.annotations import Annotation, Source
+from ratoon_labeling.domain.tasks import Reason, Task
+from ratoon_labeling.entrypoints.events import TOPICS, forgetter
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+GONE, KEPT = "a" * 64, "b" * 64
+VERSION = "projects/p/datasets/d/versions/v1"
+
+
+class Desk:
+    """Annotations and tasks of two records in two projects, and a way to tell what happened elsewhere."""
+
+    def __init__(self, database: Database, artifacts: ArtifactStore) -> None:
+        self._database, clock = database, FakeClock()
+        with database.write() as connection:
+            tables.METADATA.create_all(connection)
+        self._store = Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), clock)
+        self._forget = forgetter(self._store, BulkLedger(database, artifacts, clock))
+        with self._store.write() as tx:
+            for project in ("projects/p", "projects/q"):
+                for record in (GONE, KEPT):
+                    tx.create(self.annotation(project, record))
+                    tx.create(self.task(project, record))
+
+    def annotation(self, project: str, record: str) -> Annotation:
+        name = f"{project}/annotations/{record[:4]}"
+        return Annotation(name, NOW, NOW, record, "c" * 64, "ham", "ada", Source.HUMAN)
+
+    def task(self, project: str, record: str) -> Task:
+        name = f"{project}/tasks/{record[:4]}"
+        return Task(name, NOW, NOW, record, "c" * 64, VERSION, ("ham", "spam"), "ham", Reason.CONFLICT)
+
+    def hears(self, told: ErasureEvent) -> None:
+        event = Event(TOPICS[0], "type", "ingestion", told.name, NOW, told.SerializeToString())
+        with self._database.write() as connection:
+            self._forget(event, connection)
+
+    def records(self, project: str) -> list[str]:
+        with self._store.read() as tx:
+            return sorted(each.record_id for kind in (Annotation, Task) for each in tx.all(kind, project))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, databases) -> Desk:
+    database = Database(databases.url_of_file(tmp_path / "labeling.db"))
+    return Desk(database, ArtifactStore(str(tmp_path / "artifacts")))
+
+
+def test_what_was_said_of_an_erased_record_is_deleted_once_and_for_all(desk):
+    told = ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(record_ids=[GONE, "d" * 64]))
+    for _ in range(2):
+        desk.hears(told)
+        assert desk.records("projects/p") == [KEPT, KEPT]
+    assert desk.records("projects/q") == [GONE, GONE, KEPT, KEPT]
+
+
+def test_an_erasure_that_failed_changes_nothing(desk):
+    desk.hears(ErasureEvent(name="projects/p/erasures/e", failed=ErasureFailed(reason="ARCHIVE_DAMAGED")))
+    assert desk.records("projects/p") == [GONE, GONE, KEPT, KEPT]

@@ -1,0 +1,23 @@
+"""What serving keeps on disk beside its database: folders of engines, and the models that they were given."""
+
+from collections.abc import Collection, Iterator
+
+from ratoon.chassis.garbage import Item, newest, size_of
+from ratoon.chassis.jobs import ProcessMark
+from ratoon.chassis.settings import RoomSettings
+
+
+def leftovers(settings: RoomSettings, _open: Collection[str]) -> Iterator[Item]:
+    """An engine's folder is needed while it is wanted or runs, a model's while a wanted engine names it."""
+    wanted = []
+    for folder in (settings.folder / "engines").glob("*"):
+        told, mark = folder / "engine.json", ProcessMark.read(folder)
+        runs = mark is not None and mark.alive()
+        if told.exists():
+            wanted.append(told.read_text())
+        use = "an engine is wanted here" if told.exists() else "an engine runs here" if runs else ""
+        yield Item(folder, "engine folder", size_of(folder), newest(folder), use)
+    for path in (settings.folder / "models").glob("*"):
+        digest = path.name.removesuffix(".sig")
+        use = "an engine holds it" if any(digest in told for told in wanted) else ""
+        yield Item(path, "model copy", size_of(path), newest(path), use)

@@ -1,0 +1,128 @@
+"""Serving as a room: gRPC, database and mock engines over real sockets, a registry in memory."""
+
+import importlib.util
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis.app import Foundation, Platform
+from ratoon.chassis.identity import Role
+from ratoon.chassis.migrations import migrate
+from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
+from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
+from ratoon.testkit.rooms import State, serving
+from ratoon_serving.adapters import tables
+from ratoon_serving.bootstrap import assemble
+from ratoon_serving.settings import Settings
+
+
+def _beside(name: str):
+    spec = importlib.util.spec_from_file_location(f"serving_{name}", Path(__file__).parents[1] / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+simulated, callers = _beside("simulated"), _beside("callers")
+
+MODEL = "projects/p/models/mail"
+S = rollout_pb2.Rollout
+
+
+class Installation:
+    """A running room and what is around it."""
+
+    def __init__(self, state: State, host, models) -> None:
+        self.host, self.models = host, models
+        self.operator = ServingServiceStub(state.as_role(Role.OPERATOR, "serving"))
+        self.gateway = ServingServiceStub(state.as_service("gateway", "serving"))
+        self._count = 0
+
+    def deployment(self, model: str = MODEL) -> str:
+        self._count += 1
+        asked = pb.CreateDeploymentRequest(
+            parent="projects/p",
+            deployment_id=f"d{self._count}",
+            deployment=deployment_pb2.Deployment(model=model),
+        )
+        return self.operator.CreateDeployment(asked).name
+
+    def version(self, number: str, weights=simulated.WHOLE) -> str:
+        return self.models.add(f"{MODEL}/versions/{number}", weights=weights)
+
+    def begin(
+        self, deployment: str, version: str, strategy=S.STRATEGY_UNSPECIFIED, **bake
+    ) -> rollout_pb2.Rollout:
+        rollout = S(to_version=version, strategy=strategy, bake=S.Bake(**{"seconds": 1, **bake}))
+        return self.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=rollout))
+
+    def end(self, rollout: rollout_pb2.Rollout) -> rollout_pb2.Rollout:
+        *_, last = self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=60)
+        return last
+
+    def until(self, rollout: rollout_pb2.Rollout, step: str) -> None:
+        for state in self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=60):
+            if any(s.state == step for s in state.steps):
+                return
+
+    def routed(self, deployment: str, weights: dict[str, int]) -> None:
+        """Wait until the route has these weights: what is done follows the state that says so."""
+        until = time.monotonic() + 20
+        while {t.version: t.weight for t in self.route(deployment).targets} != weights:
+            assert time.monotonic() < until, self.route(deployment)
+            time.sleep(0.02)
+
+    def serve(self, number: str, weights=simulated.WHOLE) -> tuple[str, str]:
+        deployment, version = self.deployment(), self.version(number, weights)
+        ended = self.end(self.begin(deployment, version))
+        assert ended.state == S.STATE_SUCCEEDED, ended.reason
+        return deployment, version
+
+    def route(self, deployment: str) -> route_pb2.Route:
+        table = self.gateway.GetRouteTable(pb.GetRouteTableRequest())
+        return next(r for r in table.routes if r.deployment == deployment)
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory, databases) -> Iterator[Installation]:
+    folder: Path = tmp_path_factory.mktemp("serving")
+    state = State(folder)
+    settings = Settings(state=folder, database_url=databases.url("serving", folder))
+    migrate("serving", settings.database_url)
+    host, models = simulated.SimulatedEngineHost(folder / "e"), simulated.FakeModels()
+    base = Foundation(settings, Platform.of_process(), tables.METADATA)
+    with serving([assemble(base, host, models)]):
+        yield Installation(state, host, models)
+
+
+@pytest.fixture(scope="session")
+def simulation():
+    """The module of simulated engines."""
+    return simulated
+
+
+@pytest.fixture(scope="module")
+def two_rooms(tmp_path_factory, databases) -> Iterator[Installation]:
+    """Two rooms on one database and one host of engines, as while a new pod of serving takes over from an old one."""
+    folder: Path = tmp_path_factory.mktemp("two")
+    state, url = State(folder), databases.url("serving", folder)
+    host, models = simulated.SimulatedEngineHost(folder / "e"), simulated.FakeModels()
+    listens = ({}, {"listen": f"unix://{folder}/other.sock"})
+    chosen = [Settings(state=folder, database_url=url, **listen) for listen in listens]
+    migrate("serving", chosen[0].database_url)
+    bases = [Foundation(each, Platform.of_process(), tables.METADATA) for each in chosen]
+    with serving([assemble(base, host, models) for base in bases]):
+        yield Installation(state, host, models)
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory) -> Iterator[object]:
+    """A state folder in which a room with real engines can be started again and again."""
+    made = _beside("real").Installation(tmp_path_factory.mktemp("serving"))
+    yield made
+    made.end_processes()

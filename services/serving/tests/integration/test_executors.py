@@ -1,0 +1,124 @@
+"""One executor at a time, also while two pods of serving run: by the lease, and by fences where it comes too late."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import select
+
+from ratoon.chassis import outbox
+from ratoon.chassis.database import Database
+from ratoon.chassis.operations import Operations
+from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.store import Store
+from ratoon.serving.v1 import rollout_pb2
+from ratoon.testkit.clock import FakeClock
+from ratoon_serving import mapping
+from ratoon_serving.adapters import tables
+from ratoon_serving.adapters.traffic import TableTrafficBook
+from ratoon_serving.application import handlers
+from ratoon_serving.application.commands import CreateDeployment, CreateRollout
+from ratoon_serving.application.executor import Executor
+from ratoon_serving.application.procedures import DeploymentProcedure, RolloutProcedure
+from ratoon_serving.domain.analysis import Bake
+from ratoon_serving.domain.engine import EngineState
+from ratoon_serving.domain.rollout import Phase, Rollout
+
+S = rollout_pb2.Rollout
+
+
+def test_two_rooms_on_one_database_do_each_thing_once(two_rooms):
+    room = two_rooms
+    models = [f"projects/p/models/m{place}" for place in range(3)]
+    deployments = {model: room.deployment(model) for model in models}
+    with ThreadPoolExecutor(3) as pool:
+        for number in ("v1.0", "v1.1"):
+            versions = [room.models.add(f"{model}/versions/{number}") for model in models]
+            rollouts = list(map(room.begin, deployments.values(), versions))
+            ended = list(pool.map(room.end, rollouts))
+    assert [each.state for each in ended] == [S.STATE_SUCCEEDED] * 3
+    assert len(room.host.begun) == len(set(room.host.begun)) == 6
+    assert sorted(room.models.moves) == sorted({*room.models.moves})
+    for name, rollout in zip(deployments.values(), ended, strict=True):
+        assert [t.version for t in room.route(name).targets] == [rollout.to_version]
+
+
+class Two:
+    """Two executors over one store and one host, moved by hand."""
+
+    def __init__(self, beside, folder) -> None:
+        self.clock, database = FakeClock(), Database("sqlite://")
+        with database.write() as connection:
+            tables.METADATA.create_all(connection)
+        self.store = Store(
+            database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), self.clock
+        )
+        self.host, self.models = beside.SimulatedEngineHost(folder), beside.FakeModels()
+        self.host.prepare()
+        handlers.ensure_route_table(self.store, self.clock)
+        self.here, self.there = self._operations(), self._operations()
+
+    def _operations(self) -> Operations:
+        book = TableTrafficBook(self.store.database)
+        executor = Executor(self.store, self.host, self.models)
+        rollouts = RolloutProcedure(self.store, self.models, executor, book, self.clock)
+        procedures = [rollouts, DeploymentProcedure(self.store, executor, book, self.clock)]
+        return Operations(self.store, tables.METADATA.tables["operations"], procedures, self.clock)
+
+    def begin(self, deployment: str, version: str) -> str:
+        command = CreateRollout(deployment, "", self.models.add(version), bake=Bake(seconds=1))
+        ports = (self.store, self.here, self.models, self.host, self.clock)
+        return handlers.create_rollout(command, *ports).name
+
+    def deployment(self) -> str:
+        command = CreateDeployment("projects/p", "d", "projects/p/models/m")
+        return handlers.create_deployment(command, self.store, self.here, self.host, self.clock).name
+
+    def rollout(self, name: str) -> Rollout:
+        with self.store.read() as tx:
+            return tx.get(Rollout, name)
+
+    def move(self, operations: Operations, name: str, until) -> Rollout:
+        for _ in range(200):
+            if until(rollout := self.rollout(name)):
+                return rollout
+            self.clock.advance(1)
+            operations.run_due()
+        raise AssertionError(f"{name} does not come so far: {rollout.phase} {rollout.notes}")
+
+
+@pytest.fixture
+def two(tmp_path, simulation) -> Two:
+    return Two(simulation, tmp_path)
+
+
+def test_an_executor_that_slept_over_its_lease_ends_no_engine_that_serves_again(two):
+    deployment = two.deployment()
+    old = two.rollout(two.begin(deployment, "projects/p/models/m/versions/v1.0"))
+    two.move(two.here, old.name, lambda rollout: rollout.ended)
+    name = two.begin(deployment, "projects/p/models/m/versions/v1.1")
+    slept = []
+
+    def sleep_over_the_lease(engine) -> None:
+        """While it is about to end the old engine, somebody aborts, and another executor leads back."""
+        if engine.name != old.green or slept:
+            return
+        slept.append(engine)
+        two.clock.advance(60)
+        handlers.abort_rollout(name, "it is not liked", two.store, two.there)
+        two.move(two.there, name, lambda rollout: rollout.phase is Phase.DISCARDING)
+
+    two.host.before_stop = sleep_over_the_lease
+    two.move(two.here, name, lambda rollout: bool(slept))
+    two.move(two.there, name, lambda rollout: rollout.ended)
+    routes = handlers.route_table(two.store).route(deployment)
+    with two.store.read() as tx:
+        operations = (
+            tx.connection.execute(select(tables.METADATA.tables["operations"].c.name)).scalars().all()
+        )
+    assert two.rollout(name).phase is Phase.CANCELLED
+    assert [target.engine for target in routes.targets] == [old.green]
+    assert two.host.view(slept[0]).state is EngineState.READY
+    assert two.host.begun.count(old.green) == 1, (
+        "the engine that serves was ended, and had to be started again"
+    )
+    assert operations == [deployment]

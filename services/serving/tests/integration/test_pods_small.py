@@ -1,0 +1,60 @@
+"""The suite of `tests/cluster` on a small API in this process: the same promises, where no real API can be started."""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def _load(name: str, path: Path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+HERE = Path(__file__).parents[1]
+suite = _load("serving_engines_suite", HERE / "cluster" / "test_engines.py")
+pod_cluster, small_api = (
+    _load(f"serving_{name}", HERE / f"{name}.py") for name in ("pod_cluster", "small_api")
+)
+globals().update({name: test for name, test in vars(suite).items() if name.startswith("test_")})
+
+
+class Small:
+    """The small API; everybody may do everything."""
+
+    def __init__(self, folder: Path) -> None:
+        self.api = small_api.SmallApi(folder)
+        self.admin = str(self.api.kubeconfig)
+        self.stop, self.start = self.api.stop, self.api.start
+
+    def account(self, namespace: str) -> str:
+        return self.admin
+
+    def prepare(self, namespace: str) -> None:
+        """It has no namespaces."""
+
+
+@pytest.fixture
+def cluster(tmp_path_factory) -> Iterator[object]:
+    folder = tmp_path_factory.mktemp("c")
+    api = Small(folder)
+    made = pod_cluster.Cluster(api, folder, "small")
+    made.kubelet.start()
+    yield made
+    made.kubelet.stop()
+    api.stop()
+
+
+def test_while_nothing_happens_the_api_is_hardly_called(cluster):
+    with cluster.room(cluster.settings()):
+        cluster.serve("v1.0")
+        cluster.kubelet.paused = True
+        cluster.until("its rollout is not told to its end", lambda: suite.reasons(cluster) >= suite.TOLD)
+        before = len(cluster.api.api.calls)
+        pod_cluster.time.sleep(6)
+        assert [call for call in cluster.api.api.calls[before:] if "nodes" not in call] == []

@@ -1,0 +1,108 @@
+"""Two ways to switch in a warm vLLM engine, there and back, under open streams; the second engine has its own file."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from ratoon.serving.v1 import rollout_pb2
+from ratoon.serving.v1 import serving_service_pb2 as pb
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+
+MODEL, LORA = "projects/p/models/mail", "projects/p/models/lora"
+S = rollout_pb2.Rollout
+TOKENS, TOLD = 60, 8
+"""Tokens of an answer; so many of them tell one version from the other, whatever else is in the batch."""
+
+
+def callers():
+    return sys.modules["serving_callers"]
+
+
+def under_load(installation, deployment: str, work):
+    async def run():
+        table = callers().Table(installation.gateway, deployment)
+        asking = callers().Callers(table, 4, TOKENS, pause_s=0.05)
+        task = asyncio.ensure_future(asking.run())
+        try:
+            result = await asyncio.to_thread(work)
+        finally:
+            asking.stop()
+            await task
+            table.stop()
+        return asking.answers, result
+
+    return asyncio.run(run())
+
+
+def versions_of(answers) -> set[str]:
+    """The versions seen: no answer failed, none is cut, and each is in the words of the version that signed it."""
+    assert [answer.fault for answer in answers if answer.fault] == []
+    assert all(answer.done and len(answer.tokens) == TOKENS for answer in answers)
+    words = defaultdict(set)
+    for answer in answers:
+        words[answer.number % 50, answer.version].add(tuple(answer.tokens[:TOLD]))
+    assert all(len(said) == 1 for said in words.values())
+    prompts = {prompt for prompt, _ in words}
+    for prompt in prompts:
+        said = [next(iter(said)) for (asked, _), said in words.items() if asked == prompt]
+        assert len(set(said)) == len(said), "two versions say the same: nothing tells them apart"
+    return {answer.version for answer in answers}
+
+
+@pytest.mark.parametrize(
+    ("model", "strategy"), [(MODEL, S.STRATEGY_IN_PLACE), (LORA, S.STRATEGY_ADAPTER_SWAP)]
+)
+def test_a_warm_engine_changes_its_version_there_and_back(installation, model, strategy):
+    models = installation.models
+    old, new = models.versions if model == MODEL else models.adapters
+    with installation.room():
+        deployment = installation.deploy(model)
+        first = installation.end(installation.roll_out(old))
+        assert first.state == S.STATE_SUCCEEDED, first.reason
+        (before,) = installation.targets(deployment)
+        marks = [mark for mark in installation.marks() if mark.alive()]
+
+        def there_and_back():
+            there = installation.end(installation.roll_out(new, 1.0, strategy))
+            undo = pb.UndoRolloutRequest(name=there.name)
+            return there, installation.end(installation.operator.UndoRollout(undo))
+
+        answers, ended = under_load(installation, deployment, there_and_back)
+        for rollout in ended:
+            assert rollout.state == S.STATE_SUCCEEDED, rollout.reason
+            assert rollout.strategy == strategy
+        (after,) = installation.targets(deployment)
+        assert [mark for mark in installation.marks() if mark.alive()] == marks
+    assert versions_of(answers) == {old, new}
+    assert (after.version, after.endpoint) == (old, before.endpoint)
+
+
+@pytest.mark.parametrize("model", [MODEL, LORA])
+def test_a_warm_engine_that_is_killed_comes_back_with_what_the_database_names(installation, model):
+    deployment = f"projects/p/deployments/{model.rpartition('/')[2]}"
+    with installation.room():
+        (target,) = installation.targets(deployment)
+        (mark,) = [mark for mark in installation.marks() if mark.alive() and _serves(mark, target)]
+        os.killpg(mark.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 180
+        while mark.alive() or not installation.targets(deployment):
+            assert time.monotonic() < deadline, "the engine was not brought back"
+            time.sleep(0.1)
+        answers, _ = under_load(installation, deployment, lambda: time.sleep(2))
+    assert versions_of(answers) == {target.version}
+
+
+def _serves(mark, target) -> bool:
+    """Whether this process listens at the target's socket."""
+    path = target.endpoint.removeprefix("unix://")
+    lines = Path("/proc/net/unix").read_text().splitlines()
+    inodes = {line.split()[6] for line in lines if line.endswith(path)}
+    links = (os.readlink(entry.path) for entry in os.scandir(f"/proc/{mark.pid}/fd"))
+    return any(link == f"socket:[{inode}]" for link in links for inode in inodes)

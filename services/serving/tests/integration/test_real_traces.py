@@ -1,0 +1,51 @@
+"""A real vLLM engine goes on in the trace of who asks it, and tells nothing of what nobody keeps."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from ratoon.serving.v1 import rollout_pb2, route_pb2
+from ratoon.testkit.collector import collecting
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+
+MODEL = "projects/p/models/mail"
+KEPT = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+NOT_KEPT = "00-11111111111111111111111111111111-1111111111111111-00"
+
+
+@pytest.fixture
+def collector():
+    with collecting() as running:
+        yield running
+
+
+async def ask(target: route_pb2.Target, traces: list[str]) -> list[int]:
+    """Ask once in each trace; the statuses."""
+    connector = aiohttp.UnixConnector(target.endpoint.removeprefix("unix://"))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        return [await _asked(session, target, trace) for trace in traces]
+
+
+async def _asked(session: aiohttp.ClientSession, target: route_pb2.Target, trace: str) -> int:
+    headers = {"x-ratoon-engine-secret": target.secret, "traceparent": trace}
+    body = {"model": target.served_name, "prompt": [5, 6, 7], "max_tokens": 4}
+    async with session.post("http://engine/v1/completions", json=body, headers=headers) as answer:
+        await answer.read()
+        return answer.status
+
+
+def test_an_engine_tells_the_requests_whose_trace_is_kept_and_no_others(installation, collector):
+    version, _ = installation.models.versions
+    installation.settings = installation.settings.model_copy(update={"otlp": collector.url})
+    with installation.room():
+        installation.deploy(MODEL)
+        ended = installation.end(installation.roll_out(version))
+        assert ended.state == rollout_pb2.Rollout.STATE_SUCCEEDED, ended.reason
+        (target,) = installation.targets()
+        assert asyncio.run(ask(target, [NOT_KEPT, KEPT])) == [200, 200]
+        collector.until(lambda: collector.named("llm_request"), seconds=60)
+    (told,) = collector.spans
+    assert (told.service, told.name) == ("engine", "llm_request")
+    assert (told.trace, told.parent) == (KEPT[3:35], KEPT[36:52])

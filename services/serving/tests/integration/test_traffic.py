@@ -1,0 +1,63 @@
+"""The book of what gateways and users told."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ratoon.chassis.database import Database
+from ratoon.chassis.migrations import migrate
+from ratoon_serving.adapters.traffic import TableTrafficBook
+from ratoon_serving.application.commands import TrafficSeen, VotesSeen, Window
+from ratoon_serving.domain.analysis import Traffic, Votes
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(tmp_path, databases) -> Iterator[Database]:
+    url = databases.url_of_file(tmp_path / "serving.db")
+    migrate("serving", url)
+    database = Database(url)
+    yield database
+    database.close()
+
+
+def window(second: int) -> Window:
+    return Window(START + timedelta(seconds=second), START + timedelta(seconds=second + 1))
+
+
+def at(second: int) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+def seen(second: int, traffic: Traffic) -> TrafficSeen:
+    return TrafficSeen("e", window(second), traffic)
+
+
+def test_windows_add_up_count_once_and_survive_a_restart(database):
+    book = TableTrafficBook(database)
+    book.add_traffic("g1", [seen(second, Traffic(requests=10, errors=1)) for second in (0, 1)], at(2))
+    book.add_traffic("g1", [seen(second, Traffic(requests=10, errors=1)) for second in (1, 2)], at(3))
+    book.add_traffic("g2", [seen(2, Traffic(requests=5)), seen(3, Traffic())], at(4))
+    book = TableTrafficBook(database)
+    assert book.traffic("e", START).requests == 35
+    late = book.traffic("e", at(2))
+    assert (late.requests, late.errors, late.seconds) == (15, 1, 2.0)
+
+
+def test_a_gateway_without_requests_was_heard_all_the_same(database):
+    book = TableTrafficBook(database)
+    assert book.traffic("e", START) == Traffic()
+    book.add_traffic("g1", [], at(9))
+    assert book.traffic("e", START) == Traffic(seconds=9.0)
+    assert book.traffic("e", at(9)) == Traffic()
+
+
+def test_votes_add_up_and_old_ones_are_forgotten(database):
+    book = TableTrafficBook(database)
+    for votes in (Votes(1, 2), Votes(1, 3)):
+        book.add_votes([VotesSeen("v", window(0), votes)])
+    assert book.votes("v", START) == Votes(1, 3)
+    book.add_votes([VotesSeen("v", window(4000), Votes(1, 0))])
+    assert book.votes("v", START) == Votes(1, 0)

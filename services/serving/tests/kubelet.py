@@ -1,0 +1,154 @@
+"""A kubelet that pretends: it runs the engines of a real API's pods as mock engines, each at a loopback address.
+
+The API server, its controllers and scheduler are real; nodes, containers and networks are not. What a kubelet would
+write into a pod's status is written here: that its container runs, was restarted, is gone.
+"""
+
+import asyncio
+import base64
+import itertools
+import json
+import os
+import threading
+import time
+import uuid
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import uvloop
+from kubernetes import client, config
+
+from ratoon.testkit.engine import Faults, MockEngine, Pace
+
+_NODE = "pretended"
+_PORT = 19_100
+_OURS = 10 + os.getpid() % 240
+"""Two runs of the tests at once keep out of each other's way."""
+_numbers = itertools.count(2)
+
+
+class Kubelet:
+    """Runs the pods of one namespace on one node, until it is stopped."""
+
+    def __init__(self, kubeconfig: str, namespace: str, golden, most_pods: int = 20) -> None:
+        api = config.new_client_from_config(kubeconfig)
+        self._core, self._namespace, self._golden = client.CoreV1Api(api), namespace, golden
+        self.node = f"{_NODE}-{namespace}"
+        self.most_pods = most_pods
+        self.engines: dict[str, MockEngine] = {}
+        """By pod's name."""
+        self.addresses: dict[str, str] = {}
+        self.broken: set[str] = set()
+        """Versions whose container ends at once."""
+        self.paused = False
+        self._lock = threading.Lock()
+        self._stacks: dict[str, AsyncExitStack] = {}
+        self._loop, self._stopping = uvloop.new_event_loop(), threading.Event()
+        threading.Thread(target=self._loop.run_forever, daemon=True, name="pods").start()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="kubelet")
+
+    def start(self) -> None:
+        taint = {"key": "ratoon.dev/test", "value": self._namespace, "effect": "NoSchedule"}
+        meta = {"name": self.node, "labels": {"ratoon.dev/test": self._namespace}}
+        self._core.create_node({"metadata": meta, "spec": {"taints": [taint]}})
+        self.beat()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        for name in list(self.engines):
+            self._end(name)
+        self._core.delete_node(self.node)
+
+    def restart(self, pod: str) -> None:
+        """The engine's process dies, and the kubelet starts its container again, at the same address."""
+        with self._lock:
+            self._end(pod)
+            self._begin(self._core.read_namespaced_pod(pod, self._namespace), restarts=1)
+
+    def crash(self, pod: str) -> None:
+        """The engine's process dies, and nobody says so until the kubelet goes on."""
+        with self._lock:
+            self.paused = True
+            self._end(pod)
+
+    def _run(self) -> None:
+        beaten = time.monotonic()
+        while not self._stopping.wait(0.1):
+            try:
+                if time.monotonic() - beaten > 5:
+                    self.beat()
+                    beaten = time.monotonic()
+                if not self.paused:
+                    with self._lock:
+                        self._look()
+            except Exception as error:  # the API may be away, as a test wants it
+                self._last = error
+
+    def _look(self) -> None:
+        for pod in self._core.list_namespaced_pod(self._namespace).items:
+            name = pod.metadata.name
+            if pod.metadata.deletion_timestamp:
+                self._end(name)
+                self._core.delete_namespaced_pod(name, self._namespace, grace_period_seconds=0)
+            elif pod.spec.node_name == self.node and name not in self.engines:
+                self._begin(pod)
+
+    def _begin(self, pod, restarts: int = 0) -> None:
+        name = pod.metadata.name
+        volume = next(v for v in pod.spec.volumes if v.name == "engine")
+        secret = self._core.read_namespaced_secret(volume.secret.secret_name, self._namespace)
+        told = json.loads(base64.b64decode(secret.data["engine.json"]))
+        if told["version"] in self.broken:
+            ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": "no such model"}}
+            self._tell(pod, "", ended, restarts, started=False)
+            self.engines[name] = MockEngine("broken")
+            return
+        engine = MockEngine(
+            told["version"],
+            secret=told["secret"],
+            pace=Pace(tokens=4),
+            golden=self._golden,
+            status={"artifact_digest": told["artifact_digest"], "load_id": uuid.uuid4().hex},
+        )
+        engine.accepting = False
+        address = self.addresses.setdefault(name, f"127.{_OURS}.{next(_numbers)}.1")
+        self.engines[name] = engine
+        stack = self._stacks[name] = AsyncExitStack()
+        asyncio.run_coroutine_threadsafe(
+            stack.enter_async_context(engine.serve_tcp(_PORT, address)), self._loop
+        ).result(10)
+        self._tell(pod, address, {"running": {"startedAt": _now()}}, restarts, started=True)
+
+    def _end(self, name: str) -> None:
+        engine = self.engines.pop(name, None)
+        if engine is not None:
+            engine.faults = Faults(refuse=True)
+        if stack := self._stacks.pop(name, None):
+            asyncio.run_coroutine_threadsafe(stack.aclose(), self._loop).result(10)
+
+    def _tell(self, pod, address: str, state, restarts: int, *, started: bool) -> None:
+        own = {
+            "name": "engine",
+            "image": "mock",
+            "imageID": "mock",
+            "restartCount": restarts,
+            "ready": started,
+            "started": started,
+            "state": state,
+        }
+        addresses = {"podIP": address, "podIPs": [{"ip": address}]} if address else {}
+        conditions = [{"type": kind, "status": str(started)} for kind in ("Ready", "ContainersReady")]
+        status = {"phase": "Running", **addresses, "containerStatuses": [own], "conditions": conditions}
+        self._core.patch_namespaced_pod_status(pod.metadata.name, self._namespace, {"status": status})
+
+    def beat(self) -> None:
+        capacity = {"cpu": "64", "memory": "64Gi", "pods": str(self.most_pods)}
+        ready = {"type": "Ready", "status": "True", "reason": "Pretended", "lastHeartbeatTime": _now()}
+        status = {"capacity": capacity, "allocatable": capacity, "conditions": [ready]}
+        self._core.patch_node_status(self.node, {"status": status})
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

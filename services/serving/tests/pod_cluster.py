@@ -1,0 +1,186 @@
+"""A namespace of a cluster with serving in it, whatever the cluster is: rooms, a pool's template, a kubelet."""
+
+import importlib.util
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Protocol
+
+from kubernetes import client, config
+
+from ratoon.chassis.app import Foundation, Platform
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import Unavailable
+from ratoon.chassis.identity import Role
+from ratoon.chassis.migrations import migrate
+from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
+from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
+from ratoon.testkit.rooms import State, serving
+from ratoon_serving.adapters import tables
+from ratoon_serving.bootstrap import assemble, engine_host
+from ratoon_serving.domain.scaling import Policy
+from ratoon_serving.settings import Settings
+
+
+def beside(name: str):
+    spec = importlib.util.spec_from_file_location(f"serving_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+simulated, kubelet = beside("simulated"), beside("kubelet")
+
+MODEL = "projects/p/models/mail"
+S = rollout_pb2.Rollout
+OWNER = {
+    "kind": "Deployment",
+    "apiVersion": "apps/v1",
+    "metadata": {"name": "ratoon-serving"},
+    "spec": {
+        "replicas": 0,
+        "selector": {"matchLabels": {"app": "serving"}},
+        "template": {
+            "metadata": {"labels": {"app": "serving"}},
+            "spec": {"containers": [{"name": "c", "image": "i"}]},
+        },
+    },
+}
+"""Serving's own Deployment, which owns its engines."""
+
+
+class Api(Protocol):
+    """A Kubernetes API, real or small."""
+
+    admin: str
+    """Kubeconfig of who may do everything,"""
+
+    def account(self, namespace: str) -> str:
+        """and of serving's account."""
+        ...
+
+    def prepare(self, namespace: str) -> None:
+        """Make the namespace and serving's rights in it."""
+        ...
+
+    def stop(self) -> None:
+        """Take the API away."""
+        ...
+
+    def start(self) -> None:
+        """Bring it back."""
+        ...
+
+
+class Cluster:
+    """A namespace with serving's account and owner, a kubelet, and rooms of serving in this process."""
+
+    def __init__(self, api: Api, folder: Path, namespace: str) -> None:
+        self.api, self.namespace, self.folder = api, namespace, folder
+        self.state, self.models = State(folder), simulated.FakeModels()
+        (folder / "templates").mkdir()
+        api.prepare(namespace)
+        made = config.new_client_from_config(api.admin)
+        self.core, self.apps = client.CoreV1Api(made), client.AppsV1Api(made)
+        self.apps.create_namespaced_deployment(namespace, OWNER)
+        self.template()
+        self.kubelet = kubelet.Kubelet(api.admin, namespace, simulated.golden_of(simulated.GOLDEN))
+        self._count = 0
+
+    def settings(self, **given) -> Settings:
+        return Settings(
+            state=self.folder,
+            engines="kubernetes",
+            engine_templates=self.folder / "templates",
+            namespace=self.namespace,
+            kubeconfig=self.api.account(self.namespace),
+            **{"engine_start_s": 60.0, **given},
+        )
+
+    def room(self, settings: Settings):
+        """A room of serving; a context."""
+        migrate("serving", settings.database_url)
+        base = Foundation(settings, Platform.of_process(), tables.METADATA)
+        self.host, watches = engine_host(settings, ArtifactStore(settings.artifacts_url))
+        self.operator = ServingServiceStub(self.state.as_role(Role.OPERATOR, "serving"))
+        self.gateway = ServingServiceStub(self.state.as_service("gateway", "serving"))
+        rules = Policy(idle_s=settings.idle_s)
+        return serving([assemble(base, self.host, self.models, watches, rules)])
+
+    def template(self, capacity: int | None = None, pool: str = "cpu") -> None:
+        own = {
+            "name": "engine",
+            "image": "mock",
+            "ports": [{"containerPort": 19_100}],
+            "resources": {"requests": {"memory": "1Gi"}},
+        }
+        taken = {"key": "ratoon.dev/test", "operator": "Exists"}
+        pod = {
+            "nodeSelector": {"ratoon.dev/test": self.namespace},
+            "tolerations": [taken],
+            "terminationGracePeriodSeconds": 5,
+            "containers": [own],
+            "volumes": [{"name": "engine", "secret": {"secretName": ""}}],
+        }
+        noted = {} if capacity is None else {"ratoon.dev/capacity": str(capacity)}
+        told = {"kind": "Deployment", "metadata": {"annotations": noted}, "spec": {"template": {"spec": pod}}}
+        (self.folder / "templates" / f"{pool}.yaml").write_text(json.dumps(told))
+
+    def deployment(self, pool: str = "") -> str:
+        self._count += 1
+        asked = pb.CreateDeploymentRequest(
+            parent="projects/p",
+            deployment_id=f"d{self._count}",
+            deployment=deployment_pb2.Deployment(model=MODEL, pool=pool),
+        )
+        return self.operator.CreateDeployment(asked).name
+
+    def version(self, number: str) -> str:
+        return self.models.add(f"{MODEL}/versions/{number}")
+
+    def begin(self, deployment: str, version: str, strategy=S.STRATEGY_UNSPECIFIED) -> rollout_pb2.Rollout:
+        rollout = S(to_version=version, strategy=strategy, bake=S.Bake(seconds=1))
+        return self.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=rollout))
+
+    def end(self, rollout: rollout_pb2.Rollout) -> rollout_pb2.Rollout:
+        seen = [rollout]
+        try:
+            seen.extend(self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=120))
+        except Unavailable:
+            pods = self.items(self.core.list_namespaced_pod)
+            raise AssertionError(f"it did not end: {seen[-1]}\n{[pod['status'] for pod in pods]}") from None
+        return seen[-1]
+
+    def serve(self, number: str) -> tuple[str, str]:
+        deployment, version = self.deployment(), self.version(number)
+        ended = self.end(self.begin(deployment, version))
+        assert ended.state == S.STATE_SUCCEEDED, ended.reason
+        return deployment, version
+
+    def route(self, deployment: str) -> route_pb2.Route:
+        table = self.gateway.GetRouteTable(pb.GetRouteTableRequest())
+        return next((r for r in table.routes if r.deployment == deployment), route_pb2.Route())
+
+    def engines(self) -> list[dict]:
+        """The Deployments of engines."""
+        return self.items(self.apps.list_namespaced_deployment, "app.kubernetes.io/component=engine")
+
+    def pods(self) -> list[str]:
+        found = self.items(self.core.list_namespaced_pod, "app.kubernetes.io/component=engine")
+        return [each["metadata"]["name"] for each in found]
+
+    def end_pod(self, name: str) -> None:
+        self.core.delete_namespaced_pod(name, self.namespace)
+
+    def items(self, call, selector: str = "") -> list[dict]:
+        answer = call(self.namespace, label_selector=selector, _preload_content=False)
+        return json.loads(answer.data)["items"]
+
+    def until(self, what: str, seen) -> None:
+        deadline = time.monotonic() + 90
+        while not seen():
+            assert time.monotonic() < deadline, what
+            time.sleep(0.2)

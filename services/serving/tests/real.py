@@ -1,0 +1,132 @@
+"""The room with real vLLM engines, and tiny models that the registry's own worker verified and signed."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+from ratoon.chassis.app import Foundation, Platform
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.identity import Role, make_signing_key
+from ratoon.chassis.jobs import JobState, LocalJobs, ProcessMark
+from ratoon.chassis.migrations import migrate
+from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
+from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
+from ratoon.testkit.models import tiny_adapter, tiny_llama
+from ratoon.testkit.rooms import State, serving
+from ratoon_serving.adapters import tables
+from ratoon_serving.adapters.engine_http import EngineClient
+from ratoon_serving.adapters.local_engine import LocalEngineHost
+from ratoon_serving.adapters.models import weights
+from ratoon_serving.application.ports import ServableVersion
+from ratoon_serving.bootstrap import assemble, local_engines
+from ratoon_serving.domain.attestation import golden_prompts
+from ratoon_serving.settings import Settings
+
+MODEL, LORA = "projects/p/models/mail", "projects/p/models/lora"
+DEPLOYMENT = "projects/p/deployments/mail"
+S = rollout_pb2.Rollout
+
+
+class SignedModels:
+    """Two tiny versions, and two adapters of one base, verified and signed by the registry's worker."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self._store = ArtifactStore(settings.artifacts_url)
+        self._jobs = LocalJobs(folder / "jobs")
+        self._key = make_signing_key(settings.keys)
+        base = tiny_llama(folder / "base", seed=7)
+        base_digest = self._store.put_tree(base)
+        for number in range(2):
+            self._begin(f"v{number}", tiny_llama(folder / f"model-{number}", seed=number))
+            self._begin(
+                f"a{number}", tiny_adapter(folder / f"adapter-{number}", base, base_digest, seed=number)
+            )
+        self.versions = {f"{MODEL}/versions/v1.{n}": self._registered(f"v{n}") for n in range(2)}
+        self.adapters = {f"{LORA}/versions/v1.{n}": self._registered(f"a{n}") for n in range(2)}
+        self.alias = ""
+
+    def version(self, name: str) -> ServableVersion:
+        made = {**self.versions, **self.adapters}[name]
+        digests = [made[f"{key}_digest"] for key in ("artifact", "signature", "golden", "base_signature")]
+        return ServableVersion(
+            name, True, *digests, weights(self._store, digests[0], made["base_artifact_digest"])
+        )
+
+    def golden(self, digest: str):
+        return golden_prompts(json.loads(self._store.read(digest)))
+
+    def production(self, model: str) -> str:
+        return self.alias
+
+    def move_production(self, model: str, version: str, reason: str, request_id: str) -> None:
+        self.alias = version
+
+    def _begin(self, name: str, folder: Path) -> None:
+        digest = self._store.put_tree(folder)
+        spec = {"artifacts": self._store.url, "artifact_digest": digest, "signing_key": str(self._key)}
+        self._jobs.start(name, "ratoon_registry.worker", spec)
+
+    def _registered(self, name: str) -> dict:
+        while (status := self._jobs.observe(name)).state is JobState.RUNNING:
+            time.sleep(0.1)
+        assert status.state is JobState.SUCCEEDED, status.message
+        return status.result
+
+
+class Installation:
+    """A state folder in which the room can be started again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = State(folder)
+        self.settings = Settings(state=folder, kv_cache_mib=64)
+        migrate("serving", self.settings.database_url)
+        self.models = SignedModels(folder, self.settings)
+        self.operator = ServingServiceStub(self.state.as_role(Role.OPERATOR, "serving"))
+        self.gateway = ServingServiceStub(self.state.as_service("gateway", "serving"))
+
+    def room(self):
+        artifacts = ArtifactStore(self.settings.artifacts_url)
+        host = LocalEngineHost(local_engines(self.settings), artifacts, EngineClient())
+        base = Foundation(self.settings, Platform.of_process(), tables.METADATA)
+        return serving([assemble(base, host, self.models)])
+
+    def deploy(self, model: str) -> str:
+        asked = pb.CreateDeploymentRequest(
+            parent="projects/p",
+            deployment_id=model.rpartition("/")[2],
+            deployment=deployment_pb2.Deployment(model=model),
+        )
+        return self.operator.CreateDeployment(asked).name
+
+    def roll_out(
+        self, version: str, seconds: float = 2.0, strategy=S.STRATEGY_SECOND_ENGINE
+    ) -> rollout_pb2.Rollout:
+        rollout = S(to_version=version, strategy=strategy, bake=S.Bake(seconds=seconds))
+        parent = f"projects/p/deployments/{version.split('/')[3]}"
+        return self.operator.CreateRollout(pb.CreateRolloutRequest(parent=parent, rollout=rollout))
+
+    def end(self, rollout: rollout_pb2.Rollout) -> rollout_pb2.Rollout:
+        *_, last = self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=600)
+        return last
+
+    def until(self, rollout: rollout_pb2.Rollout, step: str) -> None:
+        for state in self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=600):
+            if any(s.state == step for s in state.steps):
+                return
+
+    def targets(self, deployment: str = DEPLOYMENT) -> list[route_pb2.Target]:
+        table = self.gateway.GetRouteTable(pb.GetRouteTableRequest())
+        return list(next(r.targets for r in table.routes if r.deployment == deployment))
+
+    def marks(self) -> list[ProcessMark]:
+        folders = (self.settings.folder / "engines").glob("*/process.json")
+        return [ProcessMark.read(file.parent) for file in folders]
+
+    def end_processes(self) -> None:
+        marks = [*self.marks(), ProcessMark.read(self.settings.folder / "nursery")]
+        for mark in marks:
+            if mark is not None and mark.alive():
+                os.killpg(mark.pid, signal.SIGKILL)

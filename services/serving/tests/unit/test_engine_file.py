@@ -1,0 +1,47 @@
+"""What an engine is told about traces and templates, from the room's settings to vLLM's command line."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ratoon_serving.adapters.engine_file import engine_file
+from ratoon_serving.domain.engine import Engine
+from ratoon_serving.engine.launch import vllm_arguments
+from ratoon_serving.engine.settings import EngineSettings
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+VERSION = "projects/p/models/m/versions/v1.0"
+
+
+@dataclass(frozen=True)
+class Given:
+    otlp: str = ""
+    public_key: Path = Path("key.pub")
+    kv_cache_mib: int = 64
+    max_model_len: int = 512
+
+
+ENGINE = Engine("projects/p/deployments/d/engines/e", NOW, NOW, 1, VERSION, "a" * 64, "b" * 64, "c" * 64, "m")
+
+
+@pytest.mark.parametrize(
+    ("otlp", "told"),
+    [("", []), ("http://127.0.0.1:4318", ["--otlp-traces-endpoint", "http://127.0.0.1:4318/v1/traces"])],
+)
+def test_an_engine_sends_its_spans_where_the_room_does(otlp, told):
+    values = engine_file(ENGINE, Path("model"), Path("e.sock"), Given(otlp)).values
+    arguments = vllm_arguments(EngineSettings(**values))
+    place = arguments.index("--disable-fastapi-docs") + 1
+    assert arguments[place:] == told
+
+
+def test_adapters_are_asked_by_their_own_template(tmp_path):
+    adapter = replace(ENGINE, base_digest="d" * 64, most_rank=8)
+    given = Path("base"), Path("e.sock"), Given(), tmp_path
+    assert engine_file(adapter, *given).values["chat_template"] == ""
+    (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
+    arguments = vllm_arguments(EngineSettings(**engine_file(adapter, *given).values))
+    assert arguments[arguments.index("--chat-template") + 1] == str(tmp_path / "chat_template.jinja")
+    assert arguments[arguments.index("--model") + 1] == "base"

@@ -1,0 +1,66 @@
+"""Which way to switch suits which pair of versions."""
+
+import pytest
+
+from ratoon_serving.domain.errors import StrategyUnavailable
+from ratoon_serving.domain.rollout import Strategy
+from ratoon_serving.domain.strategies import Room, Weights, choose, rank_room
+
+AMPLE, SHORT = Room(8 << 30, 1 << 30), Room(1 << 30, 1 << 30)
+WHOLE, OTHER = Weights("one", size_bytes=1 << 20), Weights("another", size_bytes=1 << 20)
+ADAPTER, STRANGER = Weights("one", "base", 1 << 20, 8), Weights("one", "other base", 1 << 20, 8)
+BIG = Weights("one", "base", 1 << 20, 9)
+OTHER_TEMPLATE = Weights("another", "base", 1 << 20, 8)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "room", "strategy"),
+    [
+        (None, WHOLE, AMPLE, Strategy.SECOND_ENGINE),
+        (None, ADAPTER, SHORT, Strategy.SECOND_ENGINE),
+        (WHOLE, WHOLE, AMPLE, Strategy.SECOND_ENGINE),
+        (WHOLE, WHOLE, SHORT, Strategy.IN_PLACE),
+        (WHOLE, OTHER, SHORT, Strategy.SECOND_ENGINE),
+        (ADAPTER, ADAPTER, AMPLE, Strategy.ADAPTER_SWAP),
+        (ADAPTER, ADAPTER, SHORT, Strategy.ADAPTER_SWAP),
+        (ADAPTER, BIG, AMPLE, Strategy.SECOND_ENGINE),
+        (ADAPTER, STRANGER, SHORT, Strategy.SECOND_ENGINE),
+        (ADAPTER, OTHER_TEMPLATE, SHORT, Strategy.SECOND_ENGINE),
+        (WHOLE, ADAPTER, SHORT, Strategy.SECOND_ENGINE),
+        (ADAPTER, WHOLE, SHORT, Strategy.SECOND_ENGINE),
+        (Weights(), Weights(), SHORT, Strategy.SECOND_ENGINE),
+    ],
+)
+def test_the_cheapest_safe_one_is_chosen_and_explained(old, new, room, strategy):
+    choice = choose(None, old, new, room)
+    assert choice.strategy is strategy
+    assert choice.reason
+
+
+def test_what_is_asked_for_is_taken_where_it_is_safe_whatever_memory_says():
+    assert choose(Strategy.IN_PLACE, WHOLE, WHOLE, AMPLE).strategy is Strategy.IN_PLACE
+    assert choose(Strategy.SECOND_ENGINE, ADAPTER, ADAPTER, SHORT).strategy is Strategy.SECOND_ENGINE
+    for strategy, old, new in [
+        (Strategy.IN_PLACE, WHOLE, OTHER),
+        (Strategy.IN_PLACE, None, WHOLE),
+        (Strategy.IN_PLACE, ADAPTER, ADAPTER),
+        (Strategy.ADAPTER_SWAP, WHOLE, ADAPTER),
+        (Strategy.ADAPTER_SWAP, ADAPTER, STRANGER),
+    ]:
+        with pytest.raises(StrategyUnavailable):
+            choose(strategy, old, new, AMPLE)
+
+
+def test_an_engine_has_room_for_the_next_power_of_two():
+    assert [rank_room(rank) for rank in (0, 1, 8, 9, 16, 64, 65)] == [0, 8, 8, 16, 16, 64, 128]
+
+
+def test_where_places_are_counted_one_that_is_short_leads_in_place_and_says_so():
+    full, two, endless = Room(places=1), Room(places=2), Room(endless=True)
+    in_place = choose(None, WHOLE, WHOLE, full, processes=2)
+    assert in_place.strategy is Strategy.IN_PLACE
+    assert in_place.reason.startswith("the pool of engines has 1 place left, a second engine takes 2")
+    for room in (two, endless):
+        assert choose(None, WHOLE, WHOLE, room, processes=2).strategy is Strategy.SECOND_ENGINE
+    assert choose(None, WHOLE, OTHER, full, processes=2).strategy is Strategy.SECOND_ENGINE
+    assert choose(None, None, WHOLE, Room(places=0)).strategy is Strategy.SECOND_ENGINE

@@ -1,0 +1,16 @@
+"""What training keeps on disk beside its database: tokens and checkpoints of runs under way."""
+
+from collections.abc import Collection, Iterator
+
+from ratoon.chassis.garbage import Item, newest, size_of
+from ratoon.chassis.settings import RoomSettings
+from ratoon_training.adapters.drivers import work_folder
+
+
+def leftovers(settings: RoomSettings, open_runs: Collection[str]) -> Iterator[Item]:
+    """A run's work is needed until the run has ended."""
+    work = settings.folder / "work"
+    needed = {work_folder(work, run) for run in open_runs}
+    for path in work.glob("*"):
+        use = "a run is under way" if path in needed else ""
+        yield Item(path, "checkpoints", size_of(path), newest(path), use)

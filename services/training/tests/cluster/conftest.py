@@ -1,0 +1,194 @@
+"""Training on a real Kubernetes API, with the account, the rights and the templates that the chart gives it."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ratoon.chassis.app import Foundation, Platform
+from ratoon.chassis.identity import Role
+from ratoon.chassis.migrations import migrate
+from ratoon.testkit.kubernetes.control_plane import ControlPlane, control_plane
+from ratoon.testkit.kubernetes.fakes import FakeNode, fake_nodes
+from ratoon.testkit.rooms import State, serving
+from ratoon.training.v1 import training_run_pb2 as run_pb
+from ratoon.training.v1 import training_service_pb2 as pb
+from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
+from ratoon_training import bootstrap
+from ratoon_training.adapters import tables
+from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training.domain.places import Place
+from ratoon_training.domain.runs import Observation, Phase, Progress, Trained, TrainingRun
+from ratoon_training.settings import Settings
+
+__all__ = ["control_plane"]
+
+JSON = dict[str, Any]
+CHART = Path(__file__).parents[4] / "charts/ratoon"
+GPUS = 2
+"""Accelerators of the one node that has any."""
+GIVEN = ("PriorityClass", "ServiceAccount", "Role", "RoleBinding", "ConfigMap")
+"""What of the release stands before training runs."""
+MADE = Trained("a" * 64, "c" * 64, 1000, Diagnosis("healthy", "Nothing to do."), {"seconds": 2.0})
+OWNER = {
+    "kind": "Deployment",
+    "apiVersion": "apps/v1",
+    "metadata": {"name": "ratoon-training"},
+    "spec": {
+        "replicas": 0,
+        "selector": {"matchLabels": {"app": "training"}},
+        "template": {
+            "metadata": {"labels": {"app": "training"}},
+            "spec": {"containers": [{"name": "c", "image": "i"}]},
+        },
+    },
+}
+"""Training's own Deployment, which owns pods of runs."""
+
+
+class Drivers:
+    """Jobs that go on until a test ends them."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, Place] = {}
+        """By the run's name."""
+        self.ends: dict[str, Observation] = {}
+        self._runs: dict[str, str] = {}
+
+    def observe(self, job_id: str) -> Observation:
+        if job_id not in self._runs:
+            return Observation(Phase.ABSENT)
+        going_on = Observation(Phase.RUNNING, Progress(0.1, "Training.", 1, 10, "steps"))
+        return self.ends.get(self._runs[job_id], going_on)
+
+    def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
+        self._runs[job_id], self.places[run.name] = run.name, place
+        self.ends.pop(run.name, None)
+
+    def stop(self, job_id: str) -> None:
+        self.ends[self._runs[job_id]] = Observation(Phase.FAILED, reason="STOPPED", message="Asked to.")
+
+    def clean(self, run: TrainingRun) -> None:
+        """Nothing is kept."""
+
+
+class Cluster:
+    """A namespace with a release's accounts and templates, and rooms of training in this process."""
+
+    def __init__(self, plane: ControlPlane, namespace: str, folder: Path) -> None:
+        self.plane, self.namespace, self.drivers = plane, namespace, Drivers()
+        self.folder, self.state = folder, State(folder)
+        plane.kubectl("create", "namespace", namespace)
+        values = ("--values", str(CHART / "examples/eks-gpu.yaml"))
+        text = plane.helm("template", "ratoon", str(CHART), "--namespace", namespace, *values)
+        rendered = [each for each in yaml.safe_load_all(text) if each]
+        self.apply(OWNER, *(each for each in rendered if each["kind"] in GIVEN))
+        (folder / "workers").mkdir()
+        for name, content in self.one("configmap", "ratoon-run-workers")["data"].items():
+            (folder / "workers" / name).write_text(content)
+
+    def room(self) -> AbstractContextManager[None]:
+        """A room of training, as the chart's account."""
+        settings = Settings(
+            state=self.folder,
+            workers=self.folder / "workers",
+            namespace=self.namespace,
+            kubeconfig=str(self.plane.account(self.namespace, "ratoon-training")),
+        )
+        migrate("training", settings.database_url)
+        base = Foundation(settings, Platform.of_process(), tables.METADATA)
+        workers, watches = bootstrap.run_workers(settings)
+        self.training = TrainingServiceStub(self.state.as_role(Role.ENGINEER, "training"))
+        return serving(
+            [bootstrap.assemble(base, self.drivers, bootstrap.machine(settings), workers, watches)]
+        )
+
+    def create(self, name: str, accelerator: str = "CUDA", workers: int = 1, **recipe: object) -> str:
+        """Queue a run; its name."""
+        resources = run_pb.Resources(
+            accelerator=run_pb.Resources.Accelerator.Value(f"ACCELERATOR_{accelerator}"), workers=workers
+        )
+        run = run_pb.TrainingRun(
+            train_digest="1" * 64,
+            validation_digest="2" * 64,
+            recipe=run_pb.Recipe(labels=["ham", "spam"], **recipe),
+            resources=resources,
+        )
+        asked = pb.CreateTrainingRunRequest(parent="projects/p", training_run_id=name, training_run=run)
+        return str(self.training.CreateTrainingRun(asked).name)
+
+    def get(self, run: str) -> run_pb.TrainingRun:
+        """The run as it is now."""
+        return self.training.GetTrainingRun(pb.GetTrainingRunRequest(name=run))
+
+    def end(self, run: str, seen: Observation | None = None) -> run_pb.TrainingRun:
+        """Let its job end; the run as it has ended."""
+        if seen is not None:
+            self.drivers.ends[run] = seen
+        *_, last = self.training.WatchTrainingRun(pb.WatchTrainingRunRequest(name=run), timeout=60)
+        return last
+
+    def deployments(self) -> list[JSON]:
+        """Those of runs."""
+        return self.items("deployments")
+
+    def pods(self) -> list[JSON]:
+        """Those of runs."""
+        return self.items("pods")
+
+    def items(self, kind: str) -> list[JSON]:
+        """Objects that training made."""
+        selector = ("--selector", "app.kubernetes.io/component=run-worker")
+        text = self.plane.kubectl("get", kind, "--namespace", self.namespace, *selector, "-o", "json")
+        found: list[JSON] = yaml.safe_load(text)["items"]
+        return found
+
+    def one(self, kind: str, name: str) -> JSON:
+        """One object of the namespace."""
+        text = self.plane.kubectl("get", kind, name, "--namespace", self.namespace, "-o", "json")
+        return dict(yaml.safe_load(text))
+
+    def apply(self, *manifests: JSON) -> None:
+        """Apply as an administrator."""
+        items = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
+        options = ("--server-side", "--namespace", self.namespace)
+        self.plane.kubectl("apply", *options, "-f", "-", given=items)
+
+    def until(self, what: str, seen: Callable[[], bool]) -> None:
+        """Wait for it; `what` says what is wrong when it does not come."""
+        deadline = time.monotonic() + 90
+        while not seen():
+            assert time.monotonic() < deadline, what
+            time.sleep(0.3)
+
+
+def succeeded() -> Observation:
+    """A job that made a model."""
+    return Observation(Phase.SUCCEEDED, trained=replace(MADE))
+
+
+@pytest.fixture(scope="module")
+def nodes(control_plane: ControlPlane) -> Iterator[None]:
+    """A node with accelerators, and one without."""
+    capacity = {"cpu": "32", "memory": "64Gi", "ephemeral-storage": "1Ti"}
+    taint = "nvidia.com/gpu=present:NoSchedule"
+    gpu = FakeNode(
+        "runs-gpu", {**capacity, "nvidia.com/gpu": str(GPUS)}, {"ratoon.dev/pool": "gpu"}, (taint,)
+    )
+    cpu = FakeNode("runs-cpu", capacity, {"ratoon.dev/pool": "cpu"})
+    with fake_nodes(control_plane, gpu, cpu):
+        yield
+
+
+@pytest.fixture
+def cluster(control_plane: ControlPlane, nodes: None, tmp_path_factory, request) -> Iterator[Cluster]:
+    """A namespace of its own for each test; what it leaves makes room for the next."""
+    namespace = f"t-{hashlib.sha256(request.node.name.encode()).hexdigest()[:8]}"
+    yield Cluster(control_plane, namespace, tmp_path_factory.mktemp("c"))
+    control_plane.kubectl("delete", "namespace", namespace, "--wait=false")
