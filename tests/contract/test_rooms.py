@@ -65,6 +65,11 @@ def test_the_readmes_settings_are_the_rooms(room):
     assert readme.updated(text, settings) == text, "run: python -m ratoon.chassis.readme services/*/README.md"
 
 
+def test_the_settings_of_the_job_worker_are_those_in_the_chassis_readme():
+    path = ROOT / "libs/chassis/README.md"
+    assert readme.updated(path.read_text(), readme.settings_beside(path)) == path.read_text()
+
+
 @pytest.mark.parametrize("path", domain_files, ids=lambda path: str(path.relative_to(ROOT / "services")))
 def test_the_domain_imports_the_standard_library_and_itself_alone(path):
     package = path.relative_to(ROOT).parts[3]

@@ -4,7 +4,6 @@ The demo's own steps are used, so that what is shown is what is tested; a slice 
 gate to be sure of the second version, so it may pass or be refused, with the numbers.
 """
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ratoon.sdk.demo.measure import Measured
 from ratoon.sdk.demo.steps import Demo
 from ratoon.sdk.errors import ApiError
 from ratoon.sdk.local.installation import Installation
+from ratoon.testkit.ports import free_ports
 
 DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
 SHARE = 0.5
@@ -30,25 +30,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         pytest.skip("the mails are not here; run: make data")
     installation = Installation(tmp_path_factory.mktemp("loop") / "state")
     try:
-        installation.up(isolated=False, host="127.0.0.1", port=free_port(), say=print)
+        installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
         client = Client(state=installation.state)
         corpus = read_corpus(DATA, SHARE)
         yield Demo(client, "mail", corpus, Measured(installation.processes), print)
     finally:
         installation.down(keep_workers=False, say=print)
-
-
-def free_port() -> int:
-    """A port that is free, and the next one too."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return int(port)
 
 
 def test_mail_becomes_a_version_that_serves(demo):

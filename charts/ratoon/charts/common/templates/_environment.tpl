@@ -1,0 +1,97 @@
+{{/* A room's environment: what follows from the release, then what its `settings` and `env` say. */}}
+{{- define "common.roomEnvironment" -}}
+{{- $prefix := printf "RATOON_%s_" (upper .part) -}}
+{{- $room := include "common.room" . | fromYaml -}}
+{{- $global := .root.Values.global -}}
+{{- include "common.homeEnvironment" . }}
+- {name: {{ $prefix }}STATE, value: /var/lib/ratoon}
+- {name: {{ $prefix }}LISTEN, value: "0.0.0.0:50051"}
+- {name: {{ $prefix }}METRICS, value: "0.0.0.0:9090"}
+- {name: {{ $prefix }}KEYS, value: /etc/ratoon/keys}
+- {name: {{ $prefix }}PEERS, value: {{ include "common.peers" (merge (dict "calls" $room.calls) .) | quote }}}
+{{- if ne $global.tls.mode "off" }}
+- {name: {{ $prefix }}TLS, value: /etc/ratoon/tls}
+{{- end }}
+{{ include "common.databaseEnvironment" (dict "root" .root "part" .part "prefix" $prefix) }}
+- {name: {{ $prefix }}EVENTS, value: {{ printf "kafka://%s" (include "common.brokers" .) | quote }}}
+{{- include "common.kafkaEnvironment" (dict "root" .root "prefix" $prefix) }}
+- {name: {{ $prefix }}ARTIFACTS_URL, value: {{ include "common.artifactsUrl" . | quote }}}
+{{ include "common.artifactsEnvironment" . }}
+{{- if $room.jobs }}
+- {name: {{ $prefix }}JOBS, value: {{ include "common.jobAddresses" . | quote }}}
+{{- end }}
+{{- with $global.observability.otlp }}
+- {name: {{ $prefix }}OTLP, value: {{ . | quote }}}
+- {name: {{ $prefix }}TRACE_RATIO, value: {{ $global.observability.traceRatio | quote }}}
+{{- end }}
+{{- include (printf "common.%sEnvironment" .part) . }}
+{{- range $name, $value := .root.Values.settings }}
+- {name: {{ $prefix }}{{ upper $name }}, value: {{ include "common.text" $value | quote }}}
+{{- end }}
+{{- with .root.Values.env }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* One database for each service; a given Secret holds a whole URL for each, an own one a password. */}}
+{{- define "common.databaseEnvironment" -}}
+{{- $database := .root.Values.global.database -}}
+{{- $key := printf "%sDATABASE_URL" .prefix -}}
+{{- if $database.existingSecrets -}}
+- name: {{ $key }}
+  valueFrom: {secretKeyRef: {name: {{ $database.existingSecrets | replace "{service}" .part }}, key: url}}
+{{- else -}}
+- name: DATABASE_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ include "common.name" . }}-database, key: password}}
+- {name: {{ $key }}, value: "postgresql+psycopg://ratoon_{{ .part }}:$(DATABASE_PASSWORD)@{{ include "common.name" (dict "root" .root "part" "postgresql") }}:5432/ratoon_{{ .part }}"}
+{{- end -}}
+{{- end -}}
+
+{{/* How Kafka is spoken to, where it is not plainly. */}}
+{{- define "common.kafkaEnvironment" -}}
+{{- $security := .root.Values.global.events.security -}}
+{{- if ne $security.protocol "PLAINTEXT" }}
+- {name: {{ .prefix }}KAFKA_SECURITY_PROTOCOL, value: {{ $security.protocol }}}
+{{- end }}
+{{- if $security.caSecret }}
+- {name: {{ .prefix }}KAFKA_CA, value: /etc/ratoon/kafka/ca.crt}
+{{- end }}
+{{- with $security.credentialsSecret }}
+- {name: {{ $.prefix }}KAFKA_SASL_MECHANISM, value: {{ $security.mechanism }}}
+- name: {{ $.prefix }}KAFKA_USERNAME
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: username}}
+- name: {{ $.prefix }}KAFKA_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: password}}
+{{- end }}
+{{- end -}}
+
+{{- define "common.ingestionEnvironment" }}
+- name: RATOON_INGESTION_RECORD_SECRET
+  valueFrom: {secretKeyRef: {name: {{ include "common.name" . }}-keys, key: record.secret}}
+{{- end -}}
+
+{{- define "common.servingEnvironment" }}
+- {name: RATOON_SERVING_ENGINES, value: kubernetes}
+- {name: RATOON_SERVING_ENGINE_TEMPLATES, value: /etc/ratoon/engines}
+- {name: RATOON_SERVING_NAMESPACE, value: {{ .root.Release.Namespace }}}
+- {name: RATOON_SERVING_OWNER, value: {{ include "common.name" . }}}
+{{- end -}}
+
+{{- define "common.trainingEnvironment" }}
+- {name: RATOON_TRAINING_WORKERS, value: /etc/ratoon/workers}
+{{- if .root.Values.workers }}
+- {name: RATOON_TRAINING_NAMESPACE, value: {{ .root.Release.Namespace }}}
+- {name: RATOON_TRAINING_OWNER, value: {{ include "common.name" . }}}
+{{- end }}
+{{- end -}}
+
+{{- define "common.gatewayEnvironment" }}
+- {name: RATOON_GATEWAY_HOST, value: "0.0.0.0"}
+- {name: RATOON_GATEWAY_PORT, value: "8080"}
+- {name: RATOON_GATEWAY_GRPC, value: "0.0.0.0:8081"}
+{{- end -}}
+
+{{- define "common.labelingEnvironment" }}{{ end -}}
+{{- define "common.evaluationEnvironment" }}{{ end -}}
+{{- define "common.registryEnvironment" }}{{ end -}}
+{{- define "common.flywheelEnvironment" }}{{ end -}}

@@ -1,0 +1,34 @@
+{{/* An Ingress to the HTTP port of a part, where its values ask for one. */}}
+{{- define "common.ingress" -}}
+{{- $ingress := .root.Values.ingress -}}
+{{- if $ingress.enabled -}}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  {{- include "common.metadata" . | nindent 2 }}
+  {{- with $ingress.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  {{- with $ingress.className }}
+  ingressClassName: {{ . }}
+  {{- end }}
+  {{- with $ingress.tlsSecret }}
+  tls:
+    - secretName: {{ . }}
+      hosts: {{ toJson $ingress.hosts }}
+  {{- end }}
+  rules:
+    {{- range $ingress.hosts }}
+    - host: {{ . }}
+      http:
+        paths:
+          - path: /
+            pathType: Prefix
+            backend:
+              service: {name: {{ include "common.name" $ }}, port: {name: http}}
+    {{- end }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,96 @@
+{{/*
+Who calls whom, and what each service needs. From this table follow peers, network policies, volumes and variables.
+  calls     the services that it calls by gRPC
+  jobs      it hands heavy work to a job worker
+  files     what its own Secret of keys holds
+  api       it talks to the Kubernetes API; training does where runs get pods of their own
+*/}}
+{{- define "common.rooms" -}}
+ingestion:  {calls: [], jobs: true, files: [ingestion.key, record.secret]}
+labeling:   {calls: [ingestion], jobs: true, files: [labeling.key]}
+training:   {calls: [], jobs: true, files: [training.key]}
+evaluation: {calls: [ingestion], jobs: true, files: [evaluation.key]}
+registry:   {calls: [], jobs: true, files: [registry.key, model-signing.pem]}
+serving:    {calls: [registry], jobs: false, api: true, files: [serving.key]}
+flywheel:   {calls: [ingestion, labeling, training, evaluation, registry, serving], jobs: true, files: [flywheel.key, answers.secret]}
+gateway:    {calls: [ingestion, labeling, training, evaluation, registry, serving, flywheel], jobs: false, files: [gateway.key, answers.secret]}
+{{- end -}}
+
+{{/* The facts of one room. Given (dict "part" name). */}}
+{{- define "common.room" -}}
+{{- get (include "common.rooms" . | fromYaml) .part | toYaml -}}
+{{- end -}}
+
+{{/* Whether a room talks to the Kubernetes API. */}}
+{{- define "common.callsApi" -}}
+{{- $room := include "common.room" . | fromYaml -}}
+{{- if or $room.api (and (eq .part "training") .root.Values.workers) }}true{{ else }}false{{ end -}}
+{{- end -}}
+
+{{/* Who runs the jobs of a room: the group that names it; training, where none does, Ray's own worker. */}}
+{{- define "common.jobs" -}}
+{{- $found := eq .part "training" | ternary "training-jobs" "" -}}
+{{- $part := .part -}}
+{{- range $group, $told := .root.Values.global.workers }}{{ if has $part $told.services }}{{ $found = $group }}{{ end }}{{ end -}}
+{{- if not $found -}}
+{{- fail (printf "No group of global.workers runs the jobs of %s: name it in the services of one." .part) -}}
+{{- end -}}
+{{- $found -}}
+{{- end -}}
+
+{{/* Where a room's job workers listen: each pod by itself, for a job stays with the pod that it began on. */}}
+{{- define "common.jobAddresses" -}}
+{{- $group := include "common.jobs" . -}}
+{{- $name := include "common.name" (dict "root" .root "part" $group) -}}
+{{- if eq $group "training-jobs" -}}
+{{- printf "%s:50051" $name -}}
+{{- else -}}
+{{- $addresses := list -}}
+{{- range $number := until (int (get .root.Values.global.workers $group).replicas) -}}
+{{- $addresses = append $addresses (printf "%s-%d.%s.%s.svc:50051" $name $number $name $.root.Release.Namespace) -}}
+{{- end -}}
+{{- join "," $addresses -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The addresses of the services that a room calls, as JSON. */}}
+{{- define "common.peers" -}}
+{{- $peers := dict -}}
+{{- $root := .root -}}
+{{- range .calls -}}
+{{- $_ := set $peers . (printf "dns:///%s:50051" (include "common.name" (dict "root" $root "part" .))) -}}
+{{- end -}}
+{{- $peers | toJson -}}
+{{- end -}}
+
+{{/* `host:port` of the Kafka brokers. */}}
+{{- define "common.brokers" -}}
+{{- .root.Values.global.events.bootstrap | default (printf "%s:9092" (include "common.name" (dict "root" .root "part" "kafka"))) -}}
+{{- end -}}
+
+{{/* The environment of whoever touches artifacts. */}}
+{{- define "common.artifactsEnvironment" -}}
+{{- $artifacts := .root.Values.global.artifacts -}}
+{{- $endpoint := $artifacts.endpoint -}}
+{{- if not $artifacts.bucket }}
+{{- $endpoint = printf "http://%s:7070" (include "common.name" (dict "root" .root "part" "s3")) }}
+{{- end }}
+{{- with $endpoint }}
+- {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
+{{- end }}
+- {name: AWS_REGION, value: {{ $artifacts.region | quote }}}
+- {name: AWS_DEFAULT_REGION, value: {{ $artifacts.region | quote }}}
+{{- $secret := $artifacts.existingSecret }}
+{{- if not $artifacts.bucket }}{{ $secret = include "common.name" (dict "root" .root "part" "s3") }}{{ end }}
+{{- with $secret }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: access-key-id}}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: secret-access-key}}
+{{- end }}
+{{- end -}}
+
+{{- define "common.artifactsUrl" -}}
+{{- $artifacts := .root.Values.global.artifacts -}}
+{{- printf "s3://%s/%s" ($artifacts.bucket | default "ratoon") $artifacts.prefix | trimSuffix "/" -}}
+{{- end -}}

@@ -1,0 +1,84 @@
+{{/* What the servers for trying out share: account, budget, Service, policy. Given (dict "root" "part" "port"). */}}
+{{- define "common.trialAround" -}}
+{{- include "common.serviceAccount" . }}
+{{ include "common.disruptionBudget" . }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "common.metadata" . | nindent 2 }}
+spec:
+  clusterIP: None
+  publishNotReadyAddresses: true
+  selector:
+    {{- include "common.selector" . | nindent 4 }}
+  ports:
+    - {name: {{ .part }}, port: {{ .port }}, targetPort: server}
+{{- if .root.Values.global.networkPolicies.enabled }}
+{{ include "common.policy" (merge (dict "egress" "" "ingress" (include "common.rule" (dict "root" .root "way" "from" "parts" .callers "ports" (list .port)))) .) }}
+{{- end }}
+{{- end -}}
+
+{{/* The head of a StatefulSet of one pod, up to its containers. */}}
+{{- define "common.trialSpec" -}}
+serviceName: {{ include "common.name" . }}
+replicas: 1
+{{- if .root.Values.storage.persistent }}
+persistentVolumeClaimRetentionPolicy:
+  whenDeleted: {{ .root.Values.global.keep.data | ternary "Retain" "Delete" }}
+  whenScaled: Retain
+{{- end }}
+selector:
+  matchLabels:
+    {{- include "common.selector" . | nindent 4 }}
+{{- end -}}
+
+{{- define "common.trialPod" -}}
+serviceAccountName: {{ include "common.name" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+terminationGracePeriodSeconds: 60
+securityContext:
+  {{- include "common.podSecurity" . | nindent 2 }}
+{{ include "common.pullSecrets" . }}
+{{ include "common.placement" (merge (dict "pool" .root.Values.pool) .) }}
+{{- end -}}
+
+{{/* The volume `data`: a claim of the StatefulSet, or an emptyDir among the pod's volumes. */}}
+{{- define "common.volumeClaims" -}}
+{{- if .root.Values.storage.persistent -}}
+volumeClaimTemplates:
+  - metadata: {name: data}
+    spec:
+      accessModes: [ReadWriteOnce]
+      {{- with .root.Values.storage.className }}
+      storageClassName: {{ . }}
+      {{- end }}
+      resources: {requests: {storage: {{ .root.Values.storage.size }}}}
+{{- end -}}
+{{- end -}}
+
+{{- define "common.volumeData" -}}
+{{- if not .root.Values.storage.persistent -}}
+- {name: data, emptyDir: {sizeLimit: {{ .root.Values.storage.size }}}}
+{{- end -}}
+{{- end -}}
+
+{{/* Probes of a server that speaks no HTTP: its port. */}}
+{{- define "common.portProbes" -}}
+startupProbe:
+  tcpSocket: {port: server}
+  periodSeconds: 2
+  failureThreshold: 90
+livenessProbe:
+  tcpSocket: {port: server}
+  periodSeconds: 20
+  failureThreshold: 6
+readinessProbe:
+  tcpSocket: {port: server}
+  periodSeconds: 3
+{{- end -}}
+
+{{- define "common.roomNames" -}}
+{{- keys (include "common.rooms" . | fromYaml) | sortAlpha | toJson -}}
+{{- end -}}

@@ -1,0 +1,65 @@
+{{/* What pods of a run's own have that do not say otherwise. */}}
+{{- define "ratoon.runWorkerDefaults" -}}
+{cpus: 1, sharedMemory: 1Gi, scratchSizeLimit: 16Gi, env: []}
+{{- end -}}
+
+{{/*
+Pods of a run's own: a Deployment without a name, which training completes; the memory in it is the most that one may
+have. They offer Ray no processors, so nobody else comes there. Given (dict "root" "own" the values of an accelerator).
+*/}}
+{{- define "ratoon.runWorker" -}}
+{{- $worker := dict "root" .root "part" "ray-worker" -}}
+{{- $pool := include "common.pool" (dict "root" .root "pool" .own.pool) | fromYaml -}}
+{{- $amounts := dict "cpu" (include "common.text" .own.cpus) "memory" .own.maxMemory "ephemeral-storage" .own.scratchSizeLimit -}}
+{{- $group := deepCopy .own -}}
+{{- $_ := set $group "cpus" 0 -}}
+{{- $_ := set $group "devices" (eq $pool.flavour "cpu" | ternary 0 1) -}}
+{{- $_ := set $group "resources" (dict "requests" $amounts "limits" $amounts) -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  labels:
+    {{- include "common.podLabels" $worker | nindent 4 }}
+spec:
+  revisionHistoryLimit: 1
+  template:
+    metadata:
+      labels:
+        {{- include "common.podLabels" $worker | nindent 8 }}
+    spec:
+      {{- include "ray.workerPod" (merge (dict "group" $group) $worker) | nindent 6 }}
+{{- end -}}
+
+{{/* The pods that are there for all runs, as JSON. Given the root. */}}
+{{- define "ratoon.runGroups" -}}
+{{- $groups := list -}}
+{{- if eq .Values.ray.mode "none" -}}
+{{- range $name, $told := .Values.global.workers -}}
+{{- if has "training" $told.services -}}
+{{- $groups = append $groups (include "ratoon.runGroup" (dict "root" $ "name" (printf "global.workers.%s" $name) "told" $told "pods" 1 "places" 64) | fromYaml) -}}
+{{- end -}}
+{{- end -}}
+{{- else -}}
+{{- range $name, $told := .Values.ray.workers -}}
+{{- $group := include "ray.group" $told | fromYaml -}}
+{{- $pods := and (eq $.Values.ray.mode "kuberay") $.Values.ray.autoscaling | ternary $group.maxReplicas $group.replicas -}}
+{{- $groups = append $groups (include "ratoon.runGroup" (dict "root" $ "name" (printf "ray.workers.%s" $name) "told" $group "pods" $pods "places" $group.cpus) | fromYaml) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $groups -}}
+{{- end -}}
+
+{{/* One of them: its accelerator, how many pods, how many workers each has places for, and the memory of each. */}}
+{{- define "ratoon.runGroup" -}}
+{{- $resources := .told.resources -}}
+{{- $memory := dig "limits" "memory" (dig "requests" "memory" "" $resources) $resources -}}
+{{- if not $memory -}}
+{{- fail (printf "%s.resources has no memory: say how much, for runs are admitted by it." .name) -}}
+{{- end -}}
+{{- $devices := int .told.devices -}}
+{{- $flavour := get (include "common.pool" (dict "root" .root "pool" .told.pool) | fromYaml) "flavour" -}}
+accelerator: {{ gt $devices 0 | ternary (upper $flavour) "CPU" }}
+pods: {{ int .pods }}
+places: {{ gt $devices 0 | ternary $devices (int .places) }}
+memory: {{ $memory | quote }}
+{{- end -}}

@@ -1,0 +1,377 @@
+"""Writes `charts/ratoon/values.schema.json`: `python scripts/chart_schema.py [check]`.
+
+Owns what values a release may be given. A service's settings come from its own `Settings`, so that a name which there
+is not is refused before anything is installed.
+"""
+
+import importlib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = ROOT / "charts/ratoon/values.schema.json"
+WIDTH = 110
+
+Schema = dict[str, Any]
+JOBS = ("ingestion", "labeling", "training", "evaluation", "registry", "flywheel")
+SERVICES = (*JOBS, "serving", "gateway")
+IMAGES = ("services", "worker-cpu", "worker-cuda", "worker-neuron", "kafka", "postgresql", "s3")
+# Settings that the chart itself gives, by what else stands in the values.
+GIVEN = {
+    "service",
+    "state",
+    "listen",
+    "metrics",
+    "keys",
+    "tls",
+    "peers",
+    "database_url",
+    "events",
+    "artifacts_url",
+    "jobs",
+    "otlp",
+    "trace_ratio",
+}
+GIVEN_BESIDE = {
+    "console": {"gateway", "host", "port"},
+    "gateway": {"host", "port", "grpc"},
+    "ingestion": {"record_secret"},
+    "serving": {"engines", "engine_templates", "kubeconfig", "namespace", "owner"},
+    "training": {"workers", "namespace", "owner", "kubeconfig"},
+}
+TEXT: Schema = {"type": "string"}
+SWITCH: Schema = {"type": "boolean"}
+ANYTHING: Schema = {"type": "object"}
+SHORT_NAME: Schema = {"pattern": "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"}
+
+
+def main() -> int:
+    """Write the schema, or with `check` say whether it is stale; the exit status."""
+    fresh = compact(schema()) + "\n"
+    if "check" not in sys.argv[1:]:
+        SCHEMA.write_text(fresh)
+        return 0
+    if SCHEMA.read_text() != fresh:
+        print(f"{SCHEMA.relative_to(ROOT)} is stale: make chart")
+        return 1
+    return 0
+
+
+def settings_of(service: str) -> list[str]:
+    """The names of a service's settings that are for an operator to choose."""
+    fields = importlib.import_module(f"ratoon_{service}.settings").Settings.model_fields
+    given = GIVEN | GIVEN_BESIDE.get(service, set())
+    return sorted(name for name in fields if name not in given and not name.startswith("kafka_"))
+
+
+def schema() -> Schema:
+    """The whole."""
+    whole = record(
+        engines=named(engine(), SHORT_NAME) | {"minProperties": 1},
+        priorityClasses=named(priority_class()),
+        monitoring=monitoring(),
+        hooks=record(pool=ref("poolName"), resources=ref("resources")),
+        kafka=trial_server(retentionHours=count(1)),
+        postgresql=trial_server(),
+        s3=trial_server(),
+        ray=ray(),
+        console=console(),
+        **{name: service(name) for name in SERVICES},
+        **dict.fromkeys(("worker", "common"), ANYTHING),
+        **{"global": shared()},
+    )
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Values of the chart ratoon",
+    }
+    return head | whole | {"$defs": definitions()}
+
+
+def shared() -> Schema:
+    """What every part is told."""
+    peers = many(ANYTHING)
+    return record(
+        images=record(
+            registry=TEXT,
+            tag=TEXT,
+            pinned=named(TEXT, one_of(*IMAGES)),
+            pullPolicy=one_of("Always", "IfNotPresent", "Never"),
+            pullSecrets=many(TEXT),
+        ),
+        clusterDomain=TEXT,
+        pools=named(pool(), SHORT_NAME) | {"minProperties": 1},
+        tls=record(
+            mode=one_of("generated", "certManager", "existing", "off"),
+            issuer=record(name=TEXT, kind=one_of("Issuer", "ClusterIssuer"), group=TEXT),
+            existingSecrets=TEXT,
+        ),
+        events=record(bootstrap=like("^$|^[^,:/ ]+:[0-9]+(,[^,:/ ]+:[0-9]+)*$"), security=kafka_security()),
+        database=record(existingSecrets=TEXT, port=count(1, 65535)),
+        artifacts=record(
+            bucket=like("^$|^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"),
+            prefix=like("^([^/]+(/[^/]+)*)?$"),
+            endpoint=like("^$|^https?://[^/]+/?$"),
+            region=TEXT,
+            existingSecret=TEXT,
+            serviceAccountAnnotations=named(TEXT),
+        ),
+        workers=named(worker(), like("^worker(-[a-z0-9-]{0,20}[a-z0-9])?$")) | {"minProperties": 1},
+        observability=record(
+            otlp=like("^$|^https?://"), traceRatio={"type": "number", "minimum": 0, "maximum": 1}
+        ),
+        networkPolicies=record(
+            enabled=SWITCH,
+            dns=peers,
+            apiServer=peers,
+            monitoring=peers,
+            callers=peers,
+            outside=record(events=peers, database=peers, artifacts=peers, traces=peers),
+        ),
+        keep=record(data=SWITCH, secrets=SWITCH),
+    )
+
+
+def kafka_security() -> Schema:
+    """How the brokers are spoken to."""
+    return record(
+        protocol=one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+        caSecret=TEXT,
+        mechanism=one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+        credentialsSecret=TEXT,
+    )
+
+
+def pool() -> Schema:
+    """A node pool."""
+    return record(
+        ["flavour"],
+        flavour=one_of("cpu", "cuda", "neuron"),
+        deviceResource=like("^$|^[a-z0-9.-]+/[a-z0-9.-]+$"),
+        nodeSelector=named(TEXT),
+        tolerations=many(ANYTHING),
+        affinity=ANYTHING,
+        spreadOver=many(TEXT),
+        priorityClassName=TEXT,
+        runtimeClassName=TEXT,
+    )
+
+
+def worker() -> Schema:
+    """A group of job workers."""
+    fields: Schema = {
+        "pool": ref("poolName"),
+        "replicas": count(1),
+        "devices": count(),
+        "services": many(one_of(*JOBS)) | {"uniqueItems": True},
+        "resources": ref("resources"),
+        "storage": ref("storage"),
+    }
+    return record(list(fields), **fields)
+
+
+def engine() -> Schema:
+    """A kind of engine."""
+    return record(
+        ["pool", "resources"],
+        pool=ref("poolName"),
+        capacity=count(),
+        devices=count(),
+        kvCacheMiB=count(),
+        maxModelLen=count(16),
+        dtype=one_of("float32", "bfloat16", "float16"),
+        arguments=many(TEXT),
+        drainSeconds=count(1, 86400),
+        weightsSizeLimit=ref("quantity"),
+        weightsClassName=TEXT,
+        sharedMemory=ref("quantity"),
+        env=ref("env"),
+        resources=ref("resources"),
+    )
+
+
+def ray() -> Schema:
+    """The Ray cluster."""
+    group = record(
+        ["pool", "resources"],
+        pool=ref("poolName"),
+        replicas=count(),
+        minReplicas=count(),
+        maxReplicas=count(),
+        cpus=count(1),
+        devices=count(),
+        sharedMemory=ref("quantity"),
+        scratchSizeLimit=ref("quantity"),
+        resources=ref("resources"),
+    )
+    return part(
+        mode=one_of("static", "kuberay", "none"),
+        autoscaling=SWITCH,
+        idleTimeoutSeconds=count(1),
+        head=record(pool=ref("poolName"), resources=ref("resources")),
+        jobs=record(resources=ref("resources"), storage=ref("storage")),
+        workers=named(group, SHORT_NAME),
+    )
+
+
+def service(name: str) -> Schema:
+    """One of the eight."""
+    beside: Schema = {}
+    if name == "gateway":
+        port: Schema = {"anyOf": [{"type": "null"}, count(1, 65535)]}
+        kinds = one_of("", "ClusterIP", "NodePort", "LoadBalancer")
+        beside = {
+            "service": record(type=kinds, annotations=named(TEXT), nodePort=port),
+            "ingress": ref("ingress"),
+            "httpRoute": record(enabled=SWITCH, parentRefs=many(ANYTHING), hostnames=many(TEXT)),
+        }
+    if name == "training":
+        beside = {"workers": named(run_worker(), one_of("cpu", "cuda", "neuron"))}
+    return workload(
+        name,
+        replicas=count(1),
+        stateSizeLimit=ref("quantity"),
+        drainDelaySeconds=count(1, 600),
+        terminationGracePeriodSeconds=count(10, 86400),
+        **beside,
+    )
+
+
+def run_worker() -> Schema:
+    """Pods of a run's own."""
+    return record(
+        ["pool", "maxMemory"],
+        pool=ref("poolName"),
+        cpus={"type": "number", "exclusiveMinimum": 0},
+        maxMemory=ref("quantity"),
+        sharedMemory=ref("quantity"),
+        scratchSizeLimit=ref("quantity"),
+        env=ref("env"),
+    )
+
+
+def console() -> Schema:
+    """The web page."""
+    return workload("console", enabled=SWITCH, ingress=ref("ingress"))
+
+
+def workload(name: str, **fields: Schema) -> Schema:
+    """What services and the console share."""
+    return part(
+        pool=ref("poolName"),
+        resources=ref("resources"),
+        settings=record(**dict.fromkeys(settings_of(name), ref("setting"))),
+        env=ref("env"),
+        podAnnotations=named(TEXT),
+        serviceAccount=record(annotations=named(TEXT)),
+        **fields,
+    )
+
+
+def trial_server(**fields: Schema) -> Schema:
+    """A server that a release brings along."""
+    return part(
+        enabled=SWITCH, pool=ref("poolName"), storage=ref("storage"), resources=ref("resources"), **fields
+    )
+
+
+def priority_class() -> Schema:
+    """A PriorityClass."""
+    return record(
+        ["value"],
+        value=count(-(2**31), 10**9),
+        description=TEXT,
+        preemptionPolicy=one_of("PreemptLowerPriority", "Never"),
+    )
+
+
+def monitoring() -> Schema:
+    """What Prometheus and Grafana find."""
+    return record(
+        serviceMonitor=SWITCH,
+        interval=like("^[0-9]+(ms|s|m)$"),
+        rules=SWITCH,
+        labels=named(TEXT),
+        dashboard=SWITCH,
+        dashboardLabels=named(TEXT),
+    )
+
+
+def definitions() -> Schema:
+    """What is referred to by name."""
+    amounts = named(ref("quantity"))
+    variable = like("^[A-Za-z_][A-Za-z0-9_]*$")
+    return {
+        "quantity": {
+            "description": "A Kubernetes quantity, such as 500m or 4Gi.",
+            "anyOf": [
+                like("^[0-9]+(\\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"),
+                {"type": "number", "minimum": 0},
+            ],
+        },
+        "resources": record(requests=amounts, limits=amounts),
+        "poolName": {"description": "The name of one of global.pools.", "type": "string", "minLength": 1},
+        "storage": record(size=ref("quantity"), className=TEXT, persistent=SWITCH),
+        "ingress": record(
+            enabled=SWITCH, className=TEXT, annotations=named(TEXT), hosts=many(TEXT), tlsSecret=TEXT
+        ),
+        "setting": {"type": ["string", "number", "boolean"]},
+        "env": many({"type": "object", "required": ["name"], "properties": {"name": variable}}),
+    }
+
+
+def record(required: Iterable[str] = (), **fields: Schema) -> Schema:
+    """An object with these fields and no others."""
+    needed: Schema = {"required": list(required)} if required else {}
+    return {"type": "object", "additionalProperties": False, **needed, "properties": fields}
+
+
+def part(**fields: Schema) -> Schema:
+    """The values of a sub-chart, into which Helm puts what is global."""
+    return record(**fields, **{"global": ANYTHING})
+
+
+def named(value: Schema, names: Schema | None = None) -> Schema:
+    """An object whose names the operator chooses."""
+    return {"type": "object", "additionalProperties": value, **({"propertyNames": names} if names else {})}
+
+
+def many(value: Schema) -> Schema:
+    """A list."""
+    return {"type": "array", "items": value}
+
+
+def one_of(*values: str) -> Schema:
+    """One of these words."""
+    return {"enum": list(values)}
+
+
+def like(pattern: str) -> Schema:
+    """A text of this form."""
+    return {"type": "string", "pattern": pattern}
+
+
+def count(least: int = 0, most: int | None = None) -> Schema:
+    """A whole number within bounds."""
+    return {"type": "integer", "minimum": least, **({} if most is None else {"maximum": most})}
+
+
+def ref(name: str) -> Schema:
+    """What is defined under this name."""
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def compact(value: object, indent: int = 0) -> str:
+    """JSON with what is short on one line."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, Mapping) or len(line) + indent <= WIDTH:
+        return line
+    inner = " " * (indent + 2)
+    fields = [f"{inner}{json.dumps(key)}: {compact(each, indent + 2)}" for key, each in value.items()]
+    return "{\n" + ",\n".join(fields) + "\n" + " " * indent + "}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""The whole loop on a slice of the mails, small enough to be run again and again while its parts are killed.
+
+It only uses the public API, as a patient caller does: whatever is not answered, or answered with "not now", is asked
+again with the same request id. What the platform acknowledged is written to the ledger, for the checker.
+"""
+
+import email
+import email.policy
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL, Answer, Client
+from ratoon.sdk.demo.mails import LABELS, LICENSE, Mail, archive, read_corpus
+from ratoon.sdk.errors import ApiError, RatoonSdkError, Unreachable
+
+JSON = dict[str, Any]
+T = TypeVar("T")
+NOT_NOW = {429, 502, 503, 504}
+TRAINING = {
+    "epochs": 8,
+    "continueEpochs": 2,
+    "hiddenSize": 128,
+    "layers": 2,
+    "maxChars": 400,
+    "replayCount": 40,
+}
+ANNOTATED = 8
+CALLERS = 4
+PROJECT = "mail"
+_PATIENCE_S = 300.0
+_STAGE_S = 1800.0
+
+
+class GaveUp(RatoonSdkError):
+    """The loop did not get on: what was waited for, and for how long."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The mails of one loop: those to train on, and those that arrive later as (text, label)."""
+
+    training: tuple[Mail, ...]
+    arriving: tuple[tuple[str, str], ...]
+
+
+def slice_of(data: Path, training: int = 320, arriving: int = 120) -> Slice:
+    """So many mails of each population, half ham, half spam."""
+    corpus = read_corpus(data, 1.0)
+    later = [(text, mail.label) for mail in _halves(corpus.arriving, arriving) if (text := _text(mail))]
+    return Slice(_halves(corpus.training, training), tuple(later))
+
+
+@dataclass
+class Loop:
+    """One turn and a half: mail to v1.0, traffic, feedback, v1.1. `stage` says where it is."""
+
+    client: Client
+    mails: Slice
+    ledger: Path
+    stage: str = "begins"
+
+    def run(self) -> None:
+        """From the mails to the second version; GaveUp when it does not get there."""
+        self._create()
+        first = self._first_version()
+        self._annotate(first)
+        self._traffic()
+        self._second_version()
+        self.stage = "done"
+
+    def _create(self) -> None:
+        self.stage = "project"
+        project = {
+            "labels": ["ham", "spam"],
+            "instructions": "Is this mail wanted (ham) or not (spam)?",
+            "training": TRAINING,
+            "gate": {"newDomainThreshold": -1, "oldDomainThreshold": -1},
+            "rollout": {"bakeSeconds": 3},
+        }
+        patiently(lambda: self.client.create("projects", project, PROJECT, request_id="project"))
+        policy = {
+            "minAnswers": 10_000,
+            "minFeedback": len(self.mails.arriving) // 2,
+            "errorRateThreshold": 0.01,
+            "settleSeconds": 4,
+            "cooldownSeconds": 3600,
+        }
+        parent = f"projects/{PROJECT}"
+        patiently(lambda: self.client.create(f"{parent}/policies", policy, "default", request_id="policy"))
+
+    def _first_version(self) -> JSON:
+        self.stage = "first version"
+        digest = patiently(lambda: self.client.upload(archive(list(self.mails.training))))
+        source = {
+            "displayName": "mails",
+            "format": "FORMAT_MAIL_ARCHIVE",
+            "digest": digest,
+            "license": LICENSE,
+            "labelsByFolder": LABELS,
+        }
+        parent = f"projects/{PROJECT}"
+        made = patiently(lambda: self.client.create(f"{parent}/sources", source, "mails", request_id="mails"))
+        self._acknowledged("source", made["name"], items=len(self.mails.training))
+        asked = {"sources": [made["name"]]}
+        run = patiently(lambda: self.client.create(f"{parent}/pipelineRuns", asked, request_id="first"))
+        self._acknowledged("run", run["name"])
+        return self._end(run["name"])
+
+    def _annotate(self, run: JSON) -> None:
+        self.stage = "annotations"
+        version = run["products"]["datasetVersion"]
+        records = patiently(lambda: self.client.get(f"{version}/records", pageSize=ANNOTATED))["records"]
+        for number, record in enumerate(records):
+            annotation = {
+                "recordId": record["recordId"],
+                "contentDigest": record["contentDigest"],
+                "label": record["sourceLabel"],
+            }
+            made = self._annotated(annotation, f"annotation-{number}")
+            self._acknowledged("annotation", made["name"])
+
+    def _annotated(self, annotation: JSON, request_id: str) -> JSON:
+        collection = f"projects/{PROJECT}/annotations"
+        return patiently(lambda: self.client.create(collection, annotation, request_id=request_id))
+
+    def _traffic(self) -> None:
+        """Every mail is answered and judged by its reader, one after the other, several readers at once."""
+        self.stage = "traffic"
+        with ThreadPoolExecutor(CALLERS) as pool:
+            list(pool.map(self._read_mail, self.mails.arriving))
+
+    def _read_mail(self, mail: tuple[str, str]) -> None:
+        text, label = mail
+        answer: Answer = patiently(lambda: self.client.chat(PROJECT, text, max_tokens=4))
+        right = answer.text.strip() == label
+        said = {"thumb": "up"} if right else {"thumb": "down", "correction": label}
+        patiently(lambda: self.client.feedback(answer.id, **said))
+        self._acknowledged("feedback", answer.id)
+
+    def _second_version(self) -> None:
+        self.stage = "waiting for a retraining"
+        name = eventually("a run that starts by itself", self._started_by_itself)
+        self.stage = "second version"
+        self._end(name)
+
+    def _started_by_itself(self) -> str:
+        runs = patiently(lambda: list(self.client.list(f"projects/{PROJECT}/pipelineRuns")))
+        own = [run["name"] for run in runs if run.get("trigger") not in (None, "TRIGGER_MANUAL")]
+        return own[0] if own else ""
+
+    def _end(self, name: str) -> JSON:
+        """The run, once it has ended well; the stage follows it."""
+
+        def ended() -> JSON | None:
+            run = patiently(lambda: self.client.get(name))
+            working = [stage["id"] for stage in run["stages"] if stage.get("state") == "RUNNING"]
+            self.stage = f"{name.rsplit('/', 1)[-1][:8]} {working[0] if working else run['state']}"
+            return run if run["state"] in ENDED_WELL | ENDED_BADLY else None
+
+        run = eventually(f"the end of {name}", ended)
+        if run["state"] not in ENDED_WELL:
+            raise GaveUp(f"{name} ended as {run['state']}: {run.get('failure', {}).get('message', '')}")
+        return run
+
+    def _acknowledged(self, kind: str, name: str, **more: int) -> None:
+        with self.ledger.open("a") as ledger:
+            ledger.write(json.dumps({"kind": kind, "name": name, **more}) + "\n")
+
+
+def patiently(call: Callable[[], T], within_s: float = _PATIENCE_S) -> T:
+    """The answer to a call that is safe to repeat; what nobody answers, or "not now", is asked again for a while."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            return call()
+        except (Unreachable, httpx.TransportError, ApiError) as error:
+            lasting = isinstance(error, ApiError) and error.status not in NOT_NOW
+            if lasting or time.monotonic() > until:
+                raise
+        time.sleep(0.3)
+
+
+def eventually(what: str, look: Callable[[], T], within_s: float = _STAGE_S) -> T:
+    """Look every half second until something is there; GaveUp when it does not come."""
+    until = time.monotonic() + within_s
+    while not (found := look()):
+        if time.monotonic() > until:
+            raise GaveUp(f"Waited {within_s:.0f} s for {what}.")
+        time.sleep(0.5)
+    return found
+
+
+def _halves(mails: list[Mail], count: int) -> tuple[Mail, ...]:
+    """So many mails, half of them ham, in their order."""
+    ham = [mail for mail in mails if mail.label == "ham"][: count // 2]
+    spam = [mail for mail in mails if mail.label == "spam"][: count // 2]
+    chosen = {id(mail) for mail in ham + spam}
+    return tuple(mail for mail in mails if id(mail) in chosen)
+
+
+def _text(mail: Mail) -> str:
+    """Subject and body as a mail program shows them; empty when it cannot."""
+    try:
+        message = email.message_from_bytes(mail.content, policy=email.policy.default)
+        body = message.get_body(("plain", "html"))
+        return f"{message['subject'] or ''}\n{body.get_content() if body else ''}".strip()[:2000]
+    except (LookupError, ValueError, TypeError, AttributeError, IndexError):
+        return ""

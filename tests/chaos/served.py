@@ -1,0 +1,269 @@
+"""A deployment of tiny versions, without training: what they answer tells them apart.
+
+Every version is a Llama of about 120,000 weights, or an adapter beside one, that says its one label to whatever it is
+asked. It is uploaded, registered, verified and signed as any other.
+"""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ratoon.chassis.jobs import ProcessMark
+from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL
+from ratoon.testkit.models import tiny_adapter, tiny_llama
+
+from .house import House, until
+from .loop import patiently
+from .victims import Victim
+
+JSON = dict[str, Any]
+PROJECT = "mail"
+PARENT = f"projects/{PROJECT}"
+MODEL, DEPLOYMENT = f"{PARENT}/models/{PROJECT}", f"{PARENT}/deployments/{PROJECT}"
+SAYS = {f"{MODEL}/versions/v1.0": "ham", f"{MODEL}/versions/v1.1": "spam"}
+"""What each version answers."""
+_UNSAID = "unsure"
+"""What the base of adapters answers, and no version does."""
+_ROLLOUT_S = 240.0
+
+Build = Callable[[House, Path, str], Path]
+"""Makes the folder of a version that answers with a label."""
+
+
+def whole_model(house: House, folder: Path, says: str) -> Path:
+    """A version with all weights of its own; with this seed it repeats its label to the end of a long answer."""
+    return tiny_llama(folder / says, answer=says, seed=5)
+
+
+def adapter(house: House, folder: Path, says: str) -> Path:
+    """A version that is an adapter; both are of one base, which is made and uploaded with the first."""
+    base = folder / "base"
+    if not base.exists():
+        tiny_llama(base, (*SAYS.values(), _UNSAID), answer=_UNSAID)
+    return tiny_adapter(folder / says, base, house.client.upload_tree(base), answer=says)
+
+
+class Served:
+    """The deployment, once it is made; `roll_out` takes it from version to version."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def make(self, folder: Path, build: Build = whole_model) -> None:
+        """Project, model, both versions, deployment; the first version serves."""
+        self.house.project(PROJECT)
+        client = self.house.client
+        client.create(f"{PARENT}/models", {"displayName": PROJECT}, PROJECT, request_id="model")
+        for name, says in SAYS.items():
+            version = name.rsplit("/", 1)[-1]
+            digest = client.upload_tree(build(self.house, folder, says))
+            made = client.create(f"{MODEL}/versions", {"artifactDigest": digest}, version, request_id=version)
+            client.wait(made["name"])
+        client.create(f"{PARENT}/deployments", {"model": MODEL}, PROJECT, request_id="deployment")
+        self.end(self.roll_out(next(iter(SAYS))))
+
+    def roll_out(self, version: str, strategy: str = "SECOND_ENGINE", bake_s: float = 2.0) -> str:
+        """Begin a rollout; its name."""
+        body = {"toVersion": version, "strategy": f"STRATEGY_{strategy}", "bake": {"seconds": bake_s}}
+        return str(self.house.client.create(f"{DEPLOYMENT}/rollouts", body)["name"])
+
+    def rollout(self, name: str) -> JSON:
+        """A rollout as it is now."""
+        return patiently(lambda: self.house.client.get(name))
+
+    def end(self, name: str) -> JSON:
+        """A rollout, once it has ended, however it did."""
+
+        def ended() -> JSON | None:
+            found = self.rollout(name)
+            return found if found["state"] in ENDED_WELL | ENDED_BADLY else None
+
+        return until(ended, _ROLLOUT_S)
+
+    def reached(self, name: str, step: str) -> None:
+        """Wait until a rollout has come to this step, or has ended."""
+
+        def there() -> bool:
+            found = self.rollout(name)
+            ended = found["state"] in ENDED_WELL | ENDED_BADLY
+            return ended or any(each.get("state") == step for each in found.get("steps", []))
+
+        until(there, _ROLLOUT_S)
+
+    def serving(self) -> str:
+        """The version that `production` names."""
+        return str(patiently(lambda: self.house.client.get(f"{MODEL}/aliases/production"))["version"])
+
+    def other(self) -> str:
+        """The version that does not serve."""
+        return next(version for version in SAYS if version != self.serving())
+
+    def kill_engine(self, old: bool) -> None:
+        """kill -9 the engine of the version that `production` names (old), or the other one (new)."""
+        wanted = self.serving()
+        for path in self.house.state.glob("serving/engines/*/engine.json"):
+            written = json.loads(path.read_text())
+            mark = ProcessMark.read(path.parent)
+            if (written["version"] == wanted) is old and mark is not None and mark.alive():
+                os.kill(mark.pid, signal.SIGKILL)
+
+    def kill(self, victim: Victim) -> None:
+        """kill -9 all of a kind, and once they are gone bring up what does not come back by itself."""
+        self.house.census.kill(victim)
+        self.house.up()
+
+
+@dataclass
+class Stream:
+    """A long answer on its way: who writes it, what came, and how it ended (`length`, or what went wrong)."""
+
+    version: str = ""
+    text: str = ""
+    chunks: int = 0
+    ended: str = ""
+
+
+@dataclass
+class Traffic:
+    """Callers that ask all the time, each request once: what they got, and the streams that they hold open."""
+
+    house: House
+    callers: int = 4
+    answered: Counter[str] = field(default_factory=Counter)
+    """Answers by version."""
+    failed: list[str] = field(default_factory=list)
+    """What was answered with an error."""
+    turned_away: list[str] = field(default_factory=list)
+    """What waited for an engine until the bound, and was told so."""
+    unheard: list[str] = field(default_factory=list)
+    """What was not answered: the connection ended."""
+    mixed: list[str] = field(default_factory=list)
+    """Answers that another version wrote than their header says."""
+    streams: list[Stream] = field(default_factory=list)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        """Begin to ask."""
+        for _ in range(self.callers):
+            self._run(self._ask_on)
+
+    def open_streams(self, count: int, tokens: int) -> None:
+        """Open so many long answers, and return once all have begun."""
+        opened = [Stream() for _ in range(count)]
+        self.streams += opened
+        for stream in opened:
+            self._run(self._receive, stream, tokens)
+        until(lambda: all(stream.chunks or stream.ended for stream in opened), 90)
+
+    def stop(self) -> None:
+        """Ask no more, and wait for the end of what is open."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(180)
+        self._threads.clear()
+        self._stopping.clear()
+
+    def cut(self) -> list[Stream]:
+        """Streams that did not come to their end."""
+        return [stream for stream in self.streams if stream.ended not in ("length", "stop")]
+
+    def _run(self, function: Any, *arguments: object) -> None:
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _ask_on(self) -> None:
+        with self._http() as http:
+            while not self._stopping.is_set():
+                self._ask(http)
+                time.sleep(0.05)
+
+    def _ask(self, http: httpx.Client) -> None:
+        body = {**_asked(), "max_tokens": 1}
+        try:
+            answer = http.post("/v1/chat/completions", json=body)
+        except httpx.HTTPError as error:
+            self.unheard.append(f"{type(error).__name__}: {error}")
+            return
+        if answer.is_error:
+            waited = answer.status_code == 503 and '"no_engine"' in answer.text
+            (self.turned_away if waited else self.failed).append(f"{answer.status_code}: {answer.text[:200]}")
+            return
+        version = answer.headers["x-ratoon-model"].replace("@", "/versions/")
+        self.answered[version.rsplit("/", 1)[-1]] += 1
+        self._check(version, answer.json()["choices"][0]["message"]["content"])
+
+    def _receive(self, stream: Stream, tokens: int) -> None:
+        body = {**_asked(), "max_tokens": tokens, "ignore_eos": True, "stream": True}
+        try:
+            with self._http() as http, http.stream("POST", "/v1/chat/completions", json=body) as answer:
+                stream.version = answer.headers.get("x-ratoon-model", "").replace("@", "/versions/")
+                for line in answer.iter_lines():
+                    _take(stream, line)
+        except httpx.HTTPError as error:
+            stream.ended = stream.ended or f"{type(error).__name__}: {error}"
+        stream.ended = stream.ended or "cut: the connection ended before the answer did"
+        if stream.chunks:
+            self._check(stream.version, stream.text)
+
+    def _check(self, version: str, text: str) -> None:
+        says = SAYS[f"{PARENT}/models/{version}"]
+        others = set(SAYS.values()) - {says}
+        if not text.startswith(says) or any(other in text for other in others):
+            self.mixed.append(f"{version} is said to have written {text[:20]!r}")
+
+    def _http(self) -> httpx.Client:
+        client = self.house.client
+        headers = {"authorization": f"Bearer {client.api_key}"}
+        return httpx.Client(base_url=client.url, headers=headers, timeout=120.0)
+
+
+def _asked() -> JSON:
+    message = {"role": "user", "content": "What is this mail?"}
+    return {"model": f"{PROJECT}/{PROJECT}", "messages": [message], "temperature": 0}
+
+
+def _take(stream: Stream, line: str) -> None:
+    """One line of a server-sent event stream."""
+    data = line.removeprefix("data:").strip()
+    if not line.startswith("data:") or data == "[DONE]":
+        return
+    event = json.loads(data)
+    if "error" in event:
+        stream.ended = f"error {event['error'].get('code')}: {event['error'].get('message')}"
+        return
+    for choice in event.get("choices", []):
+        stream.text += choice.get("delta", {}).get("content") or ""
+        stream.chunks += 1
+        stream.ended = choice.get("finish_reason") or stream.ended
+
+
+def excused(stream: Stream, killed: Victim | None) -> bool:
+    """Whether a stream had to end: its engine died, which is said by name, or the gateway in the middle did."""
+    if killed is Victim.ENGINE:
+        return stream.ended.startswith("error engine_lost")
+    return killed is Victim.GATEWAY and not stream.ended.startswith("error")
+
+
+def unexpected(traffic: Traffic, killed: Victim | None) -> Sequence[str]:
+    """What went wrong that may not: only what the death of an engine or of the gateway must end is excused."""
+    unheard = [] if killed is Victim.GATEWAY else traffic.unheard
+    turned_away = [] if killed is Victim.ENGINE else traffic.turned_away
+    cut = [stream for stream in traffic.cut() if not excused(stream, killed)]
+    return [
+        *traffic.failed,
+        *unheard,
+        *turned_away,
+        *traffic.mixed,
+        *(f"stream of {stream.version}: {stream.ended}" for stream in cut),
+    ]

@@ -1,0 +1,84 @@
+"""An engine that hangs, and one that answers garbage: callers get a named error, and the engine is replaced.
+
+The deployment has one engine, so there is nobody else to ask meanwhile; what was captured stays, and the next rollout
+goes through.
+"""
+
+import json
+import os
+import signal
+import socketserver
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis.jobs import ProcessMark
+from ratoon.sdk.errors import ApiError
+
+from .house import until
+from .served import PROJECT, Served, Traffic
+from .victims import Victim
+
+IDLE_S = 6.0
+"""After so long the gateway's connections to the engine itself are closed."""
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+
+def asked(served: Served) -> str:
+    """What the deployment answers, or the reason why not."""
+    try:
+        return served.house.client.chat(f"{PROJECT}/{PROJECT}", "What is this?", max_tokens=1).text
+    except ApiError as error:
+        return f"{error.status} {error.reason}"
+
+
+def engine(served: Served) -> tuple[int, Path]:
+    """The one engine that runs: its pid and its folder."""
+    for path in served.house.state.glob("serving/engines/*/process.json"):
+        mark = ProcessMark.read(path.parent)
+        if mark is not None and mark.alive():
+            return mark.pid, path.parent
+    raise AssertionError("no engine runs")
+
+
+def test_an_engine_that_hangs(served):
+    assert asked(served) == "ham"
+    pid, _ = engine(served)
+    os.killpg(pid, signal.SIGSTOP)
+    said = asked(served)
+    assert said in ("504 engine_timeout", "503 no_engine"), said
+    until(lambda: asked(served) == "ham", 240)
+    assert engine(served)[0] != pid, "the one that hung was replaced"
+    assert served.house.census.of(Victim.ENGINE) == [engine(served)[0]]
+
+
+class Garbage(socketserver.StreamRequestHandler):
+    """Answers whatever is asked with what no HTTP server would say."""
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        self.request.sendall(b"\x00\xff\xfenonsense\r\n\r\n" * 10)
+
+
+def test_an_engine_that_answers_garbage(served):
+    assert asked(served) == "ham"
+    pid, folder = engine(served)
+    socket = Path(json.loads((folder / "engine.json").read_text())["socket"])
+    socket.unlink()
+    with socketserver.ThreadingUnixStreamServer(str(socket), Garbage) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        time.sleep(IDLE_S)
+        said = asked(served)
+        assert said.startswith(("502", "503", "504")), said
+        until(lambda: asked(served) == "ham", 240)
+        server.shutdown()
+    assert engine(served)[0] != pid, "the one that spoke garbage was replaced"
+    traffic = Traffic(served.house)
+    traffic.start()
+    ended = served.end(served.roll_out(served.other()))
+    traffic.stop()
+    assert (ended["state"], traffic.failed, traffic.mixed) == ("STATE_SUCCEEDED", [], []), ended.get("reason")
+    assert asked(served) == "spam"

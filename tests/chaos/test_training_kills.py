@@ -1,0 +1,96 @@
+"""A training run that is killed in a step, in a checkpoint or in between ends with the weights of one never killed.
+
+The digests compared name the artifact's tree, in which each file stands with its own sha256.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ratoon.testkit.models import tiny_llama
+from ratoon_training.domain.recipes import Method
+from services.training.tests.integration.conftest import Task
+from services.training.tests.integration.test_driver import LONG, Driver
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
+Moment = Callable[[Driver, str], bool]
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    made = Driver(Task(tmp_path_factory.mktemp("training")))
+    yield made
+    for pid in made.pids("chassis.warm"):
+        os.kill(pid, signal.SIGKILL)
+
+
+def in_a_checkpoint(driver: Driver, name: str) -> bool:
+    """Whether one is being written."""
+    return bool(driver.checkpoints(name, ".step-*"))
+
+
+def in_a_step(driver: Driver, name: str) -> bool:
+    """Whether none is."""
+    return not driver.checkpoints(name, ".step-*")
+
+
+def in_between(driver: Driver, name: str) -> bool:
+    """Right when one appears."""
+    before = driver.checkpoints(name, "step-*")
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if driver.checkpoints(name, "step-*") - before:
+            return True
+    return False
+
+
+def kill_workers(driver: Driver, name: str, moment: Moment) -> None:
+    """kill -9 the workers of a run that is under way, at this moment, and see that it was this moment."""
+    driver.steps(name, 40)
+    pids = driver.pids("ray::RayTrainWorker")
+    deadline = time.monotonic() + 10
+    while not moment(driver, name):
+        assert time.monotonic() < deadline, f"the run was never {moment.__name__}"
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    left = driver.checkpoints(name, ".step-*")
+    assert moment is in_between or bool(left) is (moment is in_a_checkpoint), left
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("moment", [in_a_step, in_a_checkpoint, in_between])
+def test_workers_killed_at_any_moment_end_with_the_same_weights(driver, moment, workers):
+    driver.start(f"whole-{workers}", workers=workers)
+    whole = driver.digest(f"whole-{workers}")
+    name = f"killed-{moment.__name__}-{workers}"
+    driver.start(name, workers=workers, checkpoint_every_s=0.5 if moment is in_a_step else 0.0)
+    kill_workers(driver, name, moment)
+    assert driver.digest(name) == whole
+
+
+def packed(driver: Driver, folder: Path) -> dict[str, Any]:
+    """Samples that share a row without padding."""
+    return {"recipe": replace(LONG, packed=True)}
+
+
+def lora(driver: Driver, folder: Path) -> dict[str, Any]:
+    """An adapter beside a base model that stays as it is."""
+    base = driver.task.store.put_tree(tiny_llama(folder / "base", seed=3))
+    return {"recipe": replace(LONG, method=Method.LORA, lora_rank=4), "base": base}
+
+
+@pytest.mark.parametrize("how", [packed, lora])
+def test_adapters_and_packed_runs_that_are_killed_end_with_the_same_weights_too(driver, tmp_path, how):
+    given = how(driver, tmp_path)
+    driver.start(f"whole-{how.__name__}", **given)
+    whole = driver.digest(f"whole-{how.__name__}")
+    name = f"killed-{how.__name__}"
+    driver.start(name, **given)
+    kill_workers(driver, name, in_a_checkpoint)
+    assert driver.digest(name) == whole

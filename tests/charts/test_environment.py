@@ -1,0 +1,112 @@
+"""Every variable that a pod is given is one that its process knows, and its process starts with what it is given."""
+
+import importlib
+import re
+from dataclasses import fields
+
+import pytest
+
+from ratoon.chassis.job_worker import Settings as WorkerSettings
+from ratoon.chassis.secrets import plan_of
+from ratoon.chassis.settings import SERVICES
+from ratoon_console.settings import Settings as ConsoleSettings
+from ratoon_serving.engine.settings import EngineSettings
+
+OURS = re.compile(r"RATOON_([A-Z]+)_(\w+)")
+# What is read where a driver joins a Ray cluster, and by the job that `helm test` and the hooks run.
+ELSEWHERE = {"RATOON_RAY_ADDRESS", "RATOON_RAY_NODE_ADDRESS", "RATOON_SECRETS_PLAN", "RATOON_URL"}
+WAITING = "set by a Secret"
+
+
+def settings_class(name):
+    beside = {"WORKER": WorkerSettings, "CONSOLE": ConsoleSettings}
+    return beside.get(name) or importlib.import_module(f"ratoon_{name.lower()}.settings").Settings
+
+
+def known(process):
+    """What a process reads, in lower case and without its prefix."""
+    if process == "ENGINE":
+        return {"settings", *(field.name for field in fields(EngineSettings))}
+    return set(settings_class(process).model_fields)
+
+
+def given(container):
+    """The container's environment; what comes from a Secret is a word."""
+    told = {}
+    for each in container.get("env", []):
+        value = each.get("value", WAITING)
+        told[each["name"]] = re.sub(r"\$\((\w+)\)", lambda found: told[found[1]], value)
+    return told
+
+
+def test_every_variable_is_one_that_somebody_reads(release):
+    for pod in release.pods:
+        for container in pod.containers:
+            for variable in given(container):
+                if variable in ELSEWHERE or not (match := OURS.fullmatch(variable)):
+                    continue
+                assert match[2].lower() in known(match[1]), (pod.name, variable)
+
+
+def test_no_variable_is_given_twice(release):
+    for pod in release.pods:
+        for container in pod.containers:
+            names = [each["name"] for each in container.get("env", [])]
+            assert len(names) == len(set(names)), pod.name
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_takes_its_environment(release, service, monkeypatch):
+    pod = next(pod for pod in release.pods if pod.part == service)
+    environment = given(pod.spec["containers"][0])
+    if service == "ingestion":
+        environment["RATOON_INGESTION_RECORD_SECRET"] = "0" * 64
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = settings_class(service.upper())()
+    assert str(settings.keys) == "/etc/ratoon/keys"
+    assert str(settings.tls) == "/etc/ratoon/tls"
+    assert settings.artifacts_url.startswith("s3://")
+    assert settings.events.startswith("kafka://")
+    assert all(settings.peer(peer).startswith("dns:///ratoon-") for peer in settings.peers)
+
+
+def test_a_job_worker_takes_its_environment(release, monkeypatch):
+    pod = next(pod for pod in release.pods if pod.part == "worker")
+    for name, value in given(pod.spec["containers"][0]).items():
+        monkeypatch.setenv(name, value)
+    settings = WorkerSettings()
+    assert (settings.listen, str(settings.tls)) == ("0.0.0.0:50051", "/etc/ratoon/tls")
+
+
+def test_the_plan_of_secrets_is_one(release):
+    (container,) = release.one("Job", "ratoon-secrets")["spec"]["template"]["spec"]["containers"]
+    plan = plan_of(given(container)["RATOON_SECRETS_PLAN"])
+    assert plan.services == sorted(SERVICES)
+
+
+def certified(release):
+    """Every name that some certificate of the release holds."""
+    made = [name for names in release.plan["certificates"].values() for name in names]
+    return {*made, *(name for each in release.of("Certificate") for name in each["spec"]["dnsNames"])}
+
+
+def called(environment):
+    """The hosts that a service calls by TLS: its peers and its job workers."""
+    found = [value for name, value in environment.items() if name.endswith(("_PEERS", "_JOBS"))]
+    return set(re.findall(r"[a-z][a-z0-9.-]+(?=:50051)", " ".join(found)))
+
+
+def test_whom_a_service_calls_shows_a_certificate_of_that_name(release):
+    names = certified(release)
+    for pod in release.pods:
+        if pod.part not in SERVICES or not names:  # given certificates are not ours to look into
+            continue
+        for host in called(given(pod.spec["containers"][0])):
+            assert host in names or f"*.{host.partition('.')[2]}" in names, (pod.name, host)
+
+
+def test_calls_are_found(helm):
+    pods = {pod.part: pod for pod in helm.release("as it is").pods}
+    calls = called(given(pods["labeling"].spec["containers"][0]))
+    assert calls == {"ratoon-ingestion", "ratoon-worker-0.ratoon-worker.ratoon.svc"}

@@ -1,0 +1,69 @@
+"""Who reaches whom, as a table: computed from the policies, kept as `golden/network-<example>.txt`."""
+
+import pytest
+
+from ratoon.chassis.settings import SERVICES
+from tests.charts import golden, network
+from tests.charts.network import passes
+
+
+@pytest.mark.parametrize("example", ["as it is", "eks-gpu"])
+def test_the_table_is_the_one_that_was_looked_at(helm, example):
+    release = helm.release(example)
+    table = "\n".join(f"{source:14} → {target:14} {port}" for source, target, port in network.ways(release))
+    golden.check(f"network-{example.replace(' ', '-')}.txt", table + "\n")
+
+
+def test_nobody_but_the_gateway_and_serving_reaches_an_engine(release):
+    assert {source for source, target, _ in network.ways(release) if target == "engine"} == {
+        "gateway",
+        "serving",
+    }
+
+
+def test_databases_and_logs_are_reached_by_services_alone(release):
+    for source, target, _ in network.ways(release):
+        if target in ("kafka", "postgresql"):
+            assert source in SERVICES, (source, target)
+
+
+def test_from_outside_only_the_edge_is_reached(release):
+    labels = {pod.part: pod.labels for pod in release.pods}
+    open_to_all = {
+        (part, port)
+        for part in labels
+        for port in network.listening(release, part)
+        if passes(release, labels[part], "ingress", "from", None, port) and port != 9090
+    }
+    assert open_to_all <= {("gateway", 8080), ("gateway", 8081), ("console", 8090)}
+
+
+NOBODY_OUTSIDE = {
+    "global.networkPolicies.outside": {key: [] for key in ("events", "database", "artifacts", "traces")},
+    "global.networkPolicies.monitoring": [],
+    "global.observability.otlp": "http://collector:4318",
+}
+
+
+def test_only_who_has_rights_reaches_the_api_server(helm):
+    release = helm.with_values(NOBODY_OUTSIDE)
+    labels = {pod.part: pod.labels for pod in release.pods}
+    outward = {part for part in labels if passes(release, labels[part], "egress", "to", None, 6443)}
+    assert outward == {"serving", "secrets", "farewell"}
+    own = {"training.workers": {"cpu": {"pool": "cpu", "maxMemory": "4Gi"}}}
+    release = helm.with_values(NOBODY_OUTSIDE | own)
+    assert passes(release, labels["training"], "egress", "to", None, 6443)
+
+
+def test_an_empty_list_is_nobody_but_for_callers(helm):
+    release = helm.with_values(NOBODY_OUTSIDE)
+    for pod in release.pods:
+        assert not passes(release, pod.labels, "egress", "to", None, 4318), pod.name
+        assert not passes(release, pod.labels, "ingress", "from", None, 9090), pod.name
+    gateway = next(pod for pod in release.pods if pod.part == "gateway")
+    assert passes(release, gateway.labels, "ingress", "from", None, 8080)
+
+
+def test_a_pod_of_somebody_else_is_let_alone(release):
+    for policy in release.of("NetworkPolicy"):
+        assert policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/instance"] == "ratoon"

@@ -1,0 +1,171 @@
+"""Values that contradict themselves are refused with a sentence; those that ask for something get it."""
+
+import pytest
+
+from tests.charts.manifests import CHART, Refused
+
+JOBS = ("ingestion", "labeling", "training", "evaluation", "registry", "flywheel")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"kafka.enabled": False}, "name your Kafka"),
+        ({"postgresql.enabled": False}, "name your PostgreSQL"),
+        ({"s3.enabled": False}, "name your artifact store"),
+        ({"global.events.bootstrap": "broker:9092"}, "not both"),
+        ({"global.database.existingSecrets": "one", "postgresql.enabled": False}, "each has its own"),
+        ({"global.tls.mode": "certManager"}, "names no issuer"),
+        ({"global.tls.mode": "existing"}, "names no Secrets"),
+        ({"global.events.security.protocol": "SSL"}, "speaks PLAINTEXT only"),
+        ({"ray.mode": "none"}, "no group of global.workers runs training"),
+        ({"global.workers.worker.services": ["ingestion"]}, "runs the jobs of"),
+        ({"global.pools.gpu": {"flavour": "cuda"}}, "nvidia.com/gpu"),
+        ({"registry.pool": "gpu"}, 'There is no pool "gpu"; global.pools has: cpu'),
+        ({"engines.cpu.devices": 1}, "without accelerators"),
+        ({"serving.settings.engine_pool": "gpu"}, "Name one of them in serving.settings.engine_pool"),
+        ({"gateway.ingress.enabled": True}, "has no hosts"),
+        ({"gateway.terminationGracePeriodSeconds": 60}, "would be killed while answers are being written"),
+        ({"training.workers.cuda": {"pool": "cpu", "maxMemory": "4Gi"}}, "name one of flavour cuda"),
+        ({"training.workers.cpu": {"pool": "cpu"}}, "maxMemory"),
+        ({"training.workers.tpu": {"pool": "cpu", "maxMemory": "4Gi"}}, "invalid propertyName 'tpu'"),
+        (
+            {
+                "training.workers.cpu": {"pool": "cpu", "maxMemory": "4Gi"},
+                "ray.mode": "none",
+                "global.workers.worker.services": list(JOBS),
+            },
+            "take it out, or let the release bring Ray",
+        ),
+        ({"ray.workers.big": {"pool": "cpu", "resources": {}}}, "ray.workers.big.resources has no memory"),
+        ({"registry.replicas": 0}, "minimum: got 0, want 1"),
+        ({"registry.setings": {}}, "'setings' not allowed"),
+    ],
+)
+def test_a_contradiction_is_refused_with_a_sentence(helm, values, sentence):
+    with pytest.raises(Refused, match=sentence.replace("(", r"\(")):
+        helm.with_values(values)
+
+
+def variables(release, kind, name):
+    pod = next(pod for pod in release.pods if pod.name == name and pod.kind == kind)
+    return {each["name"]: each.get("value") for each in pod.spec["containers"][0]["env"]}
+
+
+def test_settings_become_variables_with_whole_numbers_whole(helm):
+    release = helm.with_values(
+        {"gateway.settings.most_blob_bytes": 17179869184, "serving.settings.threads": 4}
+    )
+    assert (
+        variables(release, "Deployment", "ratoon-gateway")["RATOON_GATEWAY_MOST_BLOB_BYTES"] == "17179869184"
+    )
+    assert variables(release, "Deployment", "ratoon-serving")["RATOON_SERVING_THREADS"] == "4"
+
+
+def test_a_release_of_another_name_has_names_of_its_own(helm):
+    rendered = helm.run("template", "blue", str(CHART), "--namespace", "x")
+    assert "name: blue-ratoon-registry" in rendered
+    assert "dns:///blue-ratoon-registry:50051" in rendered
+
+
+def test_what_is_kept_is_not_removed(helm):
+    away, kept = helm.release("as it is"), helm.with_values({"global.keep": {"data": True, "secrets": True}})
+    policy = "persistentVolumeClaimRetentionPolicy"
+    assert {each["spec"][policy]["whenDeleted"] for each in away.of("StatefulSet")} == {"Delete"}
+    assert {each["spec"][policy]["whenDeleted"] for each in kept.of("StatefulSet")} == {"Retain"}
+    names = [{each["metadata"]["name"] for each in release.of("Job")} for release in (away, kept)]
+    assert names == [{"ratoon-secrets", "ratoon-farewell"}, {"ratoon-secrets"}]
+
+
+@pytest.mark.parametrize("mode", ["static", "kuberay"])
+def test_ray_is_the_same_in_both_modes(helm, mode):
+    release = helm.with_values({"ray.mode": mode})
+    specs = {pod.part: pod.spec for pod in release.pods if pod.part.startswith("ray-")}
+    others = {pod.part: pod.spec for pod in helm.release("as it is").pods if pod.part.startswith("ray-")}
+    for part, spec in specs.items():
+        assert spec["containers"] == others[part]["containers"]
+    assert bool(release.of("RayCluster")) is (mode == "kuberay")
+
+
+def test_accelerators_are_asked_for_where_a_pool_has_them(helm):
+    release = helm.release("eks-trainium")
+    worker = next(pod for pod in release.pods if pod.kind == "run")
+    engine = next(pod for pod in release.pods if pod.kind == "engine")
+    assert worker.spec["containers"][0]["resources"]["limits"]["aws.amazon.com/neuroncore"] == "1"
+    assert engine.spec["containers"][0]["resources"]["requests"]["aws.amazon.com/neuroncore"] == "2"
+    assert "aws.amazon.com/neuroncore" not in engine.spec["initContainers"][0]["resources"]["limits"]
+    for pod in (worker, engine):
+        assert pod.spec["nodeSelector"] == {"ratoon.dev/pool": "trn"}
+        assert pod.spec["tolerations"][0]["key"] == "aws.amazon.com/neuron"
+        assert pod.spec["containers"][0]["image"].endswith("-neuron")
+
+
+OWN = {"pool": "cpu", "cpus": 3, "maxMemory": "6Gi", "env": [{"name": "A", "value": "b"}]}
+
+
+@pytest.mark.parametrize("mode", ["static", "kuberay"])
+def test_pods_of_a_runs_own_are_like_other_workers_but_for_their_size(helm, mode):
+    release = helm.with_values({"training.workers.cpu": OWN, "ray.mode": mode})
+    (own,) = [pod for pod in release.pods if pod.kind == "run"]
+    (shared,) = [pod for pod in release.pods if pod.part == "ray-worker" and pod.kind != "run"]
+    assert own.labels.items() <= shared.labels.items()
+    (container,), (other,) = own.spec["containers"], shared.spec["containers"]
+    assert [each for each in container["args"] if each not in other["args"]] == ["--num-cpus=0"]
+    amounts = {"cpu": "3", "memory": "6Gi", "ephemeral-storage": "16Gi"}
+    assert container["resources"] == {"requests": amounts, "limits": amounts}
+    assert container["env"] == [*other["env"], *OWN["env"]]
+    alike = set(container) - {"args", "resources", "env"}
+    assert {key: container[key] for key in alike} == {key: other[key] for key in alike}
+
+
+def test_training_is_told_where_its_pods_come_from_only_where_it_makes_some(helm):
+    told = [
+        variables(helm.with_values(values), "Deployment", "ratoon-training")
+        for values in ({}, {"training.workers.cpu": OWN})
+    ]
+    assert {each["RATOON_TRAINING_WORKERS"] for each in told} == {"/etc/ratoon/workers"}
+    assert "RATOON_TRAINING_OWNER" not in told[0]
+    assert told[1]["RATOON_TRAINING_OWNER"] == "ratoon-training"
+    assert told[1]["RATOON_TRAINING_NAMESPACE"] == "ratoon"
+
+
+def test_training_knows_what_pods_that_are_there_for_all_hold(helm):
+    assert helm.release("as it is").run_groups == [
+        {"accelerator": "CPU", "pods": 1, "places": 2, "memory": "4Gi"}
+    ]
+    assert helm.release("eks-gpu").run_groups == [
+        {"accelerator": "CPU", "pods": 4, "places": 8, "memory": "16Gi"}
+    ]
+    alone = helm.with_values({"ray.mode": "none", "global.workers.worker.services": list(JOBS)})
+    assert alone.run_groups == [{"accelerator": "CPU", "pods": 1, "places": 64, "memory": "4Gi"}]
+    gpu = {"flavour": "cuda", "deviceResource": "nvidia.com/gpu"}
+    large = {"pool": "gpu", "devices": 2, "replicas": 3, "resources": {"limits": {"memory": "64Gi"}}}
+    shared = helm.with_values({"global.pools.gpu": gpu, "ray.workers.gpu": large}).run_groups
+    assert {"accelerator": "CUDA", "pods": 3, "places": 2, "memory": "64Gi"} in shared
+
+
+def test_an_engine_may_end_its_longest_stream(release):
+    for engine in release.engines.values():
+        spec = engine["spec"]["template"]["spec"]
+        told = {each["name"]: each.get("value") for each in spec["containers"][0]["env"]}
+        assert spec["terminationGracePeriodSeconds"] > int(told["RATOON_ENGINE_DRAIN_S"])
+
+
+UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+
+def size(quantity):
+    return int(quantity[:-2]) * UNITS[quantity[-2:]]
+
+
+def test_a_pod_may_write_as_much_as_its_volumes_hold(release):
+    """Else it is evicted for what a volume's own limit allows."""
+    for pod in release.pods:
+        if pod.kind in ("Job", "Pod"):
+            continue
+        limits = sum(
+            size(each["resources"]["limits"]["ephemeral-storage"]) for each in pod.spec["containers"]
+        )
+        folders = [each["emptyDir"] for each in pod.spec["volumes"] if "emptyDir" in each]
+        largest = max((size(each["sizeLimit"]) for each in folders if "medium" not in each), default=0)
+        assert largest <= limits, pod.name

@@ -1,0 +1,99 @@
+"""The real API takes the chart: its schemas, its admission under Pod Security *restricted*, its own owners and pods."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ratoon.testkit.kubernetes import CommandFailed, ControlPlane
+from ratoon.testkit.kubernetes.fakes import FakeNode, fake_nodes
+
+from ..release import CONTROLLERS, EXAMPLES, LAPTOP, Manifest, Release
+
+OUTSIDE = {
+    "Certificate": "cert-manager",
+    "HTTPRoute": "the Gateway API",
+    "NodePool": "Karpenter",
+    "PrometheusRule": "the Prometheus operator",
+    "RayCluster": "KubeRay",
+    "ScaledObject": "KEDA",
+    "ServiceMonitor": "the Prometheus operator",
+}
+"""Kinds whose definitions a plain API server lacks; tests/charts holds them against their documented schema."""
+CAPACITY = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "1Ti"}
+_PODS_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def release(control_plane: ControlPlane) -> Iterator[Release]:
+    """The laptop's values, installed on a node that pretends."""
+    made = Release(control_plane, "admission")
+    made.make_namespace()
+    with fake_nodes(control_plane, FakeNode("fake-laptop", CAPACITY)):
+        made.install(LAPTOP)
+        yield made
+
+
+def test_a_pod_that_is_not_restricted_is_refused(release: Release) -> None:
+    container = {"name": "any", "image": "any", "securityContext": {"privileged": True}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "any"},
+        "spec": {"containers": [container]},
+    }
+    with pytest.raises(CommandFailed, match="violates PodSecurity"):
+        release.apply(pod)
+
+
+def test_every_controller_gets_the_pods_that_it_asks_for(release: Release) -> None:
+    until = time.monotonic() + _PODS_S
+    while (lacking := lacking_pods(release)) and time.monotonic() < until:
+        time.sleep(0.5)
+    assert not lacking, refusals(release)
+    assert refusals(release) == []
+
+
+def test_every_pod_runs_as_itself_and_asks_for_resources(release: Release) -> None:
+    for pod in release.get("pods"):
+        account = pod["spec"]["serviceAccountName"]
+        assert account != "default", pod["metadata"]["name"]
+        for container in pod["spec"]["containers"]:
+            assert set(container["resources"]["requests"]) >= {"cpu", "memory"}, pod["metadata"]["name"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_the_api_takes_every_example_without_a_warning(control_plane: ControlPlane, example: Path) -> None:
+    release = Release(control_plane, "examples")
+    release.make_namespace()
+    known = kinds(control_plane)
+    rendered = release.render(example)
+    unknown = {each["kind"] for each in rendered} - known
+    assert unknown <= set(OUTSIDE)
+    taken = [each for each in rendered if each["kind"] in known]
+    options = ("--dry-run=server", "--force-conflicts", "--warnings-as-errors")
+    assert release.apply(*taken, options=options).count("serverside-applied") == len(taken)
+
+
+def lacking_pods(release: Release) -> list[str]:
+    """Controllers with fewer pods than they ask for."""
+    found = [each for kind in CONTROLLERS for each in release.get(kind)]
+    assert found
+    return [
+        each["metadata"]["name"]
+        for each in found
+        if each.get("status", {}).get("replicas", 0) < each["spec"]["replicas"]
+    ]
+
+
+def refusals(release: Release) -> list[str]:
+    """What the API had against making pods."""
+    events: list[Manifest] = release.get("events")
+    return [each["message"] for each in events if each["reason"] == "FailedCreate"]
+
+
+def kinds(plane: ControlPlane) -> set[str]:
+    """The kinds that this API server knows."""
+    lines = plane.kubectl("api-resources", "--no-headers").splitlines()
+    return {line.split()[-1] for line in lines}

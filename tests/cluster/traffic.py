@@ -1,0 +1,20 @@
+"""Callers of versions whose long answers wander after their one word: what tells versions apart is the whole text."""
+
+from dataclasses import dataclass, field
+
+from ..chaos.served import PARENT, SAYS, Traffic
+
+
+@dataclass
+class PodTraffic(Traffic):
+    """Greedy answers of one version are all beginnings of one text; an answer of two versions is none."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    """The longest text that each version wrote so far."""
+
+    def _check(self, version: str, text: str) -> None:
+        known = self.texts.get(version, "")
+        longer, shorter = sorted((known, text), key=len, reverse=True)
+        self.texts[version] = longer
+        if not text.startswith(SAYS[f"{PARENT}/models/{version}"]) or not longer.startswith(shorter):
+            self.mixed.append(f"{version} is said to have written {text[:40]!r}")

@@ -1,0 +1,142 @@
+"""Blue-green on pods under streaming load, undisturbed and with a fault in the middle: it ends, and nothing is lost.
+
+Versions are tiny and say one word, so an answer that another version wrote than its header says is noticed.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL
+
+from ...chaos.house import until
+from ...chaos.served import Served, Traffic, excused
+from ...chaos.victims import Victim
+from ..platform import JSON, Platform
+from ..release import LAPTOP
+from ..summary import Step, Summary
+from ..traffic import PodTraffic
+
+VALUES = Path(__file__).with_name("values.yaml")
+STREAMS, TOKENS = 4, 900
+_AWAY_S, _LOST_S = 60.0, 30.0
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def served(platform: Platform, summary: Summary, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """A deployment of two tiny versions; the first one serves."""
+    made = Served(platform)
+    with summary.step("first engine serves"):
+        made.make(tmp_path_factory.mktemp("models"))
+    return made
+
+
+def test_second_version_takes_over_and_nothing_is_lost(served: Served, summary: Summary) -> None:
+    with summary.step("rollout v1.0 to v1.1") as step, traffic(served, step) as asked:
+        ended = roll(served, asked)
+    assert ended["state"] == "STATE_SUCCEEDED", ended
+    assert_nothing_lost(asked, step, None)
+
+
+def kill_serving(platform: Platform, _: Served) -> None:
+    """The pod that executes the rollout dies at once."""
+    for pod in platform.pods("serving"):
+        platform.cluster.kill(pod, platform.release.namespace)
+
+
+def kill_engine(platform: Platform, served: Served) -> None:
+    """The engine that answers dies at once."""
+    platform.cluster.kill(engine_of(platform, served.serving()), platform.release.namespace)
+
+
+def lose_node(platform: Platform, served: Served) -> None:
+    """The kubelet is away and the engine that answers dies: nobody starts it again meanwhile."""
+    platform.own.node.stop_kubelet()
+    kill_engine(platform, served)
+    time.sleep(_LOST_S)
+    platform.own.node.start_kubelet()
+
+
+def api_away(platform: Platform, _: Served) -> None:
+    """Nobody can ask the API for anything."""
+    platform.own.plane.stop_apiserver()
+    time.sleep(_AWAY_S)
+    platform.own.plane.start_apiserver()
+
+
+def upgrade(platform: Platform, _: Served) -> None:
+    """Helm replaces the platform's own pods in the middle."""
+    platform.release.install(LAPTOP, VALUES, **{"serving.podAnnotations.again": "once"})
+
+
+FAULTS: dict[str, tuple[Callable[[Platform, Served], None], Victim | None]] = {
+    "serving pod killed": (kill_serving, None),
+    "engine killed": (kill_engine, Victim.ENGINE),
+    "node lost": (lose_node, Victim.ENGINE),
+    "API away for a minute": (api_away, None),
+    "helm upgrade": (upgrade, None),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_rollout_with_a_fault_ends_in_one_version_and_says_why(
+    platform: Platform, served: Served, summary: Summary, fault: str
+) -> None:
+    strike, victim = FAULTS[fault]
+    with summary.step(f"rollout, {fault}") as step, traffic(served, step) as asked:
+        ended = roll(served, asked, lambda: strike(platform, served))
+        serving = served.serving()
+    assert ended["state"] in ENDED_WELL | ENDED_BADLY
+    assert serving == (ended["toVersion"] if ended["state"] in ENDED_WELL else ended["fromVersion"])
+    assert ended.get("reason"), ended
+    platform.wait_ready(300)
+    assert_nothing_lost(asked, step, victim)
+
+
+def roll(served: Served, asked: Traffic, strike: Callable[[], None] | None = None) -> JSON:
+    """A rollout to the other version with streams open across it; the fault strikes when its engine is on its way."""
+    asked.open_streams(STREAMS, TOKENS)
+    name = served.roll_out(served.other(), bake_s=5.0)
+    if strike is not None:
+        until(lambda: served.rollout(name).get("steps"), 120)
+        strike()
+    return served.end(name)
+
+
+@contextmanager
+def traffic(served: Served, step: Step) -> Iterator[Traffic]:
+    """Callers that ask until the block ends; the step is told what they got."""
+    asked = PodTraffic(served.house)
+    asked.start()
+    try:
+        yield asked
+    finally:
+        asked.stop()
+        step.sent = sum(asked.answered.values()) + len(asked.failed) + len(asked.unheard) + len(asked.streams)
+        step.failed = len(asked.failed) + len(asked.unheard)
+        step.cut, step.misattributed = len(asked.cut()), len(asked.mixed)
+
+
+def assert_nothing_lost(asked: Traffic, step: Step, victim: Victim | None) -> None:
+    """Only streams whose own engine was killed may have ended early, with the error that says so."""
+    step.excused = sum(1 for stream in asked.cut() if excused(stream, victim))
+    step.cut -= step.excused
+    assert asked.mixed == []
+    assert [*asked.failed, *asked.unheard] == []
+    assert [stream.ended for stream in asked.cut() if not excused(stream, victim)] == []
+
+
+def engine_of(platform: Platform, version: str) -> str:
+    """The pod of the engine that holds a version."""
+    made = platform.release.get("deployments", "--selector", "app.kubernetes.io/component=engine")
+    name = next(
+        each["metadata"]["name"]
+        for each in made
+        if each["metadata"]["annotations"]["ratoon.dev/version"] == version
+    )
+    (pod,) = platform.release.get("pods", "--selector", f"ratoon.dev/engine={name}")
+    return str(pod["metadata"]["name"])

@@ -1,0 +1,103 @@
+"""A run told what another was told, elsewhere: on pods of its own, and on the Ray that KubeRay's operator makes.
+
+The operator runs beside the node, as it would in a pod, with the rights of an administrator.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ratoon.testkit.kubernetes import tools
+from ratoon.testkit.kubernetes.node import OwnCluster
+from ratoon.testkit.ports import free_ports
+
+from ...chaos.house import until
+from ..platform import JSON, Platform
+from ..release import LAPTOP
+from ..summary import Summary
+
+VALUES, OWN = (Path(__file__).with_name(name) for name in ("values.yaml", "own-workers.yaml"))
+GIVEN = ("trainDigest", "validationDigest", "recipe", "resources")
+"""What a run is told."""
+RUN_PODS = "app.kubernetes.io/component=run-worker"
+pytestmark = pytest.mark.timeout(1200)
+
+
+def test_a_run_on_pods_of_its_own_leaves_none(platform: Platform, summary: Summary, first: JSON) -> None:
+    with summary.step("training.workers are set"):
+        platform.release.install(LAPTOP, VALUES, OWN)
+        platform.wait_ready(300)
+    with summary.step("a training run on pods of its own"):
+        made = begun(platform, first)
+        (pod,) = until(lambda: platform.release.get("pods", "--selector", RUN_PODS), 120)
+        ended = platform.client.wait(made["name"])
+    worker = pod["spec"]["containers"][0]["resources"]
+    asked, planned = worker["requests"]["memory"], int(ended["plan"]["measuredBytes"]) // 2**20
+    assert worker["limits"]["memory"] == asked
+    assert planned < int(asked.removesuffix("Mi")) < planned + 1024
+    assert until(lambda: not platform.release.get("pods", "--selector", RUN_PODS), 180)
+
+
+def test_the_same_run_on_kuberays_cluster_gives_the_same_weights(
+    platform: Platform, summary: Summary, first: JSON
+) -> None:
+    with operator(platform.own):
+        with summary.step("ray.mode from static to kuberay"):
+            platform.release.install(LAPTOP, VALUES, **{"ray.mode": "kuberay"})
+            platform.wait_ready(300)
+            wait_for_ray(platform)
+        with summary.step("a training run on KubeRay's cluster"):
+            ended = platform.client.wait(begun(platform, first)["name"])
+        assert ended["artifactDigest"] == first["artifactDigest"]
+        with summary.step("ray.mode back to static"):
+            platform.release.install(LAPTOP, VALUES)
+            platform.wait_ready(300)
+    assert platform.names("rayclusters.ray.io") == []
+
+
+@pytest.fixture(scope="module")
+def first(platform: Platform) -> JSON:
+    """The run that made the loop's first version."""
+    runs = platform.client.list("projects/triage/trainingRuns")
+    return next(each for each in runs if not each.get("baseArtifactDigest"))
+
+
+@contextmanager
+def operator(cluster: OwnCluster) -> Iterator[None]:
+    """KubeRay, its resources' definitions first, until the block ends."""
+    listed = next(line for line in tools.lines_of("companions.txt") if "kuberay" in line)
+    definitions = tools.module(listed) / "config" / "crd" / "bases"
+    cluster.plane.kubectl("apply", "--server-side", "-f", str(definitions))
+    metrics, probe = (f"127.0.0.1:{port}" for port in free_ports(2))
+    command = [
+        tools.companions() / "ray-operator",
+        "--enable-leader-election=false",
+        f"--metrics-addr={metrics}",
+        f"--health-probe-bind-address={probe}",
+    ]
+    cluster.node.processes.start("kuberay", command, KUBECONFIG=str(cluster.plane.kubeconfig))
+    try:
+        yield
+    except BaseException:
+        print(cluster.node.processes.tail("kuberay", 6000))
+        raise
+    finally:
+        cluster.node.processes.stop("kuberay")
+
+
+def wait_for_ray(platform: Platform) -> None:
+    """Until KubeRay's pods are there and ready."""
+    where = ("--namespace", platform.release.namespace, "--timeout=300s")
+    platform.release.plane.kubectl(
+        "wait", "rayclusters.ray.io", "--all", "--for=jsonpath={.status.state}=ready", *where
+    )
+    selector = ("--selector", "app.kubernetes.io/name in (ray-head, ray-worker)")
+    platform.release.plane.kubectl("wait", "pods", "--for=condition=Ready", *selector, *where)
+
+
+def begun(platform: Platform, first: JSON) -> JSON:
+    """A run that is told what another one was told."""
+    body = {name: first[name] for name in GIVEN if name in first}
+    return platform.client.create("projects/triage/trainingRuns", body)

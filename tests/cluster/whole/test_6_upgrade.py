@@ -1,0 +1,82 @@
+"""The platform itself is upgraded and taken back under load, and leaves nothing when it goes.
+
+The next version is this one with one more migration a room, which adds a column (`charts/images/next`): every pod is
+replaced, services of both talk to each other meanwhile, and the old ones go on with the databases of the new.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ..platform import Platform
+from ..release import LAPTOP, Manifest
+from ..summary import Step, Summary
+from ..traffic import PodTraffic
+
+VALUES = Path(__file__).with_name("values.yaml")
+NOW, NEXT = "0.1.0", "0.1.0-next"
+UNCHANGED = ("kafka:{}", "postgresql:{}", "s3:{}", "worker:{}-cpu")
+REVISION = """
+from ratoon.chassis.database import Database
+from ratoon.chassis.migrations import revision_of
+from ratoon_registry.settings import Settings
+print(revision_of(Database(Settings().database_url)))
+"""
+KEPT = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
+"""What Kubernetes itself keeps in every namespace."""
+pytestmark = pytest.mark.timeout(900)
+
+
+def test_an_upgrade_under_load_loses_no_request(platform: Platform, summary: Summary) -> None:
+    for pattern in UNCHANGED:
+        names = [f"docker.io/ratoon/{pattern.format(version)}" for version in (NOW, NEXT)]
+        platform.own.node.images.name(*names)
+    tag = {"global.images.tag": NEXT}
+    with summary.step(f"upgrade to {NEXT}") as step:
+        assert lost(platform, step, lambda: platform.release.install(LAPTOP, VALUES, **tag)) == []
+    images = {image(platform.release.one("pod", name)) for name in platform.pods("gateway")}
+    assert images == {f"ratoon/services:{NEXT}"}
+    assert revision(platform) == "9999"
+
+
+def test_a_rollback_under_load_loses_no_request(platform: Platform, summary: Summary) -> None:
+    with summary.step("rollback") as step:
+        assert lost(platform, step, lambda: platform.release.helm("rollback", "--timeout", "5m")) == []
+    assert revision(platform) == "9999", "the database went on as it was"
+
+
+def test_an_uninstall_leaves_nothing(platform: Platform, summary: Summary) -> None:
+    with summary.step("uninstall"):
+        platform.release.helm("uninstall", "--timeout", "5m")
+        platform.wait_gone(240)
+    kinds = "all,secret,configmap,serviceaccount,persistentvolumeclaim,role,rolebinding,networkpolicy"
+    assert set(platform.names(kinds)) == KEPT
+
+
+def lost(platform: Platform, step: Step, change: Callable[[], object]) -> list[str]:
+    """What callers did not get while the platform changed, and until all its pods are the new ones."""
+    asked = PodTraffic(platform)
+    asked.start()
+    asked.open_streams(2, 200)
+    try:
+        change()
+        platform.wait_ready(420)
+    finally:
+        asked.stop()
+        step.sent = sum(asked.answered.values()) + len(asked.failed) + len(asked.unheard) + len(asked.streams)
+        step.failed, step.cut = len(asked.failed) + len(asked.unheard), len(asked.cut())
+        step.misattributed = len(asked.mixed)
+    return [*asked.failed, *asked.unheard, *asked.mixed, *(stream.ended for stream in asked.cut())]
+
+
+def image(pod: Manifest) -> str:
+    """What a pod's first container runs."""
+    return str(pod["spec"]["containers"][0]["image"])
+
+
+def revision(platform: Platform) -> str:
+    """Where the registry's database stands, as its pod sees it."""
+    (pod,) = platform.pods("registry")
+    arguments = ["exec", pod, "--namespace", platform.release.namespace, "--", "python", "-c", REVISION]
+    return platform.release.plane.kubectl(*arguments).strip()

@@ -1,0 +1,88 @@
+"""Adapters through the whole loop: a base model is uploaded, a LoRA version of it served, and the next one swapped in.
+
+The base is a small model that an earlier project trained from scratch, with its marks of Ratoon taken away.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.sdk.client import Client
+from ratoon.sdk.demo import steps
+from ratoon.sdk.demo.mails import read_corpus
+from ratoon.sdk.demo.measure import Measured
+from ratoon.sdk.demo.steps import Demo
+from ratoon.sdk.demo.tiers import Mails, Tier
+from ratoon.sdk.local.installation import Installation
+from ratoon.testkit.ports import free_ports
+
+DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
+MAILS = Mails(training=600, kept=40, arriving=60)
+"""Enough that a first version beats the majority class on a tenth of them, whatever their order."""
+LORA = {"method": "METHOD_LORA", "learningRate": 2e-3, "loraRank": 4, "maxChars": 200}
+ALWAYS = {"newDomainThreshold": -1.0, "oldDomainThreshold": -1.0}
+pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    if not DATA.exists():
+        pytest.skip("the mails are not here; run: make data")
+    state = tmp_path_factory.mktemp("adapters") / "state"
+    installation = Installation(state)
+    try:
+        installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
+        corpus = read_corpus(DATA, 1.0, MAILS)
+        plain = Demo(Client(state=state), "plain", corpus, Measured(installation.processes), print)
+        base = base_model(plain, ArtifactStore(str(state / "artifacts")), state.parent / "base")
+        tier = Tier("test", {"training": LORA, "gate": ALWAYS}, base=base)
+        yield replace(plain, project="mail", tier=tier, base=base, runs={}, evaluations={})
+    finally:
+        installation.down(keep_workers=False, say=print)
+
+
+def base_model(demo: Demo, store: ArtifactStore, folder: Path) -> Path:
+    """A small model from scratch, as if it came from elsewhere."""
+    steps.create_project(demo)
+    source = steps.upload(demo, "mails", demo.corpus.training)
+    asked = {"sources": [source["name"]], "skipRollout": True}
+    run = steps.follow_run(demo, demo.client.create(f"{demo.parent}/pipelineRuns", asked)["name"])
+    version = demo.client.get(run["products"]["modelVersion"])
+    store.fetch_tree(version["artifactDigest"], folder)
+    for name in ("recipe.json", "training.json", "README.md"):
+        (folder / name).unlink()
+    return folder
+
+
+def test_an_adapter_becomes_a_version_that_serves(demo):
+    steps.create_project(demo)
+    steps.first_version(demo)
+    version = demo.client.get(demo.production())
+    base = demo.client.get(demo.parent)["training"]["baseArtifactDigest"]
+    assert version["baseArtifactDigest"] == base
+    assert version["baseSignatureDigest"]
+    assert int(version["sizeBytes"]) < (demo.base / "model.safetensors").stat().st_size / 4
+    answer = demo.client.chat(
+        "mail", "You have won a free prize, click here to claim your money!", max_tokens=4
+    )
+    assert answer.text in ("ham", "spam")
+    assert answer.version == "mail@v1.0"
+
+
+def test_the_next_adapter_is_swapped_into_the_warm_engine(demo):
+    source = steps.upload(demo, "more-mails", demo.corpus.arriving)
+    run = demo.client.create(f"{demo.parent}/pipelineRuns", {"sources": [source["name"]]})
+    ended = steps.follow_run(demo, run["name"])
+    rollout = demo.client.get(ended["products"]["rollout"])
+    assert rollout["strategy"] == "STRATEGY_ADAPTER_SWAP"
+    training = demo.client.get(ended["products"]["trainingRun"])
+    first = demo.client.get(f"{demo.model}/versions/v1.0")
+    assert training["recipe"]["method"] == "METHOD_LORA"
+    assert training["baseArtifactDigest"] == first["artifactDigest"], "it goes on from the adapter before"
+    second = demo.client.get(demo.production())
+    assert second["name"].endswith("/v1.1")
+    assert second["baseArtifactDigest"] == first["baseArtifactDigest"]
+    assert demo.client.chat("mail", "Meeting at ten, bring the figures.", max_tokens=4).version == "mail@v1.1"

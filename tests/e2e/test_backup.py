@@ -1,0 +1,75 @@
+"""An installation that serves, backed up while it does, restored elsewhere: it serves there, too."""
+
+import time
+from contextlib import contextmanager
+from io import BytesIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.settings import SERVICES
+from ratoon.sdk.client import Client
+from ratoon.sdk.errors import RatoonSdkError
+from ratoon.sdk.local.backup import back_up, restore
+from ratoon.sdk.local.installation import Installation
+from ratoon.testkit.models import CORPUS, tiny_llama
+from ratoon.testkit.ports import free_ports
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+
+
+@contextmanager
+def running(state):
+    installation = Installation(state)
+    try:
+        installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
+        yield installation, Client(state=state)
+    finally:
+        installation.down(keep_workers=False, say=print)
+
+
+def served(client, artifacts, folder):
+    """A tiny model as version v1.0 of a deployment, by the public API."""
+    texts = BytesIO()
+    pq.write_table(pa.table({"text": list(CORPUS)}), texts)
+    client.create("projects", {"labels": ["ham", "spam"], "displayName": "Mail"}, "mail")
+    client.create("projects/mail/models", {"displayName": "Mail"}, "mail")
+    version = client.create(
+        "projects/mail/models/mail/versions",
+        {
+            "artifactDigest": artifacts.put_tree(tiny_llama(folder, answer="spam")),
+            "goldenSourceDigest": client.upload(texts.getvalue()),
+        },
+    )
+    assert client.wait(version["name"])["state"] == "STATE_READY"
+    client.create("projects/mail/deployments", {"model": "projects/mail/models/mail"}, "mail")
+    rollout = {"toVersion": version["name"], "bake": {"seconds": 2}}
+    ended = client.wait(client.create("projects/mail/deployments/mail/rollouts", rollout)["name"])
+    assert ended["state"] == "STATE_SUCCEEDED"
+
+
+def answer(client, within_s=180.0):
+    """What the deployment answers, as soon as it does."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            return client.chat("mail/mail", "You have won a free prize")
+        except RatoonSdkError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.5)
+
+
+def test_a_restored_installation_serves_as_the_old_one_did(tmp_path):
+    with running(tmp_path / "old") as (old, client):
+        served(client, ArtifactStore(str(old.state / "artifacts")), tmp_path / "model")
+        before = answer(client)
+        back_up(old.state, [old.settings(service) for service in SERVICES], tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "new" / "state")
+    with running(tmp_path / "new" / "state") as (_, client):
+        after = answer(client)
+        history = list(client.list("projects/mail/models/mail/aliasChanges"))
+    assert (after.text, after.version) == (before.text, before.version) == ("spam", before.version)
+    assert len(history) == 1

@@ -1,0 +1,175 @@
+"""What is wrong with an installation is found, with a remedy; one that is well is said to be, and stays untouched."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from ratoon.chassis import outbox
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.clock import SystemClock
+from ratoon.chassis.database import Database
+from ratoon.chassis.identity import make_keys
+from ratoon.chassis.jobs import ProcessMark
+from ratoon.chassis.migrations import migrate_down
+from ratoon.chassis.settings import SERVICES, run_folder
+from ratoon.events.cloudevents import Event
+from ratoon.events.dead_letters import dead_letter
+from ratoon.events.embedded import EmbeddedLog
+from ratoon.events.ports import Delivery, Partition, Topic, with_dead_letters
+from ratoon.sdk.cli import app
+from ratoon.sdk.local.doctor import Severity, examine
+from ratoon.sdk.local.installation import Installation
+
+TOPIC = "ratoon.registry.v1.model-versions"
+
+
+@pytest.fixture
+def installation(tmp_path):
+    made = Installation(tmp_path / "state")
+    make_keys(made.state / "keys", SERVICES)
+    run_folder(made.state).mkdir(parents=True, mode=0o700)
+    made.state.chmod(0o700)
+    (made.state / "keys").chmod(0o700)
+    made.migrate(lambda _line: None)
+    (made.state / "run" / "gateway.url").write_text("http://127.0.0.1:9")
+    return made
+
+
+def found(installation, check, severity, **how):
+    """What one check says; no other check finds a fault."""
+    findings = examine(installation, **how)
+    assert {f.check for f in findings if f.severity is Severity.FAULT} <= {check}
+    said = [f for f in findings if f.check == check and f.severity is severity]
+    assert all(f.remedy for f in said)
+    return " ".join(f.said for f in said)
+
+
+def database(installation, service="registry"):
+    return closing(Database(installation.settings(service).database_url))
+
+
+def test_one_that_is_well_and_does_not_run_has_no_fault_and_is_not_touched(installation):
+    before = sorted(installation.state.rglob("*"))
+    findings = examine(installation, thorough=True)
+    assert [f.said for f in findings if f.severity is not Severity.OK] == ["Ratoon does not run."]
+    assert [path for path in sorted(installation.state.rglob("*")) if path.suffix != ".db-shm"] == [
+        path for path in before if path.suffix != ".db-shm"
+    ]
+
+
+def test_a_folder_without_an_installation(tmp_path):
+    [finding] = examine(Installation(tmp_path / "nothing"))
+    assert finding.severity is Severity.FAULT
+
+
+def test_a_key_that_others_can_read(installation):
+    (installation.state / "keys" / "registry.key").chmod(0o644)
+    assert "registry.key can be read by others" in found(installation, "keys", Severity.FAULT)
+
+
+def test_a_public_key_that_is_not_the_services(installation):
+    path = installation.state / "keys" / "public.json"
+    halves = json.loads(path.read_text())
+    path.write_text(json.dumps({**halves, "registry": halves["serving"]}))
+    assert "public key of registry" in found(installation, "keys", Severity.FAULT)
+
+
+def test_a_database_that_is_missing(installation):
+    path = installation.state / "labeling" / "labeling.db"
+    path.unlink()
+    assert "labeling is not there" in found(installation, "databases", Severity.FAULT)
+    assert not path.exists()
+
+
+def test_a_database_of_an_older_and_one_of_a_newer_version(installation):
+    migrate_down("serving", installation.settings("serving").database_url, "base")
+    with database(installation) as registry, registry.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    said = found(installation, "databases", Severity.FAULT)
+    assert "serving is at revision none" in said
+    assert "9999, of a newer version" in said
+
+
+def test_a_damaged_database_and_a_damaged_log(installation):
+    (installation.state / "events").mkdir()
+    for path in ("registry/registry.db", "events/events.sqlite"):
+        (installation.state / path).write_bytes(b"this is no database" * 1000)
+    findings = [f.said for f in examine(installation) if f.severity is Severity.FAULT]
+    assert any("registry.db is damaged" in said for said in findings)
+    assert any("events.sqlite is damaged" in said for said in findings)
+
+
+def test_events_that_wait_and_events_that_could_not_be_handled(installation):
+    event = Event(TOPIC, "t.Happened", "registry", "projects/p", datetime.now(UTC), b"")
+    with database(installation) as registry, registry.write() as connection:
+        outbox.append(connection, event.record())
+    log = EmbeddedLog(installation.state / "events", SystemClock())
+    log.create_topics(with_dead_letters([Topic(TOPIC)]))
+    parked = Delivery(Partition(TOPIC, 0), 0, datetime.now(UTC), event.record())
+    log.append([dead_letter(parked, "flywheel", ValueError("no"), 5, datetime.now(UTC))])
+    log.close()
+    said = found(installation, "events", Severity.WARNING)
+    assert "1 events of registry have not reached the log" in said
+    assert "could not be handled by flywheel (ValueError)" in said
+
+
+def test_a_port_that_is_taken(installation):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (installation.state / "run" / "gateway.url").write_text(f"http://127.0.0.1:{port}")
+        assert f"Port {port} on 127.0.0.1 is taken" in found(installation, "ports", Severity.WARNING)
+
+
+def test_an_engine_that_belongs_to_nobody_and_one_that_nobody_starts_again(installation):
+    engines = installation.state / "serving" / "engines"
+    with subprocess.Popen(["sleep", "60"]) as process:
+        for name in ("stray", "gone"):
+            (engines / name).mkdir(parents=True)
+        mark = ProcessMark.of(process.pid)
+        (engines / "stray" / "process.json").write_text(json.dumps(asdict(mark)))
+        (engines / "gone" / "engine.json").write_text("{}")
+        assert "stray" in found(installation, "workers", Severity.FAULT)
+        assert "gone" in found(installation, "workers", Severity.WARNING)
+        process.kill()
+
+
+def test_processes_of_which_one_has_ended(installation):
+    for name, pid in (("control", os.getpid()), ("gateway", 2**22 + 1)):
+        folder = installation.state / "run" / "processes" / name
+        folder.mkdir(parents=True)
+        (folder / "process.json").write_text(json.dumps(asdict(ProcessMark.of(pid))))
+    said = found(installation, "processes", Severity.FAULT)
+    assert "The process gateway has ended" in said
+    assert "registry is not ready" in said
+
+
+def test_a_clock_that_was_set_back(installation):
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    with database(installation) as registry, registry.write() as connection:
+        columns = "name, parent, create_time, revision, body"
+        connection.exec_driver_sql(f"INSERT INTO models ({columns}) VALUES ('m', '', '{later}', 1, '{{}}')")
+    assert "set back" in found(installation, "clock", Severity.WARNING)
+
+
+def test_a_damaged_artifact_is_found_by_a_thorough_look(installation):
+    store = ArtifactStore(str(installation.state / "artifacts"))
+    digest = store.put_bytes(b"weights")
+    (store.folder / "sha256" / digest[:2] / digest).write_bytes(b"weighty")
+    assert digest in found(installation, "artifacts", Severity.FAULT, thorough=True)
+
+
+def test_the_command_ends_with_status_1_on_a_fault_alone(installation):
+    command = ["doctor", "--state", str(installation.state), "--output", "json"]
+    well = CliRunner().invoke(app, command)
+    assert (well.exit_code, {row["severity"] for row in json.loads(well.stdout)}) == (0, {"ok", "warning"})
+    with closing(sqlite3.connect(installation.state / "registry" / "registry.db")) as connection:
+        connection.execute("DROP TABLE alembic_version")
+    assert CliRunner().invoke(app, command).exit_code == 1

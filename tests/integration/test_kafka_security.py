@@ -1,0 +1,54 @@
+"""Kafka by TLS and SASL, as the settings of a room say it."""
+
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis.authority import make_authority
+from ratoon.chassis.clock import SystemClock
+from ratoon.chassis.errors import FailedPrecondition
+from ratoon.chassis.events import open_log
+from ratoon.chassis.settings import RoomSettings
+from ratoon.events.ports import LogUnavailable, Record, Topic
+from ratoon.testkit.kafka import PASSWORD, USER, Broker, kafka_broker
+
+__all__ = ["kafka_broker"]
+TOPIC = "ratoon.test.v1.secured"
+
+
+def settings(broker: Broker, password: str = PASSWORD, ca: Path | None = None) -> RoomSettings:
+    return RoomSettings(
+        service="registry",
+        events=f"kafka://{broker.secured}",
+        kafka_security_protocol="SASL_SSL",
+        kafka_ca=ca or broker.authority,
+        kafka_sasl_mechanism="PLAIN",
+        kafka_username=USER,
+        kafka_password=password,
+    )
+
+
+@pytest.mark.kafka
+def test_events_go_through_tls_and_sasl(kafka_broker):
+    log = open_log(settings(kafka_broker), SystemClock())
+    log.create_topics([Topic(TOPIC, partitions=1)])
+    log.append([Record(TOPIC, b"key", b"value")])
+    assert [delivery.record.value for delivery in log.scan(TOPIC)] == [b"value"]
+    log.close()
+
+
+@pytest.mark.kafka
+def test_a_wrong_password_and_a_foreign_authority_are_told(kafka_broker, tmp_path):
+    foreign = tmp_path / "ca.pem"
+    foreign.write_bytes(make_authority("other").certificate)
+    for wrong in (settings(kafka_broker, "wrong"), settings(kafka_broker, ca=foreign)):
+        log = open_log(wrong, SystemClock())
+        with pytest.raises(LogUnavailable):
+            log.create_topics([Topic(TOPIC, partitions=1)])
+        log.close()
+
+
+def test_sasl_without_a_password_is_refused_with_the_settings_to_give():
+    wanted = RoomSettings(service="registry", events="kafka://k:9093", kafka_security_protocol="SASL_SSL")
+    with pytest.raises(FailedPrecondition, match="RATOON_REGISTRY_KAFKA_PASSWORD"):
+        open_log(wanted, SystemClock())

@@ -1,0 +1,106 @@
+"""Rooms that speak to each other by mutual TLS on ports, as they do from pod to pod."""
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis.authority import make_authority
+from ratoon.chassis.client import open_channel
+from ratoon.chassis.errors import FailedPrecondition, Unavailable
+from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.tls import Certificates
+from ratoon.registry.v1 import registry_service_pb2 as pb
+from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from ratoon.testkit.certificates import write_certificates
+from ratoon.testkit.ports import free_ports
+from ratoon.testkit.rooms import State, running
+from ratoon_gateway.settings import Settings as GatewaySettings
+from ratoon_registry.settings import Settings as RegistrySettings
+
+ASKED = pb.ListModelsRequest(parent="projects/p")
+FIRST, SECOND = make_authority("first"), make_authority("second")
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory) -> State:
+    return State(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def rooms(state) -> Iterator[list[RoomSettings]]:
+    listen, http, metrics = free_ports(3)
+    peers = {"registry": f"localhost:{listen}"}
+    registry, gateway = (
+        write_certificates(state.folder / name, FIRST, "localhost")
+        for name in ("registry-tls", "gateway-tls")
+    )
+    made = [
+        RegistrySettings(state=state.folder, listen=peers["registry"], tls=registry),
+        GatewaySettings(
+            state=state.folder,
+            port=http,
+            grpc="off",
+            peers=peers,
+            tls=gateway,
+            metrics=f"127.0.0.1:{metrics}",
+        ),
+    ]
+    with running(made):
+        yield made
+
+
+def models(state: State, rooms: list[RoomSettings], certificates: Path | None) -> list[object]:
+    shown = Certificates(certificates) if certificates else None
+    with open_channel(rooms[0].listen, state.signer("flywheel"), shown) as channel:
+        return list(RegistryServiceStub(channel).ListModels(ASKED).models)
+
+
+def test_a_room_answers_who_shows_a_certificate_of_its_authority(state, rooms, tmp_path):
+    assert models(state, rooms, write_certificates(tmp_path, FIRST, "flywheel")) == []
+
+
+def test_a_room_does_not_speak_to_a_stranger_nor_without_tls(state, rooms, tmp_path):
+    with pytest.raises(Unavailable):
+        models(state, rooms, write_certificates(tmp_path, SECOND, "flywheel"))
+    with pytest.raises(Unavailable):
+        models(state, rooms, None)
+
+
+def test_the_gateway_reaches_a_room_by_tls_and_keeps_its_metrics_off_the_public_port(state, rooms):
+    port = rooms[1].port
+    key = (state.folder / "keys/operator.key").read_text().strip()
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/projects/p/models", headers={"authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        assert answer.status == 200
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10)
+
+
+def test_replaced_certificates_are_taken_up_without_a_restart(state, tmp_path):
+    served = write_certificates(tmp_path / "served", FIRST, "localhost")
+    called = write_certificates(tmp_path / "called", FIRST, "flywheel")
+    settings = RegistrySettings(state=state.folder, listen=f"localhost:{free_ports()[0]}", tls=served)
+    with (
+        running([settings]),
+        open_channel(settings.listen, state.signer("flywheel"), Certificates(called)) as one,
+    ):
+        stub = RegistryServiceStub(one)
+        assert not stub.ListModels(ASKED).models
+        write_certificates(served, SECOND, "localhost")
+        write_certificates(called, SECOND, "flywheel")
+        time.sleep(1.1)  # files are looked at once a second
+        assert not stub.ListModels(ASKED).models
+        old = write_certificates(tmp_path / "old", FIRST, "flywheel")
+        with pytest.raises(Unavailable):
+            models(state, [settings], old)
+
+
+def test_a_folder_without_certificates_is_refused_with_a_sentence(tmp_path):
+    with pytest.raises(FailedPrecondition, match=r"tls\.crt is missing"):
+        Certificates(tmp_path)

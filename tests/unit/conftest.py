@@ -1,0 +1,24 @@
+"""What several tests of pages and charts look at."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from ratoon.chassis import figures
+from ratoon.chassis.telemetry import OperationMetrics, RpcMetrics
+from ratoon_gateway.adapters.metrics import GatewayMetrics, token_counter
+from ratoon_gateway.domain.traffic import Traffic
+from ratoon_gateway.entrypoints.watched import EdgeMetrics
+from ratoon_serving.adapters.figures import ENGINES
+
+
+@pytest.fixture(scope="session")
+def known_figures() -> frozenset[str]:
+    """Every figure by the name that a query uses."""
+    registry = CollectorRegistry()
+    for make in (RpcMetrics, OperationMetrics, EdgeMetrics, token_counter):
+        make(registry)
+    registry.register(GatewayMetrics(Traffic(None), lambda: 0, lambda: 0))
+    families = [each for each in vars(figures).values() if isinstance(each, figures.Family)]
+    ours = {f"{each.name}_total" if each.counts else each.name for each in [*families, ENGINES]}
+    theirs = {f"{each.name}_total" if each.type == "counter" else each.name for each in registry.collect()}
+    return frozenset(ours | theirs)

@@ -1,0 +1,45 @@
+"""Bringing up an installation whose processes do what they like meanwhile."""
+
+from pathlib import Path
+
+import pytest
+
+from ratoon.sdk.local.installation import Installation
+from ratoon.sdk.local.processes import Process, Processes
+
+
+class Dying(Processes):
+    """A process that still counts as running at first, and then turns out to have been killed."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__(state)
+        self.started: list[str] = []
+        self.looks = 0
+
+    def lost(self) -> list[str]:
+        self.looks += 1
+        return ["gateway"] if self.looks > 2 and not self.started else []
+
+    def start(self, process, environment):
+        self.started.append(process.name)
+        return
+
+
+def test_a_process_that_was_killed_a_moment_ago_is_noticed_and_not_waited_for(tmp_path, monkeypatch):
+    installation = Installation(tmp_path)
+    processes = installation.processes = Dying(tmp_path)
+    monkeypatch.setattr(installation, "ready", lambda service: bool(processes.started))
+    assert not installation._await(Process("gateway", ("labeling",)), None, print)
+    processes.start(Process("gateway", ("labeling",)), {})
+    assert installation._await(Process("gateway", ("labeling",)), None, print)
+
+
+def test_a_child_that_ends_at_once_is_told_with_its_last_words(tmp_path, monkeypatch):
+    class Child:
+        def poll(self):
+            return 1
+
+    installation = Installation(tmp_path)
+    monkeypatch.setattr(installation, "ready", lambda service: False)
+    with pytest.raises(Exception, match="ended at once"):
+        installation._await(Process("control", ("labeling",)), Child(), print)
