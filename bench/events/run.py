@@ -25,6 +25,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from ratoon.chassis.clock import SystemClock
+from ratoon.chassis.database import Database
 from ratoon.events.cloudevents import Event
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.kafka import KafkaLog, KafkaSettings
@@ -68,9 +69,10 @@ class Effects:
 def rooms(log: EventLog, folder: Path) -> Iterator[tuple[Room, Effects]]:
     """A room that writes and one that applies, with relay and consumer running."""
     log.create_topics(with_dead_letters([Topic(TOPIC)]))
-    for name in ("writer", "reader"):
-        (folder / name).mkdir(parents=True)
-    writer, reader = Room(folder / "writer", log, TOPIC), Room(folder / "reader", log, TOPIC)
+    folder.mkdir(parents=True, exist_ok=True)
+    writer, reader = (
+        Room(Database(f"sqlite:///{folder}/{name}.db"), log, TOPIC) for name in ("writer", "reader")
+    )
     effects = Effects(reader)
     reader.database.on_commit(effects.committed)
     relay, consumer = writer.relay(), reader.consumer(effects.apply, batch=100)

@@ -126,19 +126,19 @@ async def open_loop(peer: Peer, rate: float, seconds: float, tokens: int = 8) ->
 async def closed_loop(
     peer: Peer, clients: int, seconds: float, tokens: int = 8, stream: bool = False
 ) -> Seen:
-    """As many answers as `clients` connections get in so long."""
+    """As many answers as `clients` connections, all open before, get in so long."""
     seen = Seen()
     request = peer.request(tokens, stream)
+    connections = [await Connection.open(peer.port) for _ in range(clients)]
     began = time.perf_counter()
 
-    async def one() -> None:
-        connection = await Connection.open(peer.port)
+    async def one(connection: Connection) -> None:
         while time.perf_counter() - began < seconds and len(seen.seconds) < _MOST_REQUESTS:
             await _ask(connection, request, seen, time.perf_counter())
         seen.events += connection.events
         connection.close()
 
-    await asyncio.gather(*(one() for _ in range(clients)))
+    await asyncio.gather(*map(one, connections))
     seen.elapsed = time.perf_counter() - began
     return seen
 

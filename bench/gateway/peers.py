@@ -1,13 +1,17 @@
-"""What is measured, each in a process of its own on loopback: the mock engine, vllm-router, and Ratoon's gateway."""
+"""What is measured, each in a process of its own on loopback: mock engine, vllm-router, LiteLLM's proxy, the gateway.
+
+The gateway is measured twice: plain (API key checked, traffic captured), and with all on (limits of every kind, and
+word lists for prompts and answers). LiteLLM gets an environment of its own below `.tools`, from its lock.
+"""
 
 import asyncio
+import json
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -16,32 +20,50 @@ from load import Peer
 from ratoon.chassis.identity import make_keys
 from ratoon.chassis.migrations import migrate
 from ratoon.chassis.settings import SERVICES
+from ratoon.sdk import Client
 from ratoon.serving.v1 import route_pb2
 from ratoon.testkit.engine import MockEngine
+from ratoon.testkit.ports import free_ports
 from ratoon_gateway.settings import Settings
 
-_START_S = 60.0
+_ROOT = Path(__file__).resolve().parents[2]
+_START_S = 120.0
 _SECRET = "bench"
+_WORDS = [f"forbidden phrase {number}" for number in range(1000)]
+_LIMITS = {
+    "requestsPerMinute": 10**9,
+    "tokensPerMinute": 10**11,
+    "concurrentRequests": 10**6,
+    "tokensPerDay": 10**12,
+}
 
 
 @contextmanager
 def all_peers(folder: Path) -> Iterator[list[Peer]]:
-    """The engine alone, the engine behind vllm-router, and the engine behind the gateway."""
+    """The engine alone, and the engine behind each of the others."""
     with ExitStack() as stack:
-        engine = free_port()
-        stack.enter_context(process([sys.executable, __file__, str(engine)], folder / "engine.log"))
-        until_up(engine, "/health", {"x-ratoon-engine-secret": _SECRET})
+        engine = stack.enter_context(mock_engine(folder))
         secret = {"x-ratoon-engine-secret": _SECRET}
         peers = [Peer("engine alone", engine, secret, "served")]
         peers.append(stack.enter_context(router(engine, folder)))
-        peers.append(stack.enter_context(gateway(engine, folder)))
+        peers += stack.enter_context(gateway(engine, folder))
+        peers.append(stack.enter_context(litellm(engine, folder)))
         yield peers
+
+
+@contextmanager
+def mock_engine(folder: Path) -> Iterator[int]:
+    """A mock engine; its port."""
+    [port] = free_ports()
+    with process([sys.executable, __file__, str(port)], folder / "engine.log"):
+        until_up(port, "/health", {"x-ratoon-engine-secret": _SECRET})
+        yield port
 
 
 @contextmanager
 def router(engine: int, folder: Path) -> Iterator[Peer]:
     """vllm-router before the engine, with one worker and nothing to decide."""
-    port, metrics = free_port(), free_port()
+    port, metrics = free_ports(2)
     command = [str(Path(sys.executable).with_name("vllm-router")), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--worker-urls", f"http://127.0.0.1:{engine}", "--policy", "round_robin"]
     command += ["--prometheus-host", "127.0.0.1", "--prometheus-port", str(metrics), "--log-level", "error"]
@@ -51,34 +73,87 @@ def router(engine: int, folder: Path) -> Iterator[Peer]:
 
 
 @contextmanager
-def gateway(engine: int, folder: Path) -> Iterator[Peer]:
-    """The gateway before the engine: API key checked, traffic captured; serving and flywheel are away."""
+def litellm(engine: int, folder: Path) -> Iterator[Peer]:
+    """LiteLLM's proxy before the engine: its key is checked, nothing else is asked of it."""
+    [port], config = free_ports(), folder / "litellm.json"
+    served = {"model": "openai/served", "api_base": f"http://127.0.0.1:{engine}/v1", "api_key": _SECRET}
+    config.write_text(
+        json.dumps(
+            {
+                "model_list": [{"model_name": "served", "litellm_params": served}],
+                "general_settings": {"master_key": f"sk-{_SECRET}"},
+            }
+        )
+    )
+    command = [str(_litellm_environment() / "bin/litellm"), "--config", str(config)]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
+    quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "NO_DOCS": "True"}
+    with process(command, folder / "litellm.log", quiet):
+        until_up(port, "/health/liveliness")
+        yield Peer("LiteLLM", port, {"authorization": f"Bearer sk-{_SECRET}"}, "served")
+
+
+@contextmanager
+def gateway(engine: int, folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[list[Peer]]:
+    """The gateway before the engine, plain and with all on; serving and flywheel are away."""
     state = folder / "state"
     make_keys(state / "keys", SERVICES)
     settings = Settings(state=state)
     migrate("gateway", settings.database_url)
     settings.folder.mkdir(parents=True, exist_ok=True)
     (settings.folder / "routes.pb").write_bytes(routes(engine).SerializeToString())
-    port = free_port()
+    [port] = free_ports()
     command = [sys.executable, "-m", "ratoon_gateway", "--port", str(port), "--grpc", "off"]
-    with process(command, folder / "gateway.log", {"RATOON_GATEWAY_STATE": str(state)}):
+    told = {"RATOON_GATEWAY_STATE": str(state), **(environment or {})}
+    with process(command, folder / "gateway.log", told):
         until_up(port, "/readyz")
         key = (state / "keys" / "operator.key").read_text().strip()
-        yield Peer("Ratoon gateway", port, {"authorization": f"Bearer {key}"}, "p/bench")
+        limited = _with_all_on(Client(f"http://127.0.0.1:{port}", key))
+        yield [
+            Peer("gateway", port, {"authorization": f"Bearer {key}"}, "plain/bench"),
+            Peer("gateway, all on", port, {"authorization": f"Bearer {limited}"}, "bench"),
+        ]
 
 
 def routes(engine: int) -> route_pb2.RouteTable:
-    """A table with one engine."""
+    """A table with the one engine as a deployment of two projects."""
+    return route_pb2.RouteTable(version=1, routes=[_route(project, engine) for project in ("plain", "full")])
+
+
+def _route(project: str, engine: int) -> route_pb2.Route:
     target = route_pb2.Target(
-        engine="projects/p/deployments/bench/engines/e",
-        version="projects/p/models/bench/versions/v1.0",
+        engine=f"projects/{project}/deployments/bench/engines/e",
+        version=f"projects/{project}/models/bench/versions/v1.0",
         endpoint=f"http://127.0.0.1:{engine}",
         secret=_SECRET,
         weight=100,
         served_name="served",
     )
-    route = route_pb2.Route(deployment="projects/p/deployments/bench", targets=[target])
-    return route_pb2.RouteTable(version=1, routes=[route])
+    return route_pb2.Route(deployment=f"projects/{project}/deployments/bench", targets=[target])
+
+
+def _with_all_on(client: Client) -> str:
+    """Word lists for the project `full`, and a key of it with limits of every kind."""
+    client.patch("projects/full/safetyFilter", {"inputWords": _WORDS, "outputWords": _WORDS})
+    made = client.create("projects/full/apiKeys", {"role": "ROLE_CALLER", "limits": _LIMITS}, "bench")
+    return str(made["secret"])
+
+
+def _litellm_environment() -> Path:
+    """The folder of LiteLLM's environment, made from its lock when it is not there or not of this lock."""
+    lock, folder, uv = (
+        _ROOT / "requirements/litellm.txt",
+        _ROOT / ".tools/litellm",
+        _ROOT / ".tools/uv/bin/uv",
+    )
+    stamp = folder / "lock-stamp"
+    if not stamp.exists() or stamp.read_text() != lock.read_text():
+        print("making LiteLLM's environment", flush=True)
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
+        install = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", folder / "bin/python", lock]
+        subprocess.run(install, check=True, env={**os.environ, "UV_COMPILE_BYTECODE": "1"})
+        stamp.write_text(lock.read_text())
+    return folder
 
 
 @contextmanager
@@ -106,13 +181,6 @@ def until_up(port: int, path: str, headers: dict[str, str] | None = None) -> Non
                     return
         time.sleep(0.05)
     raise TimeoutError(f"nothing came up on port {port}; see the logs beside the figures")
-
-
-def free_port() -> int:
-    """A loopback port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 async def _serve_engine(port: int) -> None:
