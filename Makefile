@@ -3,10 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help env data demo test check format proto check-proto lock clean
+.PHONY: help env data demo test test-more test-browser test-chaos test-charts test-cluster-quick test-cluster cluster-images images check format proto chart check-proto lock clean
 
 help: ## list these targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: ## make .venv from the hashed lock, Ratoon itself editable in it
 	@scripts/env
@@ -14,11 +14,45 @@ env: ## make .venv from the hashed lock, Ratoon itself editable in it
 data: env ## fetch and verify the mail corpus that the demo learns from
 	@$(PYTHON) scripts/data.py
 
-demo: data ## run the whole loop on real mail and report on it
-	@.venv/bin/ratoon demo
+demo: data ## run the whole loop on real mail and report on it (TIER=small: LoRA on a chat model of 135 M, half an hour)
+	@if [ "$(TIER)" = small ]; then $(PYTHON) scripts/small.py model; fi
+	@.venv/bin/ratoon demo $(if $(TIER),--tier $(TIER)) $(ARGS)
 
 test: data ## run all tests, fast tiers first (TIERS="unit contract", ARGS="-k word")
 	@$(PYTHON) scripts/test.py $(TIERS) -- $(ARGS)
+
+test-more: data ## further tiers: rooms on PostgreSQL (QUICK=1 for the short form, ARGS as above)
+	@scripts/packages postgresql
+	@$(PYTHON) scripts/test.py $(if $(QUICK),--quick) postgresql -- $(ARGS)
+
+test-browser: env ## the console in a headless Chromium (QUICK=1 for the short form, ARGS as above)
+	@scripts/packages chromium
+	@$(PYTHON) scripts/test.py $(if $(QUICK),--quick) browser -- $(ARGS)
+
+test-chaos: data ## what must hold when things go wrong (FULL=1: ten loops, 50 kills, 50 rollouts; goes on where it was)
+	@scripts/packages libfaketime
+	@$(PYTHON) scripts/test.py chaos -- $(ARGS)
+	@$(if $(FULL),mkdir -p .chaos && $(PYTHON) -m tests.chaos.kills --results .chaos/kills.jsonl)
+	@$(if $(FULL),RATOON_SEARCH=1000000 RATOON_SCHEDULES=10000 $(PYTHON) -m pytest -q services/serving/tests/unit -k "search or schedules")
+	@$(if $(FULL),$(PYTHON) -m tests.chaos.rollouts --results .chaos/rollouts.jsonl)
+
+test-charts: env ## the chart as Helm renders it: lint, schemas, policies, golden manifests (Linux and Go; else skipped)
+	@scripts/cluster tools >/dev/null || [ $$? = 3 ]
+	@$(PYTHON) scripts/test.py charts -- $(ARGS)
+
+test-cluster-quick: env ## the chart on a real Kubernetes without nodes (Linux and Go; else skipped with the reason)
+	@scripts/cluster tools >/dev/null || [ $$? = 3 ]
+	@$(PYTHON) scripts/test.py cluster-quick -- $(ARGS)
+
+test-cluster: data $(if $(KUBECONFIG),,cluster-images) ## the platform in real pods on this machine, as root; or on the cluster that KUBECONFIG names
+	@$(if $(KUBECONFIG),,scripts/cluster run) $(PYTHON) scripts/test.py cluster -- $(ARGS)
+
+cluster-images: env
+	@scripts/packages containerd runc containernetworking-plugins iptables conntrack buildah debootstrap
+	@scripts/cluster tools node >/dev/null && scripts/images && scripts/images services-next
+
+images: env ## build the images by docker, podman or buildah (NAMES="services worker-cpu" for some, BASE=… on what)
+	@scripts/images $(NAMES)
 
 check: env ## format, lint, types, import layers, protos, lock, addresses
 	@$(PYTHON) scripts/check.py
@@ -30,13 +64,21 @@ format: env ## rewrite the code as `make check` wants it
 proto: env ## generate libs/contracts from protos/
 	@$(PYTHON) scripts/protos.py generate
 
+chart: env ## write the chart's values schema and the reference of its values
+	@$(PYTHON) scripts/chart_schema.py
+	@$(PYTHON) scripts/chart_values.py
+
 check-proto: env ## stale generated code, proto lint, breaking changes since the last tag
 	@$(PYTHON) scripts/protos.py check
 
 bench-loop: data ## the loop, stage by stage: seconds, peak memory, overhead
 bench-idle: env ## start-up time, memory and processor of idle services
-bench-gateway: env ## requests and tokens a second through the gateway, beside vllm-router
+bench-gateway: env ## latency and throughput of the gateway, beside vllm-router and LiteLLM
+bench-rollout: env ## three ways to switch under load: time, longest wait, failures, beside an engine restart
+bench-training: env ## first step, steady steps, checkpoints, packing, beside torchrun and Ray Train
 bench-events: env ## commit to effect, embedded log and Kafka
+bench-cluster: cluster-images ## the platform on Kubernetes: idle, and a switch between pods under load
+	@scripts/cluster run $(PYTHON) -m bench.cluster.run $(ARGS)
 bench-%:
 	@$(PYTHON) $(wildcard bench/$*.py bench/$*/run.py) $(ARGS)
 

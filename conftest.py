@@ -1,8 +1,15 @@
-"""What all tests share: no test fails because a machine is busy, and CI draws the same examples every time."""
+"""What all tests share: no test fails because a machine is busy, CI draws the same examples every time, and what
+keeps state can be run on another database.
+"""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from ratoon.testkit import postgresql
+from ratoon.testkit.postgresql import Databases
 
 settings.register_profile(
     "ratoon",
@@ -11,3 +18,36 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ratoon")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the choice of the database."""
+    parser.addoption(
+        "--database",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
+        help="Where rooms in tests keep their state; with postgresql only tests that keep some are run.",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On another database than the usual one, leave out what would only repeat itself."""
+    if config.getoption("--database") == "sqlite":
+        return
+    chosen, others = [], []
+    for item in items:
+        (chosen if "databases" in getattr(item, "fixturenames", ()) else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = chosen
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """Where rooms keep their state in this test run."""
+    if request.config.getoption("--database") == "sqlite":
+        yield Databases()
+        return
+    if reason := postgresql.missing():
+        pytest.skip(reason)
+    with postgresql.running_server() as server:
+        yield Databases(server)

@@ -1,6 +1,6 @@
 """The tests, tier by tier from fast to slow: one pytest a tier, the time of each, and one verdict.
 
-Owns which folders make a tier. Knows nothing of what they test.
+Owns which folders make a tier, and which tiers run only when they are named. Knows nothing of what they test.
 """
 
 import os
@@ -12,16 +12,40 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Tier:
+    """Folders with tests, what pytest is told about them, and what else in the quick form."""
+
+    folders: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    quick: tuple[str, ...] = ()
+    named_only: bool = False
+
+
+_INTEGRATION = (
+    "libs/*/tests/integration",
+    "libs/*/tests/conformance",
+    "services/*/tests/integration",
+    "tests/integration",
+)
 TIERS = {
-    "unit": ("libs/*/tests/unit", "services/*/tests/unit", "tests/unit"),
-    "contract": ("tests/contract",),
-    "integration": (
-        "libs/*/tests/integration",
-        "libs/*/tests/conformance",
-        "services/*/tests/integration",
-        "tests/integration",
+    "unit": Tier(("libs/*/tests/unit", "services/*/tests/unit", "tests/unit")),
+    "contract": Tier(("tests/contract",)),
+    "integration": Tier(_INTEGRATION),
+    "e2e": Tier(("tests/e2e",)),
+    "postgresql": Tier(
+        _INTEGRATION,
+        ("--database", "postgresql"),
+        quick=("-m", "not engine and not ray and not kafka"),
+        named_only=True,
     ),
-    "e2e": ("tests/e2e",),
+    "browser": Tier(("services/*/tests/browser",), quick=("-m", "not thorough"), named_only=True),
+    "chaos": Tier(("tests/chaos",), named_only=True),
+    "charts": Tier(("tests/charts",), named_only=True),
+    "cluster-quick": Tier(("tests/cluster/quick", "services/*/tests/cluster"), named_only=True),
+    "cluster": Tier(("tests/cluster/whole",), ("--exitfirst",), named_only=True),
 }
 # Nothing may be fetched and nothing reported while tests run.
 QUIET = {
@@ -46,13 +70,19 @@ class Outcome:
 
 
 def main() -> int:
-    """Run the tiers named on the command line, else all; what follows `--` goes to pytest."""
+    """Run the tiers named on the command line, else the usual ones; what follows `--` goes to pytest.
+
+    `--quick` before the names takes the short form of those that have one.
+    """
     cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
-    wanted, extra = sys.argv[1:cut] or list(TIERS), sys.argv[cut + 1 :]
+    named, extra = sys.argv[1:cut], sys.argv[cut + 1 :]
+    quick = "--quick" in named
+    usual = [name for name, tier in TIERS.items() if not tier.named_only]
+    wanted = [name for name in named if name != "--quick"] or usual
     if unknown := set(wanted) - set(TIERS):
         print(f"test: no such tier: {', '.join(sorted(unknown))}; there are {', '.join(TIERS)}")
         return 2
-    outcomes = [run(tier, folders, extra) for tier in wanted if (folders := present(tier))]
+    outcomes = [run(tier, folders, told(tier, quick, extra)) for tier in wanted if (folders := present(tier))]
     report(outcomes)
     return 1 if any(outcome.status for outcome in outcomes) else 0
 
@@ -61,14 +91,19 @@ def present(tier: str) -> list[str]:
     """Return the folders of `tier` that exist, relative to the root."""
     found = [
         path
-        for pattern in TIERS[tier]
+        for pattern in TIERS[tier].folders
         for path in sorted(ROOT.glob(pattern))
         if any(path.glob("**/test_*.py"))
     ]
     return [str(path.relative_to(ROOT)) for path in found]
 
 
-def run(tier: str, folders: list[str], extra: list[str]) -> Outcome:
+def told(tier: str, quick: bool, extra: list[str]) -> list[str]:
+    """Return what pytest is told beside the folders of `tier`."""
+    return [*TIERS[tier].options, *(TIERS[tier].quick if quick else ()), *extra]
+
+
+def run(tier: str, folders: list[str], options: list[str]) -> Outcome:
     """Run one tier and return how it went."""
     print(f"\n── {tier}: {len(folders)} folders ──", flush=True)
     results = ROOT / ".pytest_cache" / f"{tier}.xml"
@@ -81,12 +116,12 @@ def run(tier: str, folders: list[str], extra: list[str]) -> Outcome:
         "-q",
         "--durations=5",
         f"--junitxml={results}",
-        *extra,
+        *options,
         *folders,
     ]
     status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, env=os.environ | QUIET).returncode
     seconds = time.monotonic() - started
-    if status == NOTHING_COLLECTED and extra:
+    if status == NOTHING_COLLECTED and options:
         status = 0
     return Outcome(tier, status, seconds, *counts(results))
 

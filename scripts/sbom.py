@@ -1,0 +1,118 @@
+"""A bill of materials of one image, CycloneDX 1.6: `sbom.py NAME VERSION [PROGRAM] <dpkg-status`.
+
+Owns where each image's parts are listed: the lock it was installed from, Debian's status file, the jars' digests, the
+modules in a Go program. Knows nothing of how images are built.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "charts/images"
+TARGET = {"python_full_version": "3.11.2", "python_version": "3.11", "sys_platform": "linux"}
+"""The interpreter of the base image, for the lock's markers."""
+FIELDS = ("name", "version")
+"""Of a pyproject."""
+
+Component = dict[str, object]
+
+
+def main() -> int:
+    """Print the bill of materials of the image that the command line names."""
+    name, version = sys.argv[1:3]
+    components = list(debian(sys.stdin.read()))
+    lock = ROOT / "requirements" / f"{name}.txt"
+    if lock.exists():
+        components += [*python(lock.read_text()), *own()]
+    if name == "kafka":
+        components += jars((IMAGES / "kafka/jars.sha256").read_text())
+    if len(sys.argv) > 3:
+        components += go(Path(sys.argv[3]))
+    json.dump(bill(name, version, components), sys.stdout, indent=1)
+    return 0
+
+
+def bill(name: str, version: str, components: list[Component]) -> dict[str, object]:
+    """The document; its serial number follows from what it lists."""
+    listed = json.dumps(components, sort_keys=True)
+    image: Component = {"type": "container", "name": f"ratoon/{name}", "version": version}
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, listed)}",
+        "version": 1,
+        "metadata": {"component": image},
+        "components": components,
+    }
+
+
+def debian(status: str) -> Iterator[Component]:
+    """What a dpkg status file lists as installed."""
+    for paragraph in status.split("\n\n"):
+        fields = dict(re.findall(r"^([A-Za-z-]+): (.*)$", paragraph, re.MULTILINE))
+        if fields.get("Status", "").endswith(" installed"):
+            name, version, machine = fields["Package"], fields["Version"], fields["Architecture"]
+            yield part(name, version, f"pkg:deb/debian/{name}@{version}?arch={machine}")
+
+
+def python(lock: str) -> Iterator[Component]:
+    """What a lock installs on the target, with the digests that it allows."""
+    for entry in re.split(r"\n(?=[a-z0-9])", lock):
+        if "==" not in entry or entry.startswith("#"):
+            continue
+        requirement = Requirement(re.split(r"\s*\\?\n", entry, maxsplit=1)[0].rstrip("\\ "))
+        if requirement.marker is None or requirement.marker.evaluate(TARGET):
+            version = next(iter(requirement.specifier)).version
+            found = part(requirement.name, version, f"pkg:pypi/{requirement.name}@{version}")
+            found["hashes"] = [digest(each) for each in re.findall(r"sha256:([0-9a-f]{64})", entry)]
+            yield found
+
+
+def own() -> Iterator[Component]:
+    """Ratoon's own packages."""
+    for path in sorted([*ROOT.glob("libs/*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")]):
+        name, version = (
+            re.findall(rf'^{key} = "(.*)"$', path.read_text(), re.MULTILINE)[0] for key in FIELDS
+        )
+        if name != "ratoon-testkit":
+            yield part(name, version, f"pkg:generic/{name}@{version}")
+
+
+def jars(digests: str) -> Iterator[Component]:
+    """The jars that a list of digests names."""
+    for line in digests.splitlines():
+        sha256, file = line.split()
+        name, version = re.fullmatch(r"(.+?)-(\d.*)\.jar", file).groups()  # type: ignore[union-attr]
+        found = part(name, version, f"pkg:generic/{name}@{version}")
+        found["hashes"] = [digest(sha256)]
+        yield found
+
+
+def go(program: Path) -> Iterator[Component]:
+    """The modules that a Go program was built from."""
+    done = subprocess.run(["go", "version", "-m", program], capture_output=True, text=True, check=True)
+    for line in done.stdout.splitlines():
+        kind, *words = line.split()
+        if kind in {"mod", "dep"}:
+            yield part(words[0], words[1], f"pkg:golang/{words[0]}@{words[1]}")
+
+
+def part(name: str, version: str, purl: str) -> Component:
+    """A component as the document has it."""
+    return {"type": "library", "name": name, "version": version, "purl": purl, "bom-ref": purl}
+
+
+def digest(sha256: str) -> Component:
+    """A digest as the document has it."""
+    return {"alg": "SHA-256", "content": sha256}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
