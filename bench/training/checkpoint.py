@@ -12,9 +12,9 @@ from ratoon_training.worker.checkpoints import Checkpoints
 _MIB = 1 << 20
 
 
-def stall(folder: Path, mebibytes: int, rounds: int) -> dict[str, float]:
+def stall(folder: Path, mebibytes: int, rounds: int, device: torch.device) -> dict[str, float]:
     """Median seconds that training waits for a checkpoint of this size, both ways, interleaved; and their ratio."""
-    tensors = _state(mebibytes)
+    tensors = {name: tensor.to(device) for name, tensor in _state(mebibytes).items()}
     saving = Checkpoints(folder / "checkpoints", fence=1)
     saving.claim()
     saving.save_later(0, tensors, {"step": 0})

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.chassis.jobs import JobState, LocalJobs, ProcessMark
-from ratoon_training.domain.recipes import Recipe
+from ratoon_training.domain.recipes import Accelerator, Recipe
 
 _LOOP = Path(__file__).with_name("loop.py")
 _BIN = Path(sys.executable).parent
@@ -55,6 +55,7 @@ class Task:
     validation: str
     recipe: Recipe
     steps: int
+    accelerator: Accelerator
 
 
 class Ratoon:
@@ -100,7 +101,7 @@ class Ratoon:
             "train": task.train,
             "validation": task.validation,
             "recipe": task.recipe.as_json(),
-            "resources": {"accelerator": "CPU", "workers": 1, "threads": 0},
+            "resources": {"accelerator": task.accelerator, "workers": 1, "threads": 0},
         }
 
     def _first_line(self, curve: Path, job_id: str) -> float:
@@ -122,8 +123,10 @@ class Plain:
         """Train on tokens that are prepared already."""
         times = self._task.folder / f"{self.name}-{uuid.uuid4().hex}.json"
         order = times.with_suffix(".order")
-        asked = {"prepared": str(prepared), "times": str(times), "steps": self._task.steps}
-        order.write_text(json.dumps({**asked, "recipe": self._task.recipe.as_json()}))
+        task = self._task
+        asked = {"prepared": str(prepared), "times": str(times), "steps": task.steps}
+        asked |= {"device": task.accelerator.lower(), "recipe": task.recipe.as_json()}
+        order.write_text(json.dumps(asked))
         log = times.with_suffix(".log")
         submitted = time.time()
         with log.open("w") as sink:

@@ -3,7 +3,8 @@
     torchrun --nproc-per-node 1 bench/training/loop.py <order.json>
     python bench/training/loop.py <order.json> --ray      # by a stock Ray TorchTrainer
 
-The order names the prepared tokens, the recipe, how many steps to take and where the time of each step is written.
+The order names the prepared tokens, the recipe, the device, how many steps to take and where the time of each step is
+written.
 """
 
 import json
@@ -28,7 +29,7 @@ def train(order: Order) -> None:
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     recipe, times = Recipe.parse(order["recipe"]), []
     corpus = Corpus(Path(order["prepared"]) / "train.npz")
-    model = models.build(recipe, Path(order["prepared"]))
+    model = models.build(recipe, Path(order["prepared"])).to(order["device"])
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.95), fused=True)
     plan = schedule.batches(corpus.record_ids, corpus.lengths, recipe.seed, 0, recipe.batch_size)
     for indices in plan[: order["steps"]]:
@@ -39,7 +40,7 @@ def train(order: Order) -> None:
 
 def _step(model: Any, optimiser: Any, corpus: Corpus, indices: list[int], recipe: Recipe) -> None:
     text, _ = corpus.tokens_of(indices)
-    sums = objective.losses(model, corpus.batch(indices), language=True)
+    sums = objective.losses(model, corpus.batch(indices).to(model.device), language=True)
     loss = sums.answer / len(indices) + recipe.language_model_weight * sums.language / text
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
@@ -55,7 +56,7 @@ def _by_ray(order: Order) -> None:
     TorchTrainer(
         train,
         train_loop_config=order,
-        scaling_config=ScalingConfig(num_workers=1),
+        scaling_config=ScalingConfig(num_workers=1, use_gpu=order["device"] == "cuda"),
         run_config=RunConfig(storage_path=str(Path(order["times"]).parent / "ray")),
     ).fit()
 

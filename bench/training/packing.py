@@ -53,11 +53,11 @@ def prepared(instructions: Path, folder: Path) -> Corpus:
     return Corpus(path)
 
 
-def compare(corpus: Corpus, rounds: int) -> dict[str, float]:
+def compare(corpus: Corpus, rounds: int, device: torch.device) -> dict[str, float]:
     """Median useful tokens a second of each way, the same shuffled batches in turn, and the ratios."""
     ways: dict[str, Way] = {"packed": _packed, "padded to the longest": _padded, "padded to 1,024": _full}
     steps = {
-        name: _Stepper(Recipe(labels=("a", "b"), architecture=SHAPE, packed=name == "packed"), way)
+        name: _Stepper(Recipe(labels=("a", "b"), architecture=SHAPE, packed=name == "packed"), way, device)
         for name, way in ways.items()
     }
     seen: dict[str, list[float]] = {name: [] for name in ways}
@@ -75,28 +75,31 @@ def compare(corpus: Corpus, rounds: int) -> dict[str, float]:
 class _Stepper:
     """One model and its optimiser; a call takes a step on these samples and returns its seconds."""
 
-    def __init__(self, recipe: Recipe, way: Way) -> None:
-        self._model, self._way = models.build(recipe, Path()), way
+    def __init__(self, recipe: Recipe, way: Way, device: torch.device) -> None:
+        self._model, self._way = models.build(recipe, Path()).to(device), way
         self._optimiser = torch.optim.AdamW(self._model.parameters(), lr=1e-3, fused=True)
 
     def __call__(self, corpus: Corpus, indices: list[int]) -> float:
         began = time.perf_counter()
-        self._way(self._model, corpus, indices).backward()
+        loss = self._way(self._model, corpus, indices)
+        loss.backward()
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
+        if loss.is_cuda:
+            torch.cuda.synchronize()
         return time.perf_counter() - began
 
 
 def _packed(model: Any, corpus: Corpus, indices: list[int]) -> Tensor:
-    sums = objective.losses(model, corpus.packed(indices), language=True)
+    sums = objective.losses(model, corpus.packed(indices).to(model.device), language=True)
     return sums.answer + sums.language
 
 
 def _padded(model: Any, corpus: Corpus, indices: list[int], width: int = 0) -> Tensor:
     """As transformers' own collator and loss have it: padding is masked, and computed all the same."""
-    batch = corpus.batch(indices)
+    batch = corpus.batch(indices).to(model.device)
     ids = F.pad(batch.ids, (0, max(0, width - batch.ids.shape[1])))
-    mask = torch.arange(ids.shape[1]) < batch.lengths.unsqueeze(1)
+    mask = torch.arange(ids.shape[1], device=ids.device) < batch.lengths.unsqueeze(1)
     loss: Tensor = model(input_ids=ids, attention_mask=mask, labels=ids.masked_fill(~mask, -100)).loss
     return loss
 

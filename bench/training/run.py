@@ -2,6 +2,7 @@
 
     python bench/training/run.py            # 15 pairs: about a quarter of an hour
     python bench/training/run.py --quick    # 3 pairs: about three minutes
+    python bench/training/run.py --accelerator cuda
 
 Steady step: runs of Ratoon and of torchrun in turn, the ratio of each pair's mean steps, its median and a 95 % interval
 (bootstrap of the median). Submit → first step: from the submission to the end of the first step; Ratoon turns text
@@ -29,7 +30,7 @@ from contenders import SKIPPED, Plain, Ratoon, Run, Task, ray_train, torchrun
 from packing import compare, prepared
 
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon_training.domain.recipes import Recipe
+from ratoon_training.domain.recipes import Accelerator, Recipe
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INSTRUCTIONS = ROOT / ".data/alpaca/alpaca_en_demo.json"
@@ -44,28 +45,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--pairs", type=int, default=0, help="pairs of runs; default: 15, or 3")
+    parser.add_argument("--accelerator", type=str.upper, choices=("CPU", "CUDA"), default="CPU")
     options = parser.parse_args()
     if os.environ.get("OMP_WAIT_POLICY") != "passive":  # as Ratoon's workers have it: waiting threads sleep
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"OMP_WAIT_POLICY": "passive"})
     pairs = options.pairs or (3 if options.quick else 15)
     subprocess.run([sys.executable, ROOT / "scripts/small.py", "instructions"], check=True)
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder), pairs, quick=options.quick)
+        figures = measure(Path(folder), pairs, Accelerator(options.accelerator), quick=options.quick)
     print(report(figures))
     print(json.dumps(figures))
     return 0
 
 
-def measure(folder: Path, pairs: int, *, quick: bool) -> JSON:
+def measure(folder: Path, pairs: int, accelerator: Accelerator, *, quick: bool) -> JSON:
     """Every figure."""
     say("packing")
-    packing = compare(prepared(INSTRUCTIONS, folder), 5 if quick else 20)
+    device = torch.device(accelerator.lower())
+    packing = compare(prepared(INSTRUCTIONS, folder), 5 if quick else 20, device)
     say("checkpoints")
-    checkpoints = stall(folder, 128, 5 if quick else 15)
-    task = make_task(folder, steps=25 if quick else 45)
+    checkpoints = stall(folder, 128, 5 if quick else 15, device)
+    task = make_task(folder, 25 if quick else 45, accelerator)
     ours = Ratoon(task)
     try:
-        return {**race(ours, task, pairs, 1 if quick else 5), "checkpoint": checkpoints, "packing": packing}
+        raced = race(ours, task, pairs, 1 if quick else 5)
+        return {"machine": machine(accelerator), **raced, "checkpoint": checkpoints, "packing": packing}
     finally:
         ours.close()
 
@@ -115,7 +119,7 @@ def interval(values: list[float]) -> tuple[float, float]:
     return medians[RESAMPLES // 40], medians[-RESAMPLES // 40]
 
 
-def make_task(folder: Path, steps: int) -> Task:
+def make_task(folder: Path, steps: int, accelerator: Accelerator) -> Task:
     """Alpaca's instructions as a stored split; enough of an epoch for so many steps."""
     rows = json.loads(INSTRUCTIONS.read_text())
     texts = [f"{row['instruction']}\n{row['input'] or row['output']}" for row in rows]
@@ -131,7 +135,13 @@ def make_task(folder: Path, steps: int) -> Task:
     recipe = Recipe(labels=LABELS)
     per_epoch = -(-(len(rows) - kept) // recipe.batch_size)
     cut = Recipe(labels=LABELS, epochs=steps / per_epoch)
-    return Task(folder, store.url, parts[0], parts[1], cut, steps)
+    return Task(folder, store.url, parts[0], parts[1], cut, steps, accelerator)
+
+
+def machine(accelerator: Accelerator) -> str:
+    """What is computed on."""
+    chip = f", {torch.cuda.get_device_name()}" if accelerator is Accelerator.CUDA else ""
+    return f"{torch.get_num_threads()} threads{chip}, torch {torch.__version__}"
 
 
 def report(figures: JSON) -> str:
@@ -140,7 +150,7 @@ def report(figures: JSON) -> str:
     low, high = steady["interval"]
     return "\n".join(
         [
-            f"machine: {torch.get_num_threads()} threads, torch {torch.__version__}",
+            f"machine: {figures['machine']}",
             f"steady step: ratoon {steady['ratoon_ms']:.1f} ms, torchrun {steady['torchrun_ms']:.1f} ms, "
             f"ratio {steady['ratio']:.3f} [{low:.3f}, {high:.3f}] over {steady['pairs']} pairs (goal 1.03)",
             f"submit → first step: ratoon warm {first['ratoon_warm_s']:.2f} s, cold {first['ratoon_cold_s']:.2f} s, "

@@ -14,6 +14,9 @@ import pytest
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import write_json
 from ratoon_training.domain.recipes import Architecture, Recipe
+from ratoon_training.worker.orders import Order, outcome_of
+from ratoon_training.worker.prepare import prepare
+from ratoon_training.worker.running import execute
 
 LABELS = ("ham", "spam")
 TINY = Architecture(vocab_size=400, hidden_size=32, layers=1, heads=1, max_positions=256)
@@ -78,7 +81,11 @@ class Task:
 
     def spec(self, name: str, recipe: Recipe = RECIPE, **given: Any) -> dict[str, Any]:
         """A job's spec; its work folder is named after it."""
-        resources = {"accelerator": "CPU", "workers": given.pop("workers", 1), "threads": 1}
+        resources = {
+            "accelerator": given.pop("accelerator", "CPU"),
+            "workers": given.pop("workers", 1),
+            "threads": 1,
+        }
         return {
             "artifacts": self.store.url,
             "work": str(self.folder / "work" / name),
@@ -101,6 +108,19 @@ class Task:
     def fetch(self, digest: str, name: str) -> Path:
         """A stored tree as a folder."""
         return self.store.fetch_tree(digest, self.folder / "fetched" / name)
+
+
+def train(task: Task, name: str, recipe: Recipe = RECIPE, **given: Any) -> dict[str, Any]:
+    """A run's outcome, trained in this process."""
+    spec = task.spec(given.pop("work", name), recipe, **given)
+    job = task.job(name, spec)
+    (job / "outcome.json").unlink(missing_ok=True)
+    order = Order.of_spec(spec, job)
+    prepare(spec, recipe, order.prepared, lambda _: None)
+    execute(order, 0, 1)
+    outcome = outcome_of(job)
+    assert outcome is not None
+    return outcome
 
 
 @pytest.fixture(scope="session")

@@ -15,28 +15,14 @@ import torch
 from ratoon.chassis.jobs import JobFolder
 from ratoon.testkit.models import tiny_llama
 from ratoon_training.domain.errors import ConstantWeights, DataEmpty, DataMalformed, StaleWorker
-from ratoon_training.domain.recipes import Method, Recipe
-from ratoon_training.worker import models, objective, text
+from ratoon_training.domain.recipes import Method
+from ratoon_training.worker import models, objective, packing, text
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.orders import Order, outcome_of
 from ratoon_training.worker.prepare import prepare
-from ratoon_training.worker.running import execute
 
-from .conftest import LABELS, RECIPE, Task, rows
-
-
-def train(task: Task, name: str, recipe: Recipe = RECIPE, **given: Any) -> dict[str, Any]:
-    """A run's outcome, trained in this process."""
-    spec = task.spec(given.pop("work", name), recipe, **given)
-    job = task.job(name, spec)
-    (job / "outcome.json").unlink(missing_ok=True)
-    order = Order.of_spec(spec, job)
-    prepare(spec, recipe, order.prepared, lambda _: None)
-    execute(order, 0, 1)
-    outcome = outcome_of(job)
-    assert outcome is not None
-    return outcome
+from .conftest import LABELS, RECIPE, Task, rows, train
 
 
 @pytest.fixture(scope="module")
@@ -300,6 +286,24 @@ def test_a_sample_in_a_packed_row_does_not_see_the_others(task, trained):
         both = objective.losses(model, corpus.packed([0, 1]), language=True)
     assert float(both.answer) == pytest.approx(sum(float(each.answer) for each in alone), rel=1e-6)
     assert float(both.language) == pytest.approx(sum(float(each.language) for each in alone), rel=1e-6)
+
+
+def test_samples_side_by_side_attend_to_what_they_do_one_by_one(task, trained, monkeypatch):
+    corpus = Corpus(task.folder / "work" / "trained" / "prepared" / "train.npz")
+    model = models.build(replace(RECIPE, packed=True), Path())
+    found = []
+    for way in (packing.one_by_one, packing.side_by_side):
+        monkeypatch.setattr(packing, "one_by_one", way)
+        model.zero_grad()
+        sums = objective.losses(model, corpus.packed(list(range(12))), language=True)
+        (sums.answer + sums.language).backward()
+        told = float(sums.answer.detach()), float(sums.language.detach())
+        found.append((told, [p.grad.clone() for p in model.parameters()]))
+    (first, grads), (second, others) = found
+    assert first == pytest.approx(second, rel=1e-5)
+    assert all(
+        torch.allclose(one, other, rtol=1e-3, atol=1e-4) for one, other in zip(grads, others, strict=True)
+    )
 
 
 def test_a_packed_run_ends_where_the_unpacked_one_does(task, trained, folder):

@@ -49,21 +49,21 @@ class Packed:
     """Samples of one step on one worker in a single row without padding; all tensors are (1, places).
 
     `ids` are the tokens given, `targets` what is to be predicted there, `positions` begin anew with each sample,
-    `answer` says which places predict a token of an answer, and `segments` how many places each sample has.
+    `answer` says which places predict a token of an answer, and `segments` which places are which sample's.
     """
 
     ids: Tensor
     targets: Tensor
     positions: Tensor
     answer: Tensor
-    segments: tuple[int, ...]
+    segments: "Segments"
 
     def to(self, device: torch.device) -> "Packed":
         """The same on a device."""
         ids, targets, positions, answer = (
             part.to(device) for part in (self.ids, self.targets, self.positions, self.answer)
         )
-        return Packed(ids, targets, positions, answer, self.segments)
+        return Packed(ids, targets, positions, answer, self.segments.to(device))
 
     def asked(self) -> dict[str, Any]:
         """What a model is given; its attention must know segments (see `packing`)."""
@@ -72,6 +72,26 @@ class Packed:
     def places(self) -> tuple[Tensor, Tensor]:
         """Which places predict a token of an answer, and which a token of a text."""
         return self.answer, ~self.answer
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The samples in a packed row: their `lengths`, and for each place of the row its `cells` in a grid of them.
+
+    The grid is (samples, longest); cells are numbered row by row.
+    """
+
+    lengths: tuple[int, ...]
+    cells: Tensor
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Samples, and places of the longest."""
+        return len(self.lengths), max(self.lengths)
+
+    def to(self, device: torch.device) -> "Segments":
+        """The same on a device."""
+        return Segments(self.lengths, self.cells.to(device))
 
 
 class Corpus:
@@ -109,10 +129,11 @@ class Corpus:
     def packed(self, indices: list[int]) -> Packed:
         """These samples in one row."""
         samples = [self._tokens[self._offsets[index] : self._offsets[index + 1]] for index in indices]
-        segments = tuple(len(sample) - 1 for sample in samples)
-        positions = np.concatenate([np.arange(places) for places in segments])
-        ends = np.repeat(segments, segments)
-        answers = np.repeat(self._answers[indices], segments)
+        lengths = tuple(len(sample) - 1 for sample in samples)
+        positions = np.concatenate([np.arange(places) for places in lengths])
+        ends = np.repeat(lengths, lengths)
+        answers = np.repeat(self._answers[indices], lengths)
+        cells = torch.from_numpy(np.repeat(np.arange(len(lengths)) * max(lengths), lengths) + positions)
         ids, targets, places, answer = (
             torch.from_numpy(row).unsqueeze(0)
             for row in (
@@ -122,4 +143,4 @@ class Corpus:
                 positions >= ends - answers,
             )
         )
-        return Packed(ids, targets, places, answer, segments)
+        return Packed(ids, targets, places, answer, Segments(lengths, cells))

@@ -40,5 +40,15 @@ def settle(resources: Resources, rank: int, world: int) -> Member:
     torch.set_num_threads(resources.threads or max(1, cores // world))
     if resources.accelerator is Accelerator.CPU:
         return Member(rank, world)
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    _settle_bits()
     return Member(rank, world, torch.device("cuda", torch.cuda.current_device()))
+
+
+def _settle_bits() -> None:
+    """Make a GPU's sums a function of what is summed: a run that resumes ends with the bits of one that did not.
+
+    An operation that has no such form raises, and torch names it.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(mode=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # it only looks for faults

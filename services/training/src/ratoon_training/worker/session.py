@@ -79,13 +79,15 @@ class Session:
         share = self.member.share(indices)
         torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.member.rank))
         answer_sum, language_sum = self._backward(share, len(indices), text, weight)
-        answer, language, wish = self._reduce(
-            [answer_sum / len(indices), language_sum / max(1, text), float(stop)]
-        )
+        told = [answer_sum / len(indices), language_sum / max(1, text), answer_sum.new_tensor(float(stop))]
+        told = self._reduce(told)
+        gradient = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip_norm)
+        answer, language, wish, norm = torch.stack(
+            [*told, gradient]
+        ).tolist()  # all at once: a GPU is waited for
         if wish:
             raise Stopped(f"Stopped on request after {self.step} of {self.steps} steps.")
         loss = answer + weight * language
-        norm = float(torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip_norm))
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise LossNotFinite(
                 f"The loss is {loss:g} at step {self.step} (rate {rate:g}): "
@@ -115,29 +117,28 @@ class Session:
         self.curves.steps.append(row)
         teller.step(self, row)
 
-    def _backward(self, share: list[int], rows: int, text: int, weight: float) -> tuple[float, float]:
+    def _backward(self, share: list[int], rows: int, text: int, weight: float) -> tuple[Tensor, Tensor]:
         """Gradients of this worker's part of the batch, scaled so that their sum over workers is the batch's."""
         if not share:
             for parameter in self.trainable.values():
                 parameter.grad = torch.zeros_like(parameter)
-            return 0.0, 0.0
+            nothing = torch.zeros((), device=self.member.device)
+            return nothing, nothing
         train = self.data.train
         batch = (train.packed(share) if self.recipe.packed else train.batch(share)).to(self.member.device)
         sums = objective.losses(self.core, batch, language=weight > 0, smoothing=self.recipe.label_smoothing)
         (sums.answer / rows + weight * sums.language / max(1, text)).backward()
-        return float(sums.answer.detach()), float(sums.language.detach())
+        return sums.answer.detach(), sums.language.detach()
 
-    def _reduce(self, numbers: list[float]) -> list[float]:
+    def _reduce(self, numbers: list[Tensor]) -> list[Tensor]:
         """Sum gradients and these numbers over all workers, in one message."""
         if self.member.world == 1:
             return numbers
         grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.trainable.values()]
-        told = torch.tensor(numbers, dtype=grads[0].dtype, device=self.member.device)
-        flat = self.member.sum(torch.cat([told, *(grad.reshape(-1) for grad in grads)]))
+        flat = self.member.sum(torch.cat([torch.stack(numbers), *(grad.reshape(-1) for grad in grads)]))
         for parameter, grad in zip(self.trainable.values(), _split(flat[len(numbers) :], grads), strict=True):
             parameter.grad = grad
-        summed: list[float] = flat[: len(numbers)].tolist()
-        return summed
+        return list(flat[: len(numbers)])
 
     def _batch(self, step: int) -> list[int]:
         epoch, at = divmod(step, self.per_epoch)

@@ -1,0 +1,88 @@
+"""The same runs on an NVIDIA GPU: what is learned there, and that a run that was cut ends with the same bytes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ratoon.chassis.jobs import JobFolder
+from ratoon_training.domain.recipes import Method
+from ratoon_training.worker import models, objective
+from ratoon_training.worker.corpus import Corpus
+
+from .conftest import RECIPE, Task, train
+from .test_driver import LONG, Driver
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU here"),
+]
+CUDA = {"accelerator": "CUDA"}
+
+
+@pytest.fixture(scope="module")
+def trained(task: Task) -> dict[str, Any]:
+    return train(task, "cuda", **CUDA)["result"]
+
+
+def losses(task: Task, name: str) -> list[float]:
+    """The loss of each step of a run."""
+    lines = (task.folder / "jobs" / name / "curve.jsonl").read_text().splitlines()
+    return [row["loss"] for row in map(json.loads, lines) if "gradient_norm" in row]
+
+
+def test_a_gpu_learns_what_a_cpu_does(task, trained):
+    assert trained["metrics"]["validation_macro_f1"] > 0.95
+    train(task, "cpu")
+    assert losses(task, "cuda")[:10] == pytest.approx(losses(task, "cpu")[:10], rel=1e-3)
+
+
+def test_the_same_inputs_give_the_same_bytes(task, trained):
+    assert train(task, "cuda-again", **CUDA)["result"]["artifact_digest"] == trained["artifact_digest"]
+
+
+def test_a_stopped_run_resumes_to_the_same_bytes(task, trained, monkeypatch):
+    looks = iter(range(1000))
+    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(looks) >= 17)
+    assert train(task, "cuda-stopped", work="cuda-resumed", **CUDA)["reason"] == "STOPPED"
+    monkeypatch.undo()
+    resumed = train(task, "cuda-resumed", work="cuda-resumed", fence=2, **CUDA)
+    assert resumed["result"]["artifact_digest"] == trained["artifact_digest"]
+
+
+def test_packed_samples_have_the_losses_and_gradients_of_samples_alone(task, trained):
+    corpus, found = Corpus(task.folder / "work" / "cuda" / "prepared" / "train.npz"), []
+    for packed in (False, True):
+        model = models.build(replace(RECIPE, packed=packed), Path()).to("cuda")
+        batch = (corpus.packed if packed else corpus.batch)(list(range(12))).to(torch.device("cuda"))
+        sums = objective.losses(model, batch, language=True)
+        (sums.answer + sums.language).backward()
+        told = float(sums.answer.detach()), float(sums.language.detach())
+        found.append((told, {name: p.grad for name, p in model.named_parameters()}))
+    (alone, grads), (together, packed_grads) = found
+    assert together == pytest.approx(alone, rel=1e-4)
+    for name, grad in grads.items():
+        assert torch.allclose(grad, packed_grads[name], rtol=1e-3, atol=1e-3), name
+
+
+def test_an_adapter_is_trained_beside_a_base(task, trained):
+    recipe = replace(RECIPE, method=Method.LORA, lora_rank=4)
+    made = train(task, "cuda-adapter", recipe, base=trained["artifact_digest"], **CUDA)["result"]
+    assert made["metrics"]["validation_loss"] <= trained["metrics"]["validation_loss"] * 1.2
+
+
+@pytest.mark.ray
+def test_a_worker_of_ray_train_that_is_killed_resumes_to_the_same_bytes(task):
+    driver = Driver(task)
+    try:
+        driver.start("gpu", **CUDA)
+        whole = driver.digest("gpu")
+        driver.start("gpu-killed", **CUDA)
+        driver.steps("gpu-killed", LONG.batch_size)
+        driver.kill("ray::RayTrainWorker")
+        assert driver.digest("gpu-killed") == whole
+    finally:
+        driver.close()
