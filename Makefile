@@ -19,30 +19,30 @@ demo: data ## run the whole loop on real mail and report on it (TIER=small: LoRA
 	@.venv/bin/ratoon demo $(if $(TIER),--tier $(TIER)) $(ARGS)
 
 test: data ## run all tests, fast tiers first (TIERS="unit contract", ARGS="-k word")
-	@$(PYTHON) scripts/test.py $(TIERS) -- $(ARGS)
+	@$(PYTHON) scripts/test.py $(AGAIN) $(TIERS) -- $(ARGS)
 
 test-more: data ## further tiers: rooms on PostgreSQL (QUICK=1 for the short form, ARGS as above)
 	@scripts/packages postgresql
-	@$(PYTHON) scripts/test.py $(if $(QUICK),--quick) postgresql -- $(ARGS)
+	@$(PYTHON) scripts/test.py $(AGAIN) $(if $(QUICK),--quick) postgresql -- $(ARGS)
 
 test-browser: env ## the console in a headless Chromium (QUICK=1 for the short form, ARGS as above)
 	@scripts/packages chromium
-	@$(PYTHON) scripts/test.py $(if $(QUICK),--quick) browser -- $(ARGS)
+	@$(PYTHON) scripts/test.py $(AGAIN) $(if $(QUICK),--quick) browser -- $(ARGS)
 
 test-chaos: data ## what must hold when things go wrong (FULL=1: ten loops, 50 kills, 50 rollouts; goes on where it was)
 	@scripts/packages libfaketime
-	@$(PYTHON) scripts/test.py chaos -- $(ARGS)
+	@$(PYTHON) scripts/test.py $(AGAIN) chaos -- $(ARGS)
 	@$(if $(FULL),mkdir -p .chaos && $(PYTHON) -m tests.chaos.kills --results .chaos/kills.jsonl)
 	@$(if $(FULL),RATOON_SEARCH=1000000 RATOON_SCHEDULES=10000 $(PYTHON) -m pytest -q services/serving/tests/unit -k "search or schedules")
 	@$(if $(FULL),$(PYTHON) -m tests.chaos.rollouts --results .chaos/rollouts.jsonl)
 
 test-charts: env ## the chart as Helm renders it: lint, schemas, policies, golden manifests (Linux and Go; else skipped)
 	@scripts/cluster tools >/dev/null || [ $$? = 3 ]
-	@$(PYTHON) scripts/test.py charts -- $(ARGS)
+	@$(PYTHON) scripts/test.py $(AGAIN) charts -- $(ARGS)
 
 test-cluster-quick: env ## the chart on a real Kubernetes without nodes (Linux and Go; else skipped with the reason)
 	@scripts/cluster tools >/dev/null || [ $$? = 3 ]
-	@$(PYTHON) scripts/test.py cluster-quick -- $(ARGS)
+	@$(PYTHON) scripts/test.py $(AGAIN) cluster-quick -- $(ARGS)
 
 test-cluster: data $(if $(KUBECONFIG),,cluster-images) ## the platform in real pods on this machine, as root; or on the cluster that KUBECONFIG names
 	@$(if $(KUBECONFIG),,scripts/cluster run) $(PYTHON) scripts/test.py cluster -- $(ARGS)
