@@ -3,7 +3,8 @@
 import pytest
 
 from ratoon.chassis.database import Database
-from ratoon.chassis.migrations import head_of, migrate, revision_of
+from ratoon.chassis.migrations import migrate
+from ratoon.chassis.revisions import head_of, revision_of
 from ratoon.chassis.settings import SERVICES
 from ratoon.sdk.client import Client
 from ratoon.sdk.local.installation import Installation

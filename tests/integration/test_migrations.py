@@ -10,7 +10,8 @@ from sqlalchemy import inspect, text
 from ratoon.chassis import schema_readers
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
-from ratoon.chassis.migrations import check_current, head_of, migrate, migrate_down, revision_of
+from ratoon.chassis.migrations import migrate, migrate_down
+from ratoon.chassis.revisions import check_current, head_of, revision_of
 from ratoon.chassis.settings import SERVICES
 
 each_room = pytest.mark.parametrize("room", SERVICES)

@@ -19,7 +19,7 @@ NOW, NEXT = "0.1.0", "0.1.0-next"
 UNCHANGED = ("kafka:{}", "postgresql:{}", "s3:{}", "worker:{}-cpu")
 REVISION = """
 from ratoon.chassis.database import Database
-from ratoon.chassis.migrations import revision_of
+from ratoon.chassis.revisions import revision_of
 from ratoon_registry.settings import Settings
 print(revision_of(Database(Settings().database_url)))
 """

@@ -25,12 +25,12 @@ from ratoon.chassis.database import Database
 from ratoon.chassis.figures import Figures, consumer_figures, operation_figures, outbox_figures
 from ratoon.chassis.identity import Signer, Verifier, load_key, load_public_keys
 from ratoon.chassis.jobs import Jobs, LocalJobs
-from ratoon.chassis.migrations import check_current
 from ratoon.chassis.operation_watch import OperationWatch
 from ratoon.chassis.operations import Operations, Procedure
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.probes import Probes, Wellness
 from ratoon.chassis.remote_jobs import RemoteJobs
+from ratoon.chassis.revisions import check_current
 from ratoon.chassis.server import CallInterceptor, Threads
 from ratoon.chassis.settings import ProcessSettings, RoomSettings
 from ratoon.chassis.store import Encode, Store

@@ -12,7 +12,6 @@ from dataclasses import replace
 from ratoon.chassis import logs
 from ratoon.chassis.app import App, Platform, run
 from ratoon.chassis.errors import RatoonError
-from ratoon.chassis.migrations import migrate
 from ratoon.chassis.settings import SERVICES, RoomSettings, settings_of
 from ratoon.chassis.upkeep import GarbageSettings, Upkeep
 
@@ -29,6 +28,8 @@ def main(services: Sequence[str], arguments: Sequence[str]) -> int:
     try:
         settings = [settings_of(service) for service in services]
         if action == "migrate":
+            from ratoon.chassis.migrations import migrate  # who serves goes without Alembic
+
             for each in settings:
                 migrate(each.service, each.database_url)
             return 0

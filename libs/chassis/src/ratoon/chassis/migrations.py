@@ -4,7 +4,6 @@ Run by `ratoon migrate`, `ratoon up` or an init container, never by a serving pr
 first migrations are made of; a later change gets a new script, never a new meaning here.
 """
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,15 +11,15 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.operations import Operations as Alembic
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from ratoon.chassis import schema_readers
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable, storage_fault
+from ratoon.chassis.revisions import head_of, knows, revision_at, scripts_of
 
 
 def migrate(service: str, database_url: str, revision: str = "head") -> str:
@@ -40,41 +39,6 @@ def migrate_down(service: str, database_url: str, revision: str) -> str:
     """Take a room's database back to an earlier revision (`base`: no table is left); what newer ones held is lost."""
     scripts = _scripts(service)
     return _run(service, database_url, revision, lambda at: scripts._downgrade_revs(revision, at))
-
-
-def head_of(service: str) -> str:
-    """The revision that this version of a room needs."""
-    return _scripts(service).get_current_head() or ""
-
-
-def knows(service: str, revision: str) -> bool:
-    """Whether this version of a room can bring a database of this revision up to date."""
-    return not revision or revision in {script.revision for script in _scripts(service).walk_revisions()}
-
-
-def revision_of(database: Database) -> str:
-    """The revision that a database is at; empty when it was never migrated."""
-    with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision() or ""
-
-
-def check_current(service: str, database: Database) -> None:
-    """Refuse to serve from a database that was not migrated, or that a newer version changed too far."""
-    try:
-        at = revision_of(database)
-        with database.read() as connection:
-            may = schema_readers.readers(connection)
-    except OperationalError as error:
-        raise FailedPrecondition(
-            f"The database of {service} cannot be opened ({error.orig}); if it is not there, run: ratoon migrate",
-            reason="DATABASE_NOT_THERE",
-        ) from None
-    head = head_of(service)
-    if at != head and head not in may:
-        raise FailedPrecondition(
-            f"The database of {service} is at revision {at or 'none'}, this version needs {head}; run: ratoon migrate",
-            reason="DATABASE_NOT_MIGRATED",
-        )
 
 
 def create_common_tables_v1(op: Alembic) -> None:
@@ -164,7 +128,7 @@ def _run(service: str, database_url: str, revision: str, steps: Callable[[str], 
         with database.write() as connection:
             if database.is_sqlite:
                 _check_whole(service, database_url, connection)
-            before = MigrationContext.configure(connection).get_current_revision() or ""
+            before = revision_at(connection)
             may = schema_readers.readers(connection)
             if revision == "head" and not knows(service, before) and head_of(service) in may:
                 return before
@@ -173,7 +137,7 @@ def _run(service: str, database_url: str, revision: str, steps: Callable[[str], 
             ) as environment:
                 environment.configure(connection=connection)
                 environment.run_migrations()
-            now = MigrationContext.configure(connection).get_current_revision() or ""
+            now = revision_at(connection)
             if now != before:
                 schema_readers.note(connection, _readers(service, may, before, now))
             return now
@@ -228,7 +192,4 @@ def _damaged(service: str, database_url: str, what: str) -> RatoonError:
 
 
 def _scripts(service: str) -> ScriptDirectory:
-    package = Path(str(importlib.import_module(f"ratoon_{service}").__file__)).parent
-    beside = package / "migrations"
-    folder = beside if beside.exists() else package.parents[1] / "migrations"
-    return ScriptDirectory(str(folder))
+    return ScriptDirectory(str(scripts_of(service)))

@@ -26,7 +26,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.garbage import DIGEST
-from ratoon.chassis.migrations import knows, revision_of
+from ratoon.chassis.revisions import knows, revision_of
 from ratoon.chassis.settings import RoomSettings
 
 FORMAT = 1

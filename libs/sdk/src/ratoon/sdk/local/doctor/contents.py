@@ -15,7 +15,7 @@ from ratoon.chassis import events, garbage, outbox
 from ratoon.chassis.artifacts import ArtifactStore, file_digest
 from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.database import Database
-from ratoon.chassis.migrations import head_of, knows, revision_of
+from ratoon.chassis.revisions import head_of, knows, revision_of
 from ratoon.chassis.settings import SERVICES, RoomSettings
 from ratoon.events.dead_letters import dead_letters
 from ratoon.events.ports import EventLogError
