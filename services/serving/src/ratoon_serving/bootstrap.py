@@ -62,7 +62,7 @@ def engine_host(settings: Settings, artifacts: ArtifactStore) -> tuple[EngineHos
     from ratoon_serving.adapters.kubernetes_engine import KubernetesEngineHost
 
     given = PodEngines(
-        settings.owner,
+        settings.deployment,
         settings.engine_templates,
         settings.engine_pool,
         Patience(settings.engine_start_s, settings.engine_room_s),

@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from ratoon.chassis.settings import RoomSettings, run_folder
+from ratoon.chassis.settings import ClusterSettings, run_folder
 
 
-class Settings(RoomSettings):
+class Settings(ClusterSettings):
     """`RATOON_SERVING_…`."""
 
     model_config = SettingsConfigDict(env_prefix="RATOON_SERVING_", frozen=True, extra="ignore")
@@ -51,16 +51,6 @@ class Settings(RoomSettings):
     )
     replica_requests_per_s: float = Field(
         0.0, ge=0, description="Requests a second that one replica bears, as a measure for scaling; 0: none."
-    )
-    namespace: str = Field(
-        "", description="On Kubernetes: where engines are made; empty: in serving's own namespace."
-    )
-    owner: str = Field(
-        "ratoon-serving",
-        description="On Kubernetes: the name of serving's own Deployment, which owns its engines.",
-    )
-    kubeconfig: str = Field(
-        "", description="A kubeconfig file, where serving runs outside of the cluster; empty: inside."
     )
 
     @property

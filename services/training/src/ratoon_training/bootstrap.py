@@ -70,5 +70,5 @@ def run_workers(settings: Settings) -> tuple[Workers, Sequence[Background]]:
     from ratoon_training.adapters.kubernetes_workers import KubernetesWorkers
 
     cluster = connect("ratoon-training", settings.kubeconfig, settings.namespace)
-    workers = KubernetesWorkers(cluster, folder, settings.owner)
+    workers = KubernetesWorkers(cluster, folder, settings.deployment)
     return workers, workers.watches

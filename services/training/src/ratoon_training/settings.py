@@ -5,10 +5,10 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ClusterSettings
 
 
-class Settings(RoomSettings):
+class Settings(ClusterSettings):
     """`RATOON_TRAINING_…`."""
 
     model_config = SettingsConfigDict(env_prefix="RATOON_TRAINING_", frozen=True, extra="ignore")
@@ -29,16 +29,6 @@ class Settings(RoomSettings):
     workers: Path | None = Field(
         None,
         description="On Kubernetes: a folder that says which pods workers compute in; empty: this machine.",
-    )
-    namespace: str = Field(
-        "", description="On Kubernetes: where pods of runs are made; empty: in training's own namespace."
-    )
-    owner: str = Field(
-        "ratoon-training",
-        description="On Kubernetes: the name of training's own Deployment, which owns pods of runs.",
-    )
-    kubeconfig: str = Field(
-        "", description="A kubeconfig file, where training runs outside of the cluster; empty: inside."
     )
     machine_families: Path | None = Field(
         None, description="A JSON file of machine families in place of the one that comes with Ratoon."

@@ -128,6 +128,26 @@ class RoomSettings(ProcessSettings):
         return self.peers.get(service) or socket_address(self.state, service)
 
 
+class ClusterSettings(RoomSettings):
+    """The settings that rooms share which make objects of a Kubernetes cluster."""
+
+    namespace: str = Field(
+        "", description="On Kubernetes: where the service makes its objects; empty: in its own namespace."
+    )
+    owner: str = Field(
+        "",
+        description="On Kubernetes: the service's own Deployment, which owns them; empty: `ratoon-<service>`.",
+    )
+    kubeconfig: str = Field(
+        "", description="A kubeconfig file, where the service runs outside of the cluster; empty: inside."
+    )
+
+    @property
+    def deployment(self) -> str:
+        """The name of the service's own Deployment."""
+        return self.owner or f"ratoon-{self.service}"
+
+
 def settings_of(service: str) -> RoomSettings:
     """A room's settings from the environment."""
     made: RoomSettings = importlib.import_module(f"ratoon_{service}.settings").Settings()
