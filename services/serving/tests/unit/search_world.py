@@ -184,6 +184,7 @@ class World:
             blue_digest=rollout.blue,
             green_golden=green_golden,
             blue_golden=blue_golden,
+            together=self.home(rollout.green) == self.home(rollout.blue),
             probe=Check(not self.bad_probes) if probed and self.view(rollout.green).state is READY else None,
             traffic=BAD if self.bad_traffic and rollout.shifted_at else Traffic(),
             alias=self.alias,
@@ -384,10 +385,13 @@ class World:
         if rollout.ended and rollout.phase is not Phase.SUCCEEDED:
             assert self.alias == self.serving
 
-    def to_the_end(self, turns: int = 400) -> "World":
-        """Faults stop: engines come up, streams end, nobody commands; the rollout must end."""
+    def to_the_end(self, turns: int = 400, lost: int | None = None) -> "World":
+        """Faults stop: engines come up, streams end, nobody commands; the rollout must end.
+
+        What was decided in turn number `lost` is not done.
+        """
         world = replace(self, rollout=replace(self.rollout, paused=False))
-        for _ in range(turns):
+        for number in range(turns):
             if world.rollout.ended:
                 for name, _ in world.weights:
                     view = world.view(name)
@@ -397,7 +401,7 @@ class World:
                 if process.state is STARTING and not (world.full and name == world.rollout.green):
                     world = world.come_up(name)
                 world = world.end_streams(name)
-            world = world.turn()
+            world = world.turn(done=0 if number == lost else None)
             world.check()
         raise AssertionError(f"it does not end: {world.rollout.phase} {world.rollout.reason}")
 

@@ -71,12 +71,18 @@ def test_one_that_dies_again_and_again_is_started_ever_more_rarely():
 
 
 def test_an_engine_with_much_to_do_gets_more_processes_and_no_haste():
-    seen = Sight(WELL, DIGEST, True, None, ROUTED, load=Load(waiting=20))
+    seen = Sight(replace(WELL, replicas=1), DIGEST, True, None, ROUTED, load=Load(waiting=20))
     grown = keep(deployment(bounds=Bounds(1, 4)), seen, START)
     assert (grown.deployment.replicas, grown.actions) == (2, (ScaleEngine(BLUE, 2),))
-    assert keep(grown.deployment, seen, START + timedelta(seconds=5)).actions == ()
-    later = keep(grown.deployment, seen, START + timedelta(seconds=30))
+    told = replace(seen, engine=replace(WELL, replicas=2))
+    assert keep(grown.deployment, told, START + timedelta(seconds=5)).actions == ()
+    later = keep(grown.deployment, told, START + timedelta(seconds=30))
     assert (later.deployment.replicas, later.actions) == (4, (ScaleEngine(BLUE, 4),))
+
+
+def test_a_number_of_processes_that_was_decided_and_not_told_is_told_again():
+    seen = Sight(replace(WELL, replicas=1), DIGEST, True, None, ROUTED)
+    assert keep(deployment(replicas=2, bounds=Bounds(2, 2)), seen, START).actions == (ScaleEngine(BLUE, 2),)
 
 
 def test_a_deployment_that_nobody_asks_is_put_to_sleep_and_woken_by_who_asks():

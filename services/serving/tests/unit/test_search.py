@@ -73,3 +73,12 @@ def test_where_there_is_no_place_for_a_second_engine_nothing_breaks_and_it_goes_
     ended = start.to_the_end()
     assert (ended.rollout.phase, ended.rollout.strategy) == (Phase.SUCCEEDED, Strategy.IN_PLACE)
     assert [name for name, _ in ended.processes] == ["v0"]
+
+
+@pytest.mark.parametrize("lost", range(40))
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("strategy", Strategy)
+def test_what_was_decided_and_not_done_is_decided_again(strategy, full, lost):
+    """As where the executor dies before it acts, or a cluster's object was changed by somebody else meanwhile."""
+    start = World.serving_old(strategy, in_pods=full, full=full and strategy is Strategy.SECOND_ENGINE)
+    assert start.to_the_end(lost=lost).rollout.phase is Phase.SUCCEEDED

@@ -99,9 +99,10 @@ class KubernetesEngineHost:
         waits = refused or "its pod is being made"
         if not members:
             return EngineView(EngineState.STARTING, message=waits, unplaced=bool(refused))
-        if not engine.proofs and len(members) < int(there["spec"].get("replicas", 1)):
+        replicas = int(there["spec"].get("replicas", 1))
+        if not engine.proofs and len(members) < replicas:
             members.append(Member("", message=waits, unplaced=bool(refused)))
-        return EngineView(EngineState.STARTING, members=tuple(members))
+        return EngineView(EngineState.STARTING, members=tuple(members), replicas=replicas)
 
     def close(self, engine: Engine) -> None:
         """Let none of its pods take new requests."""

@@ -54,6 +54,7 @@ class RolloutProcedure:
             weights=weights,
             green_digest=green.artifact_digest,
             blue_digest=blue.artifact_digest if blue else "",
+            together=blue is not None and green.process == blue.process,
             green_golden=self._attest(green, green_view) if rollout.phase is Phase.ATTESTING else None,
             blue_golden=None if rollout.blue_attested or blue is None else self._attest(blue, blue_view),
             probe=self._probe(rollout, green, green_view) if rollout.phase in _PROBED else None,

@@ -106,9 +106,11 @@ def keep(deployment: Deployment, seen: Sight, now: datetime, rules: Policy = POL
     opened = () if seen.engine.accepting else (OpenEngine(deployment.engine),)
     tended = (TendEngine(deployment.engine),) if seen.engine.changed and seen.weights else ()
     routed = _route(seen, ((deployment.engine, 100),))
-    sized, scaled = _sized(_calmed(deployment, now), seen, now, rules)
+    sized = _sized(_calmed(deployment, now), seen, now, rules)
     if not sized.replicas:
         return Care(sized, wake_after=0.0)  # what follows from that is what follows while it sleeps
+    told = seen.engine.replicas
+    scaled = () if told in (None, sized.replicas) else (ScaleEngine(deployment.engine, sized.replicas),)
     return Care(sized, (*opened, *tended, *scaled, *routed))
 
 
@@ -126,17 +128,15 @@ def _asleep(deployment: Deployment, seen: Sight, now: datetime) -> Care:
     return Care(deployment, (*unrouted, *ended), _IDLE_S)
 
 
-def _sized(
-    deployment: Deployment, seen: Sight, now: datetime, rules: Policy
-) -> tuple[Deployment, tuple[Action, ...]]:
+def _sized(deployment: Deployment, seen: Sight, now: datetime, rules: Policy) -> Deployment:
     """As many processes as it needs; those that come are routed once they have proved themselves."""
     wish = deployment.bounds.least if deployment.bounds.fixed else deployment.replicas
     if seen.load is not None:
         waited = since(deployment.scaled_at, now)
         wish = scale(seen.load, deployment.bounds, deployment.replicas, waited, rules)
     if wish == deployment.replicas:
-        return deployment, ()
-    return replace(deployment, replicas=wish, scaled_at=now), (ScaleEngine(deployment.engine, wish),)
+        return deployment
+    return replace(deployment, replicas=wish, scaled_at=now)
 
 
 def _bring_back(deployment: Deployment, seen: Sight, now: datetime) -> Care:

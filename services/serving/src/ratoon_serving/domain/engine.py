@@ -110,6 +110,8 @@ class EngineView:
     """Whether it waits for a place to run at, and there is none."""
     members: tuple[Member, ...] = ()
     """Its processes, where they come and go by themselves."""
+    replicas: int | None = None
+    """How many processes it was told to have, where it can be told."""
     changed: bool = False
     """Whether a process of it came or went since those that count were written down."""
 

@@ -139,6 +139,8 @@ def _closing(rollout: Rollout, seen: Observation, now: datetime) -> Move:
 
 
 def _starting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
+    if rollout.inside and not seen.together:
+        return Move(rollout, (start(rollout, rollout.green),))
     match seen.green.state:
         case EngineState.ABSENT:
             return Move(rollout, (*routes(rollout, seen), start(rollout, rollout.green)))

@@ -192,6 +192,8 @@ class Observation:
     green_digest: str = ""
     """Artifact digest that green must have loaded."""
     blue_digest: str = ""
+    together: bool = False
+    """Whether green lives in blue's process."""
     green_golden: Check | None = None
     """None: not looked at."""
     blue_golden: Check | None = None
