@@ -32,6 +32,7 @@ from ratoon_flywheel.domain.signals.monitor import (
     Prune,
     Sight,
     TellQuality,
+    measured,
     step,
 )
 from ratoon_flywheel.domain.signals.traffic import Answer, Lesson, TrafficSegment, distinct, exported, lessons
@@ -166,13 +167,15 @@ def test_a_profile_that_failed_is_made_again_after_a_while():
 
 
 def test_drift_is_measured_when_enough_came_or_traffic_pauses():
-    measured, first = step(MONITOR, FLOWING, NOW)
-    assert first == (MeasureDrift(V1, 400),)
-    assert actions(measured, FLOWING) == ()
+    (first,) = actions(MONITOR, FLOWING)
+    assert first == MeasureDrift(V1, 400)
+    assert actions(step(MONITOR, FLOWING, NOW)[0], FLOWING) == (first,), "until the report is written"
+    noted = measured(MONITOR, first)
+    assert actions(noted, FLOWING) == ()
     more = replace(FLOWING, answers=450)
-    assert actions(measured, more) == ()
-    assert actions(measured, more, NOW + timedelta(seconds=5)) == (MeasureDrift(V1, 450),)
-    assert actions(measured, replace(FLOWING, answers=500)) == (MeasureDrift(V1, 500),)
+    assert actions(noted, more) == ()
+    assert actions(noted, more, NOW + timedelta(seconds=5)) == (MeasureDrift(V1, 450),)
+    assert actions(noted, replace(FLOWING, answers=500)) == (MeasureDrift(V1, 500),)
     assert actions(MONITOR, replace(FLOWING, texts=49)) == ()
 
 

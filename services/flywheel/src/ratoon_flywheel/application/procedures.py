@@ -235,7 +235,8 @@ class MonitorProcedure:
             case watch.ForgetProfile(version):
                 self._baselines.forget(self._evidences.profile(project, version))
             case watch.MeasureDrift(version, answers):
-                self._report(project, version, claim.action_id(f"{version} {answers}", claim.fence))
+                request_id = claim.action_id(f"{version} {answers}", claim.fence)
+                self._report(monitor.name, project, action, request_id)
             case watch.TellQuality(start, end):
                 self._tell(monitor.name, project, start, end)
             case watch.Prune():
@@ -249,16 +250,26 @@ class MonitorProcedure:
         with self._store.read() as tx:
             return tx.get(Project, parent_of(monitor.name))
 
-    def _report(self, project: Project, version: str, request_id: str) -> None:
+    def _report(self, name: str, project: Project, asked: watch.MeasureDrift, request_id: str) -> None:
+        """Write a report, and with it that it is written."""
         now = self._clock.now()
         with self._store.read() as tx:
             measures, texts, judged, negative = self._evidences.measured(tx, project)
-        name = f"{project.name}/driftReports/{uuid7()}"
-        report = DriftReport(name, now, now, version, texts, measures, judged, negative)
+        report = DriftReport(
+            f"{project.name}/driftReports/{uuid7()}",
+            now,
+            now,
+            asked.version,
+            texts,
+            measures,
+            judged,
+            negative,
+        )
         with self._store.write() as tx:
             report, new = tx.create(report, request_id)
             if new and report.drifted:
                 tx.publish(DriftDetected(report.name), report)
+            tx.save(watch.measured(tx.get(Monitor, name), asked))
 
     def _tell(self, name: str, project: Project, start: datetime, end: datetime) -> None:
         """Tell serving first, then note it: told twice is better than never."""

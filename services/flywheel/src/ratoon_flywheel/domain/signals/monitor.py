@@ -108,7 +108,7 @@ class ForgetProfile:
 
 @dataclass(frozen=True)
 class MeasureDrift:
-    """Write a drift report."""
+    """Write a drift report, and note that these answers were measured."""
 
     version: str
     answers: int
@@ -139,12 +139,16 @@ def step(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, tuple[A
     monitor, more = _profiled(monitor, seen, now)
     actions += more
     if _worth_measuring(monitor, seen, now):
-        monitor = replace(monitor, measured_version=seen.version, measured_answers=seen.answers)
         actions.append(MeasureDrift(seen.version, seen.answers))
     if seen.votes_until is not None:
         end = seen.votes_until + timedelta(microseconds=1)
         actions.append(TellQuality(monitor.reported_until or monitor.create_time, end))
     return monitor, tuple(actions)
+
+
+def measured(monitor: Monitor, done: MeasureDrift) -> Monitor:
+    """The watch as one whose report has been written."""
+    return replace(monitor, measured_version=done.version, measured_answers=done.answers)
 
 
 def _profiled(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, list[Action]]:
