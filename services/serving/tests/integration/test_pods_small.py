@@ -58,3 +58,15 @@ def test_while_nothing_happens_the_api_is_hardly_called(cluster):
         before = len(cluster.api.api.calls)
         pod_cluster.time.sleep(6)
         assert [call for call in cluster.api.api.calls[before:] if "nodes" not in call] == []
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [
+        suite.test_a_pod_that_no_node_takes_is_given_up_for_the_way_in_place_where_that_is_safe,
+        suite.test_replicas_are_routed_one_by_one_as_they_prove_themselves,
+    ],
+)
+def test_a_controller_that_changes_deployments_meanwhile_stops_nothing(cluster, promise):
+    cluster.api.api.meddles = True
+    promise(cluster)

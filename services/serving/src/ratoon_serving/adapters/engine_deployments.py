@@ -3,8 +3,10 @@
 Every change names the version of the Deployment that it was decided on, so that two who act at once cannot both win.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.cluster_api import JSON, Cluster
@@ -14,6 +16,10 @@ from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.pod_file import pod_file
 from ratoon_serving.application.ports import Patience
 from ratoon_serving.domain.engine import Engine, Fence
+
+T = TypeVar("T")
+_TRIES = 5
+"""How often a Deployment that its controllers change is changed."""
 
 
 @dataclass(frozen=True)
@@ -104,15 +110,17 @@ class EngineDeployments:
         return there if known == fence.number else self.note(there, manifest.fenced(noted, fence))
 
     def end(self, there: JSON) -> None:
-        """End it, if it is still as it was seen (Aborted otherwise), and its Secret."""
-        meta = there["metadata"]
-        try:
-            self._cluster.delete_deployment(meta["name"], meta["uid"], meta["resourceVersion"])
-        except Aborted:
-            self._look_again(meta["name"])
-            raise
-        self._cluster.delete_secret(meta["name"])
-        self.watch.forget(meta["name"])
+        """End it, unless another executor changed it meanwhile (Aborted), and its Secret."""
+        name = there["metadata"]["name"]
+
+        def end(seen: JSON) -> None:
+            self._cluster.delete_deployment(
+                name, seen["metadata"]["uid"], seen["metadata"]["resourceVersion"]
+            )
+
+        self._insist(there, end)
+        self._cluster.delete_secret(name)
+        self.watch.forget(name)
 
     def _write_target(self, engine: Engine, pool: str) -> None:
         """Write the Secret that a pod of the process reads when it starts."""
@@ -128,21 +136,31 @@ class EngineDeployments:
         return manifest.Place(self._cluster.namespace, pool, self._given.owner, uid)
 
     def _change(self, there: JSON, change: JSON) -> JSON:
-        """Change a Deployment, unless somebody else did meanwhile (Aborted)."""
-        meta = there["metadata"]
-        seen = {"resourceVersion": meta["resourceVersion"]}
-        body = {**change, "metadata": {**change.get("metadata", {}), **seen}}
-        try:
-            told = self._cluster.patch_deployment(meta["name"], body)
-        except Aborted:
-            self._look_again(meta["name"])
-            raise
+        """Change a Deployment, unless another executor did meanwhile (Aborted)."""
+        name = there["metadata"]["name"]
+
+        def patch(seen: JSON) -> JSON | None:
+            version = {"resourceVersion": seen["metadata"]["resourceVersion"]}
+            body = {**change, "metadata": {**change.get("metadata", {}), **version}}
+            return self._cluster.patch_deployment(name, body)
+
+        told = self._insist(there, patch)
         if told is None:
-            raise Aborted(f"{meta['name']} was ended meanwhile.", reason="FENCED")
+            raise Aborted(f"{name} was ended meanwhile.", reason="FENCED")
         self.watch.put(told)
         return told
 
-    def _look_again(self, name: str) -> None:
-        """Take in what the API holds: the watch may be behind."""
-        if (told := self._cluster.deployment(name)) is not None:
-            self.watch.put(told)
+    def _insist(self, there: JSON, call: Callable[[JSON], T]) -> T:
+        """Do it to the Deployment as it is; again where only a controller changed it, which is no objection."""
+        for _ in range(_TRIES):
+            try:
+                return call(there)
+            except Aborted:
+                now = self._cluster.deployment(there["metadata"]["name"])
+                if now is None:
+                    raise
+                self.watch.put(now)  # the watch may be behind
+                if manifest.mark(now) != manifest.mark(there):
+                    raise
+                there = now
+        raise Aborted(f"{there['metadata']['name']} changes all the time.", reason="FENCED")

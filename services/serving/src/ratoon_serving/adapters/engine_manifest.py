@@ -134,6 +134,12 @@ def annotations(told: JSON) -> dict[str, str]:
     return dict(told["metadata"].get("annotations") or {})
 
 
+def mark(told: JSON) -> tuple[str, dict[str, str]]:
+    """What tells a Deployment from another of its name, and what executors wrote at it; controllers leave it alone."""
+    noted = annotations(told)
+    return told["metadata"]["uid"], {key: noted[key] for key in (TARGET, VERSION, FENCES) if key in noted}
+
+
 def is_target(told: JSON, engine: Engine) -> bool:
     """Whether a Deployment's process is to hold this engine, and not a version that took its place."""
     return annotations(told).get(TARGET) == engine.name
