@@ -23,7 +23,7 @@ def build(settings: Settings, platform: Platform) -> App:
         settings.artifacts_url, settings.threads, settings.resamples, settings.model_loading_folder
     )
     scoring = JobScoring(base.jobs(), resources)
-    operations = base.operations(store, [RunProcedure(splits, scoring)])
+    operations = base.operations(store, [RunProcedure(store, splits, scoring)])
     ports = Ports(
         store=store,
         operations=operations,

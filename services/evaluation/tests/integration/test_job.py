@@ -71,7 +71,7 @@ def test_predictions_and_wrong_answers_are_kept_without_text(spec, store, tmp_pa
     old = result["evaluation"]["measured"]["domains"][0]
     predictions = pq.read_table(BytesIO(store.read(old["candidate"]["predictions"])))
     assert predictions.num_rows == 60
-    names = "record_id label predicted correct label_logprob nll tokens attributes label_logprobs"
+    names = "record_id label predicted correct label_logprob nll tokens unfit attributes label_logprobs"
     assert predictions.column_names == names.split()
     wrong = pq.read_table(BytesIO(store.read(old["wrong"]))).to_pylist()
     assert old["wrong_count"] == len(wrong) == 20
@@ -85,6 +85,29 @@ def test_predictions_and_wrong_answers_are_kept_without_text(spec, store, tmp_pa
 def test_the_same_job_gives_the_same_digests(spec, tmp_path):
     first, second = (evaluation_job.run(spec, job_in(tmp_path / name)) for name in ("one", "two"))
     assert first == second
+
+
+def test_answers_that_were_kept_are_not_asked_for_again(spec, store, tmp_path, monkeypatch):
+    first = evaluation_job.run(spec, job_in(tmp_path / "first"))
+    scores = first["evaluation"]["measured"]["domains"][0]
+    kept = [
+        {"model": spec[role], "test": scores["test"], "predictions": scores[role]["predictions"]}
+        for role in ("candidate", "reference")
+    ]
+    asked = []
+    monkeypatch.setattr(evaluation_job.Scorer, "score", lambda *_: asked.append(1))
+    assert evaluation_job.run(spec | {"kept": kept}, job_in(tmp_path / "again")) == first
+    assert asked == []
+
+
+def test_kept_answers_that_are_gone_are_asked_for(spec, store, tmp_path):
+    first = evaluation_job.run(spec, job_in(tmp_path / "first"))
+    test = spec["domains"][0]["test"]
+    kept = [
+        {"model": spec["candidate"], "test": test, "predictions": "0" * 64},
+        {"model": spec["reference"], "test": test, "predictions": store.put_bytes(b"no table")},
+    ]
+    assert evaluation_job.run(spec | {"kept": kept}, job_in(tmp_path / "again")) == first
 
 
 def test_a_part_with_unknown_labels_is_refused(spec, store, tmp_path):

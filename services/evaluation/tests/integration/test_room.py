@@ -66,7 +66,7 @@ class SlowScoring:
             else Observation(Phase.ABSENT)
         )
 
-    def start(self, job_id, run, parts):
+    def start(self, job_id, run, parts, kept):
         self.running.add(job_id)
 
     def forget(self, job_id):
@@ -79,7 +79,7 @@ class SlowScoring:
 def build(settings: Settings, scoring, splits) -> App:
     base = Foundation(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
-    operations = base.operations(store, [RunProcedure(splits, scoring)])
+    operations = base.operations(store, [RunProcedure(store, splits, scoring)])
     answers, tokens = ParquetAnswers(ArtifactStore(settings.artifacts_url)), PageTokens(b"test")
     ports = Ports(store, operations, base.changes(store), base.threads, base.clock, splits, answers, tokens)
     servicer = EvaluationServicer(ports)

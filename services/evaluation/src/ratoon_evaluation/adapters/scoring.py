@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from ratoon.chassis.jobs import JobProgress, Jobs, JobStatus
 from ratoon_evaluation.application.ports import Parts
 from ratoon_evaluation.domain.gate import Outcome
+from ratoon_evaluation.domain.kept import Kept
 from ratoon_evaluation.domain.runs import EvaluationRun, Observation, Phase, Progress, Scored
 
 WORKER = "ratoon_evaluation.worker"
@@ -37,9 +38,9 @@ class JobScoring:
         """The job as it is now."""
         return _observation(self._jobs.observe(job_id))
 
-    def start(self, job_id: str, run: EvaluationRun, parts: Mapping[str, Parts]) -> None:
+    def start(self, job_id: str, run: EvaluationRun, parts: Mapping[str, Parts], kept: Kept) -> None:
         """Begin, unless this job was begun before."""
-        self._jobs.start(job_id, WORKER, self._spec(run, parts))
+        self._jobs.start(job_id, WORKER, self._spec(run, parts, kept))
 
     def forget(self, job_id: str) -> None:
         """Let a job that was lost be begun again."""
@@ -49,7 +50,7 @@ class JobScoring:
         """Ask the job to end; kill it after a grace."""
         self._jobs.stop(job_id)
 
-    def _spec(self, run: EvaluationRun, parts: Mapping[str, Parts]) -> dict[str, Any]:
+    def _spec(self, run: EvaluationRun, parts: Mapping[str, Parts], kept: Kept) -> dict[str, Any]:
         question, resources = run.question, self._resources
         return {
             "artifacts": resources.artifacts_url,
@@ -58,6 +59,10 @@ class JobScoring:
             "labels": list(question.labels),
             "domains": [
                 {"name": name, "test": each.test, "train": each.train} for name, each in parts.items()
+            ],
+            "kept": [
+                {"model": model, "test": part, "predictions": digest}
+                for (model, part), digest in kept.items()
             ],
             "rules": [{"kind": r.kind, "domain": r.domain, "threshold": r.threshold} for r in question.rules],
             "seed": question.seed,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ratoon_evaluation.domain.kept import Kept
 from ratoon_evaluation.domain.runs import EvaluationRun, Observation
 
 
@@ -39,8 +40,8 @@ class Scoring(Protocol):
         """The job as it is now."""
         ...
 
-    def start(self, job_id: str, run: EvaluationRun, parts: Mapping[str, Parts]) -> None:
-        """Begin, unless this job was begun before; `parts` by domain."""
+    def start(self, job_id: str, run: EvaluationRun, parts: Mapping[str, Parts], kept: Kept) -> None:
+        """Begin, unless this job was begun before; `parts` by domain, `kept` is not asked for again."""
         ...
 
     def forget(self, job_id: str) -> None:

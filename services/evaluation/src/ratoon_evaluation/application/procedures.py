@@ -3,8 +3,11 @@
 from datetime import datetime
 
 from ratoon.chassis.errors import Description
+from ratoon.chassis.names import parent_of
 from ratoon.chassis.operations import Claim, Step
+from ratoon.chassis.store import Store
 from ratoon_evaluation.application.ports import Scoring, Splits
+from ratoon_evaluation.domain.kept import kept_for
 from ratoon_evaluation.domain.runs import (
     Action,
     EvaluationRun,
@@ -22,8 +25,8 @@ class RunProcedure:
 
     kind = EvaluationRun
 
-    def __init__(self, splits: Splits, scoring: Scoring) -> None:
-        self._splits, self._scoring = splits, scoring
+    def __init__(self, store: Store, splits: Splits, scoring: Scoring) -> None:
+        self._store, self._splits, self._scoring = store, splits, scoring
 
     def observe(self, run: EvaluationRun, claim: Claim) -> Observation:
         """The scoring job as it is now."""
@@ -47,7 +50,9 @@ class RunProcedure:
             domain.name: self._splits.open(domain.split, readers, f"Evaluation {run.name}")
             for domain in question.domains
         }
-        self._scoring.start(job_id, run, parts)
+        with self._store.read() as tx:
+            kept = kept_for(question, tx.all(EvaluationRun, parent_of(run.name)))
+        self._scoring.start(job_id, run, parts, kept)
 
     def failed(self, run: EvaluationRun, error: Description, now: datetime) -> Step[EvaluationRun]:
         """An error that repeating will not mend ends the run."""

@@ -3,7 +3,8 @@ next.
 
 Spec: `artifacts` (store URL), `candidate` and `reference` (digests of model trees, whole or adapters; the
 latter may be empty), `labels`, `domains` (`name`, `test` and `train` digests; without `train` no baselines),
-`rules` (`kind`, `domain`, `threshold`), and optionally `seed`, `resamples`, `confidence`, `threads`, `title`
+`rules` (`kind`, `domain`, `threshold`), and optionally `kept` (`model`, `test` and `predictions` digests: answers that
+are not asked for again), `seed`, `resamples`, `confidence`, `threads`, `title`
 and `warm`. Result: the digests `report_json` and `report_html`, and `evaluation`:
 an `Outcome` as plain values.
 """
@@ -101,21 +102,36 @@ def _task(domain: Domain) -> Task:
 def _models(spec: JSON, job: JobFolder, store: ArtifactStore, domains: Sequence[Domain]) -> list[ScoredModel]:
     digests = {CANDIDATE: spec["candidate"], REFERENCE: spec.get("reference", "")}
     asked = {role: digest for role, digest in digests.items() if digest}
-    meter = _Meter(job, len(asked) * sum(len(domain.test) for domain in domains))
+    known = _kept(spec, store, domains)
+    sizes = {domain.test.digest: len(domain.test) for domain in domains}
+    unknown = {(digest, test) for digest in asked.values() for test in sizes} - known.keys()
+    meter = _Meter(job, sum(sizes[test] for _, test in unknown))
     models = []
     for role, digest in asked.items():
         meter.say(f"Loading the {role}")
         folder = fetch_model(store, digest, job.path / "models")
         scorer = Scorer(folder, spec["labels"], int(spec.get("threads", 0)))
         card = cards.read_card(folder.path, digest, scorer.parameters)
-        answers = [
-            scorer.score(
-                domain.test.texts, meter.advancing(f"Scoring the {role} on the domain {domain.name}")
-            )
-            for domain in domains
-        ]
+        for domain in domains:
+            if (digest, domain.test.digest) not in known:
+                advance = meter.advancing(f"Scoring the {role} on the domain {domain.name}")
+                known[digest, domain.test.digest] = scorer.score(domain.test.texts, advance)
+        answers = [known[digest, domain.test.digest] for domain in domains]
         models.append(ScoredModel(role, card, answers))
     return models
+
+
+def _kept(spec: JSON, store: ArtifactStore, domains: Sequence[Domain]) -> dict[tuple[str, str], Answers]:
+    """Answers that an earlier evaluation kept, by model and test part."""
+    parts = {domain.test.digest: domain.test for domain in domains}
+    found = {
+        (each["model"], each["test"]): tables.read_predictions(
+            store, each["predictions"], parts[each["test"]], spec["labels"]
+        )
+        for each in spec.get("kept", ())
+        if each["test"] in parts
+    }
+    return {key: answers for key, answers in found.items() if answers is not None}
 
 
 def _measure(
@@ -195,7 +211,7 @@ class _Meter:
             raise Stopped("The evaluation was cancelled.")
         elapsed = time.monotonic() - self._started
         self._job.progress(
-            0.95 * done / self._total,
+            0.95 * done / self._total if self._total else 0.95,
             message,
             done=done,
             total=self._total,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import NotFound
 from ratoon_evaluation.worker.parts import Part, write_table
 from ratoon_evaluation.worker.scorer import Answers
 
@@ -17,10 +20,28 @@ _ATTRIBUTES = pa.map_(pa.string(), pa.string())
 def write_predictions(store: ArtifactStore, part: Part, labels: Sequence[str], answers: Answers) -> str:
     """Store a row a record, in the part's order; returns the blob's digest.
 
-    Columns: record_id, label, predicted, correct, label_logprob (of the true label), nll, tokens, attributes,
+    Columns: record_id, label, predicted, correct, label_logprob (of the true label), nll, tokens, unfit, attributes,
     and label_logprobs (by label).
     """
     return write_table(store, _columns(part, labels, answers))
+
+
+def read_predictions(store: ArtifactStore, digest: str, part: Part, labels: Sequence[str]) -> Answers | None:
+    """The answers to a part as they were kept; None where they are gone, or not whole."""
+    try:
+        table = pq.read_table(BytesIO(store.read(digest)))
+    except (NotFound, pa.ArrowInvalid):
+        return None
+    if "unfit" not in table.column_names or tuple(table["record_id"].to_pylist()) != part.record_ids:
+        return None
+    by_label = [dict(row) for row in table["label_logprobs"].to_pylist()]
+    return Answers(
+        predicted=tuple(table["predicted"].to_pylist()),
+        label_logprobs=np.array([[row[label] for label in labels] for row in by_label], dtype=np.float64),
+        nll=table["nll"].to_numpy(),
+        tokens=table["tokens"].to_numpy().astype(np.int64),
+        unfit=np.array(table["unfit"].to_pylist(), dtype=np.bool_),
+    )
 
 
 def write_wrong(store: ArtifactStore, part: Part, labels: Sequence[str], answers: Answers) -> tuple[str, int]:
@@ -48,6 +69,7 @@ def _columns(part: Part, labels: Sequence[str], answers: Answers) -> dict[str, p
         "label_logprob": pa.array(_logprob_of_truth(part, labels, answers)),
         "nll": pa.array(answers.nll),
         "tokens": pa.array(answers.tokens, pa.int32()),
+        "unfit": pa.array(answers.unfit),
         "attributes": pa.array([list(row.items()) for row in part.attributes], _ATTRIBUTES),
         "label_logprobs": pa.array(by_label, pa.map_(pa.string(), pa.float64())),
     }

@@ -1,0 +1,45 @@
+"""Which kept answers an evaluation takes again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ratoon_evaluation.domain.classification import Confusion
+from ratoon_evaluation.domain.gate import Outcome, Verdict
+from ratoon_evaluation.domain.kept import kept_for
+from ratoon_evaluation.domain.runs import Domain, EvaluationRun, Question, Scored
+from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+OLD, NEW, NEXT, PART = "a" * 64, "b" * 64, "c" * 64, "d" * 64
+LABELS = ("ham", "spam")
+NONE = Interval(0, 0, 0)
+
+
+def scores(predictions: str) -> Scores:
+    return Scores(0, NONE, NONE, 0, 0, None, None, (), Confusion(LABELS, ()), predictions=predictions)
+
+
+def question(candidate: str, reference: str, labels: tuple[str, ...] = LABELS) -> Question:
+    return Question(candidate, reference, (Domain("old", "projects/p/datasets/d/splits/s"),), labels, ())
+
+
+def run(asked: Question, candidate: str, reference: str) -> EvaluationRun:
+    domain = DomainScores("old", PART, scores(candidate), scores(reference) if reference else None)
+    scored = Scored(Outcome(Measurements((domain,)), Verdict(False, ())), "", "")
+    return EvaluationRun("projects/p/evaluationRuns/e", NOW, NOW, asked, scored=scored)
+
+
+def test_what_the_candidate_of_one_run_said_is_known_when_it_is_the_reference_of_the_next():
+    earlier = run(question(NEW, OLD), "new said", "old said")
+    assert kept_for(question(NEXT, NEW), [earlier]) == {(NEW, PART): "new said"}
+    assert kept_for(question(NEXT, OLD), [earlier]) == {(OLD, PART): "old said"}
+    assert kept_for(question(NEXT, ""), [earlier]) == {}
+
+
+def test_the_latest_counts_and_other_labels_and_runs_without_an_end_do_not():
+    earlier = run(question(OLD, ""), "at first", "")
+    later = run(question(OLD, ""), "then", "")
+    other = run(question(OLD, "", ("spam", "ham")), "of others", "")
+    assert kept_for(question(NEW, OLD), [earlier, later, other, replace(later, scored=None)]) == {
+        (OLD, PART): "then"
+    }
