@@ -14,7 +14,7 @@ env: ## make .venv from the hashed lock, Ratoon itself editable in it
 data: env ## fetch and verify the mail corpus that the demo learns from
 	@$(PYTHON) scripts/data.py
 
-demo: data ## run the whole loop on real mail and report on it (TIER=small: LoRA on a chat model of 135 M, half an hour)
+demo: data ## run the whole loop on real mail and report on it (TIER=small: LoRA on a chat model of 135 M, half an hour to an hour)
 	@if [ "$(TIER)" = small ]; then $(PYTHON) scripts/small.py model; fi
 	@.venv/bin/ratoon demo $(if $(TIER),--tier $(TIER)) $(ARGS)
 
