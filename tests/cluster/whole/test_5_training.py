@@ -29,6 +29,7 @@ def test_a_run_on_pods_of_its_own_leaves_none(platform: Platform, summary: Summa
     with summary.step("training.workers are set"):
         platform.release.install(LAPTOP, VALUES, OWN)
         platform.wait_ready(300)
+        until(lambda: "cpu.yaml" in told_of_workers(platform), 180)
     with summary.step("a training run on pods of its own"):
         made = begun(platform, first)
         (pod,) = until(lambda: platform.release.get("pods", "--selector", RUN_PODS), 120)
@@ -95,6 +96,14 @@ def wait_for_ray(platform: Platform) -> None:
     )
     selector = ("--selector", "app.kubernetes.io/name in (ray-head, ray-worker)")
     platform.release.plane.kubectl("wait", "pods", "--for=condition=Ready", *selector, *where)
+
+
+def told_of_workers(platform: Platform) -> str:
+    """The files that training reads of its workers; the kubelet brings a change within a minute or two."""
+    (pod,) = platform.pods("training")
+    look = "import os; print(os.listdir('/etc/ratoon/workers'))"
+    where = ("exec", pod, "--namespace", platform.release.namespace, "--")
+    return platform.release.plane.kubectl(*where, "python", "-c", look)
 
 
 def begun(platform: Platform, first: JSON) -> JSON:
