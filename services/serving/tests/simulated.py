@@ -5,6 +5,7 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
@@ -101,7 +102,9 @@ class SimulatedEngineHost:
 
     def view(self, engine: Engine) -> EngineView:
         is_target = engine.is_adapter or self.targets.get(engine.process) == engine.name
-        return self._view(engine) if is_target else EngineView()
+        if not is_target:
+            return EngineView()
+        return replace(self._view(engine), replicas=self.replicas.get(engine.process, 1))
 
     def close(self, engine: Engine) -> None:
         self._client.door(engine, "close")
