@@ -15,7 +15,7 @@ from ratoon.testkit.ports import free_ports
 
 from ...chaos.house import until
 from ..platform import JSON, Platform
-from ..release import LAPTOP
+from ..release import LAPTOP, Manifest
 from ..summary import Summary
 
 VALUES, OWN = (Path(__file__).with_name(name) for name in ("values.yaml", "own-workers.yaml"))
@@ -32,7 +32,7 @@ def test_a_run_on_pods_of_its_own_leaves_none(platform: Platform, summary: Summa
         until(lambda: "cpu.yaml" in told_of_workers(platform), 180)
     with summary.step("a training run on pods of its own"):
         made = begun(platform, first)
-        (pod,) = until(lambda: platform.release.get("pods", "--selector", RUN_PODS), 120)
+        (pod,) = until(lambda: own_pods(platform, made), 120)
         ended = platform.client.wait(made["name"])
     worker = pod["spec"]["containers"][0]["resources"]
     asked, planned = worker["requests"]["memory"], int(ended["plan"]["measuredBytes"]) // 2**20
@@ -96,6 +96,14 @@ def wait_for_ray(platform: Platform) -> None:
     )
     selector = ("--selector", "app.kubernetes.io/name in (ray-head, ray-worker)")
     platform.release.plane.kubectl("wait", "pods", "--for=condition=Ready", *selector, *where)
+
+
+def own_pods(platform: Platform, run: JSON) -> list[Manifest]:
+    """The pods that a run was given; AssertionError with what it says when it has ended without any."""
+    found = platform.release.get("pods", "--selector", RUN_PODS)
+    now = platform.client.get(run["name"])
+    assert found or not now["state"].endswith(("FAILED", "SUCCEEDED")), now
+    return found
 
 
 def told_of_workers(platform: Platform) -> str:
