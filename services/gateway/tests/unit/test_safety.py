@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ratoon_gateway.adapters.word_lists import WordList
@@ -96,6 +96,7 @@ def content(raw):
 
 
 @given(st.lists(_text, max_size=8), st.lists(st.integers(1, 200), max_size=12))
+@example(["Bad", "B毒品"], [])
 def test_a_stream_passes_untouched_or_ends_before_the_word(pieces, sizes):
     raw = b"".join(event(piece) for piece in pieces) + DONE
     out, blocked = passed(raw, sizes)

@@ -1,11 +1,13 @@
 """Holds prompts and answers against what judges them for a project. It knows neither word lists nor the caller's wire.
 
 A stream's events pass as they are. One waits only while its text cannot be judged yet, because it may be the beginning
-of a word that is forbidden; then it goes out untouched, or the stream ends before it.
+of a word that is forbidden; then it goes out untouched, or the stream ends before it. What has gone out never ends in
+such a word, though more of the text came and made it another: it may be all that the caller gets.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from ratoon_gateway.application.ports import Censor, Reading
 from ratoon_gateway.domain.answers import JSON, Channel, object_of, texts_of, withheld, withheld_end
@@ -26,10 +28,11 @@ class _Progress:
 
 @dataclass(slots=True)
 class _Waiting:
-    """An event that has come: its bytes, and where its piece of each text ends."""
+    """An event that has come: its bytes, where its piece of each text ends, and whether that would end in a word."""
 
     raw: bytes
     ends: list[tuple[_Progress, int]] = field(default_factory=list)
+    words: dict[Channel, bool] = field(default_factory=dict)
 
     @property
     def free(self) -> bool:
@@ -68,6 +71,7 @@ class StreamGuard:
         told = object_of(raw[len(_DATA) :]) if raw.startswith(_DATA) else None
         for channel, piece in texts_of(told) if told else ():
             event.ends.append(self._follow(channel, piece))
+            event.words[channel] = self._texts[channel].reading.would_block
         self._last = told or self._last
         self._waiting.append(event)
 
@@ -86,10 +90,12 @@ class StreamGuard:
             self.blocked = True
             indices = sorted({int(channel[0]) for channel in self._texts})
             return withheld_end(self._last, indices)
-        ready: list[bytes] = []
-        while self._waiting and self._waiting[0].free:
-            ready.append(self._waiting.popleft().raw)
-        return b"".join(ready)
+        words: dict[Channel, bool] = {}
+        fit = 0
+        for count, event in enumerate(takewhile(lambda event: event.free, self._waiting), 1):
+            words.update(event.words)
+            fit = fit if any(words.values()) else count
+        return b"".join(self._waiting.popleft().raw for _ in range(fit))
 
 
 def check_prompt(ask: Ask, censor: Censor) -> None:

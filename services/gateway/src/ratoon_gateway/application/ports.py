@@ -94,6 +94,11 @@ class Reading(Protocol):
         """Whether it may not pass."""
         ...
 
+    @property
+    def would_block(self) -> bool:
+        """Whether it might not pass, were this the end of it."""
+        ...
+
     def take(self, piece: str) -> tuple[int, int]:
         """More of it: by how many characters it has grown, and how many of the last ones cannot be judged yet."""
         ...

@@ -69,6 +69,8 @@ class WordReading:
         self._words = words
         self._tail = " "
         self.blocked = False
+        self.would_block = False
+        """Whether a word would stand at the end, were this the end."""
 
     def take(self, piece: str) -> tuple[int, int]:
         """More of the text: by how many folded characters it has grown, and how many of the last ones must wait.
@@ -79,21 +81,16 @@ class WordReading:
         if folded.startswith(" ") and self._tail.endswith(" "):
             folded = folded[1:]
         text = self._tail + folded
-        self.blocked = self.blocked or self._holds_word(text, open_end=True)
+        ends = [end for start, end in self._words.found_in(text) if start and _stands_alone(text, start, end)]
+        self.would_block = len(text) in ends
+        self.blocked = self.blocked or any(end < len(text) for end in ends)
         waiting = self._waiting(text)
         self._tail = text[-waiting - 1 :]
         return len(folded), waiting
 
     def end(self) -> None:
         """Nothing more comes: a word at the very end counts now."""
-        self.blocked = self.blocked or self._holds_word(self._tail, open_end=False)
-
-    def _holds_word(self, text: str, open_end: bool) -> bool:
-        return any(
-            _stands_alone(text, start, end) and not (open_end and end == len(text))
-            for start, end in self._words.found_in(text)
-            if start > 0
-        )
+        self.blocked = self.blocked or self.would_block
 
     def _waiting(self, text: str) -> int:
         longest = min(self._words.longest, len(text) - 1)
