@@ -29,7 +29,7 @@ def test_a_run_on_pods_of_its_own_leaves_none(platform: Platform, summary: Summa
     with summary.step("training.workers are set"):
         platform.release.install(LAPTOP, VALUES, OWN)
         platform.wait_ready(300)
-        until(lambda: "cpu.yaml" in told_of_workers(platform), 180)
+        until(lambda: is_told_of_workers(platform), 180)
     with summary.step("a training run on pods of its own"):
         made = begun(platform, first)
         (pod,) = until(lambda: own_pods(platform, made), 120)
@@ -106,12 +106,14 @@ def own_pods(platform: Platform, run: JSON) -> list[Manifest]:
     return found
 
 
-def told_of_workers(platform: Platform) -> str:
-    """The files that training reads of its workers; the kubelet brings a change within a minute or two."""
+def is_told_of_workers(platform: Platform) -> bool:
+    """Whether training reads the new templates, and the pod that read none is gone: it takes runs on until it ends."""
+    if len([each for each in platform.names("pods") if each.startswith("pod/ratoon-training-")]) != 1:
+        return False
     (pod,) = platform.pods("training")
     look = "import os; print(os.listdir('/etc/ratoon/workers'))"
     where = ("exec", pod, "--namespace", platform.release.namespace, "--")
-    return platform.release.plane.kubectl(*where, "python", "-c", look)
+    return "cpu.yaml" in platform.release.plane.kubectl(*where, "python", "-c", look)
 
 
 def begun(platform: Platform, first: JSON) -> JSON:
