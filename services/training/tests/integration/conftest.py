@@ -10,10 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import write_json
 from ratoon_training.domain.recipes import Architecture, Recipe
+from ratoon_training.worker import models, objective
+from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.orders import Order, outcome_of
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.running import execute
@@ -121,6 +124,18 @@ def train(task: Task, name: str, recipe: Recipe = RECIPE, **given: Any) -> dict[
     outcome = outcome_of(job)
     assert outcome is not None
     return outcome
+
+
+def losses_and_gradients(
+    corpus: Corpus, *, packed: bool = False, device: str = "cpu"
+) -> tuple[tuple[float, float], dict[str, torch.Tensor]]:
+    """The answers' and the texts' loss of twelve samples on a new model, and the gradient of each parameter."""
+    model = models.build(replace(RECIPE, packed=packed), Path()).to(device)
+    batch = (corpus.packed if packed else corpus.batch)(list(range(12))).to(torch.device(device))
+    sums = objective.losses(model, batch, language=True)
+    (sums.answer + sums.language).backward()
+    told = float(sums.answer.detach()), float(sums.language.detach())
+    return told, {name: p.grad for name, p in model.named_parameters()}
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +9,9 @@ import torch
 
 from ratoon.chassis.jobs import JobFolder
 from ratoon_training.domain.recipes import Method
-from ratoon_training.worker import models, objective
 from ratoon_training.worker.corpus import Corpus
 
-from .conftest import RECIPE, Task, train
+from .conftest import RECIPE, Task, losses_and_gradients, train
 from .test_driver import LONG, Driver
 
 pytestmark = [
@@ -54,15 +52,9 @@ def test_a_stopped_run_resumes_to_the_same_bytes(task, trained, monkeypatch):
 
 
 def test_packed_samples_have_the_losses_and_gradients_of_samples_alone(task, trained):
-    corpus, found = Corpus(task.folder / "work" / "cuda" / "prepared" / "train.npz"), []
-    for packed in (False, True):
-        model = models.build(replace(RECIPE, packed=packed), Path()).to("cuda")
-        batch = (corpus.packed if packed else corpus.batch)(list(range(12))).to(torch.device("cuda"))
-        sums = objective.losses(model, batch, language=True)
-        (sums.answer + sums.language).backward()
-        told = float(sums.answer.detach()), float(sums.language.detach())
-        found.append((told, {name: p.grad for name, p in model.named_parameters()}))
-    (alone, grads), (together, packed_grads) = found
+    corpus = Corpus(task.folder / "work" / "cuda" / "prepared" / "train.npz")
+    alone, grads = losses_and_gradients(corpus, device="cuda")
+    together, packed_grads = losses_and_gradients(corpus, packed=True, device="cuda")
     assert together == pytest.approx(alone, rel=1e-4)
     for name, grad in grads.items():
         assert torch.allclose(grad, packed_grads[name], rtol=1e-3, atol=1e-3), name

@@ -22,7 +22,7 @@ from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.orders import Order, outcome_of
 from ratoon_training.worker.prepare import prepare
 
-from .conftest import LABELS, RECIPE, Task, rows, train
+from .conftest import LABELS, RECIPE, Task, losses_and_gradients, rows, train
 
 
 @pytest.fixture(scope="module")
@@ -263,16 +263,8 @@ def test_the_template_of_a_model_made_elsewhere_is_made_to_cut(task, tmp_path):
 
 def test_packed_samples_have_the_losses_and_gradients_of_samples_alone(task, trained):
     corpus = Corpus(task.folder / "work" / "trained" / "prepared" / "train.npz")
-    indices = list(range(12))
-    found = []
-    for packed in (False, True):
-        model = models.build(replace(RECIPE, packed=packed), Path())
-        batch = corpus.packed(indices) if packed else corpus.batch(indices)
-        sums = objective.losses(model, batch, language=True)
-        (sums.answer + sums.language).backward()
-        told = float(sums.answer.detach()), float(sums.language.detach())
-        found.append((told, {name: p.grad for name, p in model.named_parameters()}))
-    (alone, grads), (together, packed_grads) = found
+    alone, grads = losses_and_gradients(corpus)
+    together, packed_grads = losses_and_gradients(corpus, packed=True)
     assert together == pytest.approx(alone, rel=1e-5)
     for name, grad in grads.items():
         assert torch.allclose(grad, packed_grads[name], rtol=1e-3, atol=1e-4), name
@@ -290,20 +282,12 @@ def test_a_sample_in_a_packed_row_does_not_see_the_others(task, trained):
 
 def test_samples_side_by_side_attend_to_what_they_do_one_by_one(task, trained, monkeypatch):
     corpus = Corpus(task.folder / "work" / "trained" / "prepared" / "train.npz")
-    model = models.build(replace(RECIPE, packed=True), Path())
-    found = []
-    for way in (packing.one_by_one, packing.side_by_side):
-        monkeypatch.setattr(packing, "one_by_one", way)
-        model.zero_grad()
-        sums = objective.losses(model, corpus.packed(list(range(12))), language=True)
-        (sums.answer + sums.language).backward()
-        told = float(sums.answer.detach()), float(sums.language.detach())
-        found.append((told, [p.grad.clone() for p in model.parameters()]))
-    (first, grads), (second, others) = found
-    assert first == pytest.approx(second, rel=1e-5)
-    assert all(
-        torch.allclose(one, other, rtol=1e-3, atol=1e-4) for one, other in zip(grads, others, strict=True)
-    )
+    first, grads = losses_and_gradients(corpus, packed=True)
+    monkeypatch.setattr(packing, "one_by_one", packing.side_by_side)
+    second, others = losses_and_gradients(corpus, packed=True)
+    assert second == pytest.approx(first, rel=1e-5)
+    for name, grad in grads.items():
+        assert torch.allclose(grad, others[name], rtol=1e-3, atol=1e-4), name
 
 
 def test_a_packed_run_ends_where_the_unpacked_one_does(task, trained, folder):

@@ -79,12 +79,11 @@ class Session:
         share = self.member.share(indices)
         torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.member.rank))
         answer_sum, language_sum = self._backward(share, len(indices), text, weight)
-        told = [answer_sum / len(indices), language_sum / max(1, text), answer_sum.new_tensor(float(stop))]
-        told = self._reduce(told)
+        asked_to_stop = answer_sum.new_tensor(float(stop))
+        told = self._reduce([answer_sum / len(indices), language_sum / max(1, text), asked_to_stop])
         gradient = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip_norm)
-        answer, language, wish, norm = torch.stack(
-            [*told, gradient]
-        ).tolist()  # all at once: a GPU is waited for
+        # One wait for a GPU, not one for each number.
+        answer, language, wish, norm = torch.stack([*told, gradient]).tolist()
         if wish:
             raise Stopped(f"Stopped on request after {self.step} of {self.steps} steps.")
         loss = answer + weight * language
