@@ -210,7 +210,7 @@ def ray() -> Schema:
         mode=one_of("static", "kuberay", "none"),
         autoscaling=SWITCH,
         idleTimeoutSeconds=count(1),
-        head=record(pool=ref("poolName"), resources=ref("resources")),
+        head=record(pool=ref("poolName"), dashboard=SWITCH, resources=ref("resources")),
         jobs=record(resources=ref("resources"), storage=ref("storage")),
         workers=named(group, SHORT_NAME),
     )

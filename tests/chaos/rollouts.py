@@ -223,7 +223,7 @@ FAULTS = {
 def roll_out(served: Served, number: int, name: str, strategy: str) -> Outcome:
     """One rollout under traffic, with a fault in it."""
     fault, outcome, began = FAULTS[strategy][name], Outcome(number, name, strategy), time.monotonic()
-    serving, traffic = served.serving(), Traffic(served.house)
+    serving, traffic = served.serving(), Traffic(served)
     traffic.start()
     traffic.open_streams(STREAMS, TOKENS[strategy])
     begun = served.roll_out(served.other(), strategy, BAKE_S)
@@ -252,7 +252,7 @@ def _afterwards(served: Served, outcome: Outcome, wanted: str) -> list[str]:
         findings.append(f"it ended as {outcome.state}")
     if served.serving() != wanted:
         findings.append(f"production names {served.serving()}, {wanted} should serve")
-    answered = Traffic(served.house, callers=1)
+    answered = Traffic(served, callers=1)
     answered.start()
     until(lambda: answered.answered or answered.failed or answered.unheard or answered.turned_away, 120)
     answered.stop()

@@ -27,9 +27,7 @@ from .victims import Victim
 
 JSON = dict[str, Any]
 PROJECT = "mail"
-PARENT = f"projects/{PROJECT}"
-MODEL, DEPLOYMENT = f"{PARENT}/models/{PROJECT}", f"{PARENT}/deployments/{PROJECT}"
-SAYS = {f"{MODEL}/versions/v1.0": "ham", f"{MODEL}/versions/v1.1": "spam"}
+SAYS = {"v1.0": "ham", "v1.1": "spam"}
 """What each version answers."""
 _UNSAID = "unsure"
 """What the base of adapters answers, and no version does."""
@@ -53,28 +51,34 @@ def adapter(house: House, folder: Path, says: str) -> Path:
 
 
 class Served:
-    """The deployment, once it is made; `roll_out` takes it from version to version."""
+    """The deployment, once it is made; `roll_out` takes it from version to version.
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    Its model and itself are called as the project is.
+    """
+
+    def __init__(self, house: House, project: str = PROJECT) -> None:
+        self.house, self.project = house, project
+        self.model = f"projects/{project}/models/{project}"
+        self.deployment = f"projects/{project}/deployments/{project}"
+        self.versions = [f"{self.model}/versions/{version}" for version in SAYS]
 
     def make(self, folder: Path, build: Build = whole_model) -> None:
         """Project, model, both versions, deployment; the first version serves."""
-        self.house.project(PROJECT)
-        client = self.house.client
-        client.create(f"{PARENT}/models", {"displayName": PROJECT}, PROJECT, request_id="model")
-        for name, says in SAYS.items():
-            version = name.rsplit("/", 1)[-1]
+        self.house.project(self.project)
+        client, parent, name = self.house.client, f"projects/{self.project}", self.project
+        client.create(f"{parent}/models", {"displayName": name}, name, request_id="model")
+        for version, says in SAYS.items():
             digest = client.upload_tree(build(self.house, folder, says))
-            made = client.create(f"{MODEL}/versions", {"artifactDigest": digest}, version, request_id=version)
+            asked = {"artifactDigest": digest}
+            made = client.create(f"{self.model}/versions", asked, version, request_id=version)
             client.wait(made["name"])
-        client.create(f"{PARENT}/deployments", {"model": MODEL}, PROJECT, request_id="deployment")
-        self.end(self.roll_out(next(iter(SAYS))))
+        client.create(f"{parent}/deployments", {"model": self.model}, name, request_id="deployment")
+        self.end(self.roll_out(self.versions[0]))
 
     def roll_out(self, version: str, strategy: str = "SECOND_ENGINE", bake_s: float = 2.0) -> str:
         """Begin a rollout; its name."""
         body = {"toVersion": version, "strategy": f"STRATEGY_{strategy}", "bake": {"seconds": bake_s}}
-        return str(self.house.client.create(f"{DEPLOYMENT}/rollouts", body)["name"])
+        return str(self.house.client.create(f"{self.deployment}/rollouts", body)["name"])
 
     def rollout(self, name: str) -> JSON:
         """A rollout as it is now."""
@@ -101,11 +105,11 @@ class Served:
 
     def serving(self) -> str:
         """The version that `production` names."""
-        return str(patiently(lambda: self.house.client.get(f"{MODEL}/aliases/production"))["version"])
+        return str(patiently(lambda: self.house.client.get(f"{self.model}/aliases/production"))["version"])
 
     def other(self) -> str:
         """The version that does not serve."""
-        return next(version for version in SAYS if version != self.serving())
+        return next(version for version in self.versions if version != self.serving())
 
     def kill_engine(self, old: bool) -> None:
         """kill -9 the engine of the version that `production` names (old), or the other one (new)."""
@@ -136,7 +140,7 @@ class Stream:
 class Traffic:
     """Callers that ask all the time, each request once: what they got, and the streams that they hold open."""
 
-    house: House
+    served: Served
     callers: int = 4
     answered: Counter[str] = field(default_factory=Counter)
     """Answers by version."""
@@ -189,7 +193,7 @@ class Traffic:
                 time.sleep(0.05)
 
     def _ask(self, http: httpx.Client) -> None:
-        body = {**_asked(), "max_tokens": 1}
+        body = {**self._asked(), "max_tokens": 1}
         try:
             answer = http.post("/v1/chat/completions", json=body)
         except httpx.HTTPError as error:
@@ -204,7 +208,7 @@ class Traffic:
         self._check(version, answer.json()["choices"][0]["message"]["content"])
 
     def _receive(self, stream: Stream, tokens: int) -> None:
-        body = {**_asked(), "max_tokens": tokens, "ignore_eos": True, "stream": True}
+        body = {**self._asked(), "max_tokens": tokens, "ignore_eos": True, "stream": True}
         try:
             with self._http() as http, http.stream("POST", "/v1/chat/completions", json=body) as answer:
                 stream.version = answer.headers.get("x-ratoon-model", "").replace("@", "/versions/")
@@ -217,20 +221,23 @@ class Traffic:
             self._check(stream.version, stream.text)
 
     def _check(self, version: str, text: str) -> None:
-        says = SAYS[f"{PARENT}/models/{version}"]
+        says = SAYS[version.rsplit("/", 1)[-1]]
         others = set(SAYS.values()) - {says}
         if not text.startswith(says) or any(other in text for other in others):
             self.mixed.append(f"{version} is said to have written {text[:20]!r}")
 
+    def _asked(self) -> JSON:
+        message = {"role": "user", "content": "What is this mail?"}
+        return {
+            "model": f"{self.served.project}/{self.served.project}",
+            "messages": [message],
+            "temperature": 0,
+        }
+
     def _http(self) -> httpx.Client:
-        client = self.house.client
+        client = self.served.house.client
         headers = {"authorization": f"Bearer {client.api_key}"}
         return httpx.Client(base_url=client.url, headers=headers, timeout=120.0)
-
-
-def _asked() -> JSON:
-    message = {"role": "user", "content": "What is this mail?"}
-    return {"model": f"{PROJECT}/{PROJECT}", "messages": [message], "temperature": 0}
 
 
 def _take(stream: Stream, line: str) -> None:

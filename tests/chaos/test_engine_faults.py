@@ -76,7 +76,7 @@ def test_an_engine_that_answers_garbage(served):
         until(lambda: asked(served) == "ham", 240)
         server.shutdown()
     assert engine(served)[0] != pid, "the one that spoke garbage was replaced"
-    traffic = Traffic(served.house)
+    traffic = Traffic(served)
     traffic.start()
     ended = served.end(served.roll_out(served.other()))
     traffic.stop()

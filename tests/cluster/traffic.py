@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ..chaos.served import PARENT, SAYS, Traffic
+from ..chaos.served import SAYS, Traffic
 
 
 @dataclass
@@ -16,5 +16,5 @@ class PodTraffic(Traffic):
         known = self.texts.get(version, "")
         longer, shorter = sorted((known, text), key=len, reverse=True)
         self.texts[version] = longer
-        if not text.startswith(SAYS[f"{PARENT}/models/{version}"]) or not longer.startswith(shorter):
+        if not text.startswith(SAYS[version.rsplit("/", 1)[-1]]) or not longer.startswith(shorter):
             self.mixed.append(f"{version} is said to have written {text[:40]!r}")

@@ -13,7 +13,7 @@ import pytest
 from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL
 
 from ...chaos.house import until
-from ...chaos.served import Served, Traffic, excused
+from ...chaos.served import Served, Traffic, adapter, excused
 from ...chaos.victims import Victim
 from ..platform import JSON, Platform
 from ..release import LAPTOP
@@ -97,6 +97,21 @@ def test_a_rollout_with_a_fault_ends_in_one_version_and_says_why(
     assert_nothing_lost(asked, step, victim)
 
 
+def test_adapter_is_swapped_in_the_engine_that_serves(
+    platform: Platform, summary: Summary, tmp_path: Path
+) -> None:
+    served = Served(platform, "notes")
+    with summary.step("first adapter serves"):
+        served.make(tmp_path, adapter)
+    warm = engine_of(platform, served.serving())
+    with summary.step("rollout, adapter swap") as step, traffic(served, step) as asked:
+        asked.open_streams(STREAMS, TOKENS)
+        ended = served.end(served.roll_out(served.other(), "ADAPTER_SWAP", bake_s=5.0))
+    assert (ended["state"], ended["strategy"]) == ("STATE_SUCCEEDED", "STRATEGY_ADAPTER_SWAP"), ended
+    assert engine_of(platform, served.serving()) == warm
+    assert_nothing_lost(asked, step, None)
+
+
 def roll(served: Served, asked: Traffic, strike: Callable[[], None] | None = None) -> JSON:
     """A rollout to the other version with streams open across it; the fault strikes when its engine is on its way."""
     asked.open_streams(STREAMS, TOKENS)
@@ -110,7 +125,7 @@ def roll(served: Served, asked: Traffic, strike: Callable[[], None] | None = Non
 @contextmanager
 def traffic(served: Served, step: Step) -> Iterator[Traffic]:
     """Callers that ask until the block ends; the step is told what they got."""
-    asked = PodTraffic(served.house)
+    asked = PodTraffic(served)
     asked.start()
     try:
         yield asked

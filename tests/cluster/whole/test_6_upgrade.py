@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ...chaos.served import Served
 from ..platform import Platform
 from ..release import LAPTOP, Manifest
 from ..summary import Step, Summary
@@ -56,7 +57,7 @@ def test_an_uninstall_leaves_nothing(platform: Platform, summary: Summary) -> No
 
 def lost(platform: Platform, step: Step, change: Callable[[], object]) -> list[str]:
     """What callers did not get while the platform changed, and until all its pods are the new ones."""
-    asked = PodTraffic(platform)
+    asked = PodTraffic(Served(platform))
     asked.start()
     asked.open_streams(2, 200)
     try:

@@ -40,7 +40,19 @@ containers:
     image: {{ include "common.image" (dict "root" .root "image" "worker" "flavour" $pool.flavour) }}
     imagePullPolicy: {{ .root.Values.global.images.pullPolicy }}
     command: [ray]
-    args: [start, --head, --block, --port=6379, --node-ip-address=$(POD_IP), --num-cpus=0, --dashboard-host=0.0.0.0, --dashboard-port=8265, --dashboard-agent-listen-port=52365, --disable-usage-stats]
+    args:
+      - start
+      - --head
+      - --block
+      - --port=6379
+      - --node-ip-address=$(POD_IP)
+      - --num-cpus=0
+      - --include-dashboard={{ .root.Values.head.dashboard }}
+      - --dashboard-host=0.0.0.0
+      - --dashboard-port=8265
+      - --dashboard-agent-listen-port=52365
+      - --include-log-monitor=false
+      - --disable-usage-stats
     securityContext:
       {{- include "common.containerSecurity" . | nindent 6 }}
     resources:
@@ -123,6 +135,7 @@ containers:
       - --resources={"neuron_cores":{{ $devices }}}
       {{- end }}
       - --dashboard-agent-listen-port=52365
+      - --include-log-monitor=false
       - --disable-usage-stats
     securityContext:
       {{- include "common.containerSecurity" . | nindent 6 }}
