@@ -113,8 +113,8 @@ class Node:
     def kill(self, pod: str, namespace: str) -> None:
         """End every process of a pod at once, without asking anybody."""
         uid = self._plane.kubectl("get", "pod", pod, "-n", namespace, "-o", "jsonpath={.metadata.uid}")
-        for file in _CGROUPS.glob(f"pids/kubepods/**/pod{uid}/**/cgroup.procs"):
-            _kill_all(file)
+        killed = [_kill_all(file) for file in _cgroup_files() if f"pod{uid}" in file.parts]
+        assert any(killed), f"{pod} has no process to kill"
 
     def close(self) -> None:
         """End everything that ran here, pods included."""
@@ -254,7 +254,10 @@ def _make_network() -> None:
 
 
 def _cgroup_files() -> Iterator[Path]:
-    yield from _CGROUPS.glob("pids/kubepods/**/cgroup.procs")
+    """What lists the processes of pods, in cgroup v1 or v2; groups that go meanwhile are left out."""
+    for root in (_CGROUPS / "pids/kubepods", _CGROUPS / "kubepods"):
+        for folder, _, _ in os.walk(root):
+            yield Path(folder, "cgroup.procs")
 
 
 def _kill_all(file: Path) -> bool:
@@ -270,7 +273,7 @@ def _kill_all(file: Path) -> bool:
 
 def _remove_cgroups() -> None:
     """Remove the groups that pods had; those that still have a process stay."""
-    for root in _CGROUPS.glob("*/kubepods"):
+    for root in (*_CGROUPS.glob("*/kubepods"), _CGROUPS / "kubepods"):
         for folder, _, _ in os.walk(root, topdown=False):
             with contextlib.suppress(OSError):
                 Path(folder).rmdir()
