@@ -73,6 +73,7 @@ def schema() -> Schema:
         engines=named(engine(), SHORT_NAME) | {"minProperties": 1},
         priorityClasses=named(priority_class()),
         monitoring=monitoring(),
+        upkeep=upkeep(),
         hooks=record(pool=ref("poolName"), resources=ref("resources")),
         kafka=trial_server(retentionHours=count(1)),
         postgresql=trial_server(),
@@ -284,6 +285,20 @@ def priority_class() -> Schema:
         value=count(-(2**31), 10**9),
         description=TEXT,
         preemptionPolicy=one_of("PreemptLowerPriority", "Never"),
+    )
+
+
+def upkeep() -> Schema:
+    """The CronJob that collects what nobody needs."""
+    return record(
+        enabled=SWITCH,
+        schedule=TEXT,
+        keepDays=count(),
+        graceHours=count(1),
+        quotaGiB=count(),
+        activeDeadlineSeconds=count(1),
+        pool=ref("poolName"),
+        resources=ref("resources"),
     )
 
 

@@ -101,13 +101,14 @@ class Release:
 
     def _own_pods(self) -> Iterator[Pod]:
         for each in self.manifests:
-            if each["kind"] in ("Deployment", "StatefulSet", "Job"):
-                template = each["spec"]["template"]
-                yield Pod(
-                    each["kind"], each["metadata"]["name"], template["metadata"]["labels"], template["spec"]
-                )
-            elif each["kind"] == "Pod":
-                yield Pod("Pod", each["metadata"]["name"], each["metadata"]["labels"], each["spec"])
+            kind, name, spec = each["kind"], each["metadata"]["name"], each.get("spec", {})
+            if kind == "CronJob":
+                kind, spec = "Job", spec["jobTemplate"]["spec"]
+            if kind in ("Deployment", "StatefulSet", "Job"):
+                template = spec["template"]
+                yield Pod(kind, name, template["metadata"]["labels"], template["spec"])
+            elif kind == "Pod":
+                yield Pod(kind, name, each["metadata"]["labels"], spec)
 
     def _ray_pods(self) -> Iterator[Pod]:
         for cluster in self.of("RayCluster"):

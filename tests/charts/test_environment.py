@@ -6,9 +6,11 @@ from dataclasses import fields
 
 import pytest
 
+from ratoon.chassis.garbage import Limits
 from ratoon.chassis.job_worker import Settings as WorkerSettings
 from ratoon.chassis.secrets import plan_of
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.settings import SERVICES, settings_of
+from ratoon.chassis.upkeep import GarbageSettings
 from ratoon_console.settings import Settings as ConsoleSettings
 from ratoon_serving.engine.settings import EngineSettings
 
@@ -19,7 +21,7 @@ WAITING = "set by a Secret"
 
 
 def settings_class(name):
-    beside = {"WORKER": WorkerSettings, "CONSOLE": ConsoleSettings}
+    beside = {"WORKER": WorkerSettings, "CONSOLE": ConsoleSettings, "GC": GarbageSettings}
     return beside.get(name) or importlib.import_module(f"ratoon_{name.lower()}.settings").Settings
 
 
@@ -77,6 +79,20 @@ def test_a_job_worker_takes_its_environment(release, monkeypatch):
         monkeypatch.setenv(name, value)
     settings = WorkerSettings()
     assert (settings.listen, str(settings.tls)) == ("0.0.0.0:50051", "/etc/ratoon/tls")
+
+
+def test_upkeep_is_told_every_database_and_the_one_store(release, monkeypatch):
+    (pod,) = (pod for pod in release.pods if pod.part == "upkeep")
+    environment = given(pod.spec["containers"][0])
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for service in SERVICES:
+        own = next(pod for pod in release.pods if pod.part == service)
+        for name in ("DATABASE_URL", "ARTIFACTS_URL"):
+            variable = f"RATOON_{service.upper()}_{name}"
+            assert environment[variable] == given(own.spec["containers"][0])[variable]
+        assert settings_of(service).artifacts_url.startswith("s3://")
+    assert GarbageSettings().limits() == Limits()
 
 
 def test_the_plan_of_secrets_is_one(release):

@@ -1,5 +1,6 @@
 """The loop inside the cluster: mails to a version that serves, feedback, a second version, by itself."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,14 @@ def test_the_loop_turns_by_itself(
         step.sent = len(turned.mails.arriving)
     versions = list(platform.client.list("projects/triage/models/triage/versions"))
     assert {each["name"].rsplit("/", 1)[-1] for each in versions} == {"v1.0", "v1.1"}
+
+
+def test_upkeep_sees_what_all_services_need(platform: Platform, summary: Summary) -> None:
+    where, job = ("--namespace", platform.release.namespace), "job/upkeep-now"
+    kubectl = platform.release.plane.kubectl
+    with summary.step("upkeep, begun by hand"):
+        kubectl("create", *job.split("/"), "--from=cronjob/ratoon-upkeep", *where)
+        kubectl("wait", job, "--for=condition=complete", "--timeout=240s", *where)
+        said = kubectl("logs", job, *where)
+        kubectl("delete", job, *where)
+    assert re.search(r"0 of [1-9]\d* items were collected", said), said

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL
+from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL, Client
 
 from ...chaos.house import until
 from ...chaos.served import Served, Traffic, adapter, excused
@@ -95,6 +95,25 @@ def test_a_rollout_with_a_fault_ends_in_one_version_and_says_why(
     assert ended.get("reason"), ended
     platform.wait_ready(300)
     assert_nothing_lost(asked, step, victim)
+
+
+def test_first_request_wakes_an_engine_that_was_scaled_to_none(
+    platform: Platform, served: Served, summary: Summary
+) -> None:
+    def engines() -> list[str]:
+        return [pod for pod in platform.pods("engine") if pod.startswith(f"engine-{served.project}-")]
+
+    scale = f"{served.deployment}:scale"
+    platform.client.post(scale, {"minReplicas": 0, "maxReplicas": 1})
+    with summary.step("nobody asks: scaled to none"):
+        until(lambda: not engines(), 180)
+    with summary.step("first request, held until a pod answers") as step:
+        step.sent = 1
+        patient = Client(platform.url, platform.key, timeout_s=300.0)
+        answer = patient.chat(f"{served.project}/{served.project}", "What is this mail?", max_tokens=1)
+    assert answer.version.endswith(served.serving().rsplit("/", 1)[-1])
+    assert len(engines()) == 1
+    platform.client.post(scale, {"minReplicas": 1, "maxReplicas": 1})
 
 
 def test_adapter_is_swapped_in_the_engine_that_serves(

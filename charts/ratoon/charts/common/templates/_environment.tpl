@@ -41,9 +41,9 @@
 - name: {{ $key }}
   valueFrom: {secretKeyRef: {name: {{ $database.existingSecrets | replace "{service}" .part }}, key: url}}
 {{- else -}}
-- name: DATABASE_PASSWORD
+- name: {{ upper .part }}_DATABASE_PASSWORD
   valueFrom: {secretKeyRef: {name: {{ include "common.name" . }}-database, key: password}}
-- {name: {{ $key }}, value: "postgresql+psycopg://ratoon_{{ .part }}:$(DATABASE_PASSWORD)@{{ include "common.name" (dict "root" .root "part" "postgresql") }}:5432/ratoon_{{ .part }}"}
+- {name: {{ $key }}, value: "postgresql+psycopg://ratoon_{{ .part }}:$({{ upper .part }}_DATABASE_PASSWORD)@{{ include "common.name" (dict "root" .root "part" "postgresql") }}:5432/ratoon_{{ .part }}"}
 {{- end -}}
 {{- end -}}
 
