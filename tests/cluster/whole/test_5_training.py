@@ -18,7 +18,9 @@ from ..platform import JSON, Platform
 from ..release import LAPTOP, Manifest
 from ..summary import Summary
 
-VALUES, OWN = (Path(__file__).with_name(name) for name in ("values.yaml", "own-workers.yaml"))
+VALUES, OWN, SCALED = (
+    Path(__file__).with_name(name) for name in ("values.yaml", "own-workers.yaml", "autoscaled.yaml")
+)
 GIVEN = ("trainDigest", "validationDigest", "recipe", "resources")
 """What a run is told."""
 RUN_PODS = "app.kubernetes.io/component=run-worker"
@@ -46,12 +48,15 @@ def test_the_same_run_on_kuberays_cluster_gives_the_same_weights(
 ) -> None:
     with operator(platform.own):
         with summary.step("ray.mode from static to kuberay"):
-            platform.release.install(LAPTOP, VALUES, **{"ray.mode": "kuberay"})
+            platform.release.install(LAPTOP, VALUES, SCALED)
             platform.wait_ready(300)
             wait_for_ray(platform)
-        with summary.step("a training run on KubeRay's cluster"):
+        assert platform.pods("ray-worker") == []
+        with summary.step("a training run on KubeRay's cluster, which gets a worker for it"):
             ended = platform.client.wait(begun(platform, first)["name"])
         assert ended["artifactDigest"] == first["artifactDigest"]
+        with summary.step("nobody trains: the worker goes"):
+            until(lambda: not platform.pods("ray-worker"), 240)
         with summary.step("ray.mode back to static"):
             platform.release.install(LAPTOP, VALUES)
             platform.wait_ready(300)

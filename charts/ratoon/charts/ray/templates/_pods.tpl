@@ -52,6 +52,9 @@ containers:
       - --dashboard-port=8265
       - --dashboard-agent-listen-port=52365
       - --include-log-monitor=false
+      {{- if eq (include "ray.autoscales" .) "true" }}
+      - --no-monitor
+      {{- end }}
       - --disable-usage-stats
     securityContext:
       {{- include "common.containerSecurity" . | nindent 6 }}
