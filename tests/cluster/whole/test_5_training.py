@@ -56,7 +56,7 @@ def test_the_same_run_on_kuberays_cluster_gives_the_same_weights(
             ended = platform.client.wait(begun(platform, first)["name"])
         assert ended["artifactDigest"] == first["artifactDigest"]
         with summary.step("nobody trains: the worker goes"):
-            until(lambda: not platform.pods("ray-worker"), 240)
+            until(lambda: not platform.pods("ray-worker"), 480)
         with summary.step("ray.mode back to static"):
             platform.release.install(LAPTOP, VALUES)
             platform.wait_ready(300)
