@@ -1,4 +1,4 @@
-"""A run told what another was told, elsewhere: on pods of its own, and on the Ray that KubeRay's operator makes.
+"""A run told what another was told, elsewhere: on pods of its own, without a Ray cluster, and on KubeRay's.
 
 The operator runs beside the node, as it would in a pod, with the rights of an administrator.
 """
@@ -18,8 +18,9 @@ from ..platform import JSON, Platform
 from ..release import LAPTOP, Manifest
 from ..summary import Summary
 
-VALUES, OWN, SCALED = (
-    Path(__file__).with_name(name) for name in ("values.yaml", "own-workers.yaml", "autoscaled.yaml")
+VALUES, OWN, WITHOUT, SCALED = (
+    Path(__file__).with_name(f"{name}.yaml")
+    for name in ("values", "own-workers", "without-ray", "autoscaled")
 )
 GIVEN = ("trainDigest", "validationDigest", "recipe", "resources")
 """What a run is told."""
@@ -43,13 +44,26 @@ def test_a_run_on_pods_of_its_own_leaves_none(platform: Platform, summary: Summa
     assert until(lambda: not platform.release.get("pods", "--selector", RUN_PODS), 180)
 
 
+def test_the_same_run_without_a_ray_cluster_gives_the_same_weights(
+    platform: Platform, summary: Summary, first: JSON
+) -> None:
+    with summary.step("ray.mode from static to none"):
+        platform.release.install(LAPTOP, VALUES, WITHOUT)
+        platform.wait_ready(300)
+        until(lambda: is_replaced(platform) and not platform.pods("ray-head"), 180)
+    with summary.step("a training run in a job worker"):
+        ended = platform.client.wait(begun(platform, first)["name"])
+    assert ended["artifactDigest"] == first["artifactDigest"]
+
+
 def test_the_same_run_on_kuberays_cluster_gives_the_same_weights(
     platform: Platform, summary: Summary, first: JSON
 ) -> None:
     with operator(platform.own):
-        with summary.step("ray.mode from static to kuberay"):
+        with summary.step("ray.mode to kuberay"):
             platform.release.install(LAPTOP, VALUES, SCALED)
             platform.wait_ready(300)
+            until(lambda: is_replaced(platform), 180)
             wait_for_ray(platform)
         assert platform.pods("ray-worker") == []
         with summary.step("a training run on KubeRay's cluster, which gets a worker for it"):
@@ -111,9 +125,14 @@ def own_pods(platform: Platform, run: JSON) -> list[Manifest]:
     return found
 
 
+def is_replaced(platform: Platform) -> bool:
+    """Whether training's former pod is gone: it takes runs on, as it was told, until it ends."""
+    return len([each for each in platform.names("pods") if each.startswith("pod/ratoon-training-")]) == 1
+
+
 def is_told_of_workers(platform: Platform) -> bool:
-    """Whether training reads the new templates, and the pod that read none is gone: it takes runs on until it ends."""
-    if len([each for each in platform.names("pods") if each.startswith("pod/ratoon-training-")]) != 1:
+    """Whether training reads the new templates, and the pod that read none is gone."""
+    if not is_replaced(platform):
         return False
     (pod,) = platform.pods("training")
     look = "import os; print(os.listdir('/etc/ratoon/workers'))"
