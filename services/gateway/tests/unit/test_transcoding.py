@@ -71,6 +71,14 @@ def test_path_query_and_body_meet_in_the_request():
         binding.request(path, [], [1])
 
 
+def test_field_is_not_given_as_a_whole_and_by_its_parts():
+    comparison = next(each for each in TRANSCODER.bindings if each.method.name == "CompareVersions")
+    whole, part = ("endTime", "2026-11-26T00:00:00Z"), ("endTime.nanos", "1")
+    for query in ([whole, part], [part, whole]):
+        with pytest.raises(BadRequest):
+            comparison.request({"parent": "projects/p"}, query, None)
+
+
 def test_half_a_character_is_refused_wherever_it_stands():
     binding, path = TRANSCODER.match("POST", "/v1/projects/p/apiKeys")
     for body in ({"displayName": "\ud800"}, {"\ud800": 1}, {"limits": {"\udfff": 1}}, {"limits": "\ud800"}):

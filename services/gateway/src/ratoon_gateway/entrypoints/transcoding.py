@@ -173,9 +173,15 @@ def _put(target: dict[str, Any], kind: Descriptor, name: str, text: str, *, over
         raise BadRequest(f"There is no field {name!r}.", field=name)
     known = next((key for key in (described.name, described.json_name) if key in target), described.name)
     if rest and described.message_type is not None:
-        _put(target.setdefault(known, {}), described.message_type, rest, text, overwrite=overwrite)
+        inside = target.setdefault(known, {})
+        if not isinstance(inside, dict):
+            raise BadRequest(f"{head!r} is given as a whole and by {name!r}.", field=name)
+        _put(inside, described.message_type, rest, text, overwrite=overwrite)
     elif described.is_repeated:
-        target.setdefault(known, []).append(_value(described, text))
+        several = target.setdefault(known, [])
+        if not isinstance(several, list):
+            raise BadRequest(f"{name!r} is given as one and as several.", field=name)
+        several.append(_value(described, text))
     elif known in target and not overwrite:
         raise BadRequest(f"{name!r} is given twice.", field=name)
     else:
