@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help env data demo test test-more test-browser test-chaos test-charts test-cluster-quick test-cluster cluster-images images check format proto chart check-proto lock clean
+.PHONY: help env data demo test test-more test-outside test-browser test-chaos test-charts test-cluster-quick test-cluster cluster-images images check format proto chart check-proto lock clean
 
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,11 @@ test: data ## run all tests, fast tiers first (TIERS="unit contract", ARGS="-k w
 test-more: data ## further tiers: rooms on PostgreSQL (QUICK=1 for the short form, ARGS as above)
 	@scripts/packages postgresql
 	@$(PYTHON) scripts/test.py $(AGAIN) $(if $(QUICK),--quick) postgresql -- $(ARGS)
+
+test-outside: data ## files, requests and callers of other people (QUICK=1 for the short form, ARGS as above)
+	@scripts/packages libpython3.11-testsuite
+	@$(PYTHON) scripts/zoo.py
+	@$(PYTHON) scripts/test.py $(AGAIN) $(if $(QUICK),--quick) outside -- $(ARGS)
 
 test-browser: env ## the console in a headless Chromium (QUICK=1 for the short form, ARGS as above)
 	@scripts/packages chromium

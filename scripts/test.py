@@ -42,6 +42,11 @@ TIERS = {
         named_only=True,
     ),
     "browser": Tier(("services/*/tests/browser",), quick=("-m", "not thorough"), named_only=True),
+    "outside": Tier(
+        ("libs/*/tests/outside", "services/*/tests/outside", "tests/outside"),
+        quick=("-m", "not thorough"),
+        named_only=True,
+    ),
     "chaos": Tier(("tests/chaos",), named_only=True),
     "charts": Tier(("tests/charts",), named_only=True),
     "cluster-quick": Tier(("tests/cluster/quick", "services/*/tests/cluster"), named_only=True),

