@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.common.v1 import generation_pb2 as _generation_pb2
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
 import builtins as _builtins
 import sys
@@ -88,6 +89,10 @@ class ModelVersion(_message.Message):
     SCORES_FIELD_NUMBER: _builtins.int
     BASE_ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
     BASE_SIGNATURE_DIGEST_FIELD_NUMBER: _builtins.int
+    GENERATION_DEFAULTS_FIELD_NUMBER: _builtins.int
+    MAX_PROMPT_CHARACTERS_FIELD_NUMBER: _builtins.int
+    MAX_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/models/{model}/versions/{version}; versions are v1.0, v1.1, …"""
     revision: _builtins.int
@@ -107,6 +112,12 @@ class ModelVersion(_message.Message):
     base_artifact_digest: _builtins.str
     """Of an adapter: the base model that it goes with (a tree), and the signature over the base's manifest."""
     base_signature_digest: _builtins.str
+    max_prompt_characters: _builtins.int
+    """Characters of each message that the chat template keeps; 0: all of them. Set by verification."""
+    max_prompt_tokens: _builtins.int
+    """Tokens of a prompt that the version was trained to read; 0: not stated. Set by verification."""
+    context_tokens: _builtins.int
+    """The model's positions: tokens of prompt and answer together. Set by verification."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -120,6 +131,10 @@ class ModelVersion(_message.Message):
     @_builtins.property
     def scores(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Scores by name, copied from the evaluation."""
+
+    @_builtins.property
+    def generation_defaults(self) -> _generation_pb2.GenerationDefaults:
+        """From the artifact's generation_config.json; an adapter without one inherits its base's. Set by verification."""
 
     def __init__(
         self,
@@ -142,10 +157,14 @@ class ModelVersion(_message.Message):
         scores: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         base_artifact_digest: _builtins.str = ...,
         base_signature_digest: _builtins.str = ...,
+        generation_defaults: _generation_pb2.GenerationDefaults | None = ...,
+        max_prompt_characters: _builtins.int = ...,
+        max_prompt_tokens: _builtins.int = ...,
+        context_tokens: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "lineage", b"lineage", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "lineage", b"lineage", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "base_signature_digest", b"base_signature_digest", "changelog", b"changelog", "create_time", b"create_time", "failure", b"failure", "golden_digest", b"golden_digest", "golden_source_digest", b"golden_source_digest", "lineage", b"lineage", "name", b"name", "parameter_count", b"parameter_count", "progress", b"progress", "revision", b"revision", "scores", b"scores", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "base_signature_digest", b"base_signature_digest", "changelog", b"changelog", "context_tokens", b"context_tokens", "create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "golden_digest", b"golden_digest", "golden_source_digest", b"golden_source_digest", "lineage", b"lineage", "max_prompt_characters", b"max_prompt_characters", "max_prompt_tokens", b"max_prompt_tokens", "name", b"name", "parameter_count", b"parameter_count", "progress", b"progress", "revision", b"revision", "scores", b"scores", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from ratoon.common.v1 import generation_pb2 as _generation_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -89,6 +90,10 @@ class Target(_message.Message):
     SECRET_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     SERVED_NAME_FIELD_NUMBER: _builtins.int
+    GENERATION_DEFAULTS_FIELD_NUMBER: _builtins.int
+    MAX_PROMPT_CHARACTERS_FIELD_NUMBER: _builtins.int
+    MAX_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """projects/{project}/deployments/{deployment}/engines/{engine}"""
     version: _builtins.str
@@ -101,6 +106,16 @@ class Target(_message.Message):
     """Share of new requests; 0: only requests that pin this version."""
     served_name: _builtins.str
     """The name by which the engine knows the model."""
+    max_prompt_characters: _builtins.int
+    """Characters of each message that the version's chat template keeps; 0: all of them."""
+    max_prompt_tokens: _builtins.int
+    """Tokens of a prompt that the version was trained to read; 0: not stated."""
+    context_tokens: _builtins.int
+    """Tokens that fit the engine, prompt and answer together; 0: not stated."""
+    @_builtins.property
+    def generation_defaults(self) -> _generation_pb2.GenerationDefaults:
+        """What the gateway sets where a request does not."""
+
     def __init__(
         self,
         *,
@@ -110,10 +125,14 @@ class Target(_message.Message):
         secret: _builtins.str = ...,
         weight: _builtins.int = ...,
         served_name: _builtins.str = ...,
+        generation_defaults: _generation_pb2.GenerationDefaults | None = ...,
+        max_prompt_characters: _builtins.int = ...,
+        max_prompt_tokens: _builtins.int = ...,
+        context_tokens: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "engine", b"engine", "secret", b"secret", "served_name", b"served_name", "version", b"version", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "endpoint", b"endpoint", "engine", b"engine", "generation_defaults", b"generation_defaults", "max_prompt_characters", b"max_prompt_characters", "max_prompt_tokens", b"max_prompt_tokens", "secret", b"secret", "served_name", b"served_name", "version", b"version", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -136,21 +155,32 @@ class TrafficReport(_message.Message):
     LATENCY_P50_SECONDS_FIELD_NUMBER: _builtins.int
     LATENCY_P99_SECONDS_FIELD_NUMBER: _builtins.int
     OPEN_COUNT_FIELD_NUMBER: _builtins.int
+    CALLER_ERROR_COUNT_FIELD_NUMBER: _builtins.int
+    CALLERS_FIELD_NUMBER: _builtins.int
     deployment: _builtins.str
     engine: _builtins.str
     version: _builtins.str
     request_count: _builtins.int
+    """Requests that this engine was the first to be given; each counts once, whatever was tried after it. Those of
+    `caller_error_count` are not among them.
+    """
     error_count: _builtins.int
-    """Answered with 5xx, or broken."""
+    """Of them, those that it answered with 5xx or broke, and that no other engine failed in the same way."""
     cut_count: _builtins.int
     """Streams that ended before their end."""
     latency_p50_seconds: _builtins.float
     latency_p99_seconds: _builtins.float
     open_count: _builtins.int
+    caller_error_count: _builtins.int
+    """Requests that say nothing about the version: answered with 4xx, or failed by another engine in the same way."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def callers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallerTraffic]:
+        """The same counts by caller, so that one caller's failures do not decide; at most 64, those with most failures first."""
+
     def __init__(
         self,
         *,
@@ -165,14 +195,50 @@ class TrafficReport(_message.Message):
         latency_p50_seconds: _builtins.float = ...,
         latency_p99_seconds: _builtins.float = ...,
         open_count: _builtins.int = ...,
+        caller_error_count: _builtins.int = ...,
+        callers: _abc.Iterable[Global___CallerTraffic] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut_count", b"cut_count", "deployment", b"deployment", "end_time", b"end_time", "engine", b"engine", "error_count", b"error_count", "latency_p50_seconds", b"latency_p50_seconds", "latency_p99_seconds", b"latency_p99_seconds", "open_count", b"open_count", "request_count", b"request_count", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_error_count", b"caller_error_count", "callers", b"callers", "cut_count", b"cut_count", "deployment", b"deployment", "end_time", b"end_time", "engine", b"engine", "error_count", b"error_count", "latency_p50_seconds", b"latency_p50_seconds", "latency_p99_seconds", b"latency_p99_seconds", "open_count", b"open_count", "request_count", b"request_count", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrafficReport: _TypeAlias = TrafficReport  # noqa: Y015
+
+@_typing.final
+class CallerTraffic(_message.Message):
+    """One caller's part of a traffic report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    REQUEST_COUNT_FIELD_NUMBER: _builtins.int
+    ERROR_COUNT_FIELD_NUMBER: _builtins.int
+    CUT_COUNT_FIELD_NUMBER: _builtins.int
+    LATENCY_P50_SECONDS_FIELD_NUMBER: _builtins.int
+    caller: _builtins.str
+    """Tells callers apart within the installation; no name of a person or key."""
+    request_count: _builtins.int
+    error_count: _builtins.int
+    cut_count: _builtins.int
+    latency_p50_seconds: _builtins.float
+    def __init__(
+        self,
+        *,
+        caller: _builtins.str = ...,
+        request_count: _builtins.int = ...,
+        error_count: _builtins.int = ...,
+        cut_count: _builtins.int = ...,
+        latency_p50_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "cut_count", b"cut_count", "error_count", b"error_count", "latency_p50_seconds", b"latency_p50_seconds", "request_count", b"request_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallerTraffic: _TypeAlias = CallerTraffic  # noqa: Y015
 
 @_typing.final
 class QualityReport(_message.Message):
