@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ratoon.chassis.events import record_of
-from ratoon.common.v1 import progress_pb2
+from ratoon.common.v1 import generation_pb2, progress_pb2
 from ratoon.events.ports import Record
 from ratoon.registry.v1 import model_pb2, model_version_pb2, registry_events_pb2, registry_service_pb2
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
@@ -47,6 +47,10 @@ def version(value: ModelVersion) -> model_version_pb2.ModelVersion:
         base_signature_digest=value.base_signature_digest,
         golden_source_digest=value.golden_source_digest,
         scores=value.scores,
+        generation_defaults=generation_pb2.GenerationDefaults(**vars(value.generation)),
+        max_prompt_characters=value.prompt.max_characters,
+        max_prompt_tokens=value.prompt.max_tokens,
+        context_tokens=value.prompt.context_tokens,
     )
     if value.failure_reason:
         seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message

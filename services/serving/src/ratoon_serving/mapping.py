@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ratoon.chassis.errors import InvalidArgument
 from ratoon.chassis.events import record_of
-from ratoon.common.v1 import progress_pb2
+from ratoon.common.v1 import generation_pb2, progress_pb2
 from ratoon.events.ports import Record
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2, serving_events_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
@@ -233,7 +233,18 @@ def _route(route: Route) -> route_pb2.Route:
 
 
 def _target(target: Target) -> route_pb2.Target:
-    return route_pb2.Target(**vars(target))
+    return route_pb2.Target(
+        engine=target.engine,
+        version=target.version,
+        endpoint=target.endpoint,
+        secret=target.secret,
+        weight=target.weight,
+        served_name=target.served_name,
+        generation_defaults=generation_pb2.GenerationDefaults(**vars(target.generation)),
+        max_prompt_characters=target.prompt.max_characters,
+        max_prompt_tokens=target.prompt.max_tokens,
+        context_tokens=target.prompt.context_tokens,
+    )
 
 
 def _strategy(asked: rollout_pb2.Rollout.Strategy.ValueType) -> Strategy | None:

@@ -1,12 +1,14 @@
 """Serving as a room: gRPC, database and mock engines over real sockets, a registry in memory."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon_serving.domain.generation import Generation, PromptLimits
 from ratoon_serving.domain.strategies import Weights
 
 MODEL = "projects/p/models/mail"
@@ -26,6 +28,17 @@ def test_the_first_rollout_serves_and_the_alias_follows(room):
     assert room.models.alias == version
     seen = room.operator.GetDeployment(pb.GetDeploymentRequest(name=deployment))
     assert (seen.version, seen.previous_version) == (version, "")
+
+
+def test_the_route_carries_how_the_version_answers_and_how_much_it_reads(room):
+    deployment, version = room.deployment(), room.version("v1.2")
+    greedy, limits = Generation(temperature=0.0, max_tokens=8), PromptLimits(410, 96, 512)
+    room.models.versions[version] = replace(room.models.version(version), generation=greedy, prompt=limits)
+    assert room.end(room.begin(deployment, version)).state == S.STATE_SUCCEEDED
+    (target,) = room.route(deployment).targets
+    stated = {field.name: value for field, value in target.generation_defaults.ListFields()}
+    assert stated == {"temperature": 0.0, "max_tokens": 8}
+    assert (target.max_prompt_characters, target.max_prompt_tokens, target.context_tokens) == (410, 96, 512)
 
 
 def test_a_deployment_names_its_rollout_for_as_long_as_it_is_under_way(room):

@@ -6,6 +6,7 @@ from typing import Any
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import Jobs, JobStatus
 from ratoon_registry.adapters.seals import Sealer
+from ratoon_registry.domain.generation import Generation, PromptLimits
 from ratoon_registry.domain.versions import ModelVersion, Observation, Phase, Progress, Verified
 
 WORKER = "ratoon_registry.worker"
@@ -58,10 +59,15 @@ class JobVerification:
 
 
 def _observation(status: JobStatus, result: dict[str, Any]) -> Observation:
-    verified = (
-        Verified(**{key: result[key] for key in Verified.__dataclass_fields__ if key in result})
-        if result
-        else None
-    )
     progress = Progress(status.progress.fraction, status.progress.message)
+    verified = _verified(result) if result else None
     return Observation(Phase(status.state.value), progress, verified, status.reason, status.message)
+
+
+def _verified(result: dict[str, Any]) -> Verified:
+    known = {key: result[key] for key in Verified.__dataclass_fields__ if key in result}
+    stated = {
+        "generation": Generation(**result.get("generation", {})),
+        "prompt": PromptLimits(**result.get("prompt", {})),
+    }
+    return Verified(**{**known, **stated})

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from ratoon_registry.domain.generation import Generation, PromptLimits
+
 
 class State(StrEnum):
     """Where a version stands."""
@@ -51,7 +53,8 @@ class Progress:
 class Verified:
     """What verification made: the artifact with its card, the signature, golden prompts (digests), and its size.
 
-    For an adapter also the base model that it goes with, and the signature over that; empty for a whole model.
+    For an adapter also the base model that it goes with, and the signature over that; empty for a whole model. Further
+    what the artifact states about answers and prompts.
     """
 
     artifact_digest: str
@@ -61,6 +64,8 @@ class Verified:
     size_bytes: int
     base_artifact_digest: str = ""
     base_signature_digest: str = ""
+    generation: Generation = Generation()
+    prompt: PromptLimits = PromptLimits()
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ class ModelVersion:
     base_signature_digest: str = ""
     cancel_requested: bool = False
     revision: int = 0
+    generation: Generation = Generation()
+    prompt: PromptLimits = PromptLimits()
 
 
 class Phase(StrEnum):
@@ -183,6 +190,8 @@ def _ready(version: ModelVersion, made: Verified) -> Transition:
         size_bytes=made.size_bytes,
         base_artifact_digest=made.base_artifact_digest,
         base_signature_digest=made.base_signature_digest,
+        generation=made.generation,
+        prompt=made.prompt,
     )
     return Transition(ready, events=(Registered(made.artifact_digest),))
 

@@ -22,6 +22,9 @@ BROKEN_OFF = 24
 """Tokens of a prompt that breaks off in the middle of a text, at most."""
 
 
+_BOUNDLESS = 1 << 30
+
+
 class NoStablePrompt(ValueError):
     """No prompt has an answer that arithmetic would not change."""
 
@@ -57,7 +60,7 @@ def _recordings(model: Reloaded, prompts: Iterator[list[int]], count: int) -> li
     for _, prompt in zip(range(4 * count), prompts, strict=False):
         if len(found) == count:
             break
-        if tuple(prompt) in found or len(prompt) > min(PROMPT_TOKENS, model.room - LONGEST):
+        if tuple(prompt) in found or len(prompt) > min(PROMPT_TOKENS, (model.room or _BOUNDLESS) - LONGEST):
             continue
         recording = _recording(model, prompt)
         if recording["tokens"]:

@@ -20,6 +20,7 @@ _KNOWN = frozenset(
         "generation_config.json",
         "merges.txt",
         "model.safetensors.index.json",
+        "ratoon.json",
         "recipe.json",
         "special_tokens_map.json",
         "tokenizer.json",

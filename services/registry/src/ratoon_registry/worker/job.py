@@ -5,13 +5,15 @@ Spec: `artifacts` (store URL), `artifact_digest` (a model tree, whole or an adap
 `changelog`, `scores`), and optionally `threads`, `warm` and `signing_key` (path of an EC key, PEM; without it a key
 that nobody keeps signs, and the registry signs again with its own). Result: `artifact_digest` (of the tree with its
 card), `signature_digest` and `golden_digest` (blobs), `parameter_count`, `size_bytes` (an adapter's: of its own
-weights), `size_class`, and `base_artifact_digest` and `base_signature_digest`, which are empty for a whole model.
+weights), `size_class`, `base_artifact_digest` and `base_signature_digest`, which are empty for a whole model, and
+`generation` and `prompt`, what the artifact states about answers and prompts.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import JobFolder
 from ratoon.chassis.models import ModelFolder, fetch_model
 from ratoon_registry.domain.sizes import size_class
-from ratoon_registry.worker import golden, signature
+from ratoon_registry.worker import generation, golden, signature
 from ratoon_registry.worker.card import CARD, model_card
 from ratoon_registry.worker.inspection import inspect
 from ratoon_registry.worker.prompts import read_texts
@@ -71,6 +73,8 @@ def _verified(spec: JSON, job: JobFolder, store: ArtifactStore, fetched: ModelFo
         "size_class": size_class(model.parameters, size_bytes),
         "base_artifact_digest": fetched.base_digest,
         "base_signature_digest": store.put_file(signed_base) if signed_base else "",
+        "generation": asdict(generation.generation(fetched)),
+        "prompt": asdict(generation.prompt_limits(fetched, model.room)),
     }
 
 

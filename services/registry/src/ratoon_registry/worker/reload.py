@@ -60,8 +60,9 @@ class Reloaded:
 
     @property
     def room(self) -> int:
-        """How many tokens fit its positions."""
-        return int(self._model.config.max_position_embeddings)
+        """How many tokens fit its positions; 0: the model states no bound."""
+        config = self._model.config.get_text_config()
+        return int(getattr(config, "max_position_embeddings", 0) or 0)
 
     @torch.inference_mode()
     def next_logprobs(self, tokens: list[int]) -> Any:

@@ -10,11 +10,13 @@ import grpc
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import NotFound
 from ratoon.chassis.models import ADAPTER_CONFIG
+from ratoon.common.v1.generation_pb2 import GenerationDefaults
 from ratoon.registry.v1 import model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from ratoon_serving.application.ports import ServableVersion
 from ratoon_serving.domain.attestation import GoldenPrompt, golden_prompts
+from ratoon_serving.domain.generation import Generation, PromptLimits
 from ratoon_serving.domain.strategies import Weights
 
 _PRODUCTION = "production"
@@ -42,6 +44,8 @@ class RegistryModels:
             told.golden_digest,
             told.base_signature_digest,
             weights(self._artifacts, told.artifact_digest, told.base_artifact_digest) if ready else Weights(),
+            _generation(told.generation_defaults),
+            PromptLimits(told.max_prompt_characters, told.max_prompt_tokens, told.context_tokens),
         )
 
     def golden(self, digest: str) -> Sequence[GoldenPrompt]:
@@ -66,6 +70,11 @@ class RegistryModels:
 
     def _read_golden(self, digest: str) -> tuple[GoldenPrompt, ...]:
         return tuple(golden_prompts(json.loads(self._artifacts.read(digest))))
+
+
+def _generation(told: GenerationDefaults) -> Generation:
+    """The defaults that are set; the others have none."""
+    return Generation(**{field.name: value for field, value in told.ListFields()})
 
 
 def weights(artifacts: ArtifactStore, artifact_digest: str, base_digest: str = "") -> Weights:

@@ -241,8 +241,17 @@ class Executor:
             tx.publish(EngineReady(engine.version), engine)
         endpoints = [proof.endpoint for proof in engine.proofs] or [engine.endpoint]
         shares = zip(endpoints, split(weight, len(endpoints)), strict=True)
-        told = (engine.secret, engine.served_name)
-        return [Target(name, engine.version, endpoint, told[0], told[1], share) for endpoint, share in shares]
+        one = Target(
+            name,
+            engine.version,
+            engine.endpoint,
+            engine.secret,
+            engine.served_name,
+            weight,
+            engine.generation,
+            engine.prompt,
+        )
+        return [replace(one, endpoint=endpoint, weight=share) for endpoint, share in shares]
 
     def _record(self, deployment: str, version: str, engine: str) -> None:
         with self._store.write() as tx:

@@ -320,6 +320,8 @@ def _engine(
         shared_process=host.process if host else "",
         replicas=deployment.replicas,
         pool=deployment.pool,
+        generation=version.generation,
+        prompt=version.prompt,
     )
 
 

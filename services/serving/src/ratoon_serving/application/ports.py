@@ -9,6 +9,7 @@ from ratoon_serving.application.commands import TrafficSeen, VotesSeen
 from ratoon_serving.domain.analysis import Traffic, Votes
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineView, Fence
+from ratoon_serving.domain.generation import Generation, PromptLimits
 from ratoon_serving.domain.rollout import Phase
 from ratoon_serving.domain.scaling import Load
 from ratoon_serving.domain.strategies import Room, Weights
@@ -25,6 +26,8 @@ class ServableVersion:
     golden_digest: str
     base_signature_digest: str = ""
     weights: Weights = field(default_factory=Weights)
+    generation: Generation = Generation()
+    prompt: PromptLimits = PromptLimits()
 
 
 @dataclass(frozen=True)

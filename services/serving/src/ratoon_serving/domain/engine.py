@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ratoon_serving.domain.generation import Generation, PromptLimits
+
 
 class EngineState(StrEnum):
     """Where an engine stands."""
@@ -66,6 +68,9 @@ class Engine:
     """How many processes it is to have."""
     proofs: tuple[Proof, ...] = ()
     """Where processes come and go by themselves, as pods do: those of them that count."""
+    generation: Generation = Generation()
+    """Defaults of the version's answers."""
+    prompt: PromptLimits = PromptLimits()
 
     @property
     def process(self) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ratoon_serving.domain.generation import Generation, PromptLimits
+
 TABLE = "routeTable"
 HOLD_S = 30.0
 """How long requests may wait at the gateway while nothing is open, in seconds."""
@@ -25,6 +27,8 @@ class Target:
     secret: str
     served_name: str
     weight: int
+    generation: Generation = Generation()
+    prompt: PromptLimits = PromptLimits()
 
 
 @dataclass(frozen=True)
