@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 from ratoon.ingestion.v1 import dataset_pb2 as ratoon_dot_ingestion_dot_v1_dot_dataset__pb2
 from ratoon.ingestion.v1 import erasure_pb2 as ratoon_dot_ingestion_dot_v1_dot_erasure__pb2
@@ -30,7 +31,7 @@ from ratoon.ingestion.v1 import source_pb2 as ratoon_dot_ingestion_dot_v1_dot_so
 from ratoon.ingestion.v1 import split_pb2 as ratoon_dot_ingestion_dot_v1_dot_split__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+ratoon/ingestion/v1/ingestion_service.proto\x12\x13ratoon.ingestion.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a!ratoon/ingestion/v1/dataset.proto\x1a!ratoon/ingestion/v1/erasure.proto\x1a ratoon/ingestion/v1/source.proto\x1a\x1fratoon/ingestion/v1/split.proto\"y\n\x13\x43reateSourceRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tsource_id\x18\x02 \x01(\t\x12+\n\x06source\x18\x03 \x01(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12\x12\n\nrequest_id\x18\x04 \x01(\t\" \n\x10GetSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\x12ListSourcesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x13ListSourcesResponse\x12,\n\x07sources\x18\x01 \x03(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"}\n\x14\x43reateDatasetRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\ndataset_id\x18\x02 \x01(\t\x12-\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Dataset\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x13ListDatasetsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x14ListDatasetsResponse\x12.\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x1c.ratoon.ingestion.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x1b\x43reateDatasetVersionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12<\n\x0f\x64\x61taset_version\x18\x03 \x01(\x0b\x32#.ratoon.ingestion.v1.DatasetVersion\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"(\n\x18GetDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"S\n\x1aListDatasetVersionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"u\n\x1bListDatasetVersionsResponse\x12=\n\x10\x64\x61taset_versions\x18\x01 \x03(\x0b\x32#.ratoon.ingestion.v1.DatasetVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x1aWatchDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"+\n\x1b\x43\x61ncelDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\x12ListRecordsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x13ListRecordsResponse\x12,\n\x07records\x18\x01 \x03(\x0b\x32\x1b.ratoon.ingestion.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x10GetRecordRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\"<\n\x17GetRecordLineageRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\"\xd4\x01\n\rRecordLineage\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x18\n\x10\x64\x61taset_versions\x18\x02 \x03(\t\x12@\n\nplacements\x18\x03 \x03(\x0b\x32,.ratoon.ingestion.v1.RecordLineage.Placement\x12\x0f\n\x07\x65rasure\x18\x04 \x01(\t\x1a\x43\n\tPlacement\x12\r\n\x05split\x18\x01 \x01(\t\x12\'\n\x04part\x18\x02 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\"u\n\x12\x43reateSplitRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08split_id\x18\x02 \x01(\t\x12)\n\x05split\x18\x03 \x01(\x0b\x32\x1a.ratoon.ingestion.v1.Split\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"J\n\x11ListSplitsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x12ListSplitsResponse\x12*\n\x06splits\x18\x01 \x03(\x0b\x32\x1a.ratoon.ingestion.v1.Split\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11WatchSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\"\n\x12\x43\x61ncelSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"j\n\x10OpenSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x04part\x18\x02 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\x12\x0e\n\x06reader\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\"W\n\x11OpenSplitResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x32\n\x07reading\x18\x02 \x01(\x0b\x32!.ratoon.ingestion.v1.SplitReading\"Q\n\x18ListSplitReadingsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"i\n\x19ListSplitReadingsResponse\x12\x33\n\x08readings\x18\x01 \x03(\x0b\x32!.ratoon.ingestion.v1.SplitReading\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"}\n\x14\x43reateErasureRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nerasure_id\x18\x02 \x01(\t\x12-\n\x07\x65rasure\x18\x03 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Erasure\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetErasureRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x13ListErasuresRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x14ListErasuresResponse\x12.\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x1c.ratoon.ingestion.v1.Erasure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x13WatchErasureRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x32\x9b\x1e\n\x10IngestionService\x12\x8a\x01\n\x0c\x43reateSource\x12(.ratoon.ingestion.v1.CreateSourceRequest\x1a\x1b.ratoon.ingestion.v1.Source\"3\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02)\"\x1f/v1/{parent=projects/*}/sources:\x06source\x12|\n\tGetSource\x12%.ratoon.ingestion.v1.GetSourceRequest\x1a\x1b.ratoon.ingestion.v1.Source\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=projects/*/sources/*}\x12\x8d\x01\n\x0bListSources\x12\'.ratoon.ingestion.v1.ListSourcesRequest\x1a(.ratoon.ingestion.v1.ListSourcesResponse\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=projects/*}/sources\x12\x8f\x01\n\rCreateDataset\x12).ratoon.ingestion.v1.CreateDatasetRequest\x1a\x1c.ratoon.ingestion.v1.Dataset\"5\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02+\" /v1/{parent=projects/*}/datasets:\x07\x64\x61taset\x12\x80\x01\n\nGetDataset\x12&.ratoon.ingestion.v1.GetDatasetRequest\x1a\x1c.ratoon.ingestion.v1.Dataset\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/datasets/*}\x12\x91\x01\n\x0cListDatasets\x12(.ratoon.ingestion.v1.ListDatasetsRequest\x1a).ratoon.ingestion.v1.ListDatasetsResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/datasets\x12\xb7\x01\n\x14\x43reateDatasetVersion\x12\x30.ratoon.ingestion.v1.CreateDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"H\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02>\"+/v1/{parent=projects/*/datasets/*}/versions:\x0f\x64\x61taset_version\x12\xa0\x01\n\x11GetDatasetVersion\x12-.ratoon.ingestion.v1.GetDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"7\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02-\x12+/v1/{name=projects/*/datasets/*/versions/*}\x12\xb1\x01\n\x13ListDatasetVersions\x12/.ratoon.ingestion.v1.ListDatasetVersionsRequest\x1a\x30.ratoon.ingestion.v1.ListDatasetVersionsResponse\"7\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02-\x12+/v1/{parent=projects/*/datasets/*}/versions\x12\xac\x01\n\x13WatchDatasetVersion\x12/.ratoon.ingestion.v1.WatchDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"=\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{name=projects/*/datasets/*/versions/*}:watch0\x01\x12\xb0\x01\n\x14\x43\x61ncelDatasetVersion\x12\x30.ratoon.ingestion.v1.CancelDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"A\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x37\"2/v1/{name=projects/*/datasets/*/versions/*}:cancel:\x01*\x12\xa3\x01\n\x0bListRecords\x12\'.ratoon.ingestion.v1.ListRecordsRequest\x1a(.ratoon.ingestion.v1.ListRecordsResponse\"A\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x37\x12\x35/v1/{parent=projects/*/datasets/*/versions/*}/records\x12\x9e\x01\n\tGetRecord\x12%.ratoon.ingestion.v1.GetRecordRequest\x1a\x1b.ratoon.ingestion.v1.Record\"M\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x43\x12\x41/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}\x12\xa5\x01\n\x10GetRecordLineage\x12,.ratoon.ingestion.v1.GetRecordLineageRequest\x1a\".ratoon.ingestion.v1.RecordLineage\"?\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x35\x12\x33/v1/{parent=projects/*}/records/{record_id}:lineage\x12\x90\x01\n\x0b\x43reateSplit\x12\'.ratoon.ingestion.v1.CreateSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"<\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x32\")/v1/{parent=projects/*/datasets/*}/splits:\x05split\x12\x83\x01\n\x08GetSplit\x12$.ratoon.ingestion.v1.GetSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{name=projects/*/datasets/*/splits/*}\x12\x94\x01\n\nListSplits\x12&.ratoon.ingestion.v1.ListSplitsRequest\x1a\'.ratoon.ingestion.v1.ListSplitsResponse\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=projects/*/datasets/*}/splits\x12\x8f\x01\n\nWatchSplit\x12&.ratoon.ingestion.v1.WatchSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\";\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x31\x12//v1/{name=projects/*/datasets/*/splits/*}:watch0\x01\x12\x93\x01\n\x0b\x43\x61ncelSplit\x12\'.ratoon.ingestion.v1.CancelSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"?\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x35\"0/v1/{name=projects/*/datasets/*/splits/*}:cancel:\x01*\x12\x99\x01\n\tOpenSplit\x12%.ratoon.ingestion.v1.OpenSplitRequest\x1a&.ratoon.ingestion.v1.OpenSplitResponse\"=\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x33\"./v1/{name=projects/*/datasets/*/splits/*}:open:\x01*\x12\xb4\x01\n\x11ListSplitReadings\x12-.ratoon.ingestion.v1.ListSplitReadingsRequest\x1a..ratoon.ingestion.v1.ListSplitReadingsResponse\"@\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/{parent=projects/*/datasets/*/splits/*}/readings\x12\x8f\x01\n\rCreateErasure\x12).ratoon.ingestion.v1.CreateErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\"5\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02+\" /v1/{parent=projects/*}/erasures:\x07\x65rasure\x12\x80\x01\n\nGetErasure\x12&.ratoon.ingestion.v1.GetErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/erasures/*}\x12\x91\x01\n\x0cListErasures\x12(.ratoon.ingestion.v1.ListErasuresRequest\x1a).ratoon.ingestion.v1.ListErasuresResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/erasures\x12\x8c\x01\n\x0cWatchErasure\x12(.ratoon.ingestion.v1.WatchErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{name=projects/*/erasures/*}:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+ratoon/ingestion/v1/ingestion_service.proto\x12\x13ratoon.ingestion.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a!ratoon/ingestion/v1/dataset.proto\x1a!ratoon/ingestion/v1/erasure.proto\x1a ratoon/ingestion/v1/source.proto\x1a\x1fratoon/ingestion/v1/split.proto\"y\n\x13\x43reateSourceRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tsource_id\x18\x02 \x01(\t\x12+\n\x06source\x18\x03 \x01(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12\x12\n\nrequest_id\x18\x04 \x01(\t\" \n\x10GetSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\x12ListSourcesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x13ListSourcesResponse\x12,\n\x07sources\x18\x01 \x03(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x13UpdateSourceRequest\x12+\n\x06source\x18\x01 \x01(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"1\n\x13\x44\x65leteSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteSourceResponse\"i\n\x14PreviewSourceRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12+\n\x06source\x18\x02 \x01(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12\x14\n\x0crecord_count\x18\x03 \x01(\x05\"}\n\x14\x43reateDatasetRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\ndataset_id\x18\x02 \x01(\t\x12-\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Dataset\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x13ListDatasetsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x14ListDatasetsResponse\x12.\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x1c.ratoon.ingestion.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x1b\x43reateDatasetVersionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12<\n\x0f\x64\x61taset_version\x18\x03 \x01(\x0b\x32#.ratoon.ingestion.v1.DatasetVersion\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"(\n\x18GetDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"S\n\x1aListDatasetVersionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"u\n\x1bListDatasetVersionsResponse\x12=\n\x10\x64\x61taset_versions\x18\x01 \x03(\x0b\x32#.ratoon.ingestion.v1.DatasetVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x1aWatchDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"+\n\x1b\x43\x61ncelDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\x12ListRecordsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x13ListRecordsResponse\x12,\n\x07records\x18\x01 \x03(\x0b\x32\x1b.ratoon.ingestion.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x10GetRecordRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\"N\n\x15ListRejectionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"h\n\x16ListRejectionsResponse\x12\x35\n\nrejections\x18\x01 \x03(\x0b\x32!.ratoon.ingestion.v1.RejectedItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x17GetRecordLineageRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\"\xd4\x01\n\rRecordLineage\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x18\n\x10\x64\x61taset_versions\x18\x02 \x03(\t\x12@\n\nplacements\x18\x03 \x03(\x0b\x32,.ratoon.ingestion.v1.RecordLineage.Placement\x12\x0f\n\x07\x65rasure\x18\x04 \x01(\t\x1a\x43\n\tPlacement\x12\r\n\x05split\x18\x01 \x01(\t\x12\'\n\x04part\x18\x02 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\"u\n\x12\x43reateSplitRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08split_id\x18\x02 \x01(\t\x12)\n\x05split\x18\x03 \x01(\x0b\x32\x1a.ratoon.ingestion.v1.Split\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"J\n\x11ListSplitsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x12ListSplitsResponse\x12*\n\x06splits\x18\x01 \x03(\x0b\x32\x1a.ratoon.ingestion.v1.Split\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11WatchSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\"\n\x12\x43\x61ncelSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"j\n\x10OpenSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x04part\x18\x02 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\x12\x0e\n\x06reader\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\"W\n\x11OpenSplitResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x32\n\x07reading\x18\x02 \x01(\x0b\x32!.ratoon.ingestion.v1.SplitReading\"Q\n\x18ListSplitReadingsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"i\n\x19ListSplitReadingsResponse\x12\x33\n\x08readings\x18\x01 \x03(\x0b\x32!.ratoon.ingestion.v1.SplitReading\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"}\n\x14\x43reateErasureRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nerasure_id\x18\x02 \x01(\t\x12-\n\x07\x65rasure\x18\x03 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Erasure\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetErasureRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x13ListErasuresRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x14ListErasuresResponse\x12.\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x1c.ratoon.ingestion.v1.Erasure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x13WatchErasureRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x32\x92#\n\x10IngestionService\x12\x8a\x01\n\x0c\x43reateSource\x12(.ratoon.ingestion.v1.CreateSourceRequest\x1a\x1b.ratoon.ingestion.v1.Source\"3\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02)\"\x1f/v1/{parent=projects/*}/sources:\x06source\x12|\n\tGetSource\x12%.ratoon.ingestion.v1.GetSourceRequest\x1a\x1b.ratoon.ingestion.v1.Source\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=projects/*/sources/*}\x12\x8d\x01\n\x0bListSources\x12\'.ratoon.ingestion.v1.ListSourcesRequest\x1a(.ratoon.ingestion.v1.ListSourcesResponse\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=projects/*}/sources\x12\x91\x01\n\x0cUpdateSource\x12(.ratoon.ingestion.v1.UpdateSourceRequest\x1a\x1b.ratoon.ingestion.v1.Source\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\x32&/v1/{source.name=projects/*/sources/*}:\x06source\x12\x90\x01\n\x0c\x44\x65leteSource\x12(.ratoon.ingestion.v1.DeleteSourceRequest\x1a).ratoon.ingestion.v1.DeleteSourceResponse\"+\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02!*\x1f/v1/{name=projects/*/sources/*}\x12\x9b\x01\n\rPreviewSource\x12).ratoon.ingestion.v1.PreviewSourceRequest\x1a\".ratoon.ingestion.v1.SourcePreview\";\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x31\"\'/v1/{parent=projects/*}/sources:preview:\x06source\x12\x8f\x01\n\rCreateDataset\x12).ratoon.ingestion.v1.CreateDatasetRequest\x1a\x1c.ratoon.ingestion.v1.Dataset\"5\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02+\" /v1/{parent=projects/*}/datasets:\x07\x64\x61taset\x12\x80\x01\n\nGetDataset\x12&.ratoon.ingestion.v1.GetDatasetRequest\x1a\x1c.ratoon.ingestion.v1.Dataset\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/datasets/*}\x12\x91\x01\n\x0cListDatasets\x12(.ratoon.ingestion.v1.ListDatasetsRequest\x1a).ratoon.ingestion.v1.ListDatasetsResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/datasets\x12\xb7\x01\n\x14\x43reateDatasetVersion\x12\x30.ratoon.ingestion.v1.CreateDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"H\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02>\"+/v1/{parent=projects/*/datasets/*}/versions:\x0f\x64\x61taset_version\x12\xa0\x01\n\x11GetDatasetVersion\x12-.ratoon.ingestion.v1.GetDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"7\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02-\x12+/v1/{name=projects/*/datasets/*/versions/*}\x12\xb1\x01\n\x13ListDatasetVersions\x12/.ratoon.ingestion.v1.ListDatasetVersionsRequest\x1a\x30.ratoon.ingestion.v1.ListDatasetVersionsResponse\"7\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02-\x12+/v1/{parent=projects/*/datasets/*}/versions\x12\xac\x01\n\x13WatchDatasetVersion\x12/.ratoon.ingestion.v1.WatchDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"=\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{name=projects/*/datasets/*/versions/*}:watch0\x01\x12\xb0\x01\n\x14\x43\x61ncelDatasetVersion\x12\x30.ratoon.ingestion.v1.CancelDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"A\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x37\"2/v1/{name=projects/*/datasets/*/versions/*}:cancel:\x01*\x12\xa3\x01\n\x0bListRecords\x12\'.ratoon.ingestion.v1.ListRecordsRequest\x1a(.ratoon.ingestion.v1.ListRecordsResponse\"A\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x37\x12\x35/v1/{parent=projects/*/datasets/*/versions/*}/records\x12\x9e\x01\n\tGetRecord\x12%.ratoon.ingestion.v1.GetRecordRequest\x1a\x1b.ratoon.ingestion.v1.Record\"M\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x43\x12\x41/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}\x12\xaf\x01\n\x0eListRejections\x12*.ratoon.ingestion.v1.ListRejectionsRequest\x1a+.ratoon.ingestion.v1.ListRejectionsResponse\"D\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02:\x12\x38/v1/{parent=projects/*/datasets/*/versions/*}/rejections\x12\xa5\x01\n\x10GetRecordLineage\x12,.ratoon.ingestion.v1.GetRecordLineageRequest\x1a\".ratoon.ingestion.v1.RecordLineage\"?\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x35\x12\x33/v1/{parent=projects/*}/records/{record_id}:lineage\x12\x90\x01\n\x0b\x43reateSplit\x12\'.ratoon.ingestion.v1.CreateSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"<\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x32\")/v1/{parent=projects/*/datasets/*}/splits:\x05split\x12\x83\x01\n\x08GetSplit\x12$.ratoon.ingestion.v1.GetSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{name=projects/*/datasets/*/splits/*}\x12\x94\x01\n\nListSplits\x12&.ratoon.ingestion.v1.ListSplitsRequest\x1a\'.ratoon.ingestion.v1.ListSplitsResponse\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=projects/*/datasets/*}/splits\x12\x8f\x01\n\nWatchSplit\x12&.ratoon.ingestion.v1.WatchSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\";\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x31\x12//v1/{name=projects/*/datasets/*/splits/*}:watch0\x01\x12\x93\x01\n\x0b\x43\x61ncelSplit\x12\'.ratoon.ingestion.v1.CancelSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"?\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x35\"0/v1/{name=projects/*/datasets/*/splits/*}:cancel:\x01*\x12\x99\x01\n\tOpenSplit\x12%.ratoon.ingestion.v1.OpenSplitRequest\x1a&.ratoon.ingestion.v1.OpenSplitResponse\"=\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x33\"./v1/{name=projects/*/datasets/*/splits/*}:open:\x01*\x12\xb4\x01\n\x11ListSplitReadings\x12-.ratoon.ingestion.v1.ListSplitReadingsRequest\x1a..ratoon.ingestion.v1.ListSplitReadingsResponse\"@\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/{parent=projects/*/datasets/*/splits/*}/readings\x12\x8f\x01\n\rCreateErasure\x12).ratoon.ingestion.v1.CreateErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\"5\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02+\" /v1/{parent=projects/*}/erasures:\x07\x65rasure\x12\x80\x01\n\nGetErasure\x12&.ratoon.ingestion.v1.GetErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/erasures/*}\x12\x91\x01\n\x0cListErasures\x12(.ratoon.ingestion.v1.ListErasuresRequest\x1a).ratoon.ingestion.v1.ListErasuresResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/erasures\x12\x8c\x01\n\x0cWatchErasure\x12(.ratoon.ingestion.v1.WatchErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{name=projects/*/erasures/*}:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +44,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTIONSERVICE'].methods_by_name['GetSource']._serialized_options = b'\210\265\030\003\202\323\344\223\002!\022\037/v1/{name=projects/*/sources/*}'
   _globals['_INGESTIONSERVICE'].methods_by_name['ListSources']._loaded_options = None
   _globals['_INGESTIONSERVICE'].methods_by_name['ListSources']._serialized_options = b'\210\265\030\003\202\323\344\223\002!\022\037/v1/{parent=projects/*}/sources'
+  _globals['_INGESTIONSERVICE'].methods_by_name['UpdateSource']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['UpdateSource']._serialized_options = b'\210\265\030\005\202\323\344\223\00202&/v1/{source.name=projects/*/sources/*}:\006source'
+  _globals['_INGESTIONSERVICE'].methods_by_name['DeleteSource']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['DeleteSource']._serialized_options = b'\210\265\030\005\202\323\344\223\002!*\037/v1/{name=projects/*/sources/*}'
+  _globals['_INGESTIONSERVICE'].methods_by_name['PreviewSource']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['PreviewSource']._serialized_options = b'\210\265\030\005\202\323\344\223\0021\"\'/v1/{parent=projects/*}/sources:preview:\006source'
   _globals['_INGESTIONSERVICE'].methods_by_name['CreateDataset']._loaded_options = None
   _globals['_INGESTIONSERVICE'].methods_by_name['CreateDataset']._serialized_options = b'\210\265\030\005\202\323\344\223\002+\" /v1/{parent=projects/*}/datasets:\007dataset'
   _globals['_INGESTIONSERVICE'].methods_by_name['GetDataset']._loaded_options = None
@@ -63,6 +70,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTIONSERVICE'].methods_by_name['ListRecords']._serialized_options = b'\210\265\030\003\202\323\344\223\0027\0225/v1/{parent=projects/*/datasets/*/versions/*}/records'
   _globals['_INGESTIONSERVICE'].methods_by_name['GetRecord']._loaded_options = None
   _globals['_INGESTIONSERVICE'].methods_by_name['GetRecord']._serialized_options = b'\210\265\030\003\202\323\344\223\002C\022A/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}'
+  _globals['_INGESTIONSERVICE'].methods_by_name['ListRejections']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['ListRejections']._serialized_options = b'\210\265\030\003\202\323\344\223\002:\0228/v1/{parent=projects/*/datasets/*/versions/*}/rejections'
   _globals['_INGESTIONSERVICE'].methods_by_name['GetRecordLineage']._loaded_options = None
   _globals['_INGESTIONSERVICE'].methods_by_name['GetRecordLineage']._serialized_options = b'\210\265\030\003\202\323\344\223\0025\0223/v1/{parent=projects/*}/records/{record_id}:lineage'
   _globals['_INGESTIONSERVICE'].methods_by_name['CreateSplit']._loaded_options = None
@@ -87,76 +96,88 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTIONSERVICE'].methods_by_name['ListErasures']._serialized_options = b'\210\265\030\003\202\323\344\223\002\"\022 /v1/{parent=projects/*}/erasures'
   _globals['_INGESTIONSERVICE'].methods_by_name['WatchErasure']._loaded_options = None
   _globals['_INGESTIONSERVICE'].methods_by_name['WatchErasure']._serialized_options = b'\210\265\030\003\202\323\344\223\002(\022&/v1/{name=projects/*/erasures/*}:watch'
-  _globals['_CREATESOURCEREQUEST']._serialized_start=267
-  _globals['_CREATESOURCEREQUEST']._serialized_end=388
-  _globals['_GETSOURCEREQUEST']._serialized_start=390
-  _globals['_GETSOURCEREQUEST']._serialized_end=422
-  _globals['_LISTSOURCESREQUEST']._serialized_start=424
-  _globals['_LISTSOURCESREQUEST']._serialized_end=499
-  _globals['_LISTSOURCESRESPONSE']._serialized_start=501
-  _globals['_LISTSOURCESRESPONSE']._serialized_end=593
-  _globals['_CREATEDATASETREQUEST']._serialized_start=595
-  _globals['_CREATEDATASETREQUEST']._serialized_end=720
-  _globals['_GETDATASETREQUEST']._serialized_start=722
-  _globals['_GETDATASETREQUEST']._serialized_end=755
-  _globals['_LISTDATASETSREQUEST']._serialized_start=757
-  _globals['_LISTDATASETSREQUEST']._serialized_end=833
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=835
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=930
-  _globals['_CREATEDATASETVERSIONREQUEST']._serialized_start=933
-  _globals['_CREATEDATASETVERSIONREQUEST']._serialized_end=1080
-  _globals['_GETDATASETVERSIONREQUEST']._serialized_start=1082
-  _globals['_GETDATASETVERSIONREQUEST']._serialized_end=1122
-  _globals['_LISTDATASETVERSIONSREQUEST']._serialized_start=1124
-  _globals['_LISTDATASETVERSIONSREQUEST']._serialized_end=1207
-  _globals['_LISTDATASETVERSIONSRESPONSE']._serialized_start=1209
-  _globals['_LISTDATASETVERSIONSRESPONSE']._serialized_end=1326
-  _globals['_WATCHDATASETVERSIONREQUEST']._serialized_start=1328
-  _globals['_WATCHDATASETVERSIONREQUEST']._serialized_end=1388
-  _globals['_CANCELDATASETVERSIONREQUEST']._serialized_start=1390
-  _globals['_CANCELDATASETVERSIONREQUEST']._serialized_end=1433
-  _globals['_LISTRECORDSREQUEST']._serialized_start=1435
-  _globals['_LISTRECORDSREQUEST']._serialized_end=1510
-  _globals['_LISTRECORDSRESPONSE']._serialized_start=1512
-  _globals['_LISTRECORDSRESPONSE']._serialized_end=1604
-  _globals['_GETRECORDREQUEST']._serialized_start=1606
-  _globals['_GETRECORDREQUEST']._serialized_end=1659
-  _globals['_GETRECORDLINEAGEREQUEST']._serialized_start=1661
-  _globals['_GETRECORDLINEAGEREQUEST']._serialized_end=1721
-  _globals['_RECORDLINEAGE']._serialized_start=1724
-  _globals['_RECORDLINEAGE']._serialized_end=1936
-  _globals['_RECORDLINEAGE_PLACEMENT']._serialized_start=1869
-  _globals['_RECORDLINEAGE_PLACEMENT']._serialized_end=1936
-  _globals['_CREATESPLITREQUEST']._serialized_start=1938
-  _globals['_CREATESPLITREQUEST']._serialized_end=2055
-  _globals['_GETSPLITREQUEST']._serialized_start=2057
-  _globals['_GETSPLITREQUEST']._serialized_end=2088
-  _globals['_LISTSPLITSREQUEST']._serialized_start=2090
-  _globals['_LISTSPLITSREQUEST']._serialized_end=2164
-  _globals['_LISTSPLITSRESPONSE']._serialized_start=2166
-  _globals['_LISTSPLITSRESPONSE']._serialized_end=2255
-  _globals['_WATCHSPLITREQUEST']._serialized_start=2257
-  _globals['_WATCHSPLITREQUEST']._serialized_end=2308
-  _globals['_CANCELSPLITREQUEST']._serialized_start=2310
-  _globals['_CANCELSPLITREQUEST']._serialized_end=2344
-  _globals['_OPENSPLITREQUEST']._serialized_start=2346
-  _globals['_OPENSPLITREQUEST']._serialized_end=2452
-  _globals['_OPENSPLITRESPONSE']._serialized_start=2454
-  _globals['_OPENSPLITRESPONSE']._serialized_end=2541
-  _globals['_LISTSPLITREADINGSREQUEST']._serialized_start=2543
-  _globals['_LISTSPLITREADINGSREQUEST']._serialized_end=2624
-  _globals['_LISTSPLITREADINGSRESPONSE']._serialized_start=2626
-  _globals['_LISTSPLITREADINGSRESPONSE']._serialized_end=2731
-  _globals['_CREATEERASUREREQUEST']._serialized_start=2733
-  _globals['_CREATEERASUREREQUEST']._serialized_end=2858
-  _globals['_GETERASUREREQUEST']._serialized_start=2860
-  _globals['_GETERASUREREQUEST']._serialized_end=2893
-  _globals['_LISTERASURESREQUEST']._serialized_start=2895
-  _globals['_LISTERASURESREQUEST']._serialized_end=2971
-  _globals['_LISTERASURESRESPONSE']._serialized_start=2973
-  _globals['_LISTERASURESRESPONSE']._serialized_end=3068
-  _globals['_WATCHERASUREREQUEST']._serialized_start=3070
-  _globals['_WATCHERASUREREQUEST']._serialized_end=3123
-  _globals['_INGESTIONSERVICE']._serialized_start=3126
-  _globals['_INGESTIONSERVICE']._serialized_end=6993
+  _globals['_CREATESOURCEREQUEST']._serialized_start=301
+  _globals['_CREATESOURCEREQUEST']._serialized_end=422
+  _globals['_GETSOURCEREQUEST']._serialized_start=424
+  _globals['_GETSOURCEREQUEST']._serialized_end=456
+  _globals['_LISTSOURCESREQUEST']._serialized_start=458
+  _globals['_LISTSOURCESREQUEST']._serialized_end=533
+  _globals['_LISTSOURCESRESPONSE']._serialized_start=535
+  _globals['_LISTSOURCESRESPONSE']._serialized_end=627
+  _globals['_UPDATESOURCEREQUEST']._serialized_start=629
+  _globals['_UPDATESOURCEREQUEST']._serialized_end=744
+  _globals['_DELETESOURCEREQUEST']._serialized_start=746
+  _globals['_DELETESOURCEREQUEST']._serialized_end=795
+  _globals['_DELETESOURCERESPONSE']._serialized_start=797
+  _globals['_DELETESOURCERESPONSE']._serialized_end=819
+  _globals['_PREVIEWSOURCEREQUEST']._serialized_start=821
+  _globals['_PREVIEWSOURCEREQUEST']._serialized_end=926
+  _globals['_CREATEDATASETREQUEST']._serialized_start=928
+  _globals['_CREATEDATASETREQUEST']._serialized_end=1053
+  _globals['_GETDATASETREQUEST']._serialized_start=1055
+  _globals['_GETDATASETREQUEST']._serialized_end=1088
+  _globals['_LISTDATASETSREQUEST']._serialized_start=1090
+  _globals['_LISTDATASETSREQUEST']._serialized_end=1166
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=1168
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=1263
+  _globals['_CREATEDATASETVERSIONREQUEST']._serialized_start=1266
+  _globals['_CREATEDATASETVERSIONREQUEST']._serialized_end=1413
+  _globals['_GETDATASETVERSIONREQUEST']._serialized_start=1415
+  _globals['_GETDATASETVERSIONREQUEST']._serialized_end=1455
+  _globals['_LISTDATASETVERSIONSREQUEST']._serialized_start=1457
+  _globals['_LISTDATASETVERSIONSREQUEST']._serialized_end=1540
+  _globals['_LISTDATASETVERSIONSRESPONSE']._serialized_start=1542
+  _globals['_LISTDATASETVERSIONSRESPONSE']._serialized_end=1659
+  _globals['_WATCHDATASETVERSIONREQUEST']._serialized_start=1661
+  _globals['_WATCHDATASETVERSIONREQUEST']._serialized_end=1721
+  _globals['_CANCELDATASETVERSIONREQUEST']._serialized_start=1723
+  _globals['_CANCELDATASETVERSIONREQUEST']._serialized_end=1766
+  _globals['_LISTRECORDSREQUEST']._serialized_start=1768
+  _globals['_LISTRECORDSREQUEST']._serialized_end=1843
+  _globals['_LISTRECORDSRESPONSE']._serialized_start=1845
+  _globals['_LISTRECORDSRESPONSE']._serialized_end=1937
+  _globals['_GETRECORDREQUEST']._serialized_start=1939
+  _globals['_GETRECORDREQUEST']._serialized_end=1992
+  _globals['_LISTREJECTIONSREQUEST']._serialized_start=1994
+  _globals['_LISTREJECTIONSREQUEST']._serialized_end=2072
+  _globals['_LISTREJECTIONSRESPONSE']._serialized_start=2074
+  _globals['_LISTREJECTIONSRESPONSE']._serialized_end=2178
+  _globals['_GETRECORDLINEAGEREQUEST']._serialized_start=2180
+  _globals['_GETRECORDLINEAGEREQUEST']._serialized_end=2240
+  _globals['_RECORDLINEAGE']._serialized_start=2243
+  _globals['_RECORDLINEAGE']._serialized_end=2455
+  _globals['_RECORDLINEAGE_PLACEMENT']._serialized_start=2388
+  _globals['_RECORDLINEAGE_PLACEMENT']._serialized_end=2455
+  _globals['_CREATESPLITREQUEST']._serialized_start=2457
+  _globals['_CREATESPLITREQUEST']._serialized_end=2574
+  _globals['_GETSPLITREQUEST']._serialized_start=2576
+  _globals['_GETSPLITREQUEST']._serialized_end=2607
+  _globals['_LISTSPLITSREQUEST']._serialized_start=2609
+  _globals['_LISTSPLITSREQUEST']._serialized_end=2683
+  _globals['_LISTSPLITSRESPONSE']._serialized_start=2685
+  _globals['_LISTSPLITSRESPONSE']._serialized_end=2774
+  _globals['_WATCHSPLITREQUEST']._serialized_start=2776
+  _globals['_WATCHSPLITREQUEST']._serialized_end=2827
+  _globals['_CANCELSPLITREQUEST']._serialized_start=2829
+  _globals['_CANCELSPLITREQUEST']._serialized_end=2863
+  _globals['_OPENSPLITREQUEST']._serialized_start=2865
+  _globals['_OPENSPLITREQUEST']._serialized_end=2971
+  _globals['_OPENSPLITRESPONSE']._serialized_start=2973
+  _globals['_OPENSPLITRESPONSE']._serialized_end=3060
+  _globals['_LISTSPLITREADINGSREQUEST']._serialized_start=3062
+  _globals['_LISTSPLITREADINGSREQUEST']._serialized_end=3143
+  _globals['_LISTSPLITREADINGSRESPONSE']._serialized_start=3145
+  _globals['_LISTSPLITREADINGSRESPONSE']._serialized_end=3250
+  _globals['_CREATEERASUREREQUEST']._serialized_start=3252
+  _globals['_CREATEERASUREREQUEST']._serialized_end=3377
+  _globals['_GETERASUREREQUEST']._serialized_start=3379
+  _globals['_GETERASUREREQUEST']._serialized_end=3412
+  _globals['_LISTERASURESREQUEST']._serialized_start=3414
+  _globals['_LISTERASURESREQUEST']._serialized_end=3490
+  _globals['_LISTERASURESRESPONSE']._serialized_start=3492
+  _globals['_LISTERASURESRESPONSE']._serialized_end=3587
+  _globals['_WATCHERASUREREQUEST']._serialized_start=3589
+  _globals['_WATCHERASUREREQUEST']._serialized_end=3642
+  _globals['_INGESTIONSERVICE']._serialized_start=3645
+  _globals['_INGESTIONSERVICE']._serialized_end=8143
 # @@protoc_insertion_point(module_scope)

@@ -54,6 +54,21 @@ class IngestionServiceStub:
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSourcesRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSourcesResponse.FromString,
                 _registered_method=True)
+        self.UpdateSource = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/UpdateSource',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.UpdateSourceRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_source__pb2.Source.FromString,
+                _registered_method=True)
+        self.DeleteSource = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/DeleteSource',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSourceRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSourceResponse.FromString,
+                _registered_method=True)
+        self.PreviewSource = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/PreviewSource',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.PreviewSourceRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_source__pb2.SourcePreview.FromString,
+                _registered_method=True)
         self.CreateDataset = channel.unary_unary(
                 '/ratoon.ingestion.v1.IngestionService/CreateDataset',
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateDatasetRequest.SerializeToString,
@@ -103,6 +118,11 @@ class IngestionServiceStub:
                 '/ratoon.ingestion.v1.IngestionService/GetRecord',
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetRecordRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_dataset__pb2.Record.FromString,
+                _registered_method=True)
+        self.ListRejections = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/ListRejections',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRejectionsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRejectionsResponse.FromString,
                 _registered_method=True)
         self.GetRecordLineage = channel.unary_unary(
                 '/ratoon.ingestion.v1.IngestionService/GetRecordLineage',
@@ -188,6 +208,28 @@ class IngestionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateSource(self, request, context):
+        """Change the display name or licence of a source, or how it is read. The latter is refused once a dataset version
+        was made of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSource(self, request, context):
+        """Delete a source that no dataset version was made of.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewSource(self, request, context):
+        """Read the beginning of an uploaded blob as a source would be read. Nothing is stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateDataset(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -246,6 +288,13 @@ class IngestionServiceServicer:
 
     def GetRecord(self, request, context):
         """One record of a version with its text.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRejections(self, request, context):
+        """The items of a version's sources that became no record, each with the step and the reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -344,6 +393,21 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSourcesRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSourcesResponse.SerializeToString,
             ),
+            'UpdateSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSource,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.UpdateSourceRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_source__pb2.Source.SerializeToString,
+            ),
+            'DeleteSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSource,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSourceRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSourceResponse.SerializeToString,
+            ),
+            'PreviewSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewSource,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.PreviewSourceRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_source__pb2.SourcePreview.SerializeToString,
+            ),
             'CreateDataset': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateDataset,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateDatasetRequest.FromString,
@@ -393,6 +457,11 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.GetRecord,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetRecordRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_dataset__pb2.Record.SerializeToString,
+            ),
+            'ListRejections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRejections,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRejectionsRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRejectionsResponse.SerializeToString,
             ),
             'GetRecordLineage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRecordLineage,
@@ -537,6 +606,87 @@ class IngestionService:
             '/ratoon.ingestion.v1.IngestionService/ListSources',
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSourcesRequest.SerializeToString,
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSourcesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/UpdateSource',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.UpdateSourceRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_source__pb2.Source.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/DeleteSource',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSourceRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/PreviewSource',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.PreviewSourceRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_source__pb2.SourcePreview.FromString,
             options,
             channel_credentials,
             insecure,
@@ -807,6 +957,33 @@ class IngestionService:
             '/ratoon.ingestion.v1.IngestionService/GetRecord',
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetRecordRequest.SerializeToString,
             ratoon_dot_ingestion_dot_v1_dot_dataset__pb2.Record.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRejections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/ListRejections',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRejectionsRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRejectionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,14 @@ class IngestionServiceStub:
     CreateSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSourceRequest, _source_pb2.Source]
     GetSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSourceRequest, _source_pb2.Source]
     ListSources: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSourcesRequest, _ingestion_service_pb2.ListSourcesResponse]
+    UpdateSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.UpdateSourceRequest, _source_pb2.Source]
+    """Change the display name or licence of a source, or how it is read. The latter is refused once a dataset version
+    was made of it.
+    """
+    DeleteSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteSourceRequest, _ingestion_service_pb2.DeleteSourceResponse]
+    """Delete a source that no dataset version was made of."""
+    PreviewSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.PreviewSourceRequest, _source_pb2.SourcePreview]
+    """Read the beginning of an uploaded blob as a source would be read. Nothing is stored."""
     CreateDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]
     GetDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetRequest, _dataset_pb2.Dataset]
     ListDatasets: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDatasetsRequest, _ingestion_service_pb2.ListDatasetsResponse]
@@ -53,6 +61,8 @@ class IngestionServiceStub:
     """The records of a version with their text, in record id order."""
     GetRecord: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]
     """One record of a version with its text."""
+    ListRejections: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]
+    """The items of a version's sources that became no record, each with the step and the reason."""
     GetRecordLineage: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]
     """Every dataset version and split that holds a record, or held it until it was erased."""
     CreateSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]
@@ -77,6 +87,14 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     CreateSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSourceRequest, _source_pb2.Source]  # type: ignore[assignment]
     GetSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSourceRequest, _source_pb2.Source]  # type: ignore[assignment]
     ListSources: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSourcesRequest, _ingestion_service_pb2.ListSourcesResponse]  # type: ignore[assignment]
+    UpdateSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.UpdateSourceRequest, _source_pb2.Source]  # type: ignore[assignment]
+    """Change the display name or licence of a source, or how it is read. The latter is refused once a dataset version
+    was made of it.
+    """
+    DeleteSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteSourceRequest, _ingestion_service_pb2.DeleteSourceResponse]  # type: ignore[assignment]
+    """Delete a source that no dataset version was made of."""
+    PreviewSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.PreviewSourceRequest, _source_pb2.SourcePreview]  # type: ignore[assignment]
+    """Read the beginning of an uploaded blob as a source would be read. Nothing is stored."""
     CreateDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     GetDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     ListDatasets: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDatasetsRequest, _ingestion_service_pb2.ListDatasetsResponse]  # type: ignore[assignment]
@@ -90,6 +108,8 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     """The records of a version with their text, in record id order."""
     GetRecord: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]  # type: ignore[assignment]
     """One record of a version with its text."""
+    ListRejections: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]  # type: ignore[assignment]
+    """The items of a version's sources that became no record, each with the step and the reason."""
     GetRecordLineage: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]  # type: ignore[assignment]
     """Every dataset version and split that holds a record, or held it until it was erased."""
     CreateSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
@@ -129,6 +149,32 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.ListSourcesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListSourcesResponse, _abc.Awaitable[_ingestion_service_pb2.ListSourcesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def UpdateSource(
+        self,
+        request: _ingestion_service_pb2.UpdateSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_source_pb2.Source, _abc.Awaitable[_source_pb2.Source]]:
+        """Change the display name or licence of a source, or how it is read. The latter is refused once a dataset version
+        was made of it.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteSource(
+        self,
+        request: _ingestion_service_pb2.DeleteSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.DeleteSourceResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteSourceResponse]]:
+        """Delete a source that no dataset version was made of."""
+
+    @_abc_1.abstractmethod
+    def PreviewSource(
+        self,
+        request: _ingestion_service_pb2.PreviewSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_source_pb2.SourcePreview, _abc.Awaitable[_source_pb2.SourcePreview]]:
+        """Read the beginning of an uploaded blob as a source would be read. Nothing is stored."""
 
     @_abc_1.abstractmethod
     def CreateDataset(
@@ -202,6 +248,14 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_dataset_pb2.Record, _abc.Awaitable[_dataset_pb2.Record]]:
         """One record of a version with its text."""
+
+    @_abc_1.abstractmethod
+    def ListRejections(
+        self,
+        request: _ingestion_service_pb2.ListRejectionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.ListRejectionsResponse, _abc.Awaitable[_ingestion_service_pb2.ListRejectionsResponse]]:
+        """The items of a version's sources that became no record, each with the step and the reason."""
 
     @_abc_1.abstractmethod
     def GetRecordLineage(

@@ -117,6 +117,8 @@ class Source(_message.Message):
     LICENSE_FIELD_NUMBER: _builtins.int
     LABELS_BY_FOLDER_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
+    ENCODING_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/sources/{source}"""
     revision: _builtins.int
@@ -126,6 +128,12 @@ class Source(_message.Message):
     """sha256 of the blob, uploaded before by `PUT /v1/blobs/{sha256}`; for archives also that of an artifact tree."""
     license: _builtins.str
     """SPDX identifier, or a sentence."""
+    encoding: _builtins.str
+    """Charset of tables and of texts that do not declare theirs, by a WHATWG label such as `gb18030` or `windows-1252`.
+    Empty: detected. A byte order mark in the data wins.
+    """
+    etag: _builtins.str
+    """Give it back in an update or a delete, so that a change made in between is not lost."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -138,7 +146,9 @@ class Source(_message.Message):
 
     @_builtins.property
     def columns(self) -> Global___Source.Columns:
-        """For JSONL, CSV and Parquet: which columns hold what; empty names take the defaults text, label, id, time."""
+        """For JSONL, CSV and Parquet: which columns hold what; empty names take the defaults text, label, id, time.
+        A column that is named must exist.
+        """
 
     def __init__(
         self,
@@ -153,11 +163,252 @@ class Source(_message.Message):
         license: _builtins.str = ...,
         labels_by_folder: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         columns: Global___Source.Columns | None = ...,
+        encoding: _builtins.str = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "digest", b"digest", "display_name", b"display_name", "format", b"format", "labels_by_folder", b"labels_by_folder", "license", b"license", "name", b"name", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "digest", b"digest", "display_name", b"display_name", "encoding", b"encoding", "etag", b"etag", "format", b"format", "labels_by_folder", b"labels_by_folder", "license", b"license", "name", b"name", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Source: _TypeAlias = Source  # noqa: Y015
+
+@_typing.final
+class SourcePreview(_message.Message):
+    """What the beginning of a blob becomes when it is read as a source."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class RejectedCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    ENCODING_FIELD_NUMBER: _builtins.int
+    ENCODING_FROM_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    LABEL_COUNTS_FIELD_NUMBER: _builtins.int
+    UNLABELLED_COUNT_FIELD_NUMBER: _builtins.int
+    ITEM_COUNT_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    REJECTED_COUNTS_FIELD_NUMBER: _builtins.int
+    REJECTIONS_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    ESTIMATED_ITEM_COUNT_FIELD_NUMBER: _builtins.int
+    PROBLEM_REASON_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    format: Global___Source.Format.ValueType
+    """As given, or as detected."""
+    encoding: _builtins.str
+    """The charset of a table; empty for other formats."""
+    encoding_from: _builtins.str
+    """How the charset was found: `bom`, `declared`, `override`, `detected`, `utf-8`."""
+    unlabelled_count: _builtins.int
+    """Items without a label."""
+    item_count: _builtins.int
+    """Items that were read."""
+    record_count: _builtins.int
+    """Records that came of them."""
+    size_bytes: _builtins.int
+    """Bytes of the blob."""
+    complete: _builtins.bool
+    """Whether the whole blob was read."""
+    estimated_item_count: _builtins.int
+    """Items of the whole blob, estimated from what was read; 0: not known."""
+    problem_reason: _builtins.str
+    """Why nothing usable comes of it: a stable reason and a sentence; both empty when something does."""
+    problem: _builtins.str
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The columns of a table, in their order; of JSON objects, the fields of those that were read."""
+
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreviewedRecord]:
+        """The first records as curation would make them, before the search for duplicates."""
+
+    @_builtins.property
+    def label_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """The labels that came with the items, and how many items carry each."""
+
+    @_builtins.property
+    def rejected_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Items that came to nothing, by reason."""
+
+    @_builtins.property
+    def rejections(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedItem]:
+        """Some of them."""
+
+    def __init__(
+        self,
+        *,
+        format: Global___Source.Format.ValueType = ...,
+        encoding: _builtins.str = ...,
+        encoding_from: _builtins.str = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+        records: _abc.Iterable[Global___PreviewedRecord] | None = ...,
+        label_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        unlabelled_count: _builtins.int = ...,
+        item_count: _builtins.int = ...,
+        record_count: _builtins.int = ...,
+        rejected_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        rejections: _abc.Iterable[Global___RejectedItem] | None = ...,
+        size_bytes: _builtins.int = ...,
+        complete: _builtins.bool = ...,
+        estimated_item_count: _builtins.int = ...,
+        problem_reason: _builtins.str = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "complete", b"complete", "encoding", b"encoding", "encoding_from", b"encoding_from", "estimated_item_count", b"estimated_item_count", "format", b"format", "item_count", b"item_count", "label_counts", b"label_counts", "problem", b"problem", "problem_reason", b"problem_reason", "record_count", b"record_count", "records", b"records", "rejected_counts", b"rejected_counts", "rejections", b"rejections", "size_bytes", b"size_bytes", "unlabelled_count", b"unlabelled_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SourcePreview: _TypeAlias = SourcePreview  # noqa: Y015
+
+@_typing.final
+class PreviewedRecord(_message.Message):
+    """One record of a preview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class AttributesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SOURCE_PATH_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    CHARS_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    RECEIVED_TIME_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    source_path: _builtins.str
+    text: _builtins.str
+    """At most 500 characters."""
+    chars: _builtins.int
+    """Characters of the whole text."""
+    label: _builtins.str
+    language: _builtins.str
+    @_builtins.property
+    def received_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        source_path: _builtins.str = ...,
+        text: _builtins.str = ...,
+        chars: _builtins.int = ...,
+        label: _builtins.str = ...,
+        language: _builtins.str = ...,
+        received_time: _timestamp_pb2.Timestamp | None = ...,
+        attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["received_time", b"received_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "chars", b"chars", "label", b"label", "language", b"language", "received_time", b"received_time", "source_path", b"source_path", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewedRecord: _TypeAlias = PreviewedRecord  # noqa: Y015
+
+@_typing.final
+class RejectedItem(_message.Message):
+    """One item that became no record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SOURCE_PATH_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    TEXT_START_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    source_path: _builtins.str
+    """Where it stands in its source: `line-4`, a path, an id."""
+    step: _builtins.str
+    """The step that rejected it."""
+    reason: _builtins.str
+    """A stable reason."""
+    detail: _builtins.str
+    """What exactly was wrong."""
+    text_start: _builtins.str
+    """The start of its text, where it was read as text."""
+    record_id: _builtins.str
+    """Empty where it was not read."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        source_path: _builtins.str = ...,
+        step: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        text_start: _builtins.str = ...,
+        record_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "reason", b"reason", "record_id", b"record_id", "source", b"source", "source_path", b"source_path", "step", b"step", "text_start", b"text_start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectedItem: _TypeAlias = RejectedItem  # noqa: Y015
