@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eratoon/common/v1/options.proto\x12\x10ratoon.common.v1\x1a google/protobuf/descriptor.proto*\x9b\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_PUBLIC\x10\x01\x12\x0f\n\x0bROLE_CALLER\x10\x02\x12\x0f\n\x0bROLE_VIEWER\x10\x03\x12\x12\n\x0eROLE_ANNOTATOR\x10\x04\x12\x11\n\rROLE_ENGINEER\x10\x05\x12\x11\n\rROLE_OPERATOR\x10\x06\x12\x10\n\x0cROLE_SERVICE\x10\x07:O\n\rrequired_role\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0e\x32\x16.ratoon.common.v1.Role:0\n\x05topic\x12\x1f.google.protobuf.MessageOptions\x18\xd2\x86\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eratoon/common/v1/options.proto\x12\x10ratoon.common.v1\x1a google/protobuf/descriptor.proto*\x9b\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_PUBLIC\x10\x01\x12\x0f\n\x0bROLE_CALLER\x10\x02\x12\x0f\n\x0bROLE_VIEWER\x10\x03\x12\x12\n\x0eROLE_ANNOTATOR\x10\x04\x12\x11\n\rROLE_ENGINEER\x10\x05\x12\x11\n\rROLE_OPERATOR\x10\x06\x12\x10\n\x0cROLE_SERVICE\x10\x07:O\n\rrequired_role\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0e\x32\x16.ratoon.common.v1.Role:8\n\x0espans_projects\x12\x1e.google.protobuf.MethodOptions\x18\xd3\x86\x03 \x01(\x08:4\n\nchangeable\x12\x1e.google.protobuf.MethodOptions\x18\xd4\x86\x03 \x03(\t:0\n\x05topic\x12\x1f.google.protobuf.MessageOptions\x18\xd2\x86\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)

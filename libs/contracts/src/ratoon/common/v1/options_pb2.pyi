@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
@@ -61,8 +62,16 @@ ROLE_SERVICE: Role.ValueType  # 7
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 REQUIRED_ROLE_FIELD_NUMBER: _builtins.int
+SPANS_PROJECTS_FIELD_NUMBER: _builtins.int
+CHANGEABLE_FIELD_NUMBER: _builtins.int
 TOPIC_FIELD_NUMBER: _builtins.int
 required_role: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Role.ValueType]
 """The least role that may call this method."""
+spans_projects: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""This method works on resources of several projects in one request; any other request lies in one project."""
+changeable: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
+"""The fields of the resource that an Update may change (`labels`, `limits`). Without an `update_mask` those of them
+change that the request carries.
+"""
 topic: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.str]
 """The event topic whose envelope this message is."""
