@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -119,6 +120,11 @@ def http_status(told: Description) -> int:
     return 413 if told.reason == "BODY_TOO_LARGE" else _STATUSES.get(told.code, 500)
 
 
+def json_name(path: str) -> str:
+    """Return a field path as JSON bodies write it: `minAnswers` for `min_answers`."""
+    return re.sub(r"_([a-z0-9])", lambda found: found.group(1).upper(), path)
+
+
 def problem_of(told: Description, violations: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
     """An error as RFC 9457 problem details, with its reason and the fields at fault."""
     status = http_status(told)
@@ -130,7 +136,7 @@ def problem_of(told: Description, violations: Iterable[tuple[str, str]] = ()) ->
         "detail": told.message,
         "reason": told.reason,
         **(
-            {"violations": [{"field": field, "description": text} for field, text in fields]}
+            {"violations": [{"field": json_name(field), "description": text} for field, text in fields]}
             if fields
             else {}
         ),

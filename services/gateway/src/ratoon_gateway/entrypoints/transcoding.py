@@ -23,6 +23,7 @@ from ratoon.chassis.identity import Role
 from ratoon.chassis.server import required_role
 from ratoon.chassis.settings import SERVICES
 from ratoon_gateway.domain.errors import BadRequest
+from ratoon_gateway.entrypoints import json_bodies
 
 _VARIABLE = re.compile(r"\{([a-z_.]+)(?:=([^}]*))?\}")
 _WILDCARDS = {"*": r"[^/:]+", "**": r".+"}
@@ -82,11 +83,21 @@ class Binding:
         for name, value in path.items():
             _put(wanted, self.method.input_type, name, value, overwrite=True)
         request: Message = GetMessageClass(self.method.input_type)()
+        self._check(wanted)
         try:
             json_format.ParseDict(wanted, request)
         except (json_format.ParseError, ValueError) as error:
-            raise BadRequest(_sentence(str(error)), field=_field_at_fault(str(error))) from None
+            field = _field_at_fault(str(error))
+            raise BadRequest(_unreadable(self.method.input_type, field), field=field) from None
         return request
+
+    def _check(self, wanted: Mapping[str, Any]) -> None:
+        """Raise BadRequest for what the message cannot hold; fields are named as the caller wrote them."""
+        kind: Descriptor = self.method.input_type
+        whole = self.body in ("", "*")
+        json_bodies.check(kind, {name: value for name, value in wanted.items() if whole or name != self.body})
+        if not whole:
+            json_bodies.check(kind.fields_by_name[self.body].message_type, wanted[self.body])
 
 
 class Transcoder:
@@ -200,10 +211,15 @@ def _value(described: FieldDescriptor, text: str) -> str | bool:
     return text
 
 
-def _sentence(error: str) -> str:
-    return error[:500] + ("" if error.endswith(".") else ".")
+def _unreadable(kind: Descriptor, field: str) -> str:
+    """What the check of bodies leaves to the parser of protobuf: times, durations, masks, bytes."""
+    if field:
+        return (
+            f"{field} cannot be read; times are RFC 3339 (2026-01-31T12:00:00Z), durations end in s (3.5s)."
+        )
+    return f"The request cannot be read as a {kind.name}."
 
 
 def _field_at_fault(error: str) -> str:
-    found = re.search(r'(?:no field named |Failed to parse )"?([A-Za-z0-9_.]+)"?', error)
-    return found.group(1) if found else ""
+    found = re.findall(r"Failed to parse ([A-Za-z0-9_.]+) field", error)
+    return str(found[-1]) if found else ""
