@@ -13,23 +13,29 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pool import Default as default_pool
+from google.protobuf.message import DecodeError
 from grpc import aio
 from grpc_status import rpc_status
 from opentelemetry import context as contexts
 from opentelemetry.trace import SpanKind, StatusCode, Tracer, set_span_in_context
 
 from ratoon.chassis import logs, tracing
-from ratoon.chassis.errors import PermissionDenied, Unauthenticated, described
+from ratoon.chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated, described
 from ratoon.chassis.identity import NOBODY, Principal, Role, Verifier, set_caller
+from ratoon.chassis.requests import check_projects, check_values, spans_projects
 from ratoon.chassis.rpc import status_of
 from ratoon.chassis.telemetry import RpcMetrics, exemplar
 from ratoon.common.v1 import options_pb2
 
 T = TypeVar("T")
+Decode = Callable[[bytes], Any]
 _LOG = logging.getLogger(__name__)
 _PUBLIC = ("/grpc.health.v1.Health/",)
 _REFLECTION = "/grpc.reflection."
+_UNCHECKED = (*_PUBLIC, _REFLECTION)
+"""Methods of the standard services, whose messages name no resource of ours."""
 _SERVER_FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS")
 _SPAN_ERRORS = (*_SERVER_FAULTS, "DEADLINE_EXCEEDED", "UNAVAILABLE", "UNIMPLEMENTED")
 
@@ -65,67 +71,84 @@ class CallInterceptor(aio.ServerInterceptor):
             return None
         method: str = details.method
         metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
-        kinds = {
-            "request_deserializer": handler.request_deserializer,
-            "response_serializer": handler.response_serializer,
-        }
+        decode = handler.request_deserializer or bytes
+        kinds = {"request_deserializer": None, "response_serializer": handler.response_serializer}
         if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(
-                self._unary(method, metadata, handler.unary_unary), **kinds
-            )
+            serve = self._unary(method, metadata, decode, handler.unary_unary)
+            return grpc.unary_unary_rpc_method_handler(serve, **kinds)
         if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(
-                self._stream(method, metadata, handler.unary_stream), **kinds
-            )
-        return grpc.stream_stream_rpc_method_handler(
-            self._duplex(method, metadata, handler.stream_stream), **kinds
-        )
+            serve = self._stream(method, metadata, decode, handler.unary_stream)
+            return grpc.unary_stream_rpc_method_handler(serve, **kinds)
+        serve = self._duplex(method, metadata, decode, handler.stream_stream)
+        return grpc.stream_stream_rpc_method_handler(serve, **kinds)
 
-    def _unary(self, method: str, metadata: dict[str, str], serve: Any) -> Any:
-        async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
-            with _Watched(self, method, metadata, request) as watched:
-                try:
-                    self._admit(method, metadata, request)
-                    return await serve(request, context)
-                except Exception as error:
-                    await _tell(context, watched, error)
-
-        return call
-
-    def _stream(self, method: str, metadata: dict[str, str], serve: Any) -> Any:
-        async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-            with _Watched(self, method, metadata, request) as watched:
-                try:
-                    self._admit(method, metadata, request)
-                    async for answer in serve(request, context):
-                        yield answer
-                except Exception as error:
-                    await _tell(context, watched, error)
-
-        return call
-
-    def _duplex(self, method: str, metadata: dict[str, str], serve: Any) -> Any:
-        async def call(requests: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+    def _unary(self, method: str, metadata: dict[str, str], decode: Decode, serve: Any) -> Any:
+        async def call(data: bytes, context: aio.ServicerContext[Any, Any]) -> Any:
             with _Watched(self, method, metadata) as watched:
                 try:
-                    self._admit(method, metadata, None)
-                    async for answer in serve(requests, context):
+                    principal = self._authenticate(method, metadata)
+                    return await serve(_admitted(principal, method, decode, data, watched), context)
+                except Exception as error:
+                    await _tell(context, watched, error)
+
+        return call
+
+    def _stream(self, method: str, metadata: dict[str, str], decode: Decode, serve: Any) -> Any:
+        async def call(data: bytes, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            with _Watched(self, method, metadata) as watched:
+                try:
+                    principal = self._authenticate(method, metadata)
+                    async for answer in serve(_admitted(principal, method, decode, data, watched), context):
                         yield answer
                 except Exception as error:
                     await _tell(context, watched, error)
 
         return call
 
-    def _admit(self, method: str, metadata: dict[str, str], request: Any) -> None:
-        """Who it is, and whether the role and the project reach."""
+    def _duplex(self, method: str, metadata: dict[str, str], decode: Decode, serve: Any) -> Any:
+        async def call(
+            requests: AsyncIterator[bytes], context: aio.ServicerContext[Any, Any]
+        ) -> AsyncIterator[Any]:
+            with _Watched(self, method, metadata) as watched:
+                try:
+                    principal = self._authenticate(method, metadata)
+                    admitted = (
+                        _admitted(principal, method, decode, each, watched) async for each in requests
+                    )
+                    async for answer in serve(admitted, context):
+                        yield answer
+                except Exception as error:
+                    await _tell(context, watched, error)
+
+        return call
+
+    def _authenticate(self, method: str, metadata: dict[str, str]) -> Principal:
+        """Who calls; refused when the role does not reach. Nothing of the request was read until then."""
         needed = required_role(method)
         bearer = metadata.get("authorization", "").removeprefix("Bearer ").strip()
         principal = self._verifier.principal(bearer) if bearer else NOBODY
         if principal.role < needed:
             _refuse(principal, needed, method)
-        if needed is not Role.PUBLIC:
-            _check_project(principal, request)
         set_caller(principal)
+        return principal
+
+
+def _admitted(principal: Principal, method: str, decode: Decode, data: bytes, watched: "_Watched") -> Any:
+    """The request, once its bytes are a message of that kind, its values can be, and its project is the caller's."""
+    try:
+        request = decode(data)
+    except DecodeError:
+        raise InvalidArgument(
+            f"The bytes of the request are no message that {method.rpartition('/')[2]} takes.",
+            reason="BAD_MESSAGE",
+        ) from None
+    watched.note(str(getattr(request, "name", "") or getattr(request, "parent", "")))
+    if method.startswith(_UNCHECKED):
+        return request
+    check_values(request)
+    if required_role(method) is not Role.PUBLIC:
+        check_projects(principal, request, spans=spans_projects(_descriptor(method)))
+    return request
 
 
 @lru_cache(maxsize=1024)
@@ -135,12 +158,17 @@ def required_role(method: str) -> Role:
         return Role.PUBLIC
     if method.startswith(_REFLECTION):
         return Role.OPERATOR
-    service, _, name = method.removeprefix("/").partition("/")
-    options = default_pool().FindServiceByName(service).methods_by_name[name].GetOptions()
-    declared = options.Extensions[options_pb2.required_role]
+    declared = _descriptor(method).GetOptions().Extensions[options_pb2.required_role]
     if not declared:
         raise PermissionDenied(f"{method} declares no role.", reason="ROLE_UNDECLARED")
     return Role(declared)
+
+
+@lru_cache(maxsize=1024)
+def _descriptor(method: str) -> MethodDescriptor:
+    service, _, name = method.removeprefix("/").partition("/")
+    found: MethodDescriptor = default_pool().FindServiceByName(service).methods_by_name[name]
+    return found
 
 
 def _refuse(principal: Principal, needed: Role, method: str) -> None:
@@ -153,32 +181,13 @@ def _refuse(principal: Principal, needed: Role, method: str) -> None:
     )
 
 
-def _check_project(principal: Principal, request: Any) -> None:
-    """Every resource name that a request is about must lie in the principal's project."""
-    if principal.project == "-" or request is None:
-        return
-    named = [value for field, value in request.ListFields() if field.name in ("name", "parent")]
-    named += [
-        value.name
-        for field, value in request.ListFields()
-        if field.message_type and hasattr(value, "name") and value.name
-    ]
-    if not named or not all(principal.may_touch(name) for name in named):
-        raise PermissionDenied(
-            f"{principal.name} may only touch projects/{principal.project}.", reason="PROJECT_NOT_YOURS"
-        )
-
-
 class _Watched:
     """The span, the count and the time of one call. Its context is the call's own task, and ends with it."""
 
-    def __init__(
-        self, around: CallInterceptor, method: str, metadata: dict[str, str], request: Any = None
-    ) -> None:
+    def __init__(self, around: CallInterceptor, method: str, metadata: dict[str, str]) -> None:
         self.method, self.code = method, "OK"
         self._metrics, self._tracer = around._metrics, around._tracer
         self._service, _, self._name = method[1:].partition("/")
-        self._resource = str(getattr(request, "name", "") or getattr(request, "parent", ""))
         beginning = tracing.unkept() if method.startswith(_PUBLIC) else ""
         self._parent = metadata.get(tracing.TRACEPARENT) or beginning
 
@@ -189,11 +198,17 @@ class _Watched:
             self.method[1:],
             tracing.context_of(self._parent),
             SpanKind.SERVER,
-            told | ({"ratoon.resource": self._resource} if self._resource else {}),
+            told,
         )
         contexts.attach(set_span_in_context(self.span))
-        logs.mark(self._service.split(".")[1], self._resource)
+        logs.mark(self._service.split(".")[1])
         return self
+
+    def note(self, resource: str) -> None:
+        """Let the span and the log lines of this call name the resource that it is about."""
+        if resource:
+            self.span.set_attribute("ratoon.resource", resource)
+            logs.mark(self._service.split(".")[1], resource)
 
     def __exit__(self, kind: type[BaseException] | None, *_raised: Any) -> None:
         if kind is not None and self.code == "OK":

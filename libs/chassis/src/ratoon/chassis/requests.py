@@ -1,0 +1,243 @@
+"""Checks of a request message that hold for every method: values that cannot be, and names of other projects.
+
+All of it follows the message's descriptor into nested, repeated and map fields, so a new field is checked without a
+word about it. It knows no service and no method.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from google.protobuf import any_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor_pool import Default as default_pool
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from ratoon.chassis.errors import InvalidArgument, PermissionDenied
+from ratoon.chassis.identity import ANY_PROJECT, Principal
+from ratoon.common.v1 import options_pb2
+
+_NAME = re.compile(r"(?:/*[^/\s]+/+(?:v\d+/+)?|/+)?projects/+(?P<project>[^/\s]+)(?:/\S*)?")
+"""A resource name, relative, absolute (`//host/projects/…`) or as a path (`/v1/projects/…`), after unquoting."""
+_EMBEDDED = re.compile(r"projects/+(?P<project>[^/\s\"'()<>=,]+)")
+_EXPRESSIONS = ("filter", "query", "order_by")
+"""Fields that hold an expression: a name may stand anywhere in them."""
+_QUOTED_DEEPLY = 3
+_TIMES_S = (-62_135_596_800, 253_402_300_799)
+"""Years 1 to 9999, as google.protobuf.Timestamp allows, in seconds since 1970."""
+_LONGEST_S = 315_576_000.0
+"""Ten years: a span of time that is longer is a mistake."""
+_MOST_DAYS = 36_500
+_SHORT, _LONG, _LONGEST = 1_024, 16_384, 262_144
+_SHORT_NAMES = frozenset(
+    ("name", "parent", "display_name", "label", "labels", "license", "pool", "purpose", "reader", "annotator")
+)
+_WHOLE = frozenset(
+    kind.DESCRIPTOR.full_name
+    for kind in (timestamp_pb2.Timestamp, duration_pb2.Duration, field_mask_pb2.FieldMask)
+)
+_LONG_TEXTS = frozenset(("changelog", "comment", "correction", "instructions", "text"))
+
+
+@dataclass(frozen=True)
+class Value:
+    """One scalar value in a message: its path (`rollout.bake.seconds`, `scores["f1"]`), its field, the value."""
+
+    path: str
+    field: FieldDescriptor
+    value: Any
+
+
+def values(message: Message, path: str = "") -> Iterator[Value]:
+    """Every scalar that a message holds, keys of maps and packed messages included.
+
+    Timestamps, durations and masks are values of their own; InvalidArgument where a packed message is unknown.
+    """
+    for field, content in message.ListFields():
+        here = f"{path}.{field.name}" if path else field.name
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            yield from _of_map(field, content, here)
+        elif field.is_repeated:
+            for index, each in enumerate(content):
+                yield from _of_one(field, each, f"{here}[{index}]")
+        else:
+            yield from _of_one(field, content, here)
+
+
+def _of_map(field: FieldDescriptor, content: Any, path: str) -> Iterator[Value]:
+    entry = field.message_type.fields_by_name
+    for key in content:
+        here = f'{path}["{str(key)[:100]}"]'
+        yield Value(here, entry["key"], key)
+        yield from _of_one(entry["value"], content[key], here)
+
+
+def _of_one(field: FieldDescriptor, value: Any, path: str) -> Iterator[Value]:
+    if not isinstance(value, Message):
+        yield Value(path, field, value)
+    elif value.DESCRIPTOR.full_name == any_pb2.Any.DESCRIPTOR.full_name:
+        yield from values(_unpacked(value, path), path)
+    elif value.DESCRIPTOR.full_name in _WHOLE:
+        yield Value(path, field, value)
+    else:
+        yield from values(value, path)
+
+
+def _unpacked(packed: Any, path: str) -> Message:
+    try:
+        kind = GetMessageClass(default_pool().FindMessageTypeByName(packed.TypeName()))
+        return kind.FromString(packed.value)
+    except (KeyError, DecodeError):
+        raise _bad(path, f"{path} holds a message of a kind that is unknown here.") from None
+
+
+def check_values(request: Message) -> None:
+    """InvalidArgument, with the path of the field, for what no field may hold, whatever its method.
+
+    Floats that are no numbers, enum numbers without a name, times and durations out of range, texts without bound.
+    """
+    for each in values(request):
+        if each.field.type in (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT):
+            _check_float(each)
+        elif each.field.type == FieldDescriptor.TYPE_ENUM:
+            _check_enum(each, each.field.enum_type)
+        elif each.field.type == FieldDescriptor.TYPE_STRING:
+            _check_text(each)
+        elif each.field.message_type is not None:
+            _check_time(each)
+        elif each.field.name.endswith("_days") and abs(each.value) > _MOST_DAYS:
+            raise _bad(each.path, f"{each.path} may not be {each.value}: give {_MOST_DAYS:,} days or fewer.")
+
+
+def _check_float(each: Value) -> None:
+    if not math.isfinite(each.value):
+        raise _bad(each.path, f"{each.path} must be a finite number; it is {each.value}.")
+    if each.field.name.endswith("seconds") and abs(each.value) > _LONGEST_S:
+        raise _bad(each.path, f"{each.path} may not be {each.value}: give ten years or less, in seconds.")
+
+
+def _check_enum(each: Value, kind: EnumDescriptor) -> None:
+    if each.value not in kind.values_by_number:
+        names = ", ".join(value.name for value in kind.values if value.number)
+        raise _bad(each.path, f"{each.path} may not be {each.value}; give one of {names}.")
+
+
+def _check_text(each: Value) -> None:
+    most = _bound(each.field)
+    if len(each.value) > most:
+        raise _bad(
+            each.path,
+            f"{each.path} has {len(each.value):,} characters; at most {most:,} are allowed.",
+            "TEXT_TOO_LONG",
+        )
+
+
+def _bound(field: FieldDescriptor) -> int:
+    """The most characters that a text may have, by the name of its field."""
+    if field.file.package == "ratoon.jobs.v1":
+        return _LONGEST * 16
+    entry = field.containing_type is not None and field.containing_type.GetOptions().map_entry
+    if field.name in _SHORT_NAMES or field.name.endswith("_id") or (entry and field.name == "key"):
+        return _SHORT
+    return _LONGEST if field.name in _LONG_TEXTS else _LONG
+
+
+def _check_time(each: Value) -> None:
+    kind = each.field.message_type.full_name
+    if kind == timestamp_pb2.Timestamp.DESCRIPTOR.full_name:
+        low, high = _TIMES_S
+        if not (low <= each.value.seconds <= high and 0 <= each.value.nanos < 1_000_000_000):
+            raise _bad(each.path, f"{each.path} is no time between the years 1 and 9999.")
+    elif kind == duration_pb2.Duration.DESCRIPTOR.full_name:
+        seconds, nanos = each.value.seconds, each.value.nanos
+        opposed = seconds * nanos < 0
+        if abs(seconds) > _LONGEST_S or abs(nanos) >= 1_000_000_000 or opposed:
+            raise _bad(each.path, f"{each.path} is no duration of ten years or less.")
+
+
+def _bad(field: str, sentence: str, reason: str = "BAD_VALUE") -> InvalidArgument:
+    return InvalidArgument(sentence, reason=reason, field=field)
+
+
+def projects_in(value: Value) -> Iterator[str]:
+    """The projects that a text names, in lower case; none when it names no resource.
+
+    Disguises count: other cases, percent-encoding, spaces around it, a host or an API version before it.
+    """
+    if value.field.type != FieldDescriptor.TYPE_STRING:
+        return
+    text = value.value
+    for _ in range(_QUOTED_DEEPLY):
+        text = unquote(text)
+    text = text.strip().casefold()
+    if value.field.name in _EXPRESSIONS:
+        yield from (found["project"] for found in _EMBEDDED.finditer(text))
+    elif found := _NAME.fullmatch(text.rpartition("://")[2]):
+        yield found["project"]
+
+
+def check_projects(principal: Principal, request: Message, *, spans: bool = False) -> None:
+    """PermissionDenied when a request names a resource outside the principal's project, in whichever field.
+
+    A principal of the whole installation, a service included, may name any project, but only one in one request
+    unless the method `spans` projects: so what is stored for a project never refers to another one's resources, and
+    a service that acts on it later with its own rights stays inside the project.
+    """
+    named = [(each, project) for each in values(request) for project in projects_in(each)]
+    if principal.project != ANY_PROJECT:
+        _check_own(principal, request, named)
+    elif not spans:
+        _check_one(request, named)
+
+
+def _check_own(principal: Principal, request: Message, named: list[tuple[Value, str]]) -> None:
+    own = principal.project.casefold()
+    foreign = [each.path for each, project in named if project != own]
+    disguised = [
+        each.path
+        for each, _ in named
+        if each.field.name not in _EXPRESSIONS and not principal.may_touch(each.value)
+    ]
+    beside = [path for path, name in _subjects(request) if name and not principal.may_touch(name)]
+    if foreign or disguised or beside or not named:
+        field = next(iter((*foreign, *disguised, *beside)), "")
+        raise PermissionDenied(
+            f"{principal.name} may only touch projects/{principal.project}"
+            + (f", and {field} names something else." if field else "."),
+            reason="PROJECT_NOT_YOURS",
+            **({"field": field} if field else {}),
+        )
+
+
+def _check_one(request: Message, named: list[tuple[Value, str]]) -> None:
+    projects = {project for _, project in named}
+    chosen = getattr(request, "project_id", "") if "project_id" in request.DESCRIPTOR.fields_by_name else ""
+    if chosen:
+        projects.add(chosen.casefold())
+    if len(projects) <= 1:
+        return
+    home = chosen.casefold() or named[0][1]
+    path = next(each.path for each, project in named if project != home)
+    raise InvalidArgument(
+        f"{path} lies in another project than the rest of the request: a request, and what it makes, lies in one.",
+        reason="SEVERAL_PROJECTS",
+        field=path,
+    )
+
+
+def _subjects(request: Message) -> Iterator[tuple[str, str]]:
+    """What a request is about: its `name` and `parent`, and the names of the resources in it."""
+    for field, content in request.ListFields():
+        if field.name in ("name", "parent"):
+            yield field.name, content
+        elif field.message_type is not None and not field.is_repeated and hasattr(content, "name"):
+            yield f"{field.name}.name", content.name
+
+
+def spans_projects(method: MethodDescriptor) -> bool:
+    """Whether one request of a method may be about several projects."""
+    return bool(method.GetOptions().Extensions[options_pb2.spans_projects])

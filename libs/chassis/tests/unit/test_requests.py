@@ -1,0 +1,149 @@
+"""Checks of a request that hold for every method."""
+
+import math
+
+import pytest
+from google.protobuf import timestamp_pb2
+
+from ratoon.chassis.errors import InvalidArgument, PermissionDenied
+from ratoon.chassis.identity import Principal, Role
+from ratoon.chassis.requests import check_projects, check_values
+from ratoon.evaluation.v1 import evaluation_run_pb2
+from ratoon.evaluation.v1 import evaluation_service_pb2 as evaluation
+from ratoon.flywheel.v1 import flywheel_service_pb2 as flywheel
+from ratoon.flywheel.v1 import project_pb2
+from ratoon.ingestion.v1 import ingestion_service_pb2 as ingestion
+from ratoon.ingestion.v1 import source_pb2
+from ratoon.registry.v1 import model_version_pb2
+from ratoon.registry.v1 import registry_service_pb2 as registry
+from ratoon.serving.v1 import deployment_pb2, rollout_pb2
+from ratoon.serving.v1 import serving_service_pb2 as serving
+
+OTHER = Principal("projects/other/apiKeys/k", Role.OPERATOR, "other")
+OPERATOR = Principal("projects/-/apiKeys/k", Role.OPERATOR)
+SERVICE = Principal("flywheel", Role.SERVICE)
+
+
+def deployment(model: str) -> serving.CreateDeploymentRequest:
+    wanted = deployment_pb2.Deployment(model=model)
+    return serving.CreateDeploymentRequest(parent="projects/other", deployment=wanted)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "projects/tickets/models/m",
+        "projects/tickets",
+        "projects/Tickets/models/m",
+        "PROJECTS/tickets/models/m",
+        " projects/tickets/models/m\n",
+        "/projects/tickets/models/m",
+        "//ratoon.example/projects/tickets/models/m",
+        "https://ratoon.example/v1/projects/tickets/models/m",
+        "/v1/projects/tickets/models/m",
+        "projects%2Ftickets%2Fmodels%2Fm",
+        "projects%252Ftickets%252Fmodels%252Fm",
+        "projects//tickets/models/m",
+        "projects/-/models/m",
+        "projects/other2/models/m",
+        "projects/othe/models/m",
+    ],
+)
+def test_a_name_of_another_project_is_refused_however_it_is_written(name):
+    with pytest.raises(PermissionDenied) as told:
+        check_projects(OTHER, deployment(name))
+    assert told.value.reason == "PROJECT_NOT_YOURS"
+
+
+def test_names_of_the_callers_own_project_pass():
+    check_projects(OTHER, deployment("projects/other/models/m"))
+
+
+def test_a_repeated_message_is_looked_into():
+    """An engineer who evaluates on the sealed test split of another project."""
+    wanted = evaluation_run_pb2.EvaluationRun(
+        domains=[
+            {"name": "own", "split": "projects/other/datasets/d/splits/s"},
+            {"name": "steal", "split": "projects/tickets/datasets/d/splits/s"},
+        ]
+    )
+    request = evaluation.CreateEvaluationRunRequest(parent="projects/other", evaluation_run=wanted)
+    with pytest.raises(PermissionDenied, match=r"evaluation_run\.domains\[1\]\.split"):
+        check_projects(OTHER, request)
+
+
+@pytest.mark.parametrize("principal", [OPERATOR, SERVICE])
+def test_one_request_lies_in_one_project_whoever_asks(principal):
+    check_projects(principal, deployment("projects/other/models/m"))
+    with pytest.raises(InvalidArgument) as told:
+        check_projects(principal, deployment("projects/tickets/models/m"))
+    assert (told.value.reason, told.value.field) == ("SEVERAL_PROJECTS", "deployment.model")
+
+
+def test_a_new_project_names_nothing_of_another_one():
+    wanted = project_pb2.Project(model="projects/tickets/models/m")
+    with pytest.raises(InvalidArgument, match=r"project\.model"):
+        check_projects(OPERATOR, flywheel.CreateProjectRequest(project_id="other", project=wanted))
+
+
+def test_reports_may_span_projects():
+    reports = [{"deployment": "projects/a/deployments/d"}, {"deployment": "projects/b/deployments/d"}]
+    check_projects(SERVICE, serving.ReportQualityRequest(reports=reports), spans=True)
+
+
+def test_a_request_about_nothing_is_refused_to_a_key_of_a_project():
+    with pytest.raises(PermissionDenied):
+        check_projects(OTHER, flywheel.ListProjectsRequest())
+    check_projects(OPERATOR, flywheel.ListProjectsRequest())
+
+
+def test_a_sentence_that_begins_with_the_word_is_no_name():
+    source = source_pb2.Source(license="projects/tickets may use it")
+    check_projects(OTHER, ingestion.CreateSourceRequest(parent="projects/other", source=source))
+
+
+def refused(request) -> str:
+    with pytest.raises(InvalidArgument) as told:
+        check_values(request)
+    assert told.value.reason in ("BAD_VALUE", "TEXT_TOO_LONG")
+    assert told.value.field in str(told.value)
+    return told.value.field
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_floats_must_be_numbers(value):
+    version = model_version_pb2.ModelVersion(scores={"f1": value})
+    assert refused(registry.CreateModelVersionRequest(model_version=version)) == 'model_version.scores["f1"]'
+    bake = rollout_pb2.Rollout.Bake(max_latency_ratio=value)
+    request = serving.CreateRolloutRequest(rollout=rollout_pb2.Rollout(bake=bake))
+    assert refused(request) == "rollout.bake.max_latency_ratio"
+
+
+def test_spans_of_time_end():
+    assert refused(serving.InjectFaultRequest(name="projects/p/deployments/d", seconds=1e300)) == "seconds"
+
+
+def test_enum_numbers_must_have_a_name():
+    request = ingestion.CreateSourceRequest(source=source_pb2.Source(format=99))
+    assert refused(request) == "source.format"
+    assert refused(ingestion.OpenSplitRequest(part=-1)) == "part"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos"), [(10**15, 0), (-(10**12), 0), (0, -1), (0, 10**9), (2**63 - 1, 0)]
+)
+def test_times_must_be_possible(seconds, nanos):
+    start = timestamp_pb2.Timestamp(seconds=seconds, nanos=nanos)
+    assert refused(flywheel.CompareVersionsRequest(start_time=start)) == "start_time"
+
+
+def test_texts_are_bounded():
+    name = "x" * 1025
+    project = flywheel.CreateProjectRequest(project=project_pb2.Project(display_name=name))
+    assert refused(project) == "project.display_name"
+    project.project.display_name = name[1:]
+    check_values(project)
+    scores = registry.CreateModelVersionRequest(
+        model_version=model_version_pb2.ModelVersion(scores={name: 1.0})
+    )
+    assert refused(scores).startswith("model_version.scores[")

@@ -1,0 +1,237 @@
+"""Requests that no honest client sends, to all rooms in one process: each is refused by name, and none is a defect.
+
+A caller of one project names another one's resources; anybody sends bytes that are no message; fields hold what they
+cannot.
+"""
+
+import importlib
+import math
+import pkgutil
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import grpc
+import httpx
+import pytest
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from ratoon.chassis.identity import Principal, Role
+from ratoon.chassis.rpc import error_of
+from ratoon.chassis.server import required_role
+from ratoon.chassis.settings import SERVICES, run_folder, socket_address
+from ratoon.testkit.rooms import State, running
+
+DEFECTS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
+EXAMPLES = 12
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where it listens, and tokens for whoever is wanted."""
+
+    state: State
+    url: str
+
+    def token(self, role: Role, project: str = "-") -> str:
+        principal = Principal(f"projects/{project}/apiKeys/test", role, project)
+        return self.state.signer("gateway").token_for(principal, 600)
+
+    def post(self, path: str, body: dict, role: Role, project: str) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self.token(role, project)}"}
+        return httpx.post(f"{self.url}/v1/{path}", json=body, headers=headers)
+
+    def call(self, method: MethodDescriptor, data: bytes, token: str = "") -> grpc.StatusCode:
+        """Send these bytes to a method's service; its status."""
+        service = method.full_name.split(".")[1]
+        metadata = [("authorization", f"Bearer {token}")] if token else []
+        rpc = f"/{method.containing_service.full_name}/{method.name}"
+        with grpc.insecure_channel(socket_address(self.state.folder, service)) as channel:
+            if not method.server_streaming:
+                _, outcome = channel.unary_unary(rpc).with_call(data, metadata=metadata, timeout=10)
+                return outcome.code()
+            call = channel.unary_stream(rpc)(data, metadata=metadata, timeout=10)
+            next(call)
+            call.cancel()
+            return grpc.StatusCode.OK
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """All rooms, with the projects `tickets` and `other`."""
+    folder = tmp_path_factory.mktemp("installation")
+    state = State(folder)
+    run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+    own = {"gateway": {"port": 0, "grpc": "off"}}
+    rooms = [
+        importlib.import_module(f"ratoon_{name}.settings").Settings(state=folder, **own.get(name, {}))
+        for name in SERVICES
+    ]
+    with running(rooms) as apps:
+        gateway = next(app for app in apps if app.settings.service == "gateway")
+        found = Installation(state, f"http://127.0.0.1:{gateway.listeners[-1].port}")
+        for project in ("tickets", "other"):
+            made = found.post(f"projects?projectId={project}", {"labels": ["a", "b"]}, Role.ENGINEER, "-")
+            assert made.status_code == 200, made.text
+        yield found
+
+
+def methods() -> list[MethodDescriptor]:
+    packages = [importlib.import_module(f"ratoon.{room}.v1") for room in SERVICES]
+    modules = [
+        importlib.import_module(f"{package.__name__}.{each.name}")
+        for package in packages
+        for each in pkgutil.iter_modules(package.__path__)
+        if each.name.endswith("_service_pb2")
+    ]
+    services = [each for module in modules for each in module.DESCRIPTOR.services_by_name.values()]
+    return [method for service in services for method in service.methods]
+
+
+METHODS = methods()
+each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+
+
+def status(installation: Installation, method: MethodDescriptor, data: bytes, token: str = "") -> str:
+    try:
+        return installation.call(method, data, token).name
+    except grpc.RpcError as failed:
+        assert "Traceback" not in (failed.details() or "")
+        assert "google.protobuf" not in (failed.details() or "")
+        return f"{failed.code().name}:{error_of(failed).reason}"
+
+
+def test_an_operator_cannot_deploy_the_model_of_another_project(installation):
+    body = {"model": "projects/tickets/models/tickets"}
+    answer = installation.post("projects/other/deployments?deploymentId=d1", body, Role.OPERATOR, "other")
+    assert (answer.status_code, answer.json()["reason"]) == (403, "PROJECT_NOT_YOURS")
+
+
+@pytest.mark.parametrize("name", ["projects%2Ftickets/models/t", "Projects/tickets/models/t"])
+def test_a_disguised_name_is_refused_too(installation, name):
+    answer = installation.post("projects/other/deployments", {"model": name}, Role.OPERATOR, "other")
+    assert answer.status_code == 403
+
+
+def test_not_even_the_operator_of_the_installation_ties_projects_together(installation):
+    body = {"model": "projects/tickets/models/tickets"}
+    answer = installation.post("projects/other/deployments?deploymentId=d1", body, Role.OPERATOR, "-")
+    assert (answer.status_code, answer.json()["reason"]) == (400, "SEVERAL_PROJECTS")
+
+
+def test_an_engineer_cannot_evaluate_on_the_sealed_split_of_another_project(installation):
+    body = {
+        "candidateDigest": "0" * 64,
+        "domains": [{"name": "steal", "split": "projects/tickets/datasets/tickets/splits/s"}],
+        "labels": ["a", "b"],
+    }
+    answer = installation.post("projects/other/evaluationRuns", body, Role.ENGINEER, "other")
+    assert (answer.status_code, answer.json()["reason"]) == (403, "PROJECT_NOT_YOURS")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("projects/other/models/m/versions", {"artifactDigest": "0" * 64, "scores": {"f1": "NaN"}}),
+        ("projects/other/trainingRuns", {"recipe": {"languageModelEpochs": "NaN"}}),
+        ("projects/other/deployments/d/rollouts", {"bake": {"seconds": "Infinity"}}),
+        ("projects/other/sources", {"format": 99}),
+    ],
+)
+def test_values_that_cannot_be_are_refused_over_http(installation, path, body):
+    answer = installation.post(path, body, Role.OPERATOR, "other")
+    assert answer.status_code == 400, answer.text
+
+
+@each_method
+def test_bytes_that_are_no_message_are_refused_after_the_callers_identity(method, installation):
+    if required_role(f"/{method.containing_service.full_name}/{method.name}") is not Role.PUBLIC:
+        assert status(installation, method, b"\xff\xff\xff").startswith("UNAUTHENTICATED:")
+    token = installation.state.signer("flywheel").token_for(Principal("flywheel", Role.SERVICE), 600)
+    assert status(installation, method, b"\xff\xff\xff", token) == "INVALID_ARGUMENT:BAD_MESSAGE"
+
+
+TEXTS = [
+    "",
+    "x",
+    "projects/other",
+    "projects/other/models/m",
+    "projects/other/models/m/versions/v1",
+    "projects/other/datasets/d/splits/s",
+    "projects/other/deployments/d/rollouts/r",
+    "\x00",
+    "..",
+    "😀" * 300,
+    "0" * 64,
+    "{",
+    "-1",
+    "a" * 2000,
+]
+NUMBERS = [0, 1, -1, 99, 2**31 - 1, -(2**31)]
+FLOATS = [0.0, -1.0, 0.5, 1e-300, 1e300, math.nan, math.inf]
+
+
+def filled(message: Message, dice: random.Random, depth: int = 0) -> Message:
+    """The message with some of its fields set to one of few odd values."""
+    for field in message.DESCRIPTOR.fields:
+        if dice.random() < 0.45:
+            continue
+        content = getattr(message, field.name)
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            _fill_map(content, field.message_type, dice)
+        elif field.message_type is not None:
+            inside = content.add() if field.is_repeated else content
+            inside.SetInParent()
+            if depth < 4:
+                filled(inside, dice, depth + 1)
+        elif field.is_repeated:
+            content.extend(scalar(field, dice) for _ in range(dice.randint(0, 3)))
+        else:
+            setattr(message, field.name, scalar(field, dice))
+    return message
+
+
+def _fill_map(content, entry, dice: random.Random) -> None:
+    value = entry.fields_by_name["value"]
+    key = scalar(entry.fields_by_name["key"], dice)
+    if value.message_type is None:
+        content[key] = scalar(value, dice)
+    else:
+        filled(content[key], dice)
+
+
+def scalar(field: FieldDescriptor, dice: random.Random):
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return (
+            dice.choice(["projects/other"] * 4 + TEXTS)
+            if field.name in ("name", "parent")
+            else dice.choice(TEXTS)
+        )
+    if field.type in (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT):
+        return dice.choice(FLOATS)
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return dice.random() < 0.5
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return b"\xff"
+    if field.type in (FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_SINT64):
+        return dice.choice([*NUMBERS, 2**63 - 1, -(2**63)])
+    if field.type in (FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_UINT64):
+        return dice.choice([0, 1, 2**32 - 1])
+    return dice.choice(NUMBERS)
+
+
+UNSAFE = ("InjectFault", "WatchRouteTable", "GetRouteTable")
+
+
+@each_method
+def test_no_values_of_fields_are_a_defect(method, installation):
+    if method.name in UNSAFE:
+        pytest.skip("it would act on engines, or it has no end")
+    kind, dice = GetMessageClass(method.input_type), random.Random(method.full_name)
+    token = installation.state.signer("flywheel").token_for(Principal("flywheel", Role.SERVICE), 600)
+    for _ in range(EXAMPLES):
+        request = filled(kind(), dice)
+        outcome = status(installation, method, request.SerializeToString(), token)
+        assert not outcome.startswith(tuple(code.name for code in DEFECTS)), (outcome, request)
