@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ratoon_ingestion.worker.charset import decode
 from ratoon_ingestion.worker.mail import Undecodable, read_mail
 
 
@@ -128,11 +127,3 @@ def test_random_bytes_never_break_the_decoder(raw):
     read = read_mail(raw)
     for text in (read.subject, *(body.text for body in read.bodies)):
         text.encode()
-
-
-@given(
-    st.binary(max_size=200),
-    st.sampled_from(["", "utf-8", "utf-16", "utf-7", "hz", "gb2312", "idna", "\x00", "é"]),
-)
-def test_any_bytes_have_a_text(data, declared):
-    decode(data, declared).text.encode()

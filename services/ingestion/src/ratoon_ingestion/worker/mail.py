@@ -15,7 +15,7 @@ from email.header import decode_header
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from ratoon_ingestion.worker.charset import decode
+from ratoon_ingestion.worker.charset import EncodingRefused, decode
 
 _EARLIEST, _LATEST = datetime(1985, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _MARKUP = re.compile(
@@ -65,6 +65,8 @@ def read_mail(raw: bytes) -> Mail:
         )
     except RecursionError as error:
         raise Undecodable("its parts are nested too deep") from error
+    except EncodingRefused as error:
+        raise Undecodable(str(error)) from error
     return Mail(
         _subject(
             message, next((body.encoding for body in bodies if body.encoding not in ("", "us-ascii")), "")

@@ -56,6 +56,8 @@ class _Source:
     steps: tuple[str, ...]
     html: bool
     received: object = None
+    refused: str = ""
+    """Why it is no record."""
 
     def record_id(self, key: bytes) -> str:
         """The HMAC-SHA256 of the decoded source."""
@@ -224,8 +226,8 @@ def _decoded(kind: Kind, payload: bytes) -> _Source:
         return _Source("", ((decoded.text, html),), tuple(steps), html)
     try:
         mail = read_mail(payload)
-    except Undecodable:
-        return _Source("", ((decode(payload).text, False),), ("undecodable",), html=False)
+    except Undecodable as error:
+        return _Source("", ((decode(payload).text, False),), ("undecodable",), html=False, refused=str(error))
     flags = {
         "mime_defective": mail.defective,
         "charset_guessed": mail.guessed,
@@ -238,7 +240,7 @@ def _decoded(kind: Kind, payload: bytes) -> _Source:
 
 def _without_text(source: _Source, text: str) -> Verdict:
     if "undecodable" in source.steps:
-        return Rejected.UNDECODABLE, "its parts are nested too deep"
+        return Rejected.UNDECODABLE, source.refused
     return None if text.strip() else (Rejected.NO_TEXT, "neither subject nor text part")
 
 
