@@ -170,6 +170,10 @@ class GateRule(_message.Message):
         KIND_BETTER: GateRule._Kind.ValueType  # 2
         """Paired bootstrap of macro-F1 against the reference."""
         KIND_NOT_WORSE: GateRule._Kind.ValueType  # 3
+        KIND_NEAR_BASELINE: GateRule._Kind.ValueType  # 4
+        """The measured macro-F1 minus the best baseline's (TF-IDF on words or on characters, fitted on the training
+        part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.
+        """
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     KIND_UNSPECIFIED: GateRule.Kind.ValueType  # 0
@@ -178,6 +182,10 @@ class GateRule(_message.Message):
     KIND_BETTER: GateRule.Kind.ValueType  # 2
     """Paired bootstrap of macro-F1 against the reference."""
     KIND_NOT_WORSE: GateRule.Kind.ValueType  # 3
+    KIND_NEAR_BASELINE: GateRule.Kind.ValueType  # 4
+    """The measured macro-F1 minus the best baseline's (TF-IDF on words or on characters, fitted on the training
+    part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.
+    """
 
     KIND_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
@@ -270,6 +278,7 @@ class Scores(_message.Message):
     CLASSES_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     OTHER_COUNT_FIELD_NUMBER: _builtins.int
+    CLASSES_WITHOUT_RECORDS_FIELD_NUMBER: _builtins.int
     perplexity: _builtins.float
     record_count: _builtins.int
     other_count: _builtins.int
@@ -282,6 +291,10 @@ class Scores(_message.Message):
     def auc(self) -> Global___Estimate: ...
     @_builtins.property
     def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Scores.ClassScore]: ...
+    @_builtins.property
+    def classes_without_records(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels that no record of the test part bears. They are left out of all macro averages."""
+
     def __init__(
         self,
         *,
@@ -292,10 +305,11 @@ class Scores(_message.Message):
         classes: _abc.Iterable[Global___Scores.ClassScore] | None = ...,
         record_count: _builtins.int = ...,
         other_count: _builtins.int = ...,
+        classes_without_records: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "auc", b"auc", "macro_f1", b"macro_f1"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "auc", b"auc", "classes", b"classes", "macro_f1", b"macro_f1", "other_count", b"other_count", "perplexity", b"perplexity", "record_count", b"record_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "auc", b"auc", "classes", b"classes", "classes_without_records", b"classes_without_records", "macro_f1", b"macro_f1", "other_count", b"other_count", "perplexity", b"perplexity", "record_count", b"record_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -307,6 +321,27 @@ class DomainResult(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class Baseline(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NAME_FIELD_NUMBER: _builtins.int
+        SCORES_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        @_builtins.property
+        def scores(self) -> Global___Scores: ...
+        def __init__(
+            self,
+            *,
+            name: _builtins.str = ...,
+            scores: Global___Scores | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["scores", b"scores"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "scores", b"scores"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DOMAIN_FIELD_NUMBER: _builtins.int
     CANDIDATE_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
@@ -317,11 +352,16 @@ class DomainResult(_message.Message):
     PREDICTIONS_DIGEST_FIELD_NUMBER: _builtins.int
     WRONG_ANSWERS_DIGEST_FIELD_NUMBER: _builtins.int
     WRONG_ANSWER_COUNT_FIELD_NUMBER: _builtins.int
+    BASELINES_FIELD_NUMBER: _builtins.int
+    BEST_BASELINE_FIELD_NUMBER: _builtins.int
+    BASELINE_DIFFERENCE_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     predictions_digest: _builtins.str
     """Parquet blobs."""
     wrong_answers_digest: _builtins.str
     wrong_answer_count: _builtins.int
+    best_baseline: _builtins.str
+    """Name of the baseline that did best on a share of the training part that it was not fitted on."""
     @_builtins.property
     def candidate(self) -> Global___Scores: ...
     @_builtins.property
@@ -336,6 +376,14 @@ class DomainResult(_message.Message):
 
     @_builtins.property
     def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___SliceResult]: ...
+    @_builtins.property
+    def baselines(self) -> _containers.RepeatedCompositeFieldContainer[Global___DomainResult.Baseline]:
+        """All baselines that were fitted on the training part: `majority`, `tfidf` (words), `tfidf_chars` (characters)."""
+
+    @_builtins.property
+    def baseline_difference(self) -> Global___Estimate:
+        """Candidate minus `best_baseline`, macro-F1, paired bootstrap."""
+
     def __init__(
         self,
         *,
@@ -349,10 +397,13 @@ class DomainResult(_message.Message):
         predictions_digest: _builtins.str = ...,
         wrong_answers_digest: _builtins.str = ...,
         wrong_answer_count: _builtins.int = ...,
+        baselines: _abc.Iterable[Global___DomainResult.Baseline] | None = ...,
+        best_baseline: _builtins.str = ...,
+        baseline_difference: Global___Estimate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "difference", b"difference", "majority", b"majority", "reference", b"reference", "tfidf", b"tfidf"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "candidate", b"candidate", "difference", b"difference", "majority", b"majority", "reference", b"reference", "tfidf", b"tfidf"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "difference", b"difference", "domain", b"domain", "majority", b"majority", "predictions_digest", b"predictions_digest", "reference", b"reference", "slices", b"slices", "tfidf", b"tfidf", "wrong_answer_count", b"wrong_answer_count", "wrong_answers_digest", b"wrong_answers_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baselines", b"baselines", "best_baseline", b"best_baseline", "candidate", b"candidate", "difference", b"difference", "domain", b"domain", "majority", b"majority", "predictions_digest", b"predictions_digest", "reference", b"reference", "slices", b"slices", "tfidf", b"tfidf", "wrong_answer_count", b"wrong_answer_count", "wrong_answers_digest", b"wrong_answers_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -34,22 +34,33 @@ class Project(_message.Message):
 
         NEW_DOMAIN_THRESHOLD_FIELD_NUMBER: _builtins.int
         OLD_DOMAIN_THRESHOLD_FIELD_NUMBER: _builtins.int
+        BASELINE_MARGIN_FIELD_NUMBER: _builtins.int
         new_domain_threshold: _builtins.float
         """Lower bound of the gain in macro-F1 on the new domain. [0]"""
         old_domain_threshold: _builtins.float
         """Lower bound of the change in macro-F1 on the old domain. [-0.08]"""
+        baseline_margin: _builtins.float
+        """How far below the best baseline (TF-IDF on words or on characters) the first version's macro-F1 may be. 1 turns
+        the rule off. [0.02]
+        """
         def __init__(
             self,
             *,
             new_domain_threshold: _builtins.float = ...,
             old_domain_threshold: _builtins.float | None = ...,
+            baseline_margin: _builtins.float | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_old_domain_threshold", b"_old_domain_threshold", "old_domain_threshold", b"old_domain_threshold"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_margin", b"_baseline_margin", "_old_domain_threshold", b"_old_domain_threshold", "baseline_margin", b"baseline_margin", "old_domain_threshold", b"old_domain_threshold"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_old_domain_threshold", b"_old_domain_threshold", "new_domain_threshold", b"new_domain_threshold", "old_domain_threshold", b"old_domain_threshold"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_margin", b"_baseline_margin", "_old_domain_threshold", b"_old_domain_threshold", "baseline_margin", b"baseline_margin", "new_domain_threshold", b"new_domain_threshold", "old_domain_threshold", b"old_domain_threshold"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__baseline_margin: _TypeAlias = _typing.Literal["baseline_margin"]  # noqa: Y015
+        _WhichOneofArgType__baseline_margin: _TypeAlias = _typing.Literal["_baseline_margin", b"_baseline_margin"]  # noqa: Y015
         _WhichOneofReturnType__old_domain_threshold: _TypeAlias = _typing.Literal["old_domain_threshold"]  # noqa: Y015
         _WhichOneofArgType__old_domain_threshold: _TypeAlias = _typing.Literal["_old_domain_threshold", b"_old_domain_threshold"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__baseline_margin) -> _WhichOneofReturnType__baseline_margin | None: ...
+        @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__old_domain_threshold) -> _WhichOneofReturnType__old_domain_threshold | None: ...
 
     @_typing.final

@@ -94,6 +94,75 @@ class TrainingRun(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class CurvePoint(_message.Message):
+        """What one step measured. Validation values are those of the last epoch that ended before it."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class MetricsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.float
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.float = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        STEP_FIELD_NUMBER: _builtins.int
+        METRICS_FIELD_NUMBER: _builtins.int
+        step: _builtins.int
+        @_builtins.property
+        def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]: ...
+        def __init__(
+            self,
+            *,
+            step: _builtins.int = ...,
+            metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["metrics", b"metrics", "step", b"step"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class PromptLimit(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MAX_TOKENS_FIELD_NUMBER: _builtins.int
+        MAX_CHARACTERS_FIELD_NUMBER: _builtins.int
+        CUT_SHARE_FIELD_NUMBER: _builtins.int
+        max_tokens: _builtins.int
+        """A text of so many tokens is never cut; longer texts lose their end."""
+        max_characters: _builtins.int
+        """The template cuts at characters; the number is chosen from the data, or given as `recipe.max_chars`."""
+        cut_share: _builtins.float
+        """Share of the training texts that are cut, in 0..1."""
+        def __init__(
+            self,
+            *,
+            max_tokens: _builtins.int = ...,
+            max_characters: _builtins.int = ...,
+            cut_share: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["cut_share", b"cut_share", "max_characters", b"max_characters", "max_tokens", b"max_tokens"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -113,6 +182,8 @@ class TrainingRun(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
+    CURVE_FIELD_NUMBER: _builtins.int
+    PROMPT_LIMIT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/trainingRuns/{training_run}"""
     revision: _builtins.int
@@ -143,7 +214,7 @@ class TrainingRun(_message.Message):
     def failure(self) -> _progress_pb2.Failure: ...
     @_builtins.property
     def diagnosis(self) -> Global___TrainingRun.Diagnosis:
-        """underfit, overfit, vanishing-gradients, exploding-gradients, healthy; with the remedy."""
+        """underfit, still-improving, overfit, vanishing-gradients, exploding-gradients, healthy; with the remedy."""
 
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
@@ -152,6 +223,14 @@ class TrainingRun(_message.Message):
     @_builtins.property
     def plan(self) -> Global___ResourcePlan:
         """What the run needs, computed before it starts."""
+
+    @_builtins.property
+    def curve(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrainingRun.CurvePoint]:
+        """The curve since the run's first step, evenly thinned; the exact one comes with `curves_digest`."""
+
+    @_builtins.property
+    def prompt_limit(self) -> Global___TrainingRun.PromptLimit:
+        """Where the chat template cuts a user's text; there once the text was turned into tokens."""
 
     def __init__(
         self,
@@ -175,10 +254,12 @@ class TrainingRun(_message.Message):
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         plan: Global___ResourcePlan | None = ...,
         attempt: _builtins.int = ...,
+        curve: _abc.Iterable[Global___TrainingRun.CurvePoint] | None = ...,
+        prompt_limit: Global___TrainingRun.PromptLimit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "diagnosis", b"diagnosis", "failure", b"failure", "plan", b"plan", "progress", b"progress", "recipe", b"recipe", "resources", b"resources", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "diagnosis", b"diagnosis", "failure", b"failure", "plan", b"plan", "progress", b"progress", "prompt_limit", b"prompt_limit", "recipe", b"recipe", "resources", b"resources", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "attempt", b"attempt", "base_artifact_digest", b"base_artifact_digest", "create_time", b"create_time", "curves_digest", b"curves_digest", "diagnosis", b"diagnosis", "failure", b"failure", "metrics", b"metrics", "name", b"name", "parameter_count", b"parameter_count", "plan", b"plan", "progress", b"progress", "recipe", b"recipe", "resources", b"resources", "revision", b"revision", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "attempt", b"attempt", "base_artifact_digest", b"base_artifact_digest", "create_time", b"create_time", "curve", b"curve", "curves_digest", b"curves_digest", "diagnosis", b"diagnosis", "failure", b"failure", "metrics", b"metrics", "name", b"name", "parameter_count", b"parameter_count", "plan", b"plan", "progress", b"progress", "prompt_limit", b"prompt_limit", "recipe", b"recipe", "resources", b"resources", "revision", b"revision", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
