@@ -9,12 +9,12 @@ from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, selec
 
 from ratoon.chassis import tracing
 from ratoon.chassis.store import Transaction
-from ratoon_flywheel.adapters.tables import ANSWERS, JUDGEMENTS, RESOURCES
+from ratoon_flywheel.adapters.tables import ANSWERS, JUDGEMENTS, NOTED_TEXTS, RESOURCES
 from ratoon_flywheel.application.ports import Mark, Votes
 from ratoon_flywheel.domain.signals.features import TextFeatures
 from ratoon_flywheel.domain.signals.feedback import Feedback, Judgement, Verdict
 from ratoon_flywheel.domain.signals.monitor import DriftReport
-from ratoon_flywheel.domain.signals.traffic import Answer, TrafficSegment
+from ratoon_flywheel.domain.signals.traffic import Answer, NotedText, TrafficSegment
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING = TextFeatures((), 0, "")
@@ -41,6 +41,21 @@ class AnswerTables:
             rows = [_row(project, unique[id]) for id in ids if id not in known]
             if rows:
                 tx.connection.execute(insert(ANSWERS), rows)
+
+    def note(self, tx: Transaction, project: str, segment: str, texts: Sequence[NotedText]) -> None:
+        """Keep which other texts a segment holds, so that they can be erased."""
+        rows = [
+            {
+                "project": project,
+                "segment": segment,
+                "answer_id": text.answer_id,
+                "content_digest": text.content_digest,
+                "presence": text.presence.value,
+            }
+            for text in texts
+        ]
+        if rows:
+            tx.connection.execute(insert(NOTED_TEXTS), rows)
 
     def judge(self, tx: Transaction, project: str, judgement: Judgement) -> None:
         """Keep what was said of an answer, in place of what was said before it."""
@@ -87,7 +102,8 @@ class AnswerTables:
 
     def segment_digests(self, tx: Transaction, segments: Iterable[str]) -> list[str]:
         """The digests of these segments, by their names."""
-        return [tx.get(TrafficSegment, name).digest for name in sorted(segments)]
+        found = (tx.find(TrafficSegment, name) for name in sorted(segments))
+        return [segment.digest for segment in found if segment is not None]
 
     def judged(
         self, tx: Transaction, project: str, since: datetime | None, until: datetime | None = None
@@ -137,18 +153,21 @@ class AnswerTables:
         ]
 
     def of_texts(self, tx: Transaction, project: str, digests: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        """The ids of the answers to these texts, by the names of their segments."""
-        a = ANSWERS
-        query = select(a.c.segment, a.c.answer_id).where(
-            a.c.project == project, a.c.content_digest.in_(digests)
-        )
+        """Return the segments that may hold these texts, by name with the ids of the answers that go with them."""
         found: dict[str, list[str]] = {}
-        for row in tx.connection.execute(query):
-            found.setdefault(row.segment, []).append(row.answer_id)
+        for table, sought in ((ANSWERS, list(digests)), (NOTED_TEXTS, [*digests, ""])):
+            for some in _batches(sought):
+                query = select(table.c.segment, table.c.answer_id).where(
+                    table.c.project == project, table.c.content_digest.in_(some)
+                )
+                for row in tx.connection.execute(query):
+                    found.setdefault(row.segment, []).extend(filter(None, [row.answer_id]))
         return found
 
-    def forget(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> None:
-        """Delete these answers, their judgements and the feedback that names them."""
+    def forget(
+        self, tx: Transaction, project: str, segment: str, answer_ids: Sequence[str], digests: Sequence[str]
+    ) -> None:
+        """Delete these answers, their judgements, the feedback that names them, and the notes of these texts."""
         feedback = RESOURCES[Feedback]
         for answer_id in answer_ids:
             for table in (ANSWERS, JUDGEMENTS):
@@ -156,6 +175,10 @@ class AnswerTables:
                 tx.connection.execute(delete(table).where(mine))
             said = feedback.c.body.contains(json.dumps(answer_id)[1:-1], autoescape=True)
             tx.connection.execute(delete(feedback).where(feedback.c.parent == project, said))
+        noted = NOTED_TEXTS.c
+        for some in _batches([*digests, ""]):
+            mine = (noted.segment == segment) & noted.content_digest.in_(some)
+            tx.connection.execute(delete(NOTED_TEXTS).where(mine))
 
     def prune(self, tx: Transaction, project: str, before: datetime) -> list[str]:
         """Forget answers, feedback, segments and reports older than this; the digests of the segments that go."""
@@ -167,6 +190,8 @@ class AnswerTables:
         old = (segments.c.parent == project) & (segments.c.create_time < before.isoformat())
         names = list(tx.connection.execute(select(segments.c.name).where(old)).scalars())
         digests = self.segment_digests(tx, names)
+        for some in _batches(names):
+            tx.connection.execute(delete(NOTED_TEXTS).where(NOTED_TEXTS.c.segment.in_(some)))
         for kind in (TrafficSegment, Feedback, DriftReport):
             table = RESOURCES[kind]
             tx.connection.execute(

@@ -9,6 +9,7 @@ from ratoon.chassis.errors import NotFound
 from ratoon.chassis.jobs import Jobs, JobState
 from ratoon_flywheel.application.ports import Lineage, Profile
 from ratoon_flywheel.domain.signals.drift import Baseline, Feature, Histograms
+from ratoon_flywheel.domain.signals.features import EDITION
 from ratoon_flywheel.domain.signals.monitor import BaselineState
 
 _LOG = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class JobBaselines:
 
 
 def _job(profile: Profile) -> str:
-    return str(uuid.uuid5(_JOBS, f"{profile.version} {profile.max_chars}"))
+    return str(uuid.uuid5(_JOBS, f"{profile.version} {profile.max_chars} {EDITION}"))
 
 
 def _baseline(data: bytes) -> Baseline:

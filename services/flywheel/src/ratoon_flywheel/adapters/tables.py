@@ -77,6 +77,21 @@ JUDGEMENTS = Table(
 )
 """The latest feedback on each answer."""
 
+NOTED_TEXTS = Table(
+    "noted_texts",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("project", String(80), nullable=False),
+    Column("segment", String(512), nullable=False),
+    Column("answer_id", String(400), nullable=False),
+    Column("content_digest", String(64), nullable=False),
+    Column("presence", String(20), nullable=False),
+    Index("ix_noted_texts_digest", "project", "content_digest"),
+    Index("ix_noted_texts_segment", "segment"),
+    sqlite_autoincrement=True,
+)
+"""Texts in segments that the index of answers does not have, so that an erasure finds them."""
+
 CHILDREN = Table(
     "children",
     METADATA,

@@ -1,16 +1,35 @@
-"""Traffic segments in the artifact store: JSON lines, zstd."""
+"""Traffic segments in the artifact store: JSON lines, zstd.
+
+Whoever sends requests decides what stands in a row, so each row is read for itself: one that cannot be read is given
+back as unreadable with its fault, and the others count.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from io import TextIOWrapper
+from io import BufferedReader
 from typing import Any
 
 import zstandard
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.tasks.text import encodable, is_encodable
 from ratoon_flywheel.domain.errors import BadSegment
-from ratoon_flywheel.domain.signals.traffic import Exchange
+from ratoon_flywheel.domain.signals.traffic import Exchange, RowFault, UnreadableRow, holds_text
+
+MAX_ROW_BYTES = 32 << 20
+MAX_SEGMENT_BYTES = 256 << 20
+"""Bytes of a segment when unpacked. Gateways close segments at 1 MiB and wait for the answers under way."""
+_MAX_NAME = 400
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+class _Unreadable(Exception):
+    """A row has this fault."""
+
+    def __init__(self, fault: RowFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
 
 class ArtifactSegments:
@@ -19,13 +38,10 @@ class ArtifactSegments:
     def __init__(self, artifacts: ArtifactStore) -> None:
         self._artifacts = artifacts
 
-    def read(self, digest: str) -> Iterator[Exchange]:
-        """The exchanges of a segment, in their order; BadSegment when it is none."""
-        for row in self._rows(digest):
-            try:
-                yield _exchange(row)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise _bad(digest, error) from error
+    def read(self, digest: str) -> Iterator[Exchange | UnreadableRow]:
+        """Yield the rows of a segment in their order, each as what it is; BadSegment when it is no segment."""
+        for number, line in enumerate(self._lines(digest), 1):
+            yield _row(number, line)
 
     def write(self, lines: Iterable[bytes]) -> str:
         """Store lines as one blob; its digest."""
@@ -39,48 +55,135 @@ class ArtifactSegments:
         """Whether a segment's blob is there."""
         return self._artifacts.exists(digest)
 
-    def without(self, digest: str, answer_ids: Sequence[str]) -> str:
-        """Write a segment again without these answers; the digest of what is left."""
-        gone = set(answer_ids)
-        left = (json.dumps(row) for row in self._rows(digest) if row.get("answer_id") not in gone)
-        lines = "".join(f"{line}\n" for line in left)
-        return self._artifacts.put_bytes(zstandard.compress(lines.encode()))
+    def without(self, digest: str, text_digests: Sequence[str]) -> tuple[str, int]:
+        """Write a segment again without the rows that may hold these texts; the digest and number of those left."""
+        gone = frozenset(text_digests)
+        left = [line for line in self._whole_lines(digest) if not holds_text(_row(0, line), gone)]
+        plain = b"".join(line.rstrip(b"\n") + b"\n" for line in left)
+        return self._artifacts.put_bytes(zstandard.compress(plain)), len(left)
 
     def erase(self, digest: str, why: str) -> None:
         """Remove a segment's blob for good; who asks for it is told why."""
         self._artifacts.erase(digest, why)
 
-    def _rows(self, digest: str) -> Iterator[dict[str, Any]]:
-        """The lines of a segment."""
+    def _whole_lines(self, digest: str) -> Iterator[bytes]:
+        """Yield the lines of what may be no segment any more: then there are none."""
         try:
-            with (
-                self._artifacts.open(digest) as raw,
-                zstandard.ZstdDecompressor().stream_reader(raw) as plain,
-            ):
-                yield from map(json.loads, TextIOWrapper(plain, encoding="utf-8"))
-        except (zstandard.ZstdError, ValueError) as error:
-            raise _bad(digest, error) from error
+            yield from (line for line in self._lines(digest) if isinstance(line, bytes))
+        except BadSegment:
+            return
+
+    def _lines(self, digest: str) -> Iterator[bytes | RowFault]:
+        """Yield each line of a segment, or why there is none in its place."""
+        with self._artifacts.open(digest) as raw:
+            if raw.read(len(_ZSTD_MAGIC)) != _ZSTD_MAGIC:
+                raise BadSegment(
+                    f"Artifact {digest} is no traffic segment: a segment is JSON lines, compressed by zstd.",
+                    "traffic_segment.digest",
+                )
+        with self._artifacts.open(digest) as raw:
+            unpacking = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            with unpacking, BufferedReader(unpacking, 1 << 16) as plain:
+                yield from _bounded_lines(plain)
 
 
-def _bad(digest: str, error: Exception) -> BadSegment:
-    return BadSegment(f"Artifact {digest} is no traffic segment: {error}.", "digest")
+def _bounded_lines(plain: BufferedReader) -> Iterator[bytes | RowFault]:
+    size = 0
+    try:
+        while line := plain.readline(MAX_ROW_BYTES):
+            size += len(line)
+            if size > MAX_SEGMENT_BYTES:
+                yield RowFault.TOO_LARGE
+                return
+            if len(line) == MAX_ROW_BYTES and not line.endswith(b"\n"):
+                yield RowFault.TOO_LARGE
+                size += _skip_line(plain, MAX_SEGMENT_BYTES - size)
+            elif not line.isspace():
+                yield line
+    except zstandard.ZstdError:
+        yield RowFault.DAMAGED
+
+
+def _skip_line(plain: BufferedReader, most: int) -> int:
+    """Read to the end of a line, at most so many bytes; how many they were."""
+    skipped = 0
+    while skipped <= most and (rest := plain.readline(1 << 20)):
+        skipped += len(rest)
+        if rest.endswith(b"\n"):
+            break
+    return skipped
+
+
+def _row(number: int, line: bytes | RowFault) -> Exchange | UnreadableRow:
+    if isinstance(line, RowFault):
+        return UnreadableRow(number, line)
+    try:
+        return _exchange(_object(line))
+    except _Unreadable as error:
+        return UnreadableRow(number, error.fault)
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line.decode("utf-8", "replace").removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        raise _Unreadable(RowFault.NOT_JSON) from None
+    if not isinstance(row, dict):
+        raise _Unreadable(RowFault.NOT_AN_EXCHANGE)
+    return row
 
 
 def _exchange(row: dict[str, Any]) -> Exchange:
+    messages, status = row.get("messages"), row.get("status")
+    if not isinstance(messages, list) or not isinstance(status, int):
+        raise _Unreadable(RowFault.NOT_AN_EXCHANGE)
+    asked = [message for message in messages if isinstance(message, dict)]
+    question = next((m for m in reversed(asked) if m.get("role") == "user"), {})
+    others = (_text_of(message.get("content")) for message in asked if message is not question)
+    answer = row.get("answer")
     return Exchange(
-        str(row["answer_id"]),
-        datetime.fromisoformat(row["time"]).astimezone(UTC),
-        str(row["deployment"]),
-        str(row["version"]),
-        _question(row["messages"]),
-        str(row["answer"]),
-        int(row["status"]) == 200,
+        _name(row.get("answer_id")),
+        _time(row.get("time")),
+        _name(row.get("deployment")),
+        _name(row.get("version")),
+        _text_of(question.get("content")),
+        encodable(answer) if isinstance(answer, str) else "",
+        status == 200,
+        tuple(filter(None, dict.fromkeys(others))),
     )
 
 
-def _question(messages: list[dict[str, Any]]) -> str:
-    """What the last user message says; parts that are no text are left out."""
-    asked = next((m["content"] for m in reversed(messages) if m.get("role") == "user"), "")
-    if isinstance(asked, str):
-        return asked
-    return "\n".join(str(part.get("text", "")) for part in asked or () if part.get("type") == "text")
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise _Unreadable(RowFault.NOT_AN_EXCHANGE)
+    if not 0 < len(value) <= _MAX_NAME or not value.isprintable() or not is_encodable(value):
+        raise _Unreadable(RowFault.BAD_ID)
+    return value
+
+
+def _time(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise _Unreadable(RowFault.BAD_TIME)
+    try:
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _Unreadable(RowFault.BAD_TIME) from None
+
+
+def _text_of(content: object) -> str:
+    """Return the text of a message's content; parts that are no text are left out."""
+    if isinstance(content, str):
+        return encodable(content)
+    if not isinstance(content, list):
+        return ""
+    return "\n".join(encodable(text) for text in map(_text_of_part, content) if text is not None)
+
+
+def _text_of_part(part: object) -> str | None:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict) or part.get("type") not in ("text", "input_text"):
+        return None
+    text = part.get("text")
+    return text if isinstance(text, str) else None

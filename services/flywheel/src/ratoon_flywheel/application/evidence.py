@@ -1,20 +1,24 @@
 """What can be seen of a project's traffic: the one place where signals become the figures that pipelines decide by."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ratoon.chassis.errors import FailedPrecondition, NotFound
 from ratoon.chassis.store import Store, Transaction
 from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile, Segments
+from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.pipelines.policies import Divergence, Evidence
 from ratoon_flywheel.domain.pipelines.runs import Window
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Measure, measure
 from ratoon_flywheel.domain.signals.feedback import Judgement, is_negative
 from ratoon_flywheel.domain.signals.monitor import MIN_TEXTS, BaselineState, Sight
-from ratoon_flywheel.domain.signals.traffic import Answer, Lesson, distinct, exported, lessons
+from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, Lesson, distinct, exported, lessons
 
+_LOG = logging.getLogger(__name__)
 _VERSION_SAMPLE = 100
 """The version that answers now is the most frequent one among so many newest answers."""
 _ROWS_A_TEXT = 2
@@ -167,11 +171,23 @@ def export_lessons(
         digests = index.segment_digests(tx, {lesson.segment for lesson in taught})
     if not taught:
         return ""
-    texts = {exchange.answer_id: exchange.text for digest in digests for exchange in segments.read(digest)}
-    return segments.write(_lines(taught, texts))
+    texts: dict[str, str] = {}
+    for digest in digests:
+        texts |= _texts(segments, digest)
+    lines = _lines(taught, texts)
+    return segments.write(lines) if lines else ""
 
 
-def _lines(taught: Sequence[Lesson], texts: dict[str, str]) -> Iterable[bytes]:
+def _texts(segments: Segments, digest: str) -> dict[str, str]:
+    """Return the questions of a segment by answer id; one that is gone or broken has none, and is logged."""
+    try:
+        return {row.answer_id: row.text for row in segments.read(digest) if isinstance(row, Exchange)}
+    except (BadSegment, FailedPrecondition, NotFound) as error:
+        _LOG.warning("a traffic segment teaches nothing: %s", error)
+        return {}
+
+
+def _lines(taught: Sequence[Lesson], texts: dict[str, str]) -> list[bytes]:
     return [exported(lesson, texts[lesson.answer_id]) for lesson in taught if lesson.answer_id in texts]
 
 

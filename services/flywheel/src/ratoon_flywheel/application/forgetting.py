@@ -70,12 +70,13 @@ class ForgettingProcedure:
         with self._store.read() as tx:
             ids = self._answers.of_texts(tx, project, forgetting.text_digests).get(name, ())
             before = tx.find(TrafficSegment, name)
-        left = self._segments.without(before.digest, ids) if before else ""
+        left, count = "", 0
+        if before is not None and self._segments.exists(before.digest):
+            left, count = self._segments.without(before.digest, forgetting.text_digests)
         with self._store.write() as tx:
             if before is not None:
-                count = max(0, before.answer_count - len(ids))
-                tx.save(replace(before, digest=left, answer_count=count))
-            self._answers.forget(tx, project, ids)
+                tx.save(replace(before, digest=left, answer_count=count, set_aside={}))
+            self._answers.forget(tx, project, name, ids, forgetting.text_digests)
 
 
 def _digest(tx: Transaction, name: str) -> str:

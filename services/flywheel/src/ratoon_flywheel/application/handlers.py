@@ -1,5 +1,6 @@
 """One function a use case: the message first, the ports after."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from ratoon.chassis.names import checked_id, matched, parent_of
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Store, Transaction
+from ratoon.tasks.labels import match_label
 from ratoon_flywheel.application.commands import (
     CompareVersions,
     CreateFeedback,
@@ -35,10 +37,17 @@ from ratoon_flywheel.domain.signals import feedback as sayings
 from ratoon_flywheel.domain.signals import traffic
 from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
 from ratoon_flywheel.domain.signals.features import features
-from ratoon_flywheel.domain.signals.feedback import Feedback, Received, Verdict, label_of
+from ratoon_flywheel.domain.signals.feedback import Feedback, Received, Verdict
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
-from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, SegmentReceived, TrafficSegment
+from ratoon_flywheel.domain.signals.traffic import (
+    Answer,
+    Exchange,
+    SegmentReceived,
+    TrafficSegment,
+    UnreadableRow,
+)
 
+_LOG = logging.getLogger(__name__)
 PROJECT = "projects/*"
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -256,7 +265,12 @@ def create_segment(
             command.lost_count,
         )
     )
-    kept = [_kept(name, each, project, max_chars) for each in segments.read(command.digest) if each.succeeded]
+    rows = list(segments.read(command.digest))
+    unreadable = [row for row in rows if isinstance(row, UnreadableRow)]
+    segment = replace(segment, set_aside=traffic.faults_of(unreadable))
+    kept = [
+        _kept(name, row, project, max_chars) for row in rows if isinstance(row, Exchange) and row.succeeded
+    ]
     with store.write() as tx:
         known = tx.find(TrafficSegment, name)
         if known is not None and known.digest == segment.digest:
@@ -264,8 +278,14 @@ def create_segment(
         segment, new = tx.create(segment, command.request_id)
         if new:
             answers.add(tx, project.name, kept)
+            answers.note(tx, project.name, name, traffic.noted_texts(rows))
             tx.publish(SegmentReceived(name, len(kept)), segment)
             _wake(tx, operations, project.name)
+    if new and unreadable:
+        _LOG.warning(
+            "%s: %d of %d rows are set aside (%s); the others count",
+            *(name, len(unreadable), len(rows), ", ".join(segment.set_aside)),
+        )
     return segment
 
 
@@ -315,7 +335,7 @@ def _kept(segment: str, exchange: Exchange, project: Project, max_chars: int) ->
         exchange.version,
         exchange.time,
         traffic.content_digest(exchange.text),
-        label_of(exchange.answer, project.labels) or "",
+        match_label(exchange.answer, project.labels) or "",
         features(exchange.text, shown_chars(project, max_chars)),
     )
 

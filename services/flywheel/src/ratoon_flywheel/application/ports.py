@@ -14,7 +14,7 @@ from ratoon_flywheel.domain.signals.drift import Baseline
 from ratoon_flywheel.domain.signals.features import TextFeatures
 from ratoon_flywheel.domain.signals.feedback import Judgement
 from ratoon_flywheel.domain.signals.monitor import BaselineState
-from ratoon_flywheel.domain.signals.traffic import Answer, Exchange
+from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, NotedText, UnreadableRow
 
 
 class Room(Protocol):
@@ -84,8 +84,8 @@ class Baselines(Protocol):
 class Segments(Protocol):
     """Traffic in the artifact store."""
 
-    def read(self, digest: str) -> Iterator[Exchange]:
-        """The exchanges of a segment, in their order; BadSegment when it is none."""
+    def read(self, digest: str) -> Iterator[Exchange | UnreadableRow]:
+        """Yield the rows of a segment in their order, each as what it is; BadSegment when it is no segment."""
         ...
 
     def write(self, lines: Iterable[bytes]) -> str:
@@ -100,8 +100,8 @@ class Segments(Protocol):
         """Whether a segment's blob is there."""
         ...
 
-    def without(self, digest: str, answer_ids: Sequence[str]) -> str:
-        """Write a segment again without these answers; the digest of what is left."""
+    def without(self, digest: str, text_digests: Sequence[str]) -> tuple[str, int]:
+        """Write a segment again without the rows that may hold these texts; the digest and number of those left."""
         ...
 
     def erase(self, digest: str, why: str) -> None:
@@ -144,6 +144,10 @@ class AnswerIndex(Protocol):
         """Keep answers; those that are known already stay as they are."""
         ...
 
+    def note(self, tx: Transaction, project: str, segment: str, texts: Sequence[NotedText]) -> None:
+        """Keep which other texts a segment holds, so that they can be erased."""
+        ...
+
     def judge(self, tx: Transaction, project: str, judgement: Judgement) -> None:
         """Keep what was said of an answer, in place of what was said before it."""
         ...
@@ -179,11 +183,13 @@ class AnswerIndex(Protocol):
         ...
 
     def of_texts(self, tx: Transaction, project: str, digests: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        """The ids of the answers to these texts, by the names of their segments."""
+        """Return the segments that may hold these texts, by name with the ids of the answers that go with them."""
         ...
 
-    def forget(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> None:
-        """Delete these answers and all that was said of them."""
+    def forget(
+        self, tx: Transaction, project: str, segment: str, answer_ids: Sequence[str], digests: Sequence[str]
+    ) -> None:
+        """Delete these answers, all that was said of them, and what was noted of these texts in the segment."""
         ...
 
     def prune(self, tx: Transaction, project: str, before: datetime) -> list[str]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from math import isfinite
 
+from ratoon_flywheel.domain.bands import widths
 from ratoon_flywheel.domain.errors import BadPolicy
 from ratoon_flywheel.domain.etags import etag_of
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
@@ -100,7 +101,7 @@ class Divergence:
     @property
     def ratio(self) -> float:
         """In widths of the null band."""
-        return self.divergence / self.null_band if self.null_band else 0.0
+        return widths(self.divergence, self.null_band)
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,20 @@ The measure is the Kullback-Leibler divergence of three distributions: words (do
 data's most frequent words), length and language. A sample of the training data itself diverges, too; the *null band*
 is the 99th percentile of what chance does: documents are drawn with replacement both for the sample and for the data
 it is held against, as in a bootstrap, since traffic and training data are both samples of the same population.
+
+A bootstrap draws nothing that the training data do not have, so the band of a feature that is constant there would be
+0. The band is therefore at least what documents of a new value do: of N training documents, the next one has a value
+that none of them has with a chance of about 1 in N, and the 99th percentile of their number in the sample counts.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import log
+from math import exp, log
 from random import Random
 
+from ratoon_flywheel.domain.bands import widths
 from ratoon_flywheel.domain.signals.features import TextFeatures
 
 VOCABULARY_SIZE = 1000
@@ -65,7 +70,7 @@ class Measure:
     @property
     def ratio(self) -> float:
         """The divergence in widths of the null band."""
-        return self.divergence / self.null_band if self.null_band else 0.0
+        return widths(self.divergence, self.null_band)
 
 
 def baseline(documents: Sequence[TextFeatures], seed: int) -> Baseline:
@@ -104,7 +109,10 @@ def measure(base: Baseline, documents: Sequence[TextFeatures]) -> tuple[Measure,
         Measure(
             feature,
             divergence(traffic.counts[feature], base.training.counts[feature]),
-            null_band(base.null_bands[feature], traffic.size),
+            max(
+                null_band(base.null_bands[feature], traffic.size),
+                least_band(feature, base, traffic.size),
+            ),
         )
         for feature in Feature
     )
@@ -127,6 +135,36 @@ def null_band(bands: Sequence[float], size: int) -> float:
             share = (1 / size - 1 / high) / (1 / low - 1 / high)
             return at_high + share * (at_low - at_high)
     return bands[-1]
+
+
+def least_band(feature: Feature, base: Baseline, size: int) -> float:
+    """Return the divergence of a sample of this size that has as many new values as chance may bring.
+
+    Texts bring new words all the time, which the band of words has in it; it only counts where all texts have the
+    same words.
+    """
+    if feature is Feature.WORDS and max(base.null_bands[feature]) > 0:
+        return 0.0
+    counts = [float(count) for count in base.training.counts[feature].values() if count]
+    documents, size = max(base.training.size, 1), max(size, 1)
+    new = min(size, max(1, _poisson_quantile(size / (documents + 1))))
+    a_document = size / documents
+    share = (size - new) / size
+    sample = [count * a_document * share for count in counts]
+    return _divergence([*sample, sum(counts) / documents * new], [*counts, 0.0])
+
+
+def _poisson_quantile(mean: float) -> int:
+    """Return the smallest number that a Poisson variable of this mean does not exceed with probability QUANTILE."""
+    if mean > 100:
+        return int(mean + 2.33 * mean**0.5)
+    number, chance = 0, exp(-mean)
+    total = chance
+    while total < QUANTILE:
+        number += 1
+        chance *= mean / number
+        total += chance
+    return number
 
 
 def _divergence(sample: Sequence[float], reference: Sequence[float]) -> float:

@@ -10,9 +10,34 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import log2
 
-_MASKED = re.compile(r"\S+@\S+|(?:https?|ftp)://\S+|www\.\S+|[<\[][A-Z_ ]+[>\]]|\S*\d\S*")
-_WORD = re.compile(r"[^\W\d_]{2,}")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+from ratoon.tasks.text import utf8
+
+EDITION = 2
+"""Of what is looked at: features of different editions are not compared."""
+
+_CHARACTERS = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003134f"
+)
+"""Han and kana: a character stands for a word."""
+_SYLLABLES = "\u0e01-\u0e3a\u0e40-\u0e4e\u0e80-\u0ecf\u0f40-\u0fbc\u1000-\u103f\u1780-\u17d3"
+"""Thai, Lao, Tibetan, Burmese and Khmer: words without spaces between them, of more than one character each."""
+_MARKS = (
+    "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
+    "\u0900-\u0963\u0971-\u09e3\u0a01-\u0a5e\u0a70-\u0ae3\u0b01-\u0b63\u0b71-\u0be5\u0c00-\u0c63\u0c80-\u0ce3"
+    "\u0d00-\u0d63\u0d81-\u0ddf\u200c\u200d"
+)
+"""Vowel signs and accents, which `re` does not take for letters."""
+_RUN = rf"[^\s{_CHARACTERS}{_SYLLABLES}]"
+"""What masks swallow: up to white space, or to a script that has none."""
+
+_TOKEN = re.compile(rf"{_RUN}+")
+_MASK = re.compile(r"[<\[][A-Z_ ]+[>\]]")
+_LINK = re.compile(r"(?:(?:https?|ftp)://|www\.).+")
+_DIGIT = re.compile(r"\d")
+_WORD = re.compile(rf"(?:[^\W\d_]|[{_MARKS}]){{2,}}")
+_UNSPACED = re.compile(rf"[{_CHARACTERS}]|[{_SYLLABLES}]+")
+_CHARACTER = re.compile(rf"[{_CHARACTERS}]")
 
 _FUNCTION_WORDS = {
     "en": "the and that for you this with have not are was from but they will your can what which there",
@@ -39,6 +64,13 @@ _SCRIPTS = (
     ("hebrew", re.compile(r"[\u0590-\u05ff]")),
     ("indic", re.compile(r"[\u0900-\u0dff]")),
     ("thai", re.compile(r"[\u0e00-\u0e7f]")),
+    ("lao", re.compile(r"[\u0e80-\u0eff]")),
+    ("tibetan", re.compile(r"[\u0f00-\u0fff]")),
+    ("burmese", re.compile(r"[\u1000-\u109f]")),
+    ("khmer", re.compile(r"[\u1780-\u17ff]")),
+    ("georgian", re.compile(r"[\u10a0-\u10ff]")),
+    ("armenian", re.compile(r"[\u0530-\u058f]")),
+    ("ethiopic", re.compile(r"[\u1200-\u139f]")),
 )
 _SCRIPT_SHARE = 0.2
 """Share of a text's characters from which a script other than Latin decides its language."""
@@ -61,18 +93,32 @@ def features(text: str, max_chars: int) -> TextFeatures:
     shown = text[:max_chars] if max_chars else text
     words = _words(shown)
     return TextFeatures(
-        tuple(sorted({zlib.crc32(word.encode()) for word in words})),
+        tuple(sorted({zlib.crc32(utf8(word)) for word in words})),
         int(2 * log2(len(shown))) if shown else 0,
         _language(shown, words),
     )
 
 
 def _words(text: str) -> list[str]:
-    """Lower-case words; scripts without spaces give single characters."""
-    plain = _MASKED.sub(" ", text).lower()
-    spaced = _CJK.sub(lambda match: f" {match[0]} ", plain) if not plain.isascii() else plain
-    words = _WORD.findall(spaced)
-    return words if spaced is plain else words + _CJK.findall(spaced)
+    """Lower-case words; Han and kana give characters, other scripts without spaces give pairs of characters."""
+    plain = _TOKEN.sub(_unmasked, _MASK.sub(" ", text)).lower()
+    if plain.isascii():
+        return _WORD.findall(plain)
+    unspaced = [part for run in _UNSPACED.findall(plain) for part in _parts(run)]
+    return _WORD.findall(_UNSPACED.sub(" ", plain)) + unspaced
+
+
+def _unmasked(token: re.Match[str]) -> str:
+    """What is left of a token: nothing of numbers and addresses, of a link what stands before it."""
+    if _DIGIT.search(token[0]) or "@" in token[0][1:-1]:
+        return " "
+    return _LINK.sub(" ", token[0])
+
+
+def _parts(run: str) -> list[str]:
+    if len(run) == 1:
+        return [run] if _CHARACTER.match(run) else []
+    return [run[start : start + 2] for start in range(len(run) - 1)]
 
 
 def _language(text: str, words: Iterable[str]) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+from ratoon.tasks.labels import match_label
+from ratoon.tasks.text import is_encodable
 from ratoon_flywheel.domain.errors import BadFeedback
 
 _LIKED_FROM, _DISLIKED_TO = 4, 2
@@ -84,23 +86,22 @@ def checked(feedback: Feedback, labels: Sequence[str]) -> Feedback:
         raise BadFeedback(
             f"comment may have {_LONGEST_COMMENT} characters, not {len(feedback.comment)}.", "comment"
         )
+    for field in ("comment", "correction"):
+        if not is_encodable(getattr(feedback, field)):
+            raise BadFeedback(f"{field} holds half of a surrogate pair, which is no character.", field)
     if not (feedback.thumb or feedback.rating or feedback.correction or feedback.comment):
         raise BadFeedback("The feedback says nothing: give a thumb, a rating, a correction or a comment.")
-    if feedback.correction and label_of(feedback.correction, labels) is None:
+    if feedback.correction and match_label(feedback.correction, labels) is None:
         known = ", ".join(labels)
-        raise BadFeedback(f"correction must be one of {known}; {feedback.correction!r} is not.", "correction")
+        raise BadFeedback(
+            f"correction must be one of {known}; {feedback.correction[:50]!r} is not.", "correction"
+        )
     return feedback
-
-
-def label_of(answer: str, labels: Sequence[str]) -> str | None:
-    """The label that an answer is, whatever its case and the white space around it."""
-    word = answer.strip().casefold()
-    return next((label for label in labels if label.casefold() == word), None)
 
 
 def judged(feedback: Feedback, labels: Sequence[str]) -> Judgement:
     """What a feedback amounts to."""
-    correction = label_of(feedback.correction, labels) or ""
+    correction = match_label(feedback.correction, labels) or ""
     return Judgement(feedback.answer_id, feedback.version, feedback.create_time, feedback.verdict, correction)
 
 

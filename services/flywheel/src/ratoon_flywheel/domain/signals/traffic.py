@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
+from ratoon.tasks.text import encodable, utf8
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.signals.features import TextFeatures
 from ratoon_flywheel.domain.signals.feedback import Judgement, right_label
@@ -25,6 +28,8 @@ class TrafficSegment:
     end_time: datetime
     lost_count: int = 0
     """Answers that were lost before they reached a segment."""
+    set_aside: dict[str, int] = field(default_factory=dict)
+    """Rows that could not be read, counted by their fault."""
     revision: int = 0
 
 
@@ -48,6 +53,51 @@ class Exchange:
     """What the last user message said."""
     answer: str
     succeeded: bool
+    context: tuple[str, ...] = ()
+    """Texts of the other messages of the request."""
+
+
+class RowFault(StrEnum):
+    """Why a row of a segment is set aside."""
+
+    NOT_JSON = "NOT_JSON"
+    NOT_AN_EXCHANGE = "NOT_AN_EXCHANGE"
+    """A field is missing or of another type."""
+    BAD_ID = "BAD_ID"
+    """A name is empty, too long or holds characters that no name has."""
+    BAD_TIME = "BAD_TIME"
+    TOO_LARGE = "TOO_LARGE"
+    DAMAGED = "DAMAGED"
+    """The compressed bytes end or break here; rows after it are lost."""
+
+
+@dataclass(frozen=True)
+class UnreadableRow:
+    """A row that is set aside; the other rows of its segment count."""
+
+    line: int
+    fault: RowFault
+
+
+class Presence(StrEnum):
+    """Why a text of a segment is not in the answer index, and is noted for erasure alone."""
+
+    FAILED = "FAILED"
+    """The question of an answer that did not succeed."""
+    CONTEXT = "CONTEXT"
+    """Another message of a conversation."""
+    UNREADABLE = "UNREADABLE"
+    """A row that is set aside: it may hold any text."""
+
+
+@dataclass(frozen=True)
+class NotedText:
+    """A text that a segment holds beside the questions of the answer index; it is noted so that it can be erased."""
+
+    presence: Presence
+    answer_id: str = ""
+    content_digest: str = ""
+    """sha256 of the text; empty where it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +139,38 @@ def checked(segment: TrafficSegment) -> TrafficSegment:
 
 
 def content_digest(text: str) -> str:
-    """By which texts are told apart: sha256 of the text without the white space around it."""
-    return hashlib.sha256(text.strip().encode()).hexdigest()
+    """Return what tells texts apart: sha256 of the text without the white space around it."""
+    return hashlib.sha256(utf8(text.strip())).hexdigest()
+
+
+def faults_of(rows: Iterable[UnreadableRow]) -> dict[str, int]:
+    """Return how many rows have each fault."""
+    return dict(sorted(Counter(row.fault.value for row in rows).items()))
+
+
+def noted_texts(rows: Iterable[Exchange | UnreadableRow]) -> list[NotedText]:
+    """Return the texts of a segment that the answer index does not have, each once."""
+    found: dict[tuple[Presence, str], NotedText] = {}
+    for row in rows:
+        for noted in _noted(row):
+            found.setdefault((noted.presence, noted.content_digest), noted)
+    return list(found.values())
+
+
+def _noted(row: Exchange | UnreadableRow) -> list[NotedText]:
+    if isinstance(row, UnreadableRow):
+        return [NotedText(Presence.UNREADABLE)]
+    noted = [NotedText(Presence.CONTEXT, row.answer_id, content_digest(text)) for text in row.context]
+    if not row.succeeded:
+        noted.append(NotedText(Presence.FAILED, row.answer_id, content_digest(row.text)))
+    return noted
+
+
+def holds_text(row: Exchange | UnreadableRow, digests: frozenset[str]) -> bool:
+    """Return whether a row may hold one of the texts with these digests; of an unreadable one nobody can say."""
+    if isinstance(row, UnreadableRow):
+        return True
+    return any(content_digest(text) in digests for text in (row.text, *row.context))
 
 
 def distinct(answers: Iterable[Answer]) -> list[Answer]:
@@ -119,7 +199,7 @@ def exported(lesson: Lesson, text: str) -> bytes:
     """A lesson as a line of a JSONL source: id, text, label, time and where it came from."""
     row = {
         "id": lesson.answer_id,
-        "text": text,
+        "text": encodable(text),
         "label": lesson.label,
         "time": lesson.time.isoformat(),
         "attributes": {"version": lesson.version},
