@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,7 @@ from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+_LONGEST_PATH, _LONGEST_NAME = 1024, 255
 _YOUNG_S = 1800.0
 """An object that is older is made young when somebody is about to refer to it; the shortest grace is an hour."""
 
@@ -151,17 +152,27 @@ class ArtifactStore:
 
     def put_manifest(self, files: list[TreeFile]) -> str:
         """Store a manifest over blobs that are in the store already; returns the tree's digest."""
+        check_entries(files)
         return self.put_bytes(manifest_bytes(files))
 
     def tree(self, digest: str) -> list[TreeFile]:
-        """The files of a tree; FailedPrecondition when the blob is no manifest."""
+        """The files of a tree; FailedPrecondition when the blob is no manifest, InvalidArgument for a bad entry."""
         try:
             rows = json.loads(self.read(digest))["files"]
-            files = [TreeFile(str(row["path"]), str(row["sha256"]), int(row["size"])) for row in rows]
-        except (ValueError, KeyError, TypeError):
+            files = [TreeFile(row["path"], row["sha256"], row["size"]) for row in rows]
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise FailedPrecondition(f"Artifact {digest} is no tree.", reason="ARTIFACT_NOT_A_TREE") from None
+        check_entries(files)
+        return files
+
+    def check_tree(self, digest: str) -> list[TreeFile]:
+        """The files of a tree that a request names: each blob is in the store, with the size that the tree states."""
+        files = self.tree(digest)
+        if not files:
+            raise InvalidArgument(f"The tree {digest} has no files.", reason="BAD_TREE")
         for file in files:
-            _relative(file.path)
+            if (size := self.size(file.sha256)) != file.size:
+                raise _bad_entry(file.path, f"the tree states {file.size} bytes, its blob has {size}")
         return files
 
     def fetch_tree(self, digest: str, folder: Path) -> Path:
@@ -302,17 +313,44 @@ def _changed(told: Mapping[str, Any]) -> float:
     return when.timestamp() if isinstance(when, datetime) else when
 
 
+def check_entries(files: Iterable[TreeFile]) -> None:
+    """InvalidArgument, with the entry's name, unless every entry is a file of its own below one directory."""
+    seen: set[str] = set()
+    for file in files:
+        _relative(file.path)
+        if file.path in seen:
+            raise _bad_entry(file.path, "it stands twice in the tree")
+        if not isinstance(file.sha256, str) or not _DIGEST.fullmatch(file.sha256):
+            raise _bad_entry(file.path, "its sha256 is no digest in lowercase hex")
+        if not isinstance(file.size, int) or isinstance(file.size, bool) or file.size < 0:
+            raise _bad_entry(file.path, "its size is no number of bytes")
+        seen.add(file.path)
+    for path in seen:
+        for parent in PurePosixPath(path).parents:
+            if str(parent) in seen:
+                raise _bad_entry(str(parent), f"it is a file, and the directory of {path!r} as well")
+
+
 def _relative(path: str) -> PurePosixPath:
-    """A tree's path, which may only go down."""
+    """A tree's path, which may only go down and is written in one way."""
+    if not isinstance(path, str) or not path:
+        raise _bad_entry(path, "a path is a text that names a file")
     pure = PurePosixPath(path)
-    if (
-        pure.is_absolute()
-        or not pure.parts
-        or any(part in ("..", ".") for part in pure.parts)
-        or "\\" in path
-    ):
-        raise InvalidArgument(f"A tree may not hold the path {path!r}.", reason="BAD_TREE_PATH")
+    if pure.is_absolute() or "\\" in path or any(part in ("..", ".") for part in path.split("/")):
+        raise _bad_entry(path, "a path is relative, without '..', '.' and backslashes")
+    if "\0" in path or str(pure) != path:
+        raise _bad_entry(path, "a path has no NUL and no empty parts")
+    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in path):
+        raise _bad_entry(path, "a path is text that UTF-8 can encode: rename the file")
+    if len(path) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in pure.parts):
+        raise _bad_entry(
+            path[:80], f"a path has up to {_LONGEST_PATH} characters, {_LONGEST_NAME} bytes a part"
+        )
     return pure
+
+
+def _bad_entry(path: object, why: str) -> InvalidArgument:
+    return InvalidArgument(f"A tree may not hold {path!r}: {why}.", reason="BAD_TREE_PATH")
 
 
 def _not_found(digest: str) -> NotFound:
