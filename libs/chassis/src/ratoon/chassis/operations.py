@@ -182,6 +182,10 @@ class Operations:
         t = self._table
         tx.connection.execute(update(t).where(t.c.name == name).values(due=now, epoch=epoch))
 
+    def end(self, tx: Transaction, name: str) -> None:
+        """From the commit of this transaction on, nothing works on the resource any more; for one that is deleted."""
+        tx.connection.execute(self._table.delete().where(self._table.c.name == name))
+
     def cancel(self, kind: type[C], name: str, ended: Callable[[C], bool]) -> C:
         """Ask for the end of an operation: the wish is saved and looked at. One that has ended stays as it is."""
         with self._store.write() as tx:
@@ -335,7 +339,9 @@ class Operations:
         try:
             if lasting:
                 with self._store.read() as tx:
-                    resource = tx.get(procedure.kind, claim.name)
+                    resource = tx.find(procedure.kind, claim.name)
+                if resource is None:  # it was deleted while it was worked on
+                    return
                 step = procedure.failed(resource, told, self._clock.now())
                 with self._watch.turn(claim, resource, step):
                     self._save(claim, resource, step)
