@@ -1,17 +1,23 @@
 """Resources as documents: revisions, request ids, pages, and events that commit with the state."""
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, text
 
-from ratoon.chassis import outbox
+from ratoon.chassis import outbox, requests
 from ratoon.chassis.database import Database
-from ratoon.chassis.errors import Aborted, AlreadyExists, NotFound
+from ratoon.chassis.errors import Aborted, AlreadyExists, DataLoss, InvalidArgument, NotFound
+from ratoon.chassis.figures import store_figures
+from ratoon.chassis.identity import NOBODY, Principal, Role, set_caller
 from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store, resource_table
+from ratoon.chassis.store import Store, resource_table, unreadable_rows
 from ratoon.events.ports import Record
+from ratoon.labeling.v1 import annotation_pb2
+from ratoon.labeling.v1 import labeling_service_pb2 as pb
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -22,6 +28,7 @@ class Thing:
     create_time: datetime
     update_time: datetime
     colour: str = "green"
+    instructions: str = ""
     revision: int = 0
 
 
@@ -110,3 +117,139 @@ def test_pages_cover_everything_once_in_order_of_time_and_name(store, size):
         if not token:
             break
     assert [each.name for each in seen] == [thing(number).name for number in range(20)]
+
+
+@dataclass(frozen=True)
+class Part:
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Rich:
+    name: str
+    create_time: datetime
+    update_time: datetime
+    part: Part = Part()
+    scores: Mapping[str, float] = field(default_factory=dict)
+    limit: float | None = None
+    words: tuple[str, ...] = ()
+    revision: int = 0
+
+
+def rich(number: int = 1, **values) -> Rich:
+    return Rich(f"projects/p/riches/r{number}", NOW, NOW, **values)
+
+
+@pytest.fixture
+def riches() -> Store:
+    metadata = MetaData()
+    tables = {Rich: resource_table(metadata, "riches")}
+    database = Database("sqlite://")
+    with database.write() as connection:
+        metadata.create_all(connection)
+    return Store(database, tables, lambda *_: None, outbox.append, PageTokens(b"secret"))
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"part": Part(math.nan)}, "part.weight"),
+        ({"scores": {"f1": math.inf}}, "scores.f1"),
+        ({"limit": -math.inf}, "limit"),
+        ({"words": ("a", "b\ud800")}, "words.1"),
+        ({"scores": {"\udfff": 1.0}}, "scores.'\\udfff'"),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(riches, values, field):
+    with pytest.raises(InvalidArgument) as told, riches.write() as tx:
+        tx.create(rich(**values))
+    assert (told.value.reason, told.value.field) == ("UNSTORABLE_VALUE", field)
+    with riches.write() as tx:
+        created, _ = tx.create(rich())
+    with pytest.raises(InvalidArgument), riches.write() as tx:
+        tx.save(replace(created, **values))
+    with riches.read() as tx:
+        assert tx.get(Rich, created.name) == created
+
+
+def test_a_row_that_cannot_be_read_is_named_and_the_others_are_listed(riches, caplog):
+    with riches.write() as tx:
+        for number in range(4):
+            tx.create(rich(number))
+        tx.connection.execute(
+            text("UPDATE riches SET body = replace(body, '1.0', 'null') WHERE name LIKE '%r1'")
+        )
+    name, others = rich(1).name, [rich(n).name for n in (0, 2, 3)]
+    with riches.read() as tx:
+        assert [each.name for each in tx.all(Rich, "projects/p")] == others
+        assert [each.name for each in tx.every(Rich)] == others
+        first = tx.page(Rich, "projects/p", 2)
+        assert [each.name for each in first.items] == others[:1]
+        second = tx.page(Rich, "projects/p", 2, first.next_token)
+        assert [each.name for each in second.items] == others[1:]
+        with pytest.raises(DataLoss, match=r"part\.weight") as told:
+            tx.get(Rich, name)
+        assert told.value.reason == "UNREADABLE_RESOURCE"
+        tables = {Rich: riches._kinds[Rich][0]}
+        assert list(unreadable_rows(tx.connection, tables)) == [(name, "part.weight (float_type)")]
+    assert list(riches.unreadable) == [name]
+    assert [name in record.getMessage() for record in caplog.records] == [True]
+    assert [sample.value for sample in store_figures(riches)()] == [1]
+
+
+@pytest.fixture
+def asking():
+    """Serve a request as a caller of a role."""
+
+    def ask(request, role=Role.ENGINEER):
+        requests.set_current(request)
+        set_caller(Principal("projects/p/apiKeys/k", role, "p"))
+
+    yield ask
+    requests.set_current(None)
+    set_caller(NOBODY)
+
+
+def guideline(instructions):
+    wanted = annotation_pb2.Guideline(instructions=instructions)
+    return pb.CreateGuidelineRequest(parent="projects/p", guideline=wanted, request_id="r")
+
+
+def test_a_request_id_with_another_request_is_refused_with_what_differs(store, asking):
+    with store.write() as tx:
+        asking(guideline("green"))
+        first, _ = tx.create(thing(1), "r")
+        assert tx.create(thing(2), "r") == (first, False)
+        asking(guideline("red"))
+        with pytest.raises(AlreadyExists) as told:
+            tx.create(replace(thing(1), instructions="red"), "r")
+    assert (told.value.reason, told.value.field) == ("REQUEST_ID_REUSED", "request_id")
+    assert first.name in str(told.value)
+    assert "differs in instructions" in str(told.value)
+
+
+def test_a_service_that_tries_once_more_may_build_its_request_anew(store, asking):
+    with store.write() as tx:
+        asking(guideline("green"), Role.SERVICE)
+        first, _ = tx.create(thing(1), "r")
+        asking(guideline("red"), Role.SERVICE)
+        assert tx.create(replace(thing(1), instructions="red"), "r") == (first, False)
+
+
+def test_a_row_of_the_last_release_has_no_digest_and_passes(store, asking):
+    with store.write() as tx:
+        first, _ = tx.create(thing(1), "r")
+        asking(guideline("red"))
+        assert tx.create(replace(thing(1), instructions="red"), "r") == (first, False)
+
+
+@pytest.mark.parametrize(
+    ("instructions", "said"), [("green", "agrees with all"), ("red", "differs in instructions")]
+)
+def test_a_taken_name_says_what_differs(store, asking, instructions, said):
+    with store.write() as tx:
+        tx.create(replace(thing(1), instructions="green"))
+        asking(guideline(instructions))
+        with pytest.raises(AlreadyExists, match=said) as told:
+            tx.create(replace(thing(1), instructions=instructions))
+    assert told.value.reason == "THING_EXISTS"

@@ -22,7 +22,7 @@ from ratoon.chassis import job_trace, outbox
 from ratoon.chassis.client import open_channel
 from ratoon.chassis.clock import Clock, SystemClock
 from ratoon.chassis.database import Database
-from ratoon.chassis.figures import Figures, consumer_figures, operation_figures, outbox_figures
+from ratoon.chassis.figures import Figures, consumer_figures, operation_figures, outbox_figures, store_figures
 from ratoon.chassis.identity import Signer, Verifier, load_key, load_public_keys
 from ratoon.chassis.jobs import Jobs, LocalJobs
 from ratoon.chassis.operation_watch import OperationWatch
@@ -144,7 +144,9 @@ class Foundation:
 
     def store(self, tables: dict[type, Table], encode: Encode) -> Store:
         """The room's resources."""
-        return Store(self.database, tables, encode, outbox.append, self._tokens, self.clock)
+        store = Store(self.database, tables, encode, outbox.append, self._tokens, self.clock)
+        self.platform.figures.add(self.settings.service, store_figures(store))
+        return store
 
     def operations(self, store: Store, procedures: Iterable[Procedure[Any]]) -> Operations:
         """The room's long work."""

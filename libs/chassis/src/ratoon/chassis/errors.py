@@ -11,6 +11,7 @@
     ├── PermissionDenied     the role does not reach
     ├── ResourceExhausted    a quota, a disk, a memory
     ├── Unavailable          a part is away; try again
+    ├── DataLoss             what is stored cannot be read
     └── Internal             a defect of ours
 
 Domains import nothing of this: their exceptions carry the class attributes `code` (a canonical gRPC name) and
@@ -93,6 +94,12 @@ class Unavailable(RatoonError):
     """A part that this needs is away for now."""
 
     code, reason = "UNAVAILABLE", "UNAVAILABLE"
+
+
+class DataLoss(RatoonError):
+    """What is stored cannot be read."""
+
+    code, reason = "DATA_LOSS", "DATA_LOSS"
 
 
 class Internal(RatoonError):

@@ -17,6 +17,7 @@ from ratoon.chassis.database import Database
 from ratoon.chassis.operation_watch import state_of
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.outbox import Relay
+from ratoon.chassis.store import Store
 from ratoon.events.consumer import Consumer
 
 _LOG = logging.getLogger(__name__)
@@ -51,6 +52,9 @@ PUBLISHED = Family("ratoon_outbox_published", "Events brought to the log.", coun
 UNPUBLISHED = Family("ratoon_outbox_failures", "Attempts to reach the log that failed.", counts=True)
 HANDLED = Family("ratoon_consumer_events", "Events by what became of them.", ("group", "outcome"), True)
 LAG = Family("ratoon_consumer_lag", "Events that a consumer has still to read.", ("group",))
+UNREADABLE = Family(
+    "ratoon_resources_unreadable", "Stored resources that could not be read when they were met."
+)
 Source = Callable[[], Iterable[Sample]]
 
 
@@ -112,6 +116,15 @@ def outbox_figures(relay: Relay, database: Database) -> Source:
             yield Sample(WAITING, outbox.waiting(connection))
         yield Sample(PUBLISHED, relay.published.records)
         yield Sample(UNPUBLISHED, relay.published.failures)
+
+    return figures
+
+
+def store_figures(store: Store) -> Source:
+    """Of what a room has stored."""
+
+    def figures() -> Iterator[Sample]:
+        yield Sample(UNREADABLE, len(store.unreadable))
 
     return figures
 

@@ -107,6 +107,34 @@ def drop_operation_trace_v2(op: Alembic) -> None:
     op.drop_column("operations", "traceparent")
 
 
+def add_request_digest_v3(op: Alembic) -> None:
+    """Let every resource know the digest of the request that made it."""
+    for name in _resource_tables(op):
+        op.add_column(name, sa.Column("request_digest", sa.String(64)))
+
+
+def drop_request_digest_v3(op: Alembic) -> None:
+    """Undo `add_request_digest_v3`."""
+    for name in _resource_tables(op):
+        op.drop_column(name, "request_digest")
+
+
+def _resource_tables(op: Alembic) -> list[str]:
+    """The tables of resources, as they are now."""
+    schema = sa.inspect(op.get_bind())
+    return [
+        name
+        for name in schema.get_table_names()
+        if "request_key" in {column["name"] for column in schema.get_columns(name)}
+    ]
+
+
+def create_resource_table_v2(op: Alembic, name: str) -> None:
+    """The table of one kind of resource, with the digest of the request that made each."""
+    create_resource_table_v1(op, name)
+    op.add_column(name, sa.Column("request_digest", sa.String(64)))
+
+
 def create_resource_table_v1(op: Alembic, name: str) -> None:
     """The table of one kind of resource."""
     op.create_table(

@@ -4,15 +4,17 @@ All of it follows the message's descriptor into nested, repeated and map fields,
 word about it. It knows no service and no method.
 """
 
+import hashlib
 import math
 import re
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from google.protobuf import any_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pool import Default as default_pool
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
@@ -33,6 +35,9 @@ _LONGEST_S = 315_576_000.0
 """Ten years: a span of time that is longer is a mistake."""
 _MOST_DAYS = 36_500
 _SHORT, _LONG, _LONGEST = 1_024, 16_384, 262_144
+"""The most characters of names, of other texts, and of texts that people write at length."""
+_JOBS, _LONGEST_SPEC = "ratoon.jobs.v1", 4 << 20
+"""Only services send jobs; a job's whole specification is one text, bounded by the size of a message."""
 _SHORT_NAMES = frozenset(
     ("name", "parent", "display_name", "label", "labels", "license", "pool", "purpose", "reader", "annotator")
 )
@@ -41,6 +46,36 @@ _WHOLE = frozenset(
     for kind in (timestamp_pb2.Timestamp, duration_pb2.Duration, field_mask_pb2.FieldMask)
 )
 _LONG_TEXTS = frozenset(("changelog", "comment", "correction", "instructions", "text"))
+
+
+_REQUEST: ContextVar[Message | None] = ContextVar("ratoon_request", default=None)
+
+
+def current() -> Message | None:
+    """The request that is being served here; None outside a call."""
+    return _REQUEST.get()
+
+
+def set_current(request: Message | None) -> None:
+    """Note the request that is being served here; for the server and for tests."""
+    _REQUEST.set(request)
+
+
+def digest_of(request: Message) -> str:
+    """The sha256 of a request, in hex: equal for equal requests."""
+    return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
+
+
+def given_fields(request: Message) -> set[str]:
+    """The fields that a request gives of the resource that it carries; empty when it carries none."""
+    carried = [
+        content
+        for field, content in request.ListFields()
+        if field.message_type is not None
+        and not field.is_repeated
+        and "name" in field.message_type.fields_by_name
+    ]
+    return {field.name for resource in carried[:1] for field, _ in resource.ListFields()}
 
 
 @dataclass(frozen=True)
@@ -138,16 +173,17 @@ def _check_text(each: Value) -> None:
 
 def _bound(field: FieldDescriptor) -> int:
     """The most characters that a text may have, by the name of its field."""
-    if field.file.package == "ratoon.jobs.v1":
-        return _LONGEST * 16
-    entry = field.containing_type is not None and field.containing_type.GetOptions().map_entry
+    holder: Descriptor = field.containing_type
+    if holder.file.package == _JOBS:
+        return _LONGEST_SPEC
+    entry = holder.GetOptions().map_entry
     if field.name in _SHORT_NAMES or field.name.endswith("_id") or (entry and field.name == "key"):
         return _SHORT
     return _LONGEST if field.name in _LONG_TEXTS else _LONG
 
 
 def _check_time(each: Value) -> None:
-    kind = each.field.message_type.full_name
+    kind = each.value.DESCRIPTOR.full_name
     if kind == timestamp_pb2.Timestamp.DESCRIPTOR.full_name:
         low, high = _TIMES_S
         if not (low <= each.value.seconds <= high and 0 <= each.value.nanos < 1_000_000_000):

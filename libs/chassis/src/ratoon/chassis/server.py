@@ -21,7 +21,7 @@ from grpc_status import rpc_status
 from opentelemetry import context as contexts
 from opentelemetry.trace import SpanKind, StatusCode, Tracer, set_span_in_context
 
-from ratoon.chassis import logs, tracing
+from ratoon.chassis import logs, requests, tracing
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated, described
 from ratoon.chassis.identity import NOBODY, Principal, Role, Verifier, set_caller
 from ratoon.chassis.requests import check_projects, check_values, spans_projects
@@ -145,6 +145,7 @@ def _admitted(principal: Principal, method: str, decode: Decode, data: bytes, wa
     watched.note(str(getattr(request, "name", "") or getattr(request, "parent", "")))
     if method.startswith(_UNCHECKED):
         return request
+    requests.set_current(request)
     check_values(request)
     if required_role(method) is not Role.PUBLIC:
         check_projects(principal, request, spans=spans_projects(_descriptor(method)))

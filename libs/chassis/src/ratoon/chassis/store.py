@@ -1,26 +1,32 @@
 """A room's resources in its database: frozen dataclasses as JSON documents with the columns that listings need.
 
 It keeps what every room promises: `request_id` makes a create safe to retry, a stale revision never wins, listings
-are paged in the order (create_time, name), and state and event commit together. It knows no domain.
+are paged in the order (create_time, name), and state and event commit together. What could not be read back is never
+written; a stored row that cannot be read is left out of listings and named in `Store.unreadable`. It knows no domain.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 from sqlalchemy import (
     Column,
     Connection,
     Index,
     Integer,
     MetaData,
+    Row,
     String,
     Table,
     Text,
     and_,
+    delete,
     insert,
     or_,
     select,
@@ -28,9 +34,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from ratoon.chassis import requests
 from ratoon.chassis.clock import Clock, SystemClock
 from ratoon.chassis.database import Database
-from ratoon.chassis.errors import Aborted, AlreadyExists, NotFound
+from ratoon.chassis.errors import Aborted, AlreadyExists, DataLoss, InvalidArgument, NotFound
+from ratoon.chassis.identity import Role, caller
 from ratoon.chassis.names import parent_of
 from ratoon.chassis.paging import Page, PageTokens, page_size
 from ratoon.events.ports import Record
@@ -50,6 +58,9 @@ class Resource(Protocol):
 
 
 T = TypeVar("T", bound=Resource)
+_LOG = logging.getLogger(__name__)
+_MOST_UNREADABLE = 1000
+_BOOKKEEPING = frozenset(("name", "create_time", "update_time", "revision", "etag"))
 
 Encode = Callable[[object, str, int], Record]
 """A room's mapping of a domain event, its resource's name and revision, to a record of the event log."""
@@ -65,6 +76,7 @@ def resource_table(metadata: MetaData, name: str) -> Table:
         Column("create_time", String(40), nullable=False),
         Column("revision", Integer, nullable=False),
         Column("request_key", String(700), unique=True),
+        Column("request_digest", String(64)),
         Column("body", Text, nullable=False),
         Index(f"ix_{name}_listing", "parent", "create_time", "name"),
     )
@@ -86,6 +98,8 @@ class Store:
         self._kinds = {kind: (table, TypeAdapter[Any](kind)) for kind, table in tables.items()}
         self._encode, self._append, self._tokens = encode, append, tokens
         self._clock = clock or SystemClock()
+        self.unreadable: dict[str, str] = {}
+        """The stored resources that could not be read, by name, and why; the first thousand that were met."""
 
     @contextmanager
     def write(self) -> Iterator["Transaction"]:
@@ -108,10 +122,10 @@ class Transaction:
         self.connection = connection
 
     def find(self, kind: type[T], name: str) -> T | None:
-        """The resource, or None."""
-        table, adapter = self._store._kinds[kind]
-        row = self.connection.execute(select(table.c.body).where(table.c.name == name)).first()
-        return None if row is None else cast(T, adapter.validate_json(row.body))
+        """The resource, or None; DataLoss when what is stored cannot be read."""
+        table, _ = self._store._kinds[kind]
+        row = self.connection.execute(select(table.c.name, table.c.body).where(table.c.name == name)).first()
+        return None if row is None else self._read(kind, row)
 
     def get(self, kind: type[T], name: str) -> T:
         """The resource; NotFound when there is none."""
@@ -121,12 +135,17 @@ class Transaction:
         return found
 
     def create(self, resource: T, request_id: str = "") -> tuple[T, bool]:
-        """Add a resource. Returns it and whether it is new: a request_id that was used gives the first one again."""
-        table, adapter = self._store._kinds[type(resource)]
+        """Add a resource. Returns it and whether it is new: a repeated request gives the first one again.
+
+        AlreadyExists when the name is taken, or when the request id was used for another request.
+        """
+        kind = type(resource)
+        table, adapter = self._store._kinds[kind]
         parent = parent_of(resource.name)
         request_key = f"{parent}:{request_id}" if request_id else None
-        if request_key and (first := self._by_request(table, adapter, request_key)):
-            return cast(T, first), False
+        digest = _request_digest(request_id)
+        if request_key and (first := self._by_request(resource, request_key, digest)):
+            return first, False
         resource = cast(T, replace(cast(Any, resource), revision=1))
         values = {
             "name": resource.name,
@@ -134,12 +153,14 @@ class Transaction:
             "create_time": resource.create_time.isoformat(),
             "revision": 1,
             "request_key": request_key,
-            "body": adapter.dump_json(resource).decode(),
+            "request_digest": digest or None,
+            "body": _body(adapter, resource),
         }
-        if self.find(type(resource), resource.name) is not None:
+        if (existing := self.find(kind, resource.name)) is not None:
             raise AlreadyExists(
-                f"{resource.name} exists already; choose another id.",
-                reason=f"{_upper(type(resource))}_EXISTS",
+                f"{resource.name} exists already{_compared(resource, existing)}. Change it with an update, "
+                "or choose another id.",
+                reason=f"{_upper(kind)}_EXISTS",
             )
         try:
             self.connection.execute(insert(table), values)
@@ -156,15 +177,22 @@ class Transaction:
         changed = self.connection.execute(
             update(table)
             .where(table.c.name == resource.name, table.c.revision == resource.revision)
-            .values(revision=saved.revision, body=adapter.dump_json(saved).decode())
+            .values(revision=saved.revision, body=_body(adapter, saved))
         )
         if changed.rowcount != 1:
             raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
         return cast(T, saved)
 
+    def delete(self, resource: Resource) -> None:
+        """Remove a resource whose revision is still the stored one; Aborted when somebody else was first."""
+        table, _ = self._store._kinds[type(resource)]
+        ours = (table.c.name == resource.name) & (table.c.revision == resource.revision)
+        if self.connection.execute(delete(table).where(ours)).rowcount != 1:
+            raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
+
     def page(self, kind: type[T], parent: str, size: int = 0, token: str = "") -> Page[T]:
         """The resources of a parent, oldest first; `-` as an id in the parent matches none: listings are exact."""
-        table, adapter = self._store._kinds[kind]
+        table, _ = self._store._kinds[kind]
         listing, limit = f"{table.name}:{parent}", page_size(size)
         query = (
             select(table)
@@ -181,29 +209,163 @@ class Transaction:
         more = len(rows) > limit
         rows = rows[:limit]
         following = self._store._tokens.seal(listing, [rows[-1].create_time, rows[-1].name]) if more else ""
-        return Page([cast(T, adapter.validate_json(row.body)) for row in rows], following)
+        return Page(list(self._readable(kind, rows)), following)
 
     def all(self, kind: type[T], parent: str) -> list[T]:
         """Every resource of a parent, oldest first; for collections that stay small."""
-        table, adapter = self._store._kinds[kind]
+        table, _ = self._store._kinds[kind]
         query = (
-            select(table.c.body).where(table.c.parent == parent).order_by(table.c.create_time, table.c.name)
+            select(table.c.name, table.c.body)
+            .where(table.c.parent == parent)
+            .order_by(table.c.create_time, table.c.name)
         )
-        return [cast(T, adapter.validate_json(row.body)) for row in self.connection.execute(query)]
+        return list(self._readable(kind, self.connection.execute(query)))
 
     def every(self, kind: type[T]) -> list[T]:
         """Every resource of a kind, whosever it is; for kinds that stay few."""
-        table, adapter = self._store._kinds[kind]
-        bodies = self.connection.execute(select(table.c.body).order_by(table.c.name)).scalars()
-        return [cast(T, adapter.validate_json(body)) for body in bodies]
+        table, _ = self._store._kinds[kind]
+        query = select(table.c.name, table.c.body).order_by(table.c.name)
+        return list(self._readable(kind, self.connection.execute(query)))
 
     def publish(self, event: object, source: Resource) -> None:
         """Commit a domain event of this resource together with its state."""
         self._store._append(self.connection, self._store._encode(event, source.name, source.revision))
 
-    def _by_request(self, table: Table, adapter: TypeAdapter[Any], request_key: str) -> object | None:
-        row = self.connection.execute(select(table.c.body).where(table.c.request_key == request_key)).first()
-        return None if row is None else adapter.validate_json(row.body)
+    def _by_request(self, resource: T, request_key: str, digest: str) -> T | None:
+        """The resource that a request id made first; AlreadyExists when that request was another one."""
+        kind = type(resource)
+        table, _ = self._store._kinds[kind]
+        query = select(table.c.name, table.c.body, table.c.request_digest)
+        row = self.connection.execute(query.where(table.c.request_key == request_key)).first()
+        if row is None:
+            return None
+        first = self._read(kind, row)
+        if digest and row.request_digest and row.request_digest != digest:
+            raise AlreadyExists(
+                f"The request id {request_key.rpartition(':')[2]!r} made {first.name} by another request"
+                f"{_compared(resource, first)}. Repeat that request as it was, or use a new request id.",
+                reason="REQUEST_ID_REUSED",
+                field="request_id",
+            )
+        return first
+
+    def _readable(self, kind: type[T], rows: Iterable[Row[Any]]) -> Iterator[T]:
+        """The resources in these rows, without those that cannot be read."""
+        for row in rows:
+            with suppress(DataLoss):
+                yield self._read(kind, row)
+
+    def _read(self, kind: type[T], row: Row[Any]) -> T:
+        _, adapter = self._store._kinds[kind]
+        try:
+            return cast(T, adapter.validate_json(row.body))
+        except ValidationError as error:
+            why = _fault(error)
+            self._note(row.name, why)
+            raise DataLoss(
+                f"What is stored of {row.name} cannot be read: {why}. Restore it from a backup; `ratoon doctor` "
+                "lists all such resources.",
+                reason="UNREADABLE_RESOURCE",
+            ) from None
+
+    def _note(self, name: str, why: str) -> None:
+        """Count a resource that cannot be read, and say so in the log once."""
+        unreadable = self._store.unreadable
+        if name not in unreadable and len(unreadable) < _MOST_UNREADABLE:
+            unreadable[name] = why
+            _LOG.error("what is stored of %s cannot be read: %s; listings leave it out", name, why)
+
+
+def unreadable_rows(connection: Connection, tables: Mapping[type, Table]) -> Iterator[tuple[str, str]]:
+    """Name and fault of every stored resource that cannot be read."""
+    for kind, table in tables.items():
+        adapter = TypeAdapter[Any](kind)
+        for row in connection.execute(select(table.c.name, table.c.body).order_by(table.c.name)):
+            try:
+                adapter.validate_json(row.body)
+            except ValidationError as error:
+                yield row.name, _fault(error)
+
+
+def _fault(error: ValidationError) -> str:
+    """The first field that cannot be read, and the kind of its fault; never its value."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'} ({first['type']})"
+
+
+def _body(adapter: TypeAdapter[Any], resource: Resource) -> str:
+    """The document of a resource; InvalidArgument names the field that could not be read back."""
+    try:
+        body = adapter.dump_json(resource).decode()
+        whole = adapter.validate_json(body) == resource
+    except ValidationError as error:
+        raise _unstorable(resource, _fault(error).partition(" ")[0]) from None
+    except (PydanticSerializationError, ValueError):  # half of a character, a number beyond what JSON has
+        raise _unstorable(resource, _half_character(resource) or "the whole") from None
+    if not whole and (field := _no_number(resource) or _half_character(resource)):
+        raise _unstorable(resource, field)
+    return body
+
+
+def _unstorable(resource: Resource, field: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"{resource.name} was not stored: {field} could not be read back (a number that is not finite, or half of a "
+        "character).",
+        reason="UNSTORABLE_VALUE",
+        field=field,
+    )
+
+
+def _no_number(value: object) -> str:
+    """The path of the first float that is not finite; empty when there is none."""
+    return next(
+        (path for path, leaf in _leaves(value) if isinstance(leaf, float) and not math.isfinite(leaf)), ""
+    )
+
+
+def _half_character(value: object) -> str:
+    """The path of the first text that UTF-8 cannot hold; empty when there is none."""
+    texts = ((path, leaf) for path, leaf in _leaves(value) if isinstance(leaf, str))
+    return next((path for path, leaf in texts if any("\ud800" <= c <= "\udfff" for c in leaf)), "")
+
+
+def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every value in a resource that holds no others, with its path."""
+    if is_dataclass(value):
+        inside: Iterable[tuple[object, object]] = ((f.name, getattr(value, f.name)) for f in fields(value))
+    elif isinstance(value, Mapping):
+        yield from ((f"{path}.{str(key)[:100]!r}", key) for key in value)
+        inside = value.items()
+    elif isinstance(value, list | tuple | set | frozenset):
+        inside = enumerate(value)
+    else:
+        yield path, value
+        return
+    for key, each in inside:
+        yield from _leaves(each, f"{path}.{key}" if path else str(key))
+
+
+def _request_digest(request_id: str) -> str:
+    """The digest of the request that is being served, where it has this id.
+
+    Services are left out: their request ids follow from the operation that they work for, whose request they build
+    again from what is stored when they try once more.
+    """
+    request = requests.current()
+    if request is None or not request_id or caller().role is Role.SERVICE:
+        return ""
+    return requests.digest_of(request) if getattr(request, "request_id", "") == request_id else ""
+
+
+def _compared(resource: Resource, existing: Resource) -> str:
+    """How a new resource differs from what exists, as far as the request gives it; empty when nobody can say."""
+    request = requests.current()
+    known = {field.name for field in fields(cast(Any, resource))} - _BOOKKEEPING
+    given = known if request is None else requests.given_fields(request) - _BOOKKEEPING
+    different = sorted(f for f in known & given if getattr(resource, f) != getattr(existing, f))
+    if different:
+        return f" and differs in {', '.join(different)}"
+    return " and agrees with all that the request gives" if given <= known else ""
 
 
 def _upper(kind: type) -> str:

@@ -4,8 +4,8 @@ from alembic import op
 
 from ratoon.chassis.migrations import add_request_digest_v3, drop_request_digest_v3
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
