@@ -9,14 +9,19 @@ from ratoon.chassis.errors import storage_fault
 from ratoon.sdk.cli import demo, keys, local, resources, safety, upkeep
 from ratoon.sdk.cli.context import Session
 from ratoon.sdk.cli.output import Output, errors, explain
+from ratoon.sdk.cli.root import CONTEXT_SETTINGS, RootGroup, print_version
 from ratoon.sdk.errors import OperationFailed, RatoonSdkError
 
 app = typer.Typer(
-    help="Ratoon keeps a language model fit for its job.",
+    help="Train, evaluate, serve, watch and retrain language models. Global options may stand anywhere.",
+    cls=RootGroup,
+    context_settings=CONTEXT_SETTINGS,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 _SESSION = Session()
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
 
 
 @app.callback()
@@ -28,6 +33,10 @@ def _root(
     url: Annotated[str, typer.Option(envvar="RATOON_URL", help="Address of the HTTP API.")] = "",
     api_key: Annotated[str, typer.Option(envvar="RATOON_API_KEY", help="API key.", show_default=False)] = "",
     output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
 ) -> None:
     _SESSION.url, _SESSION.api_key, _SESSION.project, _SESSION.output = url, api_key, project, output
     context.obj = _SESSION
@@ -64,6 +73,8 @@ def main() -> None:
     except OperationFailed as error:
         explain(error, _SESSION.output)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except RatoonSdkError as error:
         errors.print(f"[red]{error}[/red]", highlight=False)
         sys.exit(1)

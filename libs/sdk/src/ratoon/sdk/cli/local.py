@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ratoon.sdk.cli.output import Output, say, show_rows
+from ratoon.sdk.cli.context import session
+from ratoon.sdk.cli.output import say, show_rows
 
 if TYPE_CHECKING:
     from ratoon.sdk.local.installation import Installation
 
 State = Annotated[Path | None, typer.Option("--state", help="State folder (RATOON_STATE, or .ratoon here).")]
-Format = Annotated[Output, typer.Option("--output", "-o", help="table or json.")]
 
 
 def up(
@@ -84,12 +84,12 @@ def down(
         say("Nothing of Ratoon runs here.")
 
 
-def status(state: State = None, output: Format = Output.TABLE) -> None:
-    """What runs, whether it is ready, how much memory it holds. Exit status 1 when something is not ready."""
+def status(context: typer.Context, state: State = None) -> None:
+    """Show the processes, their readiness and memory in MiB. Exit status 1 when a process is not ready."""
     from ratoon.sdk.local.installation import Installation, find_state
 
     rows, healthy = _status_rows(Installation(find_state(state)))
-    show_rows(rows, ["name", "pid", "state", "memoryMiB"], output)
+    show_rows(rows, ["name", "pid", "state", "memoryMiB"], session(context).output)
     if not healthy:
         raise typer.Exit(1)
 

@@ -15,6 +15,15 @@ from ratoon.sdk.client import Client
 from ratoon.sdk.errors import OperationFailed
 
 JSON = dict[str, Any]
+COMMANDS = {
+    "pipelineRuns": "pipelines",
+    "trainingRuns": "runs",
+    "evaluationRuns": "evaluations",
+    "labelSets": "labels",
+    "splits": "splits",
+    "rollouts": "rollouts",
+}
+"""Collections of long work and the command group of each."""
 _WIDE = 10_000
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 errors = Console(stderr=True, soft_wrap=True)
@@ -32,8 +41,10 @@ def say(line: str) -> None:
     errors.print(line, highlight=False, markup=False)
 
 
-def show_rows(rows: Iterable[JSON], columns: Sequence[str], output: Output) -> None:
-    """Many resources: a table of these columns (dotted paths), or a JSON array."""
+def show_rows(
+    rows: Iterable[JSON], columns: Sequence[str], output: Output, empty: str = "Nothing to list."
+) -> None:
+    """Many resources: a table of these columns (dotted paths), or a JSON array; `empty` is said for none."""
     listed = list(rows)
     if output is Output.JSON:
         print(json.dumps(listed, indent=2, ensure_ascii=False))
@@ -46,7 +57,7 @@ def show_rows(rows: Iterable[JSON], columns: Sequence[str], output: Output) -> N
         )
     for row in listed:
         table.add_row(*[_cell(_at(row, column)) for column in columns])
-    console.print(table) if listed else say("There is none yet.")
+    console.print(table) if listed else say(empty)
 
 
 def show(resource: JSON, output: Output) -> None:
@@ -59,14 +70,28 @@ def show(resource: JSON, output: Output) -> None:
 
 
 def follow(client: Client, name: str, output: Output) -> JSON:
-    """Watch a resource to its end with a progress bar; the last state, shown."""
-    if output is Output.JSON or not sys.stderr.isatty():
-        last = _follow_lines(client, name, output)
-    else:
-        with _bar(name) as (bar, task):
-            last = client.wait(name, lambda state: bar.update(task, **_advance(state)))
-    show(last, output)
+    """Watch a resource to its end with a progress bar; return its last state. The caller prints it."""
+    try:
+        if output is Output.JSON or not sys.stderr.isatty():
+            last = _follow_lines(client, name, output)
+        else:
+            with _bar(name) as (bar, task):
+                last = client.wait(name, lambda state: bar.update(task, **_advance(state)))
+    except KeyboardInterrupt:
+        say(_still_running(name))
+        raise
     return last
+
+
+def _still_running(name: str) -> str:
+    """What to do after Ctrl-C: the work goes on in the platform."""
+    group = COMMANDS.get(name.split("/")[-2], "")
+    if not group:
+        return f"{name} goes on; only watching it has ended."
+    return (
+        f"{name} goes on; only watching it has ended. Follow it: ratoon {group} watch {name}. "
+        f"Cancel it: ratoon {group} {'abort' if group == 'rollouts' else 'cancel'} {name}."
+    )
 
 
 def _follow_lines(client: Client, name: str, output: Output) -> JSON:

@@ -1,6 +1,7 @@
 """Commands over resources: each group lists, shows, watches and cancels one collection; the rest is its own."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ratoon.sdk.cli.context import session
+from ratoon.sdk.cli.files import read_settings
 from ratoon.sdk.cli.output import console, follow, say, show, show_rows
 from ratoon.sdk.lineage import lineage_of
 from ratoon.sdk.sources import create_source
@@ -20,7 +22,14 @@ def group(
 ) -> typer.Typer:
     """A command group over `projects/{project}/{collection}`; `parent` is a collection in between, chosen by option."""
     app = typer.Typer(help=help, no_args_is_help=True)
-    inside: type[str] = Annotated[str, typer.Option("--in", help=f"Which of the {parent}.")]  # type: ignore[assignment]
+    inside: type[str] = Annotated[  # type: ignore[assignment]
+        str,
+        typer.Option(
+            "--in",
+            hidden=not parent,
+            help=f"One of the project's {parent}; default: the one named as the project.",
+        ),
+    ]
 
     def place(context: typer.Context, within: str) -> str:
         chosen = session(context)
@@ -35,7 +44,9 @@ def group(
     def _list(context: typer.Context, within: inside = "") -> None:  # type: ignore[valid-type]
         """Show all, oldest first."""
         chosen = session(context)
-        show_rows(chosen.client.list(place(context, within)), columns, chosen.output)
+        found = place(context, within)
+        empty = f"No {words(collection)} in {found.rpartition('/')[0]}."
+        show_rows(chosen.client.list(found), columns, chosen.output, empty)
 
     @app.command("show")
     def _show(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
@@ -49,18 +60,23 @@ def group(
         def _watch(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
             """Follow one to its end; exit status 1 when it does not end well."""
             chosen = session(context)
-            follow(chosen.client, full(context, name, within), chosen.output)
+            show(follow(chosen.client, full(context, name, within), chosen.output), chosen.output)
 
         @app.command("cancel")
         def _cancel(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
-            """Call one off."""
+            """Cancel it."""
             chosen = session(context)
             show(chosen.client.post(f"{full(context, name, within)}:cancel"), chosen.output)
 
     return app
 
 
-projects = typer.Typer(help="What models are for: labels, gates, training defaults.", no_args_is_help=True)
+def words(collection: str) -> str:
+    """Return a collection's name as a sentence has it: `pipeline runs` for `pipelineRuns`."""
+    return re.sub(r"([A-Z])", lambda found: f" {found.group(1).lower()}", collection)
+
+
+projects = typer.Typer(help="Projects: labels, gates, training defaults.", no_args_is_help=True)
 
 
 @projects.command("create")
@@ -75,7 +91,7 @@ def create_project(
 ) -> None:
     """Begin a project with its dataset, model and deployment, all of the same name."""
     chosen = session(context)
-    further = json.loads(settings.read_text()) if settings else {}
+    further = read_settings(settings)
     body = {"labels": [label.strip() for label in labels.split(",")], "instructions": instructions, **further}
     show(chosen.client.create("projects", body, project, request_id=f"create-{project}"), chosen.output)
 
@@ -173,14 +189,15 @@ def erase_records(
     """Erase records from all that the project keeps of them, for good."""
     chosen = session(context)
     if not yes:
-        typer.confirm(f"Erase {len(records)} records of {chosen.parent()}? It cannot be undone.", abort=True)
+        counted = "1 record" if len(records) == 1 else f"{len(records)} records"
+        typer.confirm(f"Erase {counted} of project {chosen.project} for good?", abort=True)
     made = chosen.client.create(f"{chosen.parent()}/erasures", {"recordIds": records, "reason": reason})
-    follow(chosen.client, made["name"], chosen.output)
-    say("Models that saw them still did: ratoon datasets lineage RECORD names them.")
+    show(follow(chosen.client, made["name"], chosen.output), chosen.output)
+    say("Models trained on these records are not changed; `ratoon datasets lineage RECORD` lists them.")
 
 
 splits = group(
-    "splits", ["name", "state", "datasetVersion", "createTime"], "Labelled versions in three parts.",
+    "splits", ["name", "state", "datasetVersion", "createTime"], "Train, validation and test splits.",
     parent="datasets", long_work=True,
 )  # fmt: skip
 
@@ -212,7 +229,7 @@ def list_tasks(context: typer.Context) -> None:
 
 @labels.command("complete")
 def complete_task(context: typer.Context, task: Name, label: Annotated[str, typer.Argument()] = "") -> None:
-    """Answer a task; without a label it is skipped."""
+    """Label a task; without a label, skip it."""
     chosen = session(context)
     show(chosen.client.post(f"{chosen.name(task, 'tasks')}:complete", {"label": label}), chosen.output)
 
@@ -270,18 +287,18 @@ def list_alias_changes(context: typer.Context, model: Annotated[str, typer.Argum
 
 deployments = group(
     "deployments", ["name", "version", "replicas", "minReplicas", "maxReplicas", "activeRollout"],
-    "Where models are served, and by how many replicas.",
+    "Deployments: the version that serves, and its replicas.",
 )  # fmt: skip
 
 
 @deployments.command("scale")
 def scale_deployment(
     context: typer.Context,
-    least: Annotated[int, typer.Argument(help="The fewest replicas; 0: none while nobody asks.")],
-    most: Annotated[int, typer.Argument(help="The most.")],
+    least: Annotated[int, typer.Argument(help="Minimum replicas; 0 lets it scale to none without traffic.")],
+    most: Annotated[int, typer.Argument(help="Maximum replicas.")],
     name: Annotated[str, typer.Option(help="Default: the project's own.")] = "",
 ) -> None:
-    """Say how few and how many replicas a deployment's engine may have (on Kubernetes)."""
+    """Set the minimum and maximum replicas of a deployment (Kubernetes only)."""
     chosen = session(context)
     body = {"minReplicas": least, "maxReplicas": most}
     show(
@@ -291,7 +308,7 @@ def scale_deployment(
 
 rollouts = group(
     "rollouts", ["name", "state", "fromVersion", "toVersion", "progress.message", "createTime"],
-    "The way of a deployment from one version to another.", parent="deployments", long_work=False,
+    "Start, watch and undo rollouts of model versions.", parent="deployments", long_work=False,
 )  # fmt: skip
 
 
@@ -317,10 +334,10 @@ def _rollout_method(verb: str, help: str) -> None:
 
 
 for _verb, _help in (
-    ("pause", "Hold it where it is."),
-    ("resume", "Go on."),
-    ("abort", "Go back to the version that served before."),
-    ("undo", "Go back: abort it, or start a rollout to the version before it."),
+    ("pause", "Pause a rollout at its current step."),
+    ("resume", "Resume a paused rollout."),
+    ("abort", "Abort a rollout and return all traffic to the previous version."),
+    ("undo", "Abort a rollout in progress, or roll back to the previous version."),
 ):
     _rollout_method(_verb, _help)
 
@@ -329,7 +346,7 @@ for _verb, _help in (
 def watch_rollout(context: typer.Context, name: Latest = "") -> None:
     """Follow a rollout to its end; exit status 1 when it does not end well."""
     chosen = session(context)
-    follow(chosen.client, _rollout_name(context, name), chosen.output)
+    show(follow(chosen.client, _rollout_name(context, name), chosen.output), chosen.output)
 
 
 @rollouts.command("create")
@@ -339,11 +356,11 @@ def create_rollout(
     deployment: Annotated[str, typer.Option(help="Default: the project's.")] = "",
     share: Annotated[
         list[int] | None,
-        typer.Option(help="Percent of the traffic it gets before it gets all (repeat for several steps)."),
+        typer.Option(help="Percent of the traffic before it gets all (repeat for several steps)."),
     ] = None,
-    step_seconds: Annotated[float, typer.Option(help="How long each share is watched.")] = 10.0,
+    step_seconds: Annotated[float, typer.Option(help="Seconds to analyse each share.")] = 10.0,
 ) -> None:
-    """Roll a model version (its full name, or v1.0) out; with --share two versions serve side by side for a while."""
+    """Roll out a model version (v1.0, or its full name); --share adds steps with part of the traffic."""
     chosen = session(context)
     to = (
         version
@@ -353,10 +370,10 @@ def create_rollout(
     parent = chosen.name(deployment or chosen.project, "deployments")
     body = {"toVersion": to, "shares": share or [], "stepSeconds": step_seconds}
     rollout = chosen.client.create(f"{parent}/rollouts", body)
-    follow(chosen.client, rollout["name"], chosen.output)
+    show(follow(chosen.client, rollout["name"], chosen.output), chosen.output)
 
 
-feedback = typer.Typer(help="What users say of answers.", no_args_is_help=True)
+feedback = typer.Typer(help="User feedback on answers.", no_args_is_help=True)
 
 
 @feedback.command("list")
@@ -375,7 +392,7 @@ def give_feedback(
     rating: Annotated[int, typer.Option(help="1 to 5")] = 0,
     correction: Annotated[str, typer.Option(help="The right answer.")] = "",
 ) -> None:
-    """Say what an answer was worth."""
+    """Give feedback on an answer: a thumb, a rating, a correction."""
     chosen = session(context)
     show(chosen.client.feedback(answer_id, thumb=thumb, rating=rating, correction=correction), chosen.output)
 
@@ -384,9 +401,9 @@ def give_feedback(
 def compare_versions(
     context: typer.Context,
     version: Annotated[str, typer.Argument(help="A version of the project's model: v1.1, or its full name.")],
-    other: Annotated[str, typer.Argument(help="The one to hold it against.")],
+    other: Annotated[str, typer.Argument(help="The version to compare it with.")],
 ) -> None:
-    """Hold two versions beside each other by what users said of their answers, with 95 % intervals."""
+    """Compare two versions by user feedback (95 % intervals)."""
     chosen = session(context)
     names = [
         each if each.startswith("projects/") else f"{chosen.parent()}/models/{chosen.project}/versions/{each}"
@@ -399,14 +416,16 @@ def compare_versions(
 pipelines = group(
     "pipelineRuns",
     ["name", "state", "trigger", "triggerReason", "createTime"],
-    "Turns of the loop.",
+    "Run and follow pipelines (data to a trained, evaluated, served model).",
     long_work=True,
 )
 
 
 @pipelines.command("approve")
 def approve_pipeline(
-    context: typer.Context, name: Name, reason: Annotated[str, typer.Option(help="Why; it is kept.")]
+    context: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="The reason; it is stored with the run.")],
 ) -> None:
     """Let the version of a run that waits for a person be rolled out."""
     chosen = session(context)
@@ -416,9 +435,11 @@ def approve_pipeline(
 
 @pipelines.command("reject")
 def reject_pipeline(
-    context: typer.Context, name: Name, reason: Annotated[str, typer.Option(help="Why; it is kept.")]
+    context: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="The reason; it is stored with the run.")],
 ) -> None:
-    """End a run that waits for a person as refused."""
+    """Reject a run that waits for approval."""
     chosen = session(context)
     run = chosen.name(name, "pipelineRuns")
     show(chosen.client.post(f"{run}:reject", {"reason": reason}), chosen.output)
@@ -436,11 +457,22 @@ def run_pipeline(
     body = {"sources": sources, "skipRollout": no_rollout}
     run = chosen.client.create(f"{chosen.parent()}/pipelineRuns", body)
     say(f"Started {run['name']}.")
-    follow(chosen.client, run["name"], chosen.output)
+    last = follow(chosen.client, run["name"], chosen.output)
+    if chosen.output == "json":
+        show(last, chosen.output)
+        return
+    show_rows(last["stages"], ["id", "state", "message"], chosen.output)
+    version = last.get("products", {}).get("modelVersion", "")
+    if version and not no_rollout:
+        say(
+            f'{version.rsplit("/", 1)[-1]} passed its gate and now serves {chosen.project}. Try: ratoon ask "…"'
+        )
 
 
 policies = group(
-    "policies", ["name", "paused", "dryRun", "lastDecision", "lastDecisionTime"], "When retraining starts."
+    "policies",
+    ["name", "paused", "dryRun", "lastDecision", "lastDecisionTime"],
+    "Rules that start retraining.",
 )
 
 
@@ -455,7 +487,7 @@ def create_policy(
 ) -> None:
     """Let retraining start by itself."""
     chosen = session(context)
-    body = {**(json.loads(settings.read_text()) if settings else {}), "dryRun": dry_run}
+    body = {**read_settings(settings), "dryRun": dry_run}
     show(chosen.client.create(f"{chosen.parent()}/policies", body, policy, f"create-{policy}"), chosen.output)
 
 

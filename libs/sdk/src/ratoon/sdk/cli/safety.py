@@ -8,7 +8,7 @@ import typer
 from ratoon.sdk.cli.context import session
 from ratoon.sdk.cli.output import show
 
-app = typer.Typer(help="Words that prompts and answers may not hold.", no_args_is_help=True)
+app = typer.Typer(help="Block lists for prompts and answers.", no_args_is_help=True)
 Words = Annotated[
     Path | None, typer.Option(exists=True, help="A file with a word or phrase a line; empty: no words.")
 ]

@@ -7,46 +7,51 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ratoon.sdk.cli.local import Format, State
-from ratoon.sdk.cli.output import Output, say, show_rows
+from ratoon.sdk.cli.context import session
+from ratoon.sdk.cli.local import State
+from ratoon.sdk.cli.output import say, show_rows
 
 if TYPE_CHECKING:
     from ratoon.chassis.garbage import Removal
 
 
 def doctor(
+    context: typer.Context,
     thorough: Annotated[bool, typer.Option("--thorough", help="Read every artifact, too.")] = False,
     state: State = None,
-    output: Format = Output.TABLE,
 ) -> None:
-    """Say what is wrong with the installation on this machine, and how to mend it. Exit status 1 on a fault."""
+    """Check the installation on this machine and print remedies. Exit status 1 on a fault."""
     from ratoon.sdk.local.doctor import Severity, examine
     from ratoon.sdk.local.installation import Installation, find_state
 
     findings = examine(Installation(find_state(state)), thorough=thorough)
     rows = [asdict(finding) for finding in findings]
-    show_rows(rows, ["check", "severity", "said", "remedy"], output)
+    show_rows(rows, ["check", "severity", "said", "remedy"], session(context).output)
     if any(finding.severity is Severity.FAULT for finding in findings):
         raise typer.Exit(1)
 
 
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and why.")] = False,
+    context: typer.Context,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be removed, and why; remove nothing.")
+    ] = False,
     grace_hours: Annotated[
-        float | None, typer.Option(min=1.0, help="Nothing younger goes (RATOON_GC_GRACE_HOURS, or 24).")
+        float | None,
+        typer.Option(min=1.0, help="Hours for which new items are kept [RATOON_GC_GRACE_HOURS, or 24]."),
     ] = None,
     keep_days: Annotated[
         float | None,
-        typer.Option(min=0.0, help="So long what nobody needs is kept (RATOON_GC_KEEP_DAYS, or 7)."),
+        typer.Option(min=0.0, help="Days to keep unreferenced items [RATOON_GC_KEEP_DAYS, or 7]."),
     ] = None,
     quota_gib: Annotated[
         float | None,
         typer.Option(
-            min=0.0, help="Over this, it goes when the grace is over (RATOON_GC_QUOTA_GIB, or none)."
+            min=0.0,
+            help="GiB above which unreferenced items go after the grace hours [RATOON_GC_QUOTA_GIB].",
         ),
     ] = None,
     state: State = None,
-    output: Format = Output.TABLE,
 ) -> None:
     """Remove artifacts, job folders, checkpoints, engine and model folders that nothing refers to any more.
 
@@ -62,7 +67,7 @@ def gc(
     limits = GarbageSettings().model_copy(update=chosen).limits()
     found = survey([installation.settings(service) for service in SERVICES], limits)
     gone = list(found.removals) if dry_run else collect(found)
-    show_rows(_rows(gone, installation.state), ["kind", "bytes", "path", "why"], output)
+    show_rows(_rows(gone, installation.state), ["kind", "bytes", "path", "why"], session(context).output)
     freed = sum(each.item.size for each in gone)
     said = "would go" if dry_run else "went"
     say(f"{len(gone)} of {len(found.items)} {said}: {_mib(freed)} of {_mib(found.total_bytes)}.")

@@ -1,0 +1,70 @@
+"""The command line takes its global options anywhere, and says what is wrong with a file that a user names."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from ratoon.sdk.cli import app
+from ratoon.sdk.cli.files import read_settings
+from ratoon.sdk.cli.resources import words
+from ratoon.sdk.cli.root import ordered
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["runs", "list", "-o", "json"], ["-o", "json", "runs", "list"]),
+        (["runs", "list", "--project", "p"], ["--project", "p", "runs", "list"]),
+        (["-p", "p", "runs", "list", "--output=json"], ["-p", "p", "--output=json", "runs", "list"]),
+        (["ask", "--", "-o", "json"], ["ask", "--", "-o", "json"]),
+        (["help", "runs"], ["runs", "--help"]),
+        (["help"], ["--help"]),
+        (["runs", "list", "-o"], ["runs", "list", "-o"]),
+    ],
+)
+def test_global_options_may_stand_anywhere(given, expected):
+    assert ordered(given) == expected
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["runs", "-h"], ["runs", "list", "-h"], ["help", "runs"]])
+def test_help_has_the_usual_spellings(arguments):
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_the_version_is_printed():
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == 0
+    assert result.output.startswith("ratoon ")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b'{"a": 1,\n "b": }', "line 2"),
+        (b"[1]", "must hold a JSON object"),
+        (b"\xff\xfe{", "not UTF-8"),
+    ],
+)
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path, content, sentence):
+    path = tmp_path / "settings.json"
+    path.write_bytes(content)
+    with pytest.raises(typer.BadParameter, match=sentence):
+        read_settings(path)
+
+
+def test_a_settings_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(typer.BadParameter, match="cannot be read"):
+        read_settings(tmp_path / "missing.json")
+
+
+def test_a_settings_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read_settings(path) == {"a": 1}
+    assert read_settings(None) == {}
+
+
+def test_collections_are_named_in_words():
+    assert words("pipelineRuns") == "pipeline runs"
