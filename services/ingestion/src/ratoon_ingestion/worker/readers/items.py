@@ -19,6 +19,10 @@ class Kind(StrEnum):
 
     MAIL = "mail"
     TEXT = "text"
+    CELL = "cell"
+    """UTF-8 by now: the table that it is of was decoded as a whole."""
+    GUESSED_CELL = "guessed_cell"
+    """The same, where the table's charset had to be guessed."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class SourceSpec:
     labels_by_folder: Mapping[str, str] = field(default_factory=dict)
     """Folder name to label; empty: the folder that holds an item is its label."""
     columns: Columns = field(default_factory=Columns)
+    encoding: str = ""
+    """Charset of what does not declare its own, by a WHATWG label; empty: detected."""
 
     def label_of(self, path: str) -> str | None:
         """The label that an item's path gives it, if any."""
@@ -51,6 +57,8 @@ class Limits:
     ratio: int = 300
     """Unpacked by packed size, watched from `ratio_floor` unpacked bytes on."""
     ratio_floor: int = 64 << 20
+    scan_bytes: int = 0
+    """Bytes of a table that its charset is found out from; 0: all of them."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,10 @@ class Item:
     label: str | None = None
     time: datetime | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    guessed: str = ""
+    """The encoding of a payload that its reader decoded by a guess; the payload is UTF-8 then."""
+    replaced: int = 0
+    """Characters that the reader could not decode."""
 
 
 @dataclass(frozen=True)
