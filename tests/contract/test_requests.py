@@ -146,7 +146,7 @@ def test_no_field_ties_two_projects_together_whoever_asks(case):
     put(request, leaf, FOREIGN)
     with pytest.raises(InvalidArgument) as told:
         check_projects(Principal("flywheel", Role.SERVICE), request)
-    assert told.value.reason == "SEVERAL_PROJECTS"
+    assert told.value.reason == "OTHER_PROJECT"
 
 
 def is_float(field: FieldDescriptor) -> bool:

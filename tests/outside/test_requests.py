@@ -118,7 +118,7 @@ def test_a_disguised_name_is_refused_too(installation, name):
 def test_not_even_the_operator_of_the_installation_ties_projects_together(installation):
     body = {"model": "projects/tickets/models/tickets"}
     answer = installation.post("projects/other/deployments?deploymentId=d1", body, Role.OPERATOR, "-")
-    assert (answer.status_code, answer.json()["reason"]) == (400, "SEVERAL_PROJECTS")
+    assert (answer.status_code, answer.json()["reason"]) == (400, "OTHER_PROJECT")
 
 
 def test_an_engineer_cannot_evaluate_on_the_sealed_split_of_another_project(installation):

@@ -77,7 +77,7 @@ def test_one_request_lies_in_one_project_whoever_asks(principal):
     check_projects(principal, deployment("projects/other/models/m"))
     with pytest.raises(InvalidArgument) as told:
         check_projects(principal, deployment("projects/tickets/models/m"))
-    assert (told.value.reason, told.value.field) == ("SEVERAL_PROJECTS", "deployment.model")
+    assert (told.value.reason, told.value.field) == ("OTHER_PROJECT", "deployment.model")
 
 
 def test_a_new_project_names_nothing_of_another_one():

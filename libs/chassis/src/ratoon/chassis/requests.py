@@ -7,7 +7,7 @@ word about it. It knows no service and no method.
 import hashlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,7 @@ _NAME = re.compile(r"(?:/*[^/\s]+/+(?:v\d+/+)?|/+)?projects/+(?P<project>[^/\s]+
 _EMBEDDED = re.compile(r"projects/+(?P<project>[^/\s\"'()<>=,]+)")
 _EXPRESSIONS = ("filter", "query", "order_by")
 """Fields that hold an expression: a name may stand anywhere in them."""
+_BOOKKEEPING = frozenset(("name", "etag", "revision", "create_time", "update_time"))
 _QUOTED_DEEPLY = 3
 _TIMES_S = (-62_135_596_800, 253_402_300_799)
 """Years 1 to 9999, as google.protobuf.Timestamp allows, in seconds since 1970."""
@@ -260,7 +261,7 @@ def _check_one(request: Message, named: list[tuple[Value, str]]) -> None:
     path = next(each.path for each, project in named if project != home)
     raise InvalidArgument(
         f"{path} lies in another project than the rest of the request: a request, and what it makes, lies in one.",
-        reason="SEVERAL_PROJECTS",
+        reason="OTHER_PROJECT",
         field=path,
     )
 
@@ -277,3 +278,49 @@ def _subjects(request: Message) -> Iterator[tuple[str, str]]:
 def spans_projects(method: MethodDescriptor) -> bool:
     """Whether one request of a method may be about several projects."""
     return bool(method.GetOptions().Extensions[options_pb2.spans_projects])
+
+
+def complete_mask(method: MethodDescriptor, request: Message) -> None:
+    """Let an update without a mask change what it carries; InvalidArgument when that is nothing.
+
+    A field without presence counts as carried when it is not zero: to set it to zero, name it in the mask.
+    """
+    if "update_mask" not in method.input_type.fields_by_name or request.update_mask.paths:  # type: ignore[attr-defined]
+        return
+    carried = changeable_paths(method, present_paths(request))
+    if not carried:
+        raise InvalidArgument(
+            f"{method.name} carries nothing that can be changed: give at least one of "
+            f"{', '.join(changeable(method))}, or name it in update_mask.",
+            reason="NOTHING_TO_CHANGE",
+            field="update_mask",
+        )
+    request.update_mask.paths.extend(carried)  # type: ignore[attr-defined]
+
+
+def present_paths(request: Message) -> Iterator[str]:
+    """The fields of the resource that a request carries, and those one level below."""
+    for field, content in request.ListFields():
+        if field.message_type is not None and field.name != "update_mask" and not field.is_repeated:
+            for inner, value in content.ListFields():
+                yield inner.name
+                if isinstance(value, Message):
+                    yield from (f"{inner.name}.{deeper.name}" for deeper, _ in value.ListFields())
+
+
+def changeable(method: MethodDescriptor) -> list[str]:
+    """The fields that an update may change, as its method declares them (`limits.*`: each field of `limits`)."""
+    return list(method.GetOptions().Extensions[options_pb2.changeable])
+
+
+def changeable_paths(method: MethodDescriptor, paths: Iterable[str]) -> list[str]:
+    """Those of the paths that an update may change, in order and once."""
+    allowed = set(changeable(method))
+
+    def can_change(path: str) -> bool:
+        whole, _, part = path.partition(".")
+        if not allowed:
+            return not part and whole not in _BOOKKEEPING
+        return path in allowed or (bool(part) and f"{whole}.*" in allowed)
+
+    return list(dict.fromkeys(path for path in paths if can_change(path)))

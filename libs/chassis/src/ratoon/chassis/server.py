@@ -24,7 +24,7 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer, set_span_in_contex
 from ratoon.chassis import logs, requests, tracing
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated, described
 from ratoon.chassis.identity import NOBODY, Principal, Role, Verifier, set_caller
-from ratoon.chassis.requests import check_projects, check_values, spans_projects
+from ratoon.chassis.requests import check_projects, check_values, complete_mask, spans_projects
 from ratoon.chassis.rpc import status_of
 from ratoon.chassis.telemetry import RpcMetrics, exemplar
 from ratoon.common.v1 import options_pb2
@@ -149,6 +149,7 @@ def _admitted(principal: Principal, method: str, decode: Decode, data: bytes, wa
     check_values(request)
     if required_role(method) is not Role.PUBLIC:
         check_projects(principal, request, spans=spans_projects(_descriptor(method)))
+    complete_mask(_descriptor(method), request)
     return request
 
 

@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from ratoon.chassis.identity import Role
+from ratoon.chassis.requests import changeable_paths
 from ratoon.chassis.server import required_role
 from ratoon.chassis.settings import SERVICES
 from ratoon_gateway.domain.errors import BadRequest
@@ -89,7 +90,16 @@ class Binding:
         except (json_format.ParseError, ValueError) as error:
             field = _field_at_fault(str(error))
             raise BadRequest(_unreadable(self.method.input_type, field), field=field) from None
+        if "update_mask" in self.method.input_type.fields_by_name and self.body not in ("", "*"):
+            self._complete_mask(request, wanted[self.body])
         return request
+
+    def _complete_mask(self, request: Message, resource: Mapping[str, Any]) -> None:
+        """Let an update without a mask change what its body gives, zero and null included."""
+        if not request.update_mask.paths:  # type: ignore[attr-defined]
+            kind = self.method.input_type.fields_by_name[self.body].message_type
+            given = changeable_paths(self.method, _given(kind, resource))
+            request.update_mask.paths.extend(given)  # type: ignore[attr-defined]
 
     def _check(self, wanted: Mapping[str, Any]) -> None:
         """Raise BadRequest for what the message cannot hold; fields are named as the caller wrote them."""
@@ -126,6 +136,15 @@ class Transcoder:
     def verbs(self, path: str) -> list[str]:
         """The verbs that this path takes."""
         return sorted({b.verb for b in self.bindings if b.pattern.fullmatch(path)})
+
+
+def _given(kind: Descriptor, resource: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that a JSON object gives, and those one level below."""
+    for key, value in resource.items():
+        if (field := _field(kind, key)) is not None:
+            yield field.name
+            if isinstance(value, Mapping) and field.message_type is not None:
+                yield from (f"{field.name}.{name}" for name in _given(field.message_type, value))
 
 
 def bindings_of(method: MethodDescriptor) -> list[Binding]:

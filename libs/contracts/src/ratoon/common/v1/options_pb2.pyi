@@ -70,8 +70,8 @@ required_role: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodO
 spans_projects: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
 """This method works on resources of several projects in one request; any other request lies in one project."""
 changeable: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
-"""The fields of the resource that an Update may change (`labels`, `limits`). Without an `update_mask` those of them
-change that the request carries.
+"""The fields of the resource that an Update may change (`labels`; `limits.*`: each field of `limits`). Without an
+`update_mask` those of them change that the request carries.
 """
 topic: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.str]
 """The event topic whose envelope this message is."""
