@@ -59,6 +59,11 @@ class FlywheelServiceStub:
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.UpdateProjectRequest.SerializeToString,
                 response_deserializer=ratoon_dot_flywheel_dot_v1_dot_project__pb2.Project.FromString,
                 _registered_method=True)
+        self.DeleteProject = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/DeleteProject',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteProjectRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteProjectResponse.FromString,
+                _registered_method=True)
         self.CreatePolicy = channel.unary_unary(
                 '/ratoon.flywheel.v1.FlywheelService/CreatePolicy',
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CreatePolicyRequest.SerializeToString,
@@ -78,6 +83,11 @@ class FlywheelServiceStub:
                 '/ratoon.flywheel.v1.FlywheelService/UpdatePolicy',
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.UpdatePolicyRequest.SerializeToString,
                 response_deserializer=ratoon_dot_flywheel_dot_v1_dot_policy__pb2.Policy.FromString,
+                _registered_method=True)
+        self.DeletePolicy = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/DeletePolicy',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePolicyRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePolicyResponse.FromString,
                 _registered_method=True)
         self.CreatePipelineRun = channel.unary_unary(
                 '/ratoon.flywheel.v1.FlywheelService/CreatePipelineRun',
@@ -179,6 +189,14 @@ class FlywheelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteProject(self, request, context):
+        """Delete a project with its policies and its captured traffic and feedback. Refused while a pipeline run is under
+        way or a deployment has replicas. Datasets, models and runs stay stored; nobody reaches them without the project.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreatePolicy(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -199,6 +217,13 @@ class FlywheelServiceServicer:
 
     def UpdatePolicy(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeletePolicy(self, request, context):
+        """Delete a policy. Refused while a pipeline run that it started is under way.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -316,6 +341,11 @@ def add_FlywheelServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.UpdateProjectRequest.FromString,
                     response_serializer=ratoon_dot_flywheel_dot_v1_dot_project__pb2.Project.SerializeToString,
             ),
+            'DeleteProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteProject,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteProjectRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteProjectResponse.SerializeToString,
+            ),
             'CreatePolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePolicy,
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CreatePolicyRequest.FromString,
@@ -335,6 +365,11 @@ def add_FlywheelServiceServicer_to_server(servicer, server):
                     servicer.UpdatePolicy,
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.UpdatePolicyRequest.FromString,
                     response_serializer=ratoon_dot_flywheel_dot_v1_dot_policy__pb2.Policy.SerializeToString,
+            ),
+            'DeletePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePolicy,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePolicyRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePolicyResponse.SerializeToString,
             ),
             'CreatePipelineRun': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePipelineRun,
@@ -527,6 +562,33 @@ class FlywheelService:
             _registered_method=True)
 
     @staticmethod
+    def DeleteProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/DeleteProject',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteProjectRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CreatePolicy(request,
             target,
             options=(),
@@ -624,6 +686,33 @@ class FlywheelService:
             '/ratoon.flywheel.v1.FlywheelService/UpdatePolicy',
             ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.UpdatePolicyRequest.SerializeToString,
             ratoon_dot_flywheel_dot_v1_dot_policy__pb2.Policy.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/DeletePolicy',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePolicyRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,10 +41,16 @@ class FlywheelServiceStub:
     GetProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetProjectRequest, _project_pb2.Project]
     ListProjects: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListProjectsRequest, _flywheel_service_pb2.ListProjectsResponse]
     UpdateProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdateProjectRequest, _project_pb2.Project]
+    DeleteProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]
+    """Delete a project with its policies and its captured traffic and feedback. Refused while a pipeline run is under
+    way or a deployment has replicas. Datasets, models and runs stay stored; nobody reaches them without the project.
+    """
     CreatePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPolicyRequest, _policy_pb2.Policy]
     ListPolicies: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListPoliciesRequest, _flywheel_service_pb2.ListPoliciesResponse]
     UpdatePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdatePolicyRequest, _policy_pb2.Policy]
+    DeletePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePolicyRequest, _flywheel_service_pb2.DeletePolicyResponse]
+    """Delete a policy. Refused while a pipeline run that it started is under way."""
     CreatePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePipelineRunRequest, _pipeline_run_pb2.PipelineRun]
     """Start a turn of the loop by hand."""
     GetPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
@@ -75,10 +81,16 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     GetProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetProjectRequest, _project_pb2.Project]  # type: ignore[assignment]
     ListProjects: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListProjectsRequest, _flywheel_service_pb2.ListProjectsResponse]  # type: ignore[assignment]
     UpdateProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdateProjectRequest, _project_pb2.Project]  # type: ignore[assignment]
+    DeleteProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]  # type: ignore[assignment]
+    """Delete a project with its policies and its captured traffic and feedback. Refused while a pipeline run is under
+    way or a deployment has replicas. Datasets, models and runs stay stored; nobody reaches them without the project.
+    """
     CreatePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
     GetPolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
     ListPolicies: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListPoliciesRequest, _flywheel_service_pb2.ListPoliciesResponse]  # type: ignore[assignment]
     UpdatePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdatePolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
+    DeletePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePolicyRequest, _flywheel_service_pb2.DeletePolicyResponse]  # type: ignore[assignment]
+    """Delete a policy. Refused while a pipeline run that it started is under way."""
     CreatePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
     """Start a turn of the loop by hand."""
     GetPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
@@ -132,6 +144,16 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_project_pb2.Project, _abc.Awaitable[_project_pb2.Project]]: ...
 
     @_abc_1.abstractmethod
+    def DeleteProject(
+        self,
+        request: _flywheel_service_pb2.DeleteProjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_flywheel_service_pb2.DeleteProjectResponse, _abc.Awaitable[_flywheel_service_pb2.DeleteProjectResponse]]:
+        """Delete a project with its policies and its captured traffic and feedback. Refused while a pipeline run is under
+        way or a deployment has replicas. Datasets, models and runs stay stored; nobody reaches them without the project.
+        """
+
+    @_abc_1.abstractmethod
     def CreatePolicy(
         self,
         request: _flywheel_service_pb2.CreatePolicyRequest,
@@ -158,6 +180,14 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.UpdatePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]: ...
+
+    @_abc_1.abstractmethod
+    def DeletePolicy(
+        self,
+        request: _flywheel_service_pb2.DeletePolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_flywheel_service_pb2.DeletePolicyResponse, _abc.Awaitable[_flywheel_service_pb2.DeletePolicyResponse]]:
+        """Delete a policy. Refused while a pipeline run that it started is under way."""
 
     @_abc_1.abstractmethod
     def CreatePipelineRun(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/flywheel/v1/project.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\t\n\x07Project\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x03(\t\x12\x14\n\x0cinstructions\x18\x08 \x01(\t\x12.\n\x04gate\x18\t \x01(\x0b\x32 .ratoon.flywheel.v1.Project.Gate\x12>\n\x08training\x18\n \x01(\x0b\x32,.ratoon.flywheel.v1.Project.TrainingDefaults\x12<\n\x07rollout\x18\x0b \x01(\x0b\x32+.ratoon.flywheel.v1.Project.RolloutDefaults\x12\x1e\n\x16traffic_retention_days\x18\x0c \x01(\x05\x12\x0f\n\x07\x64\x61taset\x18\r \x01(\t\x12\r\n\x05model\x18\x0e \x01(\t\x12\x12\n\ndeployment\x18\x0f \x01(\t\x12\x38\n\x05split\x18\x10 \x01(\x0b\x32).ratoon.flywheel.v1.Project.SplitDefaults\x12\x18\n\x10require_approval\x18\x11 \x01(\x08\x1a\x92\x01\n\x04Gate\x12\x1c\n\x14new_domain_threshold\x18\x01 \x01(\x01\x12!\n\x14old_domain_threshold\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x62\x61seline_margin\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x17\n\x15_old_domain_thresholdB\x12\n\x10_baseline_margin\x1a\xba\x03\n\x10TrainingDefaults\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x12\x0e\n\x06\x65pochs\x18\x02 \x01(\x01\x12\x17\n\x0f\x63ontinue_epochs\x18\x03 \x01(\x01\x12\x11\n\tmax_chars\x18\x04 \x01(\x05\x12\x13\n\x0bhidden_size\x18\x05 \x01(\x05\x12\x0e\n\x06layers\x18\x06 \x01(\x05\x12\x19\n\x0creplay_count\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07workers\x18\x08 \x01(\x05\x12\x43\n\x06method\x18\t \x01(\x0e\x32\x33.ratoon.flywheel.v1.Project.TrainingDefaults.Method\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\n \x01(\t\x12\x15\n\rlearning_rate\x18\x0b \x01(\x01\x12\x12\n\nbatch_size\x18\x0c \x01(\x05\x12\x15\n\rprompt_tokens\x18\r \x01(\x05\x12\x11\n\tlora_rank\x18\x0e \x01(\x05\"B\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMETHOD_FULL\x10\x01\x12\x0f\n\x0bMETHOD_LORA\x10\x02\x42\x0f\n\r_replay_count\x1a=\n\rSplitDefaults\x12\x18\n\x10validation_share\x18\x01 \x01(\x01\x12\x12\n\ntest_share\x18\x02 \x01(\x01\x1a\'\n\x0fRolloutDefaults\x12\x14\n\x0c\x62\x61ke_seconds\x18\x01 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/flywheel/v1/project.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf6\t\n\x07Project\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x03(\t\x12\x14\n\x0cinstructions\x18\x08 \x01(\t\x12.\n\x04gate\x18\t \x01(\x0b\x32 .ratoon.flywheel.v1.Project.Gate\x12>\n\x08training\x18\n \x01(\x0b\x32,.ratoon.flywheel.v1.Project.TrainingDefaults\x12<\n\x07rollout\x18\x0b \x01(\x0b\x32+.ratoon.flywheel.v1.Project.RolloutDefaults\x12\x1e\n\x16traffic_retention_days\x18\x0c \x01(\x05\x12\x0f\n\x07\x64\x61taset\x18\r \x01(\t\x12\r\n\x05model\x18\x0e \x01(\t\x12\x12\n\ndeployment\x18\x0f \x01(\t\x12\x38\n\x05split\x18\x10 \x01(\x0b\x32).ratoon.flywheel.v1.Project.SplitDefaults\x12\x18\n\x10require_approval\x18\x11 \x01(\x08\x12\x0f\n\x07notices\x18\x12 \x03(\t\x1a\x92\x01\n\x04Gate\x12\x1c\n\x14new_domain_threshold\x18\x01 \x01(\x01\x12!\n\x14old_domain_threshold\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x62\x61seline_margin\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x17\n\x15_old_domain_thresholdB\x12\n\x10_baseline_margin\x1a\xba\x03\n\x10TrainingDefaults\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x12\x0e\n\x06\x65pochs\x18\x02 \x01(\x01\x12\x17\n\x0f\x63ontinue_epochs\x18\x03 \x01(\x01\x12\x11\n\tmax_chars\x18\x04 \x01(\x05\x12\x13\n\x0bhidden_size\x18\x05 \x01(\x05\x12\x0e\n\x06layers\x18\x06 \x01(\x05\x12\x19\n\x0creplay_count\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07workers\x18\x08 \x01(\x05\x12\x43\n\x06method\x18\t \x01(\x0e\x32\x33.ratoon.flywheel.v1.Project.TrainingDefaults.Method\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\n \x01(\t\x12\x15\n\rlearning_rate\x18\x0b \x01(\x01\x12\x12\n\nbatch_size\x18\x0c \x01(\x05\x12\x15\n\rprompt_tokens\x18\r \x01(\x05\x12\x11\n\tlora_rank\x18\x0e \x01(\x05\"B\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMETHOD_FULL\x10\x01\x12\x0f\n\x0bMETHOD_LORA\x10\x02\x42\x0f\n\r_replay_count\x1a=\n\rSplitDefaults\x12\x18\n\x10validation_share\x18\x01 \x01(\x01\x12\x12\n\ntest_share\x18\x02 \x01(\x01\x1a\'\n\x0fRolloutDefaults\x12\x14\n\x0c\x62\x61ke_seconds\x18\x01 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,15 +33,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.flywheel.v1.project_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROJECT']._serialized_start=90
-  _globals['_PROJECT']._serialized_end=1343
-  _globals['_PROJECT_GATE']._serialized_start=648
-  _globals['_PROJECT_GATE']._serialized_end=794
-  _globals['_PROJECT_TRAININGDEFAULTS']._serialized_start=797
-  _globals['_PROJECT_TRAININGDEFAULTS']._serialized_end=1239
-  _globals['_PROJECT_TRAININGDEFAULTS_METHOD']._serialized_start=1156
-  _globals['_PROJECT_TRAININGDEFAULTS_METHOD']._serialized_end=1222
-  _globals['_PROJECT_SPLITDEFAULTS']._serialized_start=1241
-  _globals['_PROJECT_SPLITDEFAULTS']._serialized_end=1302
-  _globals['_PROJECT_ROLLOUTDEFAULTS']._serialized_start=1304
-  _globals['_PROJECT_ROLLOUTDEFAULTS']._serialized_end=1343
+  _globals['_PROJECT']._serialized_end=1360
+  _globals['_PROJECT_GATE']._serialized_start=665
+  _globals['_PROJECT_GATE']._serialized_end=811
+  _globals['_PROJECT_TRAININGDEFAULTS']._serialized_start=814
+  _globals['_PROJECT_TRAININGDEFAULTS']._serialized_end=1256
+  _globals['_PROJECT_TRAININGDEFAULTS_METHOD']._serialized_start=1173
+  _globals['_PROJECT_TRAININGDEFAULTS_METHOD']._serialized_end=1239
+  _globals['_PROJECT_SPLITDEFAULTS']._serialized_start=1258
+  _globals['_PROJECT_SPLITDEFAULTS']._serialized_end=1319
+  _globals['_PROJECT_ROLLOUTDEFAULTS']._serialized_start=1321
+  _globals['_PROJECT_ROLLOUTDEFAULTS']._serialized_end=1360
 # @@protoc_insertion_point(module_scope)

@@ -203,6 +203,7 @@ class Project(_message.Message):
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
     SPLIT_FIELD_NUMBER: _builtins.int
     REQUIRE_APPROVAL_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}"""
     revision: _builtins.int
@@ -234,6 +235,10 @@ class Project(_message.Message):
     def rollout(self) -> Global___Project.RolloutDefaults: ...
     @_builtins.property
     def split(self) -> Global___Project.SplitDefaults: ...
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What a change means for what exists, a sentence each; only in the answer of the change."""
+
     def __init__(
         self,
         *,
@@ -254,10 +259,11 @@ class Project(_message.Message):
         deployment: _builtins.str = ...,
         split: Global___Project.SplitDefaults | None = ...,
         require_approval: _builtins.bool = ...,
+        notices: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "gate", b"gate", "rollout", b"rollout", "split", b"split", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset", b"dataset", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "instructions", b"instructions", "labels", b"labels", "model", b"model", "name", b"name", "require_approval", b"require_approval", "revision", b"revision", "rollout", b"rollout", "split", b"split", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset", b"dataset", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "instructions", b"instructions", "labels", b"labels", "model", b"model", "name", b"name", "notices", b"notices", "require_approval", b"require_approval", "revision", b"revision", "rollout", b"rollout", "split", b"split", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -148,6 +148,26 @@ class TrafficSegment(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class SetAsideFaultsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
@@ -156,6 +176,8 @@ class TrafficSegment(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     LOST_COUNT_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_COUNT_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_FAULTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/trafficSegments/{traffic_segment}"""
     deployment: _builtins.str
@@ -164,12 +186,18 @@ class TrafficSegment(_message.Message):
     answer_count: _builtins.int
     lost_count: _builtins.int
     """Answers that were lost before they reached a segment."""
+    set_aside_count: _builtins.int
+    """Rows that could not be read. The other rows count; these go with the segment, and at the next erasure."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def set_aside_faults(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many rows were set aside, by fault: NOT_JSON, NOT_AN_EXCHANGE, BAD_ID, BAD_TIME, TOO_LARGE, DAMAGED."""
+
     def __init__(
         self,
         *,
@@ -181,10 +209,12 @@ class TrafficSegment(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         lost_count: _builtins.int = ...,
+        set_aside_count: _builtins.int = ...,
+        set_aside_faults: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "create_time", b"create_time", "deployment", b"deployment", "digest", b"digest", "end_time", b"end_time", "lost_count", b"lost_count", "name", b"name", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "create_time", b"create_time", "deployment", b"deployment", "digest", b"digest", "end_time", b"end_time", "lost_count", b"lost_count", "name", b"name", "set_aside_count", b"set_aside_count", "set_aside_faults", b"set_aside_faults", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -71,6 +71,26 @@ class LabelSet(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class UnknownLabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -89,6 +109,7 @@ class LabelSet(_message.Message):
     AGREEMENT_ALPHA_FIELD_NUMBER: _builtins.int
     DATASET_DIGEST_FIELD_NUMBER: _builtins.int
     UNKNOWN_LABEL_COUNT_FIELD_NUMBER: _builtins.int
+    UNKNOWN_LABELS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/labelSets/{label_set}"""
     revision: _builtins.int
@@ -120,6 +141,10 @@ class LabelSet(_message.Message):
     def failure(self) -> _progress_pb2.Failure: ...
     @_builtins.property
     def class_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    @_builtins.property
+    def unknown_labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """The most frequent of those labels, as they came, with the number of their records; at most 50."""
+
     def __init__(
         self,
         *,
@@ -141,10 +166,11 @@ class LabelSet(_message.Message):
         agreement_alpha: _builtins.float | None = ...,
         dataset_digest: _builtins.str = ...,
         unknown_label_count: _builtins.int = ...,
+        unknown_labels: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "agreement_alpha", b"agreement_alpha", "create_time", b"create_time", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "agreement_alpha", b"agreement_alpha", "class_counts", b"class_counts", "conflict_count", b"conflict_count", "create_time", b"create_time", "dataset_digest", b"dataset_digest", "dataset_version", b"dataset_version", "digest", b"digest", "failure", b"failure", "guideline", b"guideline", "import_as", b"import_as", "name", b"name", "progress", b"progress", "review_sample_size", b"review_sample_size", "revision", b"revision", "state", b"state", "unknown_label_count", b"unknown_label_count", "unlabelled_count", b"unlabelled_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "agreement_alpha", b"agreement_alpha", "class_counts", b"class_counts", "conflict_count", b"conflict_count", "create_time", b"create_time", "dataset_digest", b"dataset_digest", "dataset_version", b"dataset_version", "digest", b"digest", "failure", b"failure", "guideline", b"guideline", "import_as", b"import_as", "name", b"name", "progress", b"progress", "review_sample_size", b"review_sample_size", "revision", b"revision", "state", b"state", "unknown_label_count", b"unknown_label_count", "unknown_labels", b"unknown_labels", "unlabelled_count", b"unlabelled_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agreement_alpha: _TypeAlias = _typing.Literal["agreement_alpha"]  # noqa: Y015
     _WhichOneofArgType__agreement_alpha: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha"]  # noqa: Y015

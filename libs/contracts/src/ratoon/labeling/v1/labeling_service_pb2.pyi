@@ -131,7 +131,7 @@ class UpdateGuidelineRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change; empty: all that can be."""
+        """Which fields to change, also to their zero value; empty: those that `guideline` carries."""
 
     def __init__(
         self,
@@ -146,6 +146,44 @@ class UpdateGuidelineRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateGuidelineRequest: _TypeAlias = UpdateGuidelineRequest  # noqa: Y015
+
+@_typing.final
+class DeleteGuidelineRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    etag: _builtins.str
+    """The `etag` it was read with; empty is not checked."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteGuidelineRequest: _TypeAlias = DeleteGuidelineRequest  # noqa: Y015
+
+@_typing.final
+class DeleteGuidelineResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteGuidelineResponse: _TypeAlias = DeleteGuidelineResponse  # noqa: Y015
 
 @_typing.final
 class CreateLabelSetRequest(_message.Message):

@@ -57,6 +57,11 @@ class LabelingServiceStub:
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.UpdateGuidelineRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Guideline.FromString,
                 _registered_method=True)
+        self.DeleteGuideline = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/DeleteGuideline',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineResponse.FromString,
+                _registered_method=True)
         self.CreateLabelSet = channel.unary_unary(
                 '/ratoon.labeling.v1.LabelingService/CreateLabelSet',
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateLabelSetRequest.SerializeToString,
@@ -138,6 +143,13 @@ class LabelingServiceServicer:
 
     def UpdateGuideline(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteGuideline(self, request, context):
+        """Delete a guideline. Refused while a label set is made with it; label sets that exist keep what they were made with.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -233,6 +245,11 @@ def add_LabelingServiceServicer_to_server(servicer, server):
                     servicer.UpdateGuideline,
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.UpdateGuidelineRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Guideline.SerializeToString,
+            ),
+            'DeleteGuideline': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteGuideline,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineResponse.SerializeToString,
             ),
             'CreateLabelSet': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateLabelSet,
@@ -399,6 +416,33 @@ class LabelingService:
             '/ratoon.labeling.v1.LabelingService/UpdateGuideline',
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.UpdateGuidelineRequest.SerializeToString,
             ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Guideline.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteGuideline(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/DeleteGuideline',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class LabelingServiceStub:
     GetGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineRequest, _annotation_pb2.Guideline]
     ListGuidelines: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelinesRequest, _labeling_service_pb2.ListGuidelinesResponse]
     UpdateGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateGuidelineRequest, _annotation_pb2.Guideline]
+    DeleteGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteGuidelineRequest, _labeling_service_pb2.DeleteGuidelineResponse]
+    """Delete a guideline. Refused while a label set is made with it; label sets that exist keep what they were made with."""
     CreateLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateLabelSetRequest, _label_set_pb2.LabelSet]
     """Import the labels that came with a dataset version, resolve conflicts, freeze the result."""
     GetLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetLabelSetRequest, _label_set_pb2.LabelSet]
@@ -63,6 +65,8 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     GetGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
     ListGuidelines: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelinesRequest, _labeling_service_pb2.ListGuidelinesResponse]  # type: ignore[assignment]
     UpdateGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
+    DeleteGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteGuidelineRequest, _labeling_service_pb2.DeleteGuidelineResponse]  # type: ignore[assignment]
+    """Delete a guideline. Refused while a label set is made with it; label sets that exist keep what they were made with."""
     CreateLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
     """Import the labels that came with a dataset version, resolve conflicts, freeze the result."""
     GetLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
@@ -108,6 +112,14 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.UpdateGuidelineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]: ...
+
+    @_abc_1.abstractmethod
+    def DeleteGuideline(
+        self,
+        request: _labeling_service_pb2.DeleteGuidelineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.DeleteGuidelineResponse, _abc.Awaitable[_labeling_service_pb2.DeleteGuidelineResponse]]:
+        """Delete a guideline. Refused while a label set is made with it; label sets that exist keep what they were made with."""
 
     @_abc_1.abstractmethod
     def CreateLabelSet(
