@@ -121,6 +121,11 @@ def _result(value: DomainScores) -> pb.DomainResult:
         predictions_digest=value.candidate.predictions,
         wrong_answers_digest=value.wrong,
         wrong_answer_count=value.wrong_count,
+        baselines=[
+            pb.DomainResult.Baseline(name=name, scores=_scores(scores)) for name, scores in baselines.items()
+        ],
+        best_baseline=value.best_baseline,
+        baseline_difference=_estimate(value.baseline_difference),
     )
 
 
@@ -145,6 +150,7 @@ def _scores(value: Scores | None) -> pb.Scores | None:
         classes=classes,
         record_count=value.records,
         other_count=value.confusion.other,
+        classes_without_records=value.classes_without_records,
     )
 
 

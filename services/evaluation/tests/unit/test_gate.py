@@ -1,6 +1,7 @@
 """The gate's rules: what passes, what is refused, and that the numbers are said."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from ratoon_evaluation.domain.classification import Confusion
 from ratoon_evaluation.domain.gate import Rule, RuleKind, judge
 from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores
 
-CONFUSION = Confusion.of(("ham", "spam"), [("ham", "ham")])
+CONFUSION = Confusion.of(("ham", "spam"), [("ham", "ham"), ("spam", "spam")])
 
 
 def scores(macro_f1):
@@ -30,6 +31,50 @@ def measured(name="old", macro_f1=(0.9, 0.85, 0.95), majority=0.4, difference=No
             ),
         )
     )
+
+
+def against(difference, *, candidate=0.58, best=0.86):
+    """Measurements of a candidate and the two regressions, the one on characters being the best."""
+    (scores_of,) = measured(macro_f1=candidate).domains
+    baselines = {"majority": scores(0.33), "tfidf": scores(0.67), "tfidf_chars": scores(best)}
+    interval = None if difference is None else Interval(*difference)
+    compared = replace(
+        scores_of, baselines=baselines, best_baseline="tfidf_chars", baseline_difference=interval
+    )
+    return Measurements((compared,))
+
+
+NEAR = Rule(RuleKind.NEAR_BASELINE, "old", -0.02)
+
+
+def test_a_model_below_the_best_baseline_is_refused_and_both_numbers_are_said():
+    verdict = judge([BEATS, NEAR], against((-0.279, -0.34, -0.22), candidate=0.581))
+    assert not verdict.passed
+    assert verdict.sentence.startswith("Refused: A simpler model is better")
+    for part in ("TF-IDF on characters reaches macro-F1 0.860, the model 0.581", "Add labelled records"):
+        assert part in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("difference", "passed"),
+    [
+        ((0.05, 0.01, 0.09), True),
+        ((-0.02, -0.06, 0.02), True),
+        ((-0.021, -0.06, 0.02), False),
+        ((math.nan, 0.0, 0.0), False),
+        (None, False),
+    ],
+)
+def test_the_measured_difference_to_the_baseline_decides(difference, passed):
+    assert judge([NEAR], against(difference)).passed is passed
+
+
+def test_labels_without_records_are_named():
+    (scores_of,) = measured().domains
+    confusion = Confusion.of(("ham", "spam", "other"), [("ham", "ham"), ("spam", "spam")])
+    candidate = replace(scores_of.candidate, classes=confusion.classes(), confusion=confusion)
+    verdict = judge([BEATS], Measurements((replace(scores_of, candidate=candidate),)))
+    assert "'other' has no record in the test part of the domain old: it is not tested." in verdict.sentence
 
 
 BEATS = Rule(RuleKind.BEATS_MAJORITY, "old")
@@ -86,7 +131,7 @@ def test_a_gate_without_rules_lets_nothing_through():
 
 def test_a_refusal_names_only_what_failed():
     verdict = judge([BEATS, Rule(RuleKind.BETTER, "old")], measured(difference=(-0.2, -0.3, -0.1)))
-    assert verdict.sentence.startswith("Refused: BETTER")
+    assert verdict.sentence.startswith("Refused: Better than the version in production on the domain old:")
     assert "-0.200 [-0.300, -0.100]" in verdict.sentence
 
 

@@ -2,7 +2,7 @@
 from.
 
 Formulas after scikit-learn's `precision_recall_fscore_support` with `zero_division=0`: what is undefined
-counts as 0.
+counts as 0. Macro averages are over the labels that records bear: a label without records cannot be scored.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ class Confusion:
         return tuple(self._class(index) for index in range(len(self.labels)))
 
     def macro(self) -> ClassScore:
-        """The unweighted means over the labels; its support is the total."""
-        scores = self.classes()
+        """The unweighted means over the labels that records bear; its support is the total."""
+        scores = [score for score in self.classes() if score.support]
         precision, recall, f1 = (
-            math.fsum(getattr(score, name) for score in scores) / len(scores)
+            _ratio(math.fsum(getattr(score, name) for score in scores), len(scores))
             for name in ("precision", "recall", "f1")
         )
         return ClassScore("macro", precision, recall, f1, self.total)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ratoon_evaluation.domain.scores import MAJORITY, Interval, Measurements
+from ratoon_evaluation.domain.scores import BASELINE_TITLES, MAJORITY, DomainScores, Interval, Measurements
 
 
 class RuleKind(StrEnum):
@@ -22,6 +22,11 @@ class RuleKind(StrEnum):
     """The paired difference (candidate minus reference) has a lower bound above the threshold, usually 0."""
     NOT_WORSE = "NOT_WORSE"
     """The same with a threshold below 0, usually −0.08: a small loss is accepted."""
+    NEAR_BASELINE = "NEAR_BASELINE"
+    """The measured macro-F1 minus the best baseline's is at least the threshold, usually −0.02.
+
+    The measured difference decides, not its lower bound: a test part of any size lets an equal of the baseline pass.
+    """
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Finding:
     sentence: str
     measured: Interval | None = None
     bound: float | None = None
+    note: str = ""
+    """A sentence on the measurement itself, for example on labels without records."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class Verdict:
     def sentence(self) -> str:
         """For people: the outcome, then what failed, or all that held."""
         decisive = [finding.sentence for finding in self.findings if finding.passed == self.passed]
+        decisive += [finding.note for finding in self.findings if finding.note]
         return ("Passed: " if self.passed else "Refused: ") + (" ".join(decisive) or "the gate has no rule.")
 
 
@@ -68,13 +76,37 @@ class Outcome:
 
 def judge(rules: Sequence[Rule], measured: Measurements) -> Verdict:
     """Hold each rule against the measurements; a gate without a rule lets nothing through."""
-    findings = tuple(_finding(rule, measured) for rule in rules)
+    findings = _noted([_finding(rule, measured) for rule in rules], measured)
     return Verdict(bool(findings) and all(finding.passed for finding in findings), findings)
+
+
+def _noted(findings: Sequence[Finding], measured: Measurements) -> tuple[Finding, ...]:
+    """The findings, the first one of each domain with a note on labels that were not tested there."""
+    noted: list[Finding] = []
+    domains: set[str] = set()
+    for finding in findings:
+        domain = finding.rule.domain
+        scores = measured.domain(domain) if domain not in domains else None
+        domains.add(domain)
+        noted.append(replace(finding, note=untested(scores)) if scores else finding)
+    return tuple(noted)
+
+
+def untested(scores: DomainScores) -> str:
+    """A sentence that names the labels without records in a domain's test part; empty: each label has some."""
+    absent = scores.candidate.classes_without_records
+    if not absent:
+        return ""
+    names = ", ".join(repr(label) for label in absent)
+    has, it = ("has", "it is") if len(absent) == 1 else ("have", "they are")
+    return f"{names} {has} no record in the test part of the domain {scores.domain}: {it} not tested."
 
 
 def _finding(rule: Rule, measured: Measurements) -> Finding:
     if rule.kind is RuleKind.BEATS_MAJORITY:
         return _beats_majority(rule, measured)
+    if rule.kind is RuleKind.NEAR_BASELINE:
+        return _near_baseline(rule, measured)
     return _compared(rule, measured)
 
 
@@ -86,8 +118,35 @@ def _beats_majority(rule: Rule, measured: Measurements) -> Finding:
     if majority is None:
         return _missing(rule, "the majority class was not scored there")
     f1, bound = scores.candidate.macro_f1, majority.macro_f1.value + rule.threshold
-    return _held(
-        rule, f1, bound, f"macro-F1 is {_span(f1)} and the majority class has {majority.macro_f1.value:.3f}"
+    said = (
+        f"macro-F1 is {_span(f1)}; always answering the commonest label gives {majority.macro_f1.value:.3f}"
+    )
+    return _held(rule, f1, bound, said)
+
+
+def _near_baseline(rule: Rule, measured: Measurements) -> Finding:
+    scores = measured.domain(rule.domain)
+    if scores is None or scores.baseline_difference is None:
+        return _missing(rule, "no baseline was fitted there (the domain has no training part)")
+    difference, model = scores.baseline_difference, scores.candidate.macro_f1.value
+    if not math.isfinite(difference.value):
+        return _missing(rule, "what was measured is not a number")
+    name = BASELINE_TITLES.get(scores.best_baseline, scores.best_baseline)
+    said = (
+        f"{name} reaches macro-F1 {scores.baselines[scores.best_baseline].macro_f1.value:.3f}, the model {model:.3f} "
+        f"(difference {_span(difference, sign='+')})"
+    )
+    passed = difference.value >= rule.threshold - _ROUNDING
+    return Finding(rule, passed, _baseline_sentence(rule, said, passed), difference, rule.threshold)
+
+
+def _baseline_sentence(rule: Rule, said: str, passed: bool) -> str:
+    if passed:
+        return f"On the domain {rule.domain}, {said}; a difference down to {rule.threshold:+.3f} is accepted."
+    return (
+        f"A simpler model is better: on the domain {rule.domain}, {said}, and at most {-rule.threshold:.3f} less is "
+        f"accepted. Add labelled records or train for more epochs; gate.baseline_margin sets what is accepted "
+        f"(1 turns this rule off)."
     )
 
 
@@ -113,7 +172,17 @@ def _missing(rule: Rule, why: str) -> Finding:
 
 
 def _title(rule: Rule) -> str:
-    return f"{rule.kind} on the domain {rule.domain}"
+    return f"{_TITLES[rule.kind]} on the domain {rule.domain}"
+
+
+_TITLES = {
+    RuleKind.BEATS_MAJORITY: "Better than the commonest label",
+    RuleKind.BETTER: "Better than the version in production",
+    RuleKind.NOT_WORSE: "Not worse than the version in production",
+    RuleKind.NEAR_BASELINE: "Close to the best baseline",
+}
+_ROUNDING = 1e-9
+"""A difference that equals the threshold but for floating-point error passes."""
 
 
 def _span(interval: Interval, sign: str = "") -> str:

@@ -10,7 +10,15 @@ from ratoon_evaluation.domain.classification import ClassScore, Confusion
 MAJORITY = "majority"
 """The baseline that always answers the training part's commonest label."""
 TFIDF = "tfidf"
-"""The baseline by logistic regression on TF-IDF weights, fitted on the training part alone."""
+"""The baseline by logistic regression on TF-IDF weights of words, fitted on the training part alone."""
+TFIDF_CHARS = "tfidf_chars"
+"""The same on character n-grams of 1 to 3 characters."""
+BASELINE_TITLES = {
+    MAJORITY: "always the commonest label",
+    TFIDF: "TF-IDF on words",
+    TFIDF_CHARS: "TF-IDF on characters",
+}
+"""Names of the baselines for people."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +54,18 @@ class Scores:
     perplexity: float | None
     """Of the text's own tokens, special tokens excluded; baselines have none."""
     classes: tuple[ClassScore, ...]
+    """One entry a label; labels without records (support 0) are left out of the macro averages."""
     confusion: Confusion
     slices: tuple[SliceScore, ...] = ()
     unfit: int = 0
     """Records whose text does not fit the model's positions; they count as wrong."""
     predictions: str = ""
     """Digest of the predictions, record by record (parquet); baselines have none."""
+
+    @property
+    def classes_without_records(self) -> tuple[str, ...]:
+        """The labels that no record of the test part bears."""
+        return tuple(score.label for score in self.classes if not score.support)
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,10 @@ class DomainScores:
     baselines: Mapping[str, Scores] = field(default_factory=dict)
     difference: Interval | None = None
     """Macro-F1 of the candidate minus the reference's on the same records, by paired bootstrap."""
+    best_baseline: str = ""
+    """Name of the baseline that did best on held-out records of the training part; empty: none was fitted."""
+    baseline_difference: Interval | None = None
+    """Macro-F1 of the candidate minus the best baseline's on the same records, by paired bootstrap."""
     wrong: str = ""
     """Digest of the candidate's wrong answers (parquet)."""
     wrong_count: int = 0

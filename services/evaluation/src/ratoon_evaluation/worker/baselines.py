@@ -1,5 +1,5 @@
-"""What any model has to beat: the majority class, and a TF-IDF logistic regression, both fitted on the
-training part.
+"""Simple models that a candidate is compared with: the majority class, and logistic regressions on TF-IDF weights of
+words (Jieba cuts Chinese) and of character n-grams, all fitted on the training part.
 
 Run as a process of its own (`python -m ratoon_evaluation.worker.baselines <folder>`), so that scikit-learn
 loads and fits on another core while the models are scored. The folder holds `texts.json`; the answers come in
@@ -8,19 +8,35 @@ loads and fits on another core while the models are scored. The folder holds `te
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ratoon_evaluation.domain.scores import MAJORITY, TFIDF
+from ratoon_evaluation.domain.classification import Confusion
+from ratoon_evaluation.domain.scores import MAJORITY, TFIDF, TFIDF_CHARS
 
 JSON = dict[str, Any]
+BEST = "best"
+"""Key of the best baseline's name among a task's answers."""
+MAX_CHARS = 4000
+"""Characters of a text that baselines read."""
+_HELD_OUT = 5
+"""One training record in this many is held out to find the best baseline."""
+_CJK = re.compile(r"[\u3400-\u9fff]")
+_CHINESE = 0.05
+"""Share of Chinese characters from which a text is cut by Jieba."""
+_WORD = re.compile(r"\b\w\w+\b")
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,14 @@ class BaselineAnswers:
     probabilities: list[list[float]]
 
 
+@dataclass(frozen=True)
+class FittedBaselines:
+    """The answers of each baseline by name, and the name of the best one."""
+
+    answers: dict[str, BaselineAnswers]
+    best: str
+
+
 class BaselinesFailed(RuntimeError):
     """The process that fits the baselines ended badly."""
 
@@ -57,12 +81,12 @@ class Baselines:
         command = [sys.executable, "-m", __name__, str(folder)]
         self._process = subprocess.Popen(command, env={**os.environ, **single})
 
-    def answers(self, labels: Sequence[str]) -> list[dict[str, BaselineAnswers]]:
-        """Wait for the answers to each task, by baseline; raises BaselinesFailed."""
+    def answers(self, labels: Sequence[str]) -> list[FittedBaselines]:
+        """Wait for the answers to each task; raises BaselinesFailed."""
         if self._process.wait():
             raise BaselinesFailed("The baselines could not be fitted; the job's log says why.")
         told = json.loads((self._folder / "answers.json").read_text(encoding="utf-8"))
-        return [{name: _in_order(one, labels) for name, one in task.items()} for task in told]
+        return [_fitted(task, labels) for task in told]
 
     def stop(self) -> None:
         """End the process and remove the texts."""
@@ -79,30 +103,97 @@ def majority(labels: Sequence[str]) -> str:
     return min(counts, key=lambda label: (-counts[label], label))
 
 
-def fit_and_answer(task: Task) -> dict[str, JSON]:
-    """Answers of both baselines, with the classes that the training part has."""
+def fit_and_answer(task: Task) -> dict[str, Any]:
+    """Answers of all baselines, with the classes that the training part has, and the best baseline's name."""
     shares = {label: count / len(task.labels) for label, count in sorted(Counter(task.labels).items())}
     always: JSON = {
         "classes": list(shares),
         "predicted": [majority(task.labels)] * len(task.asked),
         "probabilities": [list(shares.values())] * len(task.asked),
     }
-    return {MAJORITY: always, TFIDF: _regression(task) if len(shares) > 1 else always}
+    if len(shares) < 2:
+        return {MAJORITY: always, TFIDF: always, TFIDF_CHARS: always, BEST: MAJORITY}
+    fitted = {name: _regression(task, vectorizer) for name, vectorizer in _VECTORIZERS.items()}
+    return {MAJORITY: always, **fitted, BEST: _best(task)}
 
 
-def _regression(task: Task) -> JSON:
+def words(text: str) -> list[str]:
+    """The words of a text in their order: by Jieba where it is Chinese, else runs of two letters or more."""
+    if len(_CJK.findall(text)) >= _CHINESE * len(text) > 0:
+        return [word for word in _jieba().lcut(text) if not word.isspace()]
+    return _WORD.findall(text)
+
+
+@cache
+def _jieba() -> Any:
+    """Jieba's tokenizer, its dictionary cache in a directory of its own (by default anyone may write it)."""
+    import jieba
+
+    jieba.setLogLevel("WARNING")
+    tokenizer = jieba.Tokenizer()
+    tokenizer.tmp_dir = tempfile.mkdtemp(prefix="ratoon-jieba-")
+    atexit.register(shutil.rmtree, tokenizer.tmp_dir, ignore_errors=True)
+    return tokenizer
+
+
+def _best(task: Task) -> str:
+    """The regression that does best on a share of the training part that it is not fitted on, by macro-F1."""
+    held = [index % _HELD_OUT == 0 for index in range(len(task.labels))]
+    kept = [index for index, out in enumerate(held) if not out]
+    out = [index for index, is_out in enumerate(held) if is_out]
+    part = Task(
+        [task.texts[index] for index in kept],
+        [task.labels[index] for index in kept],
+        [task.texts[index] for index in out],
+    )
+    if len(set(part.labels)) < 2:
+        return TFIDF
+    truth = [task.labels[index] for index in out]
+    scores = {name: _macro_f1(truth, _regression(part, make)) for name, make in _VECTORIZERS.items()}
+    return max(scores, key=lambda name: scores[name])
+
+
+def _macro_f1(truth: Sequence[str], told: JSON) -> float:
+    labels = sorted({*truth, *told["classes"]})
+    return Confusion.of(labels, zip(truth, told["predicted"], strict=True)).macro().f1
+
+
+def _of_words() -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(sublinear_tf=True, tokenizer=words, token_pattern=None)
+
+
+def _of_characters() -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(sublinear_tf=True, analyzer="char", ngram_range=(1, 3), max_features=200_000)
+
+
+_VECTORIZERS: dict[str, Callable[[], Any]] = {TFIDF: _of_words, TFIDF_CHARS: _of_characters}
+
+
+def _regression(task: Task, make: Callable[[], Any]) -> JSON:
     from sklearn.linear_model import LogisticRegression
 
-    vectorizer = TfidfVectorizer(sublinear_tf=True)
+    vectorizer = make()
     regression = LogisticRegression(C=10.0, max_iter=1000)
-    regression.fit(vectorizer.fit_transform(task.texts), task.labels)
-    rows = vectorizer.transform(task.asked)
+    regression.fit(vectorizer.fit_transform(_cut(task.texts)), task.labels)
+    rows = vectorizer.transform(_cut(task.asked))
     return {
         "classes": list(regression.classes_),
         "predicted": list(regression.predict(rows)),
         "probabilities": regression.predict_proba(rows).tolist(),
     }
+
+
+def _cut(texts: Sequence[str]) -> list[str]:
+    return [text[:MAX_CHARS] for text in texts]
+
+
+def _fitted(told: dict[str, Any], labels: Sequence[str]) -> FittedBaselines:
+    answers = {name: _in_order(one, labels) for name, one in told.items() if name != BEST}
+    return FittedBaselines(answers, str(told[BEST]))
 
 
 def _in_order(told: JSON, labels: Sequence[str]) -> BaselineAnswers:

@@ -25,7 +25,7 @@ from ratoon.chassis.models import fetch_model
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
 from ratoon_evaluation.domain.scores import DomainScores, Measurements, Scores
 from ratoon_evaluation.worker import cards, report, scoring, tables
-from ratoon_evaluation.worker.baselines import Baselines, Task
+from ratoon_evaluation.worker.baselines import Baselines, FittedBaselines, Task
 from ratoon_evaluation.worker.parts import Part, read_part
 from ratoon_evaluation.worker.resampling import Resampling
 from ratoon_evaluation.worker.scorer import Answers, Scorer
@@ -62,7 +62,7 @@ def run(spec: JSON, job: JobFolder) -> JSON:
     try:
         models = _models(spec, job, store, domains)
         fitted = iter(baselines.answers(labels))
-        known = [next(fitted) if domain.train else {} for domain in domains]
+        known = [next(fitted) if domain.train else None for domain in domains]
     finally:
         baselines.stop()
         shutil.rmtree(job.path / "models", ignore_errors=True)
@@ -139,12 +139,14 @@ def _measure(
     domain: Domain,
     labels: Sequence[str],
     answers: Sequence[Answers],
-    baselines: JSON,
+    baselines: FittedBaselines | None,
     how: Resampling,
 ) -> DomainScores:
     part = domain.test
     scores = [_scores(store, part, labels, each, how) for each in answers]
     wrong, wrong_count = tables.write_wrong(store, part, labels, answers[0])
+    known = baselines.answers if baselines else {}
+    best = baselines.best if baselines else ""
     return DomainScores(
         domain=domain.name,
         test=part.digest,
@@ -154,10 +156,14 @@ def _measure(
             name: scoring.answer_scores(
                 part.labels, labels, told.predicted, np.array(told.probabilities), how
             )
-            for name, told in baselines.items()
+            for name, told in known.items()
         },
         difference=scoring.gain(part, labels, answers[0].predicted, answers[1].predicted, how)
         if len(answers) > 1
+        else None,
+        best_baseline=best,
+        baseline_difference=scoring.gain(part, labels, answers[0].predicted, known[best].predicted, how)
+        if best
         else None,
         wrong=wrong,
         wrong_count=wrong_count,

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from html import escape
 from typing import Any
 
-from ratoon_evaluation.domain.gate import Outcome, Verdict
-from ratoon_evaluation.domain.scores import DomainScores, Interval, Scores
+from ratoon_evaluation.domain.gate import Outcome, Verdict, untested
+from ratoon_evaluation.domain.scores import BASELINE_TITLES, DomainScores, Interval, Scores
 from ratoon_evaluation.worker.cards import Card
 
 _STYLE = """ :root{color-scheme:light dark;--line:#8884} body{font:16px/1.5
@@ -62,9 +62,13 @@ def _domain(domain: DomainScores) -> Iterable[str]:
     answerers: dict[str, Scores] = {"candidate": domain.candidate}
     if domain.reference:
         answerers["reference"] = domain.reference
-    answerers |= domain.baselines
+    answerers |= {BASELINE_TITLES.get(name, name): scores for name, scores in domain.baselines.items()}
     yield f"<h2>Domain {escape(domain.domain)}</h2><p>{domain.candidate.records} records."
     yield f" Test part <code>{domain.test}</code></p>"
+    if note := baseline_note(domain):
+        yield f'<p class="verdict refused"><strong>{escape(note)}</strong></p>'
+    if note := untested(domain):
+        yield f"<p>{escape(note)} Macro averages leave it out.</p>"
     yield _table(
         "Scores with 95 % confidence intervals",
         ("", "accuracy", "macro-F1", "precision", "recall", "AUC", "perplexity", "no label"),
@@ -76,6 +80,16 @@ def _domain(domain: DomainScores) -> Iterable[str]:
     yield _confusion(domain.candidate)
     yield _slices(domain.candidate)
     yield f"<p>{domain.wrong_count} wrong answers, kept as <code>{domain.wrong}</code>.</p>"
+
+
+def baseline_note(domain: DomainScores) -> str:
+    """A sentence that says that a baseline does better than the candidate; empty: none does."""
+    best = domain.baselines.get(domain.best_baseline)
+    model = domain.candidate.macro_f1.value
+    if best is None or best.macro_f1.value <= model:
+        return ""
+    name = BASELINE_TITLES.get(domain.best_baseline, domain.best_baseline)
+    return f"{name} reaches macro-F1 {best.macro_f1.value:.3f}; the model {model:.3f}."
 
 
 def _score_row(name: str, scores: Scores) -> Sequence[str]:

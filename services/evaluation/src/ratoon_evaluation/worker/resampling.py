@@ -64,14 +64,16 @@ def difference(how: Resampling, truth: Counts, first: Counts, second: Counts, la
 
 
 def macro_f1(counts: Counts) -> Floats:
-    """Unweighted mean F1 over the labels of matrices (…, labels, labels + 1).
+    """Unweighted mean F1 over the labels of matrices (…, labels, labels + 1) that have records.
 
-    What is undefined counts as 0.
+    Without any record it is 0.
     """
     labels = counts.shape[-2]
     right = np.diagonal(counts, axis1=-2, axis2=-1)
-    sizes = counts.sum(axis=-1) + counts[..., :labels].sum(axis=-2)
-    return np.asarray(np.mean(2 * right / np.maximum(sizes, 1), axis=-1))
+    support = counts.sum(axis=-1)
+    sizes = support + counts[..., :labels].sum(axis=-2)
+    scores = np.where(support > 0, 2 * right / np.maximum(sizes, 1), 0.0)
+    return np.asarray(scores.sum(axis=-1) / np.maximum((support > 0).sum(axis=-1), 1))
 
 
 def accuracy(counts: Counts) -> Floats:
