@@ -57,6 +57,7 @@ def source(value: Source) -> source_pb2.Source:
             time=columns.time,
             attributes=columns.attributes,
         ),
+        encoding=value.encoding,
     )
 
 
@@ -192,8 +193,6 @@ def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateS
     asked = request.source
     if not asked.format:
         raise BadSource("format is not set; say how the blob is to be read, for example FORMAT_JSONL.")
-    named = {name: getattr(asked.columns, name) for name in ("text", "label", "id", "time")}
-    chosen = {name: value for name, value in named.items() if value}
     return CreateSource(
         parent=request.parent,
         source_id=request.source_id,
@@ -202,9 +201,15 @@ def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateS
         display_name=asked.display_name,
         licence=asked.license,
         labels_by_folder=dict(asked.labels_by_folder),
-        columns=Columns(**chosen, attributes=tuple(asked.columns.attributes)),
+        columns=_columns(asked.columns),
         request_id=request.request_id,
+        encoding=asked.encoding,
     )
+
+
+def _columns(asked: source_pb2.Source.Columns) -> Columns:
+    named = {name: getattr(asked, name) for name in ("text", "label", "id", "time") if getattr(asked, name)}
+    return Columns(**named, attributes=tuple(asked.attributes), named=tuple(named))
 
 
 def create_dataset(request: ingestion_service_pb2.CreateDatasetRequest) -> CreateDataset:
@@ -331,19 +336,22 @@ def _curation(config: CurationConfig) -> dataset_pb2.Curation:
         near_duplicate_threshold=config.near_duplicate_threshold,
         keep_exact_duplicates=not config.exact_duplicates,
         masks=[mask.value for mask in config.masks] or [_NO_MASKS],
+        max_replaced_share=config.max_replaced_share,
+        keep_code=config.keep_code,
     )
 
 
 def _config(asked: dataset_pb2.Curation) -> CurationConfig:
     chosen: dict[str, Any] = {
         name: getattr(asked, name)
-        for name in ("min_chars", "near_duplicate_threshold")
+        for name in ("min_chars", "near_duplicate_threshold", "max_replaced_share")
         if asked.HasField(name)
     }
     return CurationConfig(
         languages=tuple(asked.languages),
         exact_duplicates=not asked.keep_exact_duplicates,
         masks=_masks(asked.masks),
+        keep_code=asked.keep_code,
         **chosen,
     )
 

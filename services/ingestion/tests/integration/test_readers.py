@@ -214,7 +214,8 @@ def test_json_lines_carry_label_id_time_and_attributes(store):
     )
     columns = Columns(text="body", time="at", attributes=("lang", "user"))
     entries = read(store, data, Format.JSONL, columns=columns)
-    first, second = items(entries).values()
+    first, second, third = items(entries).values()
+    assert third.payload == b"3"
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert (first.path, first.label, first.time, first.attributes) == (
         "a/1",
@@ -228,7 +229,6 @@ def test_json_lines_carry_label_id_time_and_attributes(store):
         datetime.fromtimestamp(1767323045, UTC),
     )
     assert rejections(entries) == {
-        "line-3": Rejected.NO_TEXT,
         "line-4": Rejected.BAD_ROW,
         "line-5": Rejected.BAD_ROW,
         "line-7": Rejected.TOO_LARGE,
@@ -255,7 +255,7 @@ def test_csv_with_quotes_and_line_ends_inside(store, delimiter):
     data = "\ufeff" + "\n".join(lines).replace(",", delimiter) + "\n"
     entries = read(store, data.encode(), Format.CSV)
     assert [item.label for item in items(entries).values()] == ["ham", "spam"]
-    assert list(rejections(entries).values()) == [Rejected.BAD_ROW, Rejected.BAD_ROW, Rejected.BAD_ROW]
+    assert list(rejections(entries).values()) == [Rejected.BAD_ROW, Rejected.BAD_ROW, Rejected.TOO_LARGE]
     assert len(entries) == 5
 
 
@@ -278,7 +278,7 @@ def test_parquet_rows_are_items(store):
     ("format", "data", "reason"),
     [
         (Format.CSV, b"body,label\na,b\n", "COLUMN_MISSING"),
-        (Format.CSV, b"", "COLUMN_MISSING"),
+        (Format.CSV, b"", "SOURCE_EMPTY"),
         (Format.PARQUET, b"PAR1 and then nothing", "PARQUET_DAMAGED"),
     ],
 )

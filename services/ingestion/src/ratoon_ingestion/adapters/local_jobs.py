@@ -87,6 +87,7 @@ def _source(source: Source) -> JSON:
         "licence": source.licence,
         "labels_by_folder": dict(source.labels_by_folder),
         "columns": asdict(source.columns),
+        "encoding": source.encoding,
     }
 
 

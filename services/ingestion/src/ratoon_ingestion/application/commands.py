@@ -22,6 +22,7 @@ class CreateSource:
     labels_by_folder: Mapping[str, str] = field(default_factory=dict)
     columns: Columns = field(default_factory=Columns)
     request_id: str = ""
+    encoding: str = ""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ def create_source(command: CreateSource, store: Store, blobs: Blobs, clock: Cloc
         licence=command.licence,
         labels_by_folder=command.labels_by_folder,
         columns=command.columns,
+        encoding=command.encoding,
     )
     if not blobs.exists(source.digest):
         raise BlobMissing(

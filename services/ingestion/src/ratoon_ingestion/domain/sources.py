@@ -31,6 +31,8 @@ class Columns:
     id: str = "id"
     time: str = "time"
     attributes: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    """Which of `text`, `label`, `id` and `time` somebody named: these columns must exist, as the attributes must."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Source:
     labels_by_folder: Mapping[str, str] = field(default_factory=dict)
     """Folder name to label; empty: the folder that holds an item is its label."""
     columns: Columns = field(default_factory=Columns)
+    encoding: str = ""
+    """Charset of what does not declare its own, by a WHATWG label; empty: detected."""
     revision: int = 0
 
     def __post_init__(self) -> None:

@@ -50,7 +50,8 @@ def _source(spec: JSON) -> SourceSpec:
         format=Format(spec["format"]),
         licence=str(spec.get("licence", "")),
         labels_by_folder=dict(spec.get("labels_by_folder", {})),
-        columns=Columns(**{**columns, "attributes": tuple(columns.get("attributes", ()))}),
+        columns=Columns(**{name: tuple(v) if isinstance(v, list) else v for name, v in columns.items()}),
+        encoding=str(spec.get("encoding", "")),
     )
 
 

@@ -5,9 +5,8 @@ to see all records, the duplicate search, is in `duplicates`.
 """
 
 import hashlib
-import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -23,14 +22,12 @@ from ratoon_ingestion.worker.batches import (
     with_columns,
     with_steps,
 )
-from ratoon_ingestion.worker.charset import decode
+from ratoon_ingestion.worker.decoding import Source, decoded
 from ratoon_ingestion.worker.language import language_of
-from ratoon_ingestion.worker.mail import Undecodable, is_markup, read_mail
-from ratoon_ingestion.worker.markup import text_of
 from ratoon_ingestion.worker.normalise import normalised
 from ratoon_ingestion.worker.quality import garbage
-from ratoon_ingestion.worker.readers import Item, Kind
-from ratoon_ingestion.worker.words import shingles_of, simhash, words_of
+from ratoon_ingestion.worker.readers import Kind
+from ratoon_ingestion.worker.words import length_of, shingles_of, simhash, words_of
 
 _LENGTH_BUCKETS = (200, 500, 1_000, 2_000, 4_000, 8_000)
 
@@ -47,29 +44,6 @@ class StageSettings:
 Stage = Callable[[pa.RecordBatch, StageSettings], Outcome]
 
 
-@dataclass(frozen=True)
-class _Source:
-    """A decoded item before curation: blocks of text, some of them HTML."""
-
-    subject: str
-    blocks: tuple[tuple[str, bool], ...]
-    steps: tuple[str, ...]
-    html: bool
-    received: object = None
-    refused: str = ""
-    """Why it is no record."""
-
-    def record_id(self, key: bytes) -> str:
-        """The HMAC-SHA256 of the decoded source."""
-        parts = "\x00".join((self.subject, *(text for text, _ in self.blocks)))
-        return hmac.new(key, parts.encode(), hashlib.sha256).hexdigest()
-
-    def text(self) -> str:
-        """Subject and body, HTML as text."""
-        blocks = [text_of(text) if html else text for text, html in self.blocks]
-        return "\n\n".join(part for part in (self.subject, *blocks) if part.strip())
-
-
 def curate_batch(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """All stages one after the other: items in (schema ITEMS), curated records out (schema CURATED)."""
     rejected: list[pa.RecordBatch] = []
@@ -81,19 +55,19 @@ def curate_batch(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
 
 
 def decode_sources(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
-    """MIME and charsets decoded, HTML as text; record ids from the decoded sources."""
-    sources = [
-        _decoded(Kind(kind), payload)
-        for kind, payload in zip(values(batch, "kind"), values(batch, "payload"), strict=True)
-    ]
-    texts = [source.text() for source in sources]
+    """MIME and encodings undone, HTML as text; record ids from the decoded sources."""
+    columns = [values(batch, name) for name in ("kind", "payload", "source_path", "encoding")]
+    sources = [decoded(Kind(kind), *rest) for kind, *rest in zip(*columns, strict=True)]
+    if settings.config.keep_code:
+        sources = [_with_code(source) for source in sources]
+    texts = ["" if source.refused else source.text() for source in sources]
     times = [
         known or source.received
         for known, source in zip(values(batch, "received_time"), sources, strict=True)
     ]
     ids = [source.record_id(settings.key) for source in sources]
     batch = with_columns(
-        batch.drop_columns(["kind", "payload"]),
+        batch.drop_columns(["kind", "payload", "encoding"]),
         {
             "record_id": pa.array(ids, pa.string()),
             "text": pa.array(texts, pa.string()),
@@ -101,10 +75,16 @@ def decode_sources(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
             "steps": pa.array([list(source.steps) for source in sources], pa.list_(pa.string())),
         },
     )
-    batch = with_attributes(batch, [{"html": "yes" if source.html else "no"} for source in sources])
-    return judged(
-        batch, CurationStep.DECODE, [_without_text(s, t) for s, t in zip(sources, texts, strict=True)]
-    )
+    told = [{"html": "yes" if source.html else "no", **source.attributes} for source in sources]
+    batch = with_attributes(batch, told)
+    verdicts = [source.verdict(text) for source, text in zip(sources, texts, strict=True)]
+    return judged(batch, CurationStep.DECODE, verdicts)
+
+
+def _with_code(source: Source) -> Source:
+    """The source, read although it is code."""
+    is_code = source.refused is not None and source.refused[0] is Rejected.CODE
+    return replace(source, refused=None) if is_code else source
 
 
 def drop_erased(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
@@ -148,10 +128,10 @@ def detect_language(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
 
 
 def drop_short(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
-    """Records under the least length, except labelled ones."""
+    """Records under the least length, except labelled ones; a character of a dense script counts as several."""
     least = settings.config.min_chars
     texts, labels = values(batch, "text"), values(batch, "source_label")
-    short = [len(text) < least for text in texts]
+    short = [length_of(text) < least for text in texts]
     verdicts: list[Verdict] = [
         (Rejected.TOO_SHORT, f"{len(text)} characters") if is_short and label is None else None
         for is_short, label, text in zip(short, labels, texts, strict=True)
@@ -205,43 +185,12 @@ STAGES: tuple[Stage, ...] = (
     decode_sources,
     drop_erased,
     normalise,
+    mask_personal_data,
     detect_language,
     drop_short,
     drop_garbage,
-    mask_personal_data,
     measure,
 )
-
-
-def record_id_of(item: Item, key: bytes) -> str:
-    """The id that the record of an item has."""
-    return _decoded(item.kind, item.payload).record_id(key)
-
-
-def _decoded(kind: Kind, payload: bytes) -> _Source:
-    if kind is Kind.TEXT:
-        decoded = decode(payload)
-        html = is_markup(decoded.text)
-        steps = [*(["charset_guessed"] if decoded.guessed else []), *(["html"] if html else [])]
-        return _Source("", ((decoded.text, html),), tuple(steps), html)
-    try:
-        mail = read_mail(payload)
-    except Undecodable as error:
-        return _Source("", ((decode(payload).text, False),), ("undecodable",), html=False, refused=str(error))
-    flags = {
-        "mime_defective": mail.defective,
-        "charset_guessed": mail.guessed,
-        "html": any(body.html for body in mail.bodies),
-    }
-    steps = ["mime", *(name for name, is_set in flags.items() if is_set)]
-    blocks = tuple((body.text, body.html) for body in mail.bodies)
-    return _Source(mail.subject, blocks, tuple(steps), mail.html, mail.received)
-
-
-def _without_text(source: _Source, text: str) -> Verdict:
-    if "undecodable" in source.steps:
-        return Rejected.UNDECODABLE, source.refused
-    return None if text.strip() else (Rejected.NO_TEXT, "neither subject nor text part")
 
 
 def _length_bucket(chars: int) -> str:

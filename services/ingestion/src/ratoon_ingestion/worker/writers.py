@@ -50,13 +50,13 @@ def _write_mbox(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
 
 
 def _write_jsonl(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding=_charset(source)) as file:
         for item in items:
             file.write(json.dumps(_text_row(source.columns, item), ensure_ascii=False) + "\n")
 
 
 def _write_csv(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding=_charset(source), newline="") as file:
         writer = csv.DictWriter(file, _names(source.columns))
         writer.writeheader()
         for item in items:
@@ -84,14 +84,18 @@ _WRITERS: Mapping[Format, Write] = {
 }
 
 
+def _charset(source: SourceSpec) -> str:
+    """UTF-8, with a byte order mark where the source names another charset, which would count otherwise."""
+    return "utf-8-sig" if source.encoding else "utf-8"
+
+
 def _names(columns: Columns) -> list[str]:
     return list(dict.fromkeys((columns.text, columns.label, columns.id, columns.time, *columns.attributes)))
 
 
 def _row(columns: Columns, item: Item) -> dict[str, Any]:
     return {
-        **dict.fromkeys(columns.attributes),
-        **item.attributes,
+        **{name: item.attributes.get(name) for name in columns.attributes},
         columns.label: item.label,
         columns.id: item.path,
         columns.time: item.time,

@@ -21,8 +21,6 @@ class Kind(StrEnum):
     TEXT = "text"
     CELL = "cell"
     """UTF-8 by now: the table that it is of was decoded as a whole."""
-    GUESSED_CELL = "guessed_cell"
-    """The same, where the table's charset had to be guessed."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +69,6 @@ class Item:
     label: str | None = None
     time: datetime | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
-    guessed: str = ""
-    """The encoding of a payload that its reader decoded by a guess; the payload is UTF-8 then."""
-    replaced: int = 0
-    """Characters that the reader could not decode."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,15 @@ class Line:
         return self.size > len(self.data)
 
 
+@dataclass(frozen=True)
+class TextLine:
+    """One line of a text: number from 1, the text with its line end, whether it was longer than the bound."""
+
+    number: int
+    text: str
+    cut: bool = False
+
+
 def bounded_lines(stream: BinaryIO, limit: int) -> Iterator[Line]:
     """The lines of a stream; of those longer than `limit` bytes only the start is kept."""
     reader = io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
@@ -33,3 +42,31 @@ def bounded_lines(stream: BinaryIO, limit: int) -> Iterator[Line]:
             size, end = size + len(more), more
         content = size - (len(end) - len(end.rstrip(b"\r\n")))
         yield Line(number, start[: min(content, limit)], content)
+
+
+def text_lines(stream: BinaryIO, limit: int) -> Iterator[TextLine]:
+    """The lines of a UTF-8 stream, each ended by LF, CR LF or CR alone.
+
+    A byte order mark at the start is left out, what is no UTF-8 is replaced. Of lines longer than `limit` bytes only
+    the start is kept.
+    """
+    for number, (data, cut) in enumerate(_raw_lines(stream, limit), 1):
+        if number == 1:
+            data = data.removeprefix(b"\xef\xbb\xbf")
+        yield TextLine(number, data.decode("utf-8", errors="replace"), cut)
+
+
+def _raw_lines(stream: BinaryIO, limit: int) -> Iterator[tuple[bytes, bool]]:
+    """Lines with their ends, and whether they were cut."""
+    rest, cut, more = b"", False, True
+    while more:
+        chunk = stream.read(_CHUNK)
+        more = bool(chunk)
+        lines = (rest + chunk).splitlines(keepends=True)
+        # What may go on in the next chunk waits: a line without an end, and a CR that an LF may follow.
+        rest = lines.pop() if more and lines and not lines[-1].endswith(b"\n") else b""
+        for line in lines:
+            yield line[:limit], cut or len(line.rstrip(b"\r\n")) > limit
+            cut = False
+        if len(rest) > limit + 1:
+            rest, cut = rest[:limit] + (b"\r" if rest.endswith(b"\r") else b""), True

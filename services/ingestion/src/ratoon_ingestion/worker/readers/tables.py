@@ -1,16 +1,24 @@
-"""Tables: JSON lines, CSV and Parquet, each row an item with text, label, id and time in named columns."""
+"""Tables: JSON, CSV and Parquet, each row an item with text, label, id and time in named columns."""
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import Any, BinaryIO
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.sources import Columns
+from ratoon_ingestion.worker.charset import Encoding, How
+from ratoon_ingestion.worker.readers.columns import check_fields, layout, wanted_names
+from ratoon_ingestion.worker.readers.csv_rows import (
+    BadRow,
+    Row,
+    csv_rows,
+    delimiter_of,
+    first_lines,
+    separator_line,
+)
+from ratoon_ingestion.worker.readers.encodings import opened
 from ratoon_ingestion.worker.readers.items import (
     Item,
     Kind,
@@ -21,117 +29,153 @@ from ratoon_ingestion.worker.readers.items import (
     as_time,
     clean_path,
 )
-from ratoon_ingestion.worker.readers.lines import Line, bounded_lines
+from ratoon_ingestion.worker.readers.json_values import (
+    BadJson,
+    Repeated,
+    Unclosed,
+    Value,
+    parsed,
+    several,
+    starts_document,
+    values,
+)
+from ratoon_ingestion.worker.readers.lines import TextLine, text_lines
+from ratoon_ingestion.worker.readers.parquet import parquet_rows
+from ratoon_ingestion.worker.readers.values import NoCell, cell_line, cell_text
 
 _ATTRIBUTE_CHARS = 256
-_DELIMITERS = ",;\t|"
+_FIELDS = 200
+"""Fields of objects that are remembered, to say which there are."""
 
 Found = Iterator[Item | Rejection]
 
 
-def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
-    """One JSON object a line; blank lines are no items."""
-    with store.open(source.digest) as stream:
-        for line in bounded_lines(stream, limits.item_bytes):
-            if line.data.strip():
-                yield _json_row(source.columns, line)
-
-
 def read_csv(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
-    """CSV with a header line, UTF-8; of comma, semicolon, tab and bar, what the header uses most delimits."""
-    csv.field_size_limit(limits.item_bytes)
-    with store.open(source.digest) as stream:
-        lines = _CsvLines(bounded_lines(stream, limits.item_bytes))
-        header_line = next(lines, "").removeprefix("\ufeff")
-        delimiter = max(_DELIMITERS, key=header_line.count)
-        header = _header(source, header_line, delimiter)
-        _need_column(source, header)
-        rows = csv.reader(lines, delimiter=delimiter, strict=True)
-        while (entry := _csv_row(source.columns, header, rows, lines)) is not None:
-            yield entry
+    """CSV with a header line, of any charset and delimiter that can be found out; one that Excel names is taken."""
+    with opened(source, store, limits) as (stream, encoding):
+        lines = text_lines(stream, limits.item_bytes)
+        start = first_lines(lines)
+        delimiter = separator_line(start[0].text) if start else ""
+        start = start[1:] if delimiter else start
+        delimiter = delimiter or delimiter_of(start, wanted_names(source.columns))
+        rows = csv_rows(chain(start, lines), delimiter, limits.item_bytes)
+        header = next(rows, None)
+        if header is None:
+            raise SourceUnreadable("SOURCE_EMPTY", f"{source.name} is empty. Check what was uploaded.")
+        if isinstance(header, BadRow):
+            raise SourceUnreadable(
+                "CSV_DAMAGED", f"The first line of {source.name} is no CSV header ({header.detail})."
+            )
+        places = layout(source, header.cells)
+        for row in rows:
+            yield _told(_within(_csv_item(source.columns, places, len(header.cells), row), limits), encoding)
 
 
-def _header(source: SourceSpec, line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error as error:
-        raise SourceUnreadable(
-            "CSV_DAMAGED",
-            f"The first line of {source.name} is no CSV header ({error}): save it with Unix or Windows line ends.",
-        ) from error
+def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
+    """JSON objects, one a line, in an array or one after another; blank lines are no items."""
+    fields = dict[str, None]()
+    with opened(source, store, limits) as (stream, encoding):
+        lines = text_lines(stream, limits.item_bytes)
+        first = next((line for line in lines if line.text.strip()), None)
+        if first is None:
+            raise SourceUnreadable("SOURCE_EMPTY", f"{source.name} is empty. Check what was uploaded.")
+        if not starts_document(first.text):
+            for line in chain((first,), lines):
+                for entry in _json_line(source.columns, line, fields):
+                    yield _told(_within(entry, limits), encoding)
+            check_fields(source, fields)
+            return
+    with opened(source, store, limits) as (stream, encoding):
+        for entry in _json_document(source, stream, limits, fields):
+            yield _told(_within(entry, limits), encoding)
+    check_fields(source, fields)
 
 
 def read_parquet(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
-    """The rows of a Parquet file, a few hundred at a time."""
+    """The rows of a Parquet file, a few at a time."""
     with store.open(source.digest) as stream:
-        try:
-            file = pq.ParquetFile(stream)
-            _need_column(source, file.schema_arrow.names)
-            wanted = [name for name in _names(source.columns) if name in file.schema_arrow.names]
-            number = 0
-            for batch in file.iter_batches(batch_size=256, columns=wanted):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield _within(_item(source.columns, row, f"row-{number}"), limits)
-        except (pa.ArrowException, OSError) as error:
-            raise SourceUnreadable(
-                "PARQUET_DAMAGED", f"The blob of {source.name} is no readable Parquet file: {error}"
-            ) from error
+        for number, row in enumerate(parquet_rows(source, stream), 1):
+            yield _within(_item(source.columns, row, f"row-{number}"), limits)
 
 
-def _json_row(columns: Columns, line: Line) -> Item | Rejection:
+def _csv_item(columns: Columns, places: Mapping[str, int], width: int, row: Row | BadRow) -> Item | Rejection:
+    path = f"line-{row.line}"
+    if isinstance(row, BadRow):
+        return Rejection(path, Rejected.TOO_LARGE if row.too_long else Rejected.BAD_ROW, row.detail)
+    if len(row.cells) < width or any(row.cells[width:]):
+        return Rejection(path, Rejected.BAD_ROW, f"{len(row.cells)} fields where the header has {width}")
+    return _item(columns, {name: row.cells[place] for name, place in places.items()}, path)
+
+
+def _json_line(columns: Columns, line: TextLine, fields: dict[str, None]) -> Found:
+    """The object of a line, or the objects, if it holds more than one or an array of them."""
     path = f"line-{line.number}"
+    if not line.text.strip():
+        return
     if line.cut:
-        return Rejection(path, Rejected.TOO_LARGE, f"{line.size} bytes")
+        yield Rejection(path, Rejected.TOO_LARGE, "a line is too long")
+        return
     try:
-        row = json.loads(line.data)
-    except (ValueError, RecursionError) as error:
-        return Rejection(path, Rejected.BAD_ROW, f"no JSON: {error}"[:200])
+        value = parsed(line.text)
+    except BadJson as error:
+        texts = several(line.text)
+        if not texts:
+            yield Rejection(path, Rejected.BAD_ROW, f"line {line.number}: {error}")
+        for number, text in enumerate(texts, 1):
+            yield _json_item(columns, text, f"{path}.{number}", fields)
+        return
+    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+        for number, each in enumerate(value, 1):
+            yield _json_row(columns, each, f"{path}.{number}", fields)
+        return
+    yield _json_row(columns, value, path, fields)
+
+
+def _json_document(source: SourceSpec, stream: BinaryIO, limits: Limits, fields: dict[str, None]) -> Found:
+    try:
+        for value in values(stream, limits.item_bytes):
+            yield _json_value(source.columns, value, fields)
+    except Unclosed as error:
+        raise SourceUnreadable(
+            "JSON_DAMAGED", f"{source.name} cannot be read to its end. {error} Mend it and upload it again."
+        ) from error
+
+
+def _json_value(columns: Columns, value: Value, fields: dict[str, None]) -> Item | Rejection:
+    path = f"item-{value.number}"
+    if value.cut:
+        return Rejection(path, Rejected.TOO_LARGE, f"line {value.line}: {value.size:,} characters")
+    entry = _json_item(columns, value.text, path, fields)
+    if isinstance(entry, Rejection):
+        return Rejection(entry.path, entry.reason, f"line {value.line}: {entry.detail}")
+    return entry
+
+
+def _json_item(columns: Columns, text: str, path: str, fields: dict[str, None]) -> Item | Rejection:
+    try:
+        return _json_row(columns, parsed(text), path, fields)
+    except BadJson as error:
+        return Rejection(path, Rejected.BAD_ROW, str(error))
+
+
+def _json_row(columns: Columns, row: object, path: str, fields: dict[str, None]) -> Item | Rejection:
     if not isinstance(row, dict):
         return Rejection(path, Rejected.BAD_ROW, "not a JSON object")
+    if len(fields) < _FIELDS:
+        fields.update(dict.fromkeys(row))
+    else:
+        fields.update(dict.fromkeys(name for name in wanted_names(columns) if name in row))
+    if isinstance(row, Repeated):
+        return Rejection(path, Rejected.BAD_ROW, "a key stands twice in one object")
     return _item(columns, row, path)
 
 
-class _CsvLines:
-    """The lines of a CSV as text; remembers whether one since the last look was cut."""
-
-    def __init__(self, lines: Iterator[Line]) -> None:
-        self._lines = lines
-        self._cut = False
-        self.number = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        self.number = line.number
-        self._cut |= line.cut
-        return line.data.decode("utf-8", errors="replace") + "\n"
-
-    def was_cut(self) -> bool:
-        """Whether a line since the last call was longer than the bound."""
-        cut, self._cut = self._cut, False
-        return cut
-
-
-def _csv_row(
-    columns: Columns, header: list[str], rows: Iterator[list[str]], lines: _CsvLines
-) -> Item | Rejection | None:
-    """The next row that is not blank, or None at the end."""
-    first = lines.number + 1
-    try:
-        row = next(row for row in rows if row)
-    except StopIteration:
-        return None
-    except csv.Error as error:
-        return Rejection(f"line-{first}", Rejected.BAD_ROW, f"lines {first} to {lines.number}: {error}")
-    path = f"line-{lines.number}"
-    if lines.was_cut():
-        return Rejection(path, Rejected.TOO_LARGE, "a line is too long")
-    if len(row) != len(header):
-        return Rejection(path, Rejected.BAD_ROW, f"{len(row)} fields where the header has {len(header)}")
-    return _item(columns, dict(zip(header, row, strict=True)), path)
+def _told(entry: Item | Rejection, encoding: Encoding) -> Item | Rejection:
+    """The entry, with the charset of its table if that was guessed."""
+    if isinstance(entry, Rejection) or encoding.how not in (How.DETECTED, How.FALLBACK):
+        return entry
+    attributes = {"charset": encoding.codec, **entry.attributes}
+    return replace(entry, kind=Kind.GUESSED_CELL, attributes=attributes)
 
 
 def _within(entry: Item | Rejection, limits: Limits) -> Item | Rejection:
@@ -142,37 +186,47 @@ def _within(entry: Item | Rejection, limits: Limits) -> Item | Rejection:
 
 
 def _item(columns: Columns, row: Mapping[str, Any], place: str) -> Item | Rejection:
-    identity, text = row.get(columns.id), row.get(columns.text)
-    path = clean_path(str(identity)) if isinstance(identity, str | int) and str(identity) else place
-    if isinstance(text, str):
-        payload = text.encode("utf-8", errors="replace")
-    elif isinstance(text, bytes):
-        payload = text
-    else:
-        return Rejection(path, Rejected.NO_TEXT, f"{columns.text} holds no text")
-    label = row.get(columns.label)
-    attributes = {
-        name: str(row[name])[:_ATTRIBUTE_CHARS] for name in columns.attributes if row.get(name) is not None
-    }
-    return Item(
-        path,
-        Kind.TEXT,
-        payload,
-        None if label in (None, "") else str(label),
-        as_time(row.get(columns.time)),
-        attributes,
-    )
+    """The item of one row; a cell that holds no text rejects it, an id that holds none is not used."""
+    path = _path(row.get(columns.id), place)
+    try:
+        kind, payload = _payload(row.get(columns.text))
+    except NoCell as error:
+        return Rejection(path, Rejected.BAD_ROW, f"{columns.text} holds {error}, not text")
+    if not payload:
+        return Rejection(path, Rejected.NO_TEXT, f"{columns.text} is empty")
+    try:
+        label = cell_line(row.get(columns.label))
+    except NoCell as error:
+        return Rejection(path, Rejected.BAD_ROW, f"{columns.label} holds {error}, not a label")
+    return Item(path, kind, payload, label, as_time(row.get(columns.time)), _attributes(columns, row))
 
 
-def _names(columns: Columns) -> tuple[str, ...]:
-    return (columns.text, columns.label, columns.id, columns.time, *columns.attributes)
+def _payload(text: object) -> tuple[Kind, bytes]:
+    """The bytes of a text cell; those of a binary column that are no UTF-8 are decoded later."""
+    if not isinstance(text, bytes):
+        return Kind.CELL, (cell_text(text) or "").encode()
+    try:
+        text.decode()
+        return Kind.CELL, text
+    except UnicodeDecodeError:
+        return Kind.TEXT, text
 
 
-def _need_column(source: SourceSpec, found: Iterable[str]) -> None:
-    names = list(found)
-    if source.columns.text not in names:
-        raise SourceUnreadable(
-            "COLUMN_MISSING",
-            f"{source.name} has no column {source.columns.text!r} for the text; it has {names[:20]}. Name "
-            "the right one in the source's columns.",
-        )
+def _path(identity: object, place: str) -> str:
+    try:
+        line = cell_line(identity)
+    except NoCell:
+        return place
+    return clean_path(line) if line else place
+
+
+def _attributes(columns: Columns, row: Mapping[str, Any]) -> dict[str, str]:
+    found = dict[str, str]()
+    for name in columns.attributes:
+        try:
+            value = cell_line(row.get(name))
+        except NoCell as error:
+            value = f"({error})"
+        if value is not None:
+            found[name] = value[:_ATTRIBUTE_CHARS]
+    return found

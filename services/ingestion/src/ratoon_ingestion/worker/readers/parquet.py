@@ -1,0 +1,71 @@
+"""Rows of a Parquet file: the wanted columns alone, as plain values."""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ratoon_ingestion.worker.readers.columns import layout
+from ratoon_ingestion.worker.readers.items import SourceSpec, SourceUnreadable
+
+_ROWS = 256
+_BATCH_BYTES = 32 << 20
+_FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)
+_LOST = "(a value that cannot be read)"
+
+
+def parquet_rows(source: SourceSpec, stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    """Each row as column to value; SourceUnreadable when the file is damaged or lacks a named column."""
+    try:
+        file = pq.ParquetFile(stream)
+        header = file.schema_arrow.names
+        places = layout(source, header)
+        if not file.metadata.num_rows:
+            raise SourceUnreadable("SOURCE_EMPTY", f"{source.name} has no rows. Check what was uploaded.")
+        columns = [header[place] for place in places.values()]
+        for batch in file.iter_batches(batch_size=_batch_rows(file), columns=columns):
+            found = [_plain(batch.column(name)) for name in columns]
+            for row in zip(*found, strict=True):
+                yield dict(zip(places, row, strict=True))
+    except _FAULTS as error:
+        raise SourceUnreadable(
+            "PARQUET_DAMAGED",
+            f"The blob of {source.name} is no Parquet file that can be read. Write it again and upload it whole.",
+        ) from error
+
+
+def _batch_rows(file: pq.ParquetFile) -> int:
+    """So few rows at a time that they stay small in memory."""
+    metadata = file.metadata
+    size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    return max(1, min(_ROWS, _BATCH_BYTES * metadata.num_rows // max(size, 1)))
+
+
+def _plain(column: pa.Array) -> list[Any]:
+    """The values of a column; those that Python has no value for are told as text."""
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.dictionary_decode(), kind.value_type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return [_text(value) for value in column.cast(pa.large_binary()).to_pylist()]
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        column = pc.cast(column, pa.timestamp("us", tz=kind.tz), safe=False)
+    try:
+        return list(column.to_pylist())
+    except (ValueError, OverflowError, *_FAULTS):
+        return [_value(scalar) for scalar in column]
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", errors="replace")
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError, *_FAULTS):
+        return _LOST
