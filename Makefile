@@ -41,9 +41,9 @@ test-chaos: data ## what must hold when things go wrong (FULL=1: ten loops, 50 k
 	@$(if $(FULL),RATOON_SEARCH=1000000 RATOON_SCHEDULES=10000 $(PYTHON) -m pytest -q services/serving/tests/unit -k "search or schedules")
 	@$(if $(FULL),$(PYTHON) -m tests.chaos.rollouts --results .chaos/rollouts.jsonl)
 
-test-charts: env ## the chart as Helm renders it: lint, schemas, policies, golden manifests (Linux and Go; else skipped)
+test-charts: env ## the chart as Helm renders it: lint, schemas, policies, golden manifests (QUICK=1 for the short form; Linux and Go, else skipped)
 	@scripts/cluster tools >/dev/null || [ $$? = 3 ]
-	@$(PYTHON) scripts/test.py $(AGAIN) charts -- $(ARGS)
+	@$(PYTHON) scripts/test.py $(AGAIN) $(if $(QUICK),--quick) charts -- $(ARGS)
 
 test-cluster-quick: env ## the chart on a real Kubernetes without nodes (Linux and Go; else skipped with the reason)
 	@scripts/cluster tools >/dev/null || [ $$? = 3 ]

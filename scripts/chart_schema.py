@@ -7,12 +7,15 @@ is not is refused before anything is installed.
 import importlib
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMA = ROOT / "charts/ratoon/values.schema.json"
+CHART = ROOT / "charts/ratoon"
+SCHEMA = CHART / "values.schema.json"
 WIDTH = 110
 
 Schema = dict[str, Any]
@@ -42,9 +45,15 @@ GIVEN_BESIDE = {
     "serving": {"engines", "engine_templates", "kubeconfig", "namespace", "owner"},
     "training": {"workers", "namespace", "owner", "kubeconfig"},
 }
+OPTIONAL_PARTS = ("console", "kafka", "postgresql", "s3")
+"""Sub-charts that a release may leave out."""
+EMPTY = ("", None, [], {})
+"""Defaults that read the same as no value at all."""
 TEXT: Schema = {"type": "string"}
 SWITCH: Schema = {"type": "boolean"}
 ANYTHING: Schema = {"type": "object"}
+LARGEST = 2**53
+"""Helm reads numbers as 64-bit floats: larger whole numbers would be rounded."""
 SHORT_NAME: Schema = {"pattern": "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"}
 
 
@@ -88,7 +97,43 @@ def schema() -> Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Values of the chart ratoon",
     }
-    return head | whole | {"$defs": definitions()}
+    return head | whole | {"allOf": list(presence(whole))} | {"$defs": definitions()}
+
+
+def presence(whole: Schema) -> Iterator[Schema]:
+    """Yield the rules by which a value that the templates need cannot be set to null.
+
+    Helm removes a key that is null from the values, so a null reads as a missing key. A switched-off sub-chart has no
+    default values, so its rule holds while it is enabled.
+    """
+    own = yaml.safe_load((CHART / "values.yaml").read_text())
+    parts = {
+        path.parent.name: yaml.safe_load(path.read_text()) for path in CHART.glob("charts/*/values.yaml")
+    }
+    yield needed({name: value for name, value in own.items() if name not in parts}, whole)
+    for name in sorted(parts):
+        rule = needed(parts[name] or {}, whole["properties"][name])
+        if not rule:
+            continue
+        part_rule: Schema = {"required": [name], "properties": {name: rule}}
+        if name in OPTIONAL_PARTS:
+            switch = {"required": [name], "properties": {name: {"properties": {"enabled": {"const": True}}}}}
+            yield {"if": switch, "then": part_rule}
+        else:
+            yield part_rule
+
+
+def needed(defaults: Mapping[str, Any], fields: Schema) -> Schema:
+    """Return the rule that each key with a default other than an empty one is there, at every depth."""
+    known = fields.get("properties", {})
+    named_values = {name: value for name, value in defaults.items() if name in known and value not in EMPTY}
+    inner = {
+        name: rule
+        for name, value in named_values.items()
+        if isinstance(value, Mapping) and (rule := needed(value, known[name]))
+    }
+    rule: Schema = {"required": sorted(named_values)} if named_values else {}
+    return rule | ({"properties": inner} if inner else {})
 
 
 def shared() -> Schema:
@@ -349,8 +394,14 @@ def part(**fields: Schema) -> Schema:
 
 
 def named(value: Schema, names: Schema | None = None) -> Schema:
-    """An object whose names the operator chooses."""
-    return {"type": "object", "additionalProperties": value, **({"propertyNames": names} if names else {})}
+    """An object whose names the operator chooses.
+
+    The names stand as patterns of properties: Helm reports a fault of `propertyNames` at the place of another value.
+    """
+    if names is None:
+        return {"type": "object", "additionalProperties": value}
+    pattern = names.get("pattern") or f"^({'|'.join(names['enum'])})$"
+    return {"type": "object", "additionalProperties": False, "patternProperties": {pattern: value}}
 
 
 def many(value: Schema) -> Schema:
@@ -370,7 +421,7 @@ def like(pattern: str) -> Schema:
 
 def count(least: int = 0, most: int | None = None) -> Schema:
     """A whole number within bounds."""
-    return {"type": "integer", "minimum": least, **({} if most is None else {"maximum": most})}
+    return {"type": "integer", "minimum": least, "maximum": LARGEST if most is None else most}
 
 
 def ref(name: str) -> Schema:
@@ -381,9 +432,17 @@ def ref(name: str) -> Schema:
 def compact(value: object, indent: int = 0) -> str:
     """JSON with what is short on one line."""
     line = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, Mapping) or len(line) + indent <= WIDTH:
+    if not isinstance(value, Mapping | list) or len(line) + indent <= WIDTH:
         return line
     inner = " " * (indent + 2)
+    if isinstance(value, list):
+        return (
+            "[\n"
+            + ",\n".join(f"{inner}{compact(each, indent + 2)}" for each in value)
+            + "\n"
+            + " " * indent
+            + "]"
+        )
     fields = [f"{inner}{json.dumps(key)}: {compact(each, indent + 2)}" for key, each in value.items()]
     return "{\n" + ",\n".join(fields) + "\n" + " " * indent + "}"
 

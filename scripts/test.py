@@ -48,7 +48,7 @@ TIERS = {
         named_only=True,
     ),
     "chaos": Tier(("tests/chaos",), named_only=True),
-    "charts": Tier(("tests/charts",), named_only=True),
+    "charts": Tier(("tests/charts",), quick=("-m", "not thorough"), named_only=True),
     "cluster-quick": Tier(("tests/cluster/quick", "services/*/tests/cluster"), named_only=True),
     "cluster": Tier(("tests/cluster/whole",), ("--exitfirst",), named_only=True),
 }

@@ -139,9 +139,9 @@ class Helm:
             raise Refused(done.stderr + done.stdout)
         return done.stdout
 
-    def render(self, *arguments: str) -> list[JSON]:
-        """The manifests of a release called `ratoon`, by these flags."""
-        printed = self.run("template", "ratoon", str(CHART), "--namespace", NAMESPACE, *arguments)
+    def render(self, *arguments: str, name: str = "ratoon") -> list[JSON]:
+        """The manifests of a release, by these flags."""
+        printed = self.run("template", name, str(CHART), "--namespace", NAMESPACE, *arguments)
         return [each for each in yaml.load_all(printed, yaml.CSafeLoader) if each]
 
     def with_values(self, values: JSON) -> Release:

@@ -28,7 +28,10 @@ JOBS = ("ingestion", "labeling", "training", "evaluation", "registry", "flywheel
         ({"gateway.terminationGracePeriodSeconds": 60}, "would be killed while answers are being written"),
         ({"training.workers.cuda": {"pool": "cpu", "maxMemory": "4Gi"}}, "name one of flavour cuda"),
         ({"training.workers.cpu": {"pool": "cpu"}}, "maxMemory"),
-        ({"training.workers.tpu": {"pool": "cpu", "maxMemory": "4Gi"}}, "invalid propertyName 'tpu'"),
+        (
+            {"training.workers.tpu": {"pool": "cpu", "maxMemory": "4Gi"}},
+            "additional properties 'tpu' not allowed",
+        ),
         (
             {
                 "training.workers.cpu": {"pool": "cpu", "maxMemory": "4Gi"},

@@ -20,7 +20,7 @@
 {{- fail "The release's own Kafka speaks PLAINTEXT only: leave global.events.security.protocol as it is, or name brokers of yours." -}}
 {{- end -}}
 {{- include "ratoon.groups" . -}}
-{{- $kind := get .Values.serving.settings "engine_pool" | default "cpu" -}}
+{{- $kind := get (.Values.serving.settings | default dict) "engine_pool" | default "cpu" -}}
 {{- if not (hasKey .Values.engines $kind) -}}
 {{- fail (printf "Serving makes engines of the kind %q, and engines has: %s. Name one of them in serving.settings.engine_pool." $kind (keys .Values.engines | sortAlpha | join ", ")) -}}
 {{- end -}}
@@ -45,9 +45,9 @@
 {{- fail "gateway.httpRoute is enabled and has no parentRefs: name the Gateway that it belongs to." -}}
 {{- end -}}
 {{- range $name := list "ingestion" "labeling" "training" "evaluation" "registry" "serving" "flywheel" "gateway" -}}
-{{- $given := get $.Values $name -}}
+{{- $settings := get (get $.Values $name) "settings" | default dict -}}
 {{- range list "state" "listen" "metrics" "keys" "peers" "tls" "database_url" "events" "artifacts_url" "jobs" "otlp" "trace_ratio" -}}
-{{- if hasKey $given.settings . -}}
+{{- if hasKey $settings . -}}
 {{- fail (printf "%s.settings.%s cannot be set: it follows from other values." $name .) -}}
 {{- end -}}
 {{- end -}}

@@ -26,18 +26,18 @@ spec:
         {{- include "common.selector" . | nindent 8 }}
         app.kubernetes.io/part-of: ratoon
     spec:
-      serviceAccountName: {{ include "common.name" . }}
+      serviceAccountName: {{ include "common.name" . | toJson }}
       automountServiceAccountToken: false
       enableServiceLinks: false
-      terminationGracePeriodSeconds: {{ add $engine.drainSeconds 60 }}
+      terminationGracePeriodSeconds: {{ add $engine.drainSeconds 60 | toJson }}
       securityContext:
         {{- include "common.podSecurity" . | nindent 8 }}
       {{- include "common.pullSecrets" . | nindent 6 }}
       {{- include "common.placement" (merge (dict "pool" $engine.pool) .) | nindent 6 }}
       initContainers:
         - name: fetch
-          image: {{ $image }}
-          imagePullPolicy: {{ .root.Values.global.images.pullPolicy }}
+          image: {{ $image | toJson }}
+          imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
           command: [python, -m, ratoon_serving.engine.fetch]
           terminationMessagePolicy: FallbackToLogsOnError
           securityContext:
@@ -50,8 +50,8 @@ spec:
             {{- include "ratoon.engineMounts" . | nindent 12 }}
       containers:
         - name: engine
-          image: {{ $image }}
-          imagePullPolicy: {{ .root.Values.global.images.pullPolicy }}
+          image: {{ $image | toJson }}
+          imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
           command: [python, -m, ratoon_serving.engine]
           terminationMessagePolicy: FallbackToLogsOnError
           securityContext:
@@ -86,13 +86,13 @@ spec:
             volumeClaimTemplate:
               spec:
                 accessModes: [ReadWriteOnce]
-                storageClassName: {{ $engine.weightsClassName }}
-                resources: {requests: {storage: {{ $engine.weightsSizeLimit }}}}
+                storageClassName: {{ $engine.weightsClassName | toJson }}
+                resources: {requests: {storage: {{ $engine.weightsSizeLimit | toJson }}}}
         {{- else }}
-        - {name: state, emptyDir: {sizeLimit: {{ $engine.weightsSizeLimit }}}}
+        - {name: state, emptyDir: {sizeLimit: {{ $engine.weightsSizeLimit | toJson }}}}
         {{- end }}
         - {name: tmp, emptyDir: {sizeLimit: 4Gi}}
-        - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ $engine.sharedMemory }}}}
+        - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ $engine.sharedMemory | toJson }}}}
 {{- end -}}
 
 {{- define "ratoon.engineMounts" -}}
@@ -109,7 +109,7 @@ spec:
 - {name: RATOON_ENGINE_FOLDER, value: /var/lib/ratoon}
 - {name: RATOON_ENGINE_PUBLIC_KEY, value: /etc/ratoon/keys/model-signing.pub}
 - {name: RATOON_ENGINE_ARTIFACTS_URL, value: {{ include "common.artifactsUrl" . | quote }}}
-- {name: RATOON_ENGINE_DTYPE, value: {{ $engine.dtype }}}
+- {name: RATOON_ENGINE_DTYPE, value: {{ $engine.dtype | toJson }}}
 - {name: RATOON_ENGINE_KV_CACHE_MIB, value: {{ include "common.text" $engine.kvCacheMiB | quote }}}
 - {name: RATOON_ENGINE_MAX_MODEL_LEN, value: {{ include "common.text" $engine.maxModelLen | quote }}}
 - {name: RATOON_ENGINE_DRAIN_S, value: {{ include "common.text" $engine.drainSeconds | quote }}}

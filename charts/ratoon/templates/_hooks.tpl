@@ -26,9 +26,9 @@ metadata:
   {{- include "common.metadata" . | nindent 2 }}
   annotations:
     {{- toYaml $annotations | nindent 4 }}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ $name }}}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ $name | toJson }}}
 subjects:
-  - {kind: ServiceAccount, name: {{ $name }}, namespace: {{ .root.Release.Namespace }}}
+  - {kind: ServiceAccount, name: {{ $name | toJson }}, namespace: {{ .root.Release.Namespace | toJson }}}
 {{- if .root.Values.global.networkPolicies.enabled }}
 ---
 apiVersion: networking.k8s.io/v1
@@ -75,7 +75,7 @@ template:
       {{- include "common.podLabels" . | nindent 6 }}
   spec:
     restartPolicy: Never
-    serviceAccountName: {{ include "common.name" . }}
+    serviceAccountName: {{ include "common.name" . | toJson }}
     automountServiceAccountToken: true
     enableServiceLinks: false
     securityContext:
@@ -84,9 +84,9 @@ template:
     {{- include "common.placement" (merge (dict "pool" .root.Values.hooks.pool) .) | nindent 4 }}
     containers:
       - name: secrets
-        image: {{ include "common.image" (dict "root" .root "image" "services") }}
-        imagePullPolicy: {{ .root.Values.global.images.pullPolicy }}
-        command: [python, -m, ratoon.chassis.secrets, {{ .action }}]
+        image: {{ include "common.image" (dict "root" .root "image" "services") | toJson }}
+        imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
+        command: [python, -m, ratoon.chassis.secrets, {{ .action | toJson }}]
         securityContext:
           {{- include "common.containerSecurity" . | nindent 10 }}
         resources:

@@ -58,8 +58,8 @@ spec:
 {{- end -}}
 {{- $devices := int .told.devices -}}
 {{- $flavour := get (include "common.pool" (dict "root" .root "pool" .told.pool) | fromYaml) "flavour" -}}
-accelerator: {{ gt $devices 0 | ternary (upper $flavour) "CPU" }}
-pods: {{ int .pods }}
-places: {{ gt $devices 0 | ternary $devices (int .places) }}
+accelerator: {{ gt $devices 0 | ternary (upper $flavour) "CPU" | toJson }}
+pods: {{ int .pods | toJson }}
+places: {{ gt $devices 0 | ternary $devices (int .places) | toJson }}
 memory: {{ $memory | quote }}
 {{- end -}}

@@ -22,7 +22,7 @@
 {{- end }}
 {{- with $global.observability.otlp }}
 - {name: {{ $prefix }}OTLP, value: {{ . | quote }}}
-- {name: {{ $prefix }}TRACE_RATIO, value: {{ $global.observability.traceRatio | quote }}}
+- {name: {{ $prefix }}TRACE_RATIO, value: {{ $global.observability.traceRatio | toJson | quote }}}
 {{- end }}
 {{- include (printf "common.%sEnvironment" .part) . }}
 {{- range $name, $value := .root.Values.settings }}
@@ -38,12 +38,12 @@
 {{- $database := .root.Values.global.database -}}
 {{- $key := printf "%sDATABASE_URL" .prefix -}}
 {{- if $database.existingSecrets -}}
-- name: {{ $key }}
-  valueFrom: {secretKeyRef: {name: {{ $database.existingSecrets | replace "{service}" .part }}, key: url}}
+- name: {{ $key | toJson }}
+  valueFrom: {secretKeyRef: {name: {{ $database.existingSecrets | replace "{service}" .part | toJson }}, key: url}}
 {{- else -}}
 - name: {{ upper .part }}_DATABASE_PASSWORD
   valueFrom: {secretKeyRef: {name: {{ include "common.name" . }}-database, key: password}}
-- {name: {{ $key }}, value: "postgresql+psycopg://ratoon_{{ .part }}:$({{ upper .part }}_DATABASE_PASSWORD)@{{ include "common.name" (dict "root" .root "part" "postgresql") }}:5432/ratoon_{{ .part }}"}
+- {name: {{ $key | toJson }}, value: "postgresql+psycopg://ratoon_{{ .part }}:$({{ upper .part }}_DATABASE_PASSWORD)@{{ include "common.name" (dict "root" .root "part" "postgresql") }}:5432/ratoon_{{ .part }}"}
 {{- end -}}
 {{- end -}}
 
@@ -51,17 +51,17 @@
 {{- define "common.kafkaEnvironment" -}}
 {{- $security := .root.Values.global.events.security -}}
 {{- if ne $security.protocol "PLAINTEXT" }}
-- {name: {{ .prefix }}KAFKA_SECURITY_PROTOCOL, value: {{ $security.protocol }}}
+- {name: {{ .prefix }}KAFKA_SECURITY_PROTOCOL, value: {{ $security.protocol | toJson }}}
 {{- end }}
 {{- if $security.caSecret }}
 - {name: {{ .prefix }}KAFKA_CA, value: /etc/ratoon/kafka/ca.crt}
 {{- end }}
 {{- with $security.credentialsSecret }}
-- {name: {{ $.prefix }}KAFKA_SASL_MECHANISM, value: {{ $security.mechanism }}}
+- {name: {{ $.prefix }}KAFKA_SASL_MECHANISM, value: {{ $security.mechanism | toJson }}}
 - name: {{ $.prefix }}KAFKA_USERNAME
-  valueFrom: {secretKeyRef: {name: {{ . }}, key: username}}
+  valueFrom: {secretKeyRef: {name: {{ . | toJson }}, key: username}}
 - name: {{ $.prefix }}KAFKA_PASSWORD
-  valueFrom: {secretKeyRef: {name: {{ . }}, key: password}}
+  valueFrom: {secretKeyRef: {name: {{ . | toJson }}, key: password}}
 {{- end }}
 {{- end -}}
 
@@ -73,15 +73,15 @@
 {{- define "common.servingEnvironment" }}
 - {name: RATOON_SERVING_ENGINES, value: kubernetes}
 - {name: RATOON_SERVING_ENGINE_TEMPLATES, value: /etc/ratoon/engines}
-- {name: RATOON_SERVING_NAMESPACE, value: {{ .root.Release.Namespace }}}
-- {name: RATOON_SERVING_OWNER, value: {{ include "common.name" . }}}
+- {name: RATOON_SERVING_NAMESPACE, value: {{ .root.Release.Namespace | toJson }}}
+- {name: RATOON_SERVING_OWNER, value: {{ include "common.name" . | toJson }}}
 {{- end -}}
 
 {{- define "common.trainingEnvironment" }}
 - {name: RATOON_TRAINING_WORKERS, value: /etc/ratoon/workers}
 {{- if .root.Values.workers }}
-- {name: RATOON_TRAINING_NAMESPACE, value: {{ .root.Release.Namespace }}}
-- {name: RATOON_TRAINING_OWNER, value: {{ include "common.name" . }}}
+- {name: RATOON_TRAINING_NAMESPACE, value: {{ .root.Release.Namespace | toJson }}}
+- {name: RATOON_TRAINING_OWNER, value: {{ include "common.name" . | toJson }}}
 {{- end }}
 {{- end -}}
 

@@ -13,22 +13,22 @@ metadata:
   {{- end }}
 spec:
   {{- with $ingress.className }}
-  ingressClassName: {{ . }}
+  ingressClassName: {{ . | toJson }}
   {{- end }}
   {{- with $ingress.tlsSecret }}
   tls:
-    - secretName: {{ . }}
+    - secretName: {{ . | toJson }}
       hosts: {{ toJson $ingress.hosts }}
   {{- end }}
   rules:
     {{- range $ingress.hosts }}
-    - host: {{ . }}
+    - host: {{ . | toJson }}
       http:
         paths:
           - path: /
             pathType: Prefix
             backend:
-              service: {name: {{ include "common.name" $ }}, port: {name: http}}
+              service: {name: {{ include "common.name" $ | toJson }}, port: {name: http}}
     {{- end }}
 {{- end -}}
 {{- end -}}

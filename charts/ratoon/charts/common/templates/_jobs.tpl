@@ -1,8 +1,8 @@
 {{/* The container of a job worker. Given (dict "root" "part" "pool" "devices" "resources" "services" list). */}}
 {{- define "common.jobWorker" -}}
 {{- $pool := include "common.pool" . | fromYaml -}}
-image: {{ include "common.image" (dict "root" .root "image" "worker" "flavour" $pool.flavour) }}
-imagePullPolicy: {{ .root.Values.global.images.pullPolicy }}
+image: {{ include "common.image" (dict "root" .root "image" "worker" "flavour" $pool.flavour) | toJson }}
+imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
 command: [python]
 args: [-m, ratoon.chassis.job_worker]
 securityContext:
@@ -43,7 +43,7 @@ volumeMounts:
 {{/* Volumes of a job worker's pod, but for `data`. */}}
 {{- define "common.jobVolumes" -}}
 - {name: tmp, emptyDir: {sizeLimit: 4Gi}}
-- {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ .sharedMemory | default "1Gi" }}}}
+- {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ .sharedMemory | default "1Gi" | toJson }}}}
 - name: keys
   {{- include "common.projected" (dict "secrets" (list (dict "name" (printf "%s-public-keys" (include "common.fullname" .root)) "files" (list "public.json" "model-signing.pub")))) | nindent 2 }}
 {{- if ne .root.Values.global.tls.mode "off" }}
@@ -57,7 +57,7 @@ volumeMounts:
 {{- $resources := deepCopy .resources -}}
 {{- if gt (int .devices) 0 -}}
 {{- if not .pool.deviceResource }}{{ fail (printf "%d devices are asked for on a pool without accelerators; give the pool a deviceResource, or choose another pool." (int .devices)) }}{{ end -}}
-{{- $count := dict .pool.deviceResource (.devices | toString) -}}
+{{- $count := dict .pool.deviceResource (include "common.text" .devices) -}}
 {{- $_ := set $resources "limits" (merge (deepCopy $count) ($resources.limits | default dict)) -}}
 {{- $_ := set $resources "requests" (merge (deepCopy $count) ($resources.requests | default dict)) -}}
 {{- end -}}

@@ -1,7 +1,15 @@
-{{/* What everything of a release begins with: `ratoon` for a release called so. */}}
+{{/*
+The beginning of every name of a release: `ratoon` for a release called so, `blue-ratoon` for `blue`. Two releases never
+share it: what is cut, and what ends as a completed name does, gets a hash of the release's name.
+*/}}
 {{- define "common.fullname" -}}
-{{- $name := ternary .Release.Name (printf "%s-ratoon" .Release.Name) (contains "ratoon" .Release.Name) -}}
-{{- $name | trunc 36 | trimSuffix "-" -}}
+{{- $own := contains "ratoon" .Release.Name -}}
+{{- $name := ternary .Release.Name (printf "%s-ratoon" .Release.Name) $own -}}
+{{- if or (gt (len $name) 36) (and $own (hasSuffix "-ratoon" $name)) -}}
+{{- printf "%s-%s" ($name | trunc 27 | trimAll "-.") (.Release.Name | sha256sum | trunc 8) -}}
+{{- else -}}
+{{- $name -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The name of a part: `ratoon-registry`. Given (dict "root" . "part" name). */}}
@@ -11,8 +19,8 @@
 
 {{/* What selects the pods of a part. */}}
 {{- define "common.selector" -}}
-app.kubernetes.io/name: {{ .part }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ .part | toJson }}
+app.kubernetes.io/instance: {{ .root.Release.Name | toJson }}
 {{- end -}}
 
 {{/* The labels of a pod: not the chart's version, by which it would restart for nothing. */}}
@@ -24,13 +32,13 @@ app.kubernetes.io/part-of: ratoon
 {{- define "common.labels" -}}
 {{ include "common.podLabels" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | default .root.Chart.Version | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service | toJson }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | toJson }}
 {{- end -}}
 
 {{- define "common.metadata" -}}
-name: {{ include "common.name" . }}
-namespace: {{ .root.Release.Namespace }}
+name: {{ include "common.name" . | toJson }}
+namespace: {{ .root.Release.Namespace | toJson }}
 labels:
   {{- include "common.labels" . | nindent 2 }}
 {{- end -}}
@@ -39,10 +47,11 @@ labels:
 {{- define "common.image" -}}
 {{- $images := .root.Values.global.images -}}
 {{- $name := empty .flavour | ternary .image (printf "%s-%s" .image .flavour) -}}
-{{- if hasKey $images.pinned $name -}}
-{{- get $images.pinned $name -}}
+{{- $pinned := $images.pinned | default dict -}}
+{{- if hasKey $pinned $name -}}
+{{- get $pinned $name -}}
 {{- else -}}
-{{- $registry := empty $images.registry | ternary "" (printf "%s/" (trimSuffix "/" $images.registry)) -}}
+{{- $registry := empty $images.registry | ternary "" (printf "%s/" (trimSuffix "/" ($images.registry | default ""))) -}}
 {{- $tag := $images.tag | default .root.Chart.AppVersion -}}
 {{- printf "%sratoon/%s:%s" $registry .image (empty .flavour | ternary $tag (printf "%s-%s" $tag .flavour)) -}}
 {{- end -}}
@@ -72,15 +81,15 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $pool.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | toJson }}
 {{- end }}
 {{- with $pool.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | toJson }}
 {{- end }}
 {{- with $pool.spreadOver }}
 topologySpreadConstraints:
   {{- range . }}
-  - topologyKey: {{ . }}
+  - topologyKey: {{ . | toJson }}
     maxSkew: 1
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:

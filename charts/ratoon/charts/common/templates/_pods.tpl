@@ -21,17 +21,17 @@ capabilities: {drop: [ALL]}
 {{/* Probes over HTTP. Given (dict "port" name "live" path "ready" path). */}}
 {{- define "common.probes" -}}
 startupProbe:
-  httpGet: {path: {{ .live }}, port: {{ .port }}}
+  httpGet: {path: {{ .live | toJson }}, port: {{ .port | toJson }}}
   periodSeconds: 2
   timeoutSeconds: 5
   failureThreshold: 90
 livenessProbe:
-  httpGet: {path: {{ .live }}, port: {{ .port }}}
+  httpGet: {path: {{ .live | toJson }}, port: {{ .port | toJson }}}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
 readinessProbe:
-  httpGet: {path: {{ .ready }}, port: {{ .port }}}
+  httpGet: {path: {{ .ready | toJson }}, port: {{ .port | toJson }}}
   periodSeconds: 3
   timeoutSeconds: 3
   failureThreshold: 2
@@ -42,7 +42,7 @@ readinessProbe:
 {{- with .root.Values.global.images.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | toJson }}
   {{- end }}
 {{- end }}
 {{- end -}}
@@ -60,11 +60,11 @@ projected:
   sources:
     {{- range .secrets }}
     - secret:
-        name: {{ .name }}
+        name: {{ .name | toJson }}
         {{- with .files }}
         items:
           {{- range . }}
-          - {key: {{ . }}, path: {{ . }}}
+          - {key: {{ . | toJson }}, path: {{ . | toJson }}}
           {{- end }}
         {{- end }}
     {{- end }}
@@ -95,7 +95,7 @@ kind: Certificate
 metadata:
   {{- include "common.metadata" . | nindent 2 }}
 spec:
-  secretName: {{ include "common.tlsSecret" . }}
+  secretName: {{ include "common.tlsSecret" . | toJson }}
   dnsNames: {{ include "common.hostnames" . }}
   usages: [server auth, client auth]
   privateKey: {algorithm: ECDSA, size: 256, rotationPolicy: Always}

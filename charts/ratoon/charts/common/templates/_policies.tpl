@@ -14,7 +14,7 @@ Given (dict "root" "way" from|to "parts" list "peers" list "anybody" bool "ports
 {{- if or .parts .peers .anybody -}}
 - ports:
     {{- range .ports }}
-    - {protocol: TCP, port: {{ . }}}
+    - {protocol: TCP, port: {{ . | toJson }}}
     {{- end }}
   {{- if not .anybody }}
   {{ .way }}:

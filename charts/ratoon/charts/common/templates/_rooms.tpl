@@ -84,9 +84,9 @@ gateway:    {calls: [ingestion, labeling, training, evaluation, registry, servin
 {{- if not $artifacts.bucket }}{{ $secret = include "common.name" (dict "root" .root "part" "s3") }}{{ end }}
 {{- with $secret }}
 - name: AWS_ACCESS_KEY_ID
-  valueFrom: {secretKeyRef: {name: {{ . }}, key: access-key-id}}
+  valueFrom: {secretKeyRef: {name: {{ . | toJson }}, key: access-key-id}}
 - name: AWS_SECRET_ACCESS_KEY
-  valueFrom: {secretKeyRef: {name: {{ . }}, key: secret-access-key}}
+  valueFrom: {secretKeyRef: {name: {{ . | toJson }}, key: secret-access-key}}
 {{- end }}
 {{- end -}}
 

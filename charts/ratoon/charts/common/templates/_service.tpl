@@ -39,7 +39,7 @@ kind: Deployment
 metadata:
   {{- include "common.metadata" . | nindent 2 }}
 spec:
-  replicas: {{ $values.replicas }}
+  replicas: {{ $values.replicas | toJson }}
   revisionHistoryLimit: 3
   strategy:
     type: RollingUpdate
@@ -56,10 +56,10 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
     spec:
-      serviceAccountName: {{ include "common.name" . }}
+      serviceAccountName: {{ include "common.name" . | toJson }}
       automountServiceAccountToken: {{ include "common.callsApi" . }}
       enableServiceLinks: false
-      terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
+      terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds | toJson }}
       securityContext:
         {{- include "common.podSecurity" . | nindent 8 }}
       {{- include "common.pullSecrets" . | nindent 6 }}
@@ -69,7 +69,7 @@ spec:
           {{- include "common.roomContainer" . | nindent 10 }}
           args: [-m, ratoon_{{ .part }}, migrate]
       containers:
-        - name: {{ .part }}
+        - name: {{ .part | toJson }}
           {{- include "common.roomContainer" . | nindent 10 }}
           args: [-m, ratoon_{{ .part }}]
           ports:
@@ -82,10 +82,10 @@ spec:
           {{- include "common.probes" (dict "port" "metrics" "live" "/live" "ready" "/ready") | nindent 10 }}
           lifecycle:
             preStop:
-              sleep: {seconds: {{ $values.drainDelaySeconds }}}
+              sleep: {seconds: {{ $values.drainDelaySeconds | toJson }}}
       volumes:
         - {name: tmp, emptyDir: {sizeLimit: 1Gi}}
-        - {name: state, emptyDir: {sizeLimit: {{ $values.stateSizeLimit }}}}
+        - {name: state, emptyDir: {sizeLimit: {{ $values.stateSizeLimit | toJson }}}}
         - name: keys
           {{- $own := dict "name" (printf "%s-keys" (include "common.name" .)) "files" $room.files }}
           {{- $public := dict "name" (printf "%s-public-keys" (include "common.fullname" .root)) }}
@@ -97,7 +97,7 @@ spec:
           {{- include "common.projected" (dict "secrets" (list (dict "name" (include "common.tlsSecret" .)))) | nindent 10 }}
         {{- end }}
         {{- with .root.Values.global.events.security.caSecret }}
-        - {name: kafka-ca, secret: {secretName: {{ . }}, defaultMode: 0440}}
+        - {name: kafka-ca, secret: {secretName: {{ . | toJson }}, defaultMode: 0440}}
         {{- end }}
         {{- if eq .part "serving" }}
         - {name: engines, configMap: {name: {{ include "common.fullname" .root }}-engines}}
@@ -109,8 +109,8 @@ spec:
 
 {{/* What the migration and the service share: image, environment, files, resources. */}}
 {{- define "common.roomContainer" -}}
-image: {{ include "common.image" (dict "root" .root "image" "services") }}
-imagePullPolicy: {{ .root.Values.global.images.pullPolicy }}
+image: {{ include "common.image" (dict "root" .root "image" "services") | toJson }}
+imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
 command: [python]
 securityContext:
   {{- include "common.containerSecurity" . | nindent 2 }}

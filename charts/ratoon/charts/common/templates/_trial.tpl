@@ -13,7 +13,7 @@ spec:
   selector:
     {{- include "common.selector" . | nindent 4 }}
   ports:
-    - {name: {{ .part }}, port: {{ .port }}, targetPort: server}
+    - {name: {{ .part | toJson }}, port: {{ .port | toJson }}, targetPort: server}
 {{- if .root.Values.global.networkPolicies.enabled }}
 {{ include "common.policy" (merge (dict "egress" "" "ingress" (include "common.rule" (dict "root" .root "way" "from" "parts" .callers "ports" (list .port)))) .) }}
 {{- end }}
@@ -21,11 +21,11 @@ spec:
 
 {{/* The head of a StatefulSet of one pod, up to its containers. */}}
 {{- define "common.trialSpec" -}}
-serviceName: {{ include "common.name" . }}
+serviceName: {{ include "common.name" . | toJson }}
 replicas: 1
 {{- if .root.Values.storage.persistent }}
 persistentVolumeClaimRetentionPolicy:
-  whenDeleted: {{ .root.Values.global.keep.data | ternary "Retain" "Delete" }}
+  whenDeleted: {{ .root.Values.global.keep.data | ternary "Retain" "Delete" | toJson }}
   whenScaled: Retain
 {{- end }}
 selector:
@@ -34,7 +34,7 @@ selector:
 {{- end -}}
 
 {{- define "common.trialPod" -}}
-serviceAccountName: {{ include "common.name" . }}
+serviceAccountName: {{ include "common.name" . | toJson }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: 60
@@ -52,15 +52,15 @@ volumeClaimTemplates:
     spec:
       accessModes: [ReadWriteOnce]
       {{- with .root.Values.storage.className }}
-      storageClassName: {{ . }}
+      storageClassName: {{ . | toJson }}
       {{- end }}
-      resources: {requests: {storage: {{ .root.Values.storage.size }}}}
+      resources: {requests: {storage: {{ .root.Values.storage.size | toJson }}}}
 {{- end -}}
 {{- end -}}
 
 {{- define "common.volumeData" -}}
 {{- if not .root.Values.storage.persistent -}}
-- {name: data, emptyDir: {sizeLimit: {{ .root.Values.storage.size }}}}
+- {name: data, emptyDir: {sizeLimit: {{ .root.Values.storage.size | toJson }}}}
 {{- end -}}
 {{- end -}}
 

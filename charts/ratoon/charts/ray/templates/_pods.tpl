@@ -27,7 +27,7 @@ readinessProbe:
 {{/* The head's pod: Ray's head, which trains nothing itself, and the job worker, whose drivers join as nodes without workers. */}}
 {{- define "ray.headPod" -}}
 {{- $pool := include "common.pool" (dict "root" .root "pool" .root.Values.head.pool) | fromYaml -}}
-serviceAccountName: {{ include "common.name" . }}
+serviceAccountName: {{ include "common.name" . | toJson }}
 automountServiceAccountToken: {{ include "ray.autoscales" . }}
 enableServiceLinks: false
 terminationGracePeriodSeconds: 60
@@ -37,8 +37,8 @@ securityContext:
 {{ include "common.placement" (merge (dict "pool" .root.Values.head.pool) .) }}
 containers:
   - name: ray-head
-    image: {{ include "common.image" (dict "root" .root "image" "worker" "flavour" $pool.flavour) }}
-    imagePullPolicy: {{ .root.Values.global.images.pullPolicy }}
+    image: {{ include "common.image" (dict "root" .root "image" "worker" "flavour" $pool.flavour) | toJson }}
+    imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
     command: [ray]
     args:
       - start
@@ -77,7 +77,7 @@ volumes:
   - {name: head-shm, emptyDir: {medium: Memory, sizeLimit: 512Mi}}
   {{- include "common.jobVolumes" (merge (dict "part" "training-jobs") .) | nindent 2 }}
   {{- if and (eq .root.Values.mode "kuberay") .root.Values.jobs.storage.persistent }}
-  - {name: data, persistentVolumeClaim: {claimName: {{ include "common.name" . }}}}
+  - {name: data, persistentVolumeClaim: {claimName: {{ include "common.name" . | toJson }}}}
   {{- end }}
   {{- include "common.volumeData" (dict "root" (dict "Values" (dict "storage" .root.Values.jobs.storage))) | nindent 2 }}
 {{- end -}}
@@ -98,7 +98,7 @@ volumes:
 {{- define "ray.token" -}}
 - {name: RAY_AUTH_MODE, value: token}
 - name: RAY_AUTH_TOKEN
-  valueFrom: {secretKeyRef: {name: {{ include "common.name" (dict "root" .root "part" "ray") }}, key: token}}
+  valueFrom: {secretKeyRef: {name: {{ include "common.name" (dict "root" .root "part" "ray") | toJson }}, key: token}}
 {{- end -}}
 
 {{/* A group of workers with what it does not say itself. Given the group's values. */}}
@@ -122,15 +122,15 @@ securityContext:
 {{ include "common.placement" (merge (dict "pool" .group.pool) .) }}
 containers:
   - name: ray-worker
-    image: {{ include "common.image" (dict "root" .root "image" "worker" "flavour" $pool.flavour) }}
-    imagePullPolicy: {{ .root.Values.global.images.pullPolicy }}
+    image: {{ include "common.image" (dict "root" .root "image" "worker" "flavour" $pool.flavour) | toJson }}
+    imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
     command: [ray]
     args:
       - start
       - --block
       - --address={{ include "common.name" (dict "root" .root "part" "ray-head") }}:6379
       - --node-ip-address=$(POD_IP)
-      - --num-cpus={{ .group.cpus }}
+      - --num-cpus={{ include "common.text" .group.cpus }}
       {{- if eq $pool.flavour "cuda" }}
       - --num-gpus={{ $devices }}
       {{- end }}
@@ -157,6 +157,6 @@ containers:
       - {name: tmp, mountPath: /tmp}
       - {name: shm, mountPath: /dev/shm}
 volumes:
-  - {name: tmp, emptyDir: {sizeLimit: {{ .group.scratchSizeLimit }}}}
-  - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ .group.sharedMemory }}}}
+  - {name: tmp, emptyDir: {sizeLimit: {{ .group.scratchSizeLimit | toJson }}}}
+  - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ .group.sharedMemory | toJson }}}}
 {{- end -}}
