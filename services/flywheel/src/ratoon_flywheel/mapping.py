@@ -320,8 +320,7 @@ def _training(value: TrainingDefaults) -> project_pb2.Project.TrainingDefaults:
 
 def _project(asked: project_pb2.Project) -> Project:
     """A project as asked for; unset values take their defaults."""
-    old = asked.gate.old_domain_threshold if asked.gate.HasField("old_domain_threshold") else None
-    gate = Gate(asked.gate.new_domain_threshold, *([] if old is None else [old]))
+    gate = Gate(**{field.name: value for field, value in asked.gate.ListFields()})
     training = {field.name: getattr(asked.training, field.name) for field in asked.training.DESCRIPTOR.fields}
     if not asked.training.HasField("replay_count"):
         del training["replay_count"]

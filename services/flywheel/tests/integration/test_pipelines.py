@@ -59,7 +59,11 @@ def test_the_first_version_goes_through_every_room(flywheel, rooms):
     assert (split.mode, split.label_set_digest) == (split_pb2.Split.MODE_STRATIFIED, "b" * 64)
     assert training.recipe.method == training_run_pb2.Recipe.METHOD_FROM_SCRATCH
     (evaluation,), (registered,) = rooms.made("EvaluationRun"), rooms.made("ModelVersion")
-    assert evaluation.gate[0].kind == evaluation_run_pb2.GateRule.KIND_BEATS_MAJORITY
+    kinds = evaluation_run_pb2.GateRule
+    assert [(rule.kind, rule.domain, rule.threshold) for rule in evaluation.gate] == [
+        (kinds.KIND_BEATS_MAJORITY, "base", 0.0),
+        (kinds.KIND_NEAR_BASELINE, "base", -0.02),
+    ]
     assert (registered.lineage.split, registered.lineage.pipeline_run) == (split.name, last.name)
     assert registered.scores["base.macro_f1"] == 0.8
     assert rooms.made("Rollout")[0].to_version == registered.name

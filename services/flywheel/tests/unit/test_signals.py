@@ -210,6 +210,8 @@ PROJECT = Project("projects/mail", NOW, NOW, LABELS)
         ({"labels": ("ham", "ham")}, "labels"),
         ({"labels": ("ham", "two words")}, "labels"),
         ({"gate": Gate(2.0)}, "gate.new_domain_threshold"),
+        ({"gate": Gate(baseline_margin=-0.1)}, "gate.baseline_margin"),
+        ({"gate": Gate(baseline_margin=float("nan"))}, "gate.baseline_margin"),
         ({"training": TrainingDefaults(epochs=-1.0)}, "training.epochs"),
         ({"training": TrainingDefaults(method=Method.LORA)}, "training.base_artifact_digest"),
         ({"training": TrainingDefaults(base_artifact_digest="short")}, "training.base_artifact_digest"),

@@ -6,7 +6,7 @@ from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from ratoon_flywheel.adapters.children import call_off, child
-from ratoon_flywheel.domain.pipelines.actions import Domain, Evaluate, Order
+from ratoon_flywheel.domain.pipelines.actions import Domain, Evaluate, Order, RuleKind
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
 
@@ -25,7 +25,7 @@ class EvaluationRoom:
             reference_digest=order.reference_digest,
             domains=[evaluation_run_pb2.Domain(name=d.name, split=d.split) for d in order.domains],
             labels=order.labels,
-            gate=[_rule(domain) for domain in order.domains],
+            gate=[rule for domain in order.domains for rule in _rules(domain)],
             seed=order.seed,
         )
         request = pb.CreateEvaluationRunRequest(
@@ -48,9 +48,16 @@ class EvaluationRoom:
         call_off(lambda: self._evaluation.CancelEvaluationRun(pb.CancelEvaluationRunRequest(name=resource)))
 
 
-def _rule(domain: Domain) -> evaluation_run_pb2.GateRule:
-    kind = evaluation_run_pb2.GateRule.Kind.Value(f"KIND_{domain.rule}")
-    return evaluation_run_pb2.GateRule(kind=kind, domain=domain.name, threshold=domain.threshold)
+def _rules(domain: Domain) -> list[evaluation_run_pb2.GateRule]:
+    """The gate's rules on a domain: its own, and the comparison with the best baseline where that is wanted."""
+    rules = [(domain.rule, domain.threshold)]
+    if domain.baseline_margin is not None:
+        rules.append((RuleKind.NEAR_BASELINE, -domain.baseline_margin))
+    kinds = evaluation_run_pb2.GateRule.Kind
+    return [
+        evaluation_run_pb2.GateRule(kind=kinds.Value(f"KIND_{kind}"), domain=domain.name, threshold=threshold)
+        for kind, threshold in rules
+    ]
 
 
 def _scores(seen: evaluation_run_pb2.EvaluationRun) -> dict[str, float]:

@@ -22,6 +22,8 @@ class Gate:
     old_domain_threshold: float = -0.08
 
 
+    baseline_margin: float = 0.02
+    """How far below the best baseline's macro-F1 the first version may be; 1 turns the comparison off."""
 class Method(StrEnum):
     """What is done to which weights."""
 
@@ -136,10 +138,13 @@ def checked(project: Project) -> Project:
             raise BadProject(
                 f"gate.{field} is a difference in macro-F1: from -1 to 1, not {bound}.", f"gate.{field}"
             )
-    for part, values in (("training", project.training), ("rollout", project.rollout)):
-        for field, value in vars(values).items():
-            if isinstance(value, int | float) and (not isfinite(value) or value < 0):
-                raise BadProject(f"{part}.{field} may not be {value}; give 0 or more.", f"{part}.{field}")
+    if not 0 <= project.gate.baseline_margin <= 1:
+        raise BadProject(
+            f"gate.baseline_margin is a difference in macro-F1: from 0 to 1, not {project.gate.baseline_margin}.",
+            "gate.baseline_margin",
+        )
+    for path, most in _BOUNDS.items():
+        _check_bound(path, attrgetter(path)(project), most)
     _check_base(project.training)
     _check_split(project.split)
     if project.traffic_retention_days < 1:

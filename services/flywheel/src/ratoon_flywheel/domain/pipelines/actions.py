@@ -64,6 +64,7 @@ class RuleKind(StrEnum):
     BEATS_MAJORITY = "BEATS_MAJORITY"
     BETTER = "BETTER"
     NOT_WORSE = "NOT_WORSE"
+    NEAR_BASELINE = "NEAR_BASELINE"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Domain:
     split: str
     rule: RuleKind
     threshold: float = 0.0
+    baseline_margin: float | None = None
+    """How far below the best baseline the candidate may be there; None: it is not compared with one."""
 
 
 @dataclass(frozen=True)
@@ -160,10 +163,11 @@ def _split(run: PipelineRun) -> MakeSplit:
 
 
 def _domains(run: PipelineRun) -> tuple[Domain, ...]:
-    """The first version must beat the majority class; a later one be better on the new and hold on the old data."""
+    """The first version is compared with the majority class and with baselines, a later one with production."""
     production, gate = run.production, run.project.gate
     if production is None:
-        return (Domain("base", run.products.split, RuleKind.BEATS_MAJORITY),)
+        margin = gate.baseline_margin if gate.baseline_margin < 1 else None
+        return (Domain("base", run.products.split, RuleKind.BEATS_MAJORITY, baseline_margin=margin),)
     older = list(dict.fromkeys((production.split, *production.ancestor_splits)))[:MOST_OLD_DOMAINS]
     return (
         Domain("new", run.products.split, RuleKind.BETTER, gate.new_domain_threshold),
