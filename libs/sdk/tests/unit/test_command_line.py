@@ -4,7 +4,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ratoon.sdk.cli import app
+from ratoon.sdk.cli import app, keys
 from ratoon.sdk.cli.files import read_settings
 from ratoon.sdk.cli.resources import words
 from ratoon.sdk.cli.root import ordered
@@ -68,3 +68,22 @@ def test_a_settings_file_may_begin_with_a_byte_order_mark(tmp_path):
 
 def test_collections_are_named_in_words():
     assert words("pipelineRuns") == "pipeline runs"
+
+
+@pytest.mark.parametrize(
+    "given", ["2026-12-31", "2026-12-31T18:00", "2026-12-31T18:00:00+02:00", "30d", "12h"]
+)
+def test_a_keys_end_is_a_time_or_a_span(given):
+    assert keys._expiry(given)["expireTime"].endswith("Z")
+
+
+@pytest.mark.parametrize("given", ["soon", "30", "30y", "2026-13-01"])
+def test_what_is_no_time_is_refused(given):
+    with pytest.raises(typer.BadParameter, match="is no time"):
+        keys._expiry(given)
+
+
+def test_a_role_that_does_not_exist_is_refused_with_those_that_do():
+    result = CliRunner().invoke(app, ["keys", "create", "x", "--role", "admin"])
+    assert result.exit_code == 2
+    assert "'caller'" in result.output and "'operator'" in result.output

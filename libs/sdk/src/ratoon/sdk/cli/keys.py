@@ -1,5 +1,8 @@
-"""`ratoon keys`: API keys, listed, made, limited, rotated and revoked, and what they used."""
+"""`ratoon keys`: create, list, update, limit, rotate, revoke API keys, and show what they used."""
 
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -7,9 +10,29 @@ import typer
 from ratoon.sdk.cli.context import session
 from ratoon.sdk.cli.output import show, show_rows
 
-app = typer.Typer(help="API keys of callers.", no_args_is_help=True)
+app = typer.Typer(help="API keys: create, update, limit, rotate and revoke them.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="The key's id, or its full name.")]
-Limit = Annotated[int | None, typer.Option(min=0, help="0: as the installation's settings say.")]
+_SPAN = re.compile(r"(\d{1,6})([smhdw])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+Expires = Annotated[
+    str,
+    typer.Option(
+        help="When the key ends: after a time (30d, 12h), or a UTC time (2026-12-31, 2026-12-31T18:00)."
+    ),
+]
+
+
+class Role(StrEnum):
+    """Roles that a key can have, the least first."""
+
+    CALLER = "caller"
+    VIEWER = "viewer"
+    ANNOTATOR = "annotator"
+    ENGINEER = "engineer"
+    OPERATOR = "operator"
+
+
+Limit = Annotated[int | None, typer.Option(min=0, help="0: the installation's default.")]
 
 
 def _collection(context: typer.Context) -> str:
@@ -31,12 +54,54 @@ def list_keys(context: typer.Context) -> None:
 @app.command("create")
 def create_key(
     context: typer.Context,
-    id: Annotated[str, typer.Argument(help="Its id.")],
-    role: Annotated[str, typer.Option(help="caller, viewer, annotator, engineer or operator.")] = "caller",
+    id: Annotated[str, typer.Argument(help="Id of the new key.")],
+    role: Annotated[Role, typer.Option(help="The most that the key may do.")] = Role.CALLER,
+    display_name: Annotated[str, typer.Option(help="A name for people.")] = "",
+    expires: Expires = "",
 ) -> None:
-    """Make a key; its secret is shown this once."""
+    """Create a key; its secret is shown only now."""
     chosen = session(context)
-    show(chosen.client.create(_collection(context), {"role": f"ROLE_{role.upper()}"}, id), chosen.output)
+    body = {"role": f"ROLE_{role.upper()}", "displayName": display_name, **_expiry(expires)}
+    show(chosen.client.create(_collection(context), body, id), chosen.output)
+
+
+@app.command("show")
+def show_key(context: typer.Context, id: Id) -> None:
+    """Show a key, without its secret."""
+    chosen = session(context)
+    show(chosen.client.get(_name(context, id)), chosen.output)
+
+
+@app.command("update")
+def update_key(
+    context: typer.Context,
+    id: Id,
+    display_name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    expires: Expires = "",
+) -> None:
+    """Change a key's name or its end; what is not named stays."""
+    chosen = session(context)
+    body: dict[str, object] = dict(_expiry(expires))
+    if display_name is not None:
+        body["displayName"] = display_name
+    if not body:
+        raise typer.BadParameter("Name what to change: --display-name, --expires, or both.")
+    show(chosen.client.patch(_name(context, id), body, updateMask=",".join(body)), chosen.output)
+
+
+def _expiry(given: str) -> dict[str, str]:
+    """Return `expireTime` of a time given by a user, nothing for none; BadParameter for what is no time."""
+    if not given:
+        return {}
+    if found := _SPAN.fullmatch(given):
+        end = datetime.now(UTC) + timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    else:
+        try:
+            end = datetime.fromisoformat(given)
+        except ValueError:
+            raise typer.BadParameter(f"{given!r} is no time: say 30d, 12h or 2026-12-31.") from None
+        end = end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC)
+    return {"expireTime": end.isoformat().replace("+00:00", "Z")}
 
 
 @app.command("limit")
@@ -48,7 +113,7 @@ def limit_key(
     concurrent_requests: Limit = None,
     tokens_per_day: Limit = None,
 ) -> None:
-    """Say how much a key may use; what is not named stays as it is."""
+    """Set how much a key may use; what is not named stays."""
     chosen = session(context)
     given = {
         "requestsPerMinute": requests_per_minute,
@@ -69,7 +134,7 @@ def limit_key(
 def show_usage(
     context: typer.Context,
     id: Id,
-    days: Annotated[int, typer.Option(help="How many days, today among them.")] = 30,
+    days: Annotated[int, typer.Option(help="Number of days, today included.")] = 30,
 ) -> None:
     """Show what a key used, day by day."""
     chosen = session(context)
@@ -85,5 +150,5 @@ def _method(verb: str, help: str) -> None:
         show(chosen.client.post(f"{_name(context, id)}:{verb}"), chosen.output)
 
 
-_method("rotate", "Give a key a new secret; the old one ends.")
-_method("revoke", "End a key now.")
+_method("rotate", "Give a key a new secret; the old one ends at once, and its tokens with it.")
+_method("revoke", "End a key at once, and its tokens with it.")
