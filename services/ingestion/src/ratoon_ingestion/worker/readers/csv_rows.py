@@ -23,6 +23,8 @@ class Row:
 
     line: int
     cells: Sequence[str]
+    lost: int = 0
+    """Characters of its lines that could not be decoded."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class BadRow:
     line: int
     detail: str
     too_long: bool = False
+    lost: int = 0
 
 
 def separator_line(line: str) -> str:
@@ -100,7 +103,7 @@ def csv_rows(lines: Iterator[TextLine], delimiter: str, item_bytes: int) -> Iter
                 taken[0].number, f"line {taken[0].number}: quotes inside a field that has none around it"
             )
             continue
-        yield Row(taken[0].number, cells)
+        yield Row(taken[0].number, cells, sum(line.lost for line in taken))
 
 
 def _damage(line: int, several: bool) -> str:

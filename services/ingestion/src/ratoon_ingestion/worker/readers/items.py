@@ -21,6 +21,10 @@ class Kind(StrEnum):
     TEXT = "text"
     CELL = "cell"
     """UTF-8 by now: the table that it is of was decoded as a whole."""
+    GUESSED_CELL = "guessed_cell"
+    """The same, where the table's charset had to be guessed."""
+    LOSSY_CELL = "lossy_cell"
+    """The same, where characters could not be decoded and were replaced."""
 
 
 @dataclass(frozen=True)

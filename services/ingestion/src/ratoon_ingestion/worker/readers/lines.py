@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 _CHUNK = 1 << 20
+_REPLACED = "\ufffd".encode()
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,14 @@ class Line:
 
 @dataclass(frozen=True)
 class TextLine:
-    """One line of a text: number from 1, the text with its line end, whether it was longer than the bound."""
+    """One line of a text: number from 1, the text with its line end, whether it was longer than the bound, and how many
+    characters could not be decoded.
+    """
 
     number: int
     text: str
     cut: bool = False
+    lost: int = 0
 
 
 def bounded_lines(stream: BinaryIO, limit: int) -> Iterator[Line]:
@@ -53,7 +57,8 @@ def text_lines(stream: BinaryIO, limit: int) -> Iterator[TextLine]:
     for number, (data, cut) in enumerate(_raw_lines(stream, limit), 1):
         if number == 1:
             data = data.removeprefix(b"\xef\xbb\xbf")
-        yield TextLine(number, data.decode("utf-8", errors="replace"), cut)
+        text = data.decode("utf-8", errors="replace")
+        yield TextLine(number, text, cut, text.count("\ufffd") - data.count(_REPLACED))
 
 
 def _raw_lines(stream: BinaryIO, limit: int) -> Iterator[tuple[bytes, bool]]:

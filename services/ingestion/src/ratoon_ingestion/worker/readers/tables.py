@@ -44,6 +44,7 @@ from ratoon_ingestion.worker.readers.parquet import parquet_rows
 from ratoon_ingestion.worker.readers.values import NoCell, cell_line, cell_text
 
 _ATTRIBUTE_CHARS = 256
+_REPLACED = "\ufffd".encode()
 _FIELDS = 200
 """Fields of objects that are remembered, to say which there are."""
 
@@ -68,7 +69,8 @@ def read_csv(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
             )
         places = layout(source, header.cells)
         for row in rows:
-            yield _told(_within(_csv_item(source.columns, places, len(header.cells), row), limits), encoding)
+            entry = _within(_csv_item(source.columns, places, len(header.cells), row), limits)
+            yield _told(entry, encoding, row.lost)
 
 
 def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
@@ -82,12 +84,12 @@ def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Foun
         if not starts_document(first.text):
             for line in chain((first,), lines):
                 for entry in _json_line(source.columns, line, fields):
-                    yield _told(_within(entry, limits), encoding)
+                    yield _told(_within(entry, limits), encoding, line.lost)
             check_fields(source, fields)
             return
     with opened(source, store, limits) as (stream, encoding):
         for entry in _json_document(source, stream, limits, fields):
-            yield _told(_within(entry, limits), encoding)
+            yield _told(_within(entry, limits), encoding, 0)
     check_fields(source, fields)
 
 
@@ -170,12 +172,16 @@ def _json_row(columns: Columns, row: object, path: str, fields: dict[str, None])
     return _item(columns, row, path)
 
 
-def _told(entry: Item | Rejection, encoding: Encoding) -> Item | Rejection:
-    """The entry, with the charset of its table if that was guessed."""
-    if isinstance(entry, Rejection) or encoding.how not in (How.DETECTED, How.FALLBACK):
+def _told(entry: Item | Rejection, encoding: Encoding, lost: int) -> Item | Rejection:
+    """The entry, with the charset of its table if that was guessed, or told to lack characters that it had."""
+    if isinstance(entry, Rejection):
         return entry
-    attributes = {"charset": encoding.codec, **entry.attributes}
-    return replace(entry, kind=Kind.GUESSED_CELL, attributes=attributes)
+    if encoding.how in (How.DETECTED, How.FALLBACK):
+        attributes = {"charset": encoding.codec.replace("_", "-"), **entry.attributes}
+        return replace(entry, kind=Kind.GUESSED_CELL, attributes=attributes)
+    if encoding.codec != "utf-8":
+        lost = entry.payload.count(_REPLACED)
+    return replace(entry, kind=Kind.LOSSY_CELL) if lost else entry
 
 
 def _within(entry: Item | Rejection, limits: Limits) -> Item | Rejection:
