@@ -84,7 +84,7 @@ def test_drift_is_told_by_its_worst_measure():
         {"feature": "tokens", "divergence": 0.17, "nullBand": 0.01},
     ]}  # fmt: skip
     sight = loop.drift(report, "p")
-    assert (sight.value, sight.said) == ("drifted", "tokens: 0.170 nats, 17.0 × the null band")
+    assert (sight.value, sight.said) == ("drifted", "tokens: 0.170 nats, 17.0 × sampling noise")
     assert loop.drift({"measures": []}, "p").value == "not measured"
 
 
@@ -95,7 +95,7 @@ def test_the_funnel_goes_from_all_items_to_the_records_that_are_left():
     ]}  # fmt: skip
     steps = datasets.funnel(profile)
     assert [step.left for step in steps] == [10, 10, 10, 10, 10, 7, 6]
-    assert steps[5].removals == (datasets.Removal("the same text stands already", 3),)
+    assert steps[5].removals == (datasets.Removal("exact duplicate", 3),)
 
 
 def test_bars_sum_up_what_is_beyond_the_most():

@@ -182,9 +182,10 @@ def alone(task) -> str:
 @pytest.mark.timeout(600)
 def test_a_run_waits_for_room_and_says_so_then_gives_the_bytes_of_a_run_alone(runs, cluster, alone, task):
     runs.start("waits")
-    waiting = runs.until("waits", lambda status: "Waiting for room" in status.progress.message)
+    waiting = runs.until("waits", lambda status: "Waiting for" in status.progress.message)
     assert (
-        waiting.progress.message == "Waiting for room for 1 workers: the Ray cluster has 0 CPUs and 0 GPUs."
+        waiting.progress.message
+        == "Waiting for a free processor for the training worker: the Ray cluster has 0 CPUs and 0 GPUs."
     )
     cluster.start_workers(2)
     runs.until("waits", lambda status: status.progress.done > 5)
@@ -215,8 +216,8 @@ def test_a_run_with_pods_of_its_own_takes_no_others_and_nobody_else_takes_them(r
     """A pod of a run's own is a node that offers no processors but one place under the run's name."""
     pods = "run-own-0a1b2c3d4e5f"
     runs.start("own", pods=pods)
-    waiting = runs.until("own", lambda status: "Waiting for room" in status.progress.message)
-    told = "Waiting for room for 1 workers: 0 pods of the run's own have joined the Ray cluster."
+    waiting = runs.until("own", lambda status: "Waiting for" in status.progress.message)
+    told = "Waiting for a free processor for the training worker: 0 pods of the run's own have joined the Ray cluster."
     assert waiting.progress.message == told  # though the node of before has processors that nobody uses
     cluster.kill_workers()
     cluster.start_workers(0, **{pods: 1.0})

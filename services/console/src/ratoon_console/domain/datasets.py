@@ -17,24 +17,24 @@ _STEPS = {
     "near_duplicate": "Near duplicates",
 }
 _REASONS = {
-    "TOO_LARGE": "larger than an item may be",
+    "TOO_LARGE": "too large",
     "NOT_A_FILE": "a link or a device, not a file",
-    "METADATA_FILE": "a file that the archiver made for itself",
+    "METADATA_FILE": "metadata of the archiver",
     "NESTED_ARCHIVE": "an archive in the archive",
     "ENCRYPTED": "encrypted",
     "DAMAGED_MEMBER": "damaged",
-    "COMPRESSION_RATIO": "it unpacks to far more than it holds",
-    "BAD_ROW": "a row that cannot be read",
-    "NO_TEXT": "no text in it",
-    "UNDECODABLE": "no charset fits its bytes",
-    "UNWANTED_LANGUAGE": "another language than wanted",
-    "TOO_SHORT": "shorter than wanted, and without a label",
-    "FEW_LETTERS": "hardly a letter in it",
+    "COMPRESSION_RATIO": "suspicious compression ratio",
+    "BAD_ROW": "unreadable row",
+    "NO_TEXT": "no text",
+    "UNDECODABLE": "unknown encoding",
+    "UNWANTED_LANGUAGE": "language not selected",
+    "TOO_SHORT": "too short, without a label",
+    "FEW_LETTERS": "mostly not letters",
     "BROKEN_CHARACTERS": "broken characters",
-    "LONG_WORDS": "words too long to be words",
-    "REPETITION": "the same again and again",
-    "EXACT_DUPLICATE": "the same text stands already",
-    "NEAR_DUPLICATE": "almost the same text stands already",
+    "LONG_WORDS": "overlong words",
+    "REPETITION": "repetitive text",
+    "EXACT_DUPLICATE": "exact duplicate",
+    "NEAR_DUPLICATE": "near duplicate",
 }
 _TOUCHED = {
     "mime": "read as mail",
@@ -116,6 +116,6 @@ def bars(counts: Mapping[str, int], total: int = 0, most: int = 12) -> list[Bar]
 
 def quantiles(found: Mapping[str, float]) -> list[tuple[str, float]]:
     """The quantiles of a profile with their names."""
-    names = {"p0": "least", "p25": "a quarter below", "p50": "median", "p75": "a quarter above",
-             "p95": "one in twenty above", "p100": "most", "mean": "mean"}  # fmt: skip
+    names = {"p0": "minimum", "p25": "p25", "p50": "median", "p75": "p75",
+             "p95": "p95", "p100": "maximum", "mean": "mean"}  # fmt: skip
     return [(name, found[key]) for key, name in names.items() if key in found]

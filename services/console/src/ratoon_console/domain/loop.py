@@ -124,7 +124,7 @@ def drift(report: JSON | None, project: str) -> Sight:
     worst = max(report.get("measures", []), key=ratio, default=None)
     if worst is None:
         return Sight("Drift", "not measured", "The last report holds no measure.", "idle", link)
-    said = f"{worst['feature']}: {worst['divergence']:.3f} nats, {ratio(worst):.1f} × the null band"
+    said = f"{worst['feature']}: {worst['divergence']:.3f} nats, {ratio(worst):.1f} × sampling noise"
     found = bool(report.get("drifted"))
     return Sight("Drift", "drifted" if found else "none", said, "warn" if found else "good", link)
 

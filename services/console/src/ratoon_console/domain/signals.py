@@ -82,9 +82,12 @@ def drift_chart(reports: Sequence[JSON], threshold: float) -> Chart:
         )
         for feature in features
     ]
-    limits = [Threshold("null band", 1.0), Threshold(f"the policy's threshold, {threshold:g}", threshold)]
+    limits = [
+        Threshold("sampling noise", 1.0),
+        Threshold(f"the policy's threshold, {threshold:g}", threshold),
+    ]
     return line_chart(
-        "Drift, in widths of the null band", series, time_label(_times(series)), decimal,
+        "Drift (1 = sampling noise)", series, time_label(_times(series)), decimal,
         limits if series else (),
     )  # fmt: skip
 
@@ -107,7 +110,7 @@ def votes_chart(votes: Sequence[Vote]) -> Chart:
     width = bin_width([vote.time for vote in votes])
     series = [Series(version, _bad_shares(votes, version, width), dots=True) for version in versions]
     return line_chart(
-        f"Bad votes, share per {_span(width)}", series, time_label(_times(series)), percent
+        f"Share of thumbs-down, per {_span(width)}", series, time_label(_times(series)), percent
     )  # fmt: skip
 
 

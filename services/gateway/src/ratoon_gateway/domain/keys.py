@@ -70,7 +70,7 @@ class Secret:
         """What a caller showed; BadKey when it has not the shape of a key."""
         selector, found, proof = text.removeprefix(PREFIX).partition("_")
         if not text.startswith(PREFIX) or not found or not proof:
-            raise BadKey("This is no API key of Ratoon; keys start with `rtn_`.")
+            raise BadKey("This key is unknown or incomplete; keys start with `rtn_`.")
         return Secret(selector, proof)
 
     @property

@@ -57,7 +57,7 @@ def start(folder: Path) -> None:
     """Start Ray, with its token in `folder`, and connect to it. WorkersLost when it does not come up."""
     folder.mkdir(parents=True, exist_ok=True)
     session = _session_folder(folder)
-    _guard(folder, session)
+    _guard(folder, session.parent)
     os.environ.update(_QUIET)
     if given():
         _join(session)
@@ -98,7 +98,12 @@ def room(pods: str) -> str:
     there = ray.cluster_resources()
     if pods:
         return f"{there.get(pods, 0):g} pods of the run's own have joined the Ray cluster"
-    return f"the Ray cluster has {there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs"
+    counted = [_units(there.get(unit, 0), unit) for unit in ("CPU", "GPU")]
+    return f"the Ray cluster has {' and '.join(counted)}"
+
+
+def _units(count: float, unit: str) -> str:
+    return f"{count:g} {unit}" if count == 1 else f"{count:g} {unit}s"
 
 
 def _join(session: Path) -> None:
@@ -242,13 +247,16 @@ def _guard(folder: Path, session: Path) -> None:
 
 
 def _session_folder(folder: Path) -> Path:
-    """A new folder of this user's for Ray's sockets and logs, which the guard removes; a former one is removed now.
+    """A new directory for Ray's sockets and logs, inside one that only this user enters; a former one is removed now.
 
-    It lies in the system's temporary folder: a socket's path has at most 107 bytes, and Ray spends most of them.
+    Ray opens its own directory to every user of the machine. The guard removes the outer one. Both lie in the system's
+    temporary directory: a socket's path has at most 107 bytes, and Ray spends most of them.
     """
     note = folder / "ray-session"
     if note.exists():
         shutil.rmtree(note.read_text(), ignore_errors=True)
-    made = tempfile.mkdtemp(prefix="ratoon-ray-")
-    note.write_text(made)
-    return Path(made)
+    private = tempfile.mkdtemp(prefix="ratoon-ray-")
+    note.write_text(private)
+    session = Path(private) / "s"
+    session.mkdir()
+    return session

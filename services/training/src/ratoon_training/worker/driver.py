@@ -65,13 +65,19 @@ def _travelling(order: Order) -> Order:
     return replace(order, prepared_digest=digest, shelf=shelf_of(Path(order.work).name))
 
 
+def _counted(workers: int) -> str:
+    return (
+        "a free processor for the training worker" if workers == 1 else f"room for {workers} training workers"
+    )
+
+
 def _wait(job: JobFolder, group: Group, number: int) -> dict[str, Any]:
     """The result of an order, once its outcome is there."""
     patient_until = time.monotonic() + _PATIENCE_S
     while (outcome := outcome_of(job.path)) is None:
         if time.monotonic() > patient_until and not group.orders.tries(number):
             patient_until = time.monotonic() + _PATIENCE_S
-            _tell(job, f"Waiting for room for {group.workers} workers: {cluster.room(group.pods)}.")
+            _tell(job, f"Waiting for {_counted(group.workers)}: {cluster.room(group.pods)}.")
         if job.stop_requested() and not group.orders.tries(number):
             group.orders.finish(number)
             _discard(group)
