@@ -6,9 +6,10 @@ import socket
 import time
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 
+from ratoon.chassis.connections import ConnectionLimits
+from ratoon.chassis.http_server import Server
 from ratoon_console.adapters.api import HttpApi, HttpKeys
 from ratoon_console.adapters.pages import STATIC, Pages
 from ratoon_console.application.sessions import Sessions
@@ -19,6 +20,7 @@ from ratoon_console.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 _DRAIN_S = 2
+_LIMITS = ConnectionLimits(max_connections=1000)
 
 
 class Console:
@@ -40,7 +42,7 @@ class Console:
         _LOG.info("console: http://%s:%d", *listening.getsockname()[:2])
         gc.collect()
         gc.freeze()
-        _server(self.app).run(sockets=[listening])
+        Server(self.app, _LIMITS, _DRAIN_S).run(sockets=[listening])
         return 0
 
 
@@ -50,18 +52,3 @@ def build(settings: Settings) -> Console:
     sessions = Sessions(HttpKeys(http), settings.session_hours * 3600, time.monotonic)
     desk = Desk(sessions, lambda bearer: HttpApi(http, bearer), Pages(), settings.refresh_s)
     return Console(settings, Site(desk, pages(), STATIC).app())
-
-
-def _server(app: Starlette) -> uvicorn.Server:
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            proxy_headers=False,
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=_DRAIN_S,
-        )
-    )

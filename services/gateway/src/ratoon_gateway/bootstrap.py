@@ -8,6 +8,7 @@ import uvloop
 from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.app import App, Background, Foundation, Platform, Rpc
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.connections import ConnectionLimits
 from ratoon.events.ports import Record
 from ratoon.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
 from ratoon_gateway.adapters import tables
@@ -37,7 +38,7 @@ from ratoon_gateway.entrypoints.feedback import FeedbackRoute
 from ratoon_gateway.entrypoints.first_key import FirstKey
 from ratoon_gateway.entrypoints.grpc import GatewayServicer
 from ratoon_gateway.entrypoints.grpc_proxy import GrpcProxy
-from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages, Patience, Route
+from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages, Route
 from ratoon_gateway.entrypoints.rest import RestFace
 from ratoon_gateway.entrypoints.transcoding import Transcoder
 from ratoon_gateway.entrypoints.watched import EdgeMetrics, Traced, Watched
@@ -79,16 +80,29 @@ def build(settings: Settings, platform: Platform) -> App:
     rpc = Rpc("ratoon.gateway.v1.GatewayService", add_GatewayServiceServicer_to_server, servicer)
     first_key = FirstKey(store, base.clock, settings.keys / "operator.key")
     proxy = GrpcProxy(settings.grpc_address, admission, peers, transcoder.services)
-    patience = Patience(settings.request_s, settings.stall_s, settings.drain_s)
     address = (settings.host, settings.port)
     return replace(
         base.app([rpc], [first_key, uploads, ring, words, usage, *path.background]),
         listeners=(
             Outbound(path.routes, path.engines, peers),
             *([proxy] if settings.grpc_address else []),
-            HttpServer(edge, readiness, address, settings.most_connections, patience),
+            HttpServer(edge, readiness, address, _limits(settings), settings.drain_s),
         ),
         loop_factory=uvloop.new_event_loop,
+    )
+
+
+def _limits(settings: Settings) -> ConnectionLimits:
+    """The bounds of HTTP connections."""
+    return ConnectionLimits(
+        max_connections=settings.most_connections,
+        head_s=settings.head_s,
+        gap_s=settings.request_s,
+        body_s=settings.body_s,
+        body_bytes_per_s=settings.body_bytes_per_s,
+        stall_s=settings.stall_s,
+        idle_s=settings.idle_s,
+        leave_s=settings.leave_s,
     )
 
 

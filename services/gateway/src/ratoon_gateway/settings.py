@@ -39,11 +39,42 @@ class Settings(RoomSettings):
     tokens_per_day: int = Field(
         0, ge=0, description="How many tokens one API key may use in a day of UTC, likewise; 0: no limit."
     )
-    most_connections: int = Field(10_000, ge=1, description="How many HTTP connections may be open at once.")
+    most_connections: int = Field(
+        10_000,
+        ge=1,
+        description="How many HTTP connections may be open at once; at the bound the one that waits longest for its "
+        "caller is closed.",
+    )
+    head_s: float = Field(
+        10.0,
+        gt=0,
+        description="Seconds in which the head of a request (request line, headers) must come whole.",
+    )
     request_s: float = Field(
         30.0,
         gt=0,
         description="Seconds after which a caller is cut off who stops in the middle of a request.",
+    )
+    body_s: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds after which the body of a request must have come at `body_bytes_per_s` on average.",
+    )
+    body_bytes_per_s: float = Field(
+        1024.0,
+        ge=0,
+        description="Bytes a second that the body of a request must have on average; 0: no bound.",
+    )
+    idle_s: float = Field(
+        620.0,
+        gt=0,
+        description="Seconds that an idle HTTP connection stays open: longer than the pools of clients and of load "
+        "balancers keep one.",
+    )
+    leave_s: float = Field(
+        5.0,
+        ge=0,
+        description="Seconds that callers have to leave idle connections when the gateway stops, part of `drain_s`.",
     )
     stall_s: float = Field(
         30.0, gt=0, description="Seconds after which a caller is cut off who reads nothing of what was sent."

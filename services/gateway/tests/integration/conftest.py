@@ -219,7 +219,7 @@ def house(
     house = House(tmp_path, engines, serving, flywheel)
     house.grpc = "unix://" + str(run_folder(tmp_path) / "proxy.sock")
     url = databases.url("gateway", tmp_path)
-    settings = Settings(state=tmp_path, port=0, grpc=house.grpc, drain_s=2, database_url=url, **further)
+    settings = Settings(state=tmp_path, port=0, grpc=house.grpc, drain_s=2, leave_s=0.1, database_url=url, **further)
     try:
         with running([settings]) as apps:
             house.port = apps[0].listeners[-1].port

@@ -62,7 +62,7 @@ def test_roles_and_projects_are_kept(house):
     past = house.http().post(
         "/v1/projects/p/apiKeys", json={"role": "ROLE_CALLER", "expireTime": "2020-01-01T00:00:00Z"}
     )
-    assert past.json()["violations"][0]["field"] == "api_key.expire_time"
+    assert past.json()["violations"][0]["field"] == "apiKey.expireTime"
 
 
 def test_a_token_stands_for_its_key(house):
@@ -91,7 +91,7 @@ def test_rpcs_are_served_as_json(house):
     assert http.get("/v1/projects/mail/feedback?colour=red").json()["violations"][0]["field"] == "colour"
     assert http.patch("/v1/projects/mail", content=b"{").status_code == 400
     assert http.patch("/v1/projects/mail", json={"displayName": 7}).status_code == 400
-    assert http.delete("/v1/projects/mail").status_code == 405
+    assert http.put("/v1/projects/mail").status_code == 405
     assert http.get("/v1/nothing/here").status_code == 404
     assert http.get("/elsewhere").status_code == 404
     assert http.get("/v1/projects/mail/models").json()["reason"] == "SERVICE_UNAVAILABLE"

@@ -8,13 +8,13 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from ratoon.chassis.connections import ConnectionLimits
 from ratoon.chassis.errors import FailedPrecondition, NotFound, described
+from ratoon.chassis.http_server import Server
 from ratoon_gateway.entrypoints import blobs, docs
 from ratoon_gateway.entrypoints.asgi import (
     Readiness,
@@ -26,7 +26,6 @@ from ratoon_gateway.entrypoints.asgi import (
     respond,
     respond_problem,
 )
-from ratoon_gateway.entrypoints.connections import patient_protocol
 
 _LOG = logging.getLogger(__name__)
 _YIELD_S = 0.0005
@@ -111,37 +110,19 @@ class Scrape:
         await respond(send, 200, [(b"content-type", kind.encode())], body)
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds: for the rest of a request, for a caller to read what was sent, for open requests when all stops."""
-
-    request_s: float
-    stall_s: float
-    drain_s: int
-
-
 class HttpServer:
-    """Listens on one address, for so many connections at once; `stop` lets open requests end."""
+    """Listens on one address; `stop` lets open requests end and callers leave."""
 
     def __init__(
-        self, edge: Route, readiness: Readiness, address: tuple[str, int], most: int, patience: Patience
+        self,
+        edge: Route,
+        readiness: Readiness,
+        address: tuple[str, int],
+        limits: ConnectionLimits,
+        drain_s: float,
     ) -> None:
         self._address, self._readiness = address, readiness
-        config = uvicorn.Config(
-            edge,
-            http=patient_protocol(patience.request_s, patience.stall_s),
-            limit_concurrency=most,
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            proxy_headers=False,
-            log_config=None,
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=patience.drain_s,
-        )
-        self._server = _Server(config)
+        self._server = _Server(edge, limits, drain_s)
         self._serving: asyncio.Task[None] | None = None
 
     @property
@@ -171,15 +152,15 @@ class HttpServer:
         _LOG.info("HTTP callers: http://%s:%d", *self._address)
 
     async def stop(self) -> None:
-        """Say so, take nothing new, let what is open end."""
+        """End readiness, let callers leave, let open requests end, take nothing new."""
         self._readiness.end()
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn, without its own idea of signals: the process's life is the chassis's."""
+class _Server(Server):
+    """The server without signal handlers: the process's life is the chassis's."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
