@@ -8,7 +8,7 @@ from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.duplicates import bands_for
 from ratoon_ingestion.worker.language import language_of
 from ratoon_ingestion.worker.markup import text_of
-from ratoon_ingestion.worker.normalise import normalised
+from ratoon_ingestion.worker.normalise import cleaned, comparable, narrow
 from ratoon_ingestion.worker.quality import garbage
 from ratoon_ingestion.worker.words import shingles_of, simhash, similarity, words_of
 
@@ -18,7 +18,7 @@ TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=300)
 
 def test_html_loses_its_tags_scripts_and_styles_and_keeps_its_lines():
     page = "<html><head><style>p{}</style><script>x()</script></head><body><h1>Ferries</h1><p>One<br>two</p></body>"
-    text = normalised(text_of(page))
+    text = comparable(text_of(page))
     assert text.split("\n") == ["Ferries", "", "One", "two"] or text.split() == ["Ferries", "One", "two"]
     assert "x()" not in text
 
@@ -41,17 +41,38 @@ def test_any_text_passes_as_a_page(text):
     text_of(f"<p>{text}").encode()
 
 
-def test_the_normal_form_folds_width_and_drops_what_cannot_be_seen():
+@pytest.mark.parametrize(
+    "text",
+    [
+        "质量非常好，物流也快！（下次还来）：１００分",
+        "Cafe\u0301 and caf\u00e9, \ufb01ne",
+        "a\u00a0b\tc  d\n\n\n\ne ",
+        "👩‍👩‍👧 zero\u200bwidth \u2028line",
+    ],
+)
+def test_a_text_is_kept_as_it_was_written(text):
+    assert cleaned(text) == text
+
+
+def test_only_what_no_tokenizer_should_see_is_taken_out():
+    assert cleaned("one\r\ntwo\rthree\x00 \x07bell\ud800\x7f\x9b") == "one\ntwo\nthree bell"
+
+
+def test_personal_data_in_full_width_digits_is_seen():
+    assert narrow("电话：１３９ ０１０１ ９７１１，ａ＠ｂ．example") == "电话：139 0101 9711，a@b.example"
+
+
+def test_the_comparable_form_folds_width_and_drops_what_cannot_be_seen():
     assert (
-        normalised("Ｆｕｌｌ　ｗｉｄｔｈ\u200b \u202eﬁne\x07\r\n\r\n\r\n\r\nnext\t line ")
+        comparable("Ｆｕｌｌ　ｗｉｄｔｈ\u200b \u202eﬁne\x07\r\n\r\n\r\n\r\nnext\t line ")
         == "Full width fine\n\nnext line"
     )
 
 
 @given(TEXTS)
-def test_the_normal_form_is_normal(text):
-    once = normalised(text)
-    assert normalised(once) == once
+def test_the_comparable_form_is_stable(text):
+    once = comparable(text)
+    assert comparable(once) == once
 
 
 @pytest.mark.parametrize(

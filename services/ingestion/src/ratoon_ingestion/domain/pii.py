@@ -1,4 +1,4 @@
-"""What counts as personal data in a text, and its masking. It works on normalised text (NFKC).
+"""What counts as personal data in a text, and its masking. It works on text of usual width.
 
 Masked: e-mail addresses, phone numbers, payment cards (by Luhn's check), IP addresses, and URLs when asked.
 """

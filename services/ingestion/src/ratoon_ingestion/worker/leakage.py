@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ratoon_ingestion.worker.duplicates import near_duplicates
+from ratoon_ingestion.worker.normalise import comparable
 from ratoon_ingestion.worker.words import shingles_of, simhash, words_of
 
 
@@ -33,7 +34,7 @@ def alike(records: Texts, others: Texts, threshold: float) -> set[str]:
         if record_id in known_ids or digest in known_digests
     }
     together = records + others
-    shingles = [shingles_of(words_of(text)) for text in together.texts]
+    shingles = [shingles_of(words_of(comparable(text))) for text in together.texts]
     column = pa.chunked_array([pa.array(shingles, pa.list_(pa.uint64()))])
     roots = near_duplicates(column, [simhash(hashes) for hashes in shingles], threshold).roots
     count = len(records.record_ids)

@@ -5,13 +5,13 @@ to see all records, the duplicate search, is in `duplicates`.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
-from ratoon_ingestion.domain.pii import masked
+from ratoon_ingestion.domain.pii import Mask, masked
 from ratoon_ingestion.worker.batches import (
     REJECTED,
     Outcome,
@@ -24,7 +24,7 @@ from ratoon_ingestion.worker.batches import (
 )
 from ratoon_ingestion.worker.decoding import Source, decoded
 from ratoon_ingestion.worker.language import language_of
-from ratoon_ingestion.worker.normalise import normalised
+from ratoon_ingestion.worker.normalise import cleaned, comparable, narrow
 from ratoon_ingestion.worker.quality import garbage
 from ratoon_ingestion.worker.readers import Kind
 from ratoon_ingestion.worker.words import length_of, shingles_of, simhash, words_of
@@ -101,20 +101,22 @@ def drop_erased(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     )
 
 
-def normalise(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
-    """Unicode NFKC, width, control characters, white space."""
+def clean(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
+    """Line ends and control characters; the text stays as it was written, as prompts come."""
     before = values(batch, "text")
-    after = [normalised(text) for text in before]
+    after = [cleaned(text) for text in before]
     batch = with_columns(batch, {"text": pa.array(after, pa.string())})
     batch = with_steps(
-        batch, [["normalised"] if old != new else [] for old, new in zip(before, after, strict=True)]
+        batch, [["cleaned"] if old != new else [] for old, new in zip(before, after, strict=True)]
     )
-    return judged(batch, CurationStep.DECODE, [None if text else (Rejected.NO_TEXT, "") for text in after])
+    return judged(
+        batch, CurationStep.DECODE, [None if comparable(text) else (Rejected.NO_TEXT, "") for text in after]
+    )
 
 
 def detect_language(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Each record's language, and the records in languages that are not wanted."""
-    found = [language_of(text) for text in values(batch, "text")]
+    found = [language_of(comparable(text)) for text in values(batch, "text")]
     batch = with_columns(batch, {"language": pa.array(found, pa.string())})
     wanted = settings.config.languages
     return judged(
@@ -142,7 +144,7 @@ def drop_short(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
 
 def drop_garbage(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
     """Texts that are no language: encoded data, broken characters, one character on end."""
-    reasons = [garbage(text) for text in values(batch, "text")]
+    reasons = [garbage(comparable(text)) for text in values(batch, "text")]
     return judged(
         batch, CurationStep.GARBAGE, [None if reason is None else (reason, "") for reason in reasons]
     )
@@ -150,7 +152,7 @@ def drop_garbage(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
 
 def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Personal data replaced by marks; the steps tell how many of each kind."""
-    results = [masked(text, settings.config.masks) for text in values(batch, "text")]
+    results = [_masked(text, settings.config.masks) for text in values(batch, "text")]
     batch = with_columns(batch, {"text": pa.array([text for text, _ in results], pa.string())})
     batch = with_steps(
         batch, [[f"mask_{kind}:{count}" for kind, count in found.items()] for _, found in results]
@@ -158,12 +160,22 @@ def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcom
     return judged(batch, CurationStep.DECODE, [None] * len(results))
 
 
+def _masked(text: str, kinds: Collection[Mask]) -> tuple[str, Mapping[Mask, int]]:
+    """The text with its personal data masked; full-width digits are made narrow only where they hide some."""
+    as_written, folded = masked(text, kinds), masked(narrow(text), kinds)
+    return folded if folded[1] != as_written[1] else as_written
+
+
 def measure(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
-    """Digest, lengths, slices, and the sketches that the duplicate search compares."""
+    """Digest, lengths, slices, and the sketches that the duplicate search compares.
+
+    Digest and sketches are of the comparable form: texts that differ in width or white space alone are duplicates.
+    """
     texts = values(batch, "text")
-    words = [words_of(text) for text in texts]
+    forms = [comparable(text) for text in texts]
+    words = [words_of(form) for form in forms]
     shingles = [shingles_of(found) for found in words]
-    digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+    digests = [hashlib.sha256(form.encode()).hexdigest() for form in forms]
     batch = with_columns(
         batch,
         {
@@ -184,7 +196,7 @@ def measure(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
 STAGES: tuple[Stage, ...] = (
     decode_sources,
     drop_erased,
-    normalise,
+    clean,
     mask_personal_data,
     detect_language,
     drop_short,
