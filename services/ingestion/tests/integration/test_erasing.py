@@ -24,7 +24,7 @@ from ratoon_ingestion.settings import Settings
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.readers import SourceSpec, read_source
 from ratoon_ingestion.worker.spec import EraseSpec
-from ratoon_ingestion.worker.stages import record_id_of
+from ratoon_ingestion.worker.decoding import record_id_of
 from services.ingestion.tests.integration.test_room import (
     PROJECT,
     add_source,

@@ -35,6 +35,8 @@ class Rejected(StrEnum):
     COMPRESSION_RATIO = "COMPRESSION_RATIO"
     BAD_ROW = "BAD_ROW"
     NO_TEXT = "NO_TEXT"
+    NOT_TEXT = "NOT_TEXT"
+    CODE = "CODE"
     UNDECODABLE = "UNDECODABLE"
     ERASED = "ERASED"
     UNWANTED_LANGUAGE = "UNWANTED_LANGUAGE"
@@ -62,6 +64,10 @@ class CurationConfig:
     still marked, at 0.8, so that a split can keep them on one side)."""
     masks: tuple[Mask, ...] = DEFAULT_MASKS
     """Kinds of personal data that are masked."""
+    max_replaced_share: float = 0.05
+    """Share of the records with characters that could not be decoded, from which the version fails."""
+    keep_code: bool = False
+    """Keep files of code, settings and program packages in text archives."""
 
     def __post_init__(self) -> None:
         if self.min_chars < 0:
@@ -71,6 +77,8 @@ class CurationConfig:
             raise BadCuration(
                 f"near_duplicate_threshold is {threshold}; it must be 0 (off) or from 0.3 to 1."
             )
+        if not 0 <= self.max_replaced_share <= 1:
+            raise BadCuration(f"max_replaced_share is {self.max_replaced_share}; it must be from 0 to 1.")
         for language in self.languages:
             if not (language.isascii() and language.islower() and 2 <= len(language) <= 3):
                 raise BadCuration(f"{language!r} is no ISO 639 code such as `en` or `zh`.")

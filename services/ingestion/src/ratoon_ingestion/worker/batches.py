@@ -23,6 +23,7 @@ ITEMS = pa.schema(
         "attributes": ATTRIBUTES,
         "kind": pa.string(),
         "payload": pa.binary(),
+        "encoding": pa.string(),
     }
 )
 """Raw items, as readers yield them."""
@@ -89,6 +90,7 @@ def items_batch(source: SourceSpec, items: Sequence[Item]) -> pa.RecordBatch:
             "attributes": list(item.attributes.items()),
             "kind": item.kind.value,
             "payload": item.payload,
+            "encoding": source.encoding,
         }
         for item in items
     ]

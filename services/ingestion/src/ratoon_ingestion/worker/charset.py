@@ -23,7 +23,19 @@ from ratoon_ingestion.worker.charset_labels import (
     says_nothing,
 )
 
-__all__ = ["Decoded", "EncodingRefused", "How", "choose", "decode", "decode_names", "named_codec", "readable"]
+__all__ = [
+    "Decoded",
+    "Encoding",
+    "EncodingRefused",
+    "How",
+    "choose",
+    "choose_for",
+    "decode",
+    "decode_names",
+    "named_codec",
+    "readable",
+    "says_nothing",
+]
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),

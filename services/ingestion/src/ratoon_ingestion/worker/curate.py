@@ -20,10 +20,11 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon_ingestion.domain.curation import CurationConfig, Rejected
 from ratoon_ingestion.worker.batches import CURATED, REJECTED
 from ratoon_ingestion.worker.deduplicate import Deduplicated, deduplicate
 from ratoon_ingestion.worker.pool import mapped
-from ratoon_ingestion.worker.profile import Counts, profile_of
+from ratoon_ingestion.worker.profile import REPLACED, Counts, profile_of, with_step
 from ratoon_ingestion.worker.reading import Reading
 from ratoon_ingestion.worker.spec import CurateSpec
 from ratoon_ingestion.worker.stages import StageSettings, curate_batch
@@ -46,6 +47,12 @@ class RecordsLost(Exception):
     """The books do not balance: a defect of ours, and never a version."""
 
     code, reason = "INTERNAL", "RECORDS_LOST"
+
+
+class CharactersLost(Exception):
+    """Too many texts hold characters that could not be decoded."""
+
+    code, reason = "FAILED_PRECONDITION", "CHARACTERS_LOST"
 
 
 class NothingLeft(Exception):
@@ -132,7 +139,7 @@ def _write(
     rejected: pa.Table,
     duplicates: dict[str, int],
 ) -> JSON:
-    counts = _counted(items, records, rejected)
+    counts = _counted(items, records, rejected, spec.config)
     ids, digests = records.column("record_id").to_pylist(), records.column("content_digest").to_pylist()
     order = sorted(range(len(ids)), key=ids.__getitem__)
     write_records(tree, records, order)
@@ -159,7 +166,22 @@ def _write(
     return {**totals, "profile": profile}
 
 
-def _counted(items: int, records: pa.Table, rejected: pa.Table) -> Counts:
+def _check_losses(counts: Counts, records: pa.Table, config: CurationConfig) -> None:
+    """CharactersLost when too many of the texts hold characters that could not be decoded."""
+    broken = sum(
+        count for (_, reason), count in counts.rejected.items() if reason == Rejected.BROKEN_CHARACTERS
+    )
+    lost = broken + with_step(records, REPLACED)
+    total = broken + records.num_rows
+    if lost > config.max_replaced_share * total:
+        raise CharactersLost(
+            f"{lost:,} of {total:,} texts hold characters that could not be decoded, more than "
+            f"{config.max_replaced_share:.0%} of them. Name the sources' encoding (such as gb18030 or windows-1252), "
+            "save them as UTF-8, or raise `max_replaced_share` of the curation."
+        )
+
+
+def _counted(items: int, records: pa.Table, rejected: pa.Table, config: CurationConfig) -> Counts:
     """The books, which must balance."""
     reasons = Counter(
         zip(rejected.column("step").to_pylist(), rejected.column("reason").to_pylist(), strict=True)
@@ -170,6 +192,7 @@ def _counted(items: int, records: pa.Table, rejected: pa.Table) -> Counts:
             f"{items} items were read, but {records.num_rows} records and {counts.rejected_total} rejections "
             "came out."
         )
+    _check_losses(counts, records, config)
     if not counts.records:
         worst = ", ".join(f"{count} {reason} in {step}" for (step, reason), count in reasons.most_common(3))
         raise NothingLeft(

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from ratoon.chassis.artifacts import ArtifactStore, TreeFile
 from ratoon_ingestion.domain.erasures import Rewritten
 from ratoon_ingestion.worker.curate import Progress, repeated
+from ratoon_ingestion.worker.decoding import record_id_of
 from ratoon_ingestion.worker.readers import Item, SourceSpec, SourceUnreadable, read_source
 from ratoon_ingestion.worker.spec import EraseSpec
-from ratoon_ingestion.worker.stages import record_id_of
 from ratoon_ingestion.worker.tree import GROUP_RECORDS
 from ratoon_ingestion.worker.writers import write_source
 
@@ -174,7 +174,7 @@ def _redact_source(
         for entry in read_source(source, store):
             if not isinstance(entry, Item):
                 continue
-            if record_id_of(entry, spec.key) in doomed:
+            if record_id_of(entry, spec.key, source.encoding) in doomed:
                 texts[_text_digest(entry.payload)] = None
             else:
                 yield entry
@@ -198,7 +198,11 @@ def _tree_blobs(
             return
     files = {file.path: file.sha256 for file in store.tree(source.digest)}
     for entry in read_source(source, store):
-        if isinstance(entry, Item) and record_id_of(entry, key) in doomed and entry.path in files:
+        if (
+            isinstance(entry, Item)
+            and record_id_of(entry, key, source.encoding) in doomed
+            and entry.path in files
+        ):
             yield files[entry.path]
 
 

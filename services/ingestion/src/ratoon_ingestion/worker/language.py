@@ -9,7 +9,8 @@ UNKNOWN = "und"
 _READ = 1_500
 _JUDGED = 600
 _SURE = 0.25
-_NO_LETTERS = re.compile(r"https?://\S+|[\W\d_]+")
+_NO_LETTERS = re.compile(r"\[(?:EMAIL|PHONE|CARD|IP|URL)\]|https?://\S+|[\W\d_]+")
+"""Masks of personal data are words of no language."""
 
 
 @cache

@@ -1,13 +1,15 @@
 """Raw mails to subject and body. It follows MIME where MIME is kept and gets on where it is not.
 
-Of alternatives the plain text is taken, unless it says next to nothing beside an HTML one; attachments are
-left out. Truncated parts give what they hold. The only failure is `Undecodable`.
+Of alternatives the plain text is taken, unless it says next to nothing beside an HTML one. Attachments and parts that
+are no text are left out, and `left_out` names them. Truncated parts give what they hold; a multipart whose parts cannot
+be told apart is read as one text. The only failure is `Undecodable`.
 """
 
 import binascii
+import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.errors import HeaderParseError
@@ -15,7 +17,8 @@ from email.header import decode_header
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from ratoon_ingestion.worker.charset import EncodingRefused, decode
+from ratoon_ingestion.worker.charset import EncodingRefused, decode, says_nothing
+from ratoon_ingestion.worker.filetypes import binary_kind
 
 _EARLIEST, _LATEST = datetime(1985, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _MARKUP = re.compile(
@@ -26,10 +29,25 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s\x80-\xff]{64,}")
 _LOOKED_AT = 4_096
 _HEADER_CHARS = 2_000
 _FEW_WORDS = 8
+_NO_SPACES = "\u0e00"
+"""From here on most scripts put no spaces between words."""
+_HEADER = rb"[!-9;-~]{1,70}:[ \t\r\n]?"
+_SOMETHING_BEFORE = re.compile(rb"\A(?:\s*\n|[0-9]+[ \t]*\r?\n)(?=" + _HEADER + rb"[^\n]*\n)")
+"""Blank lines, or Apple Mail's count of bytes, before the first header."""
+_BOUNDARY = re.compile(
+    rb"(?:\A|\n)--([^\s-][^\r\n]{0,198}|-+[^\s-][^\r\n]{0,190})\r?\n(?=[Cc]ontent-[A-Za-z-]+:)"
+)
+_NO_WORDS = (
+    "text/calendar text/vcard text/x-vcard text/directory text/rtf text/css text/javascript"
+    " text/x-amp-html text/ecmascript text/rfc822-headers"
+)
+_NOT_TO_READ = frozenset(_NO_WORDS.split())
+"""Types of `text` that hold no words of a writer."""
+_ENRICHED = re.compile(r"<param>.*?</param>|</?[A-Za-z][\w-]{0,59}>", re.IGNORECASE | re.DOTALL)
 
 
 class Undecodable(Exception):
-    """A mail that defeats the parser (thousands of nested parts)."""
+    """A mail that cannot be read: parts nested too deep, or an encoding that is refused."""
 
 
 @dataclass(frozen=True)
@@ -52,43 +70,127 @@ class Mail:
     html: bool
     guessed: bool
     defective: bool
+    left_out: tuple[str, ...] = ()
+    """The types of the parts that are not read, such as `image/png`."""
 
 
-def read_mail(raw: bytes) -> Mail:
-    """Decode a raw mail."""
+def read_mail(raw: bytes, encoding: str = "") -> Mail:
+    """Decode a raw mail; `encoding` is that of parts and headers that name none."""
+    reading = _Reading(encoding)
     try:
-        message = message_from_bytes(raw.replace(b"\x00", b""))
-        bodies = tuple(_bodies(message))
-        defective = any(part.defects for part in message.walk())
+        message = message_from_bytes(_mail_bytes(raw))
+        bodies = tuple(reading.bodies(message))
+        if not any(body.text.strip() for body in bodies):
+            bodies = tuple(reading.whatever_there_is(message)) or bodies
+        defective = reading.defective or any(part.defects for part in message.walk())
         has_html = any(body.html for body in bodies) or any(
             p.get_content_type() == "text/html" for p in message.walk()
         )
     except RecursionError as error:
         raise Undecodable("its parts are nested too deep") from error
-    except EncodingRefused as error:
-        raise Undecodable(str(error)) from error
+    if reading.refused and not any(body.text.strip() for body in bodies):
+        raise Undecodable(reading.refused)
     return Mail(
-        _subject(
-            message, next((body.encoding for body in bodies if body.encoding not in ("", "us-ascii")), "")
-        ),
+        _subject(message, _hint(bodies) or encoding),
         bodies,
         _received(message),
         has_html,
         any(body.guessed for body in bodies),
         defective,
+        tuple(reading.left_out),
     )
 
 
-def _bodies(part: Message) -> Iterator[Body]:
-    if part.is_multipart():
-        if part.get_content_type() == "multipart/alternative":
-            yield from _best([tuple(_bodies(child)) for child in _children(part)])
+def _mail_bytes(raw: bytes) -> bytes:
+    """The mail in bytes that start with a header: without marks, counts and blank lines before it."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raw = decode(raw).text.encode()
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    return _SOMETHING_BEFORE.sub(b"", raw, count=1)
+
+
+@dataclass
+class _Reading:
+    """Goes through the parts of one mail and notes what it passes over."""
+
+    encoding: str
+    left_out: list[str] = field(default_factory=list)
+    attached: list[Message] = field(default_factory=list)
+    """Text that is attached: read when there is no other."""
+    refused: str = ""
+    defective: bool = False
+
+    def bodies(self, part: Message, outermost: bool = True) -> Iterator[Body]:
+        """The text parts, in their order."""
+        kind = part.get_content_type()
+        if part.is_multipart():
+            if kind == "multipart/alternative":
+                yield from _best([tuple(self.bodies(child, False)) for child in _children(part)])
+                return
+            if kind == "message/delivery-status":
+                self.left_out.append(kind)
+                return
+            for child in _children(part):
+                yield from self.bodies(child, False)
             return
-        for child in _children(part):
-            yield from _bodies(child)
-        return
-    if part.get_content_maintype() == "text" and part.get_content_disposition() != "attachment":
-        yield _body(part)
+        if part.get_content_maintype() == "multipart":
+            yield from self._without_parts(part)
+        elif part.get_content_maintype() != "text" or kind in _NOT_TO_READ:
+            self._leave(part)
+        elif not outermost and part.get_content_disposition() == "attachment":
+            self._leave(part)
+            self.attached.append(part)
+        else:
+            yield from self._text(part)
+
+    def whatever_there_is(self, message: Message) -> Iterator[Body]:
+        """Text at unusual places of a mail without text: before and after its parts, then attached text."""
+        around = [message.preamble or "", message.epilogue or ""] if message.is_multipart() else []
+        text = "\n\n".join(str(each).strip() for each in around if each and str(each).strip())
+        if text:
+            yield self._body(text.encode("utf-8", errors="surrogateescape"), "", "text/plain")
+            return
+        for part in self.attached:
+            yield from self._text(part)
+
+    def _without_parts(self, part: Message) -> Iterator[Body]:
+        """A multipart in which no part was found: by the boundary that it uses, else as one text."""
+        self.defective = True
+        data = _raw(part)
+        found = _BOUNDARY.search(data)
+        if found:
+            boundary = found[1].rstrip().replace(b'"', b"")
+            header = b'Content-Type: multipart/mixed; boundary="' + boundary + b'"\n\n'
+            again = message_from_bytes(header + data)
+            if again.is_multipart():
+                yield from self.bodies(again, False)
+                return
+        if data.strip():
+            yield self._body(data, _charset(part), "text/plain")
+
+    def _body(self, data: bytes, declared: str, kind: str) -> Body:
+        decoded = decode(data, override=self.encoding) if says_nothing(declared) else decode(data, declared)
+        encoding = declared if decoded.encoding == "ascii" else decoded.encoding
+        text = decoded.text
+        if kind in ("text/enriched", "text/richtext"):
+            text = _ENRICHED.sub("", text).replace("<<", "<")
+        return Body(text, kind == "text/html" or is_markup(text), encoding, decoded.guessed)
+
+    def _text(self, part: Message) -> Iterator[Body]:
+        data, declared = _payload(part), _charset(part)
+        if (kind := binary_kind(data)) is not None:
+            self.left_out.append(kind)
+            return
+        try:
+            yield self._body(data, declared, part.get_content_type())
+        except EncodingRefused as error:
+            self.refused = str(error)
+            self._leave(part)
+
+    def _leave(self, part: Message) -> None:
+        """Note a part that is not read, unless it is empty."""
+        if _raw(part).strip():
+            self.left_out.append(part.get_content_type())
 
 
 def _children(part: Message) -> list[Message]:
@@ -101,17 +203,27 @@ def _best(alternatives: list[tuple[Body, ...]]) -> tuple[Body, ...]:
     filled = [bodies for bodies in alternatives if any(body.text.strip() for body in bodies)]
     plain = [bodies for bodies in filled if not any(body.html for body in bodies)]
     marked = [bodies for bodies in filled if any(body.html for body in bodies)]
-    if plain and (not marked or sum(len(body.text.split()) for body in plain[0]) >= _FEW_WORDS):
+    if plain and (not marked or _says_something(plain[0])):
         return plain[0]
     return (marked or filled or [()])[0]
 
 
-def _body(part: Message) -> Body:
-    declared = _charset(part)
-    decoded = decode(_payload(part), declared)
-    html = part.get_content_type() == "text/html" or is_markup(decoded.text)
-    encoding = declared if decoded.encoding == "ascii" else decoded.encoding
-    return Body(decoded.text, html, encoding, decoded.guessed)
+def _says_something(bodies: tuple[Body, ...]) -> bool:
+    """Whether there are a few words; a script without spaces writes one in about two characters."""
+    texts = [body.text for body in bodies]
+    words = sum(len(text.split()) for text in texts)
+    return (
+        words >= _FEW_WORDS
+        or sum(character >= _NO_SPACES for text in texts for character in text) >= 2 * _FEW_WORDS
+    )
+
+
+def _raw(part: Message) -> bytes:
+    """A part's bytes as they stand in the mail."""
+    payload = part.get_payload()
+    if isinstance(payload, str):
+        return payload.encode("utf-8", errors="surrogateescape")
+    return b""
 
 
 def _payload(part: Message) -> bytes:
@@ -141,15 +253,26 @@ def _charset(part: Message) -> str:
 def _subject(message: Message, hint: str) -> str:
     """The subject's text: raw bytes are in the body's charset; broken encoded words stay as they are."""
     value = next((value for name, value in message.raw_items() if name.lower() == "subject"), "")
-    raw = decode(str(value).encode("utf-8", errors="surrogateescape"), hint).text[:_HEADER_CHARS]
+    raw = _decoded(str(value).encode("utf-8", errors="surrogateescape"), hint)[:_HEADER_CHARS]
     try:
         pieces = decode_header(raw)
     except (HeaderParseError, ValueError, LookupError):
         pieces = [(raw, None)]
-    texts = [
-        piece if isinstance(piece, str) else decode(piece, charset or "").text for piece, charset in pieces
-    ]
+    texts = [piece if isinstance(piece, str) else _decoded(piece, charset or "") for piece, charset in pieces]
     return " ".join("".join(texts).split())
+
+
+def _decoded(data: bytes, declared: str) -> str:
+    """Text of a header; a label that is refused is passed over."""
+    try:
+        return decode(data, declared).text
+    except EncodingRefused:
+        return decode(data).text
+
+
+def _hint(bodies: tuple[Body, ...]) -> str:
+    """The charset of raw bytes in headers: that of a body that names one."""
+    return next((body.encoding for body in bodies if body.encoding not in ("", "us-ascii")), "")
 
 
 def _received(message: Message) -> datetime | None:

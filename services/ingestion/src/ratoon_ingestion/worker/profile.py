@@ -11,7 +11,10 @@ import pyarrow.compute as pc
 
 from ratoon_ingestion.domain.assignment import order_key
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep
+from ratoon_ingestion.worker.words import IDEOGRAPH_LENGTH, SYLLABLE_LENGTH
 
+REPLACED = "characters_replaced"
+"""The step of records in which characters could not be decoded."""
 _SAMPLE = 20
 _QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
 
@@ -44,7 +47,9 @@ def profile_of(
         "records": counts.records,
         "rejected": counts.rejected_total,
         "removed": _removed(counts),
-        "kept_though_short": _with_step(records, "short_but_labelled"),
+        "kept_though_short": with_step(records, "short_but_labelled"),
+        "with_replaced_characters": with_step(records, REPLACED),
+        "with_guessed_charset": with_step(records, "charset_guessed"),
         "rules": _rules(config),
         "duplicates": dict(duplicates),
         "steps": _steps(records),
@@ -70,7 +75,10 @@ def _removed(counts: Counts) -> list[dict[str, Any]]:
 def _rules(config: CurationConfig) -> dict[str, str]:
     threshold = config.near_duplicate_threshold
     return {
-        "length": f"Records under {config.min_chars} characters are dropped, except labelled ones.",
+        "length": f"Records under {config.min_chars} characters are dropped, except labelled ones. A Chinese character "
+        f"counts as {IDEOGRAPH_LENGTH}, one of kana, hangul or a script without spaces as {SYLLABLE_LENGTH}.",
+        "replaced_characters": f"a version fails from {config.max_replaced_share:.0%} of its records on",
+        "code": "kept" if config.keep_code else "files of code, settings and program packages are rejected",
         "languages": ", ".join(config.languages) or "all",
         "exact_duplicates": "the first of equal texts stays" if config.exact_duplicates else "kept",
         "near_duplicates": f"one of a cluster at similarity {threshold:g} stays" if threshold else "kept",
@@ -94,14 +102,19 @@ def _quantiles(column: pa.ChunkedArray) -> dict[str, float]:
     }
 
 
+def with_step(records: pa.Table, step: str) -> int:
+    """How many records a step touched."""
+    return _steps(records).get(step, 0)
+
+
 def _steps(records: pa.Table) -> dict[str, int]:
     """How many records each step touched."""
-    flat = pc.list_flatten(records.column("steps")).to_pylist()
-    return dict(sorted(Counter(step.partition(":")[0] for step in flat).items()))
-
-
-def _with_step(records: pa.Table, step: str) -> int:
-    return _steps(records).get(step, 0)
+    found = Counter(
+        name
+        for steps in records.column("steps").to_pylist()
+        for name in {step.partition(":")[0] for step in steps or ()}
+    )
+    return dict(sorted(found.items()))
 
 
 def _attributes(column: pa.ChunkedArray) -> dict[str, dict[str, int]]:

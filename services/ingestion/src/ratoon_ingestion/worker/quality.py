@@ -14,6 +14,7 @@ _LONG_WORD_SHARE = 0.5
 _ONE_CHARACTER = 0.5
 _LOOKED_AT = 4_000
 _LETTERS = re.compile(r"[^\W\d_]+")
+_MASK = re.compile(r"\[(?:EMAIL|PHONE|CARD|IP|URL)\]")
 _RULER = re.compile(r"([\W_])\1{3,}")
 """Lines drawn with one character say nothing for or against a text."""
 _BROKEN = re.compile(r"[\ufffd\ue000-\uf8ff]")
@@ -23,7 +24,7 @@ def garbage(text: str) -> Rejected | None:
     """Why a normalised text is garbage; None when it is not."""
     if len(text) >= _MIN_CHARS and len(_BROKEN.findall(text)) > _MANY_BROKEN * len(text):
         return Rejected.BROKEN_CHARACTERS
-    text = _RULER.sub(r"\1", text)
+    text = _RULER.sub(r"\1", _MASK.sub("", text))
     dense = "".join(text.split())
     if len(dense) < _MIN_CHARS:
         return None

@@ -16,6 +16,10 @@ _CJK = re.compile(r"[\u4e00-\u9fff]")
 _CHINESE = 0.05
 """Share of Chinese characters from which a text is cut by Jieba."""
 _WORD = re.compile(r"[^\W_]+")
+IDEOGRAPH_LENGTH, SYLLABLE_LENGTH = 3, 2
+"""What one Chinese character, and one of kana, hangul or of a script without spaces, says in Latin letters."""
+_IDEOGRAPH = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_SYLLABLE = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u1100-\u11ff\uac00-\ud7af]")
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -30,6 +34,12 @@ def _jieba() -> Any:
     tokenizer.tmp_dir = tempfile.mkdtemp(prefix="ratoon-jieba-")
     atexit.register(shutil.rmtree, tokenizer.tmp_dir, ignore_errors=True)
     return tokenizer
+
+
+def length_of(text: str) -> int:
+    """A text's length in characters, comparable over scripts: a character of a dense script counts as several."""
+    ideographs, syllables = len(_IDEOGRAPH.findall(text)), len(_SYLLABLE.findall(text))
+    return len(text) + (IDEOGRAPH_LENGTH - 1) * ideographs + (SYLLABLE_LENGTH - 1) * syllables
 
 
 def words_of(text: str) -> list[str]:

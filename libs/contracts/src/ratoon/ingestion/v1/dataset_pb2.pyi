@@ -68,6 +68,8 @@ class Curation(_message.Message):
     NEAR_DUPLICATE_THRESHOLD_FIELD_NUMBER: _builtins.int
     KEEP_EXACT_DUPLICATES_FIELD_NUMBER: _builtins.int
     MASKS_FIELD_NUMBER: _builtins.int
+    MAX_REPLACED_SHARE_FIELD_NUMBER: _builtins.int
+    KEEP_CODE_FIELD_NUMBER: _builtins.int
     min_chars: _builtins.int
     """Records shorter than this are dropped, unless labelled. [50]"""
     near_duplicate_threshold: _builtins.float
@@ -76,6 +78,10 @@ class Curation(_message.Message):
     """
     keep_exact_duplicates: _builtins.bool
     """Keep records whose curated text is the same to the letter. [false]"""
+    max_replaced_share: _builtins.float
+    """Share of the records in which characters could not be decoded from which the version fails, 0 to 1. [0.05]"""
+    keep_code: _builtins.bool
+    """Keep files of code, settings and program packages in text archives. [false]"""
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Keep only these languages (ISO 639-1). [all]"""
@@ -92,15 +98,21 @@ class Curation(_message.Message):
         near_duplicate_threshold: _builtins.float | None = ...,
         keep_exact_duplicates: _builtins.bool = ...,
         masks: _abc.Iterable[_builtins.str] | None = ...,
+        max_replaced_share: _builtins.float | None = ...,
+        keep_code: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "keep_exact_duplicates", b"keep_exact_duplicates", "languages", b"languages", "masks", b"masks", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "keep_code", b"keep_code", "keep_exact_duplicates", b"keep_exact_duplicates", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_replaced_share: _TypeAlias = _typing.Literal["max_replaced_share"]  # noqa: Y015
+    _WhichOneofArgType__max_replaced_share: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share"]  # noqa: Y015
     _WhichOneofReturnType__min_chars: _TypeAlias = _typing.Literal["min_chars"]  # noqa: Y015
     _WhichOneofArgType__min_chars: _TypeAlias = _typing.Literal["_min_chars", b"_min_chars"]  # noqa: Y015
     _WhichOneofReturnType__near_duplicate_threshold: _TypeAlias = _typing.Literal["near_duplicate_threshold"]  # noqa: Y015
     _WhichOneofArgType__near_duplicate_threshold: _TypeAlias = _typing.Literal["_near_duplicate_threshold", b"_near_duplicate_threshold"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_replaced_share) -> _WhichOneofReturnType__max_replaced_share | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_chars) -> _WhichOneofReturnType__min_chars | None: ...
     @_typing.overload

@@ -1,0 +1,156 @@
+"""One raw item decoded: its texts, what was done to them, and why it is no record, if it is none.
+
+MIME and encodings are undone here; HTML becomes text. Record ids are derived from what an item says, so that the same
+text has the same id from whichever source it comes.
+"""
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.worker.batches import Verdict
+from ratoon_ingestion.worker.charset import Decoded, EncodingRefused, decode, readable
+from ratoon_ingestion.worker.filetypes import binary_kind, code_kind
+from ratoon_ingestion.worker.mail import Mail, Undecodable, is_markup, read_mail
+from ratoon_ingestion.worker.markup import text_of
+from ratoon_ingestion.worker.readers import Item, Kind
+
+_LOST = "\ufffd"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A decoded item before curation: blocks of text, some of them HTML."""
+
+    subject: str
+    blocks: tuple[tuple[str, bool], ...]
+    steps: tuple[str, ...] = ()
+    html: bool = False
+    received: datetime | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What is told of the record: `charset`, when that was guessed."""
+    refused: Verdict = None
+    """Why it is no record."""
+
+    def record_id(self, key: bytes) -> str:
+        """The HMAC-SHA256 of the decoded source."""
+        parts = "\x00".join((self.subject, *(text for text, _ in self.blocks)))
+        return hmac.new(key, parts.encode(), hashlib.sha256).hexdigest()
+
+    def text(self) -> str:
+        """Subject and body, HTML as text."""
+        return "\n\n".join(part for part in (self.subject, *self.bodies()) if part.strip())
+
+    def bodies(self) -> list[str]:
+        """The text of each block."""
+        return [text_of(text) if html else text for text, html in self.blocks]
+
+    def verdict(self, text: str) -> Verdict:
+        """Why an item with this text is no record; None when it is one."""
+        if self.refused is not None:
+            return self.refused
+        return None if text.strip() else (Rejected.NO_TEXT, "it holds no text")
+
+
+def decoded(kind: Kind, payload: bytes, path: str = "", encoding: str = "") -> Source:
+    """An item's source; `encoding` is that of what does not name its own."""
+    if kind is Kind.MAIL:
+        return _of_mail(payload, encoding)
+    if kind is Kind.TEXT:
+        return _of_file(payload, path, encoding)
+    return _of_cell(kind, payload.decode("utf-8", errors="replace"))
+
+
+def record_id_of(item: Item, key: bytes, encoding: str = "") -> str:
+    """The id that the record of an item has."""
+    return decoded(item.kind, item.payload, item.path, encoding).record_id(key)
+
+
+def _of_file(payload: bytes, path: str, encoding: str) -> Source:
+    if not payload:
+        return Source("", (), refused=(Rejected.NO_TEXT, "the file is empty"))
+    if (kind := binary_kind(payload)) is not None:
+        return _unread(payload, Rejected.NOT_TEXT, kind)
+    try:
+        found = decode(payload, override=encoding)
+    except EncodingRefused as error:
+        return _unread(payload, Rejected.UNDECODABLE, str(error))
+    source = _of_text(found, ["charset_guessed"] if found.guessed else [], found.replaced)
+    if (code := code_kind(path, found.text)) is not None:
+        return Source(source.subject, source.blocks, (*source.steps, "code"), refused=(Rejected.CODE, code))
+    return source
+
+
+def _unread(payload: bytes, reason: Rejected, detail: str) -> Source:
+    """An item whose text is not known: its id is that of its bytes."""
+    return Source("", ((hashlib.sha256(payload).hexdigest(), False),), refused=(reason, detail))
+
+
+def _of_cell(kind: Kind, text: str) -> Source:
+    """A cell of a table, which its reader decoded; what was lost before the import is not counted."""
+    steps = ["charset_guessed"] if kind is Kind.GUESSED_CELL else []
+    return _of_text(Decoded(text, "utf-8"), steps, 0 if kind is Kind.CELL else text.count(_LOST))
+
+
+def _of_text(found: Decoded, steps: list[str], lost: int) -> Source:
+    html = is_markup(found.text)
+    steps += [*(["html"] if html else []), *([f"characters_replaced:{lost}"] if lost else [])]
+    told = {"charset": readable(found)} if found.guessed else {}
+    return Source("", ((found.text, html),), tuple(steps), html, attributes=told)
+
+
+def _of_mail(payload: bytes, encoding: str) -> Source:
+    if (kind := binary_kind(payload)) is not None:
+        return _unread(payload, Rejected.NOT_TEXT, kind)
+    try:
+        mail = read_mail(payload, encoding)
+    except Undecodable as error:
+        return _unread(payload, Rejected.UNDECODABLE, str(error))
+    source = Source(
+        mail.subject,
+        tuple((body.text, body.html) for body in mail.bodies),
+        ("mime", *_mail_steps(mail)),
+        mail.html,
+        mail.received,
+        _mail_attributes(mail),
+    )
+    if mail.bodies or mail.left_out:
+        refused = _without_body(source, mail)
+        return source if refused is None else _refused(source, refused)
+    return source
+
+
+def _refused(source: Source, why: Verdict) -> Source:
+    return Source(source.subject, source.blocks, source.steps, source.html, source.received, refused=why)
+
+
+def _mail_steps(mail: Mail) -> list[str]:
+    lost = sum(text.count(_LOST) for text in (mail.subject, *(body.text for body in mail.bodies)))
+    flags = {
+        "mime_defective": mail.defective,
+        "charset_guessed": mail.guessed,
+        "html": any(body.html for body in mail.bodies),
+    }
+    left_out = [f"part_left_out:{kind} ({count})" for kind, count in sorted(Counter(mail.left_out).items())]
+    replaced = [f"characters_replaced:{lost}"] if lost else []
+    return [*(name for name, is_set in flags.items() if is_set), *left_out, *replaced]
+
+
+def _mail_attributes(mail: Mail) -> dict[str, str]:
+    guessed = next((body.encoding for body in mail.bodies if body.guessed), "")
+    return {"charset": guessed.replace("_", "-")} if guessed else {}
+
+
+def _without_body(source: Source, mail: Mail) -> Verdict:
+    """A mail that holds more than its subject, none of which is text, is no record of its subject alone."""
+    if any(body.strip() for body in source.bodies()):
+        return None
+    if mail.left_out:
+        return Rejected.NO_TEXT, f"its body is {', '.join(sorted(set(mail.left_out)))}"[:200]
+    if any(body.text.strip() for body in mail.bodies):
+        return Rejected.NO_TEXT, "its body holds images or markup alone"
+    return None
