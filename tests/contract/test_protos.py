@@ -104,3 +104,14 @@ def test_an_envelope_is_its_domains_and_holds_past_tense_events_of_one_resource(
     assert [field.name for field in one.fields[:2]] == ["name", "revision"]
     assert [oneof.name for oneof in one.oneofs] == ["event"]
     assert one.oneofs[0].fields
+
+
+@each(of("Update"))
+def test_what_an_update_may_change_are_fields_of_its_resource(one):
+    resource = next(
+        f for f in one.input_type.fields if f.message_type and f.name != "update_mask"
+    ).message_type
+    for path in one.GetOptions().Extensions[options_pb2.changeable]:
+        whole, _, part = path.partition(".")
+        assert whole in resource.fields_by_name
+        assert part in ("", "*")

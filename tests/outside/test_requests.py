@@ -39,9 +39,9 @@ class Installation:
         principal = Principal(f"projects/{project}/apiKeys/test", role, project)
         return self.state.signer("gateway").token_for(principal, 600)
 
-    def post(self, path: str, body: dict, role: Role, project: str) -> httpx.Response:
+    def post(self, path: str, body: dict, role: Role, project: str, verb: str = "POST") -> httpx.Response:
         headers = {"authorization": f"Bearer {self.token(role, project)}"}
-        return httpx.post(f"{self.url}/v1/{path}", json=body, headers=headers)
+        return httpx.request(verb, f"{self.url}/v1/{path}", json=body, headers=headers)
 
     def call(self, method: MethodDescriptor, data: bytes, token: str = "") -> grpc.StatusCode:
         """Send these bytes to a method's service; its status."""
@@ -143,6 +143,72 @@ def test_an_engineer_cannot_evaluate_on_the_sealed_split_of_another_project(inst
 def test_values_that_cannot_be_are_refused_over_http(installation, path, body):
     answer = installation.post(path, body, Role.OPERATOR, "other")
     assert answer.status_code == 400, answer.text
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "change", "after"),
+    [
+        (
+            "projects/patched",
+            {"labels": ["a", "b"], "instructions": "Sort.", "training": {"epochs": 2, "layers": 3}},
+            {"training": {"epochs": 5}},
+            {"labels": ["a", "b"], "instructions": "Sort.", "training": {"epochs": 5, "layers": 3}},
+        ),
+        (
+            "projects/other/policies/patched",
+            {"dryRun": True, "minAnswers": 7, "budgetRuns": 3},
+            {"dryRun": False},
+            {"dryRun": False, "minAnswers": 7, "budgetRuns": 3},
+        ),
+        (
+            "projects/other/guidelines/patched",
+            {"labels": ["a", "b"], "instructions": "Sort."},
+            {"instructions": None},
+            {"labels": ["a", "b"], "instructions": ""},
+        ),
+    ],
+)
+def test_a_patch_without_a_mask_changes_what_it_gives(installation, name, before, change, after):
+    parent, _, id_ = name.rpartition("/")
+    kind = parent.rpartition("/")[2]
+    query = {"projects": "projectId", "policies": "policyId", "guidelines": "guidelineId"}[kind]
+    made = installation.post(f"{parent}?{query}={id_}", before, Role.ENGINEER, "-")
+    assert made.status_code == 200, made.text
+    body = change | {"etag": made.json()["etag"]}
+    changed = installation.post(name, body, Role.ENGINEER, "-", verb="PATCH")
+    assert changed.status_code == 200, changed.text
+    assert shared(changed.json(), after) == after
+    nothing = installation.post(name, {"etag": changed.json()["etag"]}, Role.ENGINEER, "-", verb="PATCH")
+    assert (nothing.status_code, nothing.json()["reason"]) == (400, "NOTHING_TO_CHANGE")
+
+
+def shared(found: dict, wanted: dict) -> dict:
+    """What is found of the fields that are wanted."""
+    return {
+        key: shared(found[key], value) if isinstance(value, dict) else found[key]
+        for key, value in wanted.items()
+    }
+
+
+def test_a_request_id_with_another_body_is_refused(installation):
+    def create(**body):
+        return installation.post("projects/other/models?requestId=twice", body, Role.ENGINEER, "other")
+
+    first, again, other = create(displayName="A"), create(displayName="A"), create(displayName="B")
+    assert (first.status_code, again.json()) == (200, first.json())
+    assert (other.status_code, other.json()["reason"]) == (409, "REQUEST_ID_REUSED")
+    assert "display_name" in other.json()["detail"]
+
+
+def test_a_name_that_is_taken_says_what_differs(installation):
+    def create(labels):
+        body = {"labels": labels}
+        return installation.post("projects?projectId=tickets", body, Role.ENGINEER, "-")
+
+    same, other = create(["a", "b"]), create(["a", "c"])
+    assert (same.status_code, other.status_code) == (409, 409)
+    assert "agrees" in same.json()["detail"]
+    assert "differs in labels" in other.json()["detail"]
 
 
 @each_method

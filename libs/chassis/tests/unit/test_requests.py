@@ -7,7 +7,7 @@ from google.protobuf import timestamp_pb2
 
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied
 from ratoon.chassis.identity import Principal, Role
-from ratoon.chassis.requests import check_projects, check_values
+from ratoon.chassis.requests import check_projects, check_values, complete_mask
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as evaluation
 from ratoon.flywheel.v1 import flywheel_service_pb2 as flywheel
@@ -147,3 +147,29 @@ def test_texts_are_bounded():
         model_version=model_version_pb2.ModelVersion(scores={name: 1.0})
     )
     assert refused(scores).startswith("model_version.scores[")
+
+
+UPDATE_PROJECT = flywheel.DESCRIPTOR.services_by_name["FlywheelService"].methods_by_name["UpdateProject"]
+
+
+def mask_of(*paths, **values) -> list[str]:
+    change = project_pb2.Project(name="projects/p", etag="e", revision=3, **values)
+    request = flywheel.UpdateProjectRequest(project=change, update_mask={"paths": paths})
+    complete_mask(UPDATE_PROJECT, request)
+    return list(request.update_mask.paths)
+
+
+def test_an_update_without_a_mask_changes_what_it_carries():
+    assert mask_of(labels=["a", "b"]) == ["labels"]
+    assert mask_of(training={"epochs": 2}, require_approval=True) == ["training.epochs", "require_approval"]
+    assert mask_of(labels=["a"], model="projects/p/models/m") == ["labels"]
+
+
+def test_a_mask_that_is_given_stays_as_it_is():
+    assert mask_of("instructions", labels=["a", "b"]) == ["instructions"]
+
+
+def test_an_update_of_nothing_is_refused():
+    with pytest.raises(InvalidArgument, match=r"labels.*gate\.\*") as told:
+        mask_of()
+    assert told.value.reason == "NOTHING_TO_CHANGE"
