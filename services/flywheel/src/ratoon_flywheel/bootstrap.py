@@ -15,7 +15,7 @@ from ratoon_flywheel.adapters.ingestion import DatasetRoom, SplitRoom, TrafficSo
 from ratoon_flywheel.adapters.labeling import LabelRoom
 from ratoon_flywheel.adapters.registry import RegistryLineage, VersionRoom
 from ratoon_flywheel.adapters.runs import RunTables
-from ratoon_flywheel.adapters.serving import RolloutRoom, ServingQuality
+from ratoon_flywheel.adapters.serving import RolloutRoom, ServingDeployments, ServingQuality
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
 from ratoon_flywheel.adapters.training import TrainingRoom
 from ratoon_flywheel.application.evidence import Evidences
@@ -77,6 +77,8 @@ def build(settings: Settings, platform: Platform) -> App:
         runs,
         segments,
         AnswerIds.of_folder(settings.keys),
+        lineage,
+        ServingDeployments(serving),
         settings.drift_max_chars,
     )
     rpc = Rpc(

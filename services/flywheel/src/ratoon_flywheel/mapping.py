@@ -20,6 +20,7 @@ from ratoon_flywheel.application.commands import (
     CreateRun,
     CreateSegment,
     DecideRun,
+    Delete,
     UpdatePolicy,
     UpdateProject,
 )
@@ -43,8 +44,8 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 """Stands for times that are not set yet."""
 
 
-def project(value: Project) -> project_pb2.Project:
-    """A project as callers see it."""
+def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
+    """A project as callers see it, with what a change of it means."""
     return project_pb2.Project(
         name=value.name,
         revision=value.revision,
@@ -63,6 +64,7 @@ def project(value: Project) -> project_pb2.Project:
         dataset=value.dataset,
         model=value.model,
         deployment=value.deployment,
+        notices=notices,
     )
 
 
@@ -142,6 +144,8 @@ def segment(value: TrafficSegment) -> signal_pb2.TrafficSegment:
         start_time=_time(value.start_time),
         end_time=_time(value.end_time),
         lost_count=value.lost_count,
+        set_aside_count=sum(value.set_aside.values()),
+        set_aside_faults=value.set_aside,
     )
 
 
@@ -173,7 +177,17 @@ def create_project(request: pb.CreateProjectRequest) -> CreateProject:
 
 def update_project(request: pb.UpdateProjectRequest) -> UpdateProject:
     """What is asked."""
-    return UpdateProject(_project(request.project), request.project.etag, tuple(request.update_mask.paths))
+    return UpdateProject(
+        _project(request.project),
+        request.project.etag,
+        tuple(request.update_mask.paths),
+        request.allow_label_removal,
+    )
+
+
+def delete(request: pb.DeleteProjectRequest | pb.DeletePolicyRequest) -> Delete:
+    """What is asked."""
+    return Delete(request.name, request.etag)
 
 
 def create_policy(request: pb.CreatePolicyRequest) -> CreatePolicy:

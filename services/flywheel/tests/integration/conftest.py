@@ -132,6 +132,13 @@ class Rooms:
     def made(self, kind: str) -> list[object]:
         return [made for each, made in self.orders if each == kind]
 
+    def deployments(self, request: object) -> object:
+        found = [
+            each for name, each in self.resources.items() if name.startswith(f"{request.parent}/deployments/")
+        ]
+        listed = [each for each in found if each.name.count("/") == 3]
+        return serving_service_pb2.ListDeploymentsResponse(deployments=listed)
+
     def tell(self, request: object) -> object:
         self.quality.extend(request.reports)
         return serving_service_pb2.ReportQualityResponse()
@@ -169,6 +176,7 @@ def _servicer(base: type, rooms: Rooms) -> object:
     methods: dict[str, Callable[..., object]] = {
         "GetAlias": lambda self, request, context: rooms.look("Alias", request, context),
         "AbortRollout": lambda self, request, context: rooms.cancel(request),
+        "ListDeployments": lambda self, request, context: rooms.deployments(request),
         "ReportQuality": lambda self, request, context: rooms.tell(request),
     }
     for kind in KINDS:

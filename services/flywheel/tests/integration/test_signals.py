@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+import zstandard
 
 from ratoon.chassis.errors import InvalidArgument, NotFound
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
@@ -67,6 +68,11 @@ def corrected(world, ids):
     for index, answer_id in enumerate(ids):
         said = {"thumb": -1, "correction": "spam"} if index % 4 == 0 else {"thumb": 1}
         world.say(answer_id, **said)
+
+
+def segments(world):
+    listed = world.flywheel.ListTrafficSegments(pb.ListTrafficSegmentsRequest(parent=PARENT))
+    return list(listed.traffic_segments)
 
 
 def exported(world):
@@ -178,12 +184,13 @@ def test_a_segment_that_is_not_there_or_is_none_is_refused(world):
 def announce(world, digest):
     told = signal_pb2.TrafficSegment(deployment=f"{PARENT}/deployments/mail", digest=digest)
     gateway = FlywheelServiceStub(world.state.as_service("gateway", "flywheel"))
-    gateway.CreateTrafficSegment(pb.CreateTrafficSegmentRequest(parent=PARENT, traffic_segment=told))
+    return gateway.CreateTrafficSegment(pb.CreateTrafficSegmentRequest(parent=PARENT, traffic_segment=told))
 
 
 def test_two_versions_are_held_beside_each_other_by_what_was_said(world):
     corrected(world, world.answered([world.text("old") for _ in range(40)]))
     other = world.version.replace("v1.0", "v1.1")
+    world.rooms.resources[other] = model_version_pb2.ModelVersion(name=other)
     asked = pb.CompareVersionsRequest(parent=PARENT, version=world.version, other_version=other)
     found = world.flywheel.CompareVersions(asked)
     assert (found.version.positive_count, found.version.negative_count) == (30, 10)
@@ -200,3 +207,30 @@ def test_two_versions_are_held_beside_each_other_by_what_was_said(world):
     asked.other_version = "v1.1"
     with pytest.raises(InvalidArgument):
         world.flywheel.CompareVersions(asked)
+    asked.other_version = world.version.replace("v1.0", "v9.9")
+    with pytest.raises(NotFound):
+        world.flywheel.CompareVersions(asked)
+
+
+def test_one_bad_row_loses_no_other_and_is_counted(world):
+    (first,) = world.answered(["a sound text"])
+    rows = lines(world, segments(world)[0].digest)
+    answer_ids = [f"{first[:-2]}{i:02}" for i in range(2)]
+    sound = [rows[0].replace(first.encode(), each.encode()) for each in answer_ids]
+    cut = json.loads(rows[0]) | {"answer_id": "", "messages": [{"role": "user", "content": "\ud800"}]}
+    poisoned = [
+        sound[0],
+        b"no json\n",
+        json.dumps(cut).encode() + b"\n",
+        sound[1].replace(b"sound", b"\\ud800"),
+    ]
+    segment = announce(world, world.rooms.artifacts.put_bytes(zstandard.compress(b"".join(poisoned))))
+    assert segment.set_aside_count == 2
+    assert dict(segment.set_aside_faults) == {"BAD_ID": 1, "NOT_JSON": 1}
+    listed = segments(world)
+    assert listed[-1].set_aside_count == 2
+
+
+def lines(world, digest):
+    with world.rooms.artifacts.open(digest) as raw, zstandard.ZstdDecompressor().stream_reader(raw) as plain:
+        return plain.read().splitlines(keepends=True)

@@ -55,9 +55,8 @@ def duplicates(labels: Sequence[str]) -> list[tuple[str, str]]:
 def duplicate_sentence(earlier: str, later: str) -> str:
     """Return why two labels cannot stand beside each other; what looks alike is written by code points."""
     named = [repr(earlier), repr(later)]
-    if unicodedata.normalize("NFC", earlier) == unicodedata.normalize("NFC", later) or _hidden(
-        earlier + later
-    ):
+    alike = unicodedata.normalize("NFC", earlier) == unicodedata.normalize("NFC", later)
+    if alike or has_invisible(earlier + later):
         named = [ascii(earlier), ascii(later)]
     return (
         f"Labels {named[0]} and {named[1]} are the same label: case, white space, Unicode form and invisible "
@@ -65,7 +64,8 @@ def duplicate_sentence(earlier: str, later: str) -> str:
     )
 
 
-def _hidden(text: str) -> bool:
+def has_invisible(text: str) -> bool:
+    """Return whether a text holds characters that nobody sees."""
     return _INVISIBLE.search(text) is not None or any(joiner in text for joiner in _JOINERS)
 
 

@@ -180,6 +180,17 @@ class AnswerTables:
             mine = (noted.segment == segment) & noted.content_digest.in_(some)
             tx.connection.execute(delete(NOTED_TEXTS).where(mine))
 
+    def forget_all(self, tx: Transaction, project: str) -> list[str]:
+        """Forget all traffic, feedback and reports of a project; the digests of its segments."""
+        segments = RESOURCES[TrafficSegment]
+        names = tx.connection.execute(select(segments.c.name).where(segments.c.parent == project)).scalars()
+        digests = self.segment_digests(tx, list(names))
+        for table in (ANSWERS, JUDGEMENTS, NOTED_TEXTS):
+            tx.connection.execute(delete(table).where(table.c.project == project))
+        for kind in (TrafficSegment, Feedback, DriftReport):
+            tx.connection.execute(delete(RESOURCES[kind]).where(RESOURCES[kind].c.parent == project))
+        return digests
+
     def prune(self, tx: Transaction, project: str, before: datetime) -> list[str]:
         """Forget answers, feedback, segments and reports older than this; the digests of the segments that go."""
         for table in (ANSWERS, JUDGEMENTS):

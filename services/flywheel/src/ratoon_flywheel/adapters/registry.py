@@ -79,6 +79,10 @@ class RegistryLineage:
         found = self._ingestion.GetSplit(ingestion_service_pb2.GetSplitRequest(name=split))
         return str(found.redaction.train_digest or found.train_digest)
 
+    def check_version(self, version: str) -> None:
+        """NotFound when there is no such version."""
+        self._version(version)
+
     def _ancestor_splits(self, parent: str) -> tuple[str, ...]:
         """The splits of the versions before, youngest first, as many as a gate looks back on."""
         splits: list[str] = []

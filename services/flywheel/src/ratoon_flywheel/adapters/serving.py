@@ -61,6 +61,23 @@ class ServingQuality:
             self._serving.ReportQuality(pb.ReportQualityRequest(reports=[_report(each) for each in votes]))
 
 
+class ServingDeployments:
+    """Serving's deployments, as far as they hold a project."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._serving = ServingServiceStub(channel)
+
+    def busy(self, project: str) -> list[str]:
+        """Return the deployments of a project that have replicas or a rollout under way, by name."""
+        found: list[str] = []
+        token = ""
+        while True:
+            page = self._serving.ListDeployments(pb.ListDeploymentsRequest(parent=project, page_token=token))
+            found += [each.name for each in page.deployments if each.replicas or each.active_rollout]
+            if not (token := page.next_page_token):
+                return found
+
+
 def _report(votes: Votes) -> route_pb2.QualityReport:
     report = route_pb2.QualityReport(
         deployment=votes.deployment,

@@ -18,11 +18,23 @@ class CreateProject:
 
 @dataclass(frozen=True)
 class UpdateProject:
-    """Change these fields (all that can be, if none are named) of a project that was read with this etag."""
+    """Change these fields (all that can be, if none are named) of a project that was read with this etag.
+
+    `allow_label_removal` removes labels although the version in production answers with them.
+    """
 
     wanted: Project
     etag: str = ""
     fields: tuple[str, ...] = ()
+    allow_label_removal: bool = False
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete the resource of this name that was read with this etag; an empty etag is not checked."""
+
+    name: str
+    etag: str = ""
 
 
 @dataclass(frozen=True)

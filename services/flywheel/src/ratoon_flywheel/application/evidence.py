@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from ratoon.chassis.errors import FailedPrecondition, NotFound
 from ratoon.chassis.store import Store, Transaction
+from ratoon.tasks.labels import label_key
 from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile, Segments
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.pipelines.policies import Divergence, Evidence
@@ -127,7 +128,9 @@ class Evidences:
                 for m in self._measures(tx, project, seen)
             ),
             lessons=len(taught),
-            corrections=sum(lesson.label != answered[lesson.answer_id] for lesson in taught),
+            corrections=sum(
+                label_key(lesson.label) != label_key(answered[lesson.answer_id]) for lesson in taught
+            ),
             traces=_traces(said for _, said in judged),
         )
 

@@ -20,14 +20,15 @@ from ratoon_flywheel.application.commands import (
     CreateRun,
     CreateSegment,
     DecideRun,
+    Delete,
     UpdatePolicy,
     UpdateProject,
 )
 from ratoon_flywheel.application.evidence import shown_chars
-from ratoon_flywheel.application.ports import AnswerIndex, RunIndex, Segments, Votes
+from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Lineage, RunIndex, Segments, Votes
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain import projects
-from ratoon_flywheel.domain.errors import BadFeedback, BadSource, RunEnded, UnknownAnswer
+from ratoon_flywheel.domain.errors import BadFeedback, BadSource, InUse, RunEnded, UnknownAnswer
 from ratoon_flywheel.domain.etags import check_etag
 from ratoon_flywheel.domain.pipelines import policies, steps
 from ratoon_flywheel.domain.pipelines.policies import Policy, history_of
@@ -78,12 +79,64 @@ def list_projects(size: int, token: str, store: Store) -> Page[Project]:
         return tx.page(Project, "", size, token)
 
 
-def update_project(command: UpdateProject, store: Store) -> Project:
-    """Change a project; open pipeline runs keep the one they began with."""
+def update_project(command: UpdateProject, store: Store, lineage: Lineage) -> tuple[Project, tuple[str, ...]]:
+    """Change a project; open pipeline runs keep the one they began with. Returns it and what the change means."""
+    matched(command.wanted.name, PROJECT, "project.name")
+    with store.read() as tx:
+        before = tx.get(Project, command.wanted.name)
+    served = _served(before, projects.changed(before, command.wanted, command.fields), lineage)
     with store.write() as tx:
         project = tx.get(Project, command.wanted.name)
         check_etag(project.name, project.etag, command.etag)
-        return tx.save(projects.changed(project, command.wanted, command.fields))
+        after = projects.changed(project, command.wanted, command.fields)
+        notices = projects.label_notices(project, after, served, command.allow_label_removal)
+        return (project if after == project else tx.save(after)), notices
+
+
+def _served(before: Project, after: Project, lineage: Lineage) -> str:
+    """Return the version in production, where a change of labels makes it matter."""
+    if set(after.labels) >= set(before.labels):
+        return ""
+    production = lineage.production(before)
+    return production.version if production else ""
+
+
+def delete_project(
+    command: Delete,
+    store: Store,
+    operations: Operations,
+    runs: RunIndex,
+    answers: AnswerIndex,
+    segments: Segments,
+    deployments: Deployments,
+) -> None:
+    """Delete a project with its policies and its captured traffic; InUse says what is in the way.
+
+    The blobs of its segments go after the commit; garbage collection takes what a crash leaves of them.
+    """
+    get_project(command.name, store)
+    if busy := deployments.busy(command.name):
+        raise InUse(
+            f"{command.name} is served by {', '.join(busy)}. Scale to 0 replicas, and wait for open rollouts."
+        )
+    with store.write() as tx:
+        project = tx.get(Project, command.name)
+        check_etag(project.name, project.etag, command.etag)
+        if open_run := next((run.name for run in runs.recent(tx, project.name) if not run.state.ended), ""):
+            raise InUse(f"{open_run} is under way. Cancel it, or wait for its end.")
+        for policy in tx.all(Policy, project.name):
+            _remove(policy, tx, operations)
+        if (monitor := tx.find(Monitor, monitor_of(project.name))) is not None:
+            _remove(monitor, tx, operations)
+        digests = answers.forget_all(tx, project.name)
+        tx.delete(project)
+    for digest in digests:
+        segments.delete(digest)
+
+
+def _remove(resource: Policy | Monitor, tx: Transaction, operations: Operations) -> None:
+    operations.end(tx, resource.name)
+    tx.delete(resource)
 
 
 def create_policy(command: CreatePolicy, store: Store, operations: Operations, clock: Clock) -> Policy:
@@ -116,11 +169,27 @@ def list_policies(parent: str, size: int, token: str, store: Store) -> Page[Poli
 
 def update_policy(command: UpdatePolicy, store: Store, operations: Operations) -> Policy:
     """Change a policy; it decides anew at once."""
+    matched(command.wanted.name, f"{PROJECT}/policies/*", "policy.name")
     with store.write() as tx:
         policy = tx.get(Policy, command.wanted.name)
         check_etag(policy.name, policy.etag, command.etag)
+        after = policies.changed(policy, command.wanted, command.fields)
         operations.wake(tx, policy.name)
-        return tx.save(policies.changed(policy, command.wanted, command.fields))
+        return policy if after == policy else tx.save(after)
+
+
+def delete_policy(command: Delete, store: Store, operations: Operations, runs: RunIndex) -> None:
+    """Delete a policy; InUse while a run that it started is under way."""
+    matched(command.name, f"{PROJECT}/policies/*")
+    with store.write() as tx:
+        policy = tx.get(Policy, command.name)
+        check_etag(policy.name, policy.etag, command.etag)
+        theirs = (run for run in runs.recent(tx, parent_of(policy.name)) if run.policy == policy.name)
+        if open_run := next((run.name for run in theirs if not run.state.ended), ""):
+            raise InUse(
+                f"{policy.name} started {open_run}, which is under way. Cancel it, or wait for its end."
+            )
+        _remove(policy, tx, operations)
 
 
 def create_run(
@@ -220,15 +289,17 @@ def list_feedback(parent: str, size: int, token: str, store: Store) -> Page[Feed
 
 
 def compare_versions(
-    command: CompareVersions, store: Store, answers: AnswerIndex, clock: Clock
+    command: CompareVersions, store: Store, answers: AnswerIndex, lineage: Lineage, clock: Clock
 ) -> Comparison:
-    """Two versions by what users said of their answers."""
+    """Two versions by what users said of their answers; NotFound when one does not exist."""
     matched(command.parent, PROJECT, "parent")
     names = {"version": command.version, "other_version": command.other}
     for field, name in names.items():
         matched(name, f"{PROJECT}/models/*/versions/*", field)
         if not name.startswith(f"{command.parent}/"):
             raise BadFeedback(f"{name} lies in another project than {command.parent}.", field)
+    for name in names.values():
+        lineage.check_version(name)
     with store.read() as tx:
         votes = answers.votes(tx, command.parent, command.start or _BEGINNING, command.end or clock.now())
     return Comparison(*(_arm(name, votes) for name in names.values()))

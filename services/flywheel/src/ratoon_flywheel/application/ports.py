@@ -52,6 +52,18 @@ class Lineage(Protocol):
         """The digest of the training part that a version learned from; NotFound when nobody knows."""
         ...
 
+    def check_version(self, version: str) -> None:
+        """NotFound when there is no such version."""
+        ...
+
+
+class Deployments(Protocol):
+    """What serves a project's models."""
+
+    def busy(self, project: str) -> list[str]:
+        """Return the deployments of a project that have replicas or a rollout under way, by name."""
+        ...
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -190,6 +202,10 @@ class AnswerIndex(Protocol):
         self, tx: Transaction, project: str, segment: str, answer_ids: Sequence[str], digests: Sequence[str]
     ) -> None:
         """Delete these answers, all that was said of them, and what was noted of these texts in the segment."""
+        ...
+
+    def forget_all(self, tx: Transaction, project: str) -> list[str]:
+        """Forget all traffic and feedback of a project; the digests of its segments."""
         ...
 
     def prune(self, tx: Transaction, project: str, before: datetime) -> list[str]:

@@ -2,6 +2,8 @@
 
 FlywheelError
 ├── BadProject          a setting of a project that cannot be
+├── LabelServed         a label that the version in production answers with
+├── InUse               what is to be deleted is still needed
 ├── BadPolicy           a setting of a policy that cannot be
 ├── StaleEtag           somebody changed it since it was read
 ├── BadFeedback         feedback that says nothing, or cannot be
@@ -30,6 +32,18 @@ class BadProject(FlywheelError):
     """A setting of a project that cannot be."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_PROJECT"
+
+
+class LabelServed(FlywheelError):
+    """A label is to go that the version in production answers with."""
+
+    reason = "LABEL_SERVED"
+
+
+class InUse(FlywheelError):
+    """What is to be deleted is still needed; the sentence says by whom."""
+
+    reason = "IN_USE"
 
 
 class BadPolicy(FlywheelError):

@@ -8,22 +8,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from math import isfinite
+from operator import attrgetter
 from re import fullmatch
 
-from ratoon_flywheel.domain.errors import BadProject
+from ratoon.tasks.labels import duplicate_sentence, duplicates, has_invisible, label_key, match_label
+from ratoon_flywheel.domain.errors import BadProject, LabelServed
 from ratoon_flywheel.domain.etags import etag_of
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What a new version must reach: lower bounds of the change in macro-F1 against the one in production."""
+    """Requirements on a new version: lower bounds of the change in macro-F1 against the one in production."""
 
     new_domain_threshold: float = 0.0
     old_domain_threshold: float = -0.08
-
-
     baseline_margin: float = 0.02
     """How far below the best baseline's macro-F1 the first version may be; 1 turns the comparison off."""
+
+
 class Method(StrEnum):
     """What is done to which weights."""
 
@@ -129,8 +131,29 @@ CHANGEABLE = (
 _PARTED = ("gate", "training", "rollout", "split")
 
 
+MAX_LABELS = 1000
+_MAX_LABEL = 64
+_MAX_RETENTION_DAYS = 3650
+_BOUNDS: dict[str, float] = {
+    "training.epochs": 1000,
+    "training.continue_epochs": 1000,
+    "training.seed": 2**53,
+    "training.max_chars": 1_000_000,
+    "training.hidden_size": 65_536,
+    "training.layers": 512,
+    "training.replay_count": 10_000_000,
+    "training.workers": 1024,
+    "training.learning_rate": 10,
+    "training.batch_size": 65_536,
+    "training.prompt_tokens": 1_000_000,
+    "training.lora_rank": 4096,
+    "rollout.bake_seconds": 30 * 86_400,
+}
+"""The largest values; each is far beyond what makes sense, so that only a slip is refused."""
+
+
 def checked(project: Project) -> Project:
-    """The project, when its settings can be; BadProject names the field that cannot."""
+    """Return the project when its settings can be; BadProject names the field that cannot."""
     _check_labels(project.labels)
     for field in ("new_domain_threshold", "old_domain_threshold"):
         bound = getattr(project.gate, field)
@@ -147,9 +170,49 @@ def checked(project: Project) -> Project:
         _check_bound(path, attrgetter(path)(project), most)
     _check_base(project.training)
     _check_split(project.split)
-    if project.traffic_retention_days < 1:
-        raise BadProject("traffic_retention_days must be 1 or more.", "traffic_retention_days")
+    if not 1 <= project.traffic_retention_days <= _MAX_RETENTION_DAYS:
+        raise BadProject(
+            f"traffic_retention_days must be 1 to {_MAX_RETENTION_DAYS:,}, not {project.traffic_retention_days}.",
+            "traffic_retention_days",
+        )
     return project
+
+
+def _check_bound(path: str, value: float, most: float) -> None:
+    if not isfinite(value) or not 0 <= value <= most:
+        raise BadProject(f"{path} may not be {value:g}; give 0 to {most:,}.", path)
+
+
+def label_notices(before: Project, after: Project, served: str, allowed: bool) -> tuple[str, ...]:
+    """Return what a change of labels means for what exists; LabelServed when it may not be made.
+
+    `served` is the version in production, empty without one; `allowed` removes labels that it answers with.
+    """
+    added = [label for label in after.labels if match_label(label, before.labels) is None]
+    removed = [label for label in before.labels if match_label(label, after.labels) is None]
+    if removed and served and not allowed:
+        raise LabelServed(
+            f"{served} is in production and answers with {_listed(removed)}: its answers would count as none of the "
+            "labels. Set allow_label_removal to remove it anyway.",
+            "project.labels",
+        )
+    notices = []
+    if added:
+        notices.append(
+            f"New: {_listed(added)}. Versions that exist never answer with it; a pipeline run learns it once records "
+            "carry it."
+        )
+    if removed:
+        answers = f" {served} goes on answering with it, which counts as no label." if served else ""
+        notices.append(
+            f"Removed: {_listed(removed)}. Records that carry it count as unknown labels in label sets that are made "
+            f"from now on; label sets and versions that exist keep it.{answers}"
+        )
+    return tuple(notices)
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(repr(label) for label in labels)
 
 
 def changed(project: Project, wanted: Project, fields: Sequence[str]) -> Project:
@@ -185,12 +248,19 @@ def _check_split(split: SplitDefaults) -> None:
 
 
 def _check_labels(labels: Sequence[str]) -> None:
-    if len(labels) < 2:
+    if not 2 <= len(labels) <= MAX_LABELS:
         raise BadProject(
-            "A project needs two labels or more: the words that the model answers with.", "labels"
+            f"A project needs 2 to {MAX_LABELS:,} labels, the words that the model answers with; got {len(labels)}.",
+            "labels",
         )
-    if len(set(labels)) != len(labels):
-        raise BadProject("The labels of a project must differ from each other.", "labels")
     for label in labels:
-        if not label or label != label.strip() or len(label) > 64 or any(c.isspace() for c in label):
-            raise BadProject(f"Label {label!r} must be one word of at most 64 characters.", "labels")
+        if not label_key(label) or len(label) > _MAX_LABEL or any(c.isspace() for c in label):
+            raise BadProject(
+                f"Label {label[:_MAX_LABEL]!r} must be one word of at most {_MAX_LABEL} characters.", "labels"
+            )
+        if has_invisible(label) or not label.isprintable():
+            raise BadProject(
+                f"Label {label!a} holds a character that nobody can see; leave it out.", "labels"
+            )
+    if same := duplicates(labels):
+        raise BadProject(duplicate_sentence(*same[0]), "labels")

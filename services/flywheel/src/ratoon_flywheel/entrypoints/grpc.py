@@ -17,7 +17,7 @@ from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceServicer
 from ratoon_flywheel import mapping
 from ratoon_flywheel.application import handlers
 from ratoon_flywheel.application.commands import DecideRun
-from ratoon_flywheel.application.ports import AnswerIndex, RunIndex, Segments
+from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Lineage, RunIndex, Segments
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 
@@ -38,6 +38,8 @@ class Desk:
     runs: RunIndex
     segments: Segments
     ids: AnswerIds
+    lineage: Lineage
+    deployments: Deployments
     max_chars: int
 
 
@@ -70,7 +72,19 @@ class FlywheelServicer(FlywheelServiceServicer):
     async def UpdateProject(self, request: pb.UpdateProjectRequest, context: Context) -> project_pb2.Project:
         """Change a project."""
         command = mapping.update_project(request)
-        return mapping.project(await self._threads(handlers.update_project, command, self._store))
+        changed, notices = await self._threads(
+            handlers.update_project, command, self._store, self._desk.lineage
+        )
+        return mapping.project(changed, notices)
+
+    async def DeleteProject(
+        self, request: pb.DeleteProjectRequest, context: Context
+    ) -> pb.DeleteProjectResponse:
+        """Delete a project."""
+        desk, command = self._desk, mapping.delete(request)
+        held = (desk.store, desk.operations, desk.runs, desk.answers, desk.segments, desk.deployments)
+        await self._threads(handlers.delete_project, command, *held)
+        return pb.DeleteProjectResponse()
 
     async def CreatePolicy(self, request: pb.CreatePolicyRequest, context: Context) -> policy_pb2.Policy:
         """Begin a policy."""
@@ -99,6 +113,14 @@ class FlywheelServicer(FlywheelServiceServicer):
         return mapping.policy(
             await self._threads(handlers.update_policy, command, desk.store, desk.operations)
         )
+
+    async def DeletePolicy(
+        self, request: pb.DeletePolicyRequest, context: Context
+    ) -> pb.DeletePolicyResponse:
+        """Delete a policy."""
+        desk, command = self._desk, mapping.delete(request)
+        await self._threads(handlers.delete_policy, command, desk.store, desk.operations, desk.runs)
+        return pb.DeletePolicyResponse()
 
     async def CreatePipelineRun(
         self, request: pb.CreatePipelineRunRequest, context: Context
@@ -198,7 +220,9 @@ class FlywheelServicer(FlywheelServiceServicer):
     ) -> signal_pb2.Comparison:
         """Two versions by what users said of their answers."""
         desk, command = self._desk, mapping.compare_versions(request)
-        found = await self._threads(handlers.compare_versions, command, desk.store, desk.answers, desk.clock)
+        found = await self._threads(
+            handlers.compare_versions, command, desk.store, desk.answers, desk.lineage, desk.clock
+        )
         return mapping.comparison(found)
 
     async def CreateTrafficSegment(

@@ -68,12 +68,26 @@ CHANGEABLE = (
 """The fields that a person can change."""
 
 
+_YEAR_S = 366 * 86_400.0
+_BOUNDS: dict[str, float] = {
+    "drift_threshold": 1e6,
+    "min_answers": 1_000_000,
+    "min_feedback": 1_000_000,
+    "burst_answers": 1_000_000,
+    "settle_seconds": 86_400.0,
+    "cooldown_seconds": _YEAR_S,
+    "schedule_seconds": _YEAR_S,
+    "budget_runs": 100_000,
+}
+"""The largest values: a duration beyond them is a slip, and dates beyond the year 9999 cannot be computed."""
+
+
 def checked(policy: Policy) -> Policy:
-    """The policy, when its settings can be; BadPolicy names the field that cannot."""
-    for field in CHANGEABLE:
+    """Return the policy when its settings can be; BadPolicy names the field that cannot."""
+    for field, most in _BOUNDS.items():
         value = getattr(policy, field)
-        if not isfinite(value) or value < 0:
-            raise BadPolicy(f"{field} may not be {value}; give 0 or more.", field)
+        if not isfinite(value) or not 0 <= value <= most:
+            raise BadPolicy(f"{field} may not be {value:g}; give 0 to {most:,.0f}.", field)
     if not 0 < policy.error_rate_threshold <= 1:
         raise BadPolicy("error_rate_threshold is a share: more than 0, at most 1.", "error_rate_threshold")
     for field in ("drift_threshold", "min_answers", "min_feedback"):

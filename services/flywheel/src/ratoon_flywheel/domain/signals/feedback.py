@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
-from ratoon.tasks.labels import match_label
+from ratoon.tasks.labels import label_key, match_label
 from ratoon.tasks.text import is_encodable
 from ratoon_flywheel.domain.errors import BadFeedback
 
@@ -111,16 +111,17 @@ def right_label(answered: str, judgement: Judgement, labels: Sequence[str]) -> s
     A correction tells; praise confirms the answer; blame of one of two labels means the other.
     """
     if judgement.correction:
-        return judgement.correction
-    if answered not in labels or judgement.verdict is Verdict.NEUTRAL:
+        return match_label(judgement.correction, labels)
+    label = match_label(answered, labels)
+    if label is None or judgement.verdict is Verdict.NEUTRAL:
         return None
     if judgement.verdict is Verdict.POSITIVE:
-        return answered
-    return next(label for label in labels if label != answered) if len(labels) == 2 else None
+        return label
+    return next(each for each in labels if each != label) if len(labels) == 2 else None
 
 
 def is_negative(answered: str, judgement: Judgement) -> bool:
     """Whether the answer was wrong or disliked; a correction that repeats the answer confirms it."""
     if judgement.correction:
-        return judgement.correction != answered
+        return label_key(judgement.correction) != label_key(answered)
     return judgement.verdict is Verdict.NEGATIVE
