@@ -5,6 +5,7 @@ import typer
 from typer.testing import CliRunner
 
 from ratoon.sdk.cli import app, keys
+from ratoon.sdk.cli.context import resolve_name
 from ratoon.sdk.cli.files import read_settings
 from ratoon.sdk.cli.resources import words
 from ratoon.sdk.cli.root import ordered
@@ -87,3 +88,20 @@ def test_a_role_that_does_not_exist_is_refused_with_those_that_do():
     result = CliRunner().invoke(app, ["keys", "create", "x", "--role", "admin"])
     assert result.exit_code == 2
     assert "'caller'" in result.output and "'operator'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("given", "collection", "expected"),
+    [
+        ("v1", "datasets/p/versions", "projects/p/datasets/p/versions/v1"),
+        ("datasets/p/versions/v1", "datasets/p/versions", "projects/p/datasets/p/versions/v1"),
+        ("versions/v1", "datasets/p/versions", "projects/p/datasets/p/versions/v1"),
+        ("projects/q/datasets/p/versions/v1", "datasets/p/versions", "projects/q/datasets/p/versions/v1"),
+        ("abc", "trainingRuns", "projects/p/trainingRuns/abc"),
+        ("trainingRuns/abc", "trainingRuns", "projects/p/trainingRuns/abc"),
+        ("models/m/versions/v1.0", "models", "projects/p/models/m/versions/v1.0"),
+        ("deployments/d/rollouts/x", "deployments/p/rollouts", "projects/p/deployments/d/rollouts/x"),
+    ],
+)
+def test_names_that_tables_print_are_taken(given, collection, expected):
+    assert resolve_name(given, "projects/p", collection) == expected

@@ -32,8 +32,30 @@ class Session:
         return f"projects/{self.project}"
 
     def name(self, given: str, collection: str) -> str:
-        """A resource's full name from its id, or from a name given in full."""
-        return given if given.startswith("projects/") else f"{self.parent()}/{collection}/{given}"
+        """Return a resource's full name from any spelling that a user has; `collection` may be a path of its own."""
+        return given if given.startswith("projects/") else resolve_name(given, self.parent(), collection)
+
+    def version(self, given: str, collection: str) -> str:
+        """Return the full name of a version of the project's own dataset or model (`v1`, `versions/v1`, …)."""
+        return self.name(given, f"{collection}/{self.project}/versions")
+
+
+def resolve_name(given: str, parent: str, collection: str) -> str:
+    """Return a full resource name from an id, a name as tables print it, or a full name.
+
+    Tables print names without the project: `datasets/tickets/versions/v1`. The part of a name that a path in
+    `collection` has already is not repeated: `versions/v1` is a name in `datasets/tickets/versions`.
+    """
+    given = given.strip("/")
+    if given.startswith("projects/"):
+        return given
+    head, _, rest = given.partition("/")
+    segments = collection.split("/")
+    if not rest:
+        return f"{parent}/{collection}/{given}"
+    if head in segments[0::2]:
+        return "/".join([parent, *segments[: segments.index(head)], given])
+    return f"{parent}/{given}"
 
 
 def session(context: typer.Context) -> Session:

@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
-from ratoon.sdk.cli.context import session
+from ratoon.sdk.cli.context import resolve_name, session
 from ratoon.sdk.cli.files import read_settings
 from ratoon.sdk.cli.output import console, follow, say, show, show_rows
 from ratoon.sdk.lineage import lineage_of
 from ratoon.sdk.sources import create_source
 
+VERSIONED = ("models", "datasets")
+"""Collections whose `show` takes a version's id, too."""
+VERSION = re.compile(r"v\d+(\.\d+)*")
 Name = Annotated[str, typer.Argument(help="Id, or the full name.")]
 
 
@@ -38,7 +41,10 @@ def group(
         return f"{chosen.name(within or chosen.project, parent)}/{collection}"
 
     def full(context: typer.Context, name: str, within: str) -> str:
-        return name if name.startswith("projects/") else f"{place(context, within)}/{name}"
+        if collection in VERSIONED and VERSION.fullmatch(name):
+            return session(context).version(name, collection)
+        inside = place(context, within).split("/", 2)
+        return resolve_name(name, "/".join(inside[:2]), inside[2])
 
     @app.command("list")
     def _list(context: typer.Context, within: inside = "") -> None:  # type: ignore[valid-type]
@@ -157,9 +163,9 @@ def list_versions(context: typer.Context, dataset: Annotated[str, typer.Argument
 
 @datasets.command("records")
 def list_records(context: typer.Context, version: str, limit: int = 20) -> None:
-    """Show records of a version (its full name) with their text."""
+    """Show records of a version (v1, or its full name) with their text."""
     chosen = session(context)
-    page = chosen.client.get(f"{version}/records", pageSize=limit)
+    page = chosen.client.get(f"{chosen.version(version, 'datasets')}/records", pageSize=limit)
     show_rows(
         page.get("records", []), ["recordId", "sourceLabel", "language", "chars", "text"], chosen.output
     )
@@ -169,7 +175,10 @@ def list_records(context: typer.Context, version: str, limit: int = 20) -> None:
 def show_profile(context: typer.Context, version: str) -> None:
     """Show what a version's data look like and what each step removed."""
     chosen = session(context)
-    show(json.loads(chosen.client.get(version).get("profileJson") or "{}"), chosen.output)
+    show(
+        json.loads(chosen.client.get(chosen.version(version, "datasets")).get("profileJson") or "{}"),
+        chosen.output,
+    )
 
 
 @datasets.command("lineage")
@@ -317,9 +326,9 @@ Latest = Annotated[str, typer.Argument(help="Its full name; default: the project
 
 def _rollout_name(context: typer.Context, given: str) -> str:
     """The rollout named, or the latest one of the project's own deployment."""
-    if given:
-        return given
     chosen = session(context)
+    if given:
+        return chosen.name(given, f"deployments/{chosen.project}/rollouts")
     listed = chosen.client.list(f"{chosen.name(chosen.project, 'deployments')}/rollouts")
     if (latest := max(listed, key=lambda rollout: rollout["createTime"], default=None)) is None:
         raise typer.BadParameter("There is no rollout yet; begin one with `ratoon rollouts create VERSION`.")
@@ -362,11 +371,7 @@ def create_rollout(
 ) -> None:
     """Roll out a model version (v1.0, or its full name); --share adds steps with part of the traffic."""
     chosen = session(context)
-    to = (
-        version
-        if version.startswith("projects/")
-        else f"{chosen.parent()}/models/{chosen.project}/versions/{version}"
-    )
+    to = chosen.version(version, "models")
     parent = chosen.name(deployment or chosen.project, "deployments")
     body = {"toVersion": to, "shares": share or [], "stepSeconds": step_seconds}
     rollout = chosen.client.create(f"{parent}/rollouts", body)
@@ -405,10 +410,7 @@ def compare_versions(
 ) -> None:
     """Compare two versions by user feedback (95 % intervals)."""
     chosen = session(context)
-    names = [
-        each if each.startswith("projects/") else f"{chosen.parent()}/models/{chosen.project}/versions/{each}"
-        for each in (version, other)
-    ]
+    names = [chosen.version(each, "models") for each in (version, other)]
     found = chosen.client.get(f"{chosen.parent()}/feedback:compare", version=names[0], otherVersion=names[1])
     show(found, chosen.output)
 
