@@ -41,6 +41,7 @@ def build(settings: Settings, platform: Platform) -> App:
         threads=base.threads,
         clock=base.clock,
         blobs=artifacts,
+        jobs=jobs,
         records=ParquetRecords(artifacts),
         tokens=PageTokens(base.signer.sign(b"record pages")),
     )

@@ -1,5 +1,6 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,8 @@ from ratoon_ingestion.application.commands import (
     CreateSplit,
     CreateVersion,
     OpenSplit,
+    PreviewSource,
+    UpdateSource,
 )
 from ratoon_ingestion.application.ports import Lineage, Record
 from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
@@ -58,6 +61,7 @@ def source(value: Source) -> source_pb2.Source:
             attributes=columns.attributes,
         ),
         encoding=value.encoding,
+        etag=value.etag,
     )
 
 
@@ -191,12 +195,10 @@ def erasure(value: Erasure) -> erasure_pb2.Erasure:
 def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateSource:
     """What is asked."""
     asked = request.source
-    if not asked.format:
-        raise BadSource("format is not set; say how the blob is to be read, for example FORMAT_JSONL.")
     return CreateSource(
         parent=request.parent,
         source_id=request.source_id,
-        format=Format(source_pb2.Source.Format.Name(asked.format).removeprefix("FORMAT_")),
+        format=_format(asked),
         digest=asked.digest,
         display_name=asked.display_name,
         licence=asked.license,
@@ -205,6 +207,75 @@ def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateS
         request_id=request.request_id,
         encoding=asked.encoding,
     )
+
+
+def update_source(request: ingestion_service_pb2.UpdateSourceRequest) -> UpdateSource:
+    """What is asked; a part of `columns` is named `columns.text`, and so on."""
+    asked = request.source
+    changes: dict[str, Any] = {}
+    for path in request.update_mask.paths:
+        whole, _, part = path.partition(".")
+        if whole == "columns":
+            parts = (part,) if part else ("text", "label", "id", "time", "attributes")
+            chosen = {each: getattr(asked.columns, each) for each in parts}
+            changes["columns"] = {**changes.get("columns", {}), **chosen}
+        else:
+            changes |= _changed(asked, path)
+    return UpdateSource(asked.name, changes, asked.etag)
+
+
+def _changed(asked: source_pb2.Source, path: str) -> dict[str, Any]:
+    match path:
+        case "license":
+            return {"licence": asked.license}
+        case "labels_by_folder":
+            return {path: dict(asked.labels_by_folder)}
+        case "format":
+            return {path: _format(asked)}
+        case "display_name" | "encoding":
+            return {path: getattr(asked, path)}
+    raise BadSource(f"update_mask names {path!r}, which cannot be changed.")
+
+
+def preview_source(request: ingestion_service_pb2.PreviewSourceRequest) -> PreviewSource:
+    """What is asked."""
+    asked = request.source
+    return PreviewSource(
+        parent=request.parent,
+        digest=asked.digest,
+        format=_format(asked) if asked.format else None,
+        file_name=asked.display_name,
+        labels_by_folder=dict(asked.labels_by_folder),
+        columns=_columns(asked.columns),
+        encoding=asked.encoding,
+        record_count=request.record_count,
+    )
+
+
+def preview(result: Mapping[str, Any]) -> source_pb2.SourcePreview:
+    """What a preview found, as its job tells it."""
+    told = source_pb2.SourcePreview()
+    fields = dict(result)
+    if name := fields.pop("format", ""):
+        told.format = source_pb2.Source.Format.Value(f"FORMAT_{name}")
+    for row in fields.pop("records", ()):
+        received = row.pop("received_time")
+        record = told.records.add(**row)
+        if received:
+            record.received_time.FromDatetime(datetime.fromisoformat(received))
+    for row in fields.pop("rejections", ()):
+        told.rejections.add(**row)
+    told.MergeFrom(source_pb2.SourcePreview(**fields))
+    return told
+
+
+def _format(asked: source_pb2.Source) -> Format:
+    if not asked.format:
+        raise BadSource(
+            "format is not set; say how the blob is to be read: "
+            f"{', '.join(f'FORMAT_{each}' for each in Format)}."
+        )
+    return Format(source_pb2.Source.Format.Name(asked.format).removeprefix("FORMAT_"))
 
 
 def _columns(asked: source_pb2.Source.Columns) -> Columns:

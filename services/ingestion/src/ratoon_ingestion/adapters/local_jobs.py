@@ -8,7 +8,7 @@ from typing import Any
 from ratoon.chassis.jobs import Jobs, JobStatus
 from ratoon.chassis.names import project_of
 from ratoon_ingestion.adapters.record_keys import RecordKeys
-from ratoon_ingestion.application.ports import CurationJob, ErasureJob, Job, SplitJob
+from ratoon_ingestion.application.ports import CurationJob, ErasureJob, Job, PreviewJob, SplitJob
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.work import Failure, Observation, Phase, Progress
 
@@ -40,6 +40,10 @@ class WorkerJobs:
         """Ask the job to end; kill it after a grace."""
         self._jobs.stop(job_id)
 
+    def forget(self, job_id: str) -> None:
+        """Forget a job that has ended, with its result."""
+        self._jobs.forget(job_id)
+
     def _spec(self, job: Job) -> JSON:
         common = {"artifacts": self._artifacts_url, "warm": str(self._warm)}
         match job:
@@ -47,6 +51,8 @@ class WorkerJobs:
                 return common | self._curation(job)
             case ErasureJob():
                 return common | self._erasure(job)
+            case PreviewJob():
+                return common | self._preview(job)
         return common | _split(job)
 
     def _curation(self, job: CurationJob) -> JSON:
@@ -58,6 +64,19 @@ class WorkerJobs:
             "record_key": self._keys.key_of(project_of(job.version.name)).hex(),
             "processes": self._processes,
             "code_version": installed_version("ratoon-ingestion"),
+            "barred": list(job.barred),
+        }
+
+    def _preview(self, job: PreviewJob) -> JSON:
+        """In a warm process of its own, so that it does not wait for a long curation."""
+        return {
+            "task": "preview",
+            "warm": str(self._warm.with_name(f"{self._warm.name}-preview")),
+            "source": _source(job.source),
+            "file_name": job.source.display_name,
+            "detect": job.detect,
+            "record_key": self._keys.key_of(project_of(job.source.name)).hex(),
+            "record_count": job.record_count,
             "barred": list(job.barred),
         }
 

@@ -26,6 +26,29 @@ class CreateSource:
 
 
 @dataclass(frozen=True)
+class UpdateSource:
+    """Change these fields of a source that was read with this etag."""
+
+    name: str
+    changes: Mapping[str, object]
+    etag: str = ""
+
+
+@dataclass(frozen=True)
+class PreviewSource:
+    """Look into a blob that was uploaded, as a source of `parent` (projects/{project}); no format: find it out."""
+
+    parent: str
+    digest: str
+    format: Format | None
+    file_name: str = ""
+    labels_by_folder: Mapping[str, str] = field(default_factory=dict)
+    columns: Columns = field(default_factory=Columns)
+    encoding: str = ""
+    record_count: int = 5
+
+
+@dataclass(frozen=True)
 class CreateDataset:
     """Begin a line of dataset versions in `parent` (projects/{project})."""
 

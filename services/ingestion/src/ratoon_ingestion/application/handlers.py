@@ -52,12 +52,9 @@ def create_source(command: CreateSource, store: Store, blobs: Blobs, clock: Cloc
         columns=command.columns,
         encoding=command.encoding,
     )
-    if not blobs.exists(source.digest):
-        raise BlobMissing(
-            f"No blob {source.digest} was uploaded. Send it first: PUT /v1/blobs/{source.digest}."
-        )
+    check_uploaded(source, blobs)
     with store.write() as tx:
-        _check_no_erasure(tx, command.parent)
+        check_no_erasure(tx, command.parent)
         return tx.create(source, command.request_id)[0]
 
 
@@ -105,7 +102,7 @@ def create_version(
     _check_sources(command)
     now = clock.now()
     with store.write() as tx:
-        _check_no_erasure(tx, command.parent)
+        check_no_erasure(tx, command.parent)
         tx.get(Dataset, command.parent)
         for source in command.sources:
             tx.get(Source, source)
@@ -158,7 +155,7 @@ def create_split(command: CreateSplit, store: Store, operations: Operations, clo
         replay=command.replay,
     )
     with store.write() as tx:
-        _check_no_erasure(tx, command.parent)
+        check_no_erasure(tx, command.parent)
         _check_split(tx, split)
         split, new = tx.create(split, command.request_id)
         if new:
@@ -246,7 +243,15 @@ def list_erasures(parent: str, size: int, token: str, store: Store) -> Page[Eras
         return tx.page(Erasure, parent, size, token)
 
 
-def _check_no_erasure(tx: Transaction, parent: str) -> None:
+def check_uploaded(source: Source, blobs: Blobs) -> None:
+    """Raise BlobMissing unless what the source names was uploaded."""
+    if not blobs.exists(source.digest):
+        raise BlobMissing(
+            f"No blob {source.digest} was uploaded. Send it first: PUT /v1/blobs/{source.digest}."
+        )
+
+
+def check_no_erasure(tx: Transaction, parent: str) -> None:
     """What an erasure looks through must be all there is, and what it writes again must not be read meanwhile."""
     for erasure in tx.all(Erasure, f"projects/{project_of(parent)}"):
         if not erasure.state.ended:

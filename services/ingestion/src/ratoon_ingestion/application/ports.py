@@ -42,7 +42,17 @@ class ErasureJob:
     splits: tuple[Split, ...]
 
 
-Job = CurationJob | SplitJob | ErasureJob
+@dataclass(frozen=True)
+class PreviewJob:
+    """A source that may not exist yet, to look into; `detect`: its format is to be found out."""
+
+    source: Source
+    detect: bool
+    record_count: int
+    barred: tuple[str, ...] = ()
+
+
+Job = CurationJob | SplitJob | ErasureJob | PreviewJob
 
 
 class Jobs(Protocol):
@@ -62,6 +72,10 @@ class Jobs(Protocol):
 
     def stop(self, job_id: str) -> None:
         """Ask the job to end; kill it after a grace."""
+        ...
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that has ended, with its result."""
         ...
 
 

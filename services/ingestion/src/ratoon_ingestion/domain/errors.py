@@ -19,6 +19,24 @@ class BadSource(IngestionError):
     code, reason = "INVALID_ARGUMENT", "BAD_SOURCE"
 
 
+class SourceInUse(IngestionError):
+    """Dataset versions were made of the source."""
+
+    code, reason = "FAILED_PRECONDITION", "SOURCE_IN_USE"
+
+
+class StaleEtag(IngestionError):
+    """The resource was changed since it was read."""
+
+    code, reason = "ABORTED", "STALE_ETAG"
+
+
+class PreviewFailed(IngestionError):
+    """A preview came to no end, or to a bad one."""
+
+    code, reason = "FAILED_PRECONDITION", "PREVIEW_FAILED"
+
+
 class BadSplit(IngestionError):
     """The shares, the mode or the replay of a split are wrong."""
 

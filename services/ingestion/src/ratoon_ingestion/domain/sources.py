@@ -1,13 +1,20 @@
 """Sources: raw items in one blob, and how to read them."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, cast
 
 from ratoon_ingestion.domain.errors import BadSource
 
+CHANGEABLE = ("display_name", "licence", "labels_by_folder", "columns", "encoding", "format")
+"""What an update may change."""
+_HOW_IT_IS_READ = ("columns", "encoding", "format")
+_ROLES = ("text", "label", "id", "time")
+_ENCODING_CHARS = 40
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,7 +60,15 @@ class Source:
     """Charset of what does not declare its own, by a WHATWG label; empty: detected."""
     revision: int = 0
 
+    @property
+    def etag(self) -> str:
+        """The mark of what can be changed: equal exactly when that is."""
+        settings = tuple(getattr(self, field) for field in CHANGEABLE)
+        return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+
     def __post_init__(self) -> None:
+        if len(self.encoding) > _ENCODING_CHARS:
+            raise BadSource(f"encoding {self.encoding[:20]!r}… is no name of a charset.")
         if not _DIGEST.fullmatch(self.digest):
             raise BadSource(f"digest {self.digest!r} is no sha256 in lowercase hex.")
 
@@ -61,3 +76,31 @@ class Source:
 def rewritten(source: Source, digest: str) -> Source:
     """The source with a blob that lacks what was erased."""
     return replace(source, digest=digest)
+
+
+def changed(source: Source, changes: Mapping[str, object]) -> Source:
+    """The source with other settings; `columns` is a mapping of what changes of them, empty names take the defaults."""
+    known = {field: value for field, value in changes.items() if field in CHANGEABLE}
+    if len(known) < len(changes):
+        unknown = ", ".join(sorted(set(changes) - set(known)))
+        raise BadSource(f"These fields of a source cannot be changed: {unknown}.")
+    if isinstance(columns := known.get("columns"), Mapping):
+        known["columns"] = _with_columns(source.columns, columns)
+    return replace(source, **cast(dict[str, Any], known))
+
+
+def read_otherwise(before: Source, after: Source) -> bool:
+    """Whether the same blob would give other texts."""
+    return any(getattr(before, field) != getattr(after, field) for field in _HOW_IT_IS_READ)
+
+
+def _with_columns(columns: Columns, changes: Mapping[str, Any]) -> Columns:
+    defaults = Columns()
+    names = {role: changes[role] or getattr(defaults, role) for role in _ROLES if role in changes}
+    named = {role for role in columns.named if role not in changes} | {
+        role for role in names if changes[role]
+    }
+    attributes = tuple(changes.get("attributes", columns.attributes))
+    return replace(
+        columns, **names, attributes=attributes, named=tuple(role for role in _ROLES if role in named)
+    )

@@ -1,11 +1,13 @@
 """Ingestion's gRPC API."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.identity import caller
+from ratoon.chassis.names import uuid7
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.server import Threads
@@ -15,13 +17,19 @@ from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceServicer
 from ratoon_ingestion import mapping
-from ratoon_ingestion.application import browsing, handlers
-from ratoon_ingestion.application.ports import Blobs, Records
+from ratoon_ingestion.application import browsing, handlers, sources
+from ratoon_ingestion.application.ports import Blobs, Jobs, PreviewJob, Records
 from ratoon_ingestion.domain.datasets import DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
+from ratoon_ingestion.domain.errors import PreviewFailed
 from ratoon_ingestion.domain.splits import Split
+from ratoon_ingestion.domain.work import Observation, Phase
 
 Context = Any
+
+_PREVIEW_S = 30.0
+"""How long a preview may take: more than its reading, so that it can wait for one before it."""
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class Ports:
     threads: Threads
     clock: Clock
     blobs: Blobs
+    jobs: Jobs
     records: Records
     tokens: PageTokens
 
@@ -65,6 +74,46 @@ class IngestionServicer(IngestionServiceServicer):
         return pb.ListSourcesResponse(
             sources=map(mapping.source, page.items), next_page_token=page.next_token
         )
+
+    async def UpdateSource(self, request: pb.UpdateSourceRequest, context: Context) -> source_pb2.Source:
+        """Change a source."""
+        command = mapping.update_source(request)
+        return mapping.source(await self._threads(sources.update_source, command, self._store))
+
+    async def DeleteSource(
+        self, request: pb.DeleteSourceRequest, context: Context
+    ) -> pb.DeleteSourceResponse:
+        """Delete a source."""
+        await self._threads(sources.delete_source, request.name, request.etag, self._store)
+        return pb.DeleteSourceResponse()
+
+    async def PreviewSource(
+        self, request: pb.PreviewSourceRequest, context: Context
+    ) -> source_pb2.SourcePreview:
+        """Look into a blob; the job's result, which holds texts, is forgotten at once."""
+        command = mapping.preview_source(request)
+        job = await self._threads(sources.preview_job, command, self._store, self._ports.blobs, self._clock)
+        seen = await self._previewed(job)
+        if seen.result is None:
+            raise PreviewFailed(
+                seen.failure.message or "The preview took too long. Import the data without it."
+            )
+        return mapping.preview(seen.result)
+
+    async def _previewed(self, job: PreviewJob) -> Observation:
+        job_id, jobs = f"preview-{uuid7()}", self._ports.jobs
+        seen = Observation(Phase.RUNNING)
+        try:
+            await self._threads(jobs.start, job_id, job)
+            async with asyncio.timeout(_PREVIEW_S):
+                while seen.phase is Phase.RUNNING:
+                    await asyncio.sleep(_LOOK_S)
+                    seen = await self._threads(jobs.observe, job_id)
+        except TimeoutError:
+            return seen
+        finally:
+            await self._threads(sources.forget_job, job_id, seen, jobs)
+        return seen
 
     async def CreateDataset(self, request: pb.CreateDatasetRequest, context: Context) -> dataset_pb2.Dataset:
         """Begin a line of versions."""

@@ -6,7 +6,8 @@ from typing import Any
 from ratoon.chassis.jobs import JobFolder
 from ratoon_ingestion.worker.curate import Progress, curate
 from ratoon_ingestion.worker.erase import erase
-from ratoon_ingestion.worker.spec import CurateSpec, EraseSpec, SplitSpec
+from ratoon_ingestion.worker.preview import preview
+from ratoon_ingestion.worker.spec import CurateSpec, EraseSpec, PreviewSpec, SplitSpec
 from ratoon_ingestion.worker.split import split
 
 JSON = dict[str, Any]
@@ -19,12 +20,14 @@ class Stopped(Exception):
 
 
 def run(spec: JSON, job: JobFolder) -> JSON:
-    """Do what a spec asks for; `task` is `curate`, `split` or `erase`."""
+    """Do what a spec asks for; `task` is `curate`, `split`, `erase` or `preview`."""
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     if spec["task"] == "split":
         return split(SplitSpec.of(spec), _stoppable(job))
     if spec["task"] == "erase":
         return erase(EraseSpec.of(spec), _stoppable(job))
+    if spec["task"] == "preview":
+        return preview(PreviewSpec.of(spec))
     return curate(CurateSpec.of(spec), job.path, _stoppable(job))
 
 

@@ -42,6 +42,34 @@ class CurateSpec:
         )
 
 
+@dataclass(frozen=True)
+class PreviewSpec:
+    """A source that may not exist yet; `detect`: its format is to be found out."""
+
+    artifacts: str
+    source: SourceSpec
+    file_name: str
+    detect: bool
+    config: CurationConfig
+    key: bytes
+    record_count: int
+    barred: frozenset[str] = frozenset()
+
+    @staticmethod
+    def of(spec: JSON) -> "PreviewSpec":
+        """From JSON."""
+        return PreviewSpec(
+            artifacts=str(spec["artifacts"]),
+            source=_source(spec["source"]),
+            file_name=str(spec["file_name"]),
+            detect=bool(spec["detect"]),
+            config=CurationConfig(),
+            key=bytes.fromhex(spec["record_key"]),
+            record_count=int(spec["record_count"]),
+            barred=frozenset(spec.get("barred", ())),
+        )
+
+
 def _source(spec: JSON) -> SourceSpec:
     columns = dict(spec.get("columns", {}))
     return SourceSpec(

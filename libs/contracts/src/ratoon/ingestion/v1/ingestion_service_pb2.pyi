@@ -132,8 +132,8 @@ class UpdateSourceRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change: display_name, license, labels_by_folder, columns, encoding, format. Empty: those that the
-        source gives.
+        """Fields to change: display_name, license, labels_by_folder, columns.text (…), encoding, format. Empty: those that
+        the source gives.
         """
 
     def __init__(

@@ -36,6 +36,16 @@ def parquet_rows(source: SourceSpec, stream: BinaryIO) -> Iterator[dict[str, Any
         ) from error
 
 
+def parquet_columns(source: SourceSpec, stream: BinaryIO) -> list[str]:
+    """The names of a Parquet file's columns."""
+    try:
+        return list(pq.ParquetFile(stream).schema_arrow.names)
+    except _FAULTS as error:
+        raise SourceUnreadable(
+            "PARQUET_DAMAGED", f"{source.name} is no Parquet file that can be read."
+        ) from error
+
+
 def _batch_rows(file: pq.ParquetFile) -> int:
     """So few rows at a time that they stay small in memory."""
     metadata = file.metadata

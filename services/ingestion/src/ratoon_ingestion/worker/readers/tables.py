@@ -1,13 +1,14 @@
 """Tables: JSON, CSV and Parquet, each row an item with text, label, id and time in named columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import Rejected
-from ratoon_ingestion.domain.sources import Columns
+from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.worker.charset import Encoding, How
 from ratoon_ingestion.worker.readers.columns import check_fields, layout, wanted_names
 from ratoon_ingestion.worker.readers.csv_rows import (
@@ -45,6 +46,8 @@ from ratoon_ingestion.worker.readers.values import NoCell, cell_line, cell_text
 
 _ATTRIBUTE_CHARS = 256
 _REPLACED = "\ufffd".encode()
+_LOOKED_AT = 100
+"""Objects whose fields are shown before a source is made."""
 _FIELDS = 200
 """Fields of objects that are remembered, to say which there are."""
 
@@ -54,23 +57,49 @@ Found = Iterator[Item | Rejection]
 def read_csv(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
     """CSV with a header line, of any charset and delimiter that can be found out; one that Excel names is taken."""
     with opened(source, store, limits) as (stream, encoding):
-        lines = text_lines(stream, limits.item_bytes)
-        start = first_lines(lines)
-        delimiter = separator_line(start[0].text) if start else ""
-        start = start[1:] if delimiter else start
-        delimiter = delimiter or delimiter_of(start, wanted_names(source.columns))
-        rows = csv_rows(chain(start, lines), delimiter, limits.item_bytes)
-        header = next(rows, None)
-        if header is None:
-            raise SourceUnreadable("SOURCE_EMPTY", f"{source.name} is empty. Check what was uploaded.")
-        if isinstance(header, BadRow):
-            raise SourceUnreadable(
-                "CSV_DAMAGED", f"The first line of {source.name} is no CSV header ({header.detail})."
-            )
-        places = layout(source, header.cells)
+        header, rows = _csv_table(source, stream, limits)
+        places, width = layout(source, header), len(header)
         for row in rows:
-            entry = _within(_csv_item(source.columns, places, len(header.cells), row), limits)
+            entry = _within(_csv_item(source.columns, places, width, row), limits)
             yield _told(entry, encoding, row.lost)
+
+
+def _csv_table(
+    source: SourceSpec, stream: BinaryIO, limits: Limits
+) -> tuple[Sequence[str], Iterator[Row | BadRow]]:
+    """The header of a CSV, and its other rows."""
+    lines = text_lines(stream, limits.item_bytes)
+    start = first_lines(lines)
+    delimiter = separator_line(start[0].text) if start else ""
+    start = start[1:] if delimiter else start
+    delimiter = delimiter or delimiter_of(start, wanted_names(source.columns))
+    rows = csv_rows(chain(start, lines), delimiter, limits.item_bytes)
+    header = next(rows, None)
+    if header is None:
+        raise SourceUnreadable("SOURCE_EMPTY", f"{source.name} is empty. Check what was uploaded.")
+    if isinstance(header, BadRow):
+        raise SourceUnreadable(
+            "CSV_DAMAGED", f"The first line of {source.name} is no CSV header ({header.detail})."
+        )
+    return header.cells, rows
+
+
+def table_columns(source: SourceSpec, store: ArtifactStore, limits: Limits) -> tuple[Sequence[str], Encoding]:
+    """The columns of a CSV, or the fields of the first JSON objects; and the charset."""
+    with opened(source, store, limits) as (stream, encoding):
+        if source.format is Format.CSV:
+            return _csv_table(source, stream, limits)[0], encoding
+        return _json_fields(stream, limits), encoding
+
+
+def _json_fields(stream: BinaryIO, limits: Limits) -> Sequence[str]:
+    fields = dict[str, None]()
+    with suppress(Unclosed):
+        for value in islice(values(stream, limits.item_bytes), _LOOKED_AT):
+            with suppress(BadJson):
+                row = parsed(value.text)
+                fields.update(dict.fromkeys(row if isinstance(row, dict) else ()))
+    return list(fields)[:_FIELDS]
 
 
 def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:

@@ -1,0 +1,94 @@
+"""What can be done with a source beside making it: change it, delete it, look into it before it exists."""
+
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.errors import InvalidArgument
+from ratoon.chassis.names import matched, parent_of
+from ratoon.chassis.store import Store, Transaction
+from ratoon_ingestion.application.commands import PreviewSource, UpdateSource
+from ratoon_ingestion.application.handlers import PROJECT, SOURCE, check_no_erasure, check_uploaded
+from ratoon_ingestion.application.ports import Blobs, Jobs, PreviewJob
+from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
+from ratoon_ingestion.domain.erasures import Erasure
+from ratoon_ingestion.domain.errors import SourceInUse, StaleEtag
+from ratoon_ingestion.domain.sources import Format, Source, changed, read_otherwise
+from ratoon_ingestion.domain.work import Observation, Phase, State
+
+_MAX_RECORDS = 50
+_GONE = (State.FAILED, State.CANCELLED)
+
+
+def update_source(command: UpdateSource, store: Store) -> Source:
+    """Change a source. How it is read stays once a version was made of it: its records must be found there again."""
+    matched(command.name, SOURCE)
+    with store.write() as tx:
+        check_no_erasure(tx, command.name)
+        before = tx.get(Source, command.name)
+        _check_etag(before, command.etag)
+        after = changed(before, command.changes)
+        if after == before:
+            return before
+        if read_otherwise(before, after):
+            _check_unused(
+                tx, before, "It cannot be read in another way: import the data again under another id."
+            )
+        return tx.save(after)
+
+
+def delete_source(name: str, etag: str, store: Store) -> None:
+    """Delete a source that no version was made of."""
+    matched(name, SOURCE)
+    with store.write() as tx:
+        check_no_erasure(tx, name)
+        source = tx.get(Source, name)
+        _check_etag(source, etag)
+        _check_unused(tx, source, "It is kept as long as that version is.")
+        tx.delete(source)
+
+
+def preview_job(command: PreviewSource, store: Store, blobs: Blobs, clock: Clock) -> PreviewJob:
+    """The job that looks into a blob."""
+    matched(command.parent, PROJECT, "parent")
+    if not 0 <= command.record_count <= _MAX_RECORDS:
+        raise InvalidArgument(
+            f"record_count is {command.record_count}; it must be from 1 to {_MAX_RECORDS}.",
+            reason="BAD_RECORD_COUNT",
+            field="record_count",
+        )
+    now = clock.now()
+    source = Source(
+        name=f"{command.parent}/sources/preview",
+        create_time=now,
+        update_time=now,
+        format=command.format or Format.TEXT_ARCHIVE,
+        digest=command.digest,
+        display_name=command.file_name,
+        labels_by_folder=command.labels_by_folder,
+        columns=command.columns,
+        encoding=command.encoding,
+    )
+    check_uploaded(source, blobs)
+    with store.read() as tx:
+        erasures = tx.all(Erasure, command.parent)
+    barred = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
+    return PreviewJob(source, command.format is None, command.record_count or 5, barred)
+
+
+def forget_job(job_id: str, seen: Observation, jobs: Jobs) -> None:
+    """Remove what a preview left, which holds texts; one that still runs is ended first."""
+    if seen.phase is Phase.RUNNING:
+        jobs.stop(job_id)
+    jobs.forget(job_id)
+
+
+def _check_etag(source: Source, etag: str) -> None:
+    if etag and etag != source.etag:
+        raise StaleEtag(
+            f"{source.name} was changed by somebody else since you read it; read it again and repeat."
+        )
+
+
+def _check_unused(tx: Transaction, source: Source, what_to_do: str) -> None:
+    for dataset in tx.all(Dataset, parent_of(source.name)):
+        for version in tx.all(DatasetVersion, dataset.name):
+            if source.name in version.sources and version.state not in _GONE:
+                raise SourceInUse(f"{version.name} was made of {source.name}. {what_to_do}")

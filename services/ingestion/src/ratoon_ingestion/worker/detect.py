@@ -1,0 +1,126 @@
+"""Which format a blob has, from its first bytes and, where these leave it open, from the name of the file."""
+
+import io
+import re
+import tarfile
+import zipfile
+import zlib
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from ratoon_ingestion.domain.sources import Format
+from ratoon_ingestion.worker.readers import SourceUnreadable
+from ratoon_ingestion.worker.readers.encodings import encoding_of
+
+_HEAD = 64 << 10
+_MEMBERS = 5
+_BY_SUFFIX = {
+    ".jsonl": Format.JSONL,
+    ".ndjson": Format.JSONL,
+    ".json": Format.JSONL,
+    ".csv": Format.CSV,
+    ".tsv": Format.CSV,
+    ".tab": Format.CSV,
+    ".parquet": Format.PARQUET,
+    ".mbox": Format.MBOX,
+    ".mbx": Format.MBOX,
+}
+_MAIL = re.compile(
+    rb"\A\s*(?:[!-9;-~]{1,70}:[^\n]*\n(?:[ \t][^\n]*\n)*){0,40}?"
+    rb"(?:From|Received|Subject|Message-ID|Return-Path|Delivered-To|MIME-Version):",
+    re.IGNORECASE,
+)
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    ValueError,
+)
+FORMATS = "mail-archive, mbox, text-archive, jsonl, csv and parquet"
+
+
+def detected(stream: BinaryIO, file_name: str) -> Format:
+    """The format of a blob; SourceUnreadable, with the formats that there are, when it is none of them."""
+    head = stream.read(_HEAD)
+    if not head:
+        raise SourceUnreadable(
+            "SOURCE_EMPTY", f"{file_name or 'The file'} is empty. Check what was uploaded."
+        )
+    stream.seek(0)
+    found = _of_bytes(head, stream) or _by_name(file_name) or _of_text(head)
+    if found is None:
+        raise SourceUnreadable(
+            "FORMAT_UNKNOWN",
+            f"The format of {file_name or 'the file'} cannot be told. Ratoon reads {FORMATS}: name one of them.",
+        )
+    return found
+
+
+def _of_bytes(head: bytes, stream: BinaryIO) -> Format | None:
+    if head.startswith(b"PAR1"):
+        return Format.PARQUET
+    if head.startswith(b'{"files":['):
+        return Format.TEXT_ARCHIVE
+    if head[:4] in (b"PK\x03\x04", b"PK\x05\x06") or head[257:262] == b"ustar":
+        return _archive(stream)
+    if head.startswith((b"BZh", b"\xfd7zXZ\x00")):
+        return _archive(stream)
+    if head.startswith(b"\x1f\x8b"):
+        return _packed(head, stream)
+    if re.match(rb"\s*From [^\n]*\d\d:\d\d", head):
+        return Format.MBOX
+    return None
+
+
+def _packed(head: bytes, stream: BinaryIO) -> Format | None:
+    inside = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+    return _archive(stream) if inside[257:262] == b"ustar" else _of_text(inside)
+
+
+def _archive(stream: BinaryIO) -> Format:
+    """Mails or texts: what most of the first members are."""
+    try:
+        starts = _members(stream)
+    except _BROKEN:
+        starts = []
+    mails = sum(_MAIL.match(start) is not None for start in starts)
+    return Format.MAIL_ARCHIVE if mails * 2 > len(starts) else Format.TEXT_ARCHIVE
+
+
+def _members(stream: BinaryIO) -> list[bytes]:
+    found: list[bytes] = []
+    if zipfile.is_zipfile(stream):
+        with zipfile.ZipFile(stream) as archive:
+            for info in archive.infolist():
+                if not info.is_dir() and not info.flag_bits & 1 and len(found) < _MEMBERS:
+                    with archive.open(info) as member:
+                        found.append(member.read(4096))
+        return found
+    stream.seek(0)
+    with tarfile.open(fileobj=stream, mode="r|*") as tar:
+        for entry in tar:
+            if entry.isfile() and (content := tar.extractfile(entry)) is not None:
+                found.append(content.read(4096))
+            if len(found) >= _MEMBERS:
+                break
+    return found
+
+
+def _by_name(file_name: str) -> Format | None:
+    plain = file_name.lower().removesuffix(".gz")
+    return _BY_SUFFIX.get(PurePosixPath(plain).suffix)
+
+
+def _of_text(head: bytes) -> Format | None:
+    """JSON by its first bracket; CSV when a delimiter stands in the first line."""
+    encoding = encoding_of(io.BytesIO(head), "")
+    text = head.decode(encoding.codec, errors="replace").lstrip("\ufeff \t\r\n")
+    if text[:1] in ("{", "["):
+        return Format.JSONL
+    if "\x00" in text[:1000]:
+        return None
+    first = text.splitlines()[0] if text else ""
+    return Format.CSV if any(delimiter in first for delimiter in ",;\t|") else None

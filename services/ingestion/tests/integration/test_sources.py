@@ -1,0 +1,135 @@
+"""Sources before and after they are made: a preview that keeps nothing, changes, deletion, what was rejected."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from ratoon.chassis import warm
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
+from ratoon.chassis.identity import Role
+from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
+from ratoon.ingestion.v1 import source_pb2
+from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from ratoon.testkit.postgresql import Databases
+from ratoon.testkit.rooms import State, running
+from ratoon_ingestion.settings import Settings
+from services.ingestion.tests.integration.test_room import PROJECT, curate
+
+CSV = source_pb2.Source.FORMAT_CSV
+TABLE = (
+    "Meldung;Art\n"
+    "Der Drücker klemmt größtenteils, bitte prüfen;Störung\n"
+    "Rechnung über fünf Euro fehlt, bitte nachreichen;Rechnung\n"
+    "zu;viele;Felder\n"
+)
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[State]:
+    state = State(tmp_path_factory.mktemp("sources"))
+    url = databases.url("sources", state.folder)
+    settings = Settings(state=state.folder, processes=1, database_url=url)
+    with running([settings]):
+        yield state
+    warm.stop(settings.warm_folder)
+    warm.stop(settings.warm_folder.with_name(f"{settings.warm_folder.name}-preview"))
+
+
+@pytest.fixture(scope="module")
+def store(state: State) -> ArtifactStore:
+    return ArtifactStore(f"{state.folder}/artifacts")
+
+
+@pytest.fixture(scope="module")
+def rpc(state: State) -> IngestionServiceStub:
+    stub = IngestionServiceStub(state.as_role(Role.ENGINEER, "ingestion"))
+    stub.CreateDataset(pb.CreateDatasetRequest(parent=PROJECT, dataset_id="mail"))
+    return stub
+
+
+def looked_into(rpc: IngestionServiceStub, digest: str, **fields: object) -> source_pb2.SourcePreview:
+    source = source_pb2.Source(digest=digest, **fields)  # type: ignore[arg-type]
+    return rpc.PreviewSource(pb.PreviewSourceRequest(parent=PROJECT, source=source))
+
+
+def columns(**names: str) -> source_pb2.Source.Columns:
+    return source_pb2.Source.Columns(**names)
+
+
+def test_a_preview_tells_what_the_table_becomes_and_keeps_nothing(rpc, store, state):
+    digest = store.put_bytes(TABLE.encode("cp1252"))
+    told = looked_into(rpc, digest, display_name="a.csv", columns=columns(text="Meldung", label="Art"))
+    assert told.format == CSV
+    assert (told.encoding, told.encoding_from) == ("cp1252", "detected")
+    assert list(told.columns) == ["Meldung", "Art"]
+    assert [row.text for row in told.records][0].startswith("Der Drücker klemmt größtenteils")
+    assert dict(told.label_counts) == {"Störung": 1, "Rechnung": 1}
+    assert (told.item_count, told.record_count, told.complete) == (3, 2, True)
+    assert dict(told.rejected_counts) == {"BAD_ROW": 1}
+    assert told.rejections[0].source_path == "line-4"
+    assert not told.problem
+    assert not list(rpc.ListSources(pb.ListSourcesRequest(parent=PROJECT)).sources)
+    left = [path for path in (state.folder / "ingestion").rglob("*.json") if "Drücker" in path.read_text()]
+    assert not left
+
+
+def test_a_preview_names_what_is_wrong(rpc, store):
+    digest = store.put_bytes(TABLE.encode())
+    wrong = looked_into(rpc, digest, columns=columns(text="Meldng", label="Art"))
+    assert wrong.problem_reason == "COLUMN_MISSING"
+    assert "Did you mean 'Meldung'?" in wrong.problem
+    assert list(wrong.columns) == ["Meldung", "Art"]
+    empty = looked_into(rpc, store.put_bytes(b""), display_name="nothing.csv")
+    assert empty.problem_reason == "SOURCE_EMPTY"
+    unknown = looked_into(rpc, store.put_bytes(b"just some words"), display_name="words.bin")
+    assert (unknown.problem_reason, "jsonl" in unknown.problem) == ("FORMAT_UNKNOWN", True)
+    with pytest.raises(FailedPrecondition):
+        looked_into(rpc, "0" * 64)
+
+
+def test_a_large_table_is_looked_into_at_its_start(rpc, store):
+    rows = "".join(json.dumps({"text": f"This is the text of ticket number {n}."}) + "\n" for n in range(4000))
+    told = looked_into(rpc, store.put_bytes(rows.encode()))
+    assert told.format == source_pb2.Source.FORMAT_JSONL
+    assert (told.complete, told.item_count) == (False, 500)
+    assert 2800 < told.estimated_item_count < 5600
+
+
+def made(rpc: IngestionServiceStub, store: ArtifactStore, source_id: str, table: str) -> source_pb2.Source:
+    source = source_pb2.Source(
+        format=CSV, digest=store.put_bytes(table.encode()), columns=columns(text="Art", label="Art")
+    )
+    return rpc.CreateSource(pb.CreateSourceRequest(parent=PROJECT, source_id=source_id, source=source))
+
+
+def test_a_source_is_changed_until_a_version_was_made_of_it(rpc, store):
+    source = made(rpc, store, "changed", TABLE)
+    source.columns.text, source.display_name = "Meldung", "reports"
+    mask = FieldMask(paths=["columns.text", "display_name"])
+    after = rpc.UpdateSource(pb.UpdateSourceRequest(source=source, update_mask=mask))
+    assert (after.columns.text, after.columns.label, after.display_name) == ("Meldung", "Art", "reports")
+    with pytest.raises(Aborted):
+        rpc.UpdateSource(pb.UpdateSourceRequest(source=source, update_mask=mask))
+    version = curate(rpc, source.name, min_chars=10)
+    after.encoding = "windows-1252"
+    with pytest.raises(FailedPrecondition, match=version.name):
+        rpc.UpdateSource(pb.UpdateSourceRequest(source=after, update_mask=FieldMask(paths=["encoding"])))
+    after.license = "CC0-1.0"
+    licensed = rpc.UpdateSource(pb.UpdateSourceRequest(source=after, update_mask=FieldMask(paths=["license"])))
+    assert licensed.license == "CC0-1.0"
+    with pytest.raises(FailedPrecondition, match=version.name):
+        rpc.DeleteSource(pb.DeleteSourceRequest(name=source.name))
+    with pytest.raises(InvalidArgument):
+        rpc.UpdateSource(pb.UpdateSourceRequest(source=after, update_mask=FieldMask(paths=["digest"])))
+
+
+def test_a_source_that_no_version_was_made_of_is_deleted(rpc, store):
+    source = made(rpc, store, "deleted", TABLE)
+    with pytest.raises(Aborted):
+        rpc.DeleteSource(pb.DeleteSourceRequest(name=source.name, etag="stale"))
+    rpc.DeleteSource(pb.DeleteSourceRequest(name=source.name, etag=source.etag))
+    with pytest.raises(NotFound):
+        rpc.GetSource(pb.GetSourceRequest(name=source.name))
