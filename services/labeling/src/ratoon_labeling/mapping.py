@@ -16,6 +16,7 @@ from ratoon_labeling.application.commands import (
     CreateAnnotation,
     CreateGuideline,
     CreateLabelSet,
+    DeleteGuideline,
     UpdateGuideline,
 )
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source
@@ -98,6 +99,7 @@ def label_set(value: LabelSet) -> label_set_pb2.LabelSet:
         unknown_label_count=value.unknown_label_count,
         conflict_count=value.conflict_count,
         agreement_alpha=value.agreement_alpha,
+        unknown_labels=value.unknown_labels,
     )
     if value.failure_reason:
         seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
@@ -133,6 +135,11 @@ def update_guideline(request: pb.UpdateGuidelineRequest) -> UpdateGuideline:
         labels=tuple(asked.labels) if "labels" in paths else None,
         conflict_policy=_policy(asked.conflict_policy) if "conflict_policy" in paths else None,
     )
+
+
+def delete_guideline(request: pb.DeleteGuidelineRequest) -> DeleteGuideline:
+    """What is asked."""
+    return DeleteGuideline(request.name, request.etag)
 
 
 def create_label_set(request: pb.CreateLabelSetRequest) -> CreateLabelSet:

@@ -75,3 +75,15 @@ def test_what_was_said_of_an_erased_record_is_deleted_once_and_for_all(desk):
 def test_an_erasure_that_failed_changes_nothing(desk):
     desk.hears(ErasureEvent(name="projects/p/erasures/e", failed=ErasureFailed(reason="ARCHIVE_DAMAGED")))
     assert desk.records("projects/p") == [GONE, GONE, KEPT, KEPT]
+
+
+def test_an_erasure_of_very_many_records_forgets_them_all(desk):
+    """One expression for each record is more than SQLite takes in a statement."""
+    ids = [f"{number:064x}" for number in range(5000)]
+    desk.hears(ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(record_ids=[*ids, GONE])))
+    assert desk.records("projects/p") == [KEPT, KEPT]
+
+
+def test_an_erasure_of_no_record_forgets_none(desk):
+    desk.hears(ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased()))
+    assert desk.records("projects/p") == [GONE, GONE, KEPT, KEPT]

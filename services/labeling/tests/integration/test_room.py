@@ -6,7 +6,7 @@ import pytest
 
 from ratoon.chassis.app import App, Foundation, Platform, Rpc
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, PermissionDenied
+from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.chassis.identity import Role
 from ratoon.chassis.jobs import LocalJobs
 from ratoon.chassis.migrations import migrate
@@ -175,3 +175,13 @@ def test_a_label_set_that_has_ended_cannot_be_called_off(labeling, datasets, put
     done = frozen(labeling, "4")
     again = labeling.CancelLabelSet(pb.CancelLabelSetRequest(name=done.name))
     assert again.state == LabelSet.STATE_SUCCEEDED
+
+
+def test_a_guideline_is_deleted_by_who_has_seen_it(labeling):
+    asked = annotation_pb2.Guideline(labels=["a", "b"])
+    name = labeling.CreateGuideline(pb.CreateGuidelineRequest(parent=PROJECT, guideline=asked)).name
+    with pytest.raises(Aborted):
+        labeling.DeleteGuideline(pb.DeleteGuidelineRequest(name=name, etag="77"))
+    labeling.DeleteGuideline(pb.DeleteGuidelineRequest(name=name, etag="1"))
+    with pytest.raises(NotFound):
+        labeling.DeleteGuideline(pb.DeleteGuidelineRequest(name=name))

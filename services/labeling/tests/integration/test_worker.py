@@ -1,6 +1,7 @@
 """The freezing job on real Parquet and a real artifact store, in this process."""
 
 import json
+import unicodedata
 
 import pyarrow.parquet as pq
 import pytest
@@ -19,9 +20,9 @@ SPEC = {
 
 @pytest.fixture
 def freeze(artifacts, put_dataset, tmp_path):
-    def run(labels, said=(), **changes):
+    def run(came, said=(), **changes):
         annotations = records.put_lines(artifacts, said)
-        digests = {"dataset_digest": put_dataset(labels), "annotations_digest": annotations}
+        digests = {"dataset_digest": put_dataset(came), "annotations_digest": annotations}
         return job.run(SPEC | digests | {"artifacts": artifacts.url} | changes, JobFolder(tmp_path))
 
     return run
@@ -72,12 +73,43 @@ def test_labels_that_the_guideline_lacks_are_counted_and_left_out(freeze):
     assert (made["unknown_label_count"], made["unlabelled_count"]) == (2, 2)
 
 
+def test_every_spelling_of_a_label_is_the_guidelines(artifacts, freeze):
+    decomposed = unicodedata.normalize("NFD", "Réclamation")
+    came = [
+        "Billing",
+        "BILLING",
+        "billing\u00a0",
+        "\u200bbilling\ufeff",
+        decomposed,
+        "réclamation",
+        "other",
+        "\u200b",
+        " ",
+    ]
+    made = freeze(came, [said("r6", "BILLING ")], labels=["billing", "Réclamation"])
+    assert made["class_counts"] == {"Réclamation": 2, "billing": 5}
+    assert (made["unknown_label_count"], made["unlabelled_count"], made["conflict_count"]) == (1, 2, 0)
+    assert made["unknown_labels"] == {"other": 1}
+    assert {row["label"] for row in rows(artifacts, made["digest"])} == {"billing", "Réclamation"}
+
+
+def test_texts_that_were_taken_for_labels_are_counted_and_not_kept(freeze):
+    texts = [f"this is letter number {i} of a person" for i in range(5)]
+    made = freeze(["ham", *texts, "junk", "junk"])
+    assert (made["unknown_label_count"], made["unknown_labels"]) == (7, {"junk": 2})
+
+
+def test_without_any_label_the_column_is_asked_for(freeze):
+    with pytest.raises(job.NoLabels, match="None of 1 record has one of the labels ham, spam, and none came"):
+        freeze([None])
+
+
 def test_the_same_input_gives_the_same_digests(freeze):
     assert freeze(["ham", "spam", "ham"]) == freeze(["ham", "spam", "ham"])
 
 
 def test_no_label_at_all_is_an_error_that_says_what_came(freeze):
-    with pytest.raises(job.NoLabels, match="2 came with another label"):
+    with pytest.raises(job.NoLabels, match=r"2 records came with another label: 'x' \(1\), 'y' \(1\)"):
         freeze(["x", "y", None])
 
 

@@ -24,7 +24,17 @@ TASK = Task(
 
 
 @pytest.mark.parametrize(
-    "labels", [[], ["ham"], ["ham", "ham"], ["ham", ""], ["ham", " spam"], ["ham", "s" * 201]]
+    "labels",
+    [
+        [],
+        ["ham"],
+        ["ham", "ham"],
+        ["ham", ""],
+        ["ham", " spam"],
+        ["ham", "s" * 201],
+        ["Ham", "ham"],
+        ["a", "\u200b"],
+    ],
 )
 def test_labels_that_nobody_could_choose_from_are_refused(labels):
     with pytest.raises(BadLabels):
@@ -59,3 +69,9 @@ def test_a_task_can_be_skipped_but_not_answered_with_any_word():
     assert complete(TASK, "", "ann").state is TaskState.SKIPPED
     with pytest.raises(UnknownLabel):
         complete(TASK, "junk", "ann")
+
+
+def test_a_task_keeps_the_guidelines_spelling_of_its_answer():
+    done = complete(TASK, "SPAM\u00a0", "ann")
+    assert done.label == "spam"
+    assert complete(done, "Spam", "ann") == done

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from io import BufferedReader
-from typing import Any
+from typing import Any, BinaryIO
 
 import zstandard
 
@@ -87,7 +87,7 @@ class ArtifactSegments:
                 yield from _bounded_lines(plain)
 
 
-def _bounded_lines(plain: BufferedReader) -> Iterator[bytes | RowFault]:
+def _bounded_lines(plain: BinaryIO) -> Iterator[bytes | RowFault]:
     size = 0
     try:
         while line := plain.readline(MAX_ROW_BYTES):
@@ -104,7 +104,7 @@ def _bounded_lines(plain: BufferedReader) -> Iterator[bytes | RowFault]:
         yield RowFault.DAMAGED
 
 
-def _skip_line(plain: BufferedReader, most: int) -> int:
+def _skip_line(plain: BinaryIO, most: int) -> int:
     """Read to the end of a line, at most so many bytes; how many they were."""
     skipped = 0
     while skipped <= most and (rest := plain.readline(1 << 20)):

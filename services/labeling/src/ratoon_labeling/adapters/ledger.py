@@ -1,6 +1,7 @@
 """Annotations and tasks in bulk: between the room's database and the artifact store, in batches."""
 
 import json
+import logging
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pydantic import TypeAdapter
-from sqlalchemy import Connection, delete, insert, or_, select
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection, delete, insert, select
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.clock import Clock
@@ -23,6 +24,7 @@ from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
 from ratoon_labeling.domain.tasks import Reason, Task
 
+_LOG = logging.getLogger(__name__)
 BATCH = 1000
 """Rows a transaction: other writers get their turn in between."""
 
@@ -60,10 +62,15 @@ class BulkLedger:
             return _is_recorded(connection, label_set)
 
     def forget(self, tx: Transaction, project: str, record_ids: Sequence[str]) -> None:
-        """Delete the annotations and tasks of these records: their ids, 64 digits, stand for nothing else."""
+        """Delete the annotations and tasks of these records, however many they are."""
+        gone = frozenset(record_ids)
         for table, _ in _TABLES.values():
-            of_records = or_(*(table.c.body.contains(record_id) for record_id in record_ids))
-            tx.connection.execute(delete(table).where(table.c.parent == project, of_records))
+            query = select(table.c.name, table.c.body).where(table.c.parent == project)
+            rows = tx.connection.execute(query).yield_per(BATCH)
+            names = [row.name for row in rows if _record_id(row.body) in gone]
+            for start in range(0, len(names), BATCH):
+                some = names[start : start + BATCH]
+                tx.connection.execute(delete(table).where(table.c.name.in_(some)))
 
     def _lines(self, digest: str) -> Iterator[dict[str, str]]:
         with self._artifacts.open(digest) as file:
@@ -86,7 +93,11 @@ def _write_annotations(connection: Connection, project: str, file: BinaryIO) -> 
     table, adapter = _TABLES[Annotation]
     query = select(table.c.body).where(table.c.parent == project, ~table.c.imported).order_by(table.c.name)
     for body in connection.execution_options(yield_per=BATCH).scalars(query):
-        said: Annotation = adapter.validate_json(body)
+        try:
+            said: Annotation = adapter.validate_json(body)
+        except ValidationError:
+            _LOG.error("an annotation of %s cannot be read and is left out of its label sets", project)
+            continue
         line = {
             "record_id": said.record_id,
             "label": said.label,
@@ -95,6 +106,14 @@ def _write_annotations(connection: Connection, project: str, file: BinaryIO) -> 
             "time": said.create_time.isoformat(),
         }
         file.write(json.dumps(line).encode() + b"\n")
+
+
+def _record_id(body: str) -> str:
+    """The record that a stored annotation or task is about; empty when nobody can say."""
+    try:
+        return str(json.loads(body).get("record_id", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _is_recorded(connection: Connection, label_set: str) -> bool:

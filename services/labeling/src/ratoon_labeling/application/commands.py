@@ -31,6 +31,14 @@ class UpdateGuideline:
 
 
 @dataclass(frozen=True)
+class DeleteGuideline:
+    """Delete a guideline that was read with this etag; an empty etag is not checked."""
+
+    name: str
+    etag: str = ""
+
+
+@dataclass(frozen=True)
 class CreateLabelSet:
     """Freeze the labels of a dataset version."""
 

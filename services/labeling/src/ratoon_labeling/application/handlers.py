@@ -10,16 +10,19 @@ from ratoon.chassis.names import checked_id, matched, parent_of
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Resource, Store, Transaction
+from ratoon.tasks.labels import label_key
 from ratoon_labeling.application.commands import (
     CompleteTask,
     CreateAnnotation,
     CreateGuideline,
     CreateLabelSet,
+    DeleteGuideline,
     ForgetRecords,
     UpdateGuideline,
 )
 from ratoon_labeling.application.ports import Datasets, Ledger
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source, annotator_of
+from ratoon_labeling.domain.errors import InUse
 from ratoon_labeling.domain.guidelines import LONGEST_LABEL, Guideline, check_etag, checked_labels
 from ratoon_labeling.domain.label_sets import LabelSet
 from ratoon_labeling.domain.sampling import checked_size
@@ -80,6 +83,23 @@ def update_guideline(command: UpdateGuideline, store: Store) -> Guideline:
             conflict_policy=command.conflict_policy or before.conflict_policy,
         )
         return before if after == before else tx.save(after)
+
+
+def delete_guideline(command: DeleteGuideline, store: Store) -> None:
+    """Delete a guideline; InUse while a label set is made with it. Those that exist keep what they were made with."""
+    matched(command.name, PATTERNS[Guideline])
+    with store.write() as tx:
+        guideline = tx.get(Guideline, command.name)
+        check_etag(guideline, command.etag)
+        label_sets = tx.all(LabelSet, parent_of(guideline.name))
+        users = [
+            each.name for each in label_sets if each.guideline == guideline.name and not each.state.ended
+        ]
+        if users:
+            raise InUse(
+                f"{guideline.name} is used by {', '.join(users[:5])}. Cancel it, or wait for its end."
+            )
+        tx.delete(guideline)
 
 
 def create_label_set(
@@ -190,7 +210,9 @@ def _check_one_project(command: CreateLabelSet) -> None:
 def _check_said(command: CreateAnnotation) -> None:
     if not command.record_id:
         raise InvalidArgument("record_id is missing.", reason="RECORD_MISSING", field="annotation.record_id")
-    if not command.label or len(command.label) > LONGEST_LABEL:
+    if not label_key(command.label) or len(command.label) > LONGEST_LABEL:
         raise InvalidArgument(
-            f"label must have 1 to {LONGEST_LABEL} characters.", reason="BAD_LABEL", field="annotation.label"
+            f"label must have 1 to {LONGEST_LABEL} characters, one of them visible.",
+            reason="BAD_LABEL",
+            field="annotation.label",
         )

@@ -6,6 +6,7 @@ LabelingError
 ├── BadSampleSize       a review sample has 0 to 10,000 records
 ├── SourceNotYours      only services speak for users' feedback
 ├── StaleEtag           somebody else changed it since it was read
+├── InUse               what is to be deleted is still needed
 ├── TaskAnswered        the task has its answer already
 ├── DatasetNotReady     a label set needs a dataset version that is READY
 └── DatasetRedacted     records of the dataset version were erased
@@ -51,6 +52,12 @@ class StaleEtag(LabelingError):
     """Somebody else changed the resource since it was read."""
 
     code, reason = "ABORTED", "STALE_ETAG"
+
+
+class InUse(LabelingError):
+    """What is to be deleted is still needed; the sentence says by whom."""
+
+    reason = "IN_USE"
 
 
 class TaskAnswered(LabelingError):

@@ -56,6 +56,8 @@ class Frozen:
     unknown_label_count: int
     conflict_count: int
     agreement_alpha: float | None = None
+    unknown_labels: dict[str, int] = field(default_factory=dict)
+    """The most frequent labels that came and are none of the guideline's, as they came, with their records."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class LabelSet:
     unknown_label_count: int = 0
     conflict_count: int = 0
     agreement_alpha: float | None = None
+    unknown_labels: dict[str, int] = field(default_factory=dict)
     cancel_requested: bool = False
     revision: int = 0
 
@@ -178,15 +181,24 @@ def _frozen(label_set: LabelSet, made: Frozen, recorded: bool) -> Transition:
     succeeded = replace(
         label_set,
         state=State.SUCCEEDED,
-        progress=Progress(1.0, f"{label_count:,} labels are frozen.", label_count, label_count),
+        progress=Progress(1.0, _ended(label_count, made), label_count, label_count),
         digest=made.digest,
         class_counts=made.class_counts,
         unlabelled_count=made.unlabelled_count,
         unknown_label_count=made.unknown_label_count,
         conflict_count=made.conflict_count,
         agreement_alpha=made.agreement_alpha,
+        unknown_labels=made.unknown_labels,
     )
     return Transition(succeeded, events=(Completed(made.digest, label_count),))
+
+
+def _ended(label_count: int, made: Frozen) -> str:
+    said = "1 label is frozen" if label_count == 1 else f"{label_count:,} labels are frozen"
+    if not made.unknown_label_count:
+        return f"{said}."
+    came = "1 record came" if made.unknown_label_count == 1 else f"{made.unknown_label_count:,} records came"
+    return f"{said}; {came} with a label that the guideline does not have."
 
 
 def _cancelling(label_set: LabelSet, seen: Observation) -> Transition:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ratoon_labeling.domain.errors import TaskAnswered
-from ratoon_labeling.domain.guidelines import check_known
+from ratoon_labeling.domain.guidelines import known_label
 
 
 class TaskState(StrEnum):
@@ -51,14 +51,13 @@ def complete(task: Task, label: str, annotator: str) -> Task:
 
     Raises TaskAnswered when another answer stands, UnknownLabel when the label may not be given.
     """
+    given = known_label(label, task.labels) if label else ""
     if task.state is not TaskState.OPEN:
-        if (task.label, task.annotator) == (label, annotator):
+        if (task.label, task.annotator) == (given, annotator):
             return task
         raise TaskAnswered(
             f"{task.name} was answered by {task.annotator} already; make an annotation to object."
         )
-    if label:
-        check_known(label, task.labels)
     return replace(
-        task, state=TaskState.DONE if label else TaskState.SKIPPED, label=label, annotator=annotator
+        task, state=TaskState.DONE if given else TaskState.SKIPPED, label=given, annotator=annotator
     )

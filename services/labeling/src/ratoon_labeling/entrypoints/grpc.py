@@ -67,6 +67,13 @@ class LabelingServicer(LabelingServiceServicer):
         command = mapping.update_guideline(request)
         return mapping.guideline(await self.threads(handlers.update_guideline, command, self.store))
 
+    async def DeleteGuideline(
+        self, request: pb.DeleteGuidelineRequest, context: Context
+    ) -> pb.DeleteGuidelineResponse:
+        """Delete a guideline."""
+        await self.threads(handlers.delete_guideline, mapping.delete_guideline(request), self.store)
+        return pb.DeleteGuidelineResponse()
+
     async def CreateLabelSet(
         self, request: pb.CreateLabelSetRequest, context: Context
     ) -> label_set_pb2.LabelSet:

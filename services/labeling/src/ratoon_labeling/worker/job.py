@@ -2,20 +2,23 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import JobFolder
+from ratoon.tasks.labels import label_key, match_label
 from ratoon_labeling.domain.agreement import nominal_alpha
 from ratoon_labeling.domain.annotations import Judgement, Source
-from ratoon_labeling.domain.guidelines import ConflictPolicy
+from ratoon_labeling.domain.guidelines import LONGEST_LABEL, ConflictPolicy
 from ratoon_labeling.domain.label_sets import Frozen
 from ratoon_labeling.domain.resolution import Resolution, resolve
 from ratoon_labeling.domain.sampling import review_sample
 from ratoon_labeling.domain.tasks import Reason
 from ratoon_labeling.worker import records
 from ratoon_labeling.worker.records import Row
+
+_MAX_UNKNOWN_LABELS, _MAX_NAMED, _MAX_NAMED_ONCE = 50, 64, 24
 
 
 class NoLabels(Exception):
@@ -49,10 +52,14 @@ Judged = list[tuple[Row, list[Judgement]]]
 
 def run(given: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     """Freeze the labels; returns the fields of `Frozen`."""
-    spec = Spec(**given)
+    spec = Spec(**{**given, "labels": tuple(given["labels"])})
     artifacts = ArtifactStore(spec.artifacts)
     found = _rows(artifacts, spec, job)
-    unknown = sum(1 for row in found if row.source_label and row.source_label not in spec.labels)
+    unknown = Counter(
+        row.source_label.strip()[:LONGEST_LABEL]
+        for row in found
+        if label_key(row.source_label) and match_label(row.source_label, spec.labels) is None
+    )
     judged = _judged(found, spec, records.annotations(artifacts, spec.annotations_digest))
     job.progress(0.8, "Writing the labels", done=len(found), total=len(found), unit="records")
     return asdict(_frozen(artifacts, spec, judged, unknown))
@@ -73,36 +80,60 @@ def _judged(rows: Iterable[Row], spec: Spec, annotations: Iterable[tuple[str, Ju
     """Each record with its judgements: those given here and the one that came with it."""
     given: dict[str, list[Judgement]] = defaultdict(list)
     for record_id, judgement in annotations:
-        if judgement.label in spec.labels:
-            given[record_id].append(judgement)
+        if (label := match_label(judgement.label, spec.labels)) is not None:
+            given[record_id].append(replace(judgement, label=label))
     return [(row, [*given.get(row.record_id, ()), *_imported(row, spec)]) for row in rows]
 
 
 def _imported(row: Row, spec: Spec) -> list[Judgement]:
-    if row.source_label not in spec.labels:
+    label = match_label(row.source_label, spec.labels)
+    if label is None:
         return []
-    return [Judgement(row.source_label, row.source, Source(spec.import_as), row.time)]
+    return [Judgement(label, row.source, Source(spec.import_as), row.time)]
 
 
-def _frozen(artifacts: ArtifactStore, spec: Spec, judged: Judged, unknown: int) -> Frozen:
+def _frozen(artifacts: ArtifactStore, spec: Spec, judged: Judged, unknown: Counter[str]) -> Frozen:
     policy = ConflictPolicy(spec.conflict_policy)
     resolved = [(row, resolve(said, policy)) for row, said in judged if said]
     labels = [(row, each.chosen) for row, each in resolved if each.chosen is not None]
     if not labels:
-        raise NoLabels(
-            f"None of {len(judged):,} records has one of the labels {', '.join(spec.labels)}; "
-            f"{unknown:,} came with another label. Mend the guideline or annotate records."
-        )
+        raise NoLabels(_no_labels(len(judged), spec.labels, unknown))
     return Frozen(
         digest=records.put_labels(artifacts, labels),
         imported_digest=records.put_lines(artifacts, _imports(judged, spec)),
         tasks_digest=records.put_lines(artifacts, _tasks(resolved, spec)),
         class_counts=dict(sorted(Counter(judgement.label for _, judgement in labels).items())),
         unlabelled_count=len(judged) - len(labels),
-        unknown_label_count=unknown,
+        unknown_label_count=unknown.total(),
+        unknown_labels=_named(unknown),
         conflict_count=sum(1 for _, each in resolved if each.disputed),
         agreement_alpha=nominal_alpha([judgement.label for judgement in said] for _, said in judged),
     )
+
+
+def _no_labels(records_count: int, labels: Sequence[str], unknown: Counter[str]) -> str:
+    said = f"None of {_counted(records_count)} has one of the labels {', '.join(labels)}"
+    if not unknown:
+        return f"{said}, and none came with a label: name the column of the labels, or annotate records."
+    came = ", ".join(f"{label!r} ({count:,})" for label, count in list(_named(unknown).items())[:10])
+    return (
+        f"{said}; {_counted(unknown.total())} came with another label{': ' + came if came else ''}. Add these labels "
+        "to the project, or name the column that holds the labels."
+    )
+
+
+def _counted(records_count: int) -> str:
+    return "1 record" if records_count == 1 else f"{records_count:,} records"
+
+
+def _named(unknown: Counter[str]) -> dict[str, int]:
+    """The most frequent unknown labels. Where a column of texts was taken for labels, the texts are not kept."""
+    named = {
+        label: count
+        for label, count in unknown.most_common()
+        if len(label) <= (_MAX_NAMED if count > 1 else _MAX_NAMED_ONCE)
+    }
+    return dict(list(named.items())[:_MAX_UNKNOWN_LABELS])
 
 
 def _imports(judged: Judged, spec: Spec) -> list[dict[str, str]]:

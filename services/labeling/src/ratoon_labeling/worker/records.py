@@ -56,7 +56,7 @@ def rows(artifacts: ArtifactStore, shard: str) -> Iterator[Row]:
         for batch in pq.ParquetFile(file).iter_batches(columns=COLUMNS):
             for values in zip(*(batch.column(name).to_pylist() for name in COLUMNS), strict=True):
                 record_id, content_digest, source, label, time = values
-                yield Row(record_id, content_digest, source or "", (label or "").strip(), time or UNDATED)
+                yield Row(record_id, content_digest, source or "", label or "", time or UNDATED)
 
 
 def annotations(artifacts: ArtifactStore, digest: str) -> Iterator[tuple[str, Judgement]]:
