@@ -18,6 +18,7 @@ from ratoon_gateway.adapters.key_ring import KeyRing
 from ratoon_gateway.adapters.metrics import GatewayMetrics, token_counter
 from ratoon_gateway.adapters.outbound import Outbound
 from ratoon_gateway.adapters.peers import Peers
+from ratoon_gateway.adapters.projects import FlywheelProjects
 from ratoon_gateway.adapters.routes import LiveRoutes, RouteWatcher
 from ratoon_gateway.adapters.segments import SegmentCapture
 from ratoon_gateway.adapters.serving import TrafficReporter, Waker
@@ -76,7 +77,8 @@ def build(settings: Settings, platform: Platform) -> App:
     transcoder = Transcoder.of_contracts()
     chat = Completions(admission, quotas, path.relay, settings.most_body_bytes)
     edge = _watched(base, _edge(base, readiness, admission, path, chat, uploads, ids, peers, transcoder))
-    servicer = GatewayServicer(store, ring, usage, admission, base.threads, base.clock)
+    projects = FlywheelProjects(base.peer("flywheel"))
+    servicer = GatewayServicer(store, ring, usage, projects, admission, base.threads, base.clock)
     rpc = Rpc("ratoon.gateway.v1.GatewayService", add_GatewayServiceServicer_to_server, servicer)
     first_key = FirstKey(store, base.clock, settings.keys / "operator.key")
     proxy = GrpcProxy(settings.grpc_address, admission, peers, transcoder.services)

@@ -42,6 +42,17 @@ def traffic_report(report: EngineReport) -> route_pb2.TrafficReport:
         latency_p50_seconds=report.p50_s,
         latency_p99_seconds=report.p99_s,
         open_count=report.open,
+        caller_error_count=report.caller_errors,
+        callers=[
+            route_pb2.CallerTraffic(
+                caller=each.caller,
+                request_count=each.requests,
+                error_count=each.errors,
+                cut_count=each.cut,
+                latency_p50_seconds=each.p50_s,
+            )
+            for each in report.callers
+        ],
     )
 
 
@@ -85,13 +96,12 @@ def create_key(request: gateway_service_pb2.CreateApiKeyRequest) -> CreateKey:
     wanted = request.api_key
     if int(wanted.role) not in {int(role) for role in Role}:
         raise BadRequest("The role must be one from caller to operator.", field="api_key.role")
-    expires = wanted.expire_time.ToDatetime(UTC) if wanted.HasField("expire_time") else None
     return CreateKey(
         request.parent,
         request.api_key_id,
         Role(wanted.role),
         wanted.display_name,
-        expires,
+        _expires(wanted),
         request.request_id,
         _limits(wanted.limits),
     )
@@ -101,7 +111,9 @@ def update_key(request: gateway_service_pb2.UpdateApiKeyRequest) -> UpdateKey:
     """What is asked."""
     wanted = request.api_key
     fields = tuple(request.update_mask.paths)
-    return UpdateKey(wanted.name, wanted.display_name, _limits(wanted.limits), wanted.etag, fields)
+    return UpdateKey(
+        wanted.name, wanted.display_name, _limits(wanted.limits), _expires(wanted), wanted.etag, fields
+    )
 
 
 def update_filter(request: gateway_service_pb2.UpdateSafetyFilterRequest, now: datetime) -> UpdateFilter:
@@ -154,6 +166,10 @@ def api_key(key: ApiKey, used: Used, secret: str = "") -> api_key_pb2.ApiKey:
     )
 
 
+def _expires(key: api_key_pb2.ApiKey) -> datetime | None:
+    return key.expire_time.ToDatetime(UTC) if key.HasField("expire_time") else None
+
+
 def _usage(used: Used) -> api_key_pb2.KeyUsage:
     return api_key_pb2.KeyUsage(
         request_count=used.requests,
@@ -172,8 +188,24 @@ def _route(route: route_pb2.Route) -> Route:
 
 def _target(target: route_pb2.Target) -> Target:
     return Target(
-        target.engine, target.version, target.endpoint, target.secret, target.weight, target.served_name
+        target.engine,
+        target.version,
+        target.endpoint,
+        target.secret,
+        target.weight,
+        target.served_name,
+        _defaults(target),
+        target.max_prompt_characters,
     )
+
+
+def _defaults(target: route_pb2.Target) -> tuple[tuple[str, float | int], ...]:
+    """The version's generation defaults; an answer is never longer by default than what fits the engine."""
+    given = target.generation_defaults
+    defaults = {field.name: value for field, value in given.ListFields()}
+    if target.context_tokens and "max_tokens" in defaults:
+        defaults["max_tokens"] = min(defaults["max_tokens"], target.context_tokens)
+    return tuple(sorted(defaults.items()))
 
 
 def _timestamp(time: datetime | None) -> Timestamp | None:

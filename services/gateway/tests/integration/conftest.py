@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import grpc
@@ -149,6 +149,7 @@ class House:
         self.serving, self.flywheel = serving, flywheel
         self.port = 0
         self.grpc = ""
+        self.settings: Settings
 
     @property
     def url(self) -> str:
@@ -157,6 +158,18 @@ class House:
     @property
     def operator_key(self) -> str:
         return (self.folder / "keys" / "operator.key").read_text().strip()
+
+    @contextmanager
+    def beside(self) -> Iterator[httpx.Client]:
+        """A second gateway over the same database, as the operator calls it."""
+        settings = self.settings.model_copy(
+            update={"grpc": "off", "listen": f"unix://{run_folder(self.folder)}/gateway-2.sock"}
+        )
+        with running([settings]) as apps:
+            headers = {"authorization": f"Bearer {self.operator_key}"}
+            url = f"http://127.0.0.1:{apps[0].listeners[-1].port}"
+            with httpx.Client(base_url=url, headers=headers, timeout=30.0) as client:
+                yield client
 
     def client(self, **options) -> openai.OpenAI:
         given = {"api_key": self.operator_key, "max_retries": 0, "timeout": 30.0, **options}
@@ -219,7 +232,10 @@ def house(
     house = House(tmp_path, engines, serving, flywheel)
     house.grpc = "unix://" + str(run_folder(tmp_path) / "proxy.sock")
     url = databases.url("gateway", tmp_path)
-    settings = Settings(state=tmp_path, port=0, grpc=house.grpc, drain_s=2, leave_s=0.1, database_url=url, **further)
+    settings = Settings(
+        state=tmp_path, port=0, grpc=house.grpc, drain_s=2, leave_s=0.1, database_url=url, **further
+    )
+    house.settings = settings
     try:
         with running([settings]) as apps:
             house.port = apps[0].listeners[-1].port

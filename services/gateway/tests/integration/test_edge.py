@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 
 import grpc
 import httpx
@@ -17,6 +18,14 @@ from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.gateway.v1 import gateway_service_pb2
 from ratoon.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from ratoon_gateway.adapters.uploads import Uploads
+
+
+def until(condition, seconds=20.0):
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
 
 
 def make_key(house, project="p", role="ROLE_CALLER", **more):
@@ -71,6 +80,61 @@ def test_a_token_stands_for_its_key(house):
     assert house.http(token).get("/v1/projects/p").status_code == 200
     assert house.http(token[:-3] + "abc").get("/v1/projects/p").status_code == 401
     assert house.http("").post("/v1/token", json={"apiKey": "rtn_0_0"}).status_code == 401
+
+
+def test_a_token_and_a_stream_end_with_their_key(house):
+    key = make_key(house, role="ROLE_OPERATOR")
+    token = house.http("").post("/v1/token", json={"apiKey": key["secret"]}).json()["accessToken"]
+    caller = house.http(token)
+    assert caller.get("/v1/projects/p").status_code == 200
+    house.http().post(f"/v1/{key['name']}:revoke", json={})
+    refused = caller.post("/v1/projects/p/apiKeys", json={"role": "ROLE_OPERATOR"})
+    assert (refused.status_code, refused.json()["reason"]) == (401, "BAD_API_KEY")
+    with grpc.insecure_channel(house.grpc) as channel, pytest.raises(grpc.RpcError) as ended:
+        FlywheelServiceStub(channel).GetProject(
+            flywheel_service_pb2.GetProjectRequest(name="projects/p"),
+            metadata=[("authorization", f"Bearer {token}")],
+        )
+    assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert ended.value.details() == "The API key was revoked; ask an operator for a new one."
+
+
+def test_a_key_that_another_gateway_ends_is_refused_here_within_a_second(house, tmp_path):
+    key = make_key(house, role="ROLE_VIEWER")
+    token = house.http("").post("/v1/token", json={"apiKey": key["secret"]}).json()["accessToken"]
+    with house.beside() as other:
+        other.post(f"/v1/{key['name']}:revoke", json={})
+        began = time.monotonic()
+        until(lambda: house.http(token).get("/v1/projects/p").status_code == 401)
+        until(lambda: house.http(key["secret"]).get("/v1/projects/p").status_code == 401)
+        assert time.monotonic() - began < 5
+
+
+def test_keys_are_changed_and_deleted_and_the_last_operator_stays(house):
+    http, key = house.http(), make_key(house, expireTime="2100-01-01T00:00:00Z")
+    path = f"/v1/{key['name']}"
+    later = http.patch(path, json={"expireTime": "2101-01-01T00:00:00Z"}).json()
+    assert later["expireTime"] == "2101-01-01T00:00:00Z"
+    assert http.patch(path, json={"displayName": "demo"}).json()["expireTime"] == later["expireTime"]
+    assert http.patch(path, json={"expireTime": None}).json()["expireTime"] is None
+    assert http.delete(path, params={"etag": later["etag"]}).json()["reason"] == "STALE_ETAG"
+    assert http.delete(path).status_code == 200
+    assert http.get(path).status_code == 404
+    with pytest.raises(openai.AuthenticationError):
+        house.client(api_key=key["secret"]).models.list()
+    operator = "/v1/projects/-/apiKeys/operator"
+    for refused in (http.delete(operator), http.post(f"{operator}:revoke", json={})):
+        assert (refused.status_code, refused.json()["reason"]) == (400, "LAST_OPERATOR_KEY")
+
+
+def test_a_project_that_does_not_exist_has_neither_keys_nor_a_filter(house):
+    for refused in (
+        house.http().post("/v1/projects/none/apiKeys", json={"role": "ROLE_CALLER"}),
+        house.http().patch("/v1/projects/none/safetyFilter", json={"inputWords": ["x"]}),
+    ):
+        assert (refused.status_code, refused.json()["reason"]) == (404, "PROJECT_NOT_FOUND")
+    house.flywheel.away = True
+    assert house.http().patch("/v1/projects/p/safetyFilter", json={"inputWords": ["x"]}).status_code == 200
 
 
 def test_rpcs_are_served_as_json(house):

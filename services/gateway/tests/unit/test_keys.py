@@ -16,6 +16,7 @@ from ratoon_gateway.domain.keys import (
     changed,
     check_grant,
     check_secret,
+    is_permanent_operator,
     new_key,
     revoked,
     rotated,
@@ -80,13 +81,40 @@ def test_usage_adds_up():
 
 def test_label_and_limits_change_as_far_as_they_are_named():
     limits = Limits(1, 2, 3, 4)
-    whole = changed(KEY, "demo", limits, [])
-    assert (whole.display_name, whole.limits) == ("demo", limits)
-    assert changed(KEY, "demo", limits, ["limits.tokens_per_day"]).limits == Limits(tokens_per_day=4)
-    assert changed(KEY, "demo", limits, ["display_name"]).limits == Limits()
+    end = NOW + timedelta(days=1)
+
+    def change(*names):
+        return changed(KEY, "demo", limits, end, names, NOW)
+
+    whole = change("display_name", "limits", "expire_time")
+    assert (whole.display_name, whole.limits, whole.expire_time) == ("demo", limits, end)
+    assert change("limits.tokens_per_day").limits == Limits(tokens_per_day=4)
+    assert change("display_name").limits == Limits()
+    assert change() == KEY
     for name in ("role", "limits.nothing", "limits.over"):
         with pytest.raises(BadRequest):
-            changed(KEY, "demo", limits, [name])
+            change(name)
     check_etag(KEY.name, KEY.etag, KEY.etag)
     with pytest.raises(StaleEtag):
         check_etag(KEY.name, whole.etag, KEY.etag)
+
+
+def test_the_end_of_a_key_can_be_moved_while_it_lasts():
+    brief = replace(KEY, expire_time=NOW + timedelta(days=1))
+    assert changed(brief, "", Limits(), None, ["expire_time"], NOW).expire_time is None
+    with pytest.raises(BadRequest, match="past"):
+        changed(brief, "", Limits(), NOW, ["expire_time"], NOW)
+    with pytest.raises(KeyEnded):
+        changed(revoked(KEY, NOW), "", Limits(), None, ["expire_time"], NOW)
+
+
+def test_which_keys_manage_the_installation_for_good():
+    operator = new_key("projects/-/apiKeys/k", Role.OPERATOR, SECRET, NOW)
+    assert is_permanent_operator(operator)
+    for other in (
+        KEY,
+        revoked(operator, NOW),
+        replace(operator, expire_time=NOW + timedelta(days=1)),
+        replace(operator, name="projects/p/apiKeys/k"),
+    ):
+        assert not is_permanent_operator(other)

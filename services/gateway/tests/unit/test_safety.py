@@ -179,8 +179,14 @@ def test_lists_are_checked_and_changed_one_by_one():
     current = SafetyFilter("projects/p/safetyFilter", NOW, NOW, ("a",), ("b",))
     wanted = SafetyFilter(current.name, NOW, NOW, ("c", "c"), ())
     assert changed(current, wanted, ["input_words"]).input_words == ("c",)
-    assert changed(current, wanted, []).output_words == ()
-    assert changed(current, wanted, []).etag != current.etag
-    for words, names in (((" ",), []), (("x" * 101,), []), (("\u200b",), []), (("c",), ["name"])):
+    assert changed(current, wanted, ["output_words"]).output_words == ()
+    assert changed(current, wanted, ["output_words"]).etag != current.etag
+    assert changed(current, wanted, []) == current
+    for words, names in (
+        ((" ",), ["input_words"]),
+        (("x" * 101,), ["input_words"]),
+        (("\u200b",), ["input_words"]),
+        (("c",), ["name"]),
+    ):
         with pytest.raises(BadRequest):
             changed(current, SafetyFilter(current.name, NOW, NOW, words), names)

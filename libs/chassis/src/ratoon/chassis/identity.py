@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,21 @@ class Principal:
 
 
 NOBODY = Principal("anonymous", Role.PUBLIC, "")
+EDGE = "edge"
+"""The audience of tokens that callers get for their API keys: the gateway takes them, no service does."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a token says that was verified: who it speaks for, who issued it, by which credential, until when."""
+
+    principal: Principal
+    issuer: str
+    credential: str
+    """The selector of the API key's secret that bought it; empty for others."""
+    expire_time: datetime
+
+
 _CALLER: ContextVar[Principal] = ContextVar("ratoon_caller", default=NOBODY)
 
 
@@ -87,8 +102,10 @@ class Signer:
             self._old_at = self._clock.now() + timedelta(seconds=_SERVICE_TOKEN_S / 2)
         return self._token
 
-    def token_for(self, principal: Principal, seconds: int) -> str:
-        """A token that speaks for a principal for so many seconds."""
+    def token_for(
+        self, principal: Principal, seconds: float, *, audience: str = "", credential: str = ""
+    ) -> str:
+        """A token that speaks for a principal for so many seconds; with an audience for nobody else."""
         now = self._clock.now()
         claims = {
             "iss": self.service,
@@ -97,6 +114,8 @@ class Signer:
             "project": principal.project,
             "iat": now,
             "exp": now + timedelta(seconds=seconds),
+            **({"aud": audience} if audience else {}),
+            **({"credential": credential} if credential else {}),
         }
         return jwt.encode(claims, self._key, algorithm="EdDSA")
 
@@ -117,11 +136,15 @@ class Verifier:
         return self._keys
 
     def principal(self, token: str) -> Principal:
-        """Who the token speaks for; Unauthenticated when it is not valid."""
+        """Who the token speaks for; Unauthenticated when it is not valid, or meant for the edge alone."""
+        return self.verified(token).principal
+
+    def verified(self, token: str, audience: str = "") -> Token:
+        """What the token says; Unauthenticated when it is not valid, or meant for an audience other than this one."""
         try:
             issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss", ""))
             # A token from before the clock was set back seems to come from the future, and is good all the same.
-            required = {"require": ["exp", "iss", "sub"], "verify_iat": False}
+            required = {"require": ["exp", "iss", "sub"], "verify_iat": False, "verify_aud": False}
             claims: dict[str, Any] = jwt.decode(
                 token,
                 self._keys[issuer],
@@ -130,6 +153,8 @@ class Verifier:
                 options=required,  # type: ignore[arg-type]
             )
             principal = Principal(str(claims["sub"]), Role[claims["role"]], str(claims["project"]))
+            if claims.get("aud", audience) != audience:
+                raise jwt.InvalidAudienceError
         except (jwt.InvalidTokenError, KeyError):
             raise Unauthenticated(
                 "The bearer token is not valid or has expired; get a new one with POST /v1/token.",
@@ -137,7 +162,8 @@ class Verifier:
             ) from None
         if issuer != ISSUER_FOR_OTHERS and principal.name != issuer:
             raise Unauthenticated(f"{issuer} may not speak for {principal.name}.", reason="BAD_TOKEN")
-        return principal
+        expires = datetime.fromtimestamp(claims["exp"], UTC)
+        return Token(principal, issuer, str(claims.get("credential", "")), expires)
 
 
 def make_keys(folder: Path, services: Iterable[str]) -> list[str]:

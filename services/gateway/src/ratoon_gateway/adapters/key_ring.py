@@ -16,16 +16,21 @@ class KeyRing:
 
     def __init__(self, store: Store) -> None:
         self._keys: dict[str, ApiKey] = {}
-        self._limits: dict[str, Limits] = {}
+        self._named: dict[str, ApiKey] = {}
         self._mirror = Mirror(store, ApiKey, RESOURCES[ApiKey], self._take)
 
     def find(self, selector: str) -> ApiKey | None:
         """The key with this selector."""
         return self._keys.get(selector)
 
+    def named(self, name: str) -> ApiKey | None:
+        """The key of this name."""
+        return self._named.get(name)
+
     def limits(self, name: str) -> Limits:
         """What the key of this name may use; nothing set when there is none."""
-        return self._limits.get(name, _NONE)
+        key = self._named.get(name)
+        return key.limits if key else _NONE
 
     def start(self) -> None:
         """Read the keys, and keep reading them."""
@@ -40,5 +45,5 @@ class KeyRing:
         self._mirror.refresh()
 
     def _take(self, keys: Sequence[ApiKey]) -> None:
-        self._limits = {key.name: key.limits for key in keys}
+        self._named = {key.name: key for key in keys}
         self._keys = {key.selector: key for key in keys}

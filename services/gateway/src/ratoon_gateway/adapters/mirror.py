@@ -11,7 +11,8 @@ from ratoon.chassis.store import Resource, Store
 
 T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)
-_SWEEP_S = 5.0
+_SWEEP_S = 0.5
+"""A change that another gateway makes holds here within a second."""
 
 
 class Mirror(Generic[T]):
@@ -21,7 +22,7 @@ class Mirror(Generic[T]):
         self, store: Store, kind: type[T], table: Table, take: Callable[[Sequence[T]], None]
     ) -> None:
         self._store, self._kind, self._table, self._take = store, kind, table, take
-        self._seen: tuple[int, int] = (-1, -1)
+        self._seen: tuple[object, ...] = ()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"mirror-{table.name}", daemon=True)
         self._refreshing = threading.Lock()
@@ -41,13 +42,17 @@ class Mirror(Generic[T]):
     def refresh(self) -> None:
         """Read them now, if any has changed."""
         with self._refreshing, self._store.read() as tx:
-            columns = func.count(), func.coalesce(func.sum(self._table.c.revision), 0)
-            count, revisions = tx.connection.execute(select(*columns)).one()
-            if (count, revisions) == self._seen:
+            columns = (
+                func.count(),
+                func.coalesce(func.sum(self._table.c.revision), 0),
+                func.max(self._table.c.create_time),
+            )
+            seen = tuple(tx.connection.execute(select(*columns)).one())
+            if seen == self._seen:
                 return
             parents = tx.connection.execute(select(self._table.c.parent).distinct()).scalars().all()
             self._take([each for parent in parents for each in tx.all(self._kind, parent)])
-            self._seen = (count, revisions)
+            self._seen = seen
 
     def _loop(self) -> None:
         while not self._stopping.is_set():

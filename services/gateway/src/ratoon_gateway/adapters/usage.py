@@ -5,7 +5,7 @@ import threading
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
@@ -65,6 +65,15 @@ class UsageCounters:
             with self._lock:
                 for place, used in pending.items():
                     self._pending[place] = self._pending.get(place, _NOTHING).plus(used)
+
+    def forget(self, key: str) -> None:
+        """Remove what is known of a key's use."""
+        with self._moving:
+            with self._lock:
+                self._pending = {place: used for place, used in self._pending.items() if place[0] != key}
+            with self._database.write() as connection:
+                for table in (USAGE, DAYS):
+                    connection.execute(delete(table).where(table.c.name == key))
 
     def of(self, names: list[str]) -> dict[str, Used]:
         """What these keys used, so far as it is stored, plus what is not yet."""

@@ -4,13 +4,16 @@ from typing import TypeVar
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import PermissionDenied, Unauthenticated
-from ratoon.chassis.identity import Principal, Role, Signer, Verifier
+from ratoon.chassis.identity import EDGE, ISSUER_FOR_OTHERS, Principal, Role, Signer, Token, Verifier
 from ratoon_gateway.application.ports import Keys
-from ratoon_gateway.domain.keys import PREFIX, ApiKey, Secret, check_secret
+from ratoon_gateway.domain.keys import PREFIX, ApiKey, Secret, check_credential, check_secret
 
 K = TypeVar("K")
 V = TypeVar("V")
 TOKEN_S = 600
+"""Seconds that a token for callers lasts; it ends at once when its key does."""
+_FORWARDED_S = 120
+"""Seconds that a token lasts by which the gateway calls other services for a caller."""
 _REMEMBER_S = 10.0
 _MOST_REMEMBERED = 10_000
 
@@ -21,7 +24,7 @@ class Admission:
     def __init__(self, keys: Keys, verifier: Verifier, signer: Signer, clock: Clock) -> None:
         self._keys, self._verifier, self._signer, self._clock = keys, verifier, signer, clock
         self._proven: dict[str, tuple[ApiKey, Principal]] = {}
-        self._checked: dict[str, tuple[Principal, float]] = {}
+        self._checked: dict[str, tuple[Token, float]] = {}
         self._tokens: dict[Principal, tuple[str, float]] = {}
 
     def principal(self, bearer: str) -> Principal:
@@ -32,12 +35,11 @@ class Admission:
             )
         if bearer.startswith(PREFIX):
             return self.key_holder(bearer)
-        known = self._checked.get(bearer)
-        if known is not None and known[1] > self._clock.boot():
-            return known[0]
-        principal = self._verifier.principal(bearer)
-        _remember(self._checked, bearer, (principal, self._clock.boot() + _REMEMBER_S))
-        return principal
+        token = self._verified(bearer)
+        if token.issuer != ISSUER_FOR_OTHERS or token.principal.role is Role.SERVICE:
+            return token.principal
+        key = check_credential(self._keys.named(token.principal.name), token.credential, self._clock.now())
+        return _principal(key)
 
     def key_holder(self, text: str) -> Principal:
         """Who holds this API key. One that was proven stays so while the very same key stands and has no end."""
@@ -46,7 +48,7 @@ class Admission:
             return proven[1]
         secret = Secret.parse(text)
         key = check_secret(self._keys.find(secret.selector), secret, self._clock.now())
-        principal = Principal(key.name, Role(key.role), key.project)
+        principal = _principal(key)
         if key.expire_time is None:
             _remember(self._proven, text, (key, principal))
         return principal
@@ -62,13 +64,45 @@ class Admission:
         return principal
 
     def token(self, principal: Principal) -> str:
-        """A token by which the other services know this principal; made anew when half of its life is over."""
+        """A token by which the other services know this principal; made again when half of its life is over."""
         known = self._tokens.get(principal)
         if known is not None and known[1] > self._clock.boot():
             return known[0]
-        token = self._signer.token_for(principal, TOKEN_S)
-        _remember(self._tokens, principal, (token, self._clock.boot() + TOKEN_S / 2))
+        seconds = self._bounded(self._keys.named(principal.name), _FORWARDED_S)
+        token = self._signer.token_for(principal, seconds)
+        _remember(self._tokens, principal, (token, self._clock.boot() + seconds / 2))
         return token
+
+    def exchange(self, text: str) -> tuple[str, int]:
+        """A token for the holder of this API key, which only the gateway takes, and the whole seconds that it lasts."""
+        principal = self.key_holder(text)
+        selector = Secret.parse(text).selector
+        seconds = int(self._bounded(self._keys.find(selector), TOKEN_S))
+        return self._signer.token_for(principal, seconds, audience=EDGE, credential=selector), seconds
+
+    def check_still(self, principal: Principal) -> None:
+        """BadKey once the key of a caller that was let in has ended: for streams, which outlive that moment."""
+        if principal.role is not Role.SERVICE:
+            check_credential(self._keys.named(principal.name), "", self._clock.now())
+
+    def _verified(self, bearer: str) -> Token:
+        known = self._checked.get(bearer)
+        if known is not None and known[1] > self._clock.boot():
+            return known[0]
+        token = self._verifier.verified(bearer, EDGE)
+        left = (token.expire_time - self._clock.now()).total_seconds()
+        _remember(self._checked, bearer, (token, self._clock.boot() + min(max(left, 0.0), _REMEMBER_S)))
+        return token
+
+    def _bounded(self, key: ApiKey | None, seconds: float) -> float:
+        """So many seconds, or those that the key has left."""
+        if key is None or key.expire_time is None:
+            return seconds
+        return max(min(seconds, (key.expire_time - self._clock.now()).total_seconds()), 1.0)
+
+
+def _principal(key: ApiKey) -> Principal:
+    return Principal(key.name, Role(key.role), key.project)
 
 
 def _remember(memory: dict[K, V], key: K, value: V) -> None:

@@ -23,18 +23,19 @@ class CreateKey:
 
 @dataclass(frozen=True)
 class UpdateKey:
-    """Change label and limits of a key that was read with this etag; `fields` as in an update mask, none means all."""
+    """Change label, end and limits of a key that was read with this etag; `fields` names what."""
 
     name: str
     display_name: str
     limits: Limits
+    expires: datetime | None = None
     etag: str = ""
     fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class UpdateFilter:
-    """Change the word lists of a safety filter that was read with this etag; no `fields` means both."""
+    """Change the word lists of a safety filter that was read with this etag; `fields` names which."""
 
     wanted: SafetyFilter
     etag: str = ""

@@ -10,13 +10,23 @@ from ratoon.chassis.errors import PermissionDenied
 from ratoon.chassis.identity import ANY_PROJECT, Principal
 from ratoon.chassis.names import checked_id, matched
 from ratoon.chassis.paging import Page
-from ratoon.chassis.store import Store
+from ratoon.chassis.store import Store, Transaction
 from ratoon_gateway.application.commands import CreateKey, UpdateFilter, UpdateKey
-from ratoon_gateway.application.ports import Usage
-from ratoon_gateway.domain.errors import BadRequest
+from ratoon_gateway.application.ports import Projects, Usage
+from ratoon_gateway.domain.errors import BadRequest, LastOperatorKey
 from ratoon_gateway.domain.etags import check_etag
 from ratoon_gateway.domain.feedback import Feedback, read_feedback
-from ratoon_gateway.domain.keys import ApiKey, Role, Secret, Used, check_grant, new_key, revoked, rotated
+from ratoon_gateway.domain.keys import (
+    ApiKey,
+    Role,
+    Secret,
+    Used,
+    check_grant,
+    is_permanent_operator,
+    new_key,
+    revoked,
+    rotated,
+)
 from ratoon_gateway.domain.keys import changed as changed_key
 from ratoon_gateway.domain.safety import EVERYWHERE, SafetyFilter
 from ratoon_gateway.domain.safety import changed as changed_filter
@@ -27,11 +37,15 @@ _DAYS, _MOST_DAYS = 30, 366
 _FIRST = f"{_ANY}/apiKeys/operator"
 
 
-def create_key(command: CreateKey, granter: Principal, store: Store, clock: Clock) -> tuple[ApiKey, str]:
+def create_key(
+    command: CreateKey, granter: Principal, projects: Projects, store: Store, clock: Clock
+) -> tuple[ApiKey, str]:
     """A new key and its secret, which is not told again: a repeated request_id gives the key without it."""
     if command.parent != _ANY:
         matched(command.parent, "projects/*", "parent")
     check_grant(int(granter.role), granter.project, command.role, command.parent.split("/")[1])
+    if command.parent != _ANY:
+        projects.check(command.parent)
     name = f"{command.parent}/apiKeys/{checked_id(command.key_id, 'api_key_id')}"
     secret = Secret.new()
     key = new_key(
@@ -60,12 +74,17 @@ def list_keys(parent: str, size: int, token: str, store: Store) -> Page[ApiKey]:
         return tx.page(ApiKey, parent, size, token)
 
 
-def update_key(command: UpdateKey, store: Store) -> ApiKey:
-    """Give a key another label, or other limits; they hold for requests that begin a moment later."""
+def update_key(command: UpdateKey, store: Store, clock: Clock) -> ApiKey:
+    """Give a key another label, another end, or other limits; they hold for requests that begin a moment later."""
     with store.write() as tx:
         key = tx.get(ApiKey, command.name)
         check_etag(key.name, key.etag, command.etag)
-        return tx.save(changed_key(key, command.display_name, command.limits, command.fields))
+        wanted = changed_key(
+            key, command.display_name, command.limits, command.expires, command.fields, clock.now()
+        )
+        if wanted.expire_time is not None:
+            _check_not_last(key, tx)
+        return tx.save(wanted)
 
 
 def key_usage(
@@ -85,9 +104,11 @@ def get_filter(name: str, store: Store, clock: Clock) -> SafetyFilter:
         return tx.find(SafetyFilter, _filter_name(name)) or SafetyFilter(name, clock.now(), clock.now())
 
 
-def update_filter(command: UpdateFilter, store: Store, clock: Clock) -> SafetyFilter:
+def update_filter(command: UpdateFilter, projects: Projects, store: Store, clock: Clock) -> SafetyFilter:
     """Change the word lists of a project; they hold for requests that begin a moment later."""
     name, now = _filter_name(command.wanted.name), clock.now()
+    if name != EVERYWHERE:
+        projects.check(name.removesuffix("/safetyFilter"))
     with store.write() as tx:
         stored = tx.find(SafetyFilter, name)
         current = stored or SafetyFilter(name, now, now)
@@ -109,7 +130,32 @@ def revoke_key(name: str, store: Store, clock: Clock) -> ApiKey:
     with store.write() as tx:
         key = tx.get(ApiKey, name)
         ended = revoked(key, clock.now())
-        return ended if ended is key else tx.save(ended)
+        if ended is key:
+            return key
+        _check_not_last(key, tx)
+        return tx.save(ended)
+
+
+def delete_key(name: str, etag: str, store: Store, usage: Usage) -> None:
+    """Remove a key and the record of its use."""
+    with store.write() as tx:
+        key = tx.get(ApiKey, name)
+        check_etag(key.name, key.etag, etag)
+        _check_not_last(key, tx)
+        tx.delete(key)
+    usage.forget(name)
+
+
+def _check_not_last(key: ApiKey, tx: Transaction) -> None:
+    """Refuse to end the key without which no caller could manage the installation."""
+    if not is_permanent_operator(key):
+        return
+    others = [each for each in tx.all(ApiKey, _ANY) if each.name != key.name]
+    if not any(is_permanent_operator(each) for each in others):
+        raise LastOperatorKey(
+            f"{key.name} is the last operator key of the installation without an end: "
+            "rotate it, or make another one first."
+        )
 
 
 def make_first_key(store: Store, clock: Clock, given: str, hand_over: Callable[[str], str]) -> None:

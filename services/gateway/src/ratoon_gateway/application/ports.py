@@ -16,6 +16,10 @@ class EngineLost(Exception):
     """The engine could not be reached, or its connection broke before the answer was whole."""
 
 
+class EngineUnreachable(EngineLost):
+    """No connection to the engine could be made: it has not seen the request."""
+
+
 class EngineSilent(Exception):
     """The engine took the request and sent nothing for too long."""
 
@@ -132,11 +136,23 @@ class Safety(Protocol):
         ...
 
 
+class Projects(Protocol):
+    """The projects of the installation."""
+
+    def check(self, name: str) -> None:
+        """NoSuchProject when there is none of this name."""
+        ...
+
+
 class Keys(Protocol):
     """API keys, found fast."""
 
     def find(self, selector: str) -> ApiKey | None:
         """The key with this selector."""
+        ...
+
+    def named(self, name: str) -> ApiKey | None:
+        """The key of this name."""
         ...
 
     def limits(self, name: str) -> Limits:
@@ -153,6 +169,10 @@ class Usage(Protocol):
 
     def add(self, key: str, used: Used) -> None:
         """Count it; safe on any thread."""
+        ...
+
+    def forget(self, key: str) -> None:
+        """Remove what is known of a key's use."""
         ...
 
     def of(self, names: list[str]) -> dict[str, Used]:
@@ -195,8 +215,8 @@ class Peers(Protocol):
 class Shelf(Protocol):
     """Blobs, and those on their way in: one unfinished upload a project and digest."""
 
-    def size(self, digest: str) -> int | None:
-        """The size of a whole blob; None when there is none."""
+    def size(self, project: str, digest: str) -> int | None:
+        """The size of a project's whole blob; None when it has none."""
         ...
 
     def read(self, digest: str, offset: int, size: int) -> bytes:

@@ -14,9 +14,26 @@ class BadRequest(GatewayError):
 
     code, reason = "INVALID_ARGUMENT", "BAD_REQUEST"
 
-    def __init__(self, message: str, field: str = "") -> None:
+    def __init__(self, message: str, field: str = "", reason: str = "") -> None:
         super().__init__(message)
         self.field = field
+        self.reason = reason or type(self).reason
+
+
+class UnsupportedEncoding(GatewayError):
+    """The body is compressed in a way that the gateway does not know."""
+
+    code, reason, field = "INVALID_ARGUMENT", "UNSUPPORTED_CONTENT_ENCODING", "content-encoding"
+
+
+class EngineRefused(BadRequest):
+    """The engine refused the request for a reason that the caller can mend."""
+
+
+class EngineFailed(GatewayError):
+    """The engine failed on this request."""
+
+    code, reason = "INTERNAL", "ENGINE_FAILED"
 
 
 class BadDigest(GatewayError):
@@ -93,6 +110,18 @@ class KeyEnded(GatewayError):
     """The key was revoked: its state forbids the change."""
 
     code, reason = "FAILED_PRECONDITION", "API_KEY_REVOKED"
+
+
+class NoSuchProject(GatewayError):
+    """The project of a key or a filter does not exist."""
+
+    code, reason = "NOT_FOUND", "PROJECT_NOT_FOUND"
+
+
+class LastOperatorKey(GatewayError):
+    """Without this key nobody could manage the installation any more."""
+
+    code, reason = "FAILED_PRECONDITION", "LAST_OPERATOR_KEY"
 
 
 class RoleTooHigh(GatewayError):

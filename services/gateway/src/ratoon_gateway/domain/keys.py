@@ -45,7 +45,7 @@ class ApiKey:
     @property
     def etag(self) -> str:
         """The mark of what can be changed."""
-        return etag_of(self.display_name, self.limits)
+        return etag_of(self.display_name, self.limits, self.expire_time)
 
     @property
     def project(self) -> str:
@@ -129,12 +129,16 @@ def new_key(
     )
 
 
-def changed(key: ApiKey, label: str, limits: Limits, names: Sequence[str]) -> ApiKey:
-    """The key with another label and limits, as far as they are named (`limits.tokens_per_day`; none means all)."""
-    for name in names or ("display_name", "limits"):
+def changed(
+    key: ApiKey, label: str, limits: Limits, expires: datetime | None, names: Sequence[str], now: datetime
+) -> ApiKey:
+    """The key with another label, end and limits, as far as they are named (`limits.tokens_per_day`)."""
+    for name in names:
         whole, _, part = name.partition(".")
         if name == "display_name":
             key = replace(key, display_name=label)
+        elif name == "expire_time":
+            key = _ending(key, expires, now)
         elif name == "limits":
             key = replace(key, limits=checked_limits(limits))
         elif whole == "limits" and part in Limits.__dataclass_fields__:
@@ -143,6 +147,15 @@ def changed(key: ApiKey, label: str, limits: Limits, names: Sequence[str]) -> Ap
         else:
             raise BadRequest(f"{name} cannot be changed.", field="update_mask")
     return key
+
+
+def _ending(key: ApiKey, expires: datetime | None, now: datetime) -> ApiKey:
+    """The key with another end, or none."""
+    if key.revoke_time is not None:
+        raise KeyEnded(f"{key.name} was revoked and cannot be extended; make a new key.")
+    if expires is not None and expires <= now:
+        raise BadRequest("expire_time lies in the past; revoke the key instead.", field="api_key.expire_time")
+    return replace(key, expire_time=expires)
 
 
 def rotated(key: ApiKey, secret: Secret) -> ApiKey:
@@ -155,6 +168,12 @@ def rotated(key: ApiKey, secret: Secret) -> ApiKey:
 def revoked(key: ApiKey, now: datetime) -> ApiKey:
     """The key, ended; one that has ended stays as it is."""
     return key if key.revoke_time is not None else replace(key, revoke_time=now)
+
+
+def is_permanent_operator(key: ApiKey) -> bool:
+    """Whether the key manages the whole installation and has no end."""
+    opens_all = key.role is Role.OPERATOR and key.project == "-"
+    return opens_all and key.revoke_time is None and key.expire_time is None
 
 
 def check_grant(granter: int, granter_project: str, role: Role, project: str) -> None:
@@ -171,6 +190,20 @@ def check_secret(key: ApiKey | None, secret: Secret, now: datetime) -> ApiKey:
     fits = hmac.compare_digest(stored, secret.digest)
     if key is None or not fits:
         raise BadKey("The API key is not valid.")
+    return check_valid(key, now)
+
+
+def check_credential(key: ApiKey | None, selector: str, now: datetime) -> ApiKey:
+    """The key behind a token, if it has not ended and the secret that bought the token (if known) is still its own."""
+    if key is None:
+        raise BadKey("The API key of this token does not exist any more; ask an operator for a new one.")
+    if selector and not hmac.compare_digest(selector, key.selector):
+        raise BadKey("The API key of this token was rotated; get a token with the new secret.")
+    return check_valid(key, now)
+
+
+def check_valid(key: ApiKey, now: datetime) -> ApiKey:
+    """The key, if it has not ended; BadKey otherwise."""
     if key.revoke_time is not None:
         raise BadKey("The API key was revoked; ask an operator for a new one.")
     if key.expire_time is not None and key.expire_time <= now:

@@ -106,8 +106,8 @@ def folded_word(word: str) -> str:
 
 
 def changed(current: SafetyFilter, wanted: SafetyFilter, names: Sequence[str]) -> SafetyFilter:
-    """The filter with these lists as wanted (no names: both); BadRequest names the list at fault."""
-    for name in names or CHANGEABLE:
+    """The filter with these lists as wanted (no names: neither); BadRequest names the list at fault."""
+    for name in names:
         if name == "input_words":
             current = replace(current, input_words=_checked(wanted.input_words, name))
         elif name == "output_words":

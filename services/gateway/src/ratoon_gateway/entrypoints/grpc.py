@@ -11,8 +11,8 @@ from ratoon.gateway.v1 import gateway_service_pb2 as pb
 from ratoon.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from ratoon_gateway import mapping
 from ratoon_gateway.application import handlers
-from ratoon_gateway.application.admission import TOKEN_S, Admission
-from ratoon_gateway.application.ports import Keys, Usage
+from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.ports import Keys, Projects, Usage
 from ratoon_gateway.domain.keys import ApiKey
 
 Context = Any
@@ -22,15 +22,25 @@ class GatewayServicer(GatewayServiceServicer):
     """Answers `ratoon.gateway.v1.GatewayService`."""
 
     def __init__(
-        self, store: Store, keys: Keys, usage: Usage, admission: Admission, threads: Threads, clock: Clock
+        self,
+        store: Store,
+        keys: Keys,
+        usage: Usage,
+        projects: Projects,
+        admission: Admission,
+        threads: Threads,
+        clock: Clock,
     ) -> None:
         self._store, self._keys, self._usage, self._admission = store, keys, usage, admission
+        self._projects = projects
         self._threads, self._clock = threads, clock
 
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
         """Make a key; its secret is told once."""
         command = mapping.create_key(request)
-        key, secret = await self._threads(handlers.create_key, command, caller(), self._store, self._clock)
+        key, secret = await self._threads(
+            handlers.create_key, command, caller(), self._projects, self._store, self._clock
+        )
         return await self._changed(key, secret)
 
     async def GetApiKey(self, request: pb.GetApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
@@ -49,8 +59,16 @@ class GatewayServicer(GatewayServiceServicer):
     async def UpdateApiKey(self, request: pb.UpdateApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
         """Another label, other limits."""
         return await self._changed(
-            await self._threads(handlers.update_key, mapping.update_key(request), self._store)
+            await self._threads(handlers.update_key, mapping.update_key(request), self._store, self._clock)
         )
+
+    async def DeleteApiKey(
+        self, request: pb.DeleteApiKeyRequest, context: Context
+    ) -> pb.DeleteApiKeyResponse:
+        """Remove a key."""
+        await self._threads(handlers.delete_key, request.name, request.etag, self._store, self._usage)
+        await self._threads(self._keys.refresh)
+        return pb.DeleteApiKeyResponse()
 
     async def GetApiKeyUsage(self, request: pb.GetApiKeyUsageRequest, context: Context) -> pb.ApiKeyUsage:
         """What a key used, day by day."""
@@ -71,7 +89,9 @@ class GatewayServicer(GatewayServiceServicer):
     ) -> safety_filter_pb2.SafetyFilter:
         """Other word lists."""
         command = mapping.update_filter(request, self._clock.now())
-        stored = await self._threads(handlers.update_filter, command, self._store, self._clock)
+        stored = await self._threads(
+            handlers.update_filter, command, self._projects, self._store, self._clock
+        )
         return mapping.safety_filter(stored)
 
     async def RotateApiKey(self, request: pb.RotateApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
@@ -86,8 +106,8 @@ class GatewayServicer(GatewayServiceServicer):
 
     async def IssueToken(self, request: pb.IssueTokenRequest, context: Context) -> api_key_pb2.Token:
         """A short-lived token for an API key."""
-        token = self._admission.token(self._admission.key_holder(request.api_key))
-        return api_key_pb2.Token(access_token=token, token_type="Bearer", expires_in=TOKEN_S // 2)
+        token, seconds = self._admission.exchange(request.api_key)
+        return api_key_pb2.Token(access_token=token, token_type="Bearer", expires_in=seconds)
 
     async def _changed(self, key: ApiKey, secret: str = "") -> api_key_pb2.ApiKey:
         """Tell of a key once this gateway acts on it: who is told can rely on it at once."""

@@ -72,6 +72,11 @@ class GatewayServiceStub:
                 request_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.RevokeApiKeyRequest.SerializeToString,
                 response_deserializer=ratoon_dot_gateway_dot_v1_dot_api__key__pb2.ApiKey.FromString,
                 _registered_method=True)
+        self.DeleteApiKey = channel.unary_unary(
+                '/ratoon.gateway.v1.GatewayService/DeleteApiKey',
+                request_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.DeleteApiKeyRequest.SerializeToString,
+                response_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.DeleteApiKeyResponse.FromString,
+                _registered_method=True)
         self.GetSafetyFilter = channel.unary_unary(
                 '/ratoon.gateway.v1.GatewayService/GetSafetyFilter',
                 request_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.GetSafetyFilterRequest.SerializeToString,
@@ -125,14 +130,21 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateApiKey(self, request, context):
-        """A new secret; the old one ends.
+        """A new secret; the old one and its tokens end now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeApiKey(self, request, context):
-        """The key ends now.
+        """The key and its tokens end now. Refused for the last key of an operator of the installation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteApiKey(self, request, context):
+        """Delete a key with the record of its use. Refused for the last key of an operator of the installation.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,7 +165,7 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def IssueToken(self, request, context):
-        """Change an API key for a short-lived token.
+        """Change an API key for a short-lived token, which ends with the key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,6 +208,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.RevokeApiKey,
                     request_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.RevokeApiKeyRequest.FromString,
                     response_serializer=ratoon_dot_gateway_dot_v1_dot_api__key__pb2.ApiKey.SerializeToString,
+            ),
+            'DeleteApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteApiKey,
+                    request_deserializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.DeleteApiKeyRequest.FromString,
+                    response_serializer=ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.DeleteApiKeyResponse.SerializeToString,
             ),
             'GetSafetyFilter': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSafetyFilter,
@@ -403,6 +420,33 @@ class GatewayService:
             '/ratoon.gateway.v1.GatewayService/RevokeApiKey',
             ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.RevokeApiKeyRequest.SerializeToString,
             ratoon_dot_gateway_dot_v1_dot_api__key__pb2.ApiKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.gateway.v1.GatewayService/DeleteApiKey',
+            ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.DeleteApiKeyRequest.SerializeToString,
+            ratoon_dot_gateway_dot_v1_dot_gateway__service__pb2.DeleteApiKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

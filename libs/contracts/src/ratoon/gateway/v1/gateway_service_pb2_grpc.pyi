@@ -42,15 +42,17 @@ class GatewayServiceStub:
     GetApiKeyUsage: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyUsageRequest, _gateway_service_pb2.ApiKeyUsage]
     """What a key used, day by day."""
     RotateApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.RotateApiKeyRequest, _api_key_pb2.ApiKey]
-    """A new secret; the old one ends."""
+    """A new secret; the old one and its tokens end now."""
     RevokeApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.RevokeApiKeyRequest, _api_key_pb2.ApiKey]
-    """The key ends now."""
+    """The key and its tokens end now. Refused for the last key of an operator of the installation."""
+    DeleteApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.DeleteApiKeyRequest, _gateway_service_pb2.DeleteApiKeyResponse]
+    """Delete a key with the record of its use. Refused for the last key of an operator of the installation."""
     GetSafetyFilter: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]
     """The word lists of a project; empty ones when none were ever set."""
     UpdateSafetyFilter: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]
     """Holds for requests that begin a moment later, on every gateway."""
     IssueToken: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.IssueTokenRequest, _api_key_pb2.Token]
-    """Change an API key for a short-lived token."""
+    """Change an API key for a short-lived token, which ends with the key."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -64,15 +66,17 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     GetApiKeyUsage: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyUsageRequest, _gateway_service_pb2.ApiKeyUsage]  # type: ignore[assignment]
     """What a key used, day by day."""
     RotateApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.RotateApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
-    """A new secret; the old one ends."""
+    """A new secret; the old one and its tokens end now."""
     RevokeApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.RevokeApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
-    """The key ends now."""
+    """The key and its tokens end now. Refused for the last key of an operator of the installation."""
+    DeleteApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.DeleteApiKeyRequest, _gateway_service_pb2.DeleteApiKeyResponse]  # type: ignore[assignment]
+    """Delete a key with the record of its use. Refused for the last key of an operator of the installation."""
     GetSafetyFilter: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]  # type: ignore[assignment]
     """The word lists of a project; empty ones when none were ever set."""
     UpdateSafetyFilter: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]  # type: ignore[assignment]
     """Holds for requests that begin a moment later, on every gateway."""
     IssueToken: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.IssueTokenRequest, _api_key_pb2.Token]  # type: ignore[assignment]
-    """Change an API key for a short-lived token."""
+    """Change an API key for a short-lived token, which ends with the key."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """API keys, what they may use and have used, the tokens they buy; safety filters."""
@@ -119,7 +123,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.RotateApiKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
-        """A new secret; the old one ends."""
+        """A new secret; the old one and its tokens end now."""
 
     @_abc_1.abstractmethod
     def RevokeApiKey(
@@ -127,7 +131,15 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.RevokeApiKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
-        """The key ends now."""
+        """The key and its tokens end now. Refused for the last key of an operator of the installation."""
+
+    @_abc_1.abstractmethod
+    def DeleteApiKey(
+        self,
+        request: _gateway_service_pb2.DeleteApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.DeleteApiKeyResponse, _abc.Awaitable[_gateway_service_pb2.DeleteApiKeyResponse]]:
+        """Delete a key with the record of its use. Refused for the last key of an operator of the installation."""
 
     @_abc_1.abstractmethod
     def GetSafetyFilter(
@@ -151,6 +163,6 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.IssueTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.Token, _abc.Awaitable[_api_key_pb2.Token]]:
-        """Change an API key for a short-lived token."""
+        """Change an API key for a short-lived token, which ends with the key."""
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
