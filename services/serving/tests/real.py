@@ -23,6 +23,7 @@ from ratoon_serving.adapters.models import weights
 from ratoon_serving.application.ports import ServableVersion
 from ratoon_serving.bootstrap import assemble, local_engines
 from ratoon_serving.domain.attestation import golden_prompts
+from ratoon_serving.engine.sockets import forget_sockets
 from ratoon_serving.settings import Settings
 
 MODEL, LORA = "projects/p/models/mail", "projects/p/models/lora"
@@ -130,3 +131,5 @@ class Installation:
         for mark in marks:
             if mark is not None and mark.alive():
                 os.killpg(mark.pid, signal.SIGKILL)
+        for folder in (self.settings.folder / "engines").glob("*"):
+            forget_sockets(folder)

@@ -38,6 +38,7 @@ async def read_stream(target: route_pb2.Target, stream: Stream) -> None:
         "ignore_eos": True,
         "stream": True,
         "logprobs": 0,
+        "return_tokens_as_token_ids": True,
     }
     headers = {"x-ratoon-engine-secret": target.secret}
     connector = aiohttp.UnixConnector(target.endpoint.removeprefix("unix://"))

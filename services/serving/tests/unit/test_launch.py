@@ -1,4 +1,4 @@
-"""A child that an engine forks does not keep the engine's door open."""
+"""Sockets of an engine: its child does not keep the door open, and those between its processes are private."""
 
 import os
 import signal
@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from ratoon_serving.engine.launch import forget_door
+from ratoon_serving.engine.launch import forget_door, private_sockets
+from ratoon_serving.engine.sockets import SOCKETS_NOTE, forget_sockets
 
 
 def door(family: socket.AddressFamily, path: str) -> tuple[socket.socket, str | int]:
@@ -39,3 +40,29 @@ def test_who_calls_a_server_that_was_killed_is_refused_while_its_child_lives(tmp
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def test_sockets_between_an_engines_processes_are_private_and_gone_at_its_end(tmp_path):
+    with private_sockets(tmp_path) as sockets:
+        assert sockets.stat().st_mode & 0o077 == 0
+        (sockets / "socket").touch()
+        assert (tmp_path / SOCKETS_NOTE).read_text() == str(sockets)
+    assert not sockets.exists()
+
+
+def test_the_sockets_of_a_killed_engine_are_removed_by_whoever_comes_next(tmp_path):
+    killed = private_sockets(tmp_path)
+    left = killed.__enter__()
+    with private_sockets(tmp_path) as sockets:
+        assert not left.exists()
+        assert sockets.exists()
+    forget_sockets(tmp_path)
+    forget_sockets(tmp_path)
+
+
+def test_a_note_that_names_another_directory_removes_nothing(tmp_path):
+    other = tmp_path / "precious"
+    other.mkdir()
+    (tmp_path / SOCKETS_NOTE).write_text(str(other))
+    forget_sockets(tmp_path)
+    assert other.exists()

@@ -177,6 +177,11 @@ def inspect_stored_model(store: "ArtifactStore", digest: str) -> Inspection:
     return Inspection(**{**vars(found), "problems": (*of_base, *found.problems)})
 
 
+def model_positions(files: ModelFiles) -> int:
+    """Tokens that the model of these files holds, prompt and answer together; 0: not stated."""
+    return positions(_object_or_none(files, "config.json") or {})
+
+
 def kept_and_left_out(names: Iterable[str]) -> tuple[list[str], list[str]]:
     """Files of a model, and the others."""
     ordered = sorted(names)

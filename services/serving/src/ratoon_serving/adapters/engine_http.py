@@ -124,6 +124,7 @@ class EngineClient:
             "max_tokens": len(golden.tokens),
             "temperature": 0,
             "logprobs": 1,
+            "return_tokens_as_token_ids": True,
             "ignore_eos": True,
         }
         try:

@@ -27,6 +27,7 @@ from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
 from ratoon_serving.domain.scaling import Load
 from ratoon_serving.domain.strategies import Room
+from ratoon_serving.engine.sockets import forget_sockets
 
 _HANG_S = 60.0
 _LOAD_S = 600.0
@@ -165,6 +166,7 @@ class LocalEngineHost:
                 mark = ProcessMark.read(folder)
                 if mark is not None:
                     _signal(mark, signal.SIGKILL)
+                forget_sockets(folder)
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _begin(self, engine: Engine) -> None:
@@ -279,6 +281,7 @@ class LocalEngineHost:
             _signal(mark, signal.SIGKILL)
         for left in ("engine.json", "process.json", "ready", "stop"):
             (folder / left).unlink(missing_ok=True)
+        forget_sockets(folder)
         self._socket(name).unlink(missing_ok=True)
         self._told = {key: told for key, told in self._told.items() if key[0] != name}
 

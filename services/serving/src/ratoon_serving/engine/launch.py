@@ -6,17 +6,24 @@ imported once.
 """
 
 import importlib
+import json
+import logging
 import multiprocessing
 import os
+import shutil
 import socket
 import sys
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from ratoon.chassis.artifacts import file_digest
+from ratoon.chassis.model_tree import FolderFiles, model_positions
 from ratoon_serving.engine.manifest import FileMismatch, SignedManifest
 from ratoon_serving.engine.settings import SETTINGS_VARIABLE, EngineSettings
+from ratoon_serving.engine.sockets import PREFIX, SOCKETS_NOTE, forget_sockets
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -25,7 +32,10 @@ ENVIRONMENT = {
     "VLLM_PLUGINS": "ratoon",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_MAX_N_SEQUENCES": "128",
+    "VLLM_MAX_COMPLETION_PROMPTS": "1024",
     "OPENBLAS_NUM_THREADS": "1",
+    "LLGUIDANCE_LOG_LEVEL": "0",
     "OMP_WAIT_POLICY": "PASSIVE",
     "TORCHDYNAMO_DISABLE": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -54,6 +64,12 @@ PRELOAD = (
     "ratoon_serving.engine.loader",
 )
 """What takes the time of a cold start: imported before the fork, once for every engine of the machine."""
+
+STRUCTURED_OUTPUTS = json.dumps({"backend": "guidance", "disable_any_whitespace": True})
+"""Grammars are followed token by token, with a bound on each step: no schema of a caller holds the engine up.
+
+With white space allowed anywhere a small model writes nothing else up to the end of its answer.
+"""
 
 _UNNEEDED = ("sklearn", "pandas", "scipy", "networkx")
 """Imported on the way because they are installed, and used by nothing that an engine does: a fifth of the time."""
@@ -84,9 +100,9 @@ def vllm_arguments(settings: EngineSettings) -> list[str]:
         *("--middleware", "ratoon_serving.engine.middleware.EngineGate"),
         *("--worker-extension-cls", "ratoon_serving.engine.loader.AttestedWorker"),
         *("--load-format", "ratoon", "--dtype", settings.dtype, "--enforce-eager"),
-        *("--max-model-len", str(settings.max_model_len), "--max-num-seqs", str(settings.max_num_seqs)),
+        *("--max-model-len", str(context_tokens(settings)), "--max-num-seqs", str(settings.max_num_seqs)),
         *("--scheduling-policy", "priority"),
-        *("--distributed-executor-backend", "uni", "--return-tokens-as-token-ids"),
+        *("--distributed-executor-backend", "uni", "--structured-outputs-config", STRUCTURED_OUTPUTS),
         *("--shutdown-timeout", str(settings.drain_s), "--generation-config", "vllm"),
         *(("--kv-cache-memory-bytes", str(settings.kv_cache_mib << 20)) if settings.kv_cache_mib else ()),
         *("--disable-uvicorn-access-log", "--disable-fastapi-docs"),
@@ -95,6 +111,12 @@ def vllm_arguments(settings: EngineSettings) -> list[str]:
         *(("--otlp-traces-endpoint", f"{settings.otlp}/v1/traces") if settings.otlp else ()),
         *settings.arguments,
     ]
+
+
+def context_tokens(settings: EngineSettings) -> int:
+    """Tokens that a sequence may have: what was set, or fewer where the model has fewer positions."""
+    held = model_positions(FolderFiles(Path(settings.model)))
+    return min(settings.max_model_len, held) if held else settings.max_model_len
 
 
 def _lora_arguments(settings: EngineSettings) -> list[str]:
@@ -108,10 +130,37 @@ def launch(settings_file: Path) -> None:
     verify(settings)
     os.environ.update({**ENVIRONMENT, **TRACES})
     os.environ[SETTINGS_VARIABLE] = str(settings_file)
+    with private_sockets(settings_file.parent if settings.socket else None) as sockets:
+        os.environ["VLLM_RPC_BASE_PATH"] = str(sockets)
+        _serve(settings)
+
+
+@contextmanager
+def private_sockets(noted_in: Path | None) -> Iterator[Path]:
+    """A directory that only this user enters, for the sockets between the engine's processes; removed at the end.
+
+    Its name is noted in the engine's own directory, so that what a killed engine leaves is removed as well. It lies in
+    the system's temporary directory: a socket's path has at most 107 bytes.
+    """
+    sockets = tempfile.mkdtemp(prefix=PREFIX)
+    if noted_in is not None:
+        forget_sockets(noted_in)
+        (noted_in / SOCKETS_NOTE).write_text(sockets)
+    owner = os.getpid()
+    try:
+        yield Path(sockets)
+    finally:
+        if os.getpid() == owner:
+            shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _serve(settings: EngineSettings) -> None:
     _fork_on_cpu()
     os.register_at_fork(after_in_child=partial(forget_door, settings.socket or settings.port))
     from vllm.entrypoints.launchers.api_server import entry
 
+    # It would write each grammar that a caller got wrong into the log, whole.
+    logging.getLogger("vllm.v1.structured_output").setLevel(logging.ERROR)
     if settings.socket:
         Path(settings.socket).unlink(missing_ok=True)
     sys.argv = ["ratoon-engine", *vllm_arguments(settings)]
