@@ -21,10 +21,10 @@ from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.rooms import State, running
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.settings import Settings
+from ratoon_ingestion.worker.decoding import record_id_of
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.readers import SourceSpec, read_source
 from ratoon_ingestion.worker.spec import EraseSpec
-from ratoon_ingestion.worker.decoding import record_id_of
 from services.ingestion.tests.integration.test_room import (
     PROJECT,
     add_source,

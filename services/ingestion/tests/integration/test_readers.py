@@ -1,13 +1,16 @@
 """Readers on real blobs of an artifact store, well made and hostile."""
 
 import bz2
+import copy
 import gzip
 import io
 import json
 import lzma
+import struct
 import tarfile
 import zipfile
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -188,18 +191,199 @@ def test_an_empty_archive_is_a_named_error(store, data):
     assert empty.value.reason == "SOURCE_EMPTY"
 
 
-def test_an_mbox_is_cut_at_its_from_lines(store):
-    box = b"From a Thu\nSubject: 1\n\n>From here\nnot\nFrom a line\n\nFrom b Fri\nSubject: 2\n\nbody\n"
+POSTMARKS = (
+    b"From ann@example.org Thu Jan  1 00:00:00 1970",
+    b"From MAILER-DAEMON Fri Jul  8 12:08:34 2011",
+    b"From - Tue Jan 02 10:11:12 2001",
+    b"From ???@??? Mon Jan 05 10:11:12 1998",
+    b"From 1234567890@xxx Tue Jan 02 10:11:12 +0000 2024",
+    b"From ann@example.org  Thu Jan  1 00:00:00 1970 remote from host",
+    b"From ann@example.org Thu, 1 Jan 1970 00:00:00 +0000",
+    b'From "Ann Lee"@example.org Thu Jan  1 00:00 1970',
+)
+
+
+@pytest.mark.parametrize("postmark", POSTMARKS)
+def test_an_mbox_is_cut_at_its_postmarks(store, postmark):
+    box = (
+        postmark
+        + b"\nSubject: 1\n\n>From here\n>>From there\nnot\nFrom a line\n\nFrom now on the counter opens at ten.\n"
+        + b"\nFrom the 1st of Jan 2026 on, at 10:00.\n\n"
+        + postmark
+        + b"\nSubject: 2\n\nbody\n"
+    )
     found = items(read(store, box, Format.MBOX))
     assert list(found) == ["mail-1", "mail-2"]
-    assert b"\nFrom here\nnot\nFrom a line\n" in found["mail-1"].payload
+    assert b"\nFrom here\n>From there\nnot\nFrom a line\n\nFrom now on the" in found["mail-1"].payload
+    assert b"\nFrom the 1st of" in found["mail-1"].payload
+
+
+def test_a_quoted_postmark_without_a_header_after_it_is_text(store):
+    box = POSTMARKS[0] + b"\nSubject: 1\n\nThe line was:\n\n" + POSTMARKS[0] + b"\nand nothing else.\n"
+    assert list(items(read(store, box, Format.MBOX))) == ["mail-1"]
+
+
+def test_an_mbox_may_begin_with_a_mark_and_end_with_a_postmark(store):
+    box = b"\xef\xbb\xbf" + POSTMARKS[0] + b"\r\nSubject: 1\r\n\r\nbody\r\n\r\n" + POSTMARKS[0]
+    found = items(read(store, box, Format.MBOX))
+    assert list(found) == ["mail-1"]
+    assert found["mail-1"].payload.startswith(POSTMARKS[0] + b"\n")
 
 
 def test_a_mail_that_is_too_large_is_a_rejection_and_the_next_is_read(store):
-    box = b"From a\n\n" + b"x" * 5000 + b"\n\nFrom b\n\nbody\n"
+    box = POSTMARKS[0] + b"\n\n" + b"x" * 5000 + b"\n\n" + POSTMARKS[1] + b"\n\nbody\n"
     entries = read(store, box, Format.MBOX)
     assert rejections(entries) == {"mail-1": Rejected.TOO_LARGE}
     assert set(items(entries)) == {"mail-2"}
+
+
+class Sizes(ArtifactStore):
+    """A store that fails when a large blob is read whole."""
+
+    def read(self, digest: str) -> bytes:
+        """A small blob."""
+        assert self.size(digest) < 100_000
+        return super().read(digest)
+
+
+def test_a_tree_that_lies_about_sizes_is_read_by_the_sizes_of_its_blobs(tmp_path):
+    store = Sizes(str(tmp_path / "artifacts"))
+    large = store.put_bytes(b"x" * 200_000)
+    manifest = (
+        b'{"files":[{"path":"a/large.txt","sha256":"' + large.encode() + b'","size":10},'
+        b'{"path":"a/none.txt","sha256":"' + b"0" * 64 + b'","size":10}]}'
+    )
+    source = SourceSpec("s", store.put_bytes(manifest), Format.TEXT_ARCHIVE)
+    entries = list(read_source(source, store, SMALL))
+    assert rejections(entries) == {
+        "a/large.txt": Rejected.TOO_LARGE,
+        "a/none.txt": Rejected.DAMAGED_MEMBER,
+    }
+
+
+def test_a_tree_that_names_one_blob_many_times_is_bounded_as_a_whole(store):
+    blob = store.put_bytes(b"word " * 180).encode()
+    rows = [b'{"path":"%d.txt","sha256":"%s","size":900}' % (n, blob) for n in range(200)]
+    source = SourceSpec("s", store.put_bytes(b'{"files":[' + b",".join(rows) + b"]}"), Format.TEXT_ARCHIVE)
+    with pytest.raises(SourceUnreadable) as refused:
+        list(read_source(source, store, SMALL))
+    assert refused.value.reason == "ARCHIVE_UNFOLDS_TOO_FAR"
+    with pytest.raises(SourceUnreadable, match="lists its files in more than 1,000 bytes"):
+        list(read_source(source, store, replace(SMALL, directory_bytes=1000)))
+
+
+def test_a_zip_whose_members_share_their_bytes_is_refused(store):
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr("a", b"the only text of the archive")
+        first = archive.infolist()[0]
+        for n in range(5):
+            again = copy.copy(first)
+            again.filename = f"b{n}"
+            archive.filelist.append(again)
+    with pytest.raises(SourceUnreadable, match="share their bytes") as refused:
+        read(store, sink.getvalue())
+    assert refused.value.reason == "ARCHIVE_UNFOLDS_TOO_FAR"
+
+
+def test_a_zip_whose_directory_is_too_large_is_not_opened(store):
+    with pytest.raises(SourceUnreadable, match="lists its members in more than 100 bytes"):
+        read(store, zipped(FILES), limits=replace(SMALL, directory_bytes=100))
+
+
+def test_a_tar_whose_header_is_too_large_is_an_error(store):
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, 3 << 20
+    sink = io.BytesIO()
+    sink.write(info.tobuf(tarfile.GNU_FORMAT))
+    sink.write(b"0" * (3 << 20))
+    with pytest.raises(SourceUnreadable) as refused:
+        read(store, sink.getvalue(), limits=Limits())
+    assert refused.value.reason in ("ARCHIVE_DAMAGED", "NOT_AN_ARCHIVE")
+
+
+CHINESE = {
+    "客服/投诉/一.txt": "客服态度不好".encode("gb18030"),
+    "客服/表扬/二.txt": "物流很快".encode("gb18030"),
+}
+
+
+def _zip_of_windows(files: dict[str, bytes]) -> bytes:
+    """As Windows in China makes it: names in GBK, and nothing says so."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        for number, (name, data) in enumerate(files.items()):
+            archive.writestr(str(number) * len(name.encode("gb18030")), data)
+    whole = sink.getvalue()
+    for number, name in enumerate(files):
+        raw = name.encode("gb18030")
+        whole = whole.replace(b"%d" % number * len(raw), raw)
+    return whole
+
+
+def _tar_of_windows(files: dict[str, bytes]) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w", format=tarfile.GNU_FORMAT, encoding="gb18030") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("make", [zipped, tarred, _zip_of_windows, _tar_of_windows])
+def test_names_in_an_archive_are_read_in_their_encoding(store, make):
+    found = items(read(store, make(CHINESE), Format.TEXT_ARCHIVE))
+    assert {path: item.label for path, item in found.items()} == {
+        "客服/投诉/一.txt": "投诉",
+        "客服/表扬/二.txt": "表扬",
+    }
+
+
+def test_the_name_of_info_zip_goes_before_the_old_one(store):
+    name = "Größe.txt".encode()
+    extra = struct.pack("<HHBI", 0x7075, 5 + len(name), 1, 0) + name
+    info = zipfile.ZipInfo("Gr__e.txt")
+    info.extra = extra
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr(info, b"text")
+    assert list(items(read(store, sink.getvalue()))) == ["Größe.txt"]
+
+
+def test_what_is_no_text_is_rejected_by_its_kind(store):
+    office = zipped({"[Content_Types].xml": b"<x/>", "word/document.xml": b"<x/>"})
+    entries = read(
+        store,
+        zipped(
+            {
+                "a.png": b"\x89PNG\r\n\x1a\n\x00\x00",
+                "b.docx": office,
+                "c.gz": gzip.compress(b"x"),
+                "d": b"text",
+            }
+        ),
+        Format.TEXT_ARCHIVE,
+    )
+    assert rejections(entries) == {
+        "a.png": Rejected.NOT_TEXT,
+        "b.docx": Rejected.NOT_TEXT,
+        "c.gz": Rejected.NESTED_ARCHIVE,
+    }
+    details = {entry.path: entry.detail for entry in entries if not isinstance(entry, Item)}
+    assert details == {"a.png": "image/png", "b.docx": "application/docx", "c.gz": "application/gzip"}
+
+
+def test_a_blob_that_is_another_kind_of_archive_is_named(store):
+    with pytest.raises(SourceUnreadable, match="but application/rar"):
+        read(store, b"Rar!\x1a\x07\x00" + bytes(600))
+
+
+@pytest.mark.parametrize("format", [Format.MAIL_ARCHIVE, Format.TEXT_ARCHIVE, Format.MBOX])
+def test_an_encoding_that_there_is_not_is_refused(store, format):
+    with pytest.raises(SourceUnreadable, match="'latin-77' is no encoding") as refused:
+        read(store, tarred(FILES), format, encoding="latin-77")
+    assert refused.value.reason == "ENCODING_UNKNOWN"
 
 
 def test_json_lines_carry_label_id_time_and_attributes(store):

@@ -7,6 +7,7 @@ columns that nobody named are not written again.
 import csv
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -21,6 +22,7 @@ from ratoon_ingestion.worker.batches import TIME
 from ratoon_ingestion.worker.readers import Item, SourceSpec
 
 _BATCH = 500
+_TO_ESCAPE = re.compile(rb">*From ")
 
 Write = Callable[[SourceSpec, Iterable[Item], Path], None]
 
@@ -43,9 +45,7 @@ def _write_mbox(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
     with path.open("wb") as file:
         for item in items:
             first, _, rest = item.payload.partition(b"\n")
-            lines = (
-                b">" + line if line.startswith((b"From ", b">From ")) else line for line in rest.split(b"\n")
-            )
+            lines = (b">" + line if _TO_ESCAPE.match(line) else line for line in rest.split(b"\n"))
             file.write(first + b"\n" + b"\n".join(lines).rstrip(b"\n") + b"\n\n")
 
 

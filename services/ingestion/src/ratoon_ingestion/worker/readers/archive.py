@@ -1,15 +1,19 @@
 """Archives and trees of files, each member an item. Nothing is ever unpacked to a disk.
 
-Links and devices, metadata of operating systems, archives within archives, and members that are too large are
-counted rejections. An archive that unfolds beyond the bounds, or breaks off, is an error that names it.
+Links and devices, metadata of operating systems, archives within archives, files that are no text, and members that are
+too large are counted rejections. An archive that unfolds beyond the bounds, or breaks off, is an error that names it.
+Sizes are those of what is read, whatever a manifest or a header claims.
 """
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.artifacts import ArtifactStore, TreeFile
+from ratoon.chassis.errors import FailedPrecondition, NotFound
 from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.worker.charset import EncodingRefused, named_codec
+from ratoon_ingestion.worker.filetypes import archive_kind, binary_kind, office_kind
 from ratoon_ingestion.worker.readers.items import (
     Item,
     Kind,
@@ -17,30 +21,32 @@ from ratoon_ingestion.worker.readers.items import (
     Rejection,
     SourceSpec,
     SourceUnreadable,
+    bomb,
     clean_path,
 )
 from ratoon_ingestion.worker.readers.tar import BROKEN_TAR, tar_members
 from ratoon_ingestion.worker.readers.zip import BROKEN_ZIP, zip_members
 
-_METADATA = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git", ".svn")
-_NESTED = (
-    b"PK\x03\x04",
-    b"\x1f\x8b",
-    b"BZh",
-    b"\xfd7zXZ\x00",
-    b"7z\xbc\xaf\x27\x1c",
-    b"Rar!",
-    b"\x28\xb5\x2f\xfd",
-)
+_METADATA = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git", ".svn", ".hg", "__pycache__")
 
 
 def read_archive(
     source: SourceSpec, store: ArtifactStore, kind: Kind, limits: Limits
 ) -> Iterator[Item | Rejection]:
     """The members of a tar, a zip or a tree of the store."""
+    check_encoding(source)
     with store.open(source.digest) as stream:
         for member in _members(source, store, stream, limits):
             yield member if isinstance(member, Rejection) else _item(source, *member, kind)
+
+
+def check_encoding(source: SourceSpec) -> None:
+    """SourceUnreadable when the source names an encoding that there is not."""
+    try:
+        if source.encoding:
+            named_codec(source.encoding)
+    except EncodingRefused as error:
+        raise SourceUnreadable(error.reason, f"{source.name} cannot be read: {error}") from error
 
 
 def _members(
@@ -70,17 +76,37 @@ def _members(
 def _tree_members(
     source: SourceSpec, store: ArtifactStore, limits: Limits
 ) -> Iterator[tuple[str, bytes] | Rejection]:
+    if store.size(source.digest) > limits.directory_bytes:
+        raise bomb(source, f"lists its files in more than {limits.directory_bytes:,} bytes")
+    unpacked = 0
     for file in store.tree(source.digest):
-        path = clean_path(file.path)
-        if file.size > limits.item_bytes:
-            yield Rejection(path, Rejected.TOO_LARGE, f"{file.size} bytes")
-        else:
-            yield path, store.read(file.sha256)
+        member = _file(store, file, limits)
+        unpacked += 0 if isinstance(member, Rejection) else len(member[1])
+        if unpacked > limits.total_bytes:
+            raise bomb(source, f"unfolds to more than {limits.total_bytes:,} bytes")
+        yield member
+
+
+def _file(store: ArtifactStore, file: TreeFile, limits: Limits) -> tuple[str, bytes] | Rejection:
+    """One file of a tree; its size is that of its blob."""
+    path = clean_path(file.path)
+    try:
+        if (size := store.size(file.sha256)) > limits.item_bytes:
+            return Rejection(path, Rejected.TOO_LARGE, f"{size} bytes")
+        return path, store.read(file.sha256)
+    except NotFound:
+        return Rejection(path, Rejected.DAMAGED_MEMBER, "its blob is not in the store")
+    except FailedPrecondition as error:
+        return Rejection(path, Rejected.DAMAGED_MEMBER, str(error)[:200])
 
 
 def _item(source: SourceSpec, path: str, payload: bytes, kind: Kind) -> Item | Rejection:
     if any(part in _METADATA or part.startswith("._") for part in PurePosixPath(path).parts):
         return Rejection(path, Rejected.METADATA_FILE)
-    if payload.startswith(_NESTED) or payload[257:262] == b"ustar":
-        return Rejection(path, Rejected.NESTED_ARCHIVE)
+    if (other := office_kind(payload)) is not None:
+        return Rejection(path, Rejected.NOT_TEXT, other)
+    if (other := archive_kind(payload)) is not None:
+        return Rejection(path, Rejected.NESTED_ARCHIVE, other)
+    if (other := binary_kind(payload)) is not None:
+        return Rejection(path, Rejected.NOT_TEXT, other)
     return Item(path, kind, payload, source.label_of(path))

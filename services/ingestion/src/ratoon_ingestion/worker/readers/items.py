@@ -55,6 +55,8 @@ class Limits:
 
     item_bytes: int = 8 << 20
     members: int = 2_000_000
+    directory_bytes: int = 64 << 20
+    """What an archive's list of its members may take."""
     total_bytes: int = 16 << 30
     ratio: int = 300
     """Unpacked by packed size, watched from `ratio_floor` unpacked bytes on."""

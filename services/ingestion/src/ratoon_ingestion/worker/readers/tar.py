@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import IO, Any, BinaryIO, Self, cast
 
 from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.worker.charset import decode_names
+from ratoon_ingestion.worker.filetypes import archive_kind, binary_kind
 from ratoon_ingestion.worker.readers.items import (
     Limits,
     Rejection,
@@ -18,6 +20,16 @@ from ratoon_ingestion.worker.readers.items import (
     clean_path,
 )
 
+_HEADER_BYTES = 1 << 20
+"""What a header that holds a long name or other facts about the next member may take."""
+_HEADER_TYPES = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
 BROKEN_TAR = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
 
 
@@ -25,34 +37,58 @@ def tar_members(
     source: SourceSpec, stream: BinaryIO, start: bytes, limits: Limits
 ) -> Iterator[tuple[str, bytes] | Rejection]:
     """Path and bytes of each regular file; `start`, the stream's first bytes, tells its compression."""
-    unpacked = _Watched(source, stream, start, limits)
-    with _opened(source, unpacked) as archive:
+    unpacked, names = _Watched(source, stream, start, limits), _Names()
+    with _opened(source, unpacked, start) as archive:
         for count, info in enumerate(archive, 1):
             if count > limits.members:
                 raise bomb(source, f"holds more than {limits.members:,} members")
             if not info.isdir():
-                yield _member(archive, info, limits)
+                yield _member(archive, info, names.path_of(info), limits)
             archive.members = []  # type: ignore[attr-defined] # a stream is read once: remember nothing
 
 
-def _opened(source: SourceSpec, unpacked: "_Watched") -> tarfile.TarFile:
+def _instead(start: bytes) -> str:
+    """What it is, where that can be told."""
+    kind = archive_kind(start) or binary_kind(start)
+    return f", but {kind}" if kind and kind != "application/octet-stream" else ""
+
+
+def _opened(source: SourceSpec, unpacked: "_Watched", start: bytes) -> tarfile.TarFile:
     try:
         return tarfile.open(fileobj=cast(IO[bytes], unpacked), mode="r|", tarinfo=_StrictInfo)
     except tarfile.ReadError as error:
         raise SourceUnreadable(
             "NOT_AN_ARCHIVE",
-            f"The blob of {source.name} is neither a tar, a tar.gz nor a zip. Upload one of these.",
+            f"The blob of {source.name} is neither a tar, a tar.gz nor a zip{_instead(start)}. Upload one of these.",
         ) from error
 
 
-def _member(archive: tarfile.TarFile, info: tarfile.TarInfo, limits: Limits) -> tuple[str, bytes] | Rejection:
-    path = clean_path(info.name)
+class _Names:
+    """Names that are no UTF-8, as one program wrote them: each tells more about their encoding."""
+
+    _KEPT = 200
+
+    def __init__(self) -> None:
+        self._seen: list[bytes] = []
+
+    def path_of(self, info: tarfile.TarInfo) -> str:
+        """The path of a member."""
+        if info.name.isascii():
+            return clean_path(info.name)
+        raw = info.name.encode("utf-8", errors="surrogateescape")
+        self._seen = [*self._seen[-self._KEPT :], raw]
+        return clean_path(decode_names(self._seen)[-1].text)
+
+
+def _member(
+    archive: tarfile.TarFile, info: tarfile.TarInfo, path: str, limits: Limits
+) -> tuple[str, bytes] | Rejection:
     if not info.isreg():
         return Rejection(path, Rejected.NOT_A_FILE, "a link, device or pipe")
     if info.size > limits.item_bytes:
         return Rejection(path, Rejected.TOO_LARGE, f"{info.size} bytes")
     content = archive.extractfile(info)
-    payload = content.read() if content else b""
+    payload = content.read(info.size) if content else b""
     if len(payload) < info.size:
         raise EOFError(f"{path} is cut short")
     return path, payload
@@ -71,6 +107,13 @@ class _StrictInfo(tarfile.TarInfo):
             raise
         except (errors.EmptyHeaderError, errors.TruncatedHeaderError, errors.InvalidHeaderError) as error:
             raise tarfile.ReadError(str(error)) from None
+
+    def _proc_member(self, tarfile_: tarfile.TarFile) -> Self:
+        """The member that a header begins; a header about another is read into memory, so it is bounded."""
+        if self.type in _HEADER_TYPES and self.size > _HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        whole: Self = super()._proc_member(tarfile_)  # type: ignore[misc]
+        return whole
 
 
 class _Watched:

@@ -1,41 +1,94 @@
 """Zip archives by their directory. Encrypted, damaged and overblown members are counted rejections."""
 
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.worker.charset import decode_names
 from ratoon_ingestion.worker.readers.items import Limits, Rejection, SourceSpec, bomb, clean_path
 
-BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, struct.error)
 """What a damaged or too modern archive makes the library raise."""
 _SMALL = 1 << 20
 """Members below this many unpacked bytes may be packed as well as they like."""
+_TAIL = 66_000
+_END, _END_64 = b"PK\x05\x06", b"PK\x06\x06"
+_LOCAL_HEADER = 30
+_UTF8_NAME = 0x800
+_UNICODE_PATH = 0x7075
 
 
 def zip_members(
     source: SourceSpec, stream: BinaryIO, limits: Limits
 ) -> Iterator[tuple[str, bytes] | Rejection]:
     """Path and bytes of each member."""
+    if _directory_bytes(stream) > limits.directory_bytes:
+        raise bomb(source, f"lists its members in more than {limits.directory_bytes:,} bytes")
     unpacked = 0
     with zipfile.ZipFile(stream) as archive:
         infos = archive.infolist()
         if len(infos) > limits.members:
             raise bomb(source, f"holds more than {limits.members:,} members")
-        for info in infos:
+        if _overlap(infos):
+            raise bomb(source, "has members that share their bytes")
+        for info, path in zip(infos, _paths(infos), strict=True):
             if info.is_dir():
                 continue
-            member = _refused(info, limits) or _member(archive, info, limits)
+            member = _refused(info, path, limits) or _member(archive, info, path, limits)
             unpacked += 0 if isinstance(member, Rejection) else len(member[1])
             if unpacked > limits.total_bytes:
                 raise bomb(source, f"unfolds to more than {limits.total_bytes:,} bytes")
             yield member
 
 
-def _refused(info: zipfile.ZipInfo, limits: Limits) -> Rejection | None:
+def _directory_bytes(stream: BinaryIO) -> int:
+    """What the archive says that its directory takes; 0 when no end of a directory is found."""
+    size = stream.seek(0, 2)
+    stream.seek(max(0, size - _TAIL))
+    tail = stream.read(_TAIL)
+    stream.seek(0)
+    end, end_64 = tail.rfind(_END), tail.rfind(_END_64)
+    if end_64 >= 0 and len(tail) >= end_64 + 48:
+        return int.from_bytes(tail[end_64 + 40 : end_64 + 48], "little")
+    return int.from_bytes(tail[end + 12 : end + 16], "little") if end >= 0 else 0
+
+
+def _overlap(infos: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether two members lie in the same bytes, so that a small archive unfolds to any number of copies."""
+    end = 0
+    for info in sorted(infos, key=lambda each: each.header_offset):
+        if info.header_offset < end:
+            return True
+        end = info.header_offset + _LOCAL_HEADER + info.compress_size
+    return False
+
+
+def _paths(infos: Sequence[zipfile.ZipInfo]) -> list[str]:
+    """The members' paths. Names that do not say that they are UTF-8 are in one encoding, which is guessed."""
+    untold = [info for info in infos if not info.flag_bits & _UTF8_NAME]
+    guessed = decode_names([info.orig_filename.encode("cp437", errors="replace") for info in untold])
+    names = {id(info): name.text for info, name in zip(untold, guessed, strict=True)}
+    return [
+        clean_path(_unicode_path(info) or names.get(id(info)) or info.filename or "unnamed") for info in infos
+    ]
+
+
+def _unicode_path(info: zipfile.ZipInfo) -> str:
+    """The name in Info-ZIP's extra field, which says it in UTF-8; empty when there is none."""
+    extra = info.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack("<HH", extra[:4])
+        if kind == _UNICODE_PATH and size > 5:
+            return extra[9 : 4 + size].decode("utf-8", errors="replace")
+        extra = extra[4 + size :]
+    return ""
+
+
+def _refused(info: zipfile.ZipInfo, path: str, limits: Limits) -> Rejection | None:
     """Why a member is not even opened."""
-    path = clean_path(info.filename)
     if info.flag_bits & 0x1:
         return Rejection(path, Rejected.ENCRYPTED)
     if (info.external_attr >> 16) & 0o170000 == 0o120000:
@@ -47,12 +100,13 @@ def _refused(info: zipfile.ZipInfo, limits: Limits) -> Rejection | None:
     return None
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits) -> tuple[str, bytes] | Rejection:
-    path = clean_path(info.filename)
+def _member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str, limits: Limits
+) -> tuple[str, bytes] | Rejection:
     try:
         with archive.open(info) as content:
             payload = content.read(limits.item_bytes + 1)
-    except (*BROKEN_ZIP, RuntimeError) as error:
+    except (*BROKEN_ZIP, RuntimeError, ValueError) as error:
         return Rejection(path, Rejected.DAMAGED_MEMBER, str(error)[:200])
     if len(payload) > limits.item_bytes:
         return Rejection(path, Rejected.TOO_LARGE, "larger than the archive says")
