@@ -1,6 +1,7 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +29,7 @@ from ratoon_ingestion.application.commands import (
     PreviewSource,
     UpdateSource,
 )
-from ratoon_ingestion.application.ports import Lineage, Record
+from ratoon_ingestion.application.ports import Lineage, Record, RejectedItem
 from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, VersionCompleted, VersionStarted
@@ -157,6 +158,11 @@ def record(value: Record) -> dataset_pb2.Record:
     if value.received_time is not None:
         seen.received_time.FromDatetime(value.received_time)
     return seen
+
+
+def rejection(value: RejectedItem) -> source_pb2.RejectedItem:
+    """A rejected item as callers see it."""
+    return source_pb2.RejectedItem(**asdict(value))
 
 
 def lineage(value: Lineage) -> ingestion_service_pb2.RecordLineage:

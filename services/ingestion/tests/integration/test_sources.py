@@ -91,7 +91,9 @@ def test_a_preview_names_what_is_wrong(rpc, store):
 
 
 def test_a_large_table_is_looked_into_at_its_start(rpc, store):
-    rows = "".join(json.dumps({"text": f"This is the text of ticket number {n}."}) + "\n" for n in range(4000))
+    rows = "".join(
+        json.dumps({"text": f"This is the text of ticket number {n}."}) + "\n" for n in range(4000)
+    )
     told = looked_into(rpc, store.put_bytes(rows.encode()))
     assert told.format == source_pb2.Source.FORMAT_JSONL
     assert (told.complete, told.item_count) == (False, 500)
@@ -118,7 +120,9 @@ def test_a_source_is_changed_until_a_version_was_made_of_it(rpc, store):
     with pytest.raises(FailedPrecondition, match=version.name):
         rpc.UpdateSource(pb.UpdateSourceRequest(source=after, update_mask=FieldMask(paths=["encoding"])))
     after.license = "CC0-1.0"
-    licensed = rpc.UpdateSource(pb.UpdateSourceRequest(source=after, update_mask=FieldMask(paths=["license"])))
+    licensed = rpc.UpdateSource(
+        pb.UpdateSourceRequest(source=after, update_mask=FieldMask(paths=["license"]))
+    )
     assert licensed.license == "CC0-1.0"
     with pytest.raises(FailedPrecondition, match=version.name):
         rpc.DeleteSource(pb.DeleteSourceRequest(name=source.name))
@@ -133,3 +137,25 @@ def test_a_source_that_no_version_was_made_of_is_deleted(rpc, store):
     rpc.DeleteSource(pb.DeleteSourceRequest(name=source.name, etag=source.etag))
     with pytest.raises(NotFound):
         rpc.GetSource(pb.GetSourceRequest(name=source.name))
+
+
+def test_what_was_rejected_is_listed_with_its_reason(rpc, store):
+    rows = [{"text": f"Call me at {n}@example.com soon", "id": f"r{n}"} for n in range(3)]
+    rows.append(
+        {"text": "This one is long enough to stay, it has more than fifty characters.", "id": "stays"}
+    )
+    data = "".join(json.dumps(row) + "\n" for row in rows) + "{broken\n"
+    source = source_pb2.Source(format=source_pb2.Source.FORMAT_JSONL, digest=store.put_bytes(data.encode()))
+    made = rpc.CreateSource(pb.CreateSourceRequest(parent=PROJECT, source_id="rejected", source=source))
+    version = curate(rpc, made.name)
+    first = rpc.ListRejections(pb.ListRejectionsRequest(parent=version.name, page_size=3))
+    rest = rpc.ListRejections(
+        pb.ListRejectionsRequest(parent=version.name, page_size=3, page_token=first.next_page_token)
+    )
+    assert not rest.next_page_token
+    told = {each.source_path: each for each in (*first.rejections, *rest.rejections)}
+    assert len(told) == version.rejected_count == 4
+    assert (told["line-5"].reason, told["line-5"].text_start) == ("BAD_ROW", "")
+    assert told["r1"].reason == "TOO_SHORT"
+    assert told["r1"].text_start.startswith("Call me at")
+    assert "1@example.com" not in told["r1"].text_start

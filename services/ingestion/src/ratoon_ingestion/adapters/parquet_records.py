@@ -5,10 +5,11 @@ Shards and parts stand in record id order, so a row group's statistics say wheth
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon_ingestion.application.ports import Record
+from ratoon_ingestion.application.ports import Record, RejectedItem
 
 _PAGE_CHARS = 700_000
 """A page stays under a message's 4 MiB, whatever its script."""
@@ -33,6 +34,15 @@ class ParquetRecords:
             chars += len(record.text)
             found.append(record)
         return found, False
+
+    def rejections(self, version_digest: str, start: int, limit: int) -> tuple[Sequence[RejectedItem], bool]:
+        """At most `limit` rejected items from place `start` on, and whether more come."""
+        found = [file.sha256 for file in self._store.tree(version_digest) if file.path == "rejected.parquet"]
+        items: list[RejectedItem] = []
+        for digest in found:
+            with self._store.open(digest) as stream:
+                items += islice(_rejected(_parquet(stream)), start, start + limit + 1)
+        return items[:limit], len(items) > limit
 
     def find(self, version_digest: str, record_id: str) -> Record | None:
         """One record of a version's tree, or None."""
@@ -72,6 +82,13 @@ class ParquetRecords:
 
     def _shards(self, version_digest: str) -> list[str]:
         return [file.sha256 for file in self._store.tree(version_digest) if file.path.startswith("records-")]
+
+
+def _rejected(file: Any) -> Iterator[RejectedItem]:
+    """The rows of a file of rejections; those that an older release wrote have no starts of texts."""
+    for batch in file.iter_batches(batch_size=500):
+        for row in batch.to_pylist():
+            yield RejectedItem(**{name: row.get(name) or "" for name in RejectedItem.__dataclass_fields__})
 
 
 def _groups_around(file: Any, record_id: str) -> Iterator[int]:

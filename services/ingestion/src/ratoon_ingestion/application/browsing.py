@@ -6,7 +6,7 @@ from ratoon.chassis.names import matched
 from ratoon.chassis.paging import Page, PageTokens, page_size
 from ratoon.chassis.store import Store, Transaction
 from ratoon_ingestion.application.handlers import PROJECT, VERSION
-from ratoon_ingestion.application.ports import Lineage, Record, Records
+from ratoon_ingestion.application.ports import Lineage, Record, Records, RejectedItem
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure, Placement
 from ratoon_ingestion.domain.errors import NoSuchRecord, NotReady
@@ -22,6 +22,17 @@ def list_records(
     position = tokens.open(listing, token) or [""]
     found, more = records.after(digest, position[0], page_size(size))
     return Page(list(found), tokens.seal(listing, [found[-1].record_id]) if more else "")
+
+
+def list_rejections(
+    parent: str, size: int, token: str, store: Store, records: Records, tokens: PageTokens
+) -> Page[RejectedItem]:
+    """The items of a version's sources that became no record, in the order of the steps."""
+    digest = _readable(parent, store).readable_digest
+    listing = f"rejections:{parent}"
+    start = int((tokens.open(listing, token) or ["0"])[0])
+    found, more = records.rejections(digest, start, page_size(size))
+    return Page(list(found), tokens.seal(listing, [str(start + len(found))]) if more else "")
 
 
 def get_record(parent: str, record_id: str, store: Store, records: Records) -> Record:

@@ -111,8 +111,25 @@ class Record:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class RejectedItem:
+    """One item of a version's sources that became no record, and the start of its text, where it was read."""
+
+    source: str
+    source_path: str
+    step: str
+    reason: str
+    detail: str
+    text_start: str = ""
+    record_id: str = ""
+
+
 class Records(Protocol):
     """The records inside versions and parts, which stand in record id order."""
+
+    def rejections(self, version_digest: str, start: int, limit: int) -> tuple[Sequence[RejectedItem], bool]:
+        """At most `limit` rejected items from place `start` on, and whether more come."""
+        ...
 
     def after(self, version_digest: str, record_id: str, limit: int) -> tuple[Sequence[Record], bool]:
         """At most `limit` records that follow an id (empty: from the start), and whether more come."""

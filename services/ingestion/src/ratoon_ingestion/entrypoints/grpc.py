@@ -199,6 +199,24 @@ class IngestionServicer(IngestionServiceServicer):
             records=map(mapping.record, page.items), next_page_token=page.next_token
         )
 
+    async def ListRejections(
+        self, request: pb.ListRejectionsRequest, context: Context
+    ) -> pb.ListRejectionsResponse:
+        """The items that became no record."""
+        ports = self._ports
+        page = await self._threads(
+            browsing.list_rejections,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            ports.store,
+            ports.records,
+            ports.tokens,
+        )
+        return pb.ListRejectionsResponse(
+            rejections=map(mapping.rejection, page.items), next_page_token=page.next_token
+        )
+
     async def GetRecord(self, request: pb.GetRecordRequest, context: Context) -> dataset_pb2.Record:
         """One record of a version."""
         ports = self._ports

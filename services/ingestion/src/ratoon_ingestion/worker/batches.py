@@ -62,9 +62,13 @@ REJECTED = pa.schema(
         "step": pa.string(),
         "reason": pa.string(),
         "detail": pa.string(),
+        "text_start": pa.string(),
     }
 )
 """Items that became no record; `record_id` is empty where they could not even be read."""
+
+START_CHARS = 120
+"""Of a rejected text so many characters are kept, to be looked at."""
 
 Verdict = tuple[Rejected, str] | None
 """None: the row stays; else the reason and a detail for which it goes."""
@@ -107,6 +111,7 @@ def rejections_batch(source: SourceSpec, rejections: Iterable[Rejection]) -> pa.
             "step": CurationStep.READ.value,
             "reason": rejection.reason.value,
             "detail": rejection.detail,
+            "text_start": "",
         }
         for rejection in rejections
     ]
@@ -154,7 +159,15 @@ def judged(batch: pa.RecordBatch, step: CurationStep, verdicts: Sequence[Verdict
             pa.array([step.value] * len(reasons), pa.string()),
             pa.array([reason.value for reason, _ in reasons], pa.string()),
             pa.array([detail for _, detail in reasons], pa.string()),
+            pa.array(_starts(gone, step), pa.string()),
         ],
         schema=REJECTED,
     )
     return Outcome(batch.filter(stays), rejected)
+
+
+def _starts(gone: pa.RecordBatch, step: CurationStep) -> list[str]:
+    """The start of each text that goes; of what was erased nothing is kept."""
+    if step is CurationStep.ERASURE:
+        return [""] * gone.num_rows
+    return [text[:START_CHARS] for text in values(gone, "text")]

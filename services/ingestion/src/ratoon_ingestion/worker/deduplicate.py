@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
-from ratoon_ingestion.worker.batches import REJECTED
+from ratoon_ingestion.worker.batches import REJECTED, START_CHARS
 from ratoon_ingestion.worker.duplicates import near_duplicates
 
 
@@ -90,7 +91,7 @@ def _rejections(
     curated: pa.Table, columns: _Columns, gone: dict[int, tuple[CurationStep, Rejected, int]]
 ) -> pa.RecordBatch:
     rows = sorted(gone)
-    places = curated.select(["source", "source_path"]).take(pa.array(rows, pa.int64()))
+    places = curated.select(["source", "source_path", "text"]).take(pa.array(rows, pa.int64()))
     return pa.RecordBatch.from_arrays(
         [
             pa.array([columns.record_id[row] for row in rows], pa.string()),
@@ -99,6 +100,7 @@ def _rejections(
             pa.array([gone[row][0].value for row in rows], pa.string()),
             pa.array([gone[row][1].value for row in rows], pa.string()),
             pa.array([f"stays: {columns.record_id[gone[row][2]]}" for row in rows], pa.string()),
+            pc.utf8_slice_codeunits(places.column("text"), 0, START_CHARS).combine_chunks(),
         ],
         schema=REJECTED,
     )

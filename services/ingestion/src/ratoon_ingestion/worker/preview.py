@@ -26,7 +26,6 @@ _BYTES = 8 << 20
 _SECONDS = 5.0
 _SCAN_BYTES = 8 << 20
 _TEXT_CHARS = 500
-_START_CHARS = 120
 _REJECTIONS = 20
 _LABELS = 200
 _PIECE = 8 << 10
@@ -81,7 +80,7 @@ def _read(spec: PreviewSpec, source: SourceSpec, store: "_CountingStore", size: 
         problem = {"problem_reason": error.reason, "problem": str(error)}
     count = len(items) + len(rejections)
     outcome = curate_batch(items_batch(source, items), StageSettings(spec.key, spec.config, spec.barred))
-    rejected = [*(_unread(source, each) for each in rejections), *_rejected(outcome.rejected, items)]
+    rejected = [*(_unread(each) for each in rejections), *_rejected(outcome.rejected)]
     labels = Counter(item.label for item in items if item.label)
     if not problem and not outcome.kept.num_rows:
         problem = _nothing(rejected)
@@ -126,7 +125,7 @@ def _records(kept: pa.RecordBatch, limit: int) -> Iterator[JSON]:
         }
 
 
-def _unread(source: SourceSpec, rejection: Rejection) -> JSON:
+def _unread(rejection: Rejection) -> JSON:
     return {
         "source_path": rejection.path,
         "step": "read",
@@ -136,18 +135,10 @@ def _unread(source: SourceSpec, rejection: Rejection) -> JSON:
     }
 
 
-def _rejected(batch: pa.RecordBatch, items: list[Item]) -> list[JSON]:
-    starts = {item.path: item.payload[: 4 * _START_CHARS] for item in items}
-    return [
-        {
-            "source_path": row["source_path"],
-            "step": row["step"],
-            "reason": row["reason"],
-            "detail": row["detail"],
-            "text_start": starts.get(row["source_path"], b"").decode(errors="replace")[:_START_CHARS],
-        }
-        for row in batch.to_pylist()
-    ]
+def _rejected(batch: pa.RecordBatch) -> list[JSON]:
+    names = ["source_path", "step", "reason", "detail", "text_start"]
+    rows: list[JSON] = batch.select(names).to_pylist()
+    return rows
 
 
 def _nothing(rejected: list[JSON]) -> JSON:

@@ -51,7 +51,13 @@ def curate_batch(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
         outcome = stage(batch, settings)
         batch = outcome.kept
         rejected.append(outcome.rejected)
-    return Outcome(batch, _one(rejected))
+    return Outcome(batch, _without_personal_data(_one(rejected), settings))
+
+
+def _without_personal_data(rejected: pa.RecordBatch, settings: StageSettings) -> pa.RecordBatch:
+    """The rejections with what is masked in records masked in the starts of their texts."""
+    starts = [masked(text, settings.config.masks)[0] for text in values(rejected, "text_start")]
+    return with_columns(rejected, {"text_start": pa.array(starts, pa.string())})
 
 
 def decode_sources(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
