@@ -162,6 +162,12 @@ def _address(hexadecimal: str) -> str:
     return ".".join(map(str, last)) if mapped else {"01000000": "::1"}.get(hexadecimal[-8:], hexadecimal)
 
 
+def test_no_other_user_of_the_machine_enters_rays_session(driver, undisturbed):
+    private = Path((driver.warm / "ray-session").read_text())
+    assert list(private.glob("s/session_latest/sockets/*")), "Ray is somewhere else"
+    assert private.stat().st_mode & 0o077 == 0
+
+
 def test_the_next_run_finds_its_workers_warm(driver, undisturbed):
     before = set(driver.processes())
     driver.start("next")
