@@ -1,12 +1,17 @@
 """Server-sent events: a stream of (id, name, data) that ends with its source, the caller, or the drain."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
-from ratoon_gateway.entrypoints.asgi import Readiness, Receive, Send, until_gone
+from ratoon.chassis.errors import Unauthenticated
+from ratoon.chassis.identity import NOBODY, Principal
+from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.domain.errors import GatewayError
+from ratoon_gateway.entrypoints.asgi import Receive, Send, until_gone
 
 _HEARTBEAT_S = 10.0
+_LOOK_S = 0.5
 _PATIENCE_S = 1.0
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 Event = tuple[str, str, bytes]
@@ -17,15 +22,16 @@ async def send_events(
     receive: Receive,
     send: Send,
     tell: Callable[[Exception], bytes],
-    readiness: Readiness,
+    *ends: Awaitable[object],
 ) -> None:
     """Write each event as it comes, and a comment now and then so that nobody takes the line for dead.
 
     An error that comes soon is raised, while a status can still say so; later it is an event `error`, told by `tell`.
-    Where `tell` says nothing (the source is away for a moment), and when the server drains, the stream is broken off
-    rather than ended: a client that resumes by `Last-Event-ID` knows the difference.
+    Where `tell` says nothing (the source is away for a moment), and once one of `ends` returns (the drain, the end of
+    the caller's key), the stream is broken off rather than ended: a client that resumes by `Last-Event-ID` knows the
+    difference.
     """
-    source = _Source(events, receive, readiness)
+    source = _Source(events, until_gone(receive), *ends)
     try:
         await source.wait(_PATIENCE_S)
         chunk: bytes | None = source.take() if source.ready else b": here\n\n"
@@ -52,15 +58,12 @@ def _chunk(source: "_Source", tell: Callable[[Exception], bytes]) -> bytes | Non
 
 
 class _Source:
-    """The events, one ahead, and an eye on the caller and on the server's drain."""
+    """The events, one ahead, and an eye on what ends them before their time."""
 
-    def __init__(self, events: AsyncGenerator[Event, None], receive: Receive, readiness: Readiness) -> None:
+    def __init__(self, events: AsyncGenerator[Event, None], *ends: Awaitable[object]) -> None:
         self._events = events
         self._next: asyncio.Task[Event | None] | None = None
-        self._watches = {
-            asyncio.create_task(until_gone(receive)),
-            asyncio.create_task(readiness.until_drain()),
-        }
+        self._watches = {asyncio.ensure_future(each) for each in ends}
 
     @property
     def ready(self) -> bool:
@@ -69,7 +72,7 @@ class _Source:
 
     @property
     def over(self) -> bool:
-        """Whether the caller went away or the server drains."""
+        """Whether the stream ends before its time."""
         return any(watch.done() for watch in self._watches)
 
     async def wait(self, seconds: float) -> None:
@@ -92,6 +95,17 @@ class _Source:
             with suppress(asyncio.CancelledError, Exception):
                 await self._next
         await self._events.aclose()
+
+
+async def until_key_ends(admission: Admission, principal: Principal) -> Exception:
+    """Return why, once the key of a caller has ended; never for a caller without one."""
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            if principal is not NOBODY:
+                admission.check_still(principal)
+        except (GatewayError, Unauthenticated) as ended:
+            return ended
 
 
 async def anext_or_none(events: AsyncGenerator[Event, None]) -> Event | None:

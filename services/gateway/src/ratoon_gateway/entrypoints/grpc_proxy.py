@@ -1,9 +1,11 @@
 """One loopback port for gRPC callers: each method goes to its service's own address, bytes through.
 
-A caller's API key is changed for a token on the way; roles and projects are checked by the service itself. What
-services there are is told here, by reflection, to operators.
+Nothing of a caller without credentials, or without the role that the method needs, goes further than this. A caller's
+API key or token is changed for a token of the gateway's on the way. Whether a project exists is checked here, whose it
+is by the service itself. A stream ends with the key of its caller. Reflection lists the services to operators.
 """
 
+import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterable
@@ -14,13 +16,15 @@ from grpc import aio
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
-from ratoon.chassis.errors import Description, FailedPrecondition, described
-from ratoon.chassis.identity import Role
+from ratoon.chassis.errors import Description, FailedPrecondition, PermissionDenied, described
+from ratoon.chassis.identity import NOBODY, Principal, Role
 from ratoon.chassis.rpc import status_of
+from ratoon.chassis.server import required_role
 from ratoon.chassis.settings import SERVICES
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.ports import Peers
-from ratoon_gateway.domain.keys import PREFIX
+from ratoon_gateway.entrypoints.events import until_key_ends
+from ratoon_gateway.entrypoints.project_calls import ProjectCalls
 
 _LOG = logging.getLogger(__name__)
 _OWN = ("authorization", "user-agent", "te", "content-type", "grpc-")
@@ -31,8 +35,15 @@ _MESSAGE_BYTES = 4 << 20
 class GrpcProxy:
     """Listens for gRPC callers."""
 
-    def __init__(self, address: str, admission: Admission, peers: Peers, services: Iterable[str]) -> None:
-        self._address, self._admission, self._peers = address, admission, peers
+    def __init__(
+        self,
+        address: str,
+        admission: Admission,
+        projects: ProjectCalls,
+        peers: Peers,
+        services: Iterable[str],
+    ) -> None:
+        self._address, self._admission, self._projects, self._peers = address, admission, projects, peers
         self._reflection = ReflectionServicer([*services, reflection.SERVICE_NAME])
         self._server: aio.Server | None = None
 
@@ -41,7 +52,9 @@ class GrpcProxy:
         _check_free(self._address)
         options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.so_reuseport", 0)]
         server = aio.server(options=options)
-        server.add_generic_rpc_handlers((_Everything(self._admission, self._peers, self._reflection),))
+        server.add_generic_rpc_handlers(
+            (_Everything(self._admission, self._projects, self._peers, self._reflection),)
+        )
         server.add_insecure_port(self._address)
         await server.start()
         self._server = server
@@ -56,16 +69,17 @@ class GrpcProxy:
 class _Everything(grpc.GenericRpcHandler):
     """A handler for any method of any room."""
 
-    def __init__(self, admission: Admission, peers: Peers, reflecting: Any) -> None:
-        self._admission, self._peers, self._reflecting = admission, peers, reflecting
+    def __init__(self, admission: Admission, projects: ProjectCalls, peers: Peers, reflecting: Any) -> None:
+        self._admission, self._projects = admission, projects
+        self._peers, self._reflecting = peers, reflecting
 
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """The way to the service that has this method; None when no room does."""
         rpc, metadata = str(details.method), list(details.invocation_metadata or ())
         if rpc == _REFLECT:
             return self._reflector(_bearer(metadata))
-        service = _service_of(rpc)
-        return self._forwarder(service, rpc, metadata) if service else None
+        service, needed = _service_of(rpc), _role_of(rpc)
+        return self._forwarder(service, rpc, needed, metadata) if service and needed else None
 
     def _reflector(self, bearer: str) -> "grpc.RpcMethodHandler[Any, Any]":
         async def reflect(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
@@ -83,14 +97,17 @@ class _Everything(grpc.GenericRpcHandler):
         )
 
     def _forwarder(
-        self, service: str, rpc: str, metadata: list[tuple[str, Any]]
+        self, service: str, rpc: str, needed: Role, metadata: list[tuple[str, Any]]
     ) -> "grpc.RpcMethodHandler[Any, Any]":
         async def forward(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
             try:
-                sent = self._forwarded(metadata)
+                principal = self._caller(needed, _bearer(metadata))
+                requests = await self._projects.checked(rpc, principal, requests)
             except Exception as error:
                 await _refuse(context, described(error))
+            sent = self._forwarded(principal, metadata)
             call = self._peers.duplex(service, rpc)(requests, metadata=sent, timeout=context.time_remaining())
+            ended = asyncio.create_task(self._until_ended(principal, call))
             try:
                 async for answer in call:
                     yield answer
@@ -99,21 +116,32 @@ class _Everything(grpc.GenericRpcHandler):
                 await context.abort(
                     error.code(), error.details() or "", tuple(error.trailing_metadata() or ())
                 )
+            except asyncio.CancelledError:
+                if not ended.done():
+                    raise
+                await _refuse(context, await ended)
             finally:
+                ended.cancel()
                 call.cancel()
 
         return grpc.stream_stream_rpc_method_handler(forward)
 
-    def _forwarded(self, metadata: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-        """The caller's metadata, with a token in place of an API key."""
-        bearer = _bearer(metadata)
+    def _caller(self, needed: Role, bearer: str) -> Principal:
+        """Who calls; NOBODY where no caller needs to say so, and this one does not."""
+        return NOBODY if needed is Role.PUBLIC and not bearer else self._admission.caller(bearer, needed)
+
+    def _forwarded(self, principal: Principal, metadata: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        """The caller's metadata, with a token of ours in place of the credentials."""
         rest = [(key, value) for key, value in metadata if not key.startswith(_OWN)]
-        if not bearer:
+        if principal is NOBODY:
             return rest
-        token = (
-            self._admission.token(self._admission.key_holder(bearer)) if bearer.startswith(PREFIX) else bearer
-        )
-        return [*rest, ("authorization", f"Bearer {token}")]
+        return [*rest, ("authorization", f"Bearer {self._admission.token(principal)}")]
+
+    async def _until_ended(self, principal: Principal, call: Any) -> Description:
+        """Cancel the call once the caller's key has ended; why."""
+        error = await until_key_ends(self._admission, principal)
+        call.cancel()
+        return described(error)
 
 
 def _bearer(metadata: list[tuple[str, Any]]) -> str:
@@ -138,6 +166,14 @@ async def _refuse(context: Any, told: Description) -> None:
     status = status_of(told)
     trailing = (("grpc-status-details-bin", status.SerializeToString()),)
     await context.abort(grpc.StatusCode[told.code], told.message, trailing)
+
+
+def _role_of(rpc: str) -> Role | None:
+    """The least role that may call the method; None for a method that does not exist."""
+    try:
+        return required_role(rpc)
+    except (KeyError, PermissionDenied):
+        return None
 
 
 def _service_of(rpc: str) -> str | None:

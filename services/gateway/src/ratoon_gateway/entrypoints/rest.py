@@ -12,12 +12,14 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
 
 from ratoon.chassis import tracing
-from ratoon.chassis.errors import Description, InvalidArgument, NotFound, described
-from ratoon.chassis.identity import NOBODY, Role
+from ratoon.chassis.errors import Description, NotFound, described
+from ratoon.chassis.identity import NOBODY, Principal, Role
 from ratoon.chassis.server import Threads
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.ports import Peers
+from ratoon_gateway.application.projects import ProjectCheck
 from ratoon_gateway.domain.errors import BadRequest
+from ratoon_gateway.domain.json_text import read_json, shortened
 from ratoon_gateway.entrypoints.asgi import (
     JSON_TYPE,
     ClientGone,
@@ -28,11 +30,11 @@ from ratoon_gateway.entrypoints.asgi import (
     bearer,
     header,
     problem_of,
-    read_body,
+    read_content,
     respond,
     respond_problem,
 )
-from ratoon_gateway.entrypoints.events import Event, send_events
+from ratoon_gateway.entrypoints.events import Event, send_events, until_key_ends
 from ratoon_gateway.entrypoints.peer_errors import description_of
 from ratoon_gateway.entrypoints.transcoding import Binding, Transcoder
 
@@ -50,11 +52,12 @@ class RestFace:
         self,
         transcoder: Transcoder,
         admission: Admission,
+        projects: ProjectCheck,
         peers: Peers,
         threads: Threads,
         readiness: Readiness,
     ) -> None:
-        self._transcoder, self._admission = transcoder, admission
+        self._transcoder, self._admission, self._projects = transcoder, admission, projects
         self._peers, self._threads, self._readiness = peers, threads, readiness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,11 +75,15 @@ class RestFace:
             await self._no_match(scope, send)
             return
         binding, variables = found
-        metadata = self._metadata(scope, binding)
-        request = binding.request(variables, _query(scope), _json(await read_body(receive, _MOST_BYTES)))
+        metadata, principal = self._metadata(scope, binding)
+        request = binding.request(
+            variables, _query(scope), _json(await read_content(scope, receive, _MOST_BYTES))
+        )
         _fill_in(request, scope)
+        await self._projects(request, principal)
         if binding.streams:
-            await send_events(self._watch(binding, request, metadata), receive, send, _told, self._readiness)
+            ends = self._readiness.until_drain(), until_key_ends(self._admission, principal)
+            await send_events(self._watch(binding, request, metadata), receive, send, _told, *ends)
             return
         call = self._peers.unary(binding.service, binding.rpc)
         data: bytes = await call(request.SerializeToString(), metadata=metadata, timeout=_DEADLINE_S)
@@ -84,16 +91,14 @@ class RestFace:
         await respond(send, 200, [JSON_TYPE], await convert(_to_json, binding, data))
 
     async def _no_match(self, scope: Scope, send: Send) -> None:
-        verbs = self._transcoder.verbs(scope["path"])
+        verbs, path = self._transcoder.verbs(scope["path"]), shortened(scope["path"])
         if not verbs:
-            raise NotFound(
-                f"There is nothing at {scope['path']}; /docs lists what there is.", reason="NO_SUCH_PATH"
-            )
-        message = f"{scope['path']} takes {', '.join(verbs)}."
+            raise NotFound(f"There is nothing at {path}; /docs lists what there is.", reason="NO_SUCH_PATH")
+        message = f"{path} takes {', '.join(verbs)}."
         problem = problem_of(Description("INVALID_ARGUMENT", "METHOD_NOT_ALLOWED", message))
         await respond_problem(send, {**problem, "status": 405, "title": "Method Not Allowed"})
 
-    def _metadata(self, scope: Scope, binding: Binding) -> list[tuple[str, str]]:
+    def _metadata(self, scope: Scope, binding: Binding) -> tuple[list[tuple[str, str]], Principal]:
         """Who calls, as the other services read it; refused here already when the role does not reach."""
         trace = tracing.current() or header(scope, b"traceparent").decode("latin-1")
         metadata = [(tracing.TRACEPARENT, trace)] if trace else []
@@ -101,7 +106,7 @@ class RestFace:
         if binding.role is not Role.PUBLIC:
             principal = self._admission.caller(bearer(scope), binding.role)
             metadata.append(("authorization", f"Bearer {self._admission.token(principal)}"))
-        return metadata
+        return metadata, principal
 
     async def _watch(
         self, binding: Binding, request: Message, metadata: list[tuple[str, str]]
@@ -158,12 +163,7 @@ def _query(scope: Scope) -> list[tuple[str, str]]:
 
 
 def _json(body: bytes) -> object:
-    if not body.strip():
-        return None
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise InvalidArgument("The body is no JSON.", reason="BAD_REQUEST") from None
+    return read_json(body) if body.strip() else None
 
 
 def _fill_in(request: Message, scope: Scope) -> None:
