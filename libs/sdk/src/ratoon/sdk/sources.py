@@ -1,17 +1,50 @@
-"""Data of one's own as a source: a folder becomes an archive, the format follows from the name."""
+"""Data of one's own as a source: a folder becomes an archive; what a file becomes can be looked at before."""
 
+import hashlib
 import io
+import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ratoon.sdk.client import Client
 from ratoon.sdk.errors import RatoonSdkError
 
+JSON = dict[str, Any]
+
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet", ".mbox": "mbox"}
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 FORMATS = ("mail-archive", "mbox", "text-archive", "jsonl", "csv", "parquet")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Uploaded data and how to read them: all of a source but its id and licence. `format` may still be empty."""
+
+    file_name: str
+    digest: str
+    format: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Roles (`text`, `label`, `id`, `time`) to names of columns."""
+    labels_by_folder: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = ""
+    attributes: Sequence[str] = ()
+
+    def body(self) -> JSON:
+        """The fields of a source."""
+        columns = {role: name for role, name in self.columns.items() if name}
+        named = {"columns": columns | ({"attributes": list(self.attributes)} if self.attributes else {})}
+        found: JSON = {
+            "displayName": self.file_name,
+            "digest": self.digest,
+            "labelsByFolder": dict(self.labels_by_folder),
+            **named,
+        }
+        if self.format:
+            found["format"] = f"FORMAT_{self.format.upper().replace('-', '_')}"
+        return found | ({"encoding": self.encoding} if self.encoding else {})
 
 
 def create_source(
@@ -23,31 +56,77 @@ def create_source(
     columns: Mapping[str, str] | None = None,
     labels_by_folder: Mapping[str, str] | None = None,
     source_id: str = "",
-) -> dict[str, Any]:
+    encoding: str = "",
+) -> JSON:
     """Upload a file or folder and create a source of it in `parent` (projects/{project}).
 
     Without `source_id` an id is made up. Sub-folders of a folder are labels of their own name unless
-    `labels_by_folder` says otherwise.
+    `labels_by_folder` says otherwise. The same data, read in the same way, are the same source; read in another way
+    they are another one.
     """
+    upload = upload_data(client, path, format, columns, labels_by_folder, encoding)
+    if not upload.format:
+        upload = with_format(
+            upload, format_of(path) or format_name(preview(client, parent, upload).get("format", ""))
+        )
+    return create_uploaded(client, parent, upload, license, source_id)
+
+
+def upload_data(
+    client: Client,
+    path: Path,
+    format: str = "auto",
+    columns: Mapping[str, str] | None = None,
+    labels_by_folder: Mapping[str, str] | None = None,
+    encoding: str = "",
+) -> Upload:
+    """Upload a file, or a folder as an archive."""
     if not path.exists():
         raise RatoonSdkError(f"{path} does not exist.")
-    chosen = _format(path) if format == "auto" else format
-    if chosen not in FORMATS:
+    if format not in ("auto", *FORMATS):
         raise RatoonSdkError(f"The format {format!r} is none of {', '.join(FORMATS)}.")
     folders = (
         {each.name: each.name for each in sorted(path.iterdir()) if each.is_dir()} if path.is_dir() else {}
     )
-    digest = client.upload(archive(path) if path.is_dir() else path)
-    body = {
-        "displayName": path.name,
-        "format": f"FORMAT_{chosen.upper().replace('-', '_')}",
-        "digest": digest,
-        "license": license,
-        "labelsByFolder": dict(labels_by_folder if labels_by_folder is not None else folders),
-        "columns": {key: value for key, value in (columns or {}).items() if value},
-    }
-    request_id = f"source-{digest[:32]}-{chosen}-{source_id}".rstrip("-")
+    return Upload(
+        file_name=path.resolve().name,
+        digest=client.upload(archive(path) if path.is_dir() else path),
+        format="" if format == "auto" else format,
+        columns=columns or {},
+        labels_by_folder=labels_by_folder if labels_by_folder is not None else folders,
+        encoding=encoding,
+    )
+
+
+def preview(client: Client, parent: str, upload: Upload, records: int = 5) -> JSON:
+    """What the beginning of uploaded data becomes: format, columns, charset, first records, labels, rejections."""
+    return client.post(f"{parent}/sources:preview", upload.body(), recordCount=records)
+
+
+def with_format(upload: Upload, format: str) -> Upload:
+    """The upload in a format; RatoonSdkError when there is none."""
+    if format not in FORMATS:
+        raise RatoonSdkError(
+            f"The format of {upload.file_name} cannot be told. Name it: {', '.join(FORMATS)} (--format)."
+        )
+    return replace(upload, format=format)
+
+
+def create_uploaded(
+    client: Client, parent: str, upload: Upload, license: str = "", source_id: str = ""
+) -> JSON:
+    """Create a source of uploaded data; the same request again gives the same source."""
+    body = upload.body() | {"license": license}
+    request = json.dumps([source_id, body], sort_keys=True, ensure_ascii=False)
+    request_id = f"source-{hashlib.sha256(request.encode()).hexdigest()[:40]}"
     return client.create(f"{parent}/sources", body, source_id, request_id)
+
+
+def format_of(path: Path) -> str:
+    """The format that a name tells; empty when it does not."""
+    if path.is_dir() or path.name.endswith(_ARCHIVES):
+        return "text-archive"
+    return _BY_SUFFIX.get(path.suffix, "")
 
 
 def archive(folder: Path) -> bytes:
@@ -69,11 +148,6 @@ def archive_of(members: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _format(path: Path) -> str:
-    if path.is_dir() or path.name.endswith(_ARCHIVES):
-        return "text-archive"
-    if path.suffix in _BY_SUFFIX:
-        return _BY_SUFFIX[path.suffix]
-    raise RatoonSdkError(
-        f"The format of {path.name} is not clear from its name; say --format with {', '.join(FORMATS)}."
-    )
+def format_name(value: str) -> str:
+    """A format of the API as callers name it: `mail-archive` for FORMAT_MAIL_ARCHIVE."""
+    return value.removeprefix("FORMAT_").replace("_", "-").lower()

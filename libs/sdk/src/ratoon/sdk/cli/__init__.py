@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ratoon.chassis.errors import storage_fault
-from ratoon.sdk.cli import demo, keys, local, resources, safety, upkeep
+from ratoon.sdk.cli import datasets, demo, keys, local, resources, safety, upkeep
 from ratoon.sdk.cli.context import Session
 from ratoon.sdk.cli.output import Output, errors, explain
 from ratoon.sdk.cli.root import CONTEXT_SETTINGS, RootGroup, print_version
@@ -49,7 +49,7 @@ for _command in (
     app.command(_command.__name__)(_command)
 for _name, _group in (
     ("projects", resources.projects),
-    ("datasets", resources.datasets),
+    ("datasets", datasets.app),
     ("splits", resources.splits),
     ("labels", resources.labels),
     ("runs", resources.runs),

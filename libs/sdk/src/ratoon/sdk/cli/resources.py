@@ -1,6 +1,5 @@
 """Commands over resources: each group lists, shows, watches and cancels one collection; the rest is its own."""
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +10,6 @@ import typer
 from ratoon.sdk.cli.context import resolve_name, session
 from ratoon.sdk.cli.files import read_settings
 from ratoon.sdk.cli.output import console, follow, say, show, show_rows
-from ratoon.sdk.lineage import lineage_of
-from ratoon.sdk.sources import create_source
 
 VERSIONED = ("models", "datasets")
 """Collections whose `show` takes a version's id, too."""
@@ -114,95 +111,6 @@ def show_project(context: typer.Context, project: str) -> None:
     """Show one project."""
     chosen = session(context)
     show(chosen.client.get(f"projects/{project}"), chosen.output)
-
-
-datasets = group("datasets", ["name", "displayName", "createTime"], "Sources, versions, records.")
-
-
-@datasets.command("import")
-def import_source(
-    context: typer.Context,
-    path: Annotated[
-        Path,
-        typer.Argument(
-            help="A folder of texts (sub-folders are labels), a mail archive, JSONL, CSV or Parquet."
-        ),
-    ],
-    format: Annotated[
-        str, typer.Option(help="auto, mail-archive, mbox, text-archive, jsonl, csv or parquet.")
-    ] = "auto",
-    license: Annotated[str, typer.Option(help="SPDX identifier of the data's licence.")] = "",
-    text: Annotated[str, typer.Option(help="Column of the text.")] = "",
-    label: Annotated[str, typer.Option(help="Column of the label.")] = "",
-    id: Annotated[str, typer.Option(help="The source's id; default: one is made up.")] = "",
-) -> None:
-    """Upload data of your own as a source; a pipeline run makes a dataset version of it."""
-    chosen = session(context)
-    columns = {"text": text, "label": label}
-    source = create_source(chosen.client, chosen.parent(), path, format, license, columns, source_id=id)
-    show(source, chosen.output)
-    say(f"Next: ratoon pipelines run --source {source['name'].rsplit('/', 1)[-1]}")
-
-
-@datasets.command("sources")
-def list_sources(context: typer.Context) -> None:
-    """Show what was imported."""
-    chosen = session(context)
-    columns = ["name", "displayName", "format", "license", "createTime"]
-    show_rows(chosen.client.list(f"{chosen.parent()}/sources"), columns, chosen.output)
-
-
-@datasets.command("versions")
-def list_versions(context: typer.Context, dataset: Annotated[str, typer.Argument()] = "") -> None:
-    """Show the versions of a dataset."""
-    chosen = session(context)
-    name = chosen.name(dataset or chosen.project, "datasets")
-    columns = ["name", "state", "recordCount", "rejectedCount", "merkleRoot", "createTime"]
-    show_rows(chosen.client.list(f"{name}/versions"), columns, chosen.output)
-
-
-@datasets.command("records")
-def list_records(context: typer.Context, version: str, limit: int = 20) -> None:
-    """Show records of a version (v1, or its full name) with their text."""
-    chosen = session(context)
-    page = chosen.client.get(f"{chosen.version(version, 'datasets')}/records", pageSize=limit)
-    show_rows(
-        page.get("records", []), ["recordId", "sourceLabel", "language", "chars", "text"], chosen.output
-    )
-
-
-@datasets.command("profile")
-def show_profile(context: typer.Context, version: str) -> None:
-    """Show what a version's data look like and what each step removed."""
-    chosen = session(context)
-    show(
-        json.loads(chosen.client.get(chosen.version(version, "datasets")).get("profileJson") or "{}"),
-        chosen.output,
-    )
-
-
-@datasets.command("lineage")
-def show_lineage(context: typer.Context, record: str) -> None:
-    """Show which versions, splits and models hold or held a record (its id), also one that was erased."""
-    chosen = session(context)
-    show(lineage_of(chosen.client, chosen.parent(), record), chosen.output)
-
-
-@datasets.command("erase")
-def erase_records(
-    context: typer.Context,
-    records: Annotated[list[str], typer.Argument(help="Record ids.")],
-    reason: Annotated[str, typer.Option(help="Why; it is kept, so let it name nobody.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Erase records from all that the project keeps of them, for good."""
-    chosen = session(context)
-    if not yes:
-        counted = "1 record" if len(records) == 1 else f"{len(records)} records"
-        typer.confirm(f"Erase {counted} of project {chosen.project} for good?", abort=True)
-    made = chosen.client.create(f"{chosen.parent()}/erasures", {"recordIds": records, "reason": reason})
-    show(follow(chosen.client, made["name"], chosen.output), chosen.output)
-    say("Models trained on these records are not changed; `ratoon datasets lineage RECORD` lists them.")
 
 
 splits = group(

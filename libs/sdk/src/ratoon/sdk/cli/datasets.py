@@ -1,0 +1,298 @@
+"""Commands over data: import with a look at what it becomes, sources, versions, records, what was rejected."""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ratoon.sdk.cli.context import Session, session
+from ratoon.sdk.cli.output import Output, errors, follow, say, show, show_rows
+from ratoon.sdk.cli.resources import group
+from ratoon.sdk.errors import ApiError, RatoonSdkError
+from ratoon.sdk.lineage import lineage_of
+from ratoon.sdk.sources import Upload, create_uploaded, format_name, preview, upload_data, with_format
+from ratoon.tasks.labels import match_label
+
+JSON = dict[str, Any]
+_LABELS = 12
+_TEXT = 100
+_READING = ("COLUMN_MISSING", "COLUMN_TWICE")
+
+Version = Annotated[str, typer.Argument(help="Version: v1, or the name that tables print.")]
+SourceName = Annotated[str, typer.Argument(help="Id of the source, or the name that tables print.")]
+
+app = group("datasets", ["name", "displayName", "createTime"], "Sources, versions, records.")
+sources = typer.Typer(help="What was imported.", invoke_without_command=True)
+app.add_typer(sources, name="sources")
+
+
+@app.command("import")
+def import_source(
+    context: typer.Context,
+    path: Annotated[
+        Path,
+        typer.Argument(help="Folder of texts (sub-folders are labels), mail archive, JSONL, CSV or Parquet."),
+    ],
+    format: Annotated[
+        str, typer.Option(help="auto, mail-archive, mbox, text-archive, jsonl, csv or parquet.")
+    ] = "auto",
+    license: Annotated[str, typer.Option(help="SPDX identifier of the data's licence.")] = "",
+    text: Annotated[str, typer.Option(help="Column of the text.")] = "",
+    label: Annotated[str, typer.Option(help="Column of the label.")] = "",
+    id_column: Annotated[str, typer.Option(help="Column of the row's id.")] = "",
+    time: Annotated[str, typer.Option(help="Column of the time.")] = "",
+    encoding: Annotated[
+        str, typer.Option(help="Charset of the file, such as gb18030 or windows-1252; default: detected.")
+    ] = "",
+    id: Annotated[str, typer.Option(help="Id of the source; default: one is made up.")] = "",
+    only_preview: Annotated[
+        bool, typer.Option("--preview", help="Show what the data become, and import nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Import without a question.")] = False,
+) -> None:
+    """Show what data of your own become, then upload them as a source for pipeline runs."""
+    chosen = session(context)
+    project = chosen.client.get(chosen.parent())
+    columns = {"text": text, "label": label, "id": id_column, "time": time}
+    upload = upload_data(chosen.client, path, format, columns, encoding=encoding)
+    told = _looked_into(chosen, upload)
+    if only_preview:
+        _show_preview(told, chosen.output)
+        raise typer.Exit(1 if told.get("problem") else 0)
+    if told:
+        _check_usable(told)
+        upload = with_format(upload, format_name(told["format"]))
+        _tell(told)
+        _tell_labels(told, project.get("labels", []))
+        if not yes and chosen.output is Output.TABLE and sys.stdin.isatty():
+            typer.confirm("Import it like this?", default=True, abort=True)
+    source = create_uploaded(chosen.client, chosen.parent(), upload, license, id)
+    show(source, chosen.output)
+    say(f"Next: ratoon --project {chosen.project} pipelines run --source {source['name'].rsplit('/', 1)[-1]}")
+
+
+@sources.callback()
+def _sources(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_sources(context)
+
+
+@sources.command("list")
+def list_sources(context: typer.Context) -> None:
+    """Show what was imported."""
+    chosen = session(context)
+    columns = ["name", "displayName", "format", "license", "createTime"]
+    show_rows(chosen.client.list(f"{chosen.parent()}/sources"), columns, chosen.output)
+
+
+@sources.command("show")
+def show_source(context: typer.Context, source: SourceName) -> None:
+    """Show one source: how it is read, its licence and digest."""
+    chosen = session(context)
+    show(chosen.client.get(chosen.name(source, "sources")), chosen.output)
+
+
+@sources.command("update")
+def update_source(
+    context: typer.Context,
+    source: SourceName,
+    text: Annotated[str | None, typer.Option(help="Column of the text.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the label.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="Column of the row's id.")] = None,
+    time: Annotated[str | None, typer.Option(help="Column of the time.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Charset; empty: detected.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="mail-archive, mbox, text-archive, jsonl, csv, parquet.")
+    ] = None,
+    license: Annotated[str | None, typer.Option(help="SPDX identifier of the data's licence.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name to show.")] = None,
+) -> None:
+    """Change how a source is read (until a dataset version was made of it), its licence or its shown name."""
+    chosen = session(context)
+    columns = {"text": text, "label": label, "id": id_column, "time": time}
+    changes: JSON = {"encoding": encoding, "license": license, "displayName": name}
+    changes = {field: value for field, value in changes.items() if value is not None}
+    if named := {role: column for role, column in columns.items() if column is not None}:
+        changes["columns"] = named
+    if format is not None:
+        changes["format"] = f"FORMAT_{format.upper().replace('-', '_')}"
+    if not changes:
+        raise typer.BadParameter("Name what to change: --text, --label, --encoding, --license, …")
+    full = chosen.name(source, "sources")
+    etag = chosen.client.get(full)["etag"]
+    show(chosen.client.patch(full, {**changes, "etag": etag}), chosen.output)
+
+
+@sources.command("delete")
+def delete_source(
+    context: typer.Context,
+    source: SourceName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a source that no dataset version was made of."""
+    chosen = session(context)
+    full = chosen.name(source, "sources")
+    read = chosen.client.get(full)
+    if not yes:
+        typer.confirm(f"Delete the source {read.get('displayName') or full}?", abort=True)
+    chosen.client.delete(full, etag=read["etag"])
+    say(f"Deleted {full}.")
+
+
+@app.command("versions")
+def list_versions(context: typer.Context, dataset: Annotated[str, typer.Argument()] = "") -> None:
+    """Show the versions of a dataset."""
+    chosen = session(context)
+    name = chosen.name(dataset or chosen.project, "datasets")
+    columns = ["name", "state", "recordCount", "rejectedCount", "merkleRoot", "createTime"]
+    show_rows(chosen.client.list(f"{name}/versions"), columns, chosen.output)
+
+
+@app.command("records")
+def list_records(
+    context: typer.Context,
+    version: Version,
+    limit: Annotated[int, typer.Option(min=1, help="Records to show.")] = 20,
+) -> None:
+    """Show records of a version with their text."""
+    chosen = session(context)
+    columns = ["recordId", "sourceLabel", "language", "chars", "text"]
+    found = _first(chosen, f"{chosen.version(version, 'datasets')}/records", limit)
+    show_rows(found, columns, chosen.output)
+
+
+@app.command("rejections")
+def list_rejections(
+    context: typer.Context,
+    version: Version,
+    limit: Annotated[int, typer.Option(min=1, help="Items to show.")] = 20,
+) -> None:
+    """Show which items of a version's sources became no record, and why."""
+    chosen = session(context)
+    columns = ["sourcePath", "step", "reason", "detail", "textStart"]
+    found = _first(chosen, f"{chosen.version(version, 'datasets')}/rejections", limit)
+    show_rows(found, columns, chosen.output)
+
+
+@app.command("profile")
+def show_profile(context: typer.Context, version: Version) -> None:
+    """Show what a version's data look like and what each step removed."""
+    chosen = session(context)
+    name = chosen.version(version, "datasets")
+    show(json.loads(chosen.client.get(name).get("profileJson") or "{}"), chosen.output)
+
+
+@app.command("lineage")
+def show_lineage(context: typer.Context, record: str) -> None:
+    """Show which versions, splits and models hold or held a record (its id), also one that was erased."""
+    chosen = session(context)
+    show(lineage_of(chosen.client, chosen.parent(), record), chosen.output)
+
+
+@app.command("erase")
+def erase_records(
+    context: typer.Context,
+    records: Annotated[list[str], typer.Argument(help="Record ids.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept, so let it name nobody.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase records from all that the project keeps of them, for good."""
+    chosen = session(context)
+    if not yes:
+        counted = "1 record" if len(records) == 1 else f"{len(records)} records"
+        typer.confirm(f"Erase {counted} of project {chosen.project} for good?", abort=True)
+    made = chosen.client.create(f"{chosen.parent()}/erasures", {"recordIds": records, "reason": reason})
+    show(follow(chosen.client, made["name"], chosen.output), chosen.output)
+    say("Models trained on these records are not changed; `ratoon datasets lineage RECORD` lists them.")
+
+
+def _first(chosen: Session, collection: str, limit: int) -> Iterator[JSON]:
+    """The first items of a collection, page after page."""
+    return islice(chosen.client.list(collection, page_size=min(limit, 500)), limit)
+
+
+def _looked_into(chosen: Session, upload: Upload) -> JSON:
+    """The preview; empty, with a line that says so, when none can be made."""
+    try:
+        return preview(chosen.client, chosen.parent(), upload)
+    except ApiError as error:
+        if error.reason != "PREVIEW_FAILED" or not upload.format:
+            raise
+        say(f"The data cannot be looked into beforehand: {error}")
+        return {}
+
+
+def _check_usable(told: JSON) -> None:
+    if not told.get("problem"):
+        return
+    advice = " (--text COLUMN, --label COLUMN)" if told.get("problemReason") in _READING else ""
+    raise RatoonSdkError(f"Nothing was imported. {told['problem']}{advice}")
+
+
+def _show_preview(told: JSON, output: Output) -> None:
+    if output is Output.JSON:
+        show(told, output)
+        return
+    _tell(told)
+    if told.get("problem"):
+        errors.print(f"[red]{told['problem']}[/red]", highlight=False)
+
+
+def _tell(told: JSON) -> None:
+    """What the data become, for people; on standard error."""
+    for line in preview_lines(told):
+        say(line)
+
+
+def preview_lines(told: JSON) -> Iterator[str]:
+    """A preview as lines: how it is read, what came of it, labels, rejections, the first records."""
+    read = [format_name(told.get("format", ""))] if told.get("format") else []
+    if told.get("encoding"):
+        read.append(f"{told['encoding']} ({told['encodingFrom']})")
+    if columns := told.get("columns"):
+        read.append(f"columns {', '.join(columns)}")
+    yield f"Read as {', '.join(read) or 'nothing'}."
+    yield _counts(told)
+    labels = told.get("labelCounts", {})
+    if labels:
+        ranked = sorted(labels.items(), key=lambda pair: -int(pair[1]))
+        shown = ", ".join(f"{name} {count}" for name, count in ranked[:_LABELS])
+        more = f" and {len(ranked) - _LABELS} more" if len(ranked) > _LABELS else ""
+        yield f"Labels: {shown}{more}; without a label: {told.get('unlabelledCount', 0)}."
+    for each in told.get("rejections", [])[:3]:
+        yield f"  rejected {each['sourcePath']}: {each['reason']} {each.get('detail', '')}".rstrip()
+    for row in told.get("records", []):
+        label = f"[{row['label']}] " if row.get("label") else ""
+        yield f"  {label}{' '.join(row['text'].split())[:_TEXT]}"
+
+
+def _counts(told: JSON) -> str:
+    items, records = int(told.get("itemCount", 0)), int(told.get("recordCount", 0))
+    counted = f"{_items(items)} read" if told.get("complete") else f"The first {_items(items)} read"
+    whole = int(told.get("estimatedItemCount", 0))
+    of = f" (of about {whole:,})" if whole > items else ""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in told.get("rejectedCounts", {}).items())
+    rejected = f"; rejected: {reasons}" if reasons else ""
+    return f"{counted}{of}: {records:,} {'record' if records == 1 else 'records'}{rejected}."
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count:,} items"
+
+
+def _tell_labels(told: JSON, known: list[str]) -> None:
+    """Warn of labels that the project does not have, before a pipeline run finds out."""
+    found = told.get("labelCounts", {})
+    strange = [name for name in found if match_label(name, known) is None]
+    if known and strange:
+        share = "None" if len(strange) == len(found) else "Not all"
+        say(
+            f"{share} of the labels found is a label of the project ({', '.join(known)}): "
+            f"{', '.join(strange[:_LABELS])} will not count."
+        )
+    if known and not found:
+        say("No item has a label: name the label's column (--label), or have the records labelled.")
