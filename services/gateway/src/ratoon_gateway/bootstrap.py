@@ -27,6 +27,8 @@ from ratoon_gateway.adapters.uploads import Uploads
 from ratoon_gateway.adapters.usage import UsageCounters
 from ratoon_gateway.adapters.word_lists import WordLists
 from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.fairness import Fairness
+from ratoon_gateway.application.projects import ProjectCheck
 from ratoon_gateway.application.quotas import Quotas
 from ratoon_gateway.application.relay import Bounds, Relay
 from ratoon_gateway.domain import completions
@@ -40,6 +42,7 @@ from ratoon_gateway.entrypoints.first_key import FirstKey
 from ratoon_gateway.entrypoints.grpc import GatewayServicer
 from ratoon_gateway.entrypoints.grpc_proxy import GrpcProxy
 from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages, Route
+from ratoon_gateway.entrypoints.project_calls import ProjectCalls
 from ratoon_gateway.entrypoints.rest import RestFace
 from ratoon_gateway.entrypoints.transcoding import Transcoder
 from ratoon_gateway.entrypoints.watched import EdgeMetrics, Traced, Watched
@@ -75,13 +78,16 @@ def build(settings: Settings, platform: Platform) -> App:
     )
     readiness = Readiness()
     transcoder = Transcoder.of_contracts()
-    chat = Completions(admission, quotas, path.relay, settings.most_body_bytes)
-    edge = _watched(base, _edge(base, readiness, admission, path, chat, uploads, ids, peers, transcoder))
+    chat = Completions(admission, quotas, path.relay, settings.most_body_bytes, settings.request_limits)
     projects = FlywheelProjects(base.peer("flywheel"))
+    check = ProjectCheck(projects, base.threads, base.clock)
+    rest = RestFace(transcoder, admission, check, peers, base.threads, readiness)
+    edge = _watched(base, _edge(base, readiness, admission, path, chat, uploads, ids, rest, transcoder))
     servicer = GatewayServicer(store, ring, usage, projects, admission, base.threads, base.clock)
     rpc = Rpc("ratoon.gateway.v1.GatewayService", add_GatewayServiceServicer_to_server, servicer)
     first_key = FirstKey(store, base.clock, settings.keys / "operator.key")
-    proxy = GrpcProxy(settings.grpc_address, admission, peers, transcoder.services)
+    calls = ProjectCalls(check, (binding.method for binding in transcoder.bindings))
+    proxy = GrpcProxy(settings.grpc_address, admission, calls, peers, transcoder.services)
     address = (settings.host, settings.port)
     return replace(
         base.app([rpc], [first_key, uploads, ring, words, usage, *path.background]),
@@ -117,13 +123,14 @@ def _data_path(
     words: WordLists,
 ) -> _DataPath:
     spool = settings.folder / "segments"
-    announcer = SegmentAnnouncer(spool, base.peer("flywheel"))
+    announcer = SegmentAnnouncer(spool, base.peer("flywheel"), base.clock, base.platform.metrics)
     tokens = token_counter(base.platform.metrics)
     capture = SegmentCapture(spool, artifacts, ids, usage, base.clock, announcer.wake, tokens)
     routes, traffic, engines = LiveRoutes(), Traffic(base.clock.now()), EngineClient(settings.silence_s)
     bounds = Bounds(settings.most_held, settings.answer_s)
     way = TracedEngines(engines, base.tracer) if settings.otlp else engines
-    relay = Relay(routes, way, capture, words, traffic, base.clock, bounds)
+    fairness = Fairness(settings.engine_slots, settings.turn_s)
+    relay = Relay(routes, way, capture, words, traffic, base.clock, bounds, fairness)
     serving = base.peer("serving")
     watcher = RouteWatcher(routes, serving, settings.folder / "routes.pb")
     reporter = TrafficReporter(uuid.uuid4().hex, lambda: traffic.report(base.clock.now()), routes, serving)
@@ -139,7 +146,7 @@ def _edge(
     chat: Completions,
     uploads: Uploads,
     ids: AnswerIds,
-    peers: Peers,
+    rest: RestFace,
     transcoder: Transcoder,
 ) -> Edge:
     public_metrics = None if base.settings.metrics else base.platform.metrics
@@ -153,7 +160,6 @@ def _edge(
         "POST /v1/feedback": feedback,
         **pages.routes(),
     }
-    rest = RestFace(transcoder, admission, peers, base.threads, readiness)
     return Edge(exact, models, Blobs(admission, uploads, base.threads), rest)
 
 

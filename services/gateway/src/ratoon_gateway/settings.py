@@ -4,6 +4,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from ratoon.chassis.settings import RoomSettings
+from ratoon_gateway.domain.fields import RequestLimits
 from ratoon_gateway.domain.limits import Limits
 
 
@@ -38,6 +39,23 @@ class Settings(RoomSettings):
     )
     tokens_per_day: int = Field(
         0, ge=0, description="How many tokens one API key may use in a day of UTC, likewise; 0: no limit."
+    )
+    max_choices: int = Field(
+        128, ge=1, description="How many answers one completion request may ask for, over all of its prompts."
+    )
+    max_answer_tokens: int = Field(
+        131_072,
+        ge=1,
+        description="How many tokens the answers of one request may have together, where it asks for several.",
+    )
+    engine_slots: int = Field(
+        64,
+        ge=0,
+        description="How many answers an engine computes at once. One API key may fill them but for one in eight; what "
+        "does not fit waits, and the keys take turns. 0: no shares.",
+    )
+    turn_s: float = Field(
+        120.0, gt=0, description="Seconds that a request may wait for its turn at an engine."
     )
     most_connections: int = Field(
         10_000,
@@ -85,6 +103,11 @@ class Settings(RoomSettings):
         120.0, description="Seconds after which an engine that sends nothing is given up."
     )
     drain_s: int = Field(30, description="Seconds that open requests have to end when the gateway stops.")
+
+    @property
+    def request_limits(self) -> RequestLimits:
+        """What one completion request may ask for."""
+        return RequestLimits(self.max_choices, self.max_answer_tokens)
 
     @property
     def limits(self) -> Limits:

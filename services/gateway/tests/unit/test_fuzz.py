@@ -11,7 +11,7 @@ from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.errors import InvalidArgument
 from ratoon.chassis.paging import PageTokens
 from ratoon_gateway import mapping
-from ratoon_gateway.domain.completions import CHAT, TEXT, read_ask, rename_model
+from ratoon_gateway.domain.completions import CHAT, TEXT, engine_body, read_ask
 from ratoon_gateway.domain.errors import GatewayError
 from ratoon_gateway.domain.feedback import read_feedback
 from ratoon_gateway.domain.routes import ModelName
@@ -106,8 +106,9 @@ def test_any_completion_is_understood_or_refused(path, body):
     assert isinstance(ask.user, str)
     assert ask.cost_estimate >= 0
     assert all(isinstance(text, str) for text in ask.texts())
+    assert len(ask.conversations) >= 1
     assert ask.is_readable in (True, False)
-    assert json.loads(rename_model(ask, "served"))["model"] == "served"
+    assert json.loads(engine_body(ask, "served", {}))["model"] == "served"
 
 
 @given(_json(st.sampled_from(["thumb", "rating", "correction", "comment", "id"])))

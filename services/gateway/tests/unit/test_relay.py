@@ -2,12 +2,20 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
 from ratoon.testkit.clock import FakeClock
 from ratoon_gateway.adapters.word_lists import WordList
-from ratoon_gateway.application.ports import AnswerTooLong, Censors, EngineLost, EngineSilent
+from ratoon_gateway.application.fairness import Fairness
+from ratoon_gateway.application.ports import (
+    AnswerTooLong,
+    Censors,
+    EngineLost,
+    EngineSilent,
+    EngineUnreachable,
+)
 from ratoon_gateway.application.relay import Bounds, Relay
 from ratoon_gateway.domain.completions import CHAT, read_ask
 from ratoon_gateway.domain.errors import ContentBlocked, EngineTimeout, ModelNotFound, NoEngine
@@ -52,10 +60,11 @@ class Engines:
 
     def __init__(self, **scripts):
         self.scripts = {engine: list(script) for engine, script in scripts.items()}
-        self.asked = []
+        self.asked, self.bodies = [], []
 
     async def send(self, target, path, answer_id, body):
-        self.asked.append((target.engine, json.loads(body)["model"]))
+        self.bodies.append(json.loads(body))
+        self.asked.append((target.engine, self.bodies[-1]["model"]))
         script = self.scripts[target.engine]
         reply = script.pop(0) if len(script) > 1 else script[0]
         if isinstance(reply, Exception):
@@ -107,8 +116,16 @@ class Bench:
         self.routes = Routes(self.clock, *targets, **routes)
         self.traffic = Traffic(self.clock.now())
         self.censors = Censors()
+        self.fairness = Fairness(slots=64, patience_s=5)
         self.relay = Relay(
-            self.routes, engines, self.capture, self, self.traffic, self.clock, Bounds(held=10, answer_s=60)
+            self.routes,
+            engines,
+            self.capture,
+            self,
+            self.traffic,
+            self.clock,
+            Bounds(held=10, answer_s=60),
+            self.fairness,
         )
 
     def of(self, project):
@@ -119,10 +136,9 @@ class Bench:
         return asyncio.run(self.relay.begin(request or ask(), "p", "key"))
 
     def seen(self):
-        return {
-            report.engine: (report.requests, report.errors, report.cut)
-            for report in self.traffic.report(self.clock.now())
-        }
+        """Requests, errors and cut streams by engine: the evidence about versions."""
+        self.reports = self.traffic.report(self.clock.now())
+        return {report.engine: (report.requests, report.errors, report.cut) for report in self.reports}
 
 
 def test_an_answer_is_counted_and_kept():
@@ -140,6 +156,7 @@ def test_an_answer_is_counted_and_kept():
     ("script", "seen"),
     [
         (EngineLost(), (1, 1, 0)),
+        (EngineUnreachable(), (1, 1, 0)),
         (Reply(EngineLost()), (1, 1, 0)),
         (Reply(b"half", EngineLost()), (1, 1, 0)),
         (Reply(b"oops", status=500), (1, 1, 0)),
@@ -162,18 +179,109 @@ def test_what_an_engine_could_not_take_goes_to_another(script, seen):
 def test_the_callers_own_mistake_is_not_tried_again():
     bench = Bench(Engines(a=[Reply(b"bad temperature", status=400)]), target("a"))
     exchange = bench.begin(ask(stream=True))
-    assert (exchange.status, exchange.first, exchange.streams) == (400, b"bad temperature", False)
+    assert (exchange.status, exchange.streams, exchange.fault.code) == (400, False, "INVALID_ARGUMENT")
     bench.relay.end(exchange, Outcome.ANSWERED)
-    assert bench.seen() == {"a": (1, 0, 0)}
+    assert bench.seen() == {"a": (0, 0, 0)}
+    assert bench.reports[0].caller_errors == 1
     assert not bench.capture.kept
 
 
-def test_a_failure_is_passed_on_when_it_repeats():
+def test_a_failure_with_nothing_to_compare_counts_once():
     bench = Bench(Engines(a=[Reply(b"oops", status=500)]), target("a"), hold_s=5)
     exchange = bench.begin()
-    assert exchange.status == 500
+    assert (exchange.status, exchange.fault.reason) == (500, "ENGINE_FAILED")
     bench.relay.end(exchange, Outcome.ANSWERED)
-    assert bench.seen() == {"a": (2, 2, 0)}
+    assert bench.seen() == {"a": (1, 1, 0)}
+    assert len(bench.engines.asked) == 1
+    (caller,) = bench.reports[0].callers
+    assert (caller.requests, caller.errors) == (1, 1)
+    assert "key" not in caller.caller
+    assert not bench.capture.open
+
+
+def test_what_both_versions_fail_at_counts_against_neither():
+    failing = [Reply(b"oops", status=500)]
+    bench = Bench(
+        Engines(new=failing, old=[Reply(b"oops", status=500)]), target("new", "v1.1"), target("old", weight=0)
+    )
+    for _ in range(4):
+        bench.relay.end(bench.begin(), Outcome.ANSWERED)
+    assert bench.seen() == {"new": (0, 0, 0), "old": (0, 0, 0)}
+    assert {report.engine: report.caller_errors for report in bench.reports} == {"new": 4, "old": 0}
+    assert len(bench.engines.asked) == 8
+    assert not bench.capture.open
+
+
+def test_what_the_other_version_answers_counts_against_the_first():
+    bench = Bench(
+        Engines(new=[Reply(b"oops", status=500)], old=[Reply(b"good")]),
+        target("new", "v1.1"),
+        target("old", weight=0),
+    )
+    exchange = bench.begin()
+    bench.relay.end(exchange, Outcome.ANSWERED)
+    assert (exchange.first, exchange.target.engine) == (b"good", "old")
+    assert bench.seen() == {"new": (1, 1, 0), "old": (0, 0, 0)}
+
+
+def test_two_replicas_of_a_broken_version_count_it_as_broken():
+    script = [Reply(b"oops", status=500)]
+    bench = Bench(Engines(a=script, b=[Reply(b"oops", status=500)]), target("a", weight=10**9), target("b"))
+    bench.relay.end(bench.begin(), Outcome.ANSWERED)
+    assert bench.seen() == {"a": (1, 1, 0), "b": (0, 0, 0)}
+
+
+def test_a_pinned_request_stays_with_its_version():
+    bench = Bench(
+        Engines(new=[Reply(b"oops", status=500)], old=[Reply(b"good")]), target("new", "v1.1"), target("old")
+    )
+    exchange = bench.begin(ask(model="mail@v1.1"))
+    assert (exchange.status, exchange.target.engine) == (500, "new")
+    bench.relay.end(exchange, Outcome.ANSWERED)
+
+
+def test_a_request_that_kills_engines_goes_no_further():
+    names = ("a", "b", "c", "d", "e")
+    bench = Bench(
+        Engines(**{name: [EngineLost()] for name in names}),
+        *(target(name, f"v1.{name}") for name in names),
+        hold_s=5,
+    )
+    exchange = bench.begin()
+    bench.relay.end(exchange, Outcome.ANSWERED)
+    assert exchange.fault.reason == "ENGINE_FAILED"
+    assert len(bench.engines.asked) == 3
+    assert sum(errors for _, errors, _ in bench.seen().values()) == 0
+    assert not bench.capture.open
+
+
+def test_the_engine_is_not_silent_that_answers_others_meanwhile():
+    bench = Bench(Engines(a=[Reply(b"good"), EngineSilent()]), target("a"))
+    plain = bench.engines.send
+
+    async def others_go_on(*args):
+        bench.clock.advance(1)
+        if len(bench.engines.asked) == 1:
+            bench.relay._heard[target("a").process] = bench.clock.boot()
+        return await plain(*args)
+
+    bench.relay.end(bench.begin(), Outcome.ANSWERED)
+    bench.engines.send = others_go_on
+    with pytest.raises(EngineTimeout):
+        bench.begin()
+    assert bench.seen() == {"a": (1, 0, 0)}
+
+
+def test_a_versions_defaults_reach_the_engine():
+    greedy = replace(target("a"), defaults=(("max_tokens", 8), ("temperature", 0.0)), max_prompt_characters=3)
+    bench = Bench(Engines(a=[Reply(b"x")]), greedy)
+    assert bench.begin().truncated == ""
+    body = bench.engines.bodies[-1]
+    assert (body["temperature"], body["max_tokens"]) == (0.0, 8)
+    long = read_ask(
+        CHAT, json.dumps({"model": "mail", "messages": [{"role": "user", "content": "12345"}]}).encode()
+    )
+    assert bench.begin(long).truncated == "characters; kept=3; given=5"
 
 
 def test_a_request_waits_for_a_table_with_an_open_engine():
@@ -183,14 +291,16 @@ def test_a_request_waits_for_a_table_with_an_open_engine():
 
 
 def test_an_engine_that_comes_back_is_tried_again():
-    bench = Bench(Engines(a=[EngineLost(), EngineLost(), Reply(b"good")]), target("a"), hold_s=5)
+    bench = Bench(
+        Engines(a=[EngineUnreachable(), EngineUnreachable(), Reply(b"good")]), target("a"), hold_s=5
+    )
     assert bench.begin().first == b"good"
     assert bench.routes.asked_for == []
 
 
 @pytest.mark.parametrize("targets", [(), (target("a"),)])
 def test_waiting_is_bounded(targets):
-    bench = Bench(Engines(a=[EngineLost()]), *targets, hold_s=5)
+    bench = Bench(Engines(a=[EngineUnreachable()]), *targets, hold_s=5)
     with pytest.raises(NoEngine):
         bench.begin()
     assert bench.clock.boot() - FakeClock().boot() == pytest.approx(5, abs=0.3)

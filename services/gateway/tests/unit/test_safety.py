@@ -148,9 +148,8 @@ def test_a_whole_answer_is_given_or_withheld():
 
 
 def ask(path=CHAT, **fields):
-    return read_ask(
-        path, json.dumps({"model": "bad", "messages": [{"role": "user", "content": "hi"}], **fields}).encode()
-    )
+    asked = {"messages": [{"role": "user", "content": "hi"}]} if path == CHAT else {}
+    return read_ask(path, json.dumps({"model": "bad", **asked, **fields}).encode())
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from ratoon_gateway.application.ports import EngineLost, EngineSilent
+from ratoon_gateway.application.ports import EngineLost, EngineSilent, EngineUnreachable
 from ratoon_gateway.domain.routes import Target
 
 _CONNECT_S = 5.0
@@ -76,7 +76,7 @@ class EngineClient:
                     host, port = url.hostname or "", url.port or 80
                     _, made = await loop.create_connection(lambda: _Connection(endpoint), host, port)
         except (OSError, TimeoutError) as error:
-            raise EngineLost(f"{endpoint} cannot be reached: {error}") from None
+            raise EngineUnreachable(f"{endpoint} cannot be reached: {error}") from None
         return made
 
     def _give_back(self, connection: "_Connection") -> None:

@@ -1,23 +1,34 @@
-"""Flywheel as the gateway knows it: takes closed segments, sooner or later, and feedback, now or never."""
+"""Flywheel as the gateway knows it: delivers traffic segments with retries, and feedback synchronously."""
 
 import json
 import logging
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from ratoon.chassis.errors import AlreadyExists, RatoonError
+from ratoon.chassis.clock import Clock
+from ratoon.chassis.errors import AlreadyExists, Description, described
 from ratoon.flywheel.v1 import flywheel_service_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon_gateway import mapping
+from ratoon_gateway.domain.errors import BadRequest
 from ratoon_gateway.domain.feedback import Feedback
 from ratoon_gateway.domain.segments import ClosedSegment
 
 _LOG = logging.getLogger(__name__)
 _SWEEP_S = 1.0
-_LONGEST_PAUSE_S = 15.0
-_REFUSALS = ("INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECONDITION")
+_MAX_PAUSE_S = 15.0
+_AWAY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "ABORTED")
+"""Flywheel takes nothing now: every segment waits."""
+_REFUSALS = ("INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECONDITION", "OUT_OF_RANGE")
+"""Flywheel will never take this segment as it is."""
+_MAX_TRIES = 8
+"""How often a segment that makes flywheel fail is tried before it is set aside."""
+_MAX_DELAY_S = 60.0
+WAITING, SET_ASIDE = ".json", ".refused"
 
 
 class FlywheelFeedback:
@@ -34,21 +45,43 @@ class FlywheelFeedback:
         return stored.name
 
 
-class SegmentAnnouncer:
-    """A thread that tells flywheel of each closed segment in the spool, until flywheel has it."""
+@dataclass(slots=True)
+class _Tries:
+    """The failures of one segment, and when it is tried again."""
 
-    def __init__(self, spool: Path, channel: grpc.Channel) -> None:
-        self._spool = spool
+    count: int = 0
+    next_at: float = 0.0
+
+
+class SegmentAnnouncer:
+    """A thread that announces each closed segment in the spool to flywheel, until flywheel has it.
+
+    A segment that flywheel refuses is set aside at once, one that makes it fail after some tries; none holds up those
+    behind it. What was set aside is tried again at the next start: an upgrade may have mended the reason.
+    """
+
+    def __init__(self, spool: Path, channel: grpc.Channel, clock: Clock, metrics: CollectorRegistry) -> None:
+        self._spool, self._clock = spool, clock
         self._stub = FlywheelServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
+        self._tries: dict[str, _Tries] = {}
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._loop, name="segment-announcer", daemon=True)
+        self._refused = Counter(
+            "ratoon_gateway_traffic_segments_refused",
+            "Traffic segments that flywheel did not take and that were set aside.",
+            registry=metrics,
+        )
+        self._gauge("ratoon_gateway_traffic_segments_set_aside", "Set aside now.", SET_ASIDE, metrics)
+        self._gauge("ratoon_gateway_traffic_segments_waiting", "Waiting for flywheel now.", WAITING, metrics)
 
     def wake(self) -> None:
         """A segment has closed; safe on any thread."""
         self._wake.set()
 
     def start(self) -> None:
-        """Begin to announce."""
+        """Begin to announce, with what an earlier process set aside."""
+        for path in self._spool.glob(f"*{SET_ASIDE}"):
+            path.replace(path.with_suffix(WAITING))
         self._thread.start()
 
     def stop(self) -> None:
@@ -57,33 +90,59 @@ class SegmentAnnouncer:
         self._wake.set()
         self._thread.join(timeout=10)
 
+    def _gauge(self, name: str, what: str, suffix: str, metrics: CollectorRegistry) -> None:
+        gauge = Gauge(name, f"Traffic segments: {what}", registry=metrics)
+        gauge.set_function(lambda: float(sum(1 for _ in self._spool.glob(f"*{suffix}"))))
+
     def _loop(self) -> None:
         pause = _SWEEP_S
         while not self._stopping.is_set():
             self._wake.wait(pause)
             self._wake.clear()
-            pause = _SWEEP_S if self._announce_all() else min(_LONGEST_PAUSE_S, pause * 2)
+            pause = _SWEEP_S if self._announce_all() else min(_MAX_PAUSE_S, pause * 2)
 
     def _announce_all(self) -> bool:
-        """Whether flywheel answered."""
-        for path in sorted(self._spool.glob("*.json")):
+        """Announce what is due; False when flywheel does not answer."""
+        for path in sorted(self._spool.glob(f"*{WAITING}")):
+            if self._tries.get(path.stem, _Tries()).next_at > self._clock.boot():
+                continue
             try:
                 self._announce(path)
-            except RatoonError as error:
-                if error.code not in _REFUSALS:
-                    _LOG.warning(
-                        "flywheel does not take traffic segments (%s); they wait in the spool", error
-                    )
+            except Exception as error:
+                told = described(error)
+                if told.code in _AWAY:
+                    _LOG.warning("flywheel takes no traffic segments now (%s); they wait in the spool", error)
                     return False
-                _LOG.error("flywheel refuses the traffic segment %s: %s", path.stem, error)
-                path.replace(path.with_suffix(".refused"))
-            except Exception:
-                _LOG.exception("the traffic segment %s could not be announced", path.stem)
-                return False
+                self._failed(path, told)
+            else:
+                self._tries.pop(path.stem, None)
         return True
 
+    def _failed(self, path: Path, told: Description) -> None:
+        """Try the segment again later, or set it aside; others go on meanwhile."""
+        tries = self._tries.setdefault(path.stem, _Tries())
+        tries.count += 1
+        tries.next_at = self._clock.boot() + min(_MAX_DELAY_S, 2.0**tries.count)
+        if told.code not in _REFUSALS and tries.count < _MAX_TRIES:
+            _LOG.warning(
+                "flywheel fails at the traffic segment %s: %s; it is tried again", path.stem, told.message
+            )
+            return
+        _LOG.error(
+            "the traffic segment %s is set aside: %s (%s). It is tried again at the next start",
+            path.stem,
+            told.message,
+            told.reason,
+        )
+        path.replace(path.with_suffix(SET_ASIDE))
+        del self._tries[path.stem]
+        self._refused.inc()
+
     def _announce(self, path: Path) -> None:
-        segment = ClosedSegment(**json.loads(path.read_text()))
+        try:
+            segment = ClosedSegment(**json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise BadRequest(f"{path.name} in the spool is damaged: {type(error).__name__}.") from None
         request: flywheel_service_pb2.CreateTrafficSegmentRequest = mapping.create_segment(segment)
         try:
             self._stub.CreateTrafficSegment(request, timeout=10.0)

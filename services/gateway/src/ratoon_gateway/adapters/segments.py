@@ -29,7 +29,7 @@ from ratoon.chassis.jobs import write_json
 from ratoon.chassis.names import uuid7
 from ratoon_gateway.adapters.metrics import token_counter
 from ratoon_gateway.application.ports import Usage
-from ratoon_gateway.domain.capture import Answered, line, said
+from ratoon_gateway.domain.capture import Answered, exchanges, line, said
 from ratoon_gateway.domain.keys import Used
 from ratoon_gateway.domain.segments import ClosedSegment, Segment
 
@@ -128,7 +128,7 @@ class SegmentCapture:
 
     def keep(self, answered: Answered) -> None:
         """Note the answer for its segment, or for the open one if that has closed; beyond the bound it is lost."""
-        size = len(answered.ask.body) + len(answered.raw)
+        size = answered.ask.size + len(answered.raw)
         with self._lock:
             spooled = self._begun.pop(answered.answer_id)
             if spooled not in self._sealed and spooled is not self._open.get(answered.deployment):
@@ -214,7 +214,26 @@ class SegmentCapture:
         self._usage.add(answered.key, Used(1, what.prompt_tokens, what.completion_tokens, answered.time))
         self._tokens.labels(answered.deployment, answered.version, "prompt").inc(what.prompt_tokens)
         self._tokens.labels(answered.deployment, answered.version, "completion").inc(what.completion_tokens)
-        _append(self._lines_of(segment), line(answered, what))
+        rows = []
+        for messages, each in exchanges(answered):
+            answer_id = self._ids.mint(answered.version, segment.name) if rows else answered.answer_id
+            rows.append(line(answered, answer_id, messages, each))
+        if len(rows) != 1:
+            self._recount(segment, len(rows) - 1)
+        for row in rows:
+            _append(self._lines_of(segment), row)
+
+    def _recount(self, segment: Segment, change: int) -> None:
+        """Note that an answer becomes several exchanges, or none: one to a prompt without text is not kept."""
+        with self._lock:
+            spooled = self._spooled(segment)
+            if spooled is not None:
+                spooled.count(change)
+            else:
+                segment.begun += change
+
+    def _spooled(self, segment: Segment) -> _Spooled | None:
+        return next((each for each in [*self._open.values(), *self._sealed] if each.segment is segment), None)
 
     def _lines_of(self, segment: Segment) -> FileIO:
         """The segment's file, unbuffered: what was written outlives the process."""

@@ -2,6 +2,9 @@
 
 A request whose engine refuses it or dies before a byte of the answer went out is sent to another one; while no
 engine is open it waits, within the route's bound. From the first byte on it stays where it is.
+
+A request that fails is tried once more, at another version if there is one. What both fail at is the request's own
+fault and counts against neither.
 """
 
 import asyncio
@@ -11,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from ratoon.chassis.clock import Clock
+from ratoon_gateway.application.fairness import Fairness
 from ratoon_gateway.application.guard import StreamGuard, check_prompt, checked_answer
 from ratoon_gateway.application.ports import (
     AnswerTooLong,
@@ -19,6 +23,7 @@ from ratoon_gateway.application.ports import (
     EngineLost,
     Engines,
     EngineSilent,
+    EngineUnreachable,
     Reply,
     Routes,
     Safety,
@@ -32,19 +37,24 @@ from ratoon_gateway.domain.capture import (
     Answered,
     tokens_spent,
 )
-from ratoon_gateway.domain.completions import Ask, rename_model
-from ratoon_gateway.domain.errors import EngineTimeout, NoEngine
-from ratoon_gateway.domain.routes import ModelName, Route, Target, choose, find_route
-from ratoon_gateway.domain.traffic import Outcome, Traffic
+from ratoon_gateway.domain.completions import Ask, engine_body, longest_text
+from ratoon_gateway.domain.engine_errors import engine_error
+from ratoon_gateway.domain.errors import EngineTimeout, GatewayError, NoEngine
+from ratoon_gateway.domain.routes import ModelName, Route, Target, choose, comparison, find_route
+from ratoon_gateway.domain.shares import Turn
+from ratoon_gateway.domain.traffic import Outcome, Traffic, caller_mark
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _STATUSES = {Outcome.ANSWERED: OK, Outcome.FILTERED: FILTERED, Outcome.LEFT: LEFT, Outcome.CUT: CUT}
+LOST = 502
+"""Stands for the status of an engine that broke off."""
 _REFUSALS = (404, 503)
 """An engine that is closed to new requests, or that no longer knows the model or the secret: the table was old."""
 _SIGNATURE = b"x-ratoon-version"
 """An engine says which version it serves: one that was swapped since the table was made answers nobody by mistake."""
-_MOST_FAILURES = 2
+_MAX_LOST = 3
+"""How many engines may be lost over one request before it is taken to be the reason."""
 _BREATH_S = 0.2
 _LARGE = 256 << 10
 _FIRST_TABLE_S = 5.0
@@ -60,12 +70,17 @@ class Exchange:
     ask: Ask
     key: str
     began: float
+    turn: Turn
+    is_first: bool = True
+    """False if another engine was given the request before."""
     censor: Censor | None = None
     guard: StreamGuard | None = None
     filtered: bool = False
     """Whether the safety filter kept something of it back."""
     reply: Reply | None = None
     status: int = OK
+    fault: GatewayError | None = None
+    """The error that the caller is told of when the engine answered with one."""
     content_type: bytes = b"application/json"
     first: bytes = b""
     kept: list[bytes] = field(default_factory=list)
@@ -75,6 +90,13 @@ class Exchange:
     def streams(self) -> bool:
         """Whether more may come after `first`."""
         return self.ask.stream and self.status == OK
+
+    @property
+    def truncated(self) -> str:
+        """How much of the longest message the version's template keeps; empty when it keeps all."""
+        kept = self.target.max_prompt_characters
+        given = longest_text(self.ask) if kept else 0
+        return f"characters; kept={kept}; given={given}" if given > kept else ""
 
     @property
     def tokens(self) -> int:
@@ -108,12 +130,17 @@ class Exchange:
 
 @dataclass(slots=True)
 class _Search:
-    """Where the search for an engine stands."""
+    """The state of the search for an engine."""
 
     deadline: float
+    turn: Turn
     table_version: int = -1
     tried: set[tuple[str, str]] = field(default_factory=set)
-    failures: int = 0
+    lost: int = 0
+    given: bool = False
+    """True once an engine was given the request."""
+    failed: Exchange | None = None
+    """The first engine's failure, which another engine's answer will explain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +163,12 @@ class Relay:
         traffic: Traffic,
         clock: Clock,
         bounds: Bounds,
+        fairness: Fairness,
     ) -> None:
         self._routes, self._engines, self._capture, self._safety = routes, engines, capture, safety
-        self._traffic, self._clock = traffic, clock
+        self._traffic, self._clock, self._fairness = traffic, clock, fairness
         self._bounds, self._held = bounds, 0
+        self._heard: dict[tuple[str, str], float] = {}
 
     @property
     def held(self) -> int:
@@ -148,25 +177,49 @@ class Relay:
 
     async def begin(self, ask: Ask, project: str, key: str) -> Exchange:
         """The exchange with the engine that answers; ModelNotFound, ContentBlocked, NoEngine, EngineTimeout."""
-        name, began = ModelName.parse(ask.model), self._clock.boot()
+        name = ModelName.parse(ask.model)
         if not self._routes.table.version:
             await self._hold(_FIRST_TABLE_S)
         route = find_route(self._routes.table, name, project)
         censors = self._safety.of(route.project)
         if censors.prompts is not None:
-            await beside(len(ask.body), check_prompt, ask, censors.prompts)
-        search = _Search(began + route.hold_s)
+            await beside(ask.size, check_prompt, ask, censors.prompts)
+        turn = await self._fairness.enter(route, key, ask.choices)
+        search = _Search(self._clock.boot() + route.hold_s, turn)
+        try:
+            return await self._search(search, ask, name, project, key, censors.answers)
+        except BaseException:
+            if search.failed is not None:
+                self._close(search.failed, Outcome.LEFT)
+                self._capture.forget(search.failed.answer_id)
+            self._fairness.leave(route, turn)
+            raise
+
+    async def _search(
+        self, search: _Search, ask: Ask, name: ModelName, project: str, key: str, censor: Censor | None
+    ) -> Exchange:
+        began = self._clock.boot()
         while True:
             route = self._look(search, name, project)
-            target = choose(route, name.version, search.tried, random.random(), ask.user or key)
+            target = self._next(search, route, name.version, ask.user or key)
+            if target is None and search.failed is not None:
+                return self._settled(search, search.failed)
             if target is None:
                 await self._wait(route, search)
                 continue
             answer_id = self._capture.begin(route.deployment, target.version)
-            exchange = Exchange(route, target, answer_id, ask, key, began, censors.answers)
+            exchange = Exchange(
+                route, target, answer_id, ask, key, began, search.turn, not search.given, censor
+            )
             if await self._attempt(exchange, search):
-                return exchange
+                return self._settled(search, exchange)
             search.tried.add(target.process)
+
+    def _next(self, search: _Search, route: Route, version: str, user: str) -> Target | None:
+        """The target to try next."""
+        if search.failed is not None:
+            return comparison(route, version, search.tried, search.failed.target)
+        return choose(route, version, search.tried, random.random(), user)
 
     async def rest(self, exchange: Exchange) -> AsyncIterator[bytes]:
         """What comes after the first bytes; EngineLost, EngineSilent or AnswerTooLong when it breaks off."""
@@ -184,6 +237,7 @@ class Relay:
         if exchange.filtered and outcome is Outcome.ANSWERED:
             outcome = Outcome.FILTERED
         seconds = self._close(exchange, outcome)
+        self._fairness.leave(exchange.route, exchange.turn)
         if exchange.status != OK or not exchange.kept:
             self._capture.forget(exchange.answer_id)
             return
@@ -233,24 +287,58 @@ class Relay:
         target, ask = exchange.target, exchange.ask
         self._traffic.began(exchange.route.deployment, target)
         try:
-            body = await beside(len(ask.body), rename_model, ask, target.served_name)
+            body = await beside(ask.size, _body_for, exchange)
             exchange.reply = await self._engines.send(target, ask.path, exchange.answer_id, body)
             exchange.status = exchange.reply.status
             if _refuses(exchange.reply, target):
                 return self._withdraw(exchange)
+            search.given = True
             await _receive(exchange)
-        except EngineLost:
+        except EngineUnreachable:
+            search.given = True
             return self._abandon(exchange, Outcome.FAILED)
+        except EngineLost:
+            return self._lose(exchange, search)
         except EngineSilent:
-            self._abandon(exchange, Outcome.FAILED)
+            self._abandon(exchange, self._silence(exchange))
             raise EngineTimeout(f"The engine of {exchange.route.id} did not answer in time.") from None
         except BaseException:
             self._abandon(exchange, Outcome.LEFT)
             raise
-        search.failures += exchange.status >= 500
-        if exchange.status >= 500 and search.failures < _MOST_FAILURES:
-            return self._abandon(exchange, Outcome.FAILED)
+        self._heard[target.process] = self._clock.boot()
+        if exchange.status >= 500 and search.failed is None:
+            return self._suspend(exchange, search)
         return True
+
+    def _lose(self, exchange: Exchange, search: _Search) -> bool:
+        """The engine had the request and broke off. One that takes several engines with it goes no further."""
+        search.given, search.lost = True, search.lost + 1
+        exchange.status, exchange.fault = LOST, engine_error(LOST, b"")
+        if search.lost >= _MAX_LOST:
+            return True
+        if search.failed is None:
+            return self._suspend(exchange, search)
+        return self._abandon(exchange, Outcome.FAILED)
+
+    def _suspend(self, exchange: Exchange, search: _Search) -> bool:
+        """Keep a failure until another engine has shown whose it is."""
+        self._release(exchange)
+        search.failed = exchange
+        return False
+
+    def _settled(self, search: _Search, exchange: Exchange) -> Exchange:
+        """The exchange that goes to the caller. What another engine showed of the first failure is counted."""
+        failed, search.failed = search.failed, None
+        if failed is None or failed is exchange:
+            return exchange
+        alike = exchange.status >= 400 and exchange.target.version != failed.target.version
+        self._abandon(failed, Outcome.REJECTED if alike else Outcome.FAILED)
+        return exchange
+
+    def _silence(self, exchange: Exchange) -> Outcome:
+        """What it means that nothing came: an engine that answers others meanwhile has a long request, no fault."""
+        heard = self._heard.get(exchange.target.process, float("-inf"))
+        return Outcome.REJECTED if heard > exchange.began else Outcome.FAILED
 
     def _withdraw(self, exchange: Exchange) -> bool:
         self._release(exchange)
@@ -266,11 +354,14 @@ class Relay:
     def _close(self, exchange: Exchange, outcome: Outcome) -> float:
         """Count the exchange; returns the seconds it took."""
         self._release(exchange)
-        failed = exchange.status >= 500 and outcome is Outcome.ANSWERED
+        if outcome is Outcome.ANSWERED and exchange.status != OK:
+            outcome = Outcome.FAILED if exchange.status >= 500 else Outcome.REJECTED
         seconds = self._clock.boot() - exchange.began
-        self._traffic.ended(
-            exchange.route.deployment, exchange.target, Outcome.FAILED if failed else outcome, seconds
-        )
+        deployment, target = exchange.route.deployment, exchange.target
+        if exchange.is_first:
+            self._traffic.ended(deployment, target, outcome, seconds, caller_mark(exchange.key))
+        else:
+            self._traffic.ended_again(deployment, target, outcome, seconds)
         return seconds
 
     def _release(self, exchange: Exchange) -> None:
@@ -283,6 +374,15 @@ async def beside(size: int, function: Callable[P, R], *args: P.args, **kwargs: P
     if size < _LARGE:
         return function(*args, **kwargs)
     return await asyncio.to_thread(function, *args, **kwargs)
+
+
+def _body_for(exchange: Exchange) -> bytes:
+    """The request as this engine gets it. What a caller who asks much sends waits behind others in the engine too."""
+    target = exchange.target
+    defaults = dict(target.defaults)
+    if exchange.turn.ahead:
+        defaults["priority"] = exchange.turn.ahead
+    return engine_body(exchange.ask, target.served_name, defaults)
 
 
 def _refuses(reply: Reply, target: Target) -> bool:
@@ -304,7 +404,10 @@ async def _receive(exchange: Exchange) -> None:
     while chunk := await exchange.next():
         chunks.append(chunk)
     exchange.first = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    if exchange.censor is not None and exchange.status == OK:
+    if exchange.status != OK:
+        exchange.fault = engine_error(exchange.status, exchange.first)
+        return
+    if exchange.censor is not None:
         size = len(exchange.first)
         exchange.first, exchange.filtered = await beside(
             size, checked_answer, exchange.first, exchange.censor

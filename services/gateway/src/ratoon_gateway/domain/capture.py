@@ -44,19 +44,28 @@ class Said:
     completion_tokens: int = 0
 
 
-def said(raw: bytes, stream: bool) -> Said:
-    """Read an answer. Without a usage block a stream's pieces are counted as tokens."""
+def said(raw: bytes, stream: bool, choice: int = 0) -> Said:
+    """Read one choice of an answer. Without a usage block a stream's pieces are counted as tokens."""
     if stream:
-        return _said_in_stream(raw)
+        return _said_in_stream(raw, choice)
     answer = _object(raw)
-    return _said("".join(_texts(answer)), answer.get("usage"), counted=0)
+    return _said("".join(_texts(answer, choice)), answer.get("usage"), counted=0)
 
 
-def _said_in_stream(raw: bytes) -> Said:
+def exchanges(answered: Answered) -> Iterator[tuple[list[dict[str, str]], Said]]:
+    """Yield each prompt of a request that is text, with the first answer to it; the tokens stand with the first."""
+    choices = int(answered.ask.fields.get("n", 1))
+    for place, messages in enumerate(answered.ask.conversations):
+        if messages is not None:
+            what = said(answered.raw, answered.ask.stream, place * choices)
+            yield messages, what if not place else Said(what.text)
+
+
+def _said_in_stream(raw: bytes, choice: int) -> Said:
     """A stream of one choice is read by pattern, many times faster than event by event."""
     usage = next((event.get("usage") for event in _events(raw, b'"usage":{')), None)
-    if b'"index":1' in raw or b'"index": ' in raw:
-        pieces = [piece for event in _events(raw, b"data: {") for piece in _texts(event)]
+    if choice or b'"index":1' in raw or b'"index": ' in raw:
+        pieces = [piece for event in _events(raw, b"data: {") for piece in _texts(event, choice)]
     else:
         pieces = [piece for piece in json.loads(b"[" + b",".join(_PIECE.findall(raw)) + b"]") if piece]
     return _said("".join(pieces), usage, len(pieces))
@@ -77,18 +86,18 @@ def _said(text: str, usage: object, counted: int) -> Said:
     return Said(text, int(known.get("prompt_tokens") or 0), int(known.get("completion_tokens") or counted))
 
 
-def line(answered: Answered, what: Said) -> bytes:
-    """The segment's line, newline included."""
+def line(answered: Answered, answer_id: str, messages: list[dict[str, str]], what: Said) -> bytes:
+    """The segment's line, newline included. Every text in it can be encoded, whatever the engine wrote."""
     return (
         json.dumps(
             {
-                "answer_id": answered.answer_id,
+                "answer_id": answer_id,
                 "time": answered.time.isoformat(timespec="milliseconds"),
                 "deployment": answered.deployment,
                 "version": answered.version,
                 "user": answered.ask.user,
-                "messages": answered.ask.messages,
-                "answer": "" if answered.status == FILTERED else what.text,
+                "messages": messages,
+                "answer": "" if answered.status == FILTERED else _whole(what.text),
                 "status": answered.status,
                 "latency_ms": round(answered.latency_ms, 3),
                 "prompt_tokens": what.prompt_tokens,
@@ -98,6 +107,11 @@ def line(answered: Answered, what: Said) -> bytes:
         ).encode()
         + b"\n"
     )
+
+
+def _whole(text: str) -> str:
+    """The text without halves of characters, which no reader could encode again."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _events(raw: bytes, holding: bytes) -> Iterator[dict[str, Any]]:
@@ -115,14 +129,13 @@ def _object(raw: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _texts(event: dict[str, Any]) -> Iterator[str]:
+def _texts(event: dict[str, Any], choice: int) -> Iterator[str]:
+    """The text of one choice in an answer, or in an event of a stream."""
     choices = event.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        return
-    choice = choices[0]
-    if choice.get("index", 0) != 0:
-        return
-    holder = choice.get("delta") or choice.get("message")
-    text = holder.get("content") if isinstance(holder, dict) else choice.get("text")
-    if isinstance(text, str) and text:
-        yield text
+    for each in choices if isinstance(choices, list) else ():
+        if not isinstance(each, dict) or each.get("index", 0) != choice:
+            continue
+        holder = each.get("delta") or each.get("message")
+        text = holder.get("content") if isinstance(holder, dict) else each.get("text")
+        if isinstance(text, str) and text:
+            yield text

@@ -1,125 +1,127 @@
-"""A completion request as the gateway reads it, with as little JSON work as will do. It knows no transport."""
+"""A completion request as the gateway reads it, and as an engine gets it. It knows no transport."""
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
+from ratoon_gateway.domain.conversations import ROLES, text_of
 from ratoon_gateway.domain.errors import BadRequest
+from ratoon_gateway.domain.fields import (
+    CHAT,
+    TEXT,
+    RequestLimits,
+    choices_of,
+    max_answer_tokens,
+    normalised,
+    prompts_of,
+)
+from ratoon_gateway.domain.json_text import read_object
 
-CHAT = "/v1/chat/completions"
-TEXT = "/v1/completions"
-_UNREAD = {"model", "user", "role", "type", "id", "tool_call_id", "url", "image_url", "input_audio", "data"}
+__all__ = ["CHAT", "TEXT", "Ask", "RequestLimits", "engine_body", "longest_text", "read_ask"]
+
+_UNREAD = {"model", "type", "id", "tool_call_id"}
 """Fields that name things or hold no words."""
+_NAMED = {"properties", "$defs", "definitions", "documents", "arguments"}
+"""Fields whose keys are the caller's own words."""
 _BYTES_A_TOKEN = 4
 _UNSTATED_TOKENS = 256
 """What an answer is taken to be long when the request does not bound it."""
-_MODEL_FIELD = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+_MAX_USER = 1_000
+_NO_LIMITS = RequestLimits()
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One completion request: its body both as bytes and as JSON."""
+    """One completion request: its fields, checked, as they go on to an engine."""
 
     path: str
-    body: bytes
-    fields: dict[str, Any]
+    size: int
+    """Bytes of its body."""
+    fields: Mapping[str, Any]
     model: str
     stream: bool
+    user: str = ""
+    """The end user that the caller names, for stickiness and capture."""
 
     @property
-    def user(self) -> str:
-        """The end user that the caller names, for stickiness and capture."""
-        user = self.fields.get("user")
-        return user if isinstance(user, str) else ""
+    def choices(self) -> int:
+        """How many answers it asks for, over all of its prompts."""
+        return choices_of(self.fields)
 
     @property
-    def messages(self) -> list[Any]:
-        """What was asked, as chat messages; a prompt is one user message."""
+    def conversations(self) -> list[list[dict[str, str]] | None]:
+        """Each prompt as chat messages whose content is text; None for one that is no text."""
         messages = self.fields.get("messages")
-        if isinstance(messages, list):
-            return messages
-        return [{"role": "user", "content": self.fields.get("prompt", "")}]
+        if messages is not None:
+            return [[_plain(message) for message in messages]]
+        prompts = prompts_of(self.fields)
+        return [[{"role": "user", "content": one}] if isinstance(one, str) else None for one in prompts]
 
     @property
     def prompt_estimate(self) -> int:
         """About how many tokens the prompt has, by its length: a tokenizer here would cost more than it tells."""
-        return len(self.body) // _BYTES_A_TOKEN
+        return self.size // _BYTES_A_TOKEN
 
     @property
     def cost_estimate(self) -> int:
-        """About how many tokens prompt and answer will have: as many as the request allows, else a few hundred."""
-        allowed = self.fields.get("max_completion_tokens") or self.fields.get("max_tokens")
-        choices = self.fields.get("n")
-        times = choices if isinstance(choices, int) and choices > 1 else 1
-        return self.prompt_estimate + times * (allowed if _is_count(allowed) else _UNSTATED_TOKENS)
+        """About how many tokens prompt and answers will have: as many as the request allows, else a few hundred."""
+        return self.prompt_estimate + self.choices * (max_answer_tokens(self.fields) or _UNSTATED_TOKENS)
 
     def texts(self) -> Iterator[str]:
-        """Every text in the request that a model may come to read."""
+        """Every text in the request that a model may come to read, in its order."""
         waiting: list[Any] = [self.fields]
         while waiting:
             value = waiting.pop()
             if isinstance(value, str):
                 yield value
             elif isinstance(value, dict):
-                waiting += [inner for key, inner in reversed(value.items()) if key not in _UNREAD]
+                waiting += reversed(list(_inner_texts(value)))
             elif isinstance(value, list):
                 waiting += reversed(value)
 
     @property
     def is_readable(self) -> bool:
-        """Whether the prompt is text; it may also be token ids or embeddings."""
-        prompt = self.fields.get("prompt", "")
-        parts = prompt if isinstance(prompt, list) else [prompt]
-        return not self.fields.get("prompt_embeds") and all(isinstance(part, str) for part in parts)
+        """True if every prompt is text; it may also be token ids."""
+        return all(isinstance(prompt, str) for prompt in prompts_of(self.fields))
 
 
-def read_ask(path: str, body: bytes) -> Ask:
-    """The request in a body; BadRequest names the field at fault. Fields unknown here are the engine's to judge."""
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        raise BadRequest("The body is no JSON.") from None
-    if not isinstance(fields, dict):
-        raise BadRequest("The body must be a JSON object.")
-    model = fields.get("model")
-    if not isinstance(model, str) or not model:
-        raise BadRequest("`model` must name a deployment.", field="model")
-    stream = fields.get("stream", False)
-    if not isinstance(stream, bool | None):
-        raise BadRequest("`stream` must be true or false.", field="stream")
-    if fields.get("priority"):
-        raise BadRequest("`priority` is not for callers to set.", field="priority")
-    _check_content(path, fields)
-    return Ask(path, body, fields, model, bool(stream))
+def read_ask(path: str, body: bytes, limits: RequestLimits = _NO_LIMITS) -> Ask:
+    """Return the request in a body; BadRequest names the field at fault."""
+    fields = read_object(body)
+    if not isinstance(fields.get("model"), str) or not fields["model"]:
+        raise BadRequest(
+            "`model` must name a deployment.", field="model", reason="MISSING_REQUIRED_PARAMETER"
+        )
+    user = fields.get("user")
+    kept = normalised(path, fields, limits)
+    named = user[:_MAX_USER] if isinstance(user, str) else ""
+    return Ask(path, len(body), kept, kept["model"], bool(kept.get("stream")), named)
 
 
-def rename_model(ask: Ask, served_name: str) -> bytes:
-    """The body with another `model`: the bytes spliced where that is safe, else written anew."""
-    if served_name == ask.model:
-        return ask.body
-    found = list(_MODEL_FIELD.finditer(ask.body))
-    if len(found) == 1 and _is_at_top(ask.body, found[0].start()):
-        start, end = found[0].span(1)
-        return ask.body[:start] + json.dumps(served_name).encode() + ask.body[end:]
-    return json.dumps({**ask.fields, "model": served_name}).encode()
+def engine_body(ask: Ask, served_name: str, defaults: Mapping[str, float | int]) -> bytes:
+    """Return the request as an engine gets it: its own name for the model, and the version's defaults where unset."""
+    unset = {name: value for name, value in defaults.items() if name not in ask.fields}
+    if max_answer_tokens(ask.fields):
+        unset.pop("max_tokens", None)
+    return json.dumps({**unset, **ask.fields, "model": served_name}, ensure_ascii=False).encode()
 
 
-def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def longest_text(ask: Ask) -> int:
+    """Return the characters of the longest message; 0 where there are no messages."""
+    messages = ask.fields.get("messages", ())
+    return max((len(text_of(message.get("content"))) for message in messages), default=0)
 
 
-def _check_content(path: str, fields: dict[str, Any]) -> None:
-    if path == CHAT and not (isinstance(fields.get("messages"), list) and fields["messages"]):
-        raise BadRequest("`messages` must be a list of at least one message.", field="messages")
-    if path == TEXT and "prompt" not in fields and "prompt_embeds" not in fields:
-        raise BadRequest("`prompt` is missing.", field="prompt")
+def _plain(message: Mapping[str, Any]) -> dict[str, str]:
+    return {"role": message["role"], "content": text_of(message.get("content"))}
 
 
-def _is_at_top(body: bytes, place: int) -> bool:
-    """Whether this place certainly lies in the outermost object: one brace alone opens before or closes after it.
-
-    Braces inside strings can only make it look deeper than it is.
-    """
-    return body.count(b"{", 0, place) == 1 or body.count(b"}", place) == 1
+def _inner_texts(value: Mapping[str, Any]) -> Iterator[Any]:
+    """What a model may read of an object: its values, and keys where those are words too."""
+    for key, inner in value.items():
+        if key in _UNREAD or (key == "role" and inner in ROLES):
+            continue
+        if key in _NAMED and isinstance(inner, dict):
+            yield list(inner)
+        yield inner

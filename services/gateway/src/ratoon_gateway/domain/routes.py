@@ -24,6 +24,10 @@ class Target:
     weight: int
     """0: only requests that pin this version."""
     served_name: str
+    defaults: tuple[tuple[str, float | int], ...] = ()
+    """What the version says where a request does not: `temperature`, `max_tokens`, …"""
+    max_prompt_characters: int = 0
+    """Characters of each message that the version's template keeps; 0: all."""
 
     @property
     def process(self) -> tuple[str, str]:
@@ -135,6 +139,18 @@ def choose(
         arm = arm_of(route, user)
         options = [t for t in options if t.version == arm] or options
     return _drawn([(t, t.weight) for t in options], draw) if options else None
+
+
+def comparison(
+    route: Route, version: str, avoided: Collection[tuple[str, str]], failed: Target
+) -> Target | None:
+    """Return a target that shows whether a failure is the engine's or the request's own.
+
+    One of another version is best; one that takes no new requests will do, for the old version stays warm while the new
+    one is watched. A pinned `version` stays.
+    """
+    options = [t for t in route.targets if t.process not in avoided and version in ("", t.version_id)]
+    return min(options, key=lambda t: (t.version == failed.version, t.weight == 0), default=None)
 
 
 def arm_of(route: Route, user: str) -> str:

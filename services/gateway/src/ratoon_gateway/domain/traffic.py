@@ -1,5 +1,11 @@
-"""What was seen of each engine in a window of time. It knows no clock and no wire."""
+"""What was seen of each engine in a window of time. It knows no clock and no wire.
 
+A window is evidence about a version, so what callers cause is kept apart: a request that is refused with 4xx, or that
+another version fails at in the same way, says nothing about the version. A request counts once, for the engine that it
+was given first, whatever was tried after it.
+"""
+
+import hashlib
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,13 +14,16 @@ from enum import Enum
 
 from ratoon_gateway.domain.routes import Target
 
-_MOST_SAMPLES = 10_000
+_MAX_SAMPLES, _MAX_CALLER_SAMPLES = 10_000, 1_000
+_MAX_CALLERS = 64
 
 
 class Outcome(Enum):
     """How a request ended at one engine."""
 
     ANSWERED = "answered"
+    REJECTED = "rejected"
+    """Refused with 4xx, or failed by another version in the same way: the request is at fault."""
     FAILED = "failed"
     """Answered with 5xx, or broken before a byte was sent to the caller."""
     CUT = "cut"
@@ -23,6 +32,17 @@ class Outcome(Enum):
     """The caller went away."""
     FILTERED = "filtered"
     """The safety filter ended it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerReport:
+    """One caller's part of a window; latency in seconds."""
+
+    caller: str
+    requests: int
+    errors: int
+    cut: int
+    p50_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +60,37 @@ class EngineReport:
     p50_s: float
     p99_s: float
     open: int
+    caller_errors: int = 0
+    callers: tuple[CallerReport, ...] = ()
 
 
 @dataclass(slots=True)
-class _Window:
+class _Counts:
     requests: int = 0
     errors: int = 0
     cut: int = 0
     latencies: list[float] = field(default_factory=list)
+
+    def add(self, outcome: Outcome, seconds: float, max_samples: int) -> None:
+        """Count one request."""
+        self.requests += 1
+        self.errors += outcome in (Outcome.FAILED, Outcome.CUT)
+        self.cut += outcome is Outcome.CUT
+        if outcome is Outcome.ANSWERED and len(self.latencies) < max_samples:
+            self.latencies.append(seconds)
+
+    def of_caller(self, caller: str) -> CallerReport:
+        """These counts as a caller's."""
+        return CallerReport(
+            caller, self.requests, self.errors, self.cut, quantile(sorted(self.latencies), 0.5)
+        )
+
+
+@dataclass(slots=True)
+class _Window:
+    counts: _Counts = field(default_factory=_Counts)
+    caller_errors: int = 0
+    callers: dict[str, _Counts] = field(default_factory=dict)
 
 
 class Traffic:
@@ -61,24 +104,31 @@ class Traffic:
         self._totals: dict[tuple[str, str, Outcome], tuple[int, float]] = {}
 
     def began(self, deployment: str, target: Target) -> None:
-        """A request went to this engine."""
+        """Count a request as open at this engine."""
         key = (deployment, target.engine, target.version)
         with self._lock:
             self._open[key] = self._open.get(key, 0) + 1
 
-    def ended(self, deployment: str, target: Target, outcome: Outcome, seconds: float) -> None:
-        """That request has ended, after so many seconds."""
+    def ended(
+        self, deployment: str, target: Target, outcome: Outcome, seconds: float, caller: str = ""
+    ) -> None:
+        """Count the end of a request that this engine was the first to be given."""
         key = (deployment, target.engine, target.version)
         with self._lock:
             self._open[key] -= 1
+            self._add_total(deployment, target, outcome, seconds)
             window = self._windows.setdefault(key, _Window())
-            window.requests += 1
-            window.errors += outcome in (Outcome.FAILED, Outcome.CUT)
-            window.cut += outcome is Outcome.CUT
-            count, total = self._totals.get((deployment, target.version, outcome), (0, 0.0))
-            self._totals[deployment, target.version, outcome] = (count + 1, total + seconds)
-            if outcome is Outcome.ANSWERED and len(window.latencies) < _MOST_SAMPLES:
-                window.latencies.append(seconds)
+            if outcome is Outcome.REJECTED:
+                window.caller_errors += 1
+                return
+            window.counts.add(outcome, seconds, _MAX_SAMPLES)
+            window.callers.setdefault(caller, _Counts()).add(outcome, seconds, _MAX_CALLER_SAMPLES)
+
+    def ended_again(self, deployment: str, target: Target, outcome: Outcome, seconds: float) -> None:
+        """Count the end of a request that another engine was given before: no evidence, but one more answer."""
+        with self._lock:
+            self._open[(deployment, target.engine, target.version)] -= 1
+            self._add_total(deployment, target, outcome, seconds)
 
     def withdrew(self, deployment: str, target: Target) -> None:
         """The engine was closed to that request: it counts nowhere."""
@@ -98,7 +148,7 @@ class Traffic:
             return sum(self._open.values())
 
     def report(self, now: datetime) -> list[EngineReport]:
-        """What was seen since the last report; a new window starts."""
+        """Return what was seen since the last report; a new window starts."""
         with self._lock:
             windows, self._windows = self._windows, {}
             start, self._start = self._start, now
@@ -107,20 +157,44 @@ class Traffic:
         keys = dict.fromkeys([*windows, *counts])
         return [_report(key, windows.get(key) or _Window(), start, now, counts.get(key, 0)) for key in keys]
 
+    def _add_total(self, deployment: str, target: Target, outcome: Outcome, seconds: float) -> None:
+        count, total = self._totals.get((deployment, target.version, outcome), (0, 0.0))
+        self._totals[deployment, target.version, outcome] = (count + 1, total + seconds)
+
+
+def caller_mark(key: str) -> str:
+    """Return what tells the holder of a key from others in reports, without its name."""
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()[:16]
+
 
 def _report(
-    key: tuple[str, str, str], seen: _Window, start: datetime, end: datetime, still_open: int
+    key: tuple[str, str, str], window: _Window, start: datetime, end: datetime, still_open: int
 ) -> EngineReport:
-    latencies = sorted(seen.latencies)
+    counts = window.counts
+    latencies = sorted(counts.latencies)
     p50, p99 = quantile(latencies, 0.5), quantile(latencies, 0.99)
-    return EngineReport(*key, start, end, seen.requests, seen.errors, seen.cut, p50, p99, still_open)
+    callers = [each.of_caller(caller) for caller, each in window.callers.items()]
+    callers.sort(key=lambda each: (-each.errors, -each.requests, each.caller))
+    return EngineReport(
+        *key,
+        start,
+        end,
+        counts.requests,
+        counts.errors,
+        counts.cut,
+        p50,
+        p99,
+        still_open,
+        window.caller_errors,
+        tuple(callers[:_MAX_CALLERS]),
+    )
 
 
 def quantile(ordered: list[float], share: float) -> float:
-    """The nearest-rank quantile of ordered values; 0 when there are none."""
+    """Return the nearest-rank quantile of ordered values; 0 when there are none."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 def merged(older: Iterable[EngineReport], newer: Iterable[EngineReport], most: int) -> list[EngineReport]:
-    """Reports not yet delivered, the newest `most` of them."""
+    """Return reports not yet delivered, the newest `most` of them."""
     return [*older, *newer][-most:]

@@ -8,8 +8,10 @@ from http import HTTPStatus
 from typing import Any
 
 from ratoon.chassis.errors import Description
+from ratoon.chassis.names import uuid7
 from ratoon_gateway.domain.errors import BodyTooLarge
 from ratoon_gateway.domain.limits import Standing
+from ratoon_gateway.entrypoints.encodings import ACCEPTED, unpacked
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -17,6 +19,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 Headers = list[Header]
 
+_REQUEST_ID = b"x-request-id"
 JSON_TYPE = (b"content-type", b"application/json")
 _PROBLEM_TYPE = (b"content-type", b"application/problem+json")
 _STATUSES = {
@@ -34,6 +37,7 @@ _STATUSES = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
+_OF_REASON = {"BODY_TOO_LARGE": 413, "UNSUPPORTED_CONTENT_ENCODING": 415, "METHOD_NOT_ALLOWED": 405}
 _PATIENCE = 8
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
@@ -97,6 +101,15 @@ async def read_body(receive: Receive, most: int) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+async def read_content(scope: Scope, receive: Receive, most: int) -> bytes:
+    """The whole body, unpacked where it came compressed; the bound holds for both."""
+    body = await read_body(receive, most)
+    encoding = b",".join(value for name, value in scope["headers"] if name == b"content-encoding")
+    if not encoding:
+        return body
+    return await asyncio.to_thread(unpacked, body, encoding.decode("latin-1"), most)
+
+
 async def until_gone(receive: Receive) -> None:
     """Return when the caller goes away; only after the whole body was read."""
     while (await receive())["type"] != "http.disconnect":
@@ -117,7 +130,7 @@ async def respond_json(send: Send, status: int, value: object) -> None:
 
 def http_status(told: Description) -> int:
     """The HTTP status of an error."""
-    return 413 if told.reason == "BODY_TOO_LARGE" else _STATUSES.get(told.code, 500)
+    return _OF_REASON.get(told.reason) or _STATUSES.get(told.code, 500)
 
 
 def json_name(path: str) -> str:
@@ -146,14 +159,15 @@ def problem_of(told: Description, violations: Iterable[tuple[str, str]] = ()) ->
 
 async def respond_problem(send: Send, problem: dict[str, Any]) -> None:
     """Write problem details."""
-    extra = _retry_after(problem["status"], problem.get("metadata", {}))
+    extra = _error_headers(problem["status"], problem.get("metadata", {}))
     await respond(send, problem["status"], [_PROBLEM_TYPE, *extra], json.dumps(problem).encode())
 
 
 async def respond_openai_error(send: Send, told: Description, extra: Iterable[Header] = ()) -> None:
     """Write an error as OpenAI's API does, with further headers."""
-    status = http_status(told)
-    headers = [JSON_TYPE, *_retry_after(status, told.details), *extra]
+    status, more = http_status(told), list(extra)
+    named = any(name == _REQUEST_ID for name, _ in more)
+    headers = [JSON_TYPE, *_error_headers(status, told.details, named=named), *more]
     await respond(send, status, headers, openai_error(told, status))
 
 
@@ -182,10 +196,14 @@ def limit_headers(standings: Iterable[Standing]) -> Headers:
     return headers
 
 
-def _retry_after(status: int, details: Mapping[str, str]) -> Headers:
-    if status not in (429, 503):
-        return []
-    return [(b"retry-after", details.get("retry_after_s", "1").encode())]
+def _error_headers(status: int, details: Mapping[str, str], *, named: bool = False) -> Headers:
+    """What an error's headers say: when to try again, what is accepted, and unless it is `named` an id to ask about."""
+    headers = [] if named else [(_REQUEST_ID, str(uuid7()).encode())]
+    if status in (429, 503):
+        headers.append((b"retry-after", details.get("retry_after_s", "1").encode()))
+    if status == 415:
+        headers.append((b"accept-encoding", ACCEPTED.encode()))
+    return headers
 
 
 def _title(status: int) -> str:

@@ -12,7 +12,7 @@ from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.ports import AnswerTooLong, EngineLost, EngineSilent, Routes
 from ratoon_gateway.application.quotas import Pass, Quotas
 from ratoon_gateway.application.relay import Exchange, Relay, beside
-from ratoon_gateway.domain.completions import Ask, read_ask
+from ratoon_gateway.domain.completions import Ask, RequestLimits, read_ask
 from ratoon_gateway.domain.limits import Standing
 from ratoon_gateway.domain.routes import ANY_PROJECT, Route
 from ratoon_gateway.domain.traffic import Outcome
@@ -24,7 +24,7 @@ from ratoon_gateway.entrypoints.asgi import (
     Send,
     bearer,
     limit_headers,
-    read_body,
+    read_content,
     respond,
     respond_json,
     respond_openai_error,
@@ -65,12 +65,13 @@ class _Call:
         exchange = self.exchange
         if exchange is None:
             return limit_headers(self.admitted.standings())
-        answer_id = exchange.answer_id.encode()
+        answer_id, truncated = exchange.answer_id.encode(), exchange.truncated.encode()
         return [
-            (b"content-type", exchange.content_type),
+            *([] if exchange.fault else [(b"content-type", exchange.content_type)]),
             (b"x-ratoon-model", exchange.target.label.encode()),
             (b"x-ratoon-answer-id", answer_id),
             (b"x-request-id", answer_id),
+            *([(b"x-ratoon-truncated", truncated)] if truncated else []),
             *limit_headers(self.admitted.standings()),
         ]
 
@@ -78,17 +79,24 @@ class _Call:
 class Completions:
     """`POST /v1/chat/completions` and `POST /v1/completions`."""
 
-    def __init__(self, admission: Admission, quotas: Quotas, relay: Relay, most_bytes: int) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        quotas: Quotas,
+        relay: Relay,
+        most_bytes: int,
+        limits: RequestLimits,
+    ) -> None:
         self._admission, self._quotas, self._relay = admission, quotas, relay
-        self._most_bytes = most_bytes
+        self._most_bytes, self._limits = most_bytes, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a caller who goes away frees the engine."""
         used: Iterable[Standing] = ()
         try:
             principal = self._admission.caller(bearer(scope), Role.CALLER)
-            body = await read_body(receive, self._most_bytes)
-            ask = await beside(len(body), read_ask, scope["path"], body)
+            body = await read_content(scope, receive, self._most_bytes)
+            ask = await beside(len(body), read_ask, scope["path"], body, self._limits)
             used = self._quotas.standings(principal.name)
             call = _Call(ask, principal, self._quotas.enter(principal.name, ask), send)
         except ClientGone:
@@ -124,6 +132,9 @@ class Completions:
             await self._stream(call, exchange)
             return
         try:
+            if exchange.fault is not None:
+                await respond_openai_error(call.send, described(exchange.fault), call.headers())
+                return
             await respond(call.send, exchange.status, call.headers(), exchange.first)
         finally:
             self._relay.end(exchange, Outcome.ANSWERED)

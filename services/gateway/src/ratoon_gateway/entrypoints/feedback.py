@@ -1,6 +1,5 @@
 """`POST /v1/feedback`: what a user said of an answer. 200 only after flywheel has committed it."""
 
-import json
 from typing import Any
 
 from ratoon.chassis.answers import AnswerIds
@@ -10,7 +9,7 @@ from ratoon.chassis.server import Threads
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.handlers import understand_feedback
 from ratoon_gateway.application.ports import FeedbackSink
-from ratoon_gateway.domain.errors import BadRequest
+from ratoon_gateway.domain.json_text import read_object
 from ratoon_gateway.entrypoints.asgi import (
     ClientGone,
     Receive,
@@ -18,7 +17,7 @@ from ratoon_gateway.entrypoints.asgi import (
     Send,
     bearer,
     problem_of,
-    read_body,
+    read_content,
     respond_json,
     respond_problem,
 )
@@ -45,7 +44,9 @@ class FeedbackRoute:
 
     async def _take(self, scope: Scope, receive: Receive) -> dict[str, Any]:
         principal = self._admission.caller(bearer(scope), Role.CALLER)
-        feedback = understand_feedback(_object(await read_body(receive, _MOST_BYTES)), principal, self._ids)
+        feedback = understand_feedback(
+            read_object(await read_content(scope, receive, _MOST_BYTES)), principal, self._ids
+        )
         try:
             stored = await self._threads(self._flywheel.give, feedback)
         except RatoonError as error:
@@ -56,13 +57,3 @@ class FeedbackRoute:
                 ) from error
             raise
         return {"name": stored, "id": feedback.answer_id, "version": feedback.version}
-
-
-def _object(body: bytes) -> dict[str, object]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        raise BadRequest("The body is no JSON.") from None
-    if not isinstance(value, dict):
-        raise BadRequest("The body must be a JSON object.")
-    return value

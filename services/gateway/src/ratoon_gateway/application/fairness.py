@@ -1,0 +1,67 @@
+"""Lets requests go on to engines so that no key fills them for all others. For one event loop; it knows no protocol."""
+
+import asyncio
+
+from ratoon_gateway.domain.errors import BadRequest, TooManyRequests
+from ratoon_gateway.domain.routes import Route
+from ratoon_gateway.domain.shares import Shares, Turn, share_of
+
+
+class Fairness:
+    """The shares of all deployments. `slots`: sequences that one engine computes at once; 0: shares are not kept."""
+
+    def __init__(self, slots: int, patience_s: float) -> None:
+        self._slots, self._patience_s = slots, patience_s
+        self._shares: dict[str, Shares] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn now."""
+        return sum(len(queue) for shares in self._shares.values() for queue in shares.waiting.values())
+
+    async def enter(self, route: Route, key: str, choices: int) -> Turn:
+        """Wait for a turn; TooManyRequests when it does not come in time, BadRequest when it never can."""
+        started = asyncio.get_running_loop().create_future()
+        turn = Turn(key, choices, lambda: started.done() or started.set_result(None))
+        if not self._slots:
+            return turn
+        slots = self._slots_of(route)
+        if choices > share_of(slots):
+            raise BadRequest(
+                f"{route.id} computes {share_of(slots):,} answers at once for one caller; this request asks for "
+                f"{choices:,}: lower `n`, or send fewer prompts at once.",
+                "n",
+                "INVALID_VALUE",
+            )
+        shares = self._shares.setdefault(route.deployment, Shares())
+        if not shares.enter(turn, slots):
+            await self._wait(started, shares, turn, route)
+        return turn
+
+    def leave(self, route: Route, turn: Turn) -> None:
+        """The request has ended."""
+        shares = self._shares.get(route.deployment)
+        if shares is None:
+            return
+        shares.leave(turn, self._slots_of(route))
+        if shares.is_idle:
+            del self._shares[route.deployment]
+
+    async def _wait(self, started: "asyncio.Future[None]", shares: Shares, turn: Turn, route: Route) -> None:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await started
+        except BaseException as error:
+            if started.done() and not started.cancelled():
+                self.leave(route, turn)
+            else:
+                shares.give_up(turn)
+            if isinstance(error, TimeoutError):
+                raise TooManyRequests(
+                    f"The requests of this key that are open keep {route.id} busy; wait for some to end."
+                ) from None
+            raise
+
+    def _slots_of(self, route: Route) -> int:
+        """What the engines that take new requests compute at once; while there is none, what one would."""
+        return self._slots * max(1, len({target.process for target in route.targets if target.weight > 0}))

@@ -1,0 +1,67 @@
+"""Bodies that callers compress: gzip and deflate, unpacked within the same bound as plain ones. It knows no route."""
+
+import zlib
+from collections.abc import Callable
+
+from ratoon_gateway.domain.errors import BadRequest, BodyTooLarge, UnsupportedEncoding
+from ratoon_gateway.domain.json_text import shortened
+
+ACCEPTED = "gzip, deflate"
+_MAX_ENCODINGS = 3
+_GZIP, _ZLIB, _RAW = 31, 15, -15
+"""How `zlib` calls the three forms; `deflate` is sent in two of them."""
+
+
+def unpacked(body: bytes, encoding: str, most: int) -> bytes:
+    """Return the body that a `Content-Encoding` describes; UnsupportedEncoding, BadRequest, BodyTooLarge."""
+    names = [name for part in encoding.lower().split(",") if (name := part.strip()) not in ("", "identity")]
+    unknown = next((name for name in names if name not in _UNPACK), "")
+    if unknown or len(names) > _MAX_ENCODINGS:
+        raise UnsupportedEncoding(
+            f"The body's content encoding {shortened(unknown or encoding, 40)!r} is not known here: send it plain, or "
+            f"as one of {ACCEPTED}."
+        )
+    for name in reversed(names):
+        body = _UNPACK[name](body, most)
+    return body
+
+
+def _gzip(body: bytes, most: int) -> bytes:
+    """All members of a gzip file."""
+    pieces: list[bytes] = []
+    left = most
+    while body:
+        piece, body = _member(body, _GZIP, "gzip", left)
+        pieces.append(piece)
+        left -= len(piece)
+        body = body.lstrip(b"\0")
+    return b"".join(pieces)
+
+
+def _deflate(body: bytes, most: int) -> bytes:
+    """As RFC 9110 has it, in zlib's wrapping; many callers leave that out."""
+    try:
+        return _member(body, _ZLIB, "deflate", most)[0]
+    except BadRequest:
+        return _member(body, _RAW, "deflate", most)[0]
+
+
+def _member(body: bytes, form: int, name: str, most: int) -> tuple[bytes, bytes]:
+    """What one member holds, and what follows it."""
+    reader = zlib.decompressobj(form)
+    try:
+        piece = reader.decompress(body, most + 1)
+    except zlib.error:
+        raise _broken(name) from None
+    if len(piece) > most:
+        raise BodyTooLarge(f"The body is larger than {most:,} bytes when it is unpacked.")
+    if not reader.eof:
+        raise _broken(name)
+    return piece, reader.unused_data
+
+
+def _broken(name: str) -> BadRequest:
+    return BadRequest(f"The body is not {name}, as its Content-Encoding says, or does not come whole.")
+
+
+_UNPACK: dict[str, Callable[[bytes, int], bytes]] = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate}
