@@ -60,6 +60,10 @@ class Client:
         """Change a resource; `body` carries the etag it was read with."""
         return self._call("PATCH", name, body, query)
 
+    def delete(self, name: str, **query: object) -> JSON:
+        """Delete a resource; with `etag` only as it was read."""
+        return self._call("DELETE", name, query=query)
+
     def create(self, collection: str, body: Mapping[str, object], id: str = "", request_id: str = "") -> JSON:
         """Create a resource in a collection (`projects/p/datasets`); safe to repeat with the same `request_id`."""
         query: dict[str, object] = {"requestId": request_id or str(uuid.uuid4())}
@@ -110,8 +114,10 @@ class Client:
         data = source if isinstance(source, bytes) else None
         digest = hashlib.sha256(data).hexdigest() if data is not None else _file_digest(Path(str(source)))
         total = len(data) if data is not None else Path(str(source)).stat().st_size
-        done = self._uploaded(digest, total)
-        while done < total:
+        done, whole = self._uploaded(digest, total)
+        if not whole and total == 0:
+            self._send("PUT", f"/v1/blobs/{digest}", content=b"")
+        while not whole and done < total:
             chunk = data[done : done + _CHUNK] if data is not None else _read_at(Path(str(source)), done)
             headers = {"content-range": f"bytes {done}-{done + len(chunk) - 1}/{total}"}
             self._send("PUT", f"/v1/blobs/{digest}", content=chunk, headers=headers)
@@ -171,7 +177,7 @@ class Client:
         query: Mapping[str, object] | None = None,
     ) -> JSON:
         params = {key: str(value) for key, value in (query or {}).items() if value not in ("", None)}
-        response = self._send(method, f"/v1/{name}", json=None if method == "GET" else body, params=params)
+        response = self._send(method, f"/v1/{name}", json=None if method in ("GET", "DELETE") else body, params=params)
         value: JSON = response.json() if response.content else {}
         return value
 
@@ -206,14 +212,16 @@ class Client:
                     yield event_id, _state(data)
                     data = ""
 
-    def _uploaded(self, digest: str, total: int) -> int:
-        """How many bytes of a blob the platform has already."""
+    def _uploaded(self, digest: str, total: int) -> tuple[int, bool]:
+        """How many bytes of a blob the platform has already, and whether it has proven them."""
         response = self._http.head(f"/v1/blobs/{digest}")
         if response.status_code == httpx.codes.NOT_FOUND:
-            return 0
+            return 0, False
         if response.is_error:
             raise _api_error(response)
-        return min(int(response.headers.get("upload-offset", total)), total)
+        whole = response.status_code == httpx.codes.OK
+        offset = min(int(response.headers.get("upload-offset", total)), total)
+        return (0, False) if offset == total and not whole else (offset, whole)
 
 
 def id_field(collection: str) -> str:
