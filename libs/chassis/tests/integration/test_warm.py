@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from ratoon.chassis import warm
+from ratoon.chassis.job_limits import machine_bytes
 from ratoon.chassis.jobs import JobState, LocalJobs
 
 JOB = """
-import os, sys, time
+import os, re, sys, time
 from ratoon.chassis import warm
 
 def run(spec, job):
@@ -21,6 +22,10 @@ def run(spec, job):
     if spec.get("error"):
         raise ValueError(spec["error"])
     time.sleep(spec.get("seconds", 0))
+    if spec.get("deaf"):
+        re.fullmatch("(a+)+b", "a" * 60)  # holds the interpreter, so that no other thread runs
+    held = bytearray(os.urandom(1 << 20) * spec.get("mebibytes", 0))
+    time.sleep(spec.get("then_seconds", 0))
     print("said by the job")
     return {"pid": os.getpid()}
 
@@ -117,3 +122,58 @@ def test_a_killed_warm_process_loses_its_job_and_no_other(jobs, tmp_path):
 
 def test_stop_without_a_process_does_nothing(tmp_path: Path):
     warm.stop(tmp_path)
+
+
+def begun(jobs, job_id):
+    """Wait until a job works (and does not only wait)."""
+    while jobs.observe(job_id).progress.message != "working":
+        time.sleep(0.02)
+
+
+def test_a_long_job_of_one_tenant_does_not_hold_another_tenants(jobs, tmp_path):
+    spec = {"warm": str(tmp_path / "warm"), "lanes": 2, "lane_patience_s": 0}
+    jobs.start("long", "warm_sample", spec | {"tenant": "a", "seconds": 600})
+    begun(jobs, "long")
+    jobs.start("more", "warm_sample", spec | {"tenant": "a"})
+    jobs.start("other", "warm_sample", spec | {"tenant": "b"})
+    assert ended(jobs, "other").state is JobState.SUCCEEDED
+    assert jobs.observe("long").state is JobState.RUNNING
+    assert jobs.observe("more").state is JobState.RUNNING
+    while not (waiting := jobs.observe("more").progress.message):
+        time.sleep(0.02)
+    assert waiting == "Waiting: 1 other job run or wait"
+    jobs.stop("more", grace_s=0)
+    jobs.stop("long", grace_s=0)
+    while jobs.observe("long").state is JobState.RUNNING:
+        jobs.stop("long", grace_s=0)
+
+
+@pytest.mark.parametrize("folder", ["warm", ""])
+def test_a_job_beyond_its_time_is_ended_with_a_sentence(jobs, tmp_path, folder):
+    spec = {"warm": str(tmp_path / folder) if folder else "", "time_limit_s": 1}
+    jobs.start("long", "warm_sample", spec | {"seconds": 600})
+    failed = ended(jobs, "long")
+    assert (failed.state, failed.reason) == (JobState.FAILED, "JOB_TIME_LIMIT")
+    assert failed.message.startswith("The job ran longer than 1 s and was ended")
+    jobs.start("next", "warm_sample", spec)
+    assert ended(jobs, "next").state is JobState.SUCCEEDED
+
+
+def test_a_job_that_hears_nothing_is_ended_as_well(jobs, tmp_path):
+    spec = {"warm": str(tmp_path / "warm"), "time_limit_s": 1}
+    jobs.start("deaf", "warm_sample", spec | {"deaf": True})
+    assert ended(jobs, "deaf").reason == "JOB_TIME_LIMIT"
+    jobs.start("next", "warm_sample", spec)
+    assert ended(jobs, "next").state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("folder", ["warm", ""])
+def test_a_job_beyond_its_memory_is_ended_with_a_sentence(jobs, tmp_path, folder):
+    spec = {"warm": str(tmp_path / folder) if folder else ""}
+    spec["memory_share"] = (200 << 20) / machine_bytes()
+    jobs.start("large", "warm_sample", spec | {"mebibytes": 300, "then_seconds": 600})
+    failed = ended(jobs, "large")
+    assert (failed.state, failed.reason) == (JobState.FAILED, "JOB_MEMORY_LIMIT")
+    assert "MiB that one job may take" in failed.message
+    jobs.start("small", "warm_sample", spec)
+    assert ended(jobs, "small").state is JobState.SUCCEEDED

@@ -121,7 +121,8 @@ class Jobs(Protocol):
         """Begin a job, unless it runs or has ended; `module` is run as `python -m module <job folder>`.
 
         A spec names folders by path as they would lie on this machine: `warm`, of a warm process, and `work`, of
-        what a job keeps for its next attempt; and `artifacts`, the store's URL.
+        what a job keeps for its next attempt; and `artifacts`, the store's URL. It may say whose job it is and its
+        limits: `tenant`, `lanes`, `time_limit_s`, `memory_share` (see `warm.main`).
         """
         ...
 

@@ -3,15 +3,17 @@
 `main` is the whole of a worker's `__main__`. Where the spec names a folder as `warm`, the job's own process
 stays small: it hands the job to a warm process that listens on a Unix socket in that folder (and starts one
 when there is none), and waits for the end. It dies with the warm process, and takes it along: a client that
-goes away ends it. Without `warm` the job runs here. Jobs of one warm process run one after another; it ends
-by itself when it was idle for a while.
+goes away ends it. Without `warm` the job runs here. Jobs of one warm process run one after another, in the fair
+order of `lanes`; it ends by itself when it was idle for a while. A job beyond its limits (`job_limits`) is ended.
 """
 
 import fcntl
 import gc
 import importlib
 import os
+import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -23,7 +25,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
+from ratoon.chassis import lanes
 from ratoon.chassis.errors import storage_fault
+from ratoon.chassis.job_limits import LOOK_S, Watch, keep_within
 from ratoon.chassis.jobs import JobFolder, ProcessMark, write_json
 
 JSON = dict[str, Any]
@@ -33,6 +37,8 @@ _TAKEN = b"\x02"
 """What a warm process says when it begins a job."""
 IDLE_S = 120.0
 """How long a warm process waits for the next job, in seconds."""
+WAITING_TOLD_S = 1.0
+"""A job that waits longer than this says so."""
 STARTING_S = 30.0
 """How long a client waits for a warm process to listen."""
 
@@ -41,8 +47,9 @@ def main(entry: str, arguments: list[str]) -> int:
     """Run the job of the folder in `arguments[0]` by `entry` (`package.module:function`); the exit status.
 
     The function is called with the spec and the job folder and returns the result. What it raises becomes the
-    job's error: the exception's `reason` attribute if it has one, and its sentence. `warm_idle_s` in the spec
-    says how long a warm process that this job starts waits for the next one.
+    job's error: the exception's `reason` attribute if it has one, and its sentence. The spec may say `warm_idle_s`
+    (how long a warm process that this job starts waits for the next one), `tenant` and `lanes` (whose job it is, and
+    how many jobs of different tenants run at once), `time_limit_s` and `memory_share`.
     """
     job, began_ns = JobFolder(Path(arguments[0]).resolve()), time.time_ns()
     status = _run(entry, job)
@@ -56,9 +63,28 @@ def main(entry: str, arguments: list[str]) -> int:
 def _run(entry: str, job: JobFolder) -> int:
     spec = job.spec()
     if not spec.get("warm"):
+        keep_within(spec, job)
         return execute(entry, job)
-    idle_s = float(spec.get("warm_idle_s") or IDLE_S)
-    return _hand_over(Path(spec["warm"]), f"{entry}\n{job.path}\n".encode(), idle_s)
+    folder = Path(spec["warm"])
+    tenant, count = str(spec.get("tenant") or ""), int(spec.get("lanes") or 1)
+    patience_s = float(spec.get("lane_patience_s", lanes.PATIENCE_S))
+    with lanes.lane(folder, tenant, count, _Waiting(job), patience_s) as lane:
+        place = folder / f"lane-{lane}" if lane else folder
+        return _hand_over(place, entry, job, spec)
+
+
+class _Waiting:
+    """Tells a job's progress that it waits, once it does so for a while."""
+
+    def __init__(self, job: JobFolder) -> None:
+        self._job, self._told = job, 0
+        self._from = time.monotonic() + WAITING_TOLD_S
+
+    def __call__(self, others: int) -> None:
+        """So many jobs wait or run before it."""
+        if others != self._told and time.monotonic() > self._from:
+            self._told = others
+            self._job.progress(0.0, f"Waiting: {others} other {'job' if others == 1 else 'jobs'} run or wait")
 
 
 def execute(entry: str, job: JobFolder) -> int:
@@ -78,9 +104,10 @@ def execute(entry: str, job: JobFolder) -> int:
 
 
 def stop(folder: Path) -> None:
-    """End the warm process that listens in this folder, if there is one, after the job that it runs."""
-    with suppress(OSError), _dial(folder) as connection:
-        connection.sendall(b"\n\n")
+    """End the warm processes that listen in this folder, if there are any, after the jobs that they run."""
+    for place in (folder, *folder.glob("lane-*")):
+        with suppress(OSError), _dial(place) as connection:
+            connection.sendall(b"\n\n")
 
 
 @contextmanager
@@ -154,21 +181,45 @@ def _leave_with(connection: socket.socket, ended: threading.Event) -> None:
         os._exit(1)
 
 
-def _hand_over(folder: Path, message: bytes, idle_s: float) -> int:
+def _hand_over(folder: Path, entry: str, job: JobFolder, spec: JSON) -> int:
     """Let the folder's warm process, started when there is none, do the job; the job's exit status."""
     folder.mkdir(parents=True, exist_ok=True)
+    idle_s = float(spec.get("warm_idle_s") or IDLE_S)
     deadline = time.monotonic() + STARTING_S
     child: subprocess.Popen[bytes] | None = None
     while time.monotonic() < deadline:
         with suppress(FileNotFoundError, ConnectionError), _dial(folder) as connection:
-            connection.sendall(message)
+            connection.sendall(f"{entry}\n{job.path}\n".encode())
             if connection.recv(1) == _TAKEN:
-                return int.from_bytes(connection.recv(1) or b"\x01")
+                return _ended(connection, job, spec)
             deadline = time.monotonic() + STARTING_S  # it ended while this job queued: start another
         if child is None or child.poll() is not None:
             child = _start(folder, idle_s)
         time.sleep(0.02)
     raise TimeoutError(f"No warm process listens in {folder}; its log is warm.log there.")
+
+
+def _ended(connection: socket.socket, job: JobFolder, spec: JSON) -> int:
+    """Wait for the end of a job that a warm process does; beyond a limit, end that process and the job."""
+    pid = _peer(connection)
+    watch = Watch(spec, pid)
+    connection.settimeout(LOOK_S if watch.needed else None)
+    while True:
+        try:
+            return int.from_bytes(connection.recv(1) or b"\x01")
+        except TimeoutError:
+            beyond = watch.exceeded()
+        if beyond is not None:
+            job.fail(beyond.reason, beyond.message)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)  # it may be deep in a library, and hear nothing
+            return 1
+
+
+def _peer(connection: socket.socket) -> int:
+    """The process that listens at the other end."""
+    pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(pid)
 
 
 def _start(folder: Path, idle_s: float) -> "subprocess.Popen[bytes]":
