@@ -12,6 +12,7 @@ from dataclasses import replace
 from ratoon.chassis import logs
 from ratoon.chassis.app import App, Platform, run
 from ratoon.chassis.errors import RatoonError
+from ratoon.chassis.log_files import ChildFiles
 from ratoon.chassis.settings import SERVICES, RoomSettings, settings_of
 from ratoon.chassis.upkeep import GarbageSettings, Upkeep
 
@@ -57,8 +58,10 @@ def _serve(process: str, settings: Sequence[RoomSettings]) -> None:
     platform = Platform.of_process(traced.otlp, traced.trace_ratio)
     try:
         apps = [build(each, platform) for each in settings]
-        if len(apps) > 1:
-            apps[0] = replace(apps[0], background=(*apps[0].background, Upkeep(GarbageSettings())))
+        upkeep = [Upkeep(GarbageSettings())] if len(apps) > 1 else []
+        warm = {each.model_loading_folder for each in settings} | {each.warm_folder for each in settings}
+        files = ChildFiles([*(each.folder for each in settings), *warm])
+        apps[0] = replace(apps[0], background=(*apps[0].background, files, *upkeep))
         run(process, apps, metrics, platform.metrics)
     finally:
         platform.traces.close()

@@ -6,16 +6,24 @@ on), `trace_id`, `span_id`, `exception`.
 
 import json
 import logging
+import os
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TextIO
 
 import structlog
 from opentelemetry.trace import get_current_span
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from ratoon.chassis.log_files import OWN_FILE, OwnFile, RotatingHandler
+
+_EXCITABLE = ("asyncio", "grpc", "uvicorn")
+"""Loggers of libraries that write a line for what a caller does."""
 _NOISY = ("kafka", "alembic.runtime", "urllib3", "fsspec")
 _ROOM = "ratoon_"
 
@@ -34,13 +42,37 @@ def mark(service: str, resource: str = "") -> None:
 
 
 def configure(process: str = "ratoon", level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send the process's logs to standard error, or to this stream."""
-    sink = stream or sys.stderr
-    handler = logging.StreamHandler(sink)
+    """Send the process's logs to standard error, or to this stream; a file beneath standard error is rotated."""
+    sink, file = stream or sys.stderr, os.environ.pop(OWN_FILE, "")
+    own = RotatingHandler(OwnFile(Path(file))) if file and stream is None else None
+    handler = own or logging.StreamHandler(sink)
     handler.setFormatter(formatter(process, legible=sink.isatty()))
+    handler.addFilter(Repeats(time.monotonic))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class Repeats(logging.Filter):
+    """Lets each kind of line of the network libraries pass some times a minute: callers decide how often they come."""
+
+    def __init__(self, clock: Callable[[], float], most: int = 10, window_s: float = 60.0) -> None:
+        super().__init__()
+        self._clock, self._most, self._window_s = clock, most, window_s
+        self._since, self._counts = clock(), Counter[tuple[str, str]]()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line passes; the last one that does says so."""
+        if not record.name.startswith(_EXCITABLE):
+            return True
+        if self._clock() - self._since >= self._window_s:
+            self._since = self._clock()
+            self._counts.clear()
+        kind = (record.name, str(record.msg))
+        self._counts[kind] += 1
+        if self._counts[kind] == self._most:
+            record.msg = f"{record.msg} (further lines like this are left out for a minute)"
+        return self._counts[kind] <= self._most
 
 
 def formatter(process: str, legible: bool) -> logging.Formatter:

@@ -19,12 +19,13 @@ def up(
     isolated: Annotated[bool, typer.Option("--isolated", help="Each service in its own process.")] = False,
     host: Annotated[str, typer.Option(help="Where the HTTP API listens.")] = "127.0.0.1",
     port: Annotated[
-        int,
+        int | None,
         typer.Option(
             envvar="RATOON_PORT",
-            help="Its port; gRPC callers are served on the next one, the console ten further.",
+            help="Its port; gRPC callers are served on the next one, the console ten further "
+            "[the port of the last start, else 8080].",
         ),
-    ] = 8080,
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and start again what dies, until Ctrl-C or `ratoon down`.")
     ] = False,
@@ -46,14 +47,17 @@ def up(
     from ratoon.sdk.local.observing import Observing
 
     installation, observing = Installation(find_state(state)), Observing(metrics, otlp)
-    listeners = installation.up(isolated, host, port, say, observing)
-    say("Listening (nothing of this is reachable from other machines):")
+    chosen = port or installation.port()
+    listeners = installation.up(isolated, host, chosen, say, observing)
+    alone = host.startswith("127.") or host in ("localhost", "::1")
+    what = "nothing of this is" if alone else "HTTP, gRPC and the console are"
+    say(f"Listening ({what} reachable from other machines):")
     for listener in listeners:
         say(f"  {listener.name:<18} {listener.address}")
     key = installation.state / "keys" / "operator.key"
     say(f"Your operator key is in {key}; this command line uses it by itself, the console asks for it.")
     if watch:
-        _watch(installation, lambda: installation.up(isolated, host, port, say, observing))
+        _watch(installation, lambda: installation.up(isolated, host, chosen, say, observing))
 
 
 def _watch(installation: "Installation", again: Callable[[], object]) -> None:
@@ -125,8 +129,9 @@ def logs(
     state: State = None,
 ) -> None:
     """Print the logs of the platform's processes."""
+    from ratoon.chassis.log_files import lines
     from ratoon.chassis.logs import legible
-    from ratoon.sdk.local.installation import Installation, find_state, log_lines
+    from ratoon.sdk.local.installation import Installation, find_state
 
     processes = Installation(find_state(state)).processes
     names = [process] if process else processes.names()
@@ -137,7 +142,7 @@ def logs(
             raise typer.BadParameter(
                 f"There is no log of {name!r}; there are: {', '.join(processes.names())}."
             )
-        for line in log_lines(processes.log(name), follow):
+        for line in lines(processes.log(name), follow):
             text = line if raw else legible(line)
             print(f"{name}: {text}" if len(names) > 1 and not raw else text)
 

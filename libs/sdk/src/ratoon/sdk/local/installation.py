@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,14 @@ from ratoon.chassis.identity import make_keys, make_signing_key
 from ratoon.chassis.migrations import migrate
 from ratoon.chassis.settings import SERVICES, RoomSettings, run_folder, socket_address
 from ratoon.sdk.local.observing import NOTHING, Observing
-from ratoon.sdk.local.processes import CONSOLE, EDGE, Process, Processes, Running, layout
+from ratoon.sdk.local.processes import CONSOLE, EDGE, PRIVATE, Process, Processes, Running, layout
 
 READY_WITHIN_S = 60.0
 _DRAIN_S = 20.0
+USUAL_PORT = 8080
 _CONSOLE_AFTER = 10
 """The console listens so many ports after the HTTP API."""
+_STEP, _TRIES = 20, 200
 Say = Callable[[str], None]
 
 
@@ -73,6 +75,12 @@ class Installation:
         metrics = {name: at for name, at in observing.addresses(wanted).items() if name in children}
         shown = [Listener(f"metrics of {name}", f"http://{at}/metrics") for name, at in metrics.items()]
         return [*self.listeners(), *shown]
+
+    def port(self) -> int:
+        """The port of the HTTP API: the one of the last start, or the usual one."""
+        url = self.state / "run" / "gateway.url"
+        stored = url.read_text().strip().rpartition(":")[2] if url.exists() else ""
+        return int(stored) if stored.isdigit() else USUAL_PORT
 
     def down(self, keep_workers: bool, say: Say) -> int:
         """End the processes: the edge first, then the rooms, then engines and training; how many ended."""
@@ -135,7 +143,8 @@ class Installation:
         return self.processes.workers()
 
     def _prepare(self, say: Say) -> None:
-        """Folders, keys and databases of a new installation, or an older one."""
+        """Folders, keys and databases of a new installation, or an older one; all of it is its owner's alone."""
+        os.umask(PRIVATE)
         for folder in (self.state, self.state / "run", run_folder(self.state)):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _check_own(folder)
@@ -196,19 +205,6 @@ def find_state(given: Path | None) -> Path:
     return (given or Path(os.environ.get("RATOON_STATE", ".ratoon"))).absolute()
 
 
-def log_lines(path: Path, follow: bool) -> Iterator[str]:
-    """The lines of a log, and with `follow` those still to come."""
-    with path.open(errors="replace") as log:
-        while True:
-            line = log.readline()
-            if line:
-                yield line.rstrip("\n")
-            elif follow:
-                time.sleep(0.2)
-            else:
-                return
-
-
 def _check_port(host: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -216,23 +212,36 @@ def _check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise RatoonError(
-                f"Port {port} on {host} is taken ({error.strerror}); stop what uses it, or choose another: "
-                f"ratoon up --port {port + 10}",
+                f"Port {port} on {host} is taken ({error.strerror}); stop what uses it, or choose a free one: "
+                f"ratoon up --port {_free_base(host, port)}",
                 reason="PORT_TAKEN",
             ) from None
 
 
+def _free_base(host: str, port: int) -> int:
+    """A port that is free, like those of gRPC and of the console that go with it."""
+    for base in range(port + _STEP, min(port + _TRIES * _STEP, 65_000), _STEP):
+        if all(_is_free(host, base + further) for further in (0, 1, _CONSOLE_AFTER)):
+            return base
+    return port + _STEP
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
 def _free_port(host: str, wanted: int) -> int:
     """This port, or any free one where somebody else has it: what listens where is told either way."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise RatoonError(f"No port of {host} is free.", reason="PORT_TAKEN")
+    if _is_free(host, wanted):
+        return wanted
+    with socket.create_server((host, 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def _check_own(folder: Path) -> None:
@@ -240,7 +249,7 @@ def _check_own(folder: Path) -> None:
     found = folder.stat()
     if found.st_uid != os.getuid():
         raise FailedPrecondition(f"{folder} belongs to another user.", reason="FOLDER_NOT_OURS")
-    if found.st_mode & 0o077 and folder.name != ".ratoon":
+    if found.st_mode & 0o077:
         folder.chmod(0o700)
 
 

@@ -10,11 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ratoon.chassis.jobs import ProcessMark, write_json
+from ratoon.chassis.log_files import OWN_FILE
 from ratoon.chassis.settings import SERVICES
 
 CONTROL = tuple(service for service in SERVICES if service != "gateway")
 CONSOLE = "console"
 """The web page: no room, but a process beside them."""
+PRIVATE = 0o077
+"""The file mode mask of everything below a state folder: its owner's alone."""
 EDGE = (CONSOLE, "gateway")
 """What callers and people reach; it goes first and comes last."""
 
@@ -63,6 +66,7 @@ class Processes:
         self._logs.mkdir(parents=True, exist_ok=True)
         folder = self._marks / process.name
         folder.mkdir(parents=True, exist_ok=True)
+        own = {OWN_FILE: str(self.log(process.name))}
         with self.log(process.name).open("ab") as log:
             child = subprocess.Popen(
                 process.command(),
@@ -70,7 +74,8 @@ class Processes:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, **environment},
+                umask=PRIVATE,
+                env={**os.environ, **environment, **own},
             )
         write_json(folder / "process.json", asdict(ProcessMark.of(child.pid)))
         return child
