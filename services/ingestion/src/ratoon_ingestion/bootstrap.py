@@ -6,7 +6,7 @@ from ratoon.chassis.paging import PageTokens
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import add_IngestionServiceServicer_to_server
 from ratoon_ingestion import mapping
 from ratoon_ingestion.adapters import tables
-from ratoon_ingestion.adapters.local_jobs import WorkerJobs
+from ratoon_ingestion.adapters.local_jobs import Resources, WorkerJobs
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.adapters.record_keys import RecordKeys
 from ratoon_ingestion.application.erasing import ErasureProcedure
@@ -21,13 +21,15 @@ def build(settings: Settings, platform: Platform) -> App:
     store = base.store(tables.RESOURCES, mapping.event)
     artifacts = ArtifactStore(settings.artifacts_url)
     keys = RecordKeys(settings.folder / "record.key", settings.record_secret.get_secret_value())
-    jobs = WorkerJobs(
-        base.jobs(),
-        keys,
+    resources = Resources(
         settings.artifacts_url,
         settings.warm_folder,
         settings.processes,
+        settings.lanes,
+        settings.job_time_limit_s,
+        settings.job_memory_share,
     )
+    jobs = WorkerJobs(base.jobs(), keys, resources)
     procedures = (
         CurationProcedure(store, jobs),
         SplitProcedure(store, jobs),

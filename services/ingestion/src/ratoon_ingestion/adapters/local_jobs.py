@@ -1,6 +1,6 @@
 """Curations and splits as jobs: `python -m ratoon_ingestion.worker`."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,24 @@ WORKER = "ratoon_ingestion.worker"
 JSON = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Resources:
+    """What jobs may use: the artifact store, the warm worker's folder, processes, and what one job may take."""
+
+    artifacts_url: str
+    warm: Path
+    processes: int
+    lanes: int = 1
+    """Jobs of different projects that run at once."""
+    time_limit_s: float = 0.0
+    memory_share: float = 0.0
+
+
 class WorkerJobs:
     """Starts and observes the worker that curates and splits."""
 
-    def __init__(self, jobs: Jobs, keys: RecordKeys, artifacts_url: str, warm: Path, processes: int) -> None:
-        self._jobs, self._keys = jobs, keys
-        self._artifacts_url, self._warm, self._processes = artifacts_url, warm, processes
+    def __init__(self, jobs: Jobs, keys: RecordKeys, resources: Resources) -> None:
+        self._jobs, self._keys, self._resources = jobs, keys, resources
 
     def observe(self, job_id: str) -> Observation:
         """The job as it is now."""
@@ -45,15 +57,29 @@ class WorkerJobs:
         self._jobs.forget(job_id)
 
     def _spec(self, job: Job) -> JSON:
-        common = {"artifacts": self._artifacts_url, "warm": str(self._warm)}
         match job:
             case CurationJob():
-                return common | self._curation(job)
+                return self._common(job.version.name) | self._limits() | self._curation(job)
             case ErasureJob():
-                return common | self._erasure(job)
+                return self._common(job.erasure.name) | self._erasure(job)  # what must go has all the time
             case PreviewJob():
-                return common | self._preview(job)
-        return common | _split(job)
+                return self._common(job.source.name) | self._limits() | self._preview(job)
+        return self._common(job.split.name) | self._limits() | _split(job)
+
+    def _common(self, name: str) -> JSON:
+        """Where a job runs, and whose it is: its project's, so that none waits for another's longest import."""
+        return {
+            "artifacts": self._resources.artifacts_url,
+            "warm": str(self._resources.warm),
+            "tenant": project_of(name),
+            "lanes": self._resources.lanes,
+        }
+
+    def _limits(self) -> JSON:
+        return {
+            "time_limit_s": self._resources.time_limit_s,
+            "memory_share": self._resources.memory_share,
+        }
 
     def _curation(self, job: CurationJob) -> JSON:
         return {
@@ -62,7 +88,7 @@ class WorkerJobs:
             "sources": [_source(source) for source in job.sources],
             "curation": asdict(job.version.curation),
             "record_key": self._keys.key_of(project_of(job.version.name)).hex(),
-            "processes": self._processes,
+            "processes": self._resources.processes,
             "code_version": installed_version("ratoon-ingestion"),
             "barred": list(job.barred),
         }
@@ -71,7 +97,7 @@ class WorkerJobs:
         """In a warm process of its own, so that it does not wait for a long curation."""
         return {
             "task": "preview",
-            "warm": str(self._warm.with_name(f"{self._warm.name}-preview")),
+            "warm": str(self._resources.warm.with_name(f"{self._resources.warm.name}-preview")),
             "source": _source(job.source),
             "file_name": job.source.display_name,
             "detect": job.detect,
