@@ -48,6 +48,12 @@ OPERATIONS = Family("ratoon_operations", "Operations under way.", ("kind", "stat
 OLDEST = Family("ratoon_operation_oldest_seconds", "Age of the oldest operation under way.", ("kind",))
 FAILING = Family("ratoon_operations_failing", "Operations whose last turn failed.", ("kind",))
 WAITING = Family("ratoon_outbox_waiting", "Events that the log does not have yet.")
+REFUSED = Family(
+    "ratoon_outbox_refused", "Events that the log refuses, for their size; they are tried again."
+)
+OLDEST_WAITING = Family(
+    "ratoon_outbox_oldest_seconds", "Age of the oldest event that the log does not have yet."
+)
 PUBLISHED = Family("ratoon_outbox_published", "Events brought to the log.", counts=True)
 UNPUBLISHED = Family("ratoon_outbox_failures", "Attempts to reach the log that failed.", counts=True)
 HANDLED = Family("ratoon_consumer_events", "Events by what became of them.", ("group", "outcome"), True)
@@ -114,6 +120,9 @@ def outbox_figures(relay: Relay, database: Database) -> Source:
     def figures() -> Iterator[Sample]:
         with database.read() as connection:
             yield Sample(WAITING, outbox.waiting(connection))
+            oldest = outbox.oldest(connection)
+        yield Sample(OLDEST_WAITING, relay.age(oldest))
+        yield Sample(REFUSED, relay.published.refused)
         yield Sample(PUBLISHED, relay.published.records)
         yield Sample(UNPUBLISHED, relay.published.failures)
 

@@ -4,9 +4,11 @@ The relay asks for rows that are still there, never for "id > last": numbers do 
 commits. A row goes when the log has it, so a crash in between publishes it twice, with the same event id.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
@@ -37,6 +39,7 @@ from ratoon.events.ports import (
     EventLogError,
     LogUnavailable,
     Record,
+    RecordRefused,
     Topic,
     checked,
     with_dead_letters,
@@ -46,7 +49,11 @@ from ratoon.events.worker import Worker
 BATCH = 500
 SWEEP_S = 1.0
 LEASE_S = 10.0
-_BLOCKED_S = 2.0
+_LOG = logging.getLogger(__name__)
+_BLOCKED_S, _MAX_BLOCKED_S = 2.0, 30.0
+"""The first and the longest pause before an event or a topic that the log refused is tried again."""
+_LOOK_AHEAD = 20
+"""Batches that are looked through for events that do not wait behind a refused one."""
 
 _Row = Row[tuple[int, str, bytes, bytes, str]]
 
@@ -89,6 +96,43 @@ def waiting(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(_OUTBOX)).scalar_one()
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """An event that the log does not have yet."""
+
+    topic: str
+    event_id: str
+    bytes: int
+    time: datetime | None
+    """When it happened."""
+
+
+def oldest(connection: Connection) -> Waiting | None:
+    """The event that waits longest for the log; None when none waits."""
+    row = connection.execute(select(_OUTBOX).order_by(_OUTBOX.c.id).limit(1)).first()
+    if row is None:
+        return None
+    headers = dict(headers_of(row.headers))
+    try:
+        time = datetime.fromisoformat(headers.get("ce_time", b"").decode())
+    except ValueError:
+        time = None
+    return Waiting(row.topic, headers.get("ce_id", b"").decode("utf-8", "replace"), _size(row), time)
+
+
+def _size(row: _Row) -> int:
+    return len(row.key) + len(row.value) + len(row.headers)
+
+
+@dataclass
+class _Refusal:
+    """An event that the log refused: until when it waits, and what waits behind it."""
+
+    lane: tuple[str, bytes]
+    until: float
+    pause: float
+
+
 @dataclass
 class Published:
     """What a relay has done since its process started."""
@@ -96,6 +140,8 @@ class Published:
     records: int = 0
     batches: int = 0
     failures: int = 0
+    refused: int = 0
+    """Events that the log refuses now; they wait and are tried again."""
 
 
 class Relay:
@@ -110,6 +156,7 @@ class Relay:
         self._lease = _Lease(database, clock)
         self._topics_exist = not topics
         self._blocked: dict[str, float] = {}
+        self._refused: dict[int, _Refusal] = {}
         self._worker = Worker(f"{name}-relay", self._step)
         self.published = Published()
         database.on_commit(self._worker.wake)
@@ -122,6 +169,12 @@ class Relay:
         """Publish the batch in hand and let another relay go on."""
         self._worker.stop()
         self._lease.release()
+
+    def age(self, waiting: Waiting | None) -> float:
+        """Seconds since an event happened; 0 for none, or where it does not say."""
+        if waiting is None or waiting.time is None:
+            return 0.0
+        return max(0.0, (self._clock.now() - waiting.time).total_seconds())
 
     def _step(self) -> float:
         if not self._topics_exist:
@@ -138,12 +191,21 @@ class Relay:
         return 0.0 if len(rows) == BATCH else SWEEP_S
 
     def _pending(self, connection: Connection) -> Sequence[_Row]:
+        """The next events. Later events of a refused one's key wait with it: their order is kept."""
         now = self._clock.boot()
         self._blocked = {topic: until for topic, until in self._blocked.items() if until > now}
-        query = select(_OUTBOX).order_by(_OUTBOX.c.id).limit(BATCH)
-        if self._blocked:
-            query = query.where(_OUTBOX.c.topic.not_in(self._blocked))
-        return connection.execute(query).all()
+        waiting = {refusal.lane for refusal in self._refused.values() if refusal.until > now}
+        after = 0
+        for _ in range(_LOOK_AHEAD):
+            query = select(_OUTBOX).where(_OUTBOX.c.id > after).order_by(_OUTBOX.c.id).limit(BATCH)
+            if self._blocked:
+                query = query.where(_OUTBOX.c.topic.not_in(self._blocked))
+            rows = connection.execute(query).all()
+            free = [row for row in rows if (row.topic, row.key) not in waiting]
+            if free or len(rows) < BATCH:
+                return free
+            after = rows[-1].id
+        return []
 
     def _publish(self, rows: Sequence[_Row]) -> list[int]:
         """Append by topic, so that one that fails does not stop others; the ids of what the log has now."""
@@ -153,20 +215,69 @@ class Relay:
         done: list[int] = []
         for topic, ours in topics.items():
             try:
-                self._log.append([Record(topic, row.key, row.value, headers_of(row.headers)) for row in ours])
+                done += self._append(ours)
             except LogUnavailable:
                 self.published.failures += 1
                 if done:
                     break
                 raise
-            except EventLogError:
+            except EventLogError as error:
                 self.published.failures += 1
                 self._blocked[topic] = self._clock.boot() + _BLOCKED_S
-                continue
-            done += [each.id for each in ours]
+                _LOG.warning("events of %s wait: %s", topic, error)
+        for each in done:
+            self._refused.pop(each, None)
+        self.published.refused = len(self._refused)
         self.published.records += len(done)
         self.published.batches += 1
         return done
+
+    def _append(self, rows: Sequence[_Row]) -> list[int]:
+        """Append events of one topic; one that the log refuses does not stop the others."""
+        try:
+            self._log.append([_record(row) for row in rows])
+        except RecordRefused as error:
+            if len(rows) == 1:
+                self._refuse(rows[0], error)
+                return []
+            return self._append_singly(rows)
+        return [row.id for row in rows]
+
+    def _append_singly(self, rows: Sequence[_Row]) -> list[int]:
+        done: list[int] = []
+        lanes: set[tuple[str, bytes]] = set()
+        for row in rows:
+            lane = (row.topic, row.key)
+            if lane in lanes:
+                continue
+            try:
+                self._log.append([_record(row)])
+            except RecordRefused as error:
+                self._refuse(row, error)
+                lanes.add(lane)
+            except LogUnavailable:
+                self.published.failures += 1
+                break
+            else:
+                done.append(row.id)
+        return done
+
+    def _refuse(self, row: _Row, error: RecordRefused) -> None:
+        """Let an event wait, longer each time; the log names it once."""
+        self.published.failures += 1
+        known = self._refused.get(row.id)
+        pause = min(_MAX_BLOCKED_S, known.pause * 2) if known else _BLOCKED_S
+        self._refused[row.id] = _Refusal((row.topic, row.key), self._clock.boot() + pause, pause)
+        if known is None:
+            event_id = dict(headers_of(row.headers)).get("ce_id", b"").decode("utf-8", "replace")
+            _LOG.error(
+                "event %s of %s (%d bytes) waits in the outbox and is tried again: %s",
+                *(event_id, row.topic, _size(row), error),
+            )
+
+
+def _record(row: _Row) -> Record:
+    return Record(row.topic, row.key, row.value, headers_of(row.headers))
 
 
 class _Lease:

@@ -3,6 +3,7 @@
 Blocking is bounded and nothing connects before it is used. It knows topics and records, not what is in them.
 """
 
+import logging
 import socket
 import threading
 from collections import defaultdict
@@ -14,6 +15,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from ratoon.events.ports import (
@@ -30,6 +32,7 @@ from ratoon.events.ports import (
 )
 
 _LEAST_PROTOCOL = (3, 0)
+_NOT_YET = "Topic %s not found in cluster metadata"
 _TOPIC_EXISTS = 36
 _METADATA_AGE_MS = 5_000
 _FENCED = (
@@ -75,6 +78,14 @@ class KafkaSettings:
         return int(self.timeout_s * 1000)
 
 
+def _without_topics_to_come(record: logging.LogRecord) -> bool:
+    """Whether a line of the client is worth an error: consumers start before the topics that services create."""
+    return record.msg != _NOT_YET
+
+
+logging.getLogger("kafka.cluster").addFilter(_without_topics_to_come)
+
+
 class KafkaLog:
     """An `EventLog` on a Kafka cluster."""
 
@@ -104,6 +115,9 @@ class KafkaLog:
         with self._producing:
             try:
                 self._send(batch)
+            except RecordRefused:
+                self._drop_producer()
+                raise RecordRefused(self._too_large(batch)) from None
             except BaseException:
                 self._drop_producer()  # after a lost batch its sequence has a hole
                 raise
@@ -155,6 +169,22 @@ class KafkaLog:
             sent = [self._producer.send(r.topic, r.value, r.key, list(r.headers)) for r in records]
             for each in sent:
                 each.get(timeout=self._settings.timeout_s + 5.0)
+
+    def _too_large(self, batch: Sequence[Record]) -> str:
+        """Why Kafka refused these records: the size of the largest and the limit, where Kafka tells it."""
+        largest = max(batch, key=lambda record: len(record.key) + len(record.value))
+        size = len(largest.key) + len(largest.value)
+        return (
+            f"Kafka takes no record of {size:,} bytes for {largest.topic}: max.message.bytes of the topic is "
+            f"{self._limit_of(largest.topic)}. Raise it."
+        )
+
+    def _limit_of(self, topic: str) -> str:
+        with suppress(Exception), self._admin() as admin:  # a sentence is not worth an error of its own
+            asked = [ConfigResource("TOPIC", topic)]
+            found = admin.describe_configs(asked, config_filter="all")["topic"][topic]["max.message.bytes"]
+            return f"{int(found['value']):,}"
+        return "smaller"
 
     def _find(self, topic: str) -> None:
         """Wait for the topic's metadata; tell a topic that is missing from a broker that is."""

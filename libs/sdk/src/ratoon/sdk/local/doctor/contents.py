@@ -23,6 +23,7 @@ from ratoon.sdk.local.doctor.findings import Severity, Trouble
 from ratoon.sdk.local.installation import Installation
 
 _BACKLOG = 1000
+_LATE_S = 30.0
 _CLOCK_SLACK_S = 60.0
 T = TypeVar("T")
 
@@ -77,7 +78,26 @@ def backlogs(installation: Installation) -> Iterator[Trouble]:
                 "See that the event log can be written: ratoon logs" if running else "ratoon up sends them.",
                 Severity.WARNING,
             )
+        elif running and (late := _late(installation.settings(service))):
+            yield late
     yield from _dead_letters(installation)
+
+
+def _late(settings: RoomSettings) -> Trouble | None:
+    """The event that waits longest for the log, where that is too long for a relay that works."""
+    nothing: outbox.Waiting | None = None
+    oldest = _asked(settings, outbox.oldest, nothing)
+    if oldest is None or oldest.time is None:
+        return None
+    age = time.time() - oldest.time.timestamp()
+    if age < _LATE_S:
+        return None
+    return Trouble(
+        f"Event {oldest.event_id} of {oldest.topic} ({oldest.bytes:,} bytes) has waited for {age:,.0f} s to reach the "
+        f"log of events.",
+        "ratoon logs says why. Where the log refuses it for its size, raise max.message.bytes of the topic.",
+        Severity.WARNING,
+    )
 
 
 def _dead_letters(installation: Installation) -> Iterator[Trouble]:
