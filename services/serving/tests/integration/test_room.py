@@ -124,6 +124,8 @@ def test_pause_abort_and_undo(room):
     assert [t.version for t in room.route(deployment).targets] == [old]
     room.operator.AbortRollout(pb.AbortRolloutRequest(name=rollout.name, reason="not today"))
     assert room.end(rollout).state == S.STATE_CANCELLED
+    with pytest.raises(FailedPrecondition, match=r"ended as CANCELLED, and v6\.0 serves"):
+        room.operator.AbortRollout(pb.AbortRolloutRequest(name=rollout.name))
     done = room.end(room.begin(deployment, new))
     back = room.operator.UndoRollout(pb.UndoRolloutRequest(name=done.name))
     assert (back.to_version, back.from_version) == (old, new)

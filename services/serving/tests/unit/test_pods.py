@@ -65,7 +65,7 @@ def test_an_engine_that_ended_says_how():
     ended = {"terminated": {"reason": "Error", "exitCode": 1, "message": "one\nValueError: no such model\n"}}
     for state, last in ((ended, None), ({"waiting": {"reason": "CrashLoopBackOff"}}, ended)):
         seen = sight(pod(state, last=last))
-        told = "its container ended (Error, exit code 1): ValueError: no such model"
+        told = "its container ended (Error, exit code 1): no such model"
         assert (seen.failed, seen.message) == (True, told)
 
 

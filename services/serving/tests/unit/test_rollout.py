@@ -51,6 +51,16 @@ def test_the_first_rollout_has_nothing_to_bake_against():
     assert (world.weights, world.alias) == (((GREEN, 100),), NEW)
 
 
+def test_the_reason_of_a_failure_is_said_once_and_the_last_note_says_what_serves():
+    world = until(World.serving_blue(), Phase.STARTING)
+    world.kill(GREEN)
+    world.engines[GREEN].state = EngineState.GONE
+    assert world.run() is Phase.FAILED
+    reason = world.rollout.reason
+    assert [note.message for note in world.rollout.notes].count(reason) == 1
+    assert world.rollout.notes[-1].message == f"{OLD.rsplit('/', 1)[-1]} serves"
+
+
 def test_traffic_moves_step_by_step_when_asked():
     world = World.serving_blue(weights=(10, 50, 100), step_s=5.0)
     shares = []

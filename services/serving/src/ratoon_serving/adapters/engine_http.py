@@ -10,7 +10,8 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from ratoon.chassis.errors import Unavailable
+from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable
+from ratoon_serving.adapters.engine_log import in_our_words
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView
 
@@ -22,6 +23,8 @@ _PROBE_TEXT = "Is anybody there?"
 _PROBE_TOKENS = 4
 _AHEAD = -1
 """Rank of our own requests; callers' is 0, and lower goes first."""
+_FINAL = frozenset({"ADAPTER_REFUSED", "MODEL_FILE_MISMATCH", "SIGNATURE_INVALID"})
+"""Reasons of an engine's refusal that repeating will not mend."""
 _WAITING = "vllm:num_requests_waiting"
 _CACHE_USED = "vllm:kv_cache_usage_perc"
 
@@ -77,7 +80,7 @@ class EngineClient:
     def control(
         self, engine: Engine, route: str, body: JSON | None = None, timeout: float = _ANSWER_S
     ) -> JSON:
-        """Call one of the control routes; Unavailable when the engine does not do it."""
+        """Call one of the control routes; Unavailable when the engine does not do it now, FailedPrecondition: never."""
         try:
             answer = self._call(engine, "POST", f"/ratoon/{route}", body or {}, timeout)
         except (OSError, http.client.HTTPException) as error:
@@ -85,7 +88,7 @@ class EngineClient:
                 f"{engine.name} does not answer: {error}.", reason="ENGINE_UNREACHABLE"
             ) from error
         if answer.status != 200:
-            raise Unavailable(f"{engine.name} refused {route}: {answer.body}.", reason="ENGINE_REFUSED")
+            raise _refusal(engine, answer)
         return answer.body
 
     def door(self, engine: Engine, route: str, load_id: str = "") -> None:
@@ -171,6 +174,17 @@ def seen_in(told: JSON, engine: Engine) -> EngineView:
         return EngineView(EngineState.ABSENT, message="its process holds another version")
     told_of = own["artifact_digest"], own["accepting"], own["in_flight"]
     return EngineView(EngineState.READY, *told_of, load_id=own.get("load_id", ""))
+
+
+def _refusal(engine: Engine, answer: Answer) -> RatoonError:
+    """What an engine does not do, by its own reason; some refusals no repetition will mend."""
+    told = answer.body.get("error")
+    error = told if isinstance(told, dict) else {}
+    why = in_our_words(str(error.get("message") or f"it answered with status {answer.status}"))
+    message = f"The engine of {engine.version} refused: {why}."
+    if error.get("code") in _FINAL:
+        return FailedPrecondition(message, reason="ENGINE_REFUSED")
+    return Unavailable(message, reason="ENGINE_REFUSED")
 
 
 class _UnixConnection(http.client.HTTPConnection):

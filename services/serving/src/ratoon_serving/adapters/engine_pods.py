@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ratoon.chassis.cluster_api import JSON, Cluster
 from ratoon.chassis.cluster_watch import Watched
-from ratoon.chassis.errors import Unavailable
+from ratoon.chassis.errors import FailedPrecondition, Unavailable
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.engine_file import served_names
 from ratoon_serving.adapters.engine_http import EngineClient, seen_in
@@ -71,7 +71,7 @@ class EnginePods:
     def _loaded(self, engine: Engine, member: Member) -> Member:
         try:
             self.load_beside(engine, member)
-        except Unavailable as error:
+        except (FailedPrecondition, Unavailable) as error:
             return replace(member, state=EngineState.GONE, message=str(error))
         return replace(member, state=EngineState.STARTING, message="its adapter was loaded just now")
 

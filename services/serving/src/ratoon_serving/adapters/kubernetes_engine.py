@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.cluster_api import JSON, Cluster
 from ratoon.chassis.cluster_watch import Watched
-from ratoon.chassis.errors import RatoonError, Unavailable
+from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.engine_deployments import EngineDeployments, PodEngines
 from ratoon_serving.adapters.engine_http import EngineClient
@@ -195,7 +195,7 @@ class KubernetesEngineHost:
         try:
             for member in members:
                 self._pods.load_instead(engine, member)
-        except Unavailable:
+        except (FailedPrecondition, Unavailable):
             self._deployments.aim_back(before, there)
             raise
 

@@ -21,7 +21,8 @@ from ratoon.chassis.errors import FailedPrecondition, Unavailable
 from ratoon.chassis.jobs import ProcessMark
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
 from ratoon_serving.adapters.engine_http import EngineClient, seen_in
-from ratoon_serving.adapters.nursery import Nursery, last_line
+from ratoon_serving.adapters.engine_log import failure
+from ratoon_serving.adapters.nursery import Nursery
 from ratoon_serving.application.ports import Happened, Patience
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
@@ -187,7 +188,7 @@ class LocalEngineHost:
         """Load the adapter that its process was started for; a process that cannot is of no use."""
         try:
             self._load_beside(engine)
-        except Unavailable as error:
+        except (FailedPrecondition, Unavailable) as error:
             return EngineView(EngineState.GONE, message=str(error))
         return EngineView(EngineState.STARTING, message="its adapter was loaded just now")
 
@@ -204,7 +205,7 @@ class LocalEngineHost:
         }
         try:
             self._client.control(engine, "reload", asked, _LOAD_S)
-        except Unavailable:
+        except (FailedPrecondition, Unavailable):
             told = self._client.status(engine)
             if told and told.get("ready") and told.get("version") == before.get("version"):
                 EngineFile(before).write(folder / "engine.json")
@@ -235,7 +236,7 @@ class LocalEngineHost:
         if (folder / "stop").exists():
             return self._ending(engine.process, mark)
         if not mark.alive():
-            return EngineView(EngineState.GONE, message=f"its log ends: {last_line(folder / 'log.txt')}")
+            return EngineView(EngineState.GONE, message=failure(folder / "log.txt"))
         return self._ask(engine, folder)
 
     def _fork(self, folder: Path) -> EngineView:
@@ -257,7 +258,7 @@ class LocalEngineHost:
             started_for_it = engine.is_adapter and told.get("ready") and self._is_target(engine)
             return self._loaded(engine) if started_for_it and seen.state is EngineState.ABSENT else seen
         if not ready.exists():
-            return EngineView(EngineState.STARTING, message=last_line(folder / "log.txt"))
+            return EngineView(EngineState.STARTING, message="it loads its weights")
         silent = EngineView(EngineState.STARTING, message="it runs, but has not answered yet")
         since, last = self._told.setdefault(key, (now, silent))
         if now - since > _HANG_S:

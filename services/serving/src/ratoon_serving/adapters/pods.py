@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ratoon_serving.adapters.engine_log import root_cause
 from ratoon_serving.adapters.engine_manifest import CONTAINER
 
 JSON = dict[str, Any]
@@ -75,8 +76,10 @@ def _ended(own: JSON) -> str:
     ended = own.get("state", {}).get("terminated") or own.get("lastState", {}).get("terminated")
     if not ended:
         return ""
-    lines = [line for line in str(ended.get("message") or "").splitlines() if line.strip()]
-    said = f": {lines[-1].strip()}" if lines else ""
+    told = str(ended.get("message") or "")
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    cause = root_cause(told) or (lines[-1] if lines else "")
+    said = f": {cause}" if cause else ""
     return f"its container ended ({ended.get('reason', 'Error')}, exit code {ended.get('exitCode')}){said}"
 
 

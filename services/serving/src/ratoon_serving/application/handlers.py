@@ -344,13 +344,22 @@ def _check_free(tx: Transaction, deployment: Deployment, to_version: str) -> Non
         raise AlreadyServing(f"{deployment.name} serves {to_version} already.")
 
 
+def _why_not(rollout: Rollout) -> str:
+    """Why a rollout takes no more commands, and what can be done instead."""
+    if rollout.phase is Phase.SUCCEEDED:
+        return "it has succeeded; undo starts a rollout to the version before"
+    if rollout.ended:
+        return f"it ended as {rollout.phase}, and {rollout.from_version.rsplit('/', 1)[-1] or 'no version'} serves"
+    if rollout.phase is Phase.PROMOTING:
+        return "it is about to succeed; undo is possible when it has"
+    return "it is on its way back already"
+
+
 def _steer(name: str, store: Store, operations: Operations, change: Callable[[Rollout], Rollout]) -> Rollout:
     matched(name, ROLLOUT)
     with store.write() as tx:
         rollout = tx.get(Rollout, name)
         if rollout.phase not in REVERSIBLE:
-            raise RolloutEnded(
-                f"{name} is {rollout.phase}: it can no longer be steered; undo starts the way back."
-            )
+            raise RolloutEnded(f"{name} can no longer be changed: {_why_not(rollout)}.")
         operations.wake(tx, name)
         return tx.save(change(rollout))

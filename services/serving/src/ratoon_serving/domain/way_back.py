@@ -109,7 +109,8 @@ def restoring(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     )
     if version and (move := record(rollout, version, engine, seen, rollout.reason)):
         return replace(move, actions=(*routes(rollout, seen), *move.actions))
-    ended = enter(rollout, rollout.ending, now, rollout.reason)
+    told = f"{short(version)} serves" if version else "no version serves"
+    ended = enter(rollout, rollout.ending, now, told)
     return Move(ended, events=(_event_of_going_back(ended),))
 
 

@@ -17,7 +17,13 @@ from typing import Any
 
 from ratoon.chassis.errors import RatoonError
 from ratoon_serving.engine.fetch import fetch
-from ratoon_serving.engine.manifest import AttestationError, FileMismatch, SignedManifest, files_of
+from ratoon_serving.engine.manifest import (
+    AdapterRefused,
+    AttestationError,
+    FileMismatch,
+    SignedManifest,
+    files_of,
+)
 from ratoon_serving.engine.settings import EngineSettings
 
 JSON = dict[str, Any]
@@ -210,7 +216,10 @@ class Control:
             request = LoadLoRAAdapterRequest(lora_name=name, lora_path=str(private))
             answer = await state.openai_serving_models.load_lora_adapter(request)
             if not isinstance(answer, str):
-                raise AttestationError(f"The adapter was not loaded: {answer.error.message}")
+                await asyncio.to_thread(shutil.rmtree, private, ignore_errors=True)
+                if not self.ready(state):
+                    raise AttestationError("The engine broke while it loaded the adapter.")
+                raise AdapterRefused(str(answer.error.message))
             self._adapters[name] = self._new_door(version, digest)
             return await self._status(state, {})
 

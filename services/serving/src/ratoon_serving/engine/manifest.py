@@ -43,6 +43,12 @@ class FileMismatch(AttestationError):
     reason = "MODEL_FILE_MISMATCH"
 
 
+class AdapterRefused(AttestationError):
+    """vLLM cannot load an adapter of this kind."""
+
+    reason = "ADAPTER_REFUSED"
+
+
 @dataclass(frozen=True)
 class SignedManifest:
     """The files that were signed: sha256 in hex by relative path."""
@@ -54,7 +60,7 @@ class SignedManifest:
         """The manifest of a folder, from the signature beside it; SignatureInvalid when there is none."""
         signature = folder.with_name(f"{folder.name}.sig")
         if not signature.exists():
-            raise SignatureInvalid(f"{signature} is missing: a model without a signature is not loaded.")
+            raise SignatureInvalid(f"{signature.name} is missing: a model without a signature is not loaded.")
         return SignedManifest.verified(signature.read_bytes(), public_key.read_bytes())
 
     @staticmethod

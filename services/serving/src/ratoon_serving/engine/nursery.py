@@ -22,6 +22,7 @@ from typing import Any
 
 from ratoon.chassis.jobs import ProcessMark, write_json
 from ratoon_serving.engine.launch import ENVIRONMENT, launch, preload
+from ratoon_serving.engine.settings import STARTED
 
 SOCKET = "nursery.sock"
 _LINGER_S = 600.0
@@ -111,6 +112,7 @@ def _become_engine(folder: Path, gate: int, inherited: list[int]) -> None:
         log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
+        os.write(log, STARTED.encode())
         launch(folder / "engine.json")
         os._exit(0)
     except BaseException:

@@ -1,0 +1,110 @@
+"""Why an engine did not start, out of its log: the root cause in one sentence, without a library's frame and paths.
+
+A log holds every start of its engine; `STARTED` begins each. What is known is said in our words, what is not is quoted
+by its first line. The log itself keeps all of it.
+"""
+
+import re
+from pathlib import Path
+
+from ratoon_serving.engine.settings import STARTED
+
+_TAIL = 256 << 10
+_LONGEST = 300
+_PREFIX = re.compile(
+    r"^\((?:APIServer|EngineCore|Worker)[^)]*\)\s*|^(?:ERROR|WARNING|INFO)\s+\d\d-\d\d [\d:]+\s*|^\[[\w.]+:\d+\]\s*"
+)
+_EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Mismatch|Invalid|Refused): *(.*)$")
+_PYDANTIC = re.compile(r"Value error, (.*?)(?:\s*\[type=.*)?$")
+_CONSEQUENCE = re.compile(
+    r"Engine core initialization failed|See root cause|validation errors? for|EngineCore encountered an issue|"
+    r"EngineDeadError|For further information visit"
+)
+_PATH = re.compile(r"(?<![\w:])(?:/[\w.@+~-]+){2,}/?")
+_KNOWN = (
+    (
+        re.compile(r"max_model_len \((\d+)\) is greater than the derived max_model_len \(.*?=(\d+)"),
+        "the model has {1} positions, and the engine was set to hold {0}",
+    ),
+    (
+        re.compile(r"(KV cache is needed|No available memory for the cache blocks|KV cache memory)"),
+        "the key-value cache is too small for one request of full length: raise RATOON_SERVING_KV_CACHE_MIB, or "
+        "lower RATOON_SERVING_MAX_MODEL_LEN",
+    ),
+    (
+        re.compile(r"(\w+) does not support LoRA"),
+        "engines take no adapters for the architecture {0}: merge the adapter into its base and register the whole "
+        "model",
+    ),
+    (
+        re.compile(r"Model architectures? \[?'?(\w+)'?\]? (?:are|is|failed)"),
+        "engines do not know the architecture {0}",
+    ),
+    (
+        re.compile(r"(out of memory|[Cc]annot allocate memory|can't allocate memory|DefaultCPUAllocator)"),
+        "the machine's memory does not suffice for it",
+    ),
+    (
+        re.compile(r"[Uu]nsupported modules_to_save: \[([^\]]*)\]"),
+        "engines cannot load an adapter that holds whole layers ({0}): merge it into its base and register the whole "
+        "model",
+    ),
+    (
+        re.compile(r"does not (?:yet )?support (DoRA|LoRA bias|Activated LoRA|layer_replication|QALoRA)"),
+        "engines cannot load the adapter ({0}): merge it into its base and register the whole model",
+    ),
+    (
+        re.compile(r"LoRA rank (\d+) is greater than max_lora_rank (\d+)"),
+        "the adapter's rank is {0}, and the engine was started for {1}",
+    ),
+    (
+        re.compile(r"expected target modules in .*? but received \[?'?([\w.]+)"),
+        "engines cannot adapt the layer {0}: merge the adapter into its base and register the whole model",
+    ),
+)
+
+
+def failure(log: Path) -> str:
+    """Why the last start in this log failed; a sentence that says so when the log does not."""
+    if not log.exists():
+        return "it left no log"
+    with log.open("rb") as source:
+        source.seek(max(0, log.stat().st_size - _TAIL))
+        text = source.read().decode(errors="replace")
+    return reason_in(text.rpartition(STARTED)[2])
+
+
+def reason_in(text: str) -> str:
+    """The root cause in what an engine wrote."""
+    return root_cause(text) or "its log says nothing of the cause: it was killed, perhaps for want of memory"
+
+
+def root_cause(text: str) -> str:
+    """The last exception in a log that does not merely follow from another; empty when there is none."""
+    causes = [cause for line in text.splitlines() if (cause := _cause(_bare(line)))]
+    return in_our_words(causes[-1]) if causes else ""
+
+
+def in_our_words(cause: str) -> str:
+    """What a library said, as a user can act on it; without its paths where it is not known."""
+    for pattern, sentence in _KNOWN:
+        if found := pattern.search(cause):
+            return sentence.format(*(group.replace("'", "") for group in found.groups()))
+    return _PATH.sub("…", cause).strip().rstrip(".")[:_LONGEST]
+
+
+def _bare(line: str) -> str:
+    """A line without the process, level, time and place before it."""
+    while (shorter := _PREFIX.sub("", line)) != line:
+        line = shorter
+    return line.strip()
+
+
+def _cause(line: str) -> str:
+    """What an exception's line says of the cause; empty for a line that is none, or only follows from another."""
+    if found := _PYDANTIC.search(line):
+        return found.group(1)
+    found = _EXCEPTION.match(line)
+    if found is None or _CONSEQUENCE.search(line):
+        return ""
+    return found.group(1)

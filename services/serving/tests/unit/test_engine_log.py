@@ -1,0 +1,91 @@
+"""Why an engine did not start: the cause out of logs as vLLM writes them, in words that a user can act on."""
+
+import pytest
+
+from ratoon.chassis.errors import FailedPrecondition, Unavailable
+from ratoon_serving.adapters.engine_http import Answer, EngineClient
+from ratoon_serving.adapters.engine_log import failure, in_our_words
+from ratoon_serving.engine.settings import STARTED
+
+POSITIONS = """\
+(APIServer pid=81) INFO 11-28 08:00:00 [config.py:12] Resolved architecture: LlamaForCausalLM
+Traceback (most recent call last):
+  File "/opt/ratoon/engine/launch.py", line 103, in launch
+    entry.main()
+pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig
+  Value error, User-specified max_model_len (2048) is greater than the derived max_model_len \
+(max_position_embeddings=512.0 or model_max_length=None). [type=value_error, input_value=ArgsKwargs(())]
+    For further information visit https://errors.pydantic.dev/2.14/v/value_error
+"""
+CACHE = """\
+(EngineCore pid=9) ERROR 11-28 08:00:00 [core.py:1100] EngineCore failed to start.
+(EngineCore pid=9) ERROR 11-28 08:00:00 [core.py:1100] Traceback (most recent call last):
+(EngineCore pid=9) ERROR 11-28 08:00:00 [core.py:1100] ValueError: To serve at least one request with the models's max \
+seq len (2048), 0.5 GiB KV cache is needed, which is larger than the available KV cache memory (0.25 GiB).
+(APIServer pid=8) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
+"""
+LORA = "(APIServer pid=8) ValueError: GPT2LMHeadModel does not support LoRA yet.\n"
+FILES = (
+    "ratoon_serving.engine.manifest.FileMismatch: 'config.json' hashes to 1, but 2 was signed: not loaded.\n"
+)
+UNKNOWN = "OSError: cannot read /root/.ratoon/serving/models/abc/config.json: it is odd.\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (POSITIONS, "the model has 512 positions, and the engine was set to hold 2048"),
+        (CACHE, "RATOON_SERVING_KV_CACHE_MIB"),
+        (LORA, "GPT2LMHeadModel"),
+        (FILES, "config.json' hashes to 1"),
+        (
+            "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory\n",
+            "memory does not suffice",
+        ),
+        ("INFO 11-28 08:00:00 [a.py:1] all is well\n", "killed, perhaps for want of memory"),
+        (UNKNOWN, "cannot read …: it is odd"),
+    ],
+)
+def test_the_root_cause_is_said_and_nothing_of_a_library(tmp_path, log, said):
+    file = tmp_path / "log.txt"
+    file.write_text(STARTED + "ValueError: an older start\n" + STARTED + log)
+    told = failure(file)
+    assert said in told
+    for raw in ("pydantic", "Traceback", "older start", "/root", "/opt", "\n", "See root cause"):
+        assert raw not in told
+
+
+def test_an_engine_without_a_log_says_so(tmp_path):
+    assert failure(tmp_path / "log.txt") == "it left no log"
+
+
+REFUSED = (
+    "Call to add_lora method failed: Loading lora /x/y failed: vLLM only supports modules_to_save being either None "
+    'or ["classifier", "score"]. Unsupported modules_to_save: [\'lm_head\']'
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("ADAPTER_REFUSED", FailedPrecondition),
+        ("MODEL_FILE_MISMATCH", FailedPrecondition),
+        ("ATTESTATION_FAILED", Unavailable),
+        ("INVALID_ARGUMENT", Unavailable),
+    ],
+)
+def test_a_refusal_that_repeating_does_not_mend_is_told_from_one_that_it_does(monkeypatch, code, error):
+    body = {"error": {"message": REFUSED, "code": code}}
+    monkeypatch.setattr(EngineClient, "_call", lambda *_: Answer(409, {}, body))
+
+    class Any:
+        name, version = "e", "projects/p/models/m/versions/v1.2"
+
+    with pytest.raises(error, match=r"v1\.2 refused: engines cannot load an adapter .* \(lm_head\)"):
+        EngineClient().control(Any(), "adapters")
+
+
+def test_a_rank_above_the_engines_is_said_with_both():
+    assert in_our_words("LoRA rank 64 is greater than max_lora_rank 8.").startswith(
+        "the adapter's rank is 64"
+    )
