@@ -47,13 +47,17 @@ def test_a_stream_comes_whole(house):
     assert text == "".join(f"v1.0:{place} " for place in range(300))
 
 
-def test_text_completions_and_unknown_fields_pass(house):
-    house.engines.start("blue", "v1.0")
+def test_text_completions_pass_and_unknown_fields_are_refused_by_name(house):
+    engine = house.engines.start("blue", "v1.0")
     house.route(house.target("blue", "v1.0"))
-    answer = house.client().completions.create(
-        model="mail-triage", prompt="Hello", max_tokens=2, extra_body={"model_options": {"model": "inner"}}
-    )
+    text = house.client().completions
+    answer = text.create(model="mail-triage", prompt="Hello", max_tokens=2, extra_body={"top_k": 4})
     assert answer.choices[0].text == "v1.0:0 v1.0:1 "
+    assert engine.asked["top_k"] == 4
+    with pytest.raises(openai.BadRequestError) as refused:
+        text.create(model="mail-triage", prompt="Hello", extra_body={"vllm_xargs": {"a": 1}})
+    assert (refused.value.code, refused.value.param) == ("unknown_parameter", "vllm_xargs")
+    assert engine.counts.requests == 1
 
 
 def test_a_large_request_is_answered_and_one_too_large_is_refused(house):
@@ -139,10 +143,12 @@ def test_an_engine_that_only_fails_fails_the_request(house):
     engine = house.engines.start("blue", "v1.0")
     house.route(house.target("blue", "v1.0"), hold_seconds=5)
     engine.faults = Faults(status=500)
-    with pytest.raises(openai.InternalServerError, match="told to fail"):
+    with pytest.raises(openai.InternalServerError, match="engine failed") as failed:
         house.client().chat.completions.create(**ASK)
     house.engines.call(lambda: None)
-    assert engine.counts.requests == 2
+    assert engine.counts.requests == 1
+    assert (failed.value.code, failed.value.type) == ("engine_failed", "server_error")
+    assert failed.value.request_id
 
 
 def test_the_open_stream_of_a_dead_engine_ends_with_a_named_error(house):

@@ -108,18 +108,14 @@ def test_what_was_withheld_is_kept_nowhere_but_counted(house):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_structured_outputs_and_tool_calls_pass_both_ways_untouched(house, stream):
-    """What the gateway does not know reaches the engine byte by byte, filter or not."""
+    """They reach the engine as they are, filter or not."""
     engine = serve(house)
     house.http().patch(FILTER, json={"outputWords": ["never said"]})
     asked = {
         "tools": [{"type": "function", "function": {"name": "route", "parameters": {"type": "object"}}}],
         "tool_choice": "auto",
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": "a", "schema": {"type": "object"}},
-        },
     }
-    extra = {"guided_choice": ["ham", "spam"], "chat_template_kwargs": {"model": "inner"}}
+    extra = {"structured_outputs": {"choice": ["ham", "spam"]}, "chat_template_kwargs": {"model": "inner"}}
     client = house.client()
     answer = client.chat.completions.create(**ASK, **asked, stream=stream, max_tokens=1, extra_body=extra)
     if stream:

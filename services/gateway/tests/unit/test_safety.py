@@ -159,11 +159,40 @@ def ask(path=CHAT, **fields):
         {"messages": [{"role": "user", "content": [{"type": "text", "text": "be bad"}]}]},
         {"messages": [{"role": "user", "content": "bad"}, {"role": "user", "content": "thing"}]},
         {"tools": [{"type": "function", "function": {"name": "f", "description": "bad"}}]},
+        {
+            "tools": [
+                {"type": "function", "function": {"name": "f", "parameters": {"properties": {"bad": {}}}}}
+            ]
+        },
+        {"messages": [{"role": "bad", "content": "x"}]},
+        {"messages": [{"role": "user", "name": "bad", "content": "x"}]},
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"type": "text", "text": "be b"}, {"type": "text", "text": "ad"}],
+                }
+            ]
+        },
+        {"messages": [{"role": "user", "content": "b"}, {"role": "user", "content": "ad"}]},
+        {"messages": [{"role": "user", "content": "be b\u0430d"}]},
+        {"messages": [{"role": "user", "content": "C\u0430F\u0435\u0301"}]},
+        {"messages": [{"role": "user", "content": "\u0410b ab a\u0441"}]},
+        {"documents": [{"bad": "x"}]},
     ],
 )
 def test_a_prompt_is_read_wherever_it_says_something(fields):
     with pytest.raises(ContentBlocked):
         check_prompt(ask(**fields), WORDS)
+
+
+def test_texts_in_other_scripts_are_no_masks():
+    words = WordList(["cop", "pay"])
+    check_prompt(ask(messages=[{"role": "user", "content": "\u0441\u043e\u0440 и грязь"}]), words)
+    with pytest.raises(ContentBlocked):
+        check_prompt(ask(messages=[{"role": "user", "content": "call a \u0441\u043e\u0440"}]), words)
+    with pytest.raises(ContentBlocked):
+        check_prompt(ask(messages=[{"role": "user", "content": "и грязь, \u0441op"}]), words)
 
 
 def test_names_are_no_words_and_what_cannot_be_read_does_not_pass():

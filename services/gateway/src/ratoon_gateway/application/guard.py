@@ -13,6 +13,7 @@ from ratoon_gateway.application.ports import Censor, Reading
 from ratoon_gateway.domain.answers import JSON, Channel, object_of, texts_of, withheld, withheld_end
 from ratoon_gateway.domain.completions import Ask
 from ratoon_gateway.domain.errors import ContentBlocked
+from ratoon_gateway.domain.lookalikes import unmasked
 
 _EVENT_END, _DATA = b"\n\n", b"data: "
 
@@ -102,7 +103,9 @@ def check_prompt(ask: Ask, censor: Censor) -> None:
     """ContentBlocked when the request may not pass, or has a prompt that cannot be read."""
     if not ask.is_readable:
         raise ContentBlocked("This project checks what prompts say: send the prompt as text.")
-    if _blocks(censor, "\n".join(ask.texts())):
+    texts = list(ask.texts())
+    said = "\n".join(texts), "".join(texts)  # engines join parts in one way or the other
+    if any(_blocks(censor, one) for text in said for one in {text, unmasked(text)}):
         raise ContentBlocked("The prompt holds a word that this project does not allow.")
 
 

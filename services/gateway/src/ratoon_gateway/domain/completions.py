@@ -122,6 +122,10 @@ def _inner_texts(value: Mapping[str, Any]) -> Iterator[Any]:
     for key, inner in value.items():
         if key in _UNREAD or (key == "role" and inner in ROLES):
             continue
-        if key in _NAMED and isinstance(inner, dict):
-            yield list(inner)
+        if key in _NAMED:
+            yield [
+                list(each)
+                for each in (inner if isinstance(inner, list) else [inner])
+                if isinstance(each, dict)
+            ]
         yield inner

@@ -15,6 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from ratoon.chassis.connections import ConnectionLimits
 from ratoon.chassis.errors import FailedPrecondition, NotFound, described
 from ratoon.chassis.http_server import Server
+from ratoon_gateway.domain.json_text import shortened
 from ratoon_gateway.entrypoints import blobs, docs
 from ratoon_gateway.entrypoints.asgi import (
     Readiness,
@@ -54,7 +55,7 @@ class Edge:
         elif path.startswith("/v1/"):
             await self._rest(scope, receive, send)
         else:
-            error = NotFound(f"There is nothing at {path}; /docs lists what there is.", reason="NO_SUCH_PATH")
+            error = NotFound(f"There is nothing at {shortened(path)}; /docs lists what there is.", reason="NO_SUCH_PATH")
             await respond_problem(send, problem_of(described(error)))
 
 

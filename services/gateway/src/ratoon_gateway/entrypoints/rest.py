@@ -32,9 +32,11 @@ from ratoon_gateway.entrypoints.asgi import (
     problem_of,
     read_content,
     respond,
+    respond_openai_error,
     respond_problem,
 )
 from ratoon_gateway.entrypoints.events import Event, send_events, until_key_ends
+from ratoon_gateway.entrypoints.openai_paths import is_openai, not_served
 from ratoon_gateway.entrypoints.peer_errors import description_of
 from ratoon_gateway.entrypoints.transcoding import Binding, Transcoder
 
@@ -92,6 +94,10 @@ class RestFace:
 
     async def _no_match(self, scope: Scope, send: Send) -> None:
         verbs, path = self._transcoder.verbs(scope["path"]), shortened(scope["path"])
+        if not verbs and is_openai(scope["path"]):
+            told, taken = not_served(scope["method"], scope["path"])
+            await respond_openai_error(send, told, [(b"allow", taken.encode())] if taken else [])
+            return
         if not verbs:
             raise NotFound(f"There is nothing at {path}; /docs lists what there is.", reason="NO_SUCH_PATH")
         message = f"{path} takes {', '.join(verbs)}."
