@@ -15,6 +15,9 @@ _LOOKED_AT = 8_192
 _CONTROL = bytes(set(range(32)) - {8, 9, 10, 12, 13, 26, 27}) + b"\x7f"
 """What texts do not hold: backspace overstrikes, escape shifts scripts and colours, 26 once ended files."""
 _MANY = 0.02
+_PADDING = bytes(3)
+"""Zero bytes in a row, as binary formats have and texts have not."""
+_TELLING = 4
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -23,7 +26,16 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"II*\x00", "image/tiff"),
     (0, b"MM\x00*", "image/tiff"),
     (0, b"\x00\x00\x01\x00", "image/x-icon"),
+    (0, b"BM", "image/bmp"),
+    (0, b"v/1\x01", "image/exr"),
+    (0, b"P4\n", "image/netpbm"),
+    (0, b"P5\n", "image/netpbm"),
+    (0, b"P6\n", "image/netpbm"),
+    (0, b"\x59\xa6\x6a\x95", "image/sun-raster"),
+    (0, b"\x01\xda", "image/sgi"),
     (8, b"WEBP", "image/webp"),
+    (8, b"AIF", "audio/aiff"),
+    (0, b".snd\x00\x00", "audio/basic"),
     (8, b"WAVE", "audio/wav"),
     (8, b"AVI ", "video/avi"),
     (0, b"8BPS", "image/photoshop"),
@@ -106,7 +118,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _CODE = _set(
     "py pyi pyx pxd c h cc cpp cxx hpp hh java kt kts scala js mjs cjs jsx tsx vue css scss sass less go rb php pm"
     " bash zsh fish bat cmd ps1 lua jl swift sql asm f90 f95 dart groovy gradle cmake mk proto thrift ipynb wat vhd"
-    " vhdl sv glsl cu cuh metal nix tf coffee clj cljs erl exs zig sol m4 am ac"
+    " vhdl sv glsl cu cuh metal nix tf coffee xbm xpm clj cljs erl exs zig sol m4 am ac"
 )
 _MAYBE_CODE = _set("cs ts rs pl el ml hs sh r m mm s d v ex t in")
 """Also the codes of languages and countries: the content decides."""
@@ -132,9 +144,10 @@ def binary_kind(data: bytes) -> str | None:
     start = data[:_LOOKED_AT]
     if not start or start.startswith(_UTF16):
         return None
-    if (found := _signed(start)) is not None and (found in _WORDY or not _printable(start)):
-        return found
-    return None if _printable(start) or _utf16(start) else "application/octet-stream"
+    found = _signed(start)
+    if found is not None and (found[1] in _WORDY or _telling(found[0]) or not _printable(start)):
+        return found[1]
+    return None if _utf16(start) or _printable(start) else "application/octet-stream"
 
 
 def archive_kind(data: bytes) -> str | None:
@@ -168,14 +181,19 @@ def code_kind(path: str, text: str) -> str | None:
     return None
 
 
-def _signed(start: bytes) -> str | None:
-    return next((kind for at, sign, kind in _SIGNATURES if start[at : at + len(sign)] == sign), None)
+def _signed(start: bytes) -> tuple[bytes, str] | None:
+    return next(((sign, kind) for at, sign, kind in _SIGNATURES if start[at : at + len(sign)] == sign), None)
+
+
+def _telling(sign: bytes) -> bool:
+    """Whether no text begins with a signature."""
+    return len(sign) >= _TELLING and any(byte < 9 or byte >= 0x80 for byte in sign)
 
 
 def _printable(start: bytes) -> bool:
-    return b"\0" not in start.rstrip(b"\0") and len(start) - len(
-        start.translate(None, _CONTROL)
-    ) <= _MANY * len(start)
+    if _PADDING in start.rstrip(b"\0"):
+        return False
+    return len(start) - len(start.translate(None, _CONTROL)) <= _MANY * len(start)
 
 
 def _utf16(start: bytes) -> bool:

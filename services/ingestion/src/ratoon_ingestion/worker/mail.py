@@ -43,6 +43,8 @@ _NO_WORDS = (
 )
 _NOT_TO_READ = frozenset(_NO_WORDS.split())
 """Types of `text` that hold no words of a writer."""
+_BOILERPLATE = re.compile(r"multi-?part|\bMIME\b", re.IGNORECASE)
+"""What mailers write before the parts for readers that know no MIME."""
 _ENRICHED = re.compile(r"<param>.*?</param>|</?[A-Za-z][\w-]{0,59}>", re.IGNORECASE | re.DOTALL)
 
 
@@ -133,7 +135,7 @@ class _Reading:
             for child in _children(part):
                 yield from self.bodies(child, False)
             return
-        if part.get_content_maintype() == "multipart":
+        if part.get_content_maintype() == "multipart" or _holds_parts(part):
             yield from self._without_parts(part)
         elif part.get_content_maintype() != "text" or kind in _NOT_TO_READ:
             self._leave(part)
@@ -144,14 +146,20 @@ class _Reading:
             yield from self._text(part)
 
     def whatever_there_is(self, message: Message) -> Iterator[Body]:
-        """Text at unusual places of a mail without text: before and after its parts, then attached text."""
-        around = [message.preamble or "", message.epilogue or ""] if message.is_multipart() else []
-        text = "\n\n".join(str(each).strip() for each in around if each and str(each).strip())
-        if text:
+        """Text at unusual places of a mail without text: around its parts, attached, or as a subject within."""
+        around = [message.preamble, message.epilogue] if message.is_multipart() else []
+        texts = [str(each).strip() for each in around if each and not _BOILERPLATE.search(str(each))]
+        if text := "\n\n".join(filter(None, texts)):
             yield self._body(text.encode("utf-8", errors="surrogateescape"), "", "text/plain")
             return
         for part in self.attached:
             yield from self._text(part)
+        if not self.attached:
+            yield from (
+                Body(subject, False, "", False)
+                for part in message.walk()
+                if part is not message and (subject := _subject(part, self.encoding))
+            )
 
     def _without_parts(self, part: Message) -> Iterator[Body]:
         """A multipart in which no part was found: by the boundary that it uses, else as one text."""
@@ -191,6 +199,14 @@ class _Reading:
         """Note a part that is not read, unless it is empty."""
         if _raw(part).strip():
             self.left_out.append(part.get_content_type())
+
+
+def _holds_parts(part: Message) -> bool:
+    """Whether a part that calls itself text begins with the boundary that it names."""
+    boundary = part.get_boundary("")
+    return bool(boundary) and _raw(part).lstrip().startswith(
+        b"--" + boundary.encode("utf-8", "surrogateescape")
+    )
 
 
 def _children(part: Message) -> list[Message]:
