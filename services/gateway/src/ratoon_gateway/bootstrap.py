@@ -41,10 +41,11 @@ from ratoon_gateway.entrypoints.feedback import FeedbackRoute
 from ratoon_gateway.entrypoints.first_key import FirstKey
 from ratoon_gateway.entrypoints.grpc import GatewayServicer
 from ratoon_gateway.entrypoints.grpc_proxy import GrpcProxy
-from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages, Route
+from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages
 from ratoon_gateway.entrypoints.project_calls import ProjectCalls
 from ratoon_gateway.entrypoints.rest import RestFace
 from ratoon_gateway.entrypoints.transcoding import Transcoder
+from ratoon_gateway.entrypoints.verbs import Origins, Route, Verbs
 from ratoon_gateway.entrypoints.watched import EdgeMetrics, Traced, Watched
 from ratoon_gateway.settings import Settings
 
@@ -82,7 +83,8 @@ def build(settings: Settings, platform: Platform) -> App:
     projects = FlywheelProjects(base.peer("flywheel"))
     check = ProjectCheck(projects, base.threads, base.clock)
     rest = RestFace(transcoder, admission, check, peers, base.threads, readiness)
-    edge = _watched(base, _edge(base, readiness, admission, path, chat, uploads, ids, rest, transcoder))
+    routes = _edge(base, readiness, admission, path, chat, uploads, ids, rest, transcoder)
+    edge = _watched(base, Verbs(routes, routes.verbs, Origins(settings.origins)))
     servicer = GatewayServicer(store, ring, usage, projects, admission, base.threads, base.clock)
     rpc = Rpc("ratoon.gateway.v1.GatewayService", add_GatewayServiceServicer_to_server, servicer)
     first_key = FirstKey(store, base.clock, settings.keys / "operator.key")
@@ -160,10 +162,10 @@ def _edge(
         "POST /v1/feedback": feedback,
         **pages.routes(),
     }
-    return Edge(exact, models, Blobs(admission, uploads, base.threads), rest)
+    return Edge(exact, models, Blobs(admission, uploads, base.threads), rest, transcoder.verbs)
 
 
-def _watched(base: Foundation, edge: Edge) -> Route:
+def _watched(base: Foundation, edge: Route) -> Route:
     metrics = EdgeMetrics(base.platform.metrics)
     return Traced(edge, metrics, base.tracer) if base.settings.otlp else Watched(edge, metrics)
 

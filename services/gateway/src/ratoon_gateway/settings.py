@@ -57,6 +57,11 @@ class Settings(RoomSettings):
     turn_s: float = Field(
         120.0, gt=0, description="Seconds that a request may wait for its turn at an engine."
     )
+    allowed_origins: str = Field(
+        "",
+        description="Origins whose pages may call from a browser (CORS), `https://app.example`, separated by commas; "
+        "`*`: any; empty: none.",
+    )
     most_connections: int = Field(
         10_000,
         ge=1,
@@ -115,6 +120,11 @@ class Settings(RoomSettings):
         return Limits(
             self.requests_per_minute, self.tokens_per_minute, self.most_open_per_key, self.tokens_per_day
         )
+
+    @property
+    def origins(self) -> list[str]:
+        """The origins whose pages may call."""
+        return [origin.strip() for origin in self.allowed_origins.split(",") if origin.strip()]
 
     @property
     def grpc_address(self) -> str:

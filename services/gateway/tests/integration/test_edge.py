@@ -267,6 +267,44 @@ def test_the_pages_that_need_no_key(house):
     assert "ratoon_gateway_route_table_version" in http.get("/metrics").text
 
 
+def test_http_as_others_speak_it(house):
+    http = house.http()
+    for path in ("/healthz", "/readyz", "/v1/models", "/docs", "/v1/projects/p", "/v1/projects/p/apiKeys"):
+        head = http.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert int(head.headers["content-length"]) == len(http.get(path).content)
+    watch = http.head("/v1/projects/p/pipelineRuns/r:watch")
+    assert watch.headers["content-type"].startswith("text/event-stream")
+    assert http.get("/v1/models/").json() == http.get("/v1/models").json()
+    for answer in (
+        http.get("/healthz"),
+        http.get("/elsewhere"),
+        http.post("/v1/embeddings"),
+        house.http("x").get("/v1/models"),
+    ):
+        assert answer.headers["date"]
+        assert answer.headers["x-request-id"]
+    assert http.options("/v1/projects/p").headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
+    assert http.request("TRACE", f"/v1/blobs/{'0' * 64}").headers["allow"] == "GET, HEAD, OPTIONS, PUT"
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for path in ("/v1/chat/completions", "/v1/feedback", "/v1/projects/p/apiKeys"):
+        refused = http.post(path, content=b"{}", headers=form)
+        assert refused.status_code == 415
+        assert refused.headers["accept"] == "application/json"
+        assert http.post(path, content=b"{}", headers={"content-type": ""}).status_code != 415
+    docs = http.get("/docs").headers
+    assert "default-src 'none'" in docs["content-security-policy"]
+    assert docs["x-content-type-options"] == "nosniff"
+    for refused in (house.http("").get("/v1/blobs/none"), house.http("").post("/v1/feedback", content=b"{")):
+        assert refused.status_code == 401
+
+
+@pytest.mark.parametrize("house", [{"allowed_origins": "https://app.example"}], indirect=True)
+def test_pages_of_an_allowed_origin_may_call(house):
+    told = house.http().get("/v1/models", headers={"origin": "https://app.example"}).headers
+    assert told["access-control-allow-origin"] == "https://app.example"
+
+
 def test_the_operators_key_is_for_the_owner_alone(house):
     assert (house.folder / "keys" / "operator.key").stat().st_mode & 0o077 == 0
     assert (house.folder / "gateway" / "routes.pb").exists() or not house.serving.reports

@@ -30,6 +30,12 @@ class EngineRefused(BadRequest):
     """The engine refused the request for a reason that the caller can mend."""
 
 
+class UnsupportedMediaType(GatewayError):
+    """The body says that it is something else than JSON."""
+
+    code, reason = "INVALID_ARGUMENT", "UNSUPPORTED_MEDIA_TYPE"
+
+
 class EngineFailed(GatewayError):
     """The engine failed on this request."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ratoon.chassis.errors import Description
 from ratoon.chassis.names import uuid7
-from ratoon_gateway.domain.errors import BodyTooLarge
+from ratoon_gateway.domain.errors import BodyTooLarge, UnsupportedMediaType
 from ratoon_gateway.domain.limits import Standing
 from ratoon_gateway.entrypoints.encodings import ACCEPTED, unpacked
 
@@ -37,7 +37,12 @@ _STATUSES = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-_OF_REASON = {"BODY_TOO_LARGE": 413, "UNSUPPORTED_CONTENT_ENCODING": 415, "METHOD_NOT_ALLOWED": 405}
+_OF_REASON = {
+    "BODY_TOO_LARGE": 413,
+    "UNSUPPORTED_CONTENT_ENCODING": 415,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "METHOD_NOT_ALLOWED": 405,
+}
 _PATIENCE = 8
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
@@ -102,12 +107,22 @@ async def read_body(receive: Receive, most: int) -> bytes:
 
 
 async def read_content(scope: Scope, receive: Receive, most: int) -> bytes:
-    """The whole body, unpacked where it came compressed; the bound holds for both."""
+    """The whole body of JSON, unpacked where it came compressed; the bound holds for both."""
     body = await read_body(receive, most)
+    if body and not _is_json(header(scope, b"content-type")):
+        raise UnsupportedMediaType(
+            "The body must be JSON: send it with `content-type: application/json` (or without a content type)."
+        )
     encoding = b",".join(value for name, value in scope["headers"] if name == b"content-encoding")
     if not encoding:
         return body
     return await asyncio.to_thread(unpacked, body, encoding.decode("latin-1"), most)
+
+
+def _is_json(media_type: bytes) -> bool:
+    """Whether a content type says JSON, or nothing."""
+    name = media_type.partition(b";")[0].strip().lower()
+    return name in (b"", b"application/json", b"text/json") or name.endswith(b"+json")
 
 
 async def until_gone(receive: Receive) -> None:
@@ -157,9 +172,9 @@ def problem_of(told: Description, violations: Iterable[tuple[str, str]] = ()) ->
     }
 
 
-async def respond_problem(send: Send, problem: dict[str, Any]) -> None:
-    """Write problem details."""
-    extra = _error_headers(problem["status"], problem.get("metadata", {}))
+async def respond_problem(send: Send, problem: dict[str, Any], more: Iterable[Header] = ()) -> None:
+    """Write problem details, with further headers."""
+    extra = [*_error_headers(problem["status"], problem.get("metadata", {})), *more]
     await respond(send, problem["status"], [_PROBLEM_TYPE, *extra], json.dumps(problem).encode())
 
 
@@ -202,6 +217,7 @@ def _error_headers(status: int, details: Mapping[str, str], *, named: bool = Fal
     if status in (429, 503):
         headers.append((b"retry-after", details.get("retry_after_s", "1").encode()))
     if status == 415:
+        headers.append((b"accept", b"application/json"))
         headers.append((b"accept-encoding", ACCEPTED.encode()))
     return headers
 

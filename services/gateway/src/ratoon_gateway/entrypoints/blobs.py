@@ -2,12 +2,15 @@
 
 `PUT` takes a whole file, or with `Content-Range: bytes 0-99/250` a piece of it; the answer's header `upload-offset`
 says where to go on, and so does `HEAD`. `GET` takes `Range: bytes=100-`.
+
+A blob belongs to the project whose caller sent its bytes, or whose resources refer to it. To any other project it is
+not there, and the bytes of a PUT are read and proven whether the blob is there or not: a digest opens nothing.
 """
 
 import re
 
 from ratoon.chassis.errors import InvalidArgument, NotFound, described
-from ratoon.chassis.identity import Role
+from ratoon.chassis.identity import ANY_PROJECT, Role
 from ratoon.chassis.server import Threads
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.ports import Shelf
@@ -43,6 +46,7 @@ class Blobs:
         try:
             if serve is None:
                 raise InvalidArgument("A blob takes GET, HEAD and PUT.", reason="METHOD_NOT_ALLOWED")
+            self._admission.principal(bearer(scope))  # before anything is said of the digest
             await serve(checked_digest(scope["path"].removeprefix(PREFIX)), scope, receive, send)
         except ClientGone:
             return
@@ -52,10 +56,6 @@ class Blobs:
     async def _put(self, digest: str, scope: Scope, receive: Receive, send: Send) -> None:
         project = self._admission.caller(bearer(scope), Role.ENGINEER).project
         start, end, total = _content_range(scope)
-        if (size := await self._threads(self._uploads.size, digest)) is not None:
-            await _drop(receive)
-            await respond_json(send, 200, {"sha256": digest, "size": size})
-            return
         if start == 0:
             await self._threads(self._uploads.restart, project, digest)
         offset = await self._take(project, digest, start, receive)
@@ -87,7 +87,7 @@ class Blobs:
     async def _head(self, digest: str, scope: Scope, _receive: Receive, send: Send) -> None:
         """200 with the size of a whole blob; 204 with `upload-offset` for one that is not whole (yet)."""
         project = self._admission.caller(bearer(scope), Role.VIEWER).project
-        size = await self._threads(self._uploads.size, digest)
+        size = await self._threads(self._uploads.size, project, digest)
         if size is None:
             offset = await self._threads(self._uploads.offset, project, digest)
             headers = [(b"upload-offset", str(offset).encode())]
@@ -98,10 +98,11 @@ class Blobs:
         await send({"type": "http.response.body", "body": b""})
 
     async def _get(self, digest: str, scope: Scope, _receive: Receive, send: Send) -> None:
-        self._admission.caller(bearer(scope), Role.VIEWER)
-        size = await self._threads(self._uploads.size, digest)
+        project = self._admission.caller(bearer(scope), Role.VIEWER).project
+        size = await self._threads(self._uploads.size, project, digest)
         if size is None:
-            raise NotFound(f"There is no blob {digest}.", reason="ARTIFACT_NOT_FOUND")
+            whose = "" if project == ANY_PROJECT else f" in projects/{project}"
+            raise NotFound(f"There is no blob {digest}{whose}.", reason="ARTIFACT_NOT_FOUND")
         start, end = _range(scope, size)
         partial = (start, end) != (0, size)
         headers = [
@@ -115,11 +116,6 @@ class Blobs:
             start += len(piece)
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
-
-
-async def _drop(receive: Receive) -> None:
-    while (await receive()).get("more_body"):
-        pass
 
 
 def _content_range(scope: Scope) -> tuple[int, int | None, int | None]:

@@ -1,5 +1,7 @@
 """`/docs`: the OpenAPI document as a page that needs nothing from elsewhere."""
 
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -11,6 +13,19 @@ summary { cursor: pointer; overflow-wrap: anywhere; }
 code { font-family: ui-monospace, monospace; font-size: .9em; }
 b { display: inline-block; min-width: 4.5rem; }
 """
+
+
+_STYLE_MARK = b64encode(sha256(_STYLE.encode()).digest()).decode()
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+HEADERS = (
+    (
+        b"content-security-policy",
+        f"default-src 'none'; style-src 'sha256-{_STYLE_MARK}'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'".encode(),
+    ),
+    NO_SNIFFING,
+    (b"referrer-policy", b"no-referrer"),
+)
 
 
 def page(document: dict[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from ratoon_gateway.entrypoints.asgi import Receive, Send, until_gone
 _HEARTBEAT_S = 10.0
 _LOOK_S = 0.5
 _PATIENCE_S = 1.0
-_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
+EVENT_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 Event = tuple[str, str, bytes]
 
 
@@ -35,7 +35,7 @@ async def send_events(
     try:
         await source.wait(_PATIENCE_S)
         chunk: bytes | None = source.take() if source.ready else b": here\n\n"
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await send({"type": "http.response.start", "status": 200, "headers": EVENT_HEADERS})
         while chunk:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await source.wait(_HEARTBEAT_S)

@@ -6,57 +6,64 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from ratoon.chassis.connections import ConnectionLimits
-from ratoon.chassis.errors import FailedPrecondition, NotFound, described
+from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.http_server import Server
-from ratoon_gateway.domain.json_text import shortened
 from ratoon_gateway.entrypoints import blobs, docs
-from ratoon_gateway.entrypoints.asgi import (
-    Readiness,
-    Receive,
-    Scope,
-    Send,
-    header,
-    problem_of,
-    respond,
-    respond_problem,
-)
+from ratoon_gateway.entrypoints.asgi import JSON_TYPE, Readiness, Receive, Scope, Send, header, respond
+from ratoon_gateway.entrypoints.verbs import Route
 
 _LOG = logging.getLogger(__name__)
+_MODELS = "/v1/models/"
+_BLOB_VERBS = ("GET", "HEAD", "PUT")
 _YIELD_S = 0.0005
 """How long the event loop waits, at most, for a thread that computes."""
-Route = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Edge:
-    """The ASGI application: exact paths, the prefixes `/v1/models/` and `/v1/blobs/`, the REST face for the rest."""
+    """The routes: exact paths, the prefixes `/v1/models/` and `/v1/blobs/`, the REST face for the rest."""
 
-    def __init__(self, exact: Mapping[str, Route], models: Route, blob: Route, rest: Route) -> None:
+    def __init__(
+        self,
+        exact: Mapping[str, Route],
+        models: Route,
+        blob: Route,
+        rest: Route,
+        rest_verbs: Callable[[str], Sequence[str]],
+    ) -> None:
         self._exact, self._models, self._blob, self._rest = exact, models, blob, rest
+        self._rest_verbs = rest_verbs
+        self._exact_verbs: dict[str, list[str]] = {}
+        for verb, _, path in (each.partition(" ") for each in exact):
+            self._exact_verbs.setdefault(path, []).append(verb)
+
+    def verbs(self, path: str) -> Sequence[str]:
+        """The verbs that a path takes; none where there is nothing."""
+        if path.startswith(blobs.PREFIX) and path != blobs.PREFIX:
+            return _BLOB_VERBS
+        if path.startswith(_MODELS) and path != _MODELS:
+            return ["GET"]
+        exact = self._exact_verbs.get(path, [])
+        return [*exact, *(verb for verb in self._rest_verbs(path) if verb not in exact)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
         path = scope["path"]
         route = self._exact.get(f"{scope['method']} {path}")
         if route is not None:
             await route(scope, receive, send)
         elif path.startswith(blobs.PREFIX):
             await self._blob(scope, receive, send)
-        elif path.startswith("/v1/models/") and scope["method"] == "GET":
+        elif path.startswith(_MODELS):
             await self._models(scope, receive, send)
-        elif path.startswith("/v1/"):
-            await self._rest(scope, receive, send)
         else:
-            error = NotFound(f"There is nothing at {shortened(path)}; /docs lists what there is.", reason="NO_SUCH_PATH")
-            await respond_problem(send, problem_of(described(error)))
+            await self._rest(scope, receive, send)
 
 
 class Pages:
@@ -91,11 +98,11 @@ class Pages:
 
     async def _openapi(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """The API's document."""
-        await respond(send, 200, [(b"content-type", b"application/json")], self._document)
+        await respond(send, 200, [JSON_TYPE, docs.NO_SNIFFING], self._document)
 
     async def _listing(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """The document for people."""
-        await respond(send, 200, [(b"content-type", b"text/html; charset=utf-8")], self._docs)
+        await respond(send, 200, [(b"content-type", b"text/html; charset=utf-8"), *docs.HEADERS], self._docs)
 
 
 class Scrape:

@@ -47,11 +47,8 @@ def not_served(verb: str, path: str) -> tuple[Description, str]:
     if taken:
         message = f"{path} takes {taken}, not {shortened(verb, 20)}."
         return Description("INVALID_ARGUMENT", "METHOD_NOT_ALLOWED", message), taken
-    near = next(
-        (f" Leave the slash at the end out: {one}." for one in _SERVED if path.rstrip("/") == one), ""
-    )
     message = (
-        f"{shortened(path)} is not served here.{near} Served are POST {CHAT}, POST {TEXT}, GET /v1/models and the "
+        f"{shortened(path)} is not served here. Served are POST {CHAT}, POST {TEXT}, GET /v1/models and the "
         "REST API that /docs lists."
     )
     return Description("NOT_FOUND", "NO_SUCH_PATH", message), ""

@@ -12,7 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
 
 from ratoon.chassis import tracing
-from ratoon.chassis.errors import Description, NotFound, described
+from ratoon.chassis.errors import NotFound, described
 from ratoon.chassis.identity import NOBODY, Principal, Role
 from ratoon.chassis.server import Threads
 from ratoon_gateway.application.admission import Admission
@@ -32,13 +32,12 @@ from ratoon_gateway.entrypoints.asgi import (
     problem_of,
     read_content,
     respond,
-    respond_openai_error,
     respond_problem,
 )
-from ratoon_gateway.entrypoints.events import Event, send_events, until_key_ends
-from ratoon_gateway.entrypoints.openai_paths import is_openai, not_served
+from ratoon_gateway.entrypoints.events import EVENT_HEADERS, Event, send_events, until_key_ends
 from ratoon_gateway.entrypoints.peer_errors import description_of
 from ratoon_gateway.entrypoints.transcoding import Binding, Transcoder
+from ratoon_gateway.entrypoints.verbs import HEAD
 
 _MOST_BYTES = 4 << 20
 _DEADLINE_S = 30.0
@@ -74,8 +73,7 @@ class RestFace:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._transcoder.match(scope["method"], scope["path"])
         if found is None:
-            await self._no_match(scope, send)
-            return
+            raise NotFound(f"There is nothing at {shortened(scope['path'])}.", reason="NO_SUCH_PATH")
         binding, variables = found
         metadata, principal = self._metadata(scope, binding)
         request = binding.request(
@@ -83,6 +81,9 @@ class RestFace:
         )
         _fill_in(request, scope)
         await self._projects(request, principal)
+        if binding.streams and scope.get(HEAD):
+            await respond(send, 200, EVENT_HEADERS, b"")
+            return
         if binding.streams:
             ends = self._readiness.until_drain(), until_key_ends(self._admission, principal)
             await send_events(self._watch(binding, request, metadata), receive, send, _told, *ends)
@@ -91,18 +92,6 @@ class RestFace:
         data: bytes = await call(request.SerializeToString(), metadata=metadata, timeout=_DEADLINE_S)
         convert = self._threads if len(data) > _BIG else _here
         await respond(send, 200, [JSON_TYPE], await convert(_to_json, binding, data))
-
-    async def _no_match(self, scope: Scope, send: Send) -> None:
-        verbs, path = self._transcoder.verbs(scope["path"]), shortened(scope["path"])
-        if not verbs and is_openai(scope["path"]):
-            told, taken = not_served(scope["method"], scope["path"])
-            await respond_openai_error(send, told, [(b"allow", taken.encode())] if taken else [])
-            return
-        if not verbs:
-            raise NotFound(f"There is nothing at {path}; /docs lists what there is.", reason="NO_SUCH_PATH")
-        message = f"{path} takes {', '.join(verbs)}."
-        problem = problem_of(Description("INVALID_ARGUMENT", "METHOD_NOT_ALLOWED", message))
-        await respond_problem(send, {**problem, "status": 405, "title": "Method Not Allowed"})
 
     def _metadata(self, scope: Scope, binding: Binding) -> tuple[list[tuple[str, str]], Principal]:
         """Who calls, as the other services read it; refused here already when the role does not reach."""

@@ -1,0 +1,168 @@
+"""What every path answers alike: HEAD, OPTIONS, verbs that it does not take, pages of other origins (CORS).
+
+It knows no route; it is told which verbs a path takes.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from ratoon.chassis.errors import Description
+from ratoon_gateway.domain.json_text import shortened
+from ratoon_gateway.entrypoints.asgi import (
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    header,
+    problem_of,
+    respond,
+    respond_openai_error,
+    respond_problem,
+)
+from ratoon_gateway.entrypoints.openai_paths import is_openai, not_served
+
+Route = Callable[[Scope, Receive, Send], Awaitable[None]]
+HEAD = "ratoon.head"
+"""The key of a scope whose caller asked for the head alone; its method reads GET."""
+_ALL = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_NAMES = re.compile(r"[A-Za-z0-9_-]+(\s*,\s*[A-Za-z0-9_-]+)*")
+_EXPOSED = (
+    b"retry-after, ratelimit, ratelimit-policy, upload-offset, x-ratoon-model, x-ratoon-answer-id, x-request-id, "
+    b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
+)
+_REMEMBER_S = b"600"
+
+
+class Origins:
+    """The origins whose pages may call from a browser: named ones, any (`*`), or none."""
+
+    def __init__(self, allowed: Sequence[str] = ()) -> None:
+        self._allowed = frozenset(each.rstrip("/").lower() for each in allowed)
+
+    def __bool__(self) -> bool:
+        return bool(self._allowed)
+
+    def allow(self, origin: str) -> bool:
+        """Whether pages of this origin may call."""
+        return "*" in self._allowed or origin.lower() in self._allowed
+
+
+class Verbs:
+    """An application whose routes need to know GET alone of GET and HEAD, and nothing of OPTIONS and other verbs."""
+
+    def __init__(self, app: Route, verbs_of: Callable[[str], Sequence[str]], origins: Origins) -> None:
+        self._app, self._verbs_of, self._origins = app, verbs_of, origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        origin = header(scope, b"origin").decode("latin-1") if self._origins else ""
+        if origin:
+            send = _shared(send, origin if self._origins.allow(origin) else "")
+        path, verbs = self._known(scope["path"])
+        method = str(scope["method"])
+        if not verbs:
+            await _respond_nothing(send, path, str(scope["method"]))
+        elif method == "OPTIONS":
+            await self._options(scope, send, verbs)
+        elif method in verbs or (method == "HEAD" and "GET" in verbs):
+            await self._app(_scope(scope, path, verbs), receive, send)
+        else:
+            await _respond_wrong_verb(send, path, verbs)
+
+    def _known(self, path: str) -> tuple[str, list[str]]:
+        """The path and the verbs that it takes; a slash at its end makes no difference."""
+        if path == "*":
+            return path, [*_ALL]
+        verbs = sorted(self._verbs_of(path))
+        shorter = path.rstrip("/")
+        if verbs or not shorter or shorter == path:
+            return path, verbs
+        return shorter, sorted(self._verbs_of(shorter))
+
+    async def _options(self, scope: Scope, send: Send, verbs: Sequence[str]) -> None:
+        """Which verbs there are; to a browser, whether a page of that origin may use them."""
+        allow, origin = _allow(verbs), header(scope, b"origin").decode("latin-1")
+        wanted = header(scope, b"access-control-request-method")
+        if not (origin and wanted):
+            await respond(send, 204, [(b"allow", allow)], b"")
+            return
+        if not self._origins.allow(origin):
+            message = (
+                f"Pages of {shortened(origin)} may not call this API: an operator can allow the origin by "
+                "RATOON_GATEWAY_ALLOWED_ORIGINS."
+            )
+            told = Description("PERMISSION_DENIED", "ORIGIN_NOT_ALLOWED", message)
+            await respond_problem(send, _both(told))
+            return
+        headers: Headers = [
+            (b"allow", allow),
+            (b"access-control-allow-methods", allow),
+            (b"access-control-max-age", _REMEMBER_S),
+        ]
+        names = header(scope, b"access-control-request-headers")
+        if _NAMES.fullmatch(names.decode("latin-1")):
+            headers.append((b"access-control-allow-headers", names))
+        await respond(send, 204, headers, b"")
+
+
+def _scope(scope: Scope, path: str, verbs: Sequence[str]) -> Scope:
+    """The scope as routes read it."""
+    if scope["method"] == "HEAD" and "HEAD" not in verbs:
+        return {**scope, "path": path, "method": "GET", HEAD: True}
+    return scope if path == scope["path"] else {**scope, "path": path}
+
+
+def _shared(send: Send, origin: str) -> Send:
+    """Let the pages of an origin read the answer; without one, only say that answers differ by origin."""
+    added: Headers = [(b"vary", b"origin")]
+    if origin:
+        added += [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-expose-headers", _EXPOSED),
+        ]
+
+    async def sent(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *added]}
+        await send(message)
+
+    return sent
+
+
+async def _respond_nothing(send: Send, path: str, verb: str) -> None:
+    if is_openai(path):
+        await respond_openai_error(send, not_served(verb, path)[0])
+        return
+    message = f"There is nothing at {shortened(path)}; /docs lists what there is."
+    await respond_problem(send, _both(Description("NOT_FOUND", "NO_SUCH_PATH", message)))
+
+
+async def _respond_wrong_verb(send: Send, path: str, verbs: Sequence[str]) -> None:
+    message = f"{shortened(path)} takes {', '.join(verbs)}."
+    told, allow = Description("INVALID_ARGUMENT", "METHOD_NOT_ALLOWED", message), (b"allow", _allow(verbs))
+    if is_openai(path):
+        await respond_openai_error(send, told, [allow])
+    else:
+        await respond_problem(send, _both(told), [allow])
+
+
+def _allow(verbs: Sequence[str]) -> bytes:
+    """The value of `allow`."""
+    further = {"HEAD", "OPTIONS"} if "GET" in verbs else {"OPTIONS"}
+    return ", ".join(sorted({*verbs} | further)).encode()
+
+
+def _both(told: Description) -> dict[str, Any]:
+    """An error in both shapes: no route says which one its caller reads."""
+    problem = problem_of(told)
+    error = {
+        "message": told.message,
+        "type": "invalid_request_error",
+        "param": None,
+        "code": told.reason.lower(),
+    }
+    return {**problem, "error": error}
