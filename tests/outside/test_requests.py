@@ -4,7 +4,10 @@ A caller of one project names another one's resources; anybody sends bytes that 
 cannot.
 """
 
+import dataclasses
+import hashlib
 import importlib
+import json
 import math
 import pkgutil
 import random
@@ -28,20 +31,33 @@ DEFECTS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
 EXAMPLES = 12
 
 
-@dataclass(frozen=True)
+@dataclass
 class Installation:
-    """Where it listens, and tokens for whoever is wanted."""
+    """Where it listens, and keys for whoever is wanted."""
 
     state: State
     url: str
+    _keys: dict[tuple[Role, str], str] = dataclasses.field(default_factory=dict)
 
-    def token(self, role: Role, project: str = "-") -> str:
-        principal = Principal(f"projects/{project}/apiKeys/test", role, project)
-        return self.state.signer("gateway").token_for(principal, 600)
+    def service_token(self) -> str:
+        """A token of another service."""
+        return self.state.signer("flywheel").token_for(Principal("flywheel", Role.SERVICE), 600)
+
+    def headers(self, role: Role, project: str) -> dict[str, str]:
+        """Credentials of an API key of this role and project, which is made when it is wanted first."""
+        if (role, project) not in self._keys:
+            made = httpx.post(
+                f"{self.url}/v1/projects/{project}/apiKeys",
+                json={"role": f"ROLE_{role.name}"},
+                headers={"authorization": f"Bearer {self.service_token()}"},
+            )
+            assert made.status_code == 200, made.text
+            self._keys[role, project] = made.json()["secret"]
+        return {"authorization": f"Bearer {self._keys[role, project]}"}
 
     def post(self, path: str, body: dict, role: Role, project: str, verb: str = "POST") -> httpx.Response:
-        headers = {"authorization": f"Bearer {self.token(role, project)}"}
-        return httpx.request(verb, f"{self.url}/v1/{path}", json=body, headers=headers)
+        url, headers = f"{self.url}/v1/{path}", self.headers(role, project)
+        return httpx.request(verb, url, json=body, headers=headers)
 
     def call(self, method: MethodDescriptor, data: bytes, token: str = "") -> grpc.StatusCode:
         """Send these bytes to a method's service; its status."""
@@ -211,11 +227,99 @@ def test_a_name_that_is_taken_says_what_differs(installation):
     assert "differs in labels" in other.json()["detail"]
 
 
+SECRET = b"A mail of the project tickets, and nobody else's."
+DIGEST = hashlib.sha256(SECRET).hexdigest()
+WRONG = b"Other bytes, sent under a digest that somebody heard of."
+ABSENT = hashlib.sha256(b"nobody has this").hexdigest()
+
+
+def blob(
+    installation: Installation, verb: str, digest: str, project: str, data: bytes = b""
+) -> httpx.Response:
+    headers = installation.headers(Role.OPERATOR, project)
+    return httpx.request(verb, f"{installation.url}/v1/blobs/{digest}", content=data, headers=headers)
+
+
+def upload(installation: Installation, project: str, data: bytes) -> str:
+    digest = hashlib.sha256(data).hexdigest()
+    assert blob(installation, "PUT", digest, project, data).status_code == 201
+    return digest
+
+
+def told(answer: httpx.Response, digest: str) -> tuple:
+    """What an answer tells, without the digest itself and what differs each time."""
+    headers = {key: value for key, value in answer.headers.items() if key not in ("date", "x-request-id")}
+    return answer.status_code, answer.text.replace(digest, "DIGEST"), headers
+
+
+@pytest.mark.parametrize(("verb", "data"), [("GET", b""), ("HEAD", b""), ("PUT", WRONG)])
+def test_a_blob_of_another_project_is_not_there(installation, verb, data):
+    upload(installation, "tickets", SECRET)
+    theirs, none = (blob(installation, verb, each, "other", data) for each in (DIGEST, ABSENT))
+    assert told(theirs, DIGEST) == told(none, ABSENT)
+    assert theirs.status_code in (204, 400, 404)
+    assert blob(installation, "GET", DIGEST, "tickets").content == SECRET
+    assert blob(installation, "GET", DIGEST, "-").content == SECRET
+
+
+def test_wrong_bytes_under_a_digest_of_ones_own_are_refused_too(installation):
+    digest = upload(installation, "tickets", SECRET + b" Twice.")
+    assert blob(installation, "PUT", digest, "tickets", WRONG).status_code == 400
+
+
+def test_who_has_the_bytes_has_the_blob(installation):
+    digest = upload(installation, "tickets", b"both have it")
+    assert blob(installation, "GET", digest, "other").status_code == 404
+    assert upload(installation, "other", b"both have it") == digest
+    assert blob(installation, "GET", digest, "other").content == b"both have it"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("sources", {"format": "FORMAT_JSONL", "digest": DIGEST}),
+        ("trainingRuns", {"trainDigest": DIGEST, "recipe": {"labels": ["a", "b"]}}),
+        ("evaluationRuns", {"candidateDigest": DIGEST, "labels": ["a", "b"]}),
+        ("models/m/versions", {"artifactDigest": DIGEST}),
+        ("datasets/d/splits", {"labelSetDigest": DIGEST}),
+    ],
+)
+def test_a_digest_of_another_project_is_no_permission(installation, path, body):
+    upload(installation, "tickets", SECRET)
+    answer = installation.post(f"projects/other/{path}", body, Role.ENGINEER, "other")
+    assert (answer.status_code, answer.json()["reason"]) == (404, "ARTIFACT_NOT_FOUND")
+    absent = {key: ABSENT if value == DIGEST else value for key, value in body.items()}
+    nothing = installation.post(f"projects/other/{path}", absent, Role.ENGINEER, "other")
+    assert nothing.json()["detail"].replace(ABSENT, DIGEST) == answer.json()["detail"]
+
+
+def test_a_tree_opens_no_files_of_others(installation):
+    upload(installation, "tickets", SECRET)
+    rows = [{"path": "stolen", "sha256": DIGEST, "size": len(SECRET)}]
+    tree = json.dumps({"files": rows}).encode()
+    digest = hashlib.sha256(tree).hexdigest()
+    answer = blob(installation, "PUT", digest, "other", tree)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "TREE_FILE_MISSING")
+    assert blob(installation, "GET", digest, "other").status_code == 404
+    assert blob(installation, "PUT", digest, "tickets", tree).status_code == 201
+
+
+def test_what_a_resource_refers_to_belongs_to_its_project(installation):
+    """The operator of the installation uploads, and uses it in a project."""
+    digest = upload(installation, "-", b'{"text": "x"}\n')
+    assert blob(installation, "GET", digest, "other").status_code == 404
+    body = {"format": "FORMAT_JSONL", "digest": digest}
+    made = installation.post("projects/other/sources?sourceId=given", body, Role.OPERATOR, "-")
+    assert made.status_code == 200, made.text
+    assert blob(installation, "GET", digest, "other").status_code == 200
+    assert blob(installation, "GET", digest, "tickets").status_code == 404
+
+
 @each_method
 def test_bytes_that_are_no_message_are_refused_after_the_callers_identity(method, installation):
     if required_role(f"/{method.containing_service.full_name}/{method.name}") is not Role.PUBLIC:
         assert status(installation, method, b"\xff\xff\xff").startswith("UNAUTHENTICATED:")
-    token = installation.state.signer("flywheel").token_for(Principal("flywheel", Role.SERVICE), 600)
+    token = installation.service_token()
     assert status(installation, method, b"\xff\xff\xff", token) == "INVALID_ARGUMENT:BAD_MESSAGE"
 
 
@@ -296,7 +400,7 @@ def test_no_values_of_fields_are_a_defect(method, installation):
     if method.name in UNSAFE:
         pytest.skip("it would act on engines, or it has no end")
     kind, dice = GetMessageClass(method.input_type), random.Random(method.full_name)
-    token = installation.state.signer("flywheel").token_for(Principal("flywheel", Role.SERVICE), 600)
+    token = installation.service_token()
     for _ in range(EXAMPLES):
         request = filled(kind(), dice)
         outcome = status(installation, method, request.SerializeToString(), token)

@@ -46,6 +46,27 @@ def test_a_tree_comes_back_whole_and_is_named_by_its_content(any_store, tmp_path
     assert any_store.put_tree(copy) == digest
 
 
+def test_a_blob_belongs_to_the_projects_that_are_marked(any_store, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    digest = any_store.put_tree(folder)
+    (file,) = any_store.tree(digest)
+    again = ArtifactStore(any_store.url)
+    assert not again.owned("p", digest)
+    any_store.grant("p", digest)
+    any_store.grant("q-1", digest)
+    for project, owns in (("p", True), ("q-1", True), ("q", False), ("-", False)):
+        assert [again.owned(project, each) for each in (digest, file.sha256)] == [owns, owns]
+    any_store.delete(digest)
+    any_store.disown(digest)  # marked just now: it stays, for whoever puts the same bytes there meanwhile
+    assert again.owned("p", digest)
+    assert again.noted("done") is None
+    any_store.note("done")
+    assert again.noted("done") < 600
+    assert list(again.blobs()) != []
+
+
 def test_damage_is_seen_and_said(store, tmp_path):
     digest = store.put_bytes(b"precious")
     (tmp_path / "store" / "sha256" / digest[:2] / digest).write_bytes(b"precioux")

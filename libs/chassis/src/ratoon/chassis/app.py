@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
+from google.protobuf.message import Message
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -19,17 +20,20 @@ from sqlalchemy import MetaData, Table
 
 from ratoon.chassis import events as event_wiring
 from ratoon.chassis import job_trace, outbox
+from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.client import open_channel
 from ratoon.chassis.clock import Clock, SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.figures import Figures, consumer_figures, operation_figures, outbox_figures, store_figures
-from ratoon.chassis.identity import Signer, Verifier, load_key, load_public_keys
+from ratoon.chassis.identity import Principal, Signer, Verifier, load_key, load_public_keys
 from ratoon.chassis.jobs import Jobs, LocalJobs
 from ratoon.chassis.operation_watch import OperationWatch
 from ratoon.chassis.operations import Operations, Procedure
+from ratoon.chassis.ownership import Owners, StoredOwners, check_request
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.probes import Probes, Wellness
 from ratoon.chassis.remote_jobs import RemoteJobs
+from ratoon.chassis.requests import digests_in
 from ratoon.chassis.revisions import check_current
 from ratoon.chassis.server import CallInterceptor, Threads
 from ratoon.chassis.settings import ProcessSettings, RoomSettings
@@ -139,13 +143,17 @@ class Foundation:
         check_current(settings.service, self.database)
         self.threads = Threads(settings.service)
         self.log: EventLog = event_wiring.open_log(settings, platform.clock)
+        self.artifacts = ArtifactStore(settings.artifacts_url)
+        self._stored_owners: list[Background] = []
         self._metadata = metadata
         self._tokens = PageTokens(self.signer.sign(b"page tokens"))
 
     def store(self, tables: dict[type, Table], encode: Encode) -> Store:
         """The room's resources."""
-        store = Store(self.database, tables, encode, outbox.append, self._tokens, self.clock)
+        owners = Owners(self.artifacts)
+        store = Store(self.database, tables, encode, outbox.append, self._tokens, self.clock, owners.grant)
         self.platform.figures.add(self.settings.service, store_figures(store))
+        self._stored_owners = [StoredOwners(self.settings.service, store, self.artifacts)]
         return store
 
     def operations(self, store: Store, procedures: Iterable[Procedure[Any]]) -> Operations:
@@ -185,11 +193,16 @@ class Foundation:
         return App(
             self.settings,
             rpcs,
-            CallInterceptor(self.verifier, self.tracer, platform.rpc_metrics),
+            CallInterceptor(self.verifier, self.tracer, platform.rpc_metrics, self._check_artifacts),
             self.threads,
             self.database,
-            (*relay, *background),
+            (*self._stored_owners, *relay, *background),
         )
+
+    async def _check_artifacts(self, principal: Principal, request: Message) -> None:
+        """Refuse a request that refers to an artifact of another project."""
+        if digests_in(request):
+            await self.threads(check_request, self.artifacts, principal, request)
 
     def _watch(self, part: Background) -> None:
         """Let the figures of a part be among those of the process."""

@@ -3,6 +3,9 @@
 Layout: `<root>/sha256/<first two>/<digest>`; of what was erased, `<root>/erased/<digest>` says why. A tree is a
 canonical JSON manifest blob, `{"files": [{"path": "a/b", "sha256": "…", "size": 1}, …]}` sorted by path; its digest
 names the whole folder.
+
+A blob belongs to the projects that hold a marker of it, `<root>/owners/<first two>/<digest>/<project>`: whoever put
+its bytes there for a project, or stored a resource of the project that refers to it. A digest alone is no permission.
 """
 
 import hashlib
@@ -24,7 +27,13 @@ import fsspec
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_PROJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+_MANIFEST = re.compile(rb'\s{0,8}\{\s{0,8}"files"\s{0,8}:\s{0,8}\[')
+_HEAD = 64
+"""More bytes than `_MANIFEST` ever needs, so that the first of them tell what the whole is."""
 _CHUNK = 1 << 20
+_REMEMBERED_S, _REMEMBERED = 600.0, 100_000
+"""How long, and how many, marks of ownership are known without a look into the store."""
 _LONGEST_PATH, _LONGEST_NAME = 1024, 255
 _YOUNG_S = 1800.0
 """An object that is older is made young when somebody is about to refer to it; the shortest grace is an hour."""
@@ -52,6 +61,8 @@ class ArtifactStore:
         )
         self._seen_whole: dict[str, tuple[int, int, int]] = {}
         """Inode, size and time of change of the files whose bytes were checked, by digest."""
+        self._owned: dict[tuple[str, str], float] = {}
+        """When a project was marked as an owner of a digest (seconds of the monotonic clock)."""
 
     def put_bytes(self, data: bytes) -> str:
         """Store these bytes; returns their digest. A damaged blob of this digest is replaced."""
@@ -157,8 +168,11 @@ class ArtifactStore:
 
     def tree(self, digest: str) -> list[TreeFile]:
         """The files of a tree; FailedPrecondition when the blob is no manifest, InvalidArgument for a bad entry."""
+        data = self.read(digest)
+        if not is_manifest(data):
+            raise FailedPrecondition(f"Artifact {digest} is no tree.", reason="ARTIFACT_NOT_A_TREE")
         try:
-            rows = json.loads(self.read(digest))["files"]
+            rows = json.loads(data)["files"]
             files = [TreeFile(row["path"], row["sha256"], row["size"]) for row in rows]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise FailedPrecondition(f"Artifact {digest} is no tree.", reason="ARTIFACT_NOT_A_TREE") from None
@@ -180,6 +194,98 @@ class ArtifactStore:
         for file in self.tree(digest):
             self.fetch(file.sha256, folder / _relative(file.path))
         return folder
+
+    def owned(self, project: str, digest: str) -> bool:
+        """Whether a blob belongs to a project; the same for one that is not in the store."""
+        if not _PROJECT.fullmatch(project):
+            return False
+        if self._remembers(project, digest):
+            return True
+        return bool(self._fs.exists(self._marker(project, digest)))
+
+    def grant(self, project: str, digest: str) -> None:
+        """Let a blob that is in the store, and the files of a tree, belong to a project; else nothing happens.
+
+        The files are marked first: who owns a tree owns its files.
+        """
+        if (
+            not _PROJECT.fullmatch(project)
+            or not _DIGEST.fullmatch(digest)
+            or self._remembers(project, digest)
+        ):
+            return
+        if self.exists(digest):
+            for each in (*self._members(digest), digest):
+                self._mark_owner(project, each)
+
+    def check_owned_tree(self, project: str, digest: str) -> None:
+        """InvalidArgument when a blob is a tree with a file that does not belong to the project."""
+        for member in self._members(digest):
+            if not self.owned(project, member):
+                raise InvalidArgument(
+                    f"The tree {digest} names {member}, which projects/{project} has not: upload the files of a tree "
+                    "before the tree.",
+                    reason="TREE_FILE_MISSING",
+                )
+
+    def disown(self, digest: str) -> None:
+        """Forget the owners of a blob that is gone, except those that were marked just now."""
+        folder = self._marker("", digest).rstrip("/")
+        with suppress(FileNotFoundError):
+            for path in self._fs.find(folder):
+                if (age := self._age(path)) is not None and age > _YOUNG_S:
+                    self._fs.rm_file(path)
+        if self._local:
+            with suppress(OSError):  # somebody was marked just now
+                Path(folder).rmdir()
+
+    def note(self, name: str) -> None:
+        """Remember that something was done for the whole store."""
+        self._put_empty(f"{self._root}/owners/.{name}")
+
+    def noted(self, name: str) -> float | None:
+        """How many seconds ago something was done for the whole store; None when it was not."""
+        return self._age(f"{self._root}/owners/.{name}")
+
+    def _age(self, path: str) -> float | None:
+        """Seconds since a file or object was written; None when there is none."""
+        try:
+            changed = Path(path).stat().st_mtime if self._local else _changed(self._fs.info(path))
+        except FileNotFoundError:
+            return None
+        return max(0.0, time.time() - changed)
+
+    def _members(self, digest: str) -> list[str]:
+        """The digests of a tree's files; none for a blob that is no tree."""
+        with self.open_as_it_is(digest) as blob:
+            if not is_manifest(blob.read(_HEAD)):
+                return []
+        try:
+            return [file.sha256 for file in self.tree(digest)]
+        except (FailedPrecondition, InvalidArgument):
+            return []
+
+    def _mark_owner(self, project: str, digest: str) -> None:
+        """Write a marker, or make one that is there young."""
+        if len(self._owned) >= _REMEMBERED:
+            self._owned.clear()
+        if not self._remembers(project, digest):
+            self._put_empty(self._marker(project, digest))
+            self._owned[project, digest] = time.monotonic()
+
+    def _remembers(self, project: str, digest: str) -> bool:
+        return time.monotonic() - self._owned.get((project, digest), -_REMEMBERED_S) < _REMEMBERED_S
+
+    def _put_empty(self, path: str) -> None:
+        if self._local:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).touch()
+        else:
+            self._fs.pipe_file(path, b"")
+
+    def _marker(self, project: str, digest: str) -> str:
+        self._path(digest)  # refuses what is no digest
+        return f"{self._root}/owners/{digest[:2]}/{digest}/{project}"
 
     def delete(self, digest: str) -> None:
         """Remove the blob; none there is no error."""
@@ -287,6 +393,11 @@ class ArtifactStore:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def is_manifest(data: bytes) -> bool:
+    """Whether bytes, or the first of them, begin as the manifest of a tree does."""
+    return _MANIFEST.match(data) is not None
 
 
 def manifest_bytes(files: list[TreeFile]) -> bytes:

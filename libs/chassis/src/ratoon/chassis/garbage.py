@@ -88,7 +88,10 @@ def remove(removal: Removal) -> bool:
     cannot do that: there a moment is left.
     """
     if removal.item.store is not None:
-        return removal.item.store.delete_unchanged(removal.item.path.name, removal.item.modified)
+        gone = removal.item.store.delete_unchanged(removal.item.path.name, removal.item.modified)
+        if gone:
+            removal.item.store.disown(removal.item.path.name)
+        return gone
     path = removal.item.path
     aside = path.with_name(f".garbage-{uuid.uuid4().hex}")
     try:
@@ -99,6 +102,8 @@ def remove(removal: Removal) -> bool:
         aside.rename(path)
         return False
     shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
+    if removal.item.kind == "artifact":
+        ArtifactStore(str(path.parents[2])).disown(path.name)
     return True
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 from google.protobuf import any_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
@@ -30,6 +30,9 @@ _EXPRESSIONS = ("filter", "query", "order_by")
 """Fields that hold an expression: a name may stand anywhere in them."""
 _BOOKKEEPING = frozenset(("name", "etag", "revision", "create_time", "update_time"))
 _QUOTED_DEEPLY = 3
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_OF_TEXTS = ("content_digest",)
+"""Fields with the digest of a text, which is no artifact."""
 _TIMES_S = (-62_135_596_800, 253_402_300_799)
 """Years 1 to 9999, as google.protobuf.Timestamp allows, in seconds since 1970."""
 _LONGEST_S = 315_576_000.0
@@ -174,7 +177,7 @@ def _check_text(each: Value) -> None:
 
 def _bound(field: FieldDescriptor) -> int:
     """The most characters that a text may have, by the name of its field."""
-    holder: Descriptor = field.containing_type
+    holder = cast(Descriptor, field.containing_type)
     if holder.file.package == _JOBS:
         return _LONGEST_SPEC
     entry = holder.GetOptions().map_entry
@@ -273,6 +276,30 @@ def _subjects(request: Message) -> Iterator[tuple[str, str]]:
             yield field.name, content
         elif field.message_type is not None and not field.is_repeated and hasattr(content, "name"):
             yield f"{field.name}.name", content.name
+
+
+def digests_in(request: Message) -> list[Value]:
+    """The digests of artifacts that a request refers to; not those of texts (`content_digest`)."""
+    return [
+        each
+        for each in values(request)
+        if each.field.type == FieldDescriptor.TYPE_STRING
+        and is_artifact_field(each.field.name)
+        and _DIGEST.fullmatch(each.value)
+    ]
+
+
+def is_artifact_field(name: str) -> bool:
+    """Whether a field of this name holds the digest of an artifact."""
+    return name.endswith(("digest", "sha256")) and name not in _OF_TEXTS
+
+
+def project_of_request(request: Message) -> str:
+    """The one project that a request is about; empty when it names none or several."""
+    found = {project for each in values(request) for project in projects_in(each)}
+    if chosen := getattr(request, "project_id", ""):
+        found.add(chosen)
+    return found.pop() if len(found) == 1 else ""
 
 
 def spans_projects(method: MethodDescriptor) -> bool:

@@ -31,6 +31,7 @@ from ratoon.common.v1 import options_pb2
 
 T = TypeVar("T")
 Decode = Callable[[bytes], Any]
+Check = Callable[[Principal, Any], Awaitable[None]]
 _LOG = logging.getLogger(__name__)
 _PUBLIC = ("/grpc.health.v1.Health/",)
 _REFLECTION = "/grpc.reflection."
@@ -59,8 +60,12 @@ class Threads:
 class CallInterceptor(aio.ServerInterceptor):
     """What happens around every call."""
 
-    def __init__(self, verifier: Verifier, tracer: Tracer, metrics: RpcMetrics) -> None:
+    def __init__(
+        self, verifier: Verifier, tracer: Tracer, metrics: RpcMetrics, check: Check | None = None
+    ) -> None:
+        """`check` may refuse a request that has passed all else; it is left out where nothing is stored."""
         self._verifier, self._tracer, self._metrics = verifier, tracer, metrics
+        self._check = check
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
@@ -87,7 +92,10 @@ class CallInterceptor(aio.ServerInterceptor):
             with _Watched(self, method, metadata) as watched:
                 try:
                     principal = self._authenticate(method, metadata)
-                    return await serve(_admitted(principal, method, decode, data, watched), context)
+                    request = _admitted(principal, method, decode, data, watched)
+                    if self._check is not None:
+                        await self._check(principal, request)
+                    return await serve(request, context)
                 except Exception as error:
                     await _tell(context, watched, error)
 
@@ -98,7 +106,10 @@ class CallInterceptor(aio.ServerInterceptor):
             with _Watched(self, method, metadata) as watched:
                 try:
                     principal = self._authenticate(method, metadata)
-                    async for answer in serve(_admitted(principal, method, decode, data, watched), context):
+                    request = _admitted(principal, method, decode, data, watched)
+                    if self._check is not None:
+                        await self._check(principal, request)
+                    async for answer in serve(request, context):
                         yield answer
                 except Exception as error:
                     await _tell(context, watched, error)

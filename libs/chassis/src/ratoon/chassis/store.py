@@ -7,7 +7,8 @@ written; a stored row that cannot be read is left out of listings and named in `
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
@@ -21,7 +22,6 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    Row,
     String,
     Table,
     Text,
@@ -60,6 +60,8 @@ class Resource(Protocol):
 T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)
 _MOST_UNREADABLE = 1000
+_ROWS = 500
+_REFERENCE = re.compile(r'(?<!content_)digest": ?"[0-9a-f]{64}"')
 _BOOKKEEPING = frozenset(("name", "create_time", "update_time", "revision", "etag"))
 
 Encode = Callable[[object, str, int], Record]
@@ -93,11 +95,14 @@ class Store:
         append: Callable[[Connection, Record], None],
         tokens: PageTokens,
         clock: Clock | None = None,
+        grant: Callable[[object], None] = lambda _resource: None,
     ) -> None:
+        """`grant` lets the artifacts that a resource refers to belong to its project, before it is written."""
         self.database = database
         self._kinds = {kind: (table, TypeAdapter[Any](kind)) for kind, table in tables.items()}
         self._encode, self._append, self._tokens = encode, append, tokens
         self._clock = clock or SystemClock()
+        self._grant = grant
         self.unreadable: dict[str, str] = {}
         """The stored resources that could not be read, by name, and why; the first thousand that were met."""
 
@@ -112,6 +117,21 @@ class Store:
         """A transaction that only reads."""
         with self.database.read() as connection:
             yield Transaction(self, connection)
+
+    def referring(self) -> Iterator[object]:
+        """Every stored resource that refers to artifacts, a few at a time; those that cannot be read are left out."""
+        for kind, (table, _) in self._kinds.items():
+            last = ""
+            while rows := self._following(table, last):
+                last = rows[-1].name
+                with self.read() as tx:
+                    yield from tx._readable(kind, (row for row in rows if _REFERENCE.search(row.body)))
+
+    def _following(self, table: Table, name: str) -> Sequence[Any]:
+        """The next rows of a table by name."""
+        query = select(table.c.name, table.c.body).where(table.c.name > name)
+        with self.database.read() as connection:
+            return connection.execute(query.order_by(table.c.name).limit(_ROWS)).all()
 
 
 class Transaction:
@@ -162,6 +182,7 @@ class Transaction:
                 "or choose another id.",
                 reason=f"{_upper(kind)}_EXISTS",
             )
+        self._store._grant(resource)
         try:
             self.connection.execute(insert(table), values)
         except IntegrityError:
@@ -174,10 +195,12 @@ class Transaction:
         saved = replace(
             cast(Any, resource), revision=resource.revision + 1, update_time=self._store._clock.now()
         )
+        body = _body(adapter, saved)
+        self._store._grant(saved)
         changed = self.connection.execute(
             update(table)
             .where(table.c.name == resource.name, table.c.revision == resource.revision)
-            .values(revision=saved.revision, body=_body(adapter, saved))
+            .values(revision=saved.revision, body=body)
         )
         if changed.rowcount != 1:
             raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
@@ -249,13 +272,13 @@ class Transaction:
             )
         return first
 
-    def _readable(self, kind: type[T], rows: Iterable[Row[Any]]) -> Iterator[T]:
+    def _readable(self, kind: type[T], rows: Iterable[Any]) -> Iterator[T]:
         """The resources in these rows, without those that cannot be read."""
         for row in rows:
             with suppress(DataLoss):
                 yield self._read(kind, row)
 
-    def _read(self, kind: type[T], row: Row[Any]) -> T:
+    def _read(self, kind: type[T], row: Any) -> T:
         _, adapter = self._store._kinds[kind]
         try:
             return cast(T, adapter.validate_json(row.body))

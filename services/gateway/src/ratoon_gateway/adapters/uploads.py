@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ratoon.chassis.artifacts import ArtifactStore, file_digest
 from ratoon.chassis.errors import Aborted, InvalidArgument, ResourceExhausted
+from ratoon.chassis.identity import ANY_PROJECT
 from ratoon_gateway.domain.digests import checked_digest
 
 _ABANDONED_S = 24 * 3600
@@ -17,9 +18,12 @@ class Uploads:
     def __init__(self, folder: Path, artifacts: ArtifactStore, most_bytes: int) -> None:
         self._folder, self._artifacts, self._most_bytes = folder, artifacts, most_bytes
 
-    def size(self, digest: str) -> int | None:
-        """The size of a whole blob; None when it is not in the store, or damaged there."""
-        return self._artifacts.size(digest) if self._artifacts.intact(checked_digest(digest)) else None
+    def size(self, project: str, digest: str) -> int | None:
+        """The size of a project's blob; None when it has none, or a damaged one. `-` has all that are there."""
+        checked_digest(digest)
+        if project != ANY_PROJECT and not self._artifacts.owned(project, digest):
+            return None
+        return self._artifacts.size(digest) if self._artifacts.intact(digest) else None
 
     def offset(self, project: str, digest: str) -> int:
         """How many bytes of an unfinished upload are here."""
@@ -43,7 +47,10 @@ class Uploads:
         return offset + len(data)
 
     def finish(self, project: str, digest: str) -> None:
-        """The bytes are whole: prove and keep them. InvalidArgument when they are others; they are thrown away then."""
+        """The bytes are whole: prove and keep them for the project.
+
+        InvalidArgument when they are others, or a tree of files that the project has not; they are thrown away then.
+        """
         path = self._path(project, digest)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch()
@@ -55,6 +62,9 @@ class Uploads:
                     reason="DIGEST_MISMATCH",
                 )
             self._artifacts.put_file(path)
+            if project != ANY_PROJECT:
+                self._artifacts.check_owned_tree(project, digest)
+                self._artifacts.grant(project, digest)
         finally:
             path.unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
@@ -98,7 +98,7 @@ class Binding:
         """Let an update without a mask change what its body gives, zero and null included."""
         if not request.update_mask.paths:  # type: ignore[attr-defined]
             kind = self.method.input_type.fields_by_name[self.body].message_type
-            given = changeable_paths(self.method, _given(kind, resource))
+            given = changeable_paths(self.method, _given(cast(Descriptor, kind), resource))
             request.update_mask.paths.extend(given)  # type: ignore[attr-defined]
 
     def _check(self, wanted: Mapping[str, Any]) -> None:

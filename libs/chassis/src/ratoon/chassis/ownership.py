@@ -1,0 +1,108 @@
+"""Which project an artifact belongs to, as requests and stored resources say.
+
+A request of a project may refer to the artifacts of this project alone. What a resource of a project refers to belongs
+to the project from then on. What was stored before there were owners is given to them once. It knows no domain.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+
+from google.protobuf.message import Message
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import NotFound
+from ratoon.chassis.identity import ANY_PROJECT, Principal
+from ratoon.chassis.names import project_of
+from ratoon.chassis.requests import digests_in, is_artifact_field, project_of_request
+from ratoon.chassis.store import Store
+
+_LOG = logging.getLogger(__name__)
+_SETTLED_S = 24 * 3600.0
+"""So long after the first time it is done again at each start: an older version may have run beside this one."""
+
+
+def check_request(artifacts: ArtifactStore, principal: Principal, request: Message) -> None:
+    """NotFound for an artifact that the principal's project has not; the same when nobody has it.
+
+    A principal of the whole installation may refer to any: what it refers to belongs to the request's project then.
+    """
+    for each in digests_in(request):
+        if principal.project == ANY_PROJECT:
+            artifacts.grant(project_of_request(request), each.value)
+        elif not artifacts.owned(principal.project, each.value):
+            raise NotFound(
+                f"{each.path}: projects/{principal.project} has no artifact {each.value}; upload it first.",
+                reason="ARTIFACT_NOT_FOUND",
+                field=each.path,
+            )
+
+
+def digests_of(value: object) -> Iterator[str]:
+    """The digests of artifacts in a resource: texts in fields of its dataclasses that are named so.
+
+    Keys and values of mappings are a caller's words: they are no references, whatever they look like.
+    """
+    if is_dataclass(value):
+        for field in fields(value):
+            content = getattr(value, field.name)
+            if isinstance(content, str):
+                yield from [content] if is_artifact_field(field.name) and content else []
+            else:
+                yield from digests_of(content)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from digests_of(each)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for each in value:
+            yield from digests_of(each)
+
+
+class Owners:
+    """Gives artifacts to the projects whose resources refer to them."""
+
+    def __init__(self, artifacts: ArtifactStore) -> None:
+        self._artifacts = artifacts
+
+    def grant(self, resource: object) -> None:
+        """Let what a resource refers to belong to its project; a resource of no project owns nothing."""
+        if project := project_of(getattr(resource, "name", "")):
+            for digest in digests_of(resource):
+                self._artifacts.grant(project, digest)
+
+
+class StoredOwners:
+    """Gives, on a thread of its own, the artifacts of resources of an older version to their projects."""
+
+    def __init__(self, service: str, store: Store, artifacts: ArtifactStore) -> None:
+        self._mark, self._store, self._artifacts = f"stored-{service}", store, artifacts
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"{service}-owners", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the resource in hand; the next start goes on."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            since = self._artifacts.noted(self._mark)
+            if since is None or since < _SETTLED_S:
+                self.grant_all()
+                if since is None and not self._stopping.is_set():
+                    self._artifacts.note(self._mark)
+        except Exception:
+            _LOG.exception("owners of stored artifacts could not all be noted; the next start goes on")
+
+    def grant_all(self) -> None:
+        """Go through all stored resources once."""
+        owners = Owners(self._artifacts)
+        for resource in self._store.referring():
+            if self._stopping.is_set():
+                return
+            owners.grant(resource)
