@@ -17,7 +17,11 @@ CALM = [1.0] * 100
 @pytest.mark.parametrize(
     ("losses", "norms", "validation", "verdict"),
     [
-        (FALLING, CALM, [5.0, 2.0], "healthy"),
+        (FALLING, CALM, [5.0, 2.0, 1.99], "healthy"),
+        (FALLING, CALM, [2.0, 2.05], "healthy"),
+        (FALLING, CALM, [5.0], "healthy"),
+        (FALLING, CALM, [5.0, 2.0], "still-improving"),
+        (FALLING, CALM, [5.0, 2.0, 2.1, 1.5], "still-improving"),
         ([5.0] * 100, CALM, [5.0, 5.0], "underfit"),
         (FALLING, CALM, [2.0, 1.0, 1.5], "overfit"),
         ([5.0] * 100, [1e-7] * 100, [5.0], "vanishing-gradients"),

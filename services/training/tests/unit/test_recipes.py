@@ -30,13 +30,29 @@ def test_a_recipe_survives_its_way_to_the_worker():
 
 def test_a_wish_takes_what_the_method_says():
     scratch = recipe_of(RecipeWish(labels=LABELS), None)
-    assert (scratch.method, scratch.learning_rate, scratch.epochs) == (Method.FROM_SCRATCH, 3e-3, 2.0)
+    assert (scratch.method, scratch.learning_rate, scratch.epochs) == (Method.FROM_SCRATCH, 2e-3, 0.0)
+    assert (scratch.prompt_tokens, scratch.max_chars) == (0, 0), "chosen from the data"
+    assert scratch.averaging and scratch.token_dropout and scratch.label_prior
     assert scratch.language_model_weight == 0.5
     base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS, 200)
     continued = recipe_of(RecipeWish(), base)
     assert (continued.method, continued.learning_rate, continued.epochs) == (Method.CONTINUE, 3e-3, 2.0)
     assert (scratch.label_smoothing, continued.label_smoothing) == (0.0, 0.1)
     assert (continued.labels, continued.max_chars, continued.architecture) == (LABELS, 200, base.architecture)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Architecture(vocab_size=262_208, hidden_size=2560, layers=34, heads=8, max_positions=131_072),
+        Architecture(vocab_size=152_064, hidden_size=3584, layers=28, heads=28, max_positions=1_010_000),
+        Architecture(vocab_size=51_200, hidden_size=2560, layers=32, heads=32, max_positions=2048),
+        Architecture(vocab_size=128, hidden_size=32, layers=1, heads=1, max_positions=64),
+    ],
+)
+@pytest.mark.parametrize("method", [Method.CONTINUE, Method.LORA])
+def test_the_shape_of_a_base_model_is_not_held_against_limits_of_models_from_scratch(shape, method):
+    assert recipe_of(RecipeWish(labels=LABELS, method=method), BaseModel(shape)).architecture == shape
 
 
 def test_what_a_caller_gives_counts_even_when_it_is_zero():
@@ -52,6 +68,7 @@ def test_what_a_caller_gives_counts_even_when_it_is_zero():
         (RecipeWish(labels=LABELS, learning_rate=2.0), "recipe.learning_rate"),
         (RecipeWish(labels=LABELS, epochs=-1), "recipe.epochs"),
         (RecipeWish(labels=LABELS, sweep="random"), "recipe.sweep"),
+        (RecipeWish(labels=LABELS, prompt_tokens=7), "recipe.prompt_tokens"),
         (RecipeWish(labels=LABELS, hidden_size=100), "recipe.architecture.heads"),
         (RecipeWish(labels=LABELS, vocab_size=100), "recipe.architecture.vocab_size"),
     ],

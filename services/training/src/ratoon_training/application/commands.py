@@ -78,7 +78,7 @@ def recipe_of(wish: RecipeWish, base: BaseModel | None) -> Recipe:
         epochs=wish.epochs or defaults.epochs,
         batch_size=wish.batch_size or usual.batch_size,
         max_chars=(base.max_chars if base else 0) or wish.max_chars,
-        prompt_tokens=wish.prompt_tokens or usual.prompt_tokens,
+        prompt_tokens=wish.prompt_tokens,
         architecture=shape,
         language_model_weight=defaults.language_model_weight if weight is None else weight,
         language_model_epochs=usual.language_model_epochs if language_epochs is None else language_epochs,
@@ -86,6 +86,9 @@ def recipe_of(wish: RecipeWish, base: BaseModel | None) -> Recipe:
         lora_rank=(base.lora_rank if base else 0) or wish.lora_rank or usual.lora_rank,
         sweep=wish.sweep,
         packed=wish.packed,
+        token_dropout=defaults.token_dropout,
+        averaging=defaults.averaging,
+        label_prior=defaults.label_prior,
     ).checked()
 
 

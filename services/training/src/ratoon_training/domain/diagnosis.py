@@ -14,8 +14,12 @@ LEARNED = 0.9
 OVERFIT = 1.05
 """Validation loss this much above its best, while training loss falls, is overfitting."""
 
+IMPROVING = 0.98
+"""A last validation loss below this share of the best one before it is still falling."""
+
 REMEDIES = {
-    "healthy": "Nothing to do.",
+    "healthy": "No problem found in the curves.",
+    "still-improving": "The validation loss was still falling at the end: train for more epochs.",
     "underfit": "Train longer, raise the learning rate, or take a larger model.",
     "overfit": "Stop earlier, add data, raise the weight decay, or take a smaller model.",
     "vanishing-gradients": "Check the initialisation (He, Xavier), use fewer layers or a higher rate.",
@@ -48,7 +52,10 @@ def _verdict(losses: Sequence[float], norms: Sequence[float], validation: Sequen
         return "vanishing-gradients"
     if len(validation) > 1 and validation[-1] > OVERFIT * min(validation) and learned:
         return "overfit"
-    return "healthy" if learned else "underfit"
+    if not learned:
+        return "underfit"
+    improving = len(validation) > 1 and validation[-1] < IMPROVING * min(validation[:-1])
+    return "still-improving" if improving else "healthy"
 
 
 def _explodes(losses: Sequence[float], norms: Sequence[float]) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 
+from ratoon_training.domain.lengths import MAX_PROMPT_TOKENS
 from ratoon_training.domain.machines import MachineFamily, best_for, work_of
 from ratoon_training.domain.recipes import BATCH_LADDER, Architecture, Method, Recipe, Resources
 
@@ -166,7 +167,8 @@ def _needs(recipe: Recipe, resources: Resources) -> int:
     share = -(-recipe.batch_size // resources.workers)
     adapter = 2 * recipe.lora_rank * shape.hidden_size * 4 * shape.layers
     trained = adapter if recipe.method is Method.LORA else None
-    return measured(shape, share, recipe.prompt_tokens + 8, trained=trained).total
+    tokens = recipe.prompt_tokens or min(MAX_PROMPT_TOKENS, shape.max_positions)
+    return measured(shape, share, tokens + 8, trained=trained).total
 
 
 def _reason(resources: Resources, total: int, available: int, largest: int) -> str:

@@ -23,6 +23,9 @@ class Defaults:
     epochs: float
     language_model_weight: float
     label_smoothing: float = 0.0
+    token_dropout: float = 0.0
+    averaging: float = 0.0
+    label_prior: float = 0.0
 
 
 class Method(StrEnum):
@@ -42,7 +45,14 @@ class Method(StrEnum):
 
 
 _DEFAULTS = {
-    Method.FROM_SCRATCH: Defaults(learning_rate=3e-3, epochs=2.0, language_model_weight=0.5),
+    Method.FROM_SCRATCH: Defaults(
+        learning_rate=2e-3,
+        epochs=0.0,
+        language_model_weight=0.5,
+        token_dropout=0.3,
+        averaging=0.99,
+        label_prior=1.0,
+    ),
     Method.CONTINUE: Defaults(learning_rate=3e-3, epochs=2.0, language_model_weight=0.5, label_smoothing=0.1),
     Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
 }
@@ -82,7 +92,10 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. Rates are per step of AdamW; `max_chars` is where the chat template cuts the user's text."""
+    """How to train. Rates are per step of AdamW; `max_chars` is where the chat template cuts the user's text.
+
+    Zero `epochs`, `max_chars` and `prompt_tokens` are chosen from the data, when the run begins.
+    """
 
     method: Method = Method.FROM_SCRATCH
     labels: tuple[str, ...] = ()
@@ -105,6 +118,12 @@ class Recipe:
     sweep: str = ""
     packed: bool = False
     """Whether the samples of a step share one row without padding, each seeing only itself."""
+    token_dropout: float = 0.0
+    """Share of a text's tokens that a step leaves out, others at each step: against learning texts by heart."""
+    averaging: float = 0.0
+    """Decay of the moving average of the weights that is validated and published; 0: the weights themselves."""
+    label_prior: float = 0.0
+    """How strongly embeddings begin with each token's log-odds of the labels (naive Bayes); 0: random alone."""
 
     @staticmethod
     def parse(value: dict[str, Any]) -> "Recipe":
@@ -165,24 +184,40 @@ def _check_labels(labels: tuple[str, ...]) -> None:
 
 
 def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
-    """Field, whether it is out of its limits, and what they are."""
-    shape = recipe.architecture
-    head = shape.hidden_size // shape.heads if shape.heads > 0 else 0
+    """Field, whether it is out of its limits, and what they are; a base model's shape is what it is."""
+    shape = _shape_limits(recipe.architecture) if recipe.method is Method.FROM_SCRATCH else []
+    return [*_training_limits(recipe), *shape]
+
+
+def _training_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
     return [
         ("learning_rate", not 0 < recipe.learning_rate <= 1, "must be above 0 and at most 1"),
-        ("epochs", not 0 < recipe.epochs <= 1000, "must be above 0 and at most 1,000"),
+        ("epochs", not 0 <= recipe.epochs <= 1000, "must be 0 (chosen from the data) to 1,000"),
         ("batch_size", not 1 <= recipe.batch_size <= 4096, "must be 1 to 4,096"),
         (
             "max_chars",
             not 0 <= recipe.max_chars <= 1_000_000,
             "must be 0 (chosen from the data) to 1,000,000",
         ),
-        ("prompt_tokens", not 8 <= recipe.prompt_tokens <= 32_768, "must be 8 to 32,768"),
+        (
+            "prompt_tokens",
+            recipe.prompt_tokens != 0 and not 8 <= recipe.prompt_tokens <= 32_768,
+            "must be 0 (chosen from the data), or 8 to 32,768",
+        ),
         ("language_model_weight", not 0 <= recipe.language_model_weight <= 1, "must be 0 to 1"),
         ("label_smoothing", not 0 <= recipe.label_smoothing < 1, "must be 0 to below 1"),
+        ("token_dropout", not 0 <= recipe.token_dropout < 1, "must be 0 to below 1"),
+        ("averaging", not 0 <= recipe.averaging < 1, "must be 0 to below 1"),
+        ("label_prior", not 0 <= recipe.label_prior <= 10, "must be 0 to 10"),
         ("lora_rank", not 1 <= recipe.lora_rank <= 256, "must be 1 to 256"),
         ("seed", not 0 <= recipe.seed < 2**63, "must be 0 to 2^63-1"),
         ("sweep", recipe.sweep not in ("", LR_PROCEDURE), f"must be empty or {LR_PROCEDURE}"),
+    ]
+
+
+def _shape_limits(shape: Architecture) -> list[tuple[str, bool, str]]:
+    head = shape.hidden_size // shape.heads if shape.heads > 0 else 0
+    return [
         ("architecture.vocab_size", not 300 <= shape.vocab_size <= 262_144, "must be 300 to 262,144"),
         ("architecture.layers", not 1 <= shape.layers <= 128, "must be 1 to 128"),
         ("architecture.max_positions", not 128 <= shape.max_positions <= 131_072, "must be 128 to 131,072"),

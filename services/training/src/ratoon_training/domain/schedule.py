@@ -13,6 +13,17 @@ LOWERED = 0.5
 """What the rate is multiplied by after an epoch that was worse than the one before."""
 
 
+MIN_EPOCHS, MAX_EPOCHS = 3, 40
+"""Bounds on the epochs that are chosen from the size of the data."""
+SAMPLES_SHOWN = 30_000
+"""Samples that a run of chosen length shows at most, between those bounds; it ends earlier without a gain."""
+
+
+def chosen_epochs(samples: int) -> int:
+    """How many epochs a run takes at most that was given none: many over few samples, few over many."""
+    return max(MIN_EPOCHS, min(MAX_EPOCHS, round(SAMPLES_SHOWN / max(1, samples))))
+
+
 def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
     """The rate of a step (counted from 0): linear warm-up over a share of the steps, then a cosine to zero."""
     rising = max(1, round(steps * warmup))
@@ -58,6 +69,8 @@ class Verdict:
 def judge(losses: Sequence[float], scores: Sequence[float], patience: int) -> Verdict:
     """Each epoch's validation against the previous: worse lowers the rate; `patience` epochs without a gain stop.
 
+    A gain is a loss that is significantly lower, or a higher score, than that of all epochs before.
+
     The best epoch is the one of the highest score, which is what a gate will ask for; of equals the one of the lowest
     loss: a model that grows surer of its few errors loses by the loss and may gain by the score.
     """
@@ -65,7 +78,8 @@ def judge(losses: Sequence[float], scores: Sequence[float], patience: int) -> Ve
     for epoch in range(1, len(losses)):
         if losses[epoch] > losses[epoch - 1]:
             factor *= LOWERED
-        since = 0 if losses[epoch] < losses[lowest] * (1 - SIGNIFICANT) else since + 1
+        gained = losses[epoch] < losses[lowest] * (1 - SIGNIFICANT) or scores[epoch] > max(scores[:epoch])
+        since = 0 if gained else since + 1
         if losses[epoch] < losses[lowest]:
             lowest = epoch
     best = max(range(len(losses)), key=lambda epoch: (scores[epoch], -losses[epoch]), default=0)

@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
+
+_FRAME_BEFORE, _FRAME_AFTER = 2, 1
+"""Tokens of our own template before and after a text."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,53 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    def thinned(self, indices: list[int], rate: float, seed: int, step: int) -> "Corpus":
+        """These samples with a share of their texts' tokens left out: a function of (seed, step, sample) alone.
+
+        The template's frame (two tokens before the text, one after it) and the answer stay.
+        """
+        if not rate:
+            return self._selected([self._sample(index) for index in indices], indices)
+        samples = []
+        for index in indices:
+            sample = self._sample(index)
+            kept = np.random.default_rng((seed, step, index)).random(len(sample)) >= rate
+            kept[:_FRAME_BEFORE] = True
+            kept[len(sample) - int(self._answers[index]) - _FRAME_AFTER :] = True
+            samples.append(sample[kept])
+        return self._selected(samples, indices)
+
+    def _sample(self, index: int) -> npt.NDArray[np.int32]:
+        sample: npt.NDArray[np.int32] = self._tokens[self._offsets[index] : self._offsets[index + 1]]
+        return sample
+
+    def _selected(self, samples: list[npt.NDArray[np.int32]], indices: list[int]) -> "Corpus":
+        """A corpus of these samples, which are what became of those at the indices."""
+        made = object.__new__(Corpus)
+        made._tokens = np.concatenate(samples) if samples else self._tokens[:0]
+        made._offsets = np.cumsum([0, *map(len, samples)], dtype=np.int64)
+        made._answers, made._labels = self._answers[indices], self._labels[indices]
+        made.label_tokens = self.label_tokens
+        made.record_ids = [self.record_ids[index] for index in indices]
+        made.lengths = list(map(len, samples))
+        return made
+
+    def label_odds(self, vocabulary: int) -> npt.NDArray[np.float32]:
+        """Log-odds of the labels for each token, (labels, vocabulary): the weights of a naive Bayes classifier.
+
+        A token counts once a sample (Bernoulli), with Laplace's correction; answers and what no text holds are 0.
+        """
+        labels = len(self.label_tokens)
+        counts = np.ones((labels, vocabulary))
+        for index in range(len(self)):
+            sample = self._sample(index)
+            text = sample[_FRAME_BEFORE : len(sample) - int(self._answers[index]) - _FRAME_AFTER]
+            counts[self._labels[index], np.unique(text)] += 1
+        logs = np.log(counts / counts.sum(axis=1, keepdims=True))
+        odds = logs - logs.mean(axis=0)
+        odds[:, counts.sum(axis=0) == labels] = 0.0
+        return odds.astype(np.float32)
 
     def tokens_of(self, indices: list[int]) -> tuple[int, int]:
         """How many tokens these samples have to predict: of their text, and of their answers."""

@@ -9,7 +9,7 @@ from torch import nn
 
 from ratoon.chassis.warm import hidden
 from ratoon_training.domain.errors import BadBaseModel
-from ratoon_training.domain.initialisation import refuse_constant, standard_deviation
+from ratoon_training.domain.initialisation import LINEAR_DEVIATION, refuse_constant, standard_deviation
 from ratoon_training.domain.recipes import Architecture, Method, Recipe
 
 with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "soundfile"):
@@ -17,6 +17,7 @@ with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "
     from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
     from ratoon_training.worker import packing
+from ratoon_training.worker.corpus import Corpus
 
 _ACTIVATIONS = {"gate_proj": "silu"}
 """What follows a layer, by its name; nothing follows the others."""
@@ -27,6 +28,8 @@ def build(recipe: Recipe, prepared: Path) -> Any:
     torch.manual_seed(recipe.seed)
     if recipe.method is Method.FROM_SCRATCH:
         model = from_scratch(recipe.architecture)
+        if recipe.label_prior:
+            _begin_with_odds(model, Corpus(prepared / "train.npz"), recipe.label_prior)
     else:
         model = _of_base(prepared / "base")
     if recipe.packed:
@@ -75,6 +78,19 @@ def initialise(model: nn.Module) -> None:
         nn.init.normal_(module.weight, std=deviation)
         if getattr(module, "bias", None) is not None:
             nn.init.zeros_(module.bias)
+
+
+def _begin_with_odds(model: Any, train: Corpus, strength: float) -> None:
+    """Add to each token's embedding its log-odds of the labels, each label along a random direction of its own.
+
+    Attention begins uniform, so that a new model's last position sees the mean of the embeddings: the evidence of a
+    naive Bayes classifier (as NBSVM starts from, Wang and Manning 2012), where a random start sees noise.
+    """
+    weights = model.get_input_embeddings().weight
+    odds = torch.from_numpy(train.label_odds(weights.shape[0]))
+    directions = torch.randn(len(odds), weights.shape[1])
+    with torch.no_grad():
+        weights += strength * LINEAR_DEVIATION * (odds.T @ directions)
 
 
 def _of_base(folder: Path) -> Any:

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from tokenizers import Tokenizer
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.models import fetch_model
 from ratoon_training.domain.errors import DataEmpty, DataMalformed
+from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import text
 from ratoon_training.worker.text import Speech
@@ -92,10 +94,18 @@ def _speech(
     tell("Training the tokenizer.")
     shape = recipe.architecture
     tokenizer = text.train_tokenizer(train.texts, recipe.labels, shape.vocab_size)
-    cut = recipe.max_chars or text.cut_for(tokenizer, train.texts, recipe.prompt_tokens)
-    speech = text.from_scratch(tokenizer, cut)
+    limit = _limit(tokenizer, recipe, train)
+    speech = text.from_scratch(tokenizer, limit.max_characters)
     text.save(speech, folder / "tokenizer", shape.max_positions)
+    text.save_limit(limit, folder / "tokenizer")
     return speech
+
+
+def _limit(tokenizer: Tokenizer, recipe: Recipe, train: Rows) -> PromptLimit:
+    """Where to cut the texts; said by the recipe or chosen from the training texts as they are rendered."""
+    written = [text.as_written(each) for each in train.texts]
+    positions = recipe.architecture.max_positions
+    return text.limit_for(tokenizer, written, recipe.prompt_tokens, recipe.max_chars, positions)
 
 
 def _fetch_base(spec: dict[str, Any], store: ArtifactStore, folder: Path) -> Path:
@@ -110,10 +120,14 @@ def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Sp
     speech = text.of_base(base)
     text.copy(base, folder)
     if (base / "recipe.json").exists():
+        known = text.limit_of(base).max_characters or recipe.max_chars
+        written = [text.as_written(each) for each in train.texts]
+        text.save_limit(text.measured_limit(speech.tokenizer, written, known), folder)
         return speech
-    cut = recipe.max_chars or text.cut_for(speech.tokenizer, train.texts, recipe.prompt_tokens)
-    speech = text.cutting(speech, cut)
+    limit = _limit(speech.tokenizer, recipe, train)
+    speech = text.cutting(speech, limit.max_characters)
     (folder / "chat_template.jinja").write_text(speech.template)
+    text.save_limit(limit, folder)
     return speech
 
 

@@ -16,6 +16,11 @@ from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker.orders import Order
 from ratoon_training.worker.session import Session
+from ratoon_training.worker.text import of_base
+
+_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "num_beams")
+"""Settings of a base model's sampling, which mean nothing to a classifier that answers greedily."""
+_MIN_NEW_TOKENS = 8
 
 
 def publish(order: Order, session: Session, trials: list[Trial]) -> dict[str, Any]:
@@ -59,9 +64,14 @@ def _in_order(config: dict[str, Any]) -> dict[str, Any]:
 def _copy_speech(order: Order, recipe: Recipe, folder: Path) -> None:
     """The tokenizer and template that the model was trained with, and how it is to be sampled: greedily."""
     shutil.copytree(order.prepared / "tokenizer", folder, dirs_exist_ok=True)
+    path = folder / "generation_config.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
     if recipe.method is Method.FROM_SCRATCH:
-        ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-        _write(folder / "generation_config.json", {**ids, "do_sample": False, "max_new_tokens": 8})
+        known = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    kept = {name: value for name, value in known.items() if name not in _SAMPLING}
+    speech = of_base(folder)
+    longest = max(len(speech.answer(label)) for label in recipe.labels)
+    _write(path, {**kept, "do_sample": False, "max_new_tokens": max(_MIN_NEW_TOKENS, longest)})
 
 
 def _recipe(order: Order, session: Session) -> dict[str, Any]:

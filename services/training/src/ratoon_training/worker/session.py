@@ -8,6 +8,7 @@ position, and a run that resumes ends with the bits of one that was never interr
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,9 @@ class Session:
         self.optimiser = _optimiser(list(self.trainable.values()), recipe)
         self.curves, self.step = Curves(), 0
         self.per_epoch = -(-len(data.train) // recipe.batch_size)
-        self.steps = max(1, round(self.per_epoch * recipe.epochs))
+        epochs = recipe.epochs or schedule.chosen_epochs(len(data.train))
+        self.steps = max(1, round(self.per_epoch * epochs))
+        self._average = {name: p.detach().clone() for name, p in self.trainable.items() if recipe.averaging}
         self._epoch, self._plan = -1, list[list[int]]()
 
     @property
@@ -74,11 +77,14 @@ class Session:
     def train_step(self, rate: float, *, stop: bool = False) -> list[float]:
         """One step at this rate; the curve's row. Stopped when any worker wants to, before anything moved."""
         indices = self._batch(self.step)
-        text, answers = self.data.train.tokens_of(indices)
         weight = self._language_weight()
-        share = self.member.share(indices)
+        # The language model learns from whole texts; a classifier alone learns not to lean on single tokens.
+        rate_of_dropout = 0.0 if weight else self.recipe.token_dropout
+        samples = self.data.train.thinned(indices, rate_of_dropout, self.recipe.seed, self.step)
+        text, answers = samples.tokens_of(list(range(len(samples))))
+        share = self.member.share(list(range(len(samples))))
         torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.member.rank))
-        answer_sum, language_sum = self._backward(share, len(indices), text, weight)
+        answer_sum, language_sum = self._backward(samples, share, text, weight)
         asked_to_stop = answer_sum.new_tensor(float(stop))
         told = self._reduce([answer_sum / len(indices), language_sum / max(1, text), asked_to_stop])
         gradient = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip_norm)
@@ -96,6 +102,7 @@ class Session:
             group["lr"] = rate
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
+        self._move_average()
         self.step += 1
         return [self.step, loss, answer, language, norm, rate, text + answers]
 
@@ -116,17 +123,37 @@ class Session:
         self.curves.steps.append(row)
         teller.step(self, row)
 
-    def _backward(self, share: list[int], rows: int, text: int, weight: float) -> tuple[Tensor, Tensor]:
+    def _move_average(self) -> None:
+        """Move the average of the weights towards them; early steps count more, so that the start is forgotten."""
+        if not self._average:
+            return
+        decay = min(self.recipe.averaging, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, parameter in self.trainable.items():
+                self._average[name].lerp_(parameter, 1 - decay)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Within it the model has the averaged weights."""
+        live = {name: self.trainable[name].data for name in self._average}
+        for name, average in self._average.items():
+            self.trainable[name].data = average
+        try:
+            yield
+        finally:
+            for name, weights in live.items():
+                self.trainable[name].data = weights
+
+    def _backward(self, train: Corpus, share: list[int], text: int, weight: float) -> tuple[Tensor, Tensor]:
         """Gradients of this worker's part of the batch, scaled so that their sum over workers is the batch's."""
         if not share:
             for parameter in self.trainable.values():
                 parameter.grad = torch.zeros_like(parameter)
             nothing = torch.zeros((), device=self.member.device)
             return nothing, nothing
-        train = self.data.train
         batch = (train.packed(share) if self.recipe.packed else train.batch(share)).to(self.member.device)
         sums = objective.losses(self.core, batch, language=weight > 0, smoothing=self.recipe.label_smoothing)
-        (sums.answer / rows + weight * sums.language / max(1, text)).backward()
+        (sums.answer / len(train) + weight * sums.language / max(1, text)).backward()
         return sums.answer.detach(), sums.language.detach()
 
     def _reduce(self, numbers: list[Tensor]) -> list[Tensor]:
@@ -160,7 +187,8 @@ class Session:
 
     def _end_epoch(self, checkpoints: Checkpoints, teller: Teller) -> None:
         """Validate; where this epoch is the best so far its weights are kept, durably and before any later step."""
-        row = self._validate()
+        with self._averaged():
+            row = self._validate()
         self.curves.epochs.append(row)
         if self.member.leads and self._verdict().best == len(self.curves.epochs) - 1:
             checkpoints.wait()
@@ -193,13 +221,16 @@ class Session:
         return (order[at : at + _VALIDATION_ROWS] for at in range(0, len(order), _VALIDATION_ROWS))
 
     def _weights(self) -> dict[str, Tensor]:
-        return {name: parameter.detach().cpu().contiguous() for name, parameter in self.trainable.items()}
+        weights = self._average or self.trainable
+        return {name: parameter.detach().cpu().contiguous() for name, parameter in weights.items()}
 
     def _tensors(self) -> dict[str, Tensor]:
-        """Weights and AdamW's two moments of each."""
+        """Weights, their moving average and AdamW's two moments of each."""
         tensors: dict[str, Tensor] = {}
         for name, parameter in self.trainable.items():
             tensors[f"weight.{name}"] = parameter.detach()
+            if name in self._average:
+                tensors[f"average.{name}"] = self._average[name]
             if state := self.optimiser.state.get(parameter):
                 tensors[f"mean.{name}"], tensors[f"square.{name}"] = state["exp_avg"], state["exp_avg_sq"]
         return tensors
@@ -213,6 +244,8 @@ class Session:
         with torch.no_grad():
             for name, parameter in self.trainable.items():
                 parameter.copy_(checkpoint.tensors[f"weight.{name}"])
+                if name in self._average:
+                    self._average[name].copy_(checkpoint.tensors[f"average.{name}"])
                 if self.step:
                     self.optimiser.state[parameter] = {
                         "step": torch.tensor(float(self.step), device=parameter.device),
@@ -221,9 +254,11 @@ class Session:
                     }
 
     def _take_best(self, checkpoints: Checkpoints) -> None:
-        """The best epoch's weights; the last epoch's are in the model already."""
+        """The best epoch's weights; the last epoch's are in the model already, or in their average."""
         best = self._verdict().best
         if best == len(self.curves.epochs) - 1:
+            for name, average in self._average.items():
+                self.trainable[name].data.copy_(average)
             return
         found = checkpoints.named(_best_name(best))
         if found is not None:

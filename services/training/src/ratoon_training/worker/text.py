@@ -13,26 +13,48 @@ from typing import Any
 
 from jinja2.exceptions import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 
+from ratoon_training.domain import lengths
 from ratoon_training.domain.errors import BadBaseModel
+from ratoon_training.domain.lengths import PromptLimit
 
 PAD, BOS, EOS, USER, ASSISTANT = "<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"
 """Special tokens, with ids 0 to 4 in this order; the label tokens follow."""
 CORPUS_CHARS = 4000
 """How much of each text the tokenizer is trained on."""
+_WRITTEN = "(message['content'] | replace('\\r\\n', '\\n') | replace('\\r', '\\n') | trim)[:MAX_CHARS]"
+"""A text as the template takes it: line ends as curation writes them, no white space around it, cut."""
 TEMPLATE = (
     "{{ '" + BOS + "' }}{% for message in messages %}"
     "{% if message['role'] == 'assistant' %}{{ '" + ASSISTANT + "' + message['content'] + '" + EOS + "' }}"
-    "{% else %}{{ '" + USER + "' + message['content'][:MAX_CHARS] }}{% endif %}"
+    "{% else %}{{ '" + USER + "' + " + _WRITTEN + " }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}{{ '" + ASSISTANT + "' }}{% endif %}"
 )
 """Cuts the user's text to MAX_CHARS (replaced by a number) characters and frames it by the special tokens."""
+INVISIBLE = (
+    "[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f]"
+)
+"""Characters that a tokenizer from scratch does not see; joiners stay, which emoji and some scripts need."""
+LIMIT_FILE = "ratoon.json"
+"""File of a model folder that tells programs where its template cuts texts."""
+_SAMPLED = 5000
+"""Texts whose lengths are measured to choose a limit."""
 CUT = (
     "{%- set cut = namespace(messages=[]) -%}{%- for message in messages -%}"
     "{%- if message['role'] == 'assistant' -%}{%- set cut.messages = cut.messages + [message] -%}"
     "{%- else -%}{%- set cut.messages = cut.messages + "
-    "[{'role': message['role'], 'content': message['content'][:MAX_CHARS]}] -%}{%- endif -%}"
+    "[{'role': message['role'], 'content': " + _WRITTEN + "}] -%}{%- endif -%}"
     "{%- endfor -%}{%- set messages = cut.messages -%}"
 )
 """Before another model's template: cuts all texts but the assistant's to MAX_CHARS characters."""
@@ -70,8 +92,20 @@ class Speech:
 
 
 def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int) -> Tokenizer:
-    """A byte-level BPE of the corpus, each label one token; a function of its arguments alone."""
+    """A byte-level BPE of the corpus, each label one token; a function of its arguments alone.
+
+    Its normaliser folds what does not matter to the task (width, compatibility forms, case, white space), so that a
+    prompt is folded as the training text was: by the tokenizer itself.
+    """
     tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(INVISIBLE), ""),
+            normalizers.Replace(Regex(r"\s+"), " "),
+        ]
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -94,6 +128,58 @@ def cut_for(tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int) -> i
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(samples, add_special_tokens=False))
     per_token = sum(map(len, samples)) / max(1, tokens)
     return max(10, round(prompt_tokens * per_token / 10) * 10)
+
+
+def limit_for(
+    tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int, max_chars: int, positions: int
+) -> PromptLimit:
+    """Where to cut these texts: at `max_chars`, else after about `prompt_tokens`, else as their lengths suggest."""
+    if max_chars or prompt_tokens:
+        characters = max_chars or cut_for(tokenizer, texts, prompt_tokens)
+        return measured_limit(tokenizer, texts, characters)
+    # A few texts tell the lengths of all; every n-th, so that the choice is a function of the texts alone.
+    sample = texts[:: max(1, len(texts) // _SAMPLED)]
+    encoded = tokenizer.encode_batch([text[:CORPUS_CHARS] for text in sample], add_special_tokens=False)
+    counts = [len(encoding.ids) for encoding in encoded]
+    share = len(texts) / max(1, len(sample))
+    limit = lengths.token_limit(counts, positions, share)
+    cut = [min(len(text), CORPUS_CHARS) for text in sample]
+    return measured_limit(tokenizer, texts, lengths.character_limit(cut, counts, limit))
+
+
+def measured_limit(tokenizer: Tokenizer, texts: Sequence[str], characters: int) -> PromptLimit:
+    """A cut at so many characters, and what it means for these texts; 0: none."""
+    cut = [text[:characters] for text in texts] if characters else list(texts)
+    encoded = tokenizer.encode_batch(cut, add_special_tokens=False)
+    longest = max((len(encoding.ids) for encoding in encoded), default=0)
+    lost = sum(len(text) > characters for text in texts) if characters else 0
+    return PromptLimit(longest, characters, lost / max(1, len(texts)))
+
+
+def as_written(text: str) -> str:
+    """A text as the template takes it before it cuts."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def save_limit(limit: PromptLimit, folder: Path) -> None:
+    """Write the limit as a small file of the model folder."""
+    told = {
+        "max_prompt_tokens": limit.max_tokens,
+        "max_prompt_characters": limit.max_characters,
+        "cut_share": round(limit.cut_share, 6),
+    }
+    (folder / LIMIT_FILE).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+
+
+def limit_of(folder: Path) -> PromptLimit:
+    """The limit that a model folder tells; zeros when it tells none."""
+    path = folder / LIMIT_FILE
+    told = json.loads(path.read_text()) if path.exists() else {}
+    return PromptLimit(
+        int(told.get("max_prompt_tokens", 0)),
+        int(told.get("max_prompt_characters", 0)),
+        float(told.get("cut_share", 0.0)),
+    )
 
 
 def from_scratch(tokenizer: Tokenizer, max_chars: int) -> Speech:

@@ -1,0 +1,60 @@
+"""Where texts are cut, chosen from the lengths of the training texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+MAX_PROMPT_TOKENS = 512
+"""A chosen limit never keeps more tokens of a text: memory grows with them."""
+MIN_PROMPT_TOKENS = 128
+"""A chosen limit keeps at least so many tokens, however large the data are."""
+EPOCH_TOKENS = 300_000
+"""A chosen limit above the least one lets an epoch have about so many tokens, so that training ends in minutes."""
+COVERED = 0.99
+"""Share of the training texts that a chosen limit keeps whole, where the other bounds allow."""
+RESERVED_POSITIONS = 16
+"""Positions that are left for the template's own tokens and the answer."""
+
+
+@dataclass(frozen=True)
+class PromptLimit:
+    """Where the chat template cuts a text, and what that means for the training texts."""
+
+    max_tokens: int = 0
+    """The most tokens that a training text keeps."""
+    max_characters: int = 0
+    cut_share: float = 0.0
+    """Share of the training texts that lose their end, in 0..1."""
+
+
+def token_limit(lengths: Sequence[int], positions: int, share: float = 1.0) -> int:
+    """The number of tokens to keep of a text, from training texts' lengths in tokens and the model's positions.
+
+    Each length stands for `share` texts.
+    """
+    if not lengths:
+        return MIN_PROMPT_TOKENS
+    ordered = sorted(lengths)
+    covering = ordered[min(len(ordered) - 1, ceil(COVERED * len(ordered)) - 1)]
+    wanted = min(covering, MAX_PROMPT_TOKENS)
+    while (
+        wanted > MIN_PROMPT_TOKENS and share * sum(min(length, wanted) for length in ordered) > EPOCH_TOKENS
+    ):
+        wanted = max(MIN_PROMPT_TOKENS, wanted * 3 // 4)
+    return max(8, min(wanted, positions - RESERVED_POSITIONS))
+
+
+def character_limit(characters: Sequence[int], tokens: Sequence[int], limit: int) -> int:
+    """The number of characters after which a text is cut, so that about `limit` tokens remain; to the next ten.
+
+    Where the limit keeps nearly all texts whole, it is that of the longest text kept whole; else it follows from the
+    characters that a token has.
+    """
+    whole = [length for length, count in zip(characters, tokens, strict=True) if count <= limit]
+    if len(whole) >= COVERED * len(characters):
+        return _to_ten(max(whole, default=10))
+    return _to_ten(limit * sum(characters) / max(1, sum(tokens)))
+
+
+def _to_ten(value: float) -> int:
+    return max(10, ceil(value / 10) * 10)
