@@ -108,7 +108,7 @@ def values(message: Message, path: str = "") -> Iterator[Value]:
 
 
 def _of_map(field: FieldDescriptor, content: Any, path: str) -> Iterator[Value]:
-    entry = field.message_type.fields_by_name
+    entry = cast(Descriptor, field.message_type).fields_by_name
     for key in content:
         here = f'{path}["{str(key)[:100]}"]'
         yield Value(here, entry["key"], key)
@@ -143,7 +143,7 @@ def check_values(request: Message) -> None:
         if each.field.type in (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT):
             _check_float(each)
         elif each.field.type == FieldDescriptor.TYPE_ENUM:
-            _check_enum(each, each.field.enum_type)
+            _check_enum(each, cast(EnumDescriptor, each.field.enum_type))
         elif each.field.type == FieldDescriptor.TYPE_STRING:
             _check_text(each)
         elif each.field.message_type is not None:

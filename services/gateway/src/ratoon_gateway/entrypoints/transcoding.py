@@ -107,7 +107,8 @@ class Binding:
         whole = self.body in ("", "*")
         json_bodies.check(kind, {name: value for name, value in wanted.items() if whole or name != self.body})
         if not whole:
-            json_bodies.check(kind.fields_by_name[self.body].message_type, wanted[self.body])
+            inside = cast(Descriptor, kind.fields_by_name[self.body].message_type)
+            json_bodies.check(inside, wanted[self.body])
 
 
 class Transcoder:
