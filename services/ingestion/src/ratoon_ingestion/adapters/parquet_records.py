@@ -1,20 +1,31 @@
-"""Records out of Parquet in the artifact store, a row group at a time.
+"""Records out of Parquet in the artifact store, a few rows at a time, so that no reader holds more than it shows.
 
 Shards and parts stand in record id order, so a row group's statistics say whether it can hold an id.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+import threading
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import ResourceExhausted
 from ratoon_ingestion.application.ports import Record, RejectedItem
 
 _PAGE_CHARS = 700_000
 """A page stays under a message's 4 MiB, whatever its script."""
 _TEXT_CHARS = 200_000
 """Of a longer text only the start is shown."""
+_ATTRIBUTE_CHARS = 50_000
+"""Of longer attributes of a record, all together, only the start is shown."""
+_BATCH_ROWS, _BATCH_BYTES = 500, 4 << 20
+"""The most rows, and about how many bytes, that are decoded at once."""
+_BIG_GROUP_BYTES, _LARGEST_GROUP_BYTES = 32 << 20, 512 << 20
+"""Row groups of older releases may be big, since they count records alone: of big ones one is read at a time, and one
+that is larger than the second is not read, since its pages have to be decoded whole."""
+_BIG_READ = threading.Lock()
 
 
 class ParquetRecords:
@@ -28,10 +39,11 @@ class ParquetRecords:
         found: list[Record] = []
         chars = 0
         for row in self._rows_after(version_digest, record_id):
-            if len(found) == limit or (found and chars + min(row["chars"], _TEXT_CHARS) > _PAGE_CHARS):
-                return found, True
             record = _record(row)
-            chars += len(record.text)
+            size = _chars(record)
+            if len(found) == limit or (found and chars + size > _PAGE_CHARS):
+                return found, True
+            chars += size
             found.append(record)
         return found, False
 
@@ -50,10 +62,10 @@ class ParquetRecords:
             with self._store.open(shard) as stream:
                 file = _parquet(stream)
                 for group in _groups_around(file, record_id):
-                    rows = file.read_row_group(group).to_pylist()
-                    row = next((row for row in rows if row["record_id"] == record_id), None)
-                    if row is not None:
-                        return _record(row)
+                    ids = _ids(file, group)
+                    place = bisect_left(ids, record_id)
+                    if place < len(ids) and ids[place] == record_id:
+                        return _record(next(_rows(file, group, place)))
         return None
 
     def in_version(self, version_digest: str, record_id: str) -> bool:
@@ -64,10 +76,7 @@ class ParquetRecords:
         """Whether a part's blob holds the record."""
         with self._store.open(part_digest) as stream:
             file = _parquet(stream)
-            return any(
-                record_id in file.read_row_group(group, columns=["record_id"]).column(0).to_pylist()
-                for group in _groups_around(file, record_id)
-            )
+            return any(record_id in _ids(file, group) for group in _groups_around(file, record_id))
 
     def _rows_after(self, version_digest: str, record_id: str) -> Iterator[dict[str, Any]]:
         for shard in self._shards(version_digest):
@@ -77,8 +86,7 @@ class ParquetRecords:
                 for group in range(file.num_row_groups):
                     if file.metadata.row_group(group).column(column).statistics.max <= record_id:
                         continue
-                    rows = file.read_row_group(group).to_pylist()
-                    yield from rows[bisect_right([row["record_id"] for row in rows], record_id) :]
+                    yield from _rows(file, group, bisect_right(_ids(file, group), record_id))
 
     def _shards(self, version_digest: str) -> list[str]:
         return [file.sha256 for file in self._store.tree(version_digest) if file.path.startswith("records-")]
@@ -100,6 +108,30 @@ def _groups_around(file: Any, record_id: str) -> Iterator[int]:
             yield group
 
 
+def _ids(file: Any, group: int) -> list[str]:
+    """The record ids of a row group, in order."""
+    ids: list[str] = file.read_row_group(group, columns=["record_id"]).column(0).to_pylist()
+    return ids
+
+
+def _rows(file: Any, group: int, start: int) -> Iterator[dict[str, Any]]:
+    """The rows of a row group from a place on, decoded a few at a time."""
+    told = file.metadata.row_group(group)
+    if told.total_byte_size > _LARGEST_GROUP_BYTES:
+        raise ResourceExhausted(
+            f"The records of this version lie in blocks of {told.total_byte_size >> 20:,} MiB, too large to be read "
+            "here: build the version again, this release writes smaller blocks.",
+            reason="RECORDS_TOO_LARGE",
+        )
+    batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * told.num_rows // max(1, told.total_byte_size)))
+    with _BIG_READ if told.total_byte_size > _BIG_GROUP_BYTES else nullcontext():
+        before = 0
+        for batch in file.iter_batches(batch_size=batch_rows, row_groups=[group], use_threads=False):
+            if before + batch.num_rows > start:
+                yield from batch.slice(max(0, start - before)).to_pylist()
+            before += batch.num_rows
+
+
 def _parquet(stream: Any) -> Any:
     """An open Parquet file. The library is loaded when it is first needed: idle services stay small."""
     import pyarrow.parquet as pq
@@ -108,7 +140,27 @@ def _parquet(stream: Any) -> Any:
 
 
 def _record(row: dict[str, Any]) -> Record:
-    values = {name: row[name] for name in Record.__dataclass_fields__}
+    votes = row.get("label_votes") or ()
+    values = {name: row[name] for name in Record.__dataclass_fields__ if name != "conflicting_labels"}
+    values["conflicting_labels"] = tuple(vote["label"] for vote in votes)
     values["text"] = row["text"][:_TEXT_CHARS]
-    values["attributes"] = dict(row["attributes"])
+    values["attributes"] = _shown(row["attributes"] or ())
     return Record(**values)
+
+
+def _shown(attributes: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Attributes as they are shown: the starts of long ones, and none once too much is shown."""
+    shown: dict[str, str] = {}
+    left = _ATTRIBUTE_CHARS
+    for name, value in attributes:
+        if left <= 0:
+            break
+        shown[name] = (value or "")[:left]
+        left -= len(name) + len(shown[name])
+    return shown
+
+
+def _chars(record: Record) -> int:
+    """About how many characters of a message a record takes."""
+    attributes = sum(len(name) + len(value) for name, value in record.attributes.items())
+    return len(record.text) + attributes + len(record.source_path) + len(record.source_label)

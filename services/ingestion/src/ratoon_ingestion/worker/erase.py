@@ -22,7 +22,7 @@ from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.decoding import record_id_of
 from ratoon_ingestion.worker.readers import Item, SourceSpec, SourceUnreadable, read_source
 from ratoon_ingestion.worker.spec import EraseSpec
-from ratoon_ingestion.worker.tree import GROUP_RECORDS
+from ratoon_ingestion.worker.tree import write_shard
 from ratoon_ingestion.worker.writers import write_source
 
 JSON = dict[str, Any]
@@ -159,9 +159,7 @@ def _without(store: ArtifactStore, digest: str, doomed: Collection[str]) -> tupl
     table = _table(store, digest)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "left.parquet"
-        pq.write_table(
-            table.filter(pc.invert(is_doomed)), path, compression="zstd", row_group_size=GROUP_RECORDS
-        )
+        write_shard(path, table.filter(pc.invert(is_doomed)))
         return store.put_file(path), gone
 
 

@@ -6,22 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ratoon_ingestion.domain import merkle
 from ratoon_ingestion.worker.batches import RECORDS, REJECTED
 
 SHARD_RECORDS = 50_000
-GROUP_RECORDS = 500
-"""Records of a row group: what a page of records reads at once."""
+GROUP_RECORDS, GROUP_CHARS = 500, 4_000_000
+"""Records, and characters of their texts, of a row group: what a page of records reads at once."""
 
 
 def write_records(folder: Path, records: pa.Table, order: list[int]) -> None:
     """Shards `records-00000.parquet`, … with the rows in the given order."""
+    chars = records.column("chars").to_pylist()
     for shard, start in enumerate(range(0, max(len(order), 1), SHARD_RECORDS)):
         path = folder / f"records-{shard:05d}.parquet"
         with pq.ParquetWriter(path, RECORDS, compression="zstd") as writer:
-            for rows in _groups(order[start : start + SHARD_RECORDS]):
+            for rows in _groups(order[start : start + SHARD_RECORDS], chars):
                 group = records.take(pa.array(rows, pa.int64())).select(RECORDS.names).cast(RECORDS)
                 writer.write_table(group, row_group_size=GROUP_RECORDS)
 
@@ -42,6 +44,23 @@ def merkle_root(record_ids: list[str], digests: list[str]) -> str:
     return merkle.root(leaves).hex()
 
 
-def _groups(rows: list[int]) -> Iterator[list[int]]:
-    for start in range(0, len(rows), GROUP_RECORDS):
-        yield rows[start : start + GROUP_RECORDS]
+def write_shard(path: Path, records: pa.Table) -> None:
+    """One file with these rows, in row groups as `write_records` makes them."""
+    chars = [count or 0 for count in pc.utf8_length(records.column("text")).to_pylist()]
+    with pq.ParquetWriter(path, records.schema, compression="zstd") as writer:
+        for rows in _groups(list(range(records.num_rows)), chars):
+            writer.write_table(records.slice(rows[0], len(rows)), row_group_size=GROUP_RECORDS)
+
+
+def _groups(rows: list[int], chars: list[int]) -> Iterator[list[int]]:
+    """Rows for one row group after the other; a group ends early when its texts are long."""
+    group: list[int] = []
+    total = 0
+    for row in rows:
+        if group and (len(group) == GROUP_RECORDS or total + chars[row] > GROUP_CHARS):
+            yield group
+            group, total = [], 0
+        group.append(row)
+        total += chars[row]
+    if group:
+        yield group

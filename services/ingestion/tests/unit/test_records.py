@@ -1,0 +1,111 @@
+"""Pages of records: bounded by what they show, whatever the records are like."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import ResourceExhausted
+from ratoon_ingestion.adapters import parquet_records
+from ratoon_ingestion.adapters.parquet_records import ParquetRecords
+from ratoon_ingestion.worker.batches import RECORDS
+from ratoon_ingestion.worker.tree import GROUP_CHARS, GROUP_RECORDS, write_records, write_shard
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def table(texts: list[str], attributes: dict[str, str] | None = None) -> pa.Table:
+    def row(number: int, text: str) -> dict:
+        filler = {
+            field.name: "x" if field.type == pa.string() else 1 if field.type == pa.int32() else None
+            for field in RECORDS
+        }
+        own = {
+            "record_id": f"r{number:05}",
+            "text": text,
+            "chars": len(text),
+            "received_time": NOW,
+            "attributes": list((attributes or {}).items()),
+            "steps": ["made"],
+        }
+        return filler | own
+
+    return pa.Table.from_pylist([row(number, text) for number, text in enumerate(texts)], schema=RECORDS)
+
+
+def version(store: ArtifactStore, folder: Path, records: pa.Table) -> str:
+    folder.mkdir()
+    write_records(folder, records, list(range(records.num_rows)))
+    return store.put_tree(folder)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(str(tmp_path / "artifacts"))
+
+
+def pages(records: ParquetRecords, digest: str, limit: int) -> list[list[str]]:
+    found, last, more = [], "", True
+    while more:
+        page, more = records.after(digest, last, limit)
+        found.append([each.record_id for each in page])
+        last = found[-1][-1]
+    return found
+
+
+def groups(path: Path) -> list[int]:
+    file = pq.ParquetFile(path)
+    return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+
+
+def test_a_row_group_is_bounded_by_records_and_by_characters(store, tmp_path):
+    long = "x" * (GROUP_CHARS // 2)
+    records = table([*["short"] * (GROUP_RECORDS + 3), long, long, long, "short"])
+    version(store, tmp_path / "tree", records)
+    written = groups(tmp_path / "tree" / "records-00000.parquet")
+    assert sum(written) == records.num_rows
+    assert written[0] == GROUP_RECORDS
+    assert len(written) == 4
+    write_shard(tmp_path / "again.parquet", records)
+    assert groups(tmp_path / "again.parquet") == written
+
+
+@pytest.mark.parametrize("limit", [1, 7, 1000])
+def test_pages_hold_everything_once_and_long_texts_make_them_short(store, tmp_path, limit):
+    texts = ["short"] * 20 + ["y" * 300_000] * 12 + ["short"] * 20
+    digest, records = version(store, tmp_path / "tree", table(texts)), ParquetRecords(store)
+    found = pages(records, digest, limit)
+    assert [each for page in found for each in page] == [f"r{n:05}" for n in range(len(texts))]
+    assert max(map(len, found)) <= limit
+    assert len(found) >= 4
+    assert len(records.find(digest, "r00025").text) == 200_000
+    assert records.find(digest, "r00099") is None
+
+
+def test_a_page_is_bounded_by_attributes_as_well(store, tmp_path):
+    attributes = {f"column{n}": "z" * 20_000 for n in range(30)}
+    records = ParquetRecords(store)
+    digest = version(store, tmp_path / "tree", table(["short"] * 40, attributes))
+    page, more = records.after(digest, "", 1000)
+    shown = [sum(map(len, each.attributes.values())) for each in page]
+    assert more
+    assert max(shown) <= 50_000
+    assert sum(shown) <= 700_000
+
+
+def test_big_groups_of_an_older_release_are_read_a_few_rows_at_a_time(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_records, "_BIG_GROUP_BYTES", 1 << 10)
+    monkeypatch.setattr(parquet_records, "_BATCH_BYTES", 1 << 10)
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    pq.write_table(table([f"{n}" * 900 for n in range(60)]), folder / "records-00000.parquet")
+    digest, records = store.put_tree(folder), ParquetRecords(store)
+    assert [each for page in pages(records, digest, 7) for each in page] == [f"r{n:05}" for n in range(60)]
+    assert not parquet_records._BIG_READ.locked()
+    monkeypatch.setattr(parquet_records, "_LARGEST_GROUP_BYTES", 1 << 10)
+    with pytest.raises(ResourceExhausted) as told:
+        records.after(digest, "", 7)
+    assert told.value.reason == "RECORDS_TOO_LARGE"
