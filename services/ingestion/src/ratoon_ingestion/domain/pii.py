@@ -1,10 +1,12 @@
 """What counts as personal data in a text, and its masking. It works on text of usual width.
 
-Masked: e-mail addresses, phone numbers, payment cards (by Luhn's check), IP addresses, and URLs when asked.
+Masked: e-mail addresses of any script, phone numbers as people of many countries write them, payment cards (by Luhn's
+check), IP addresses, and URLs when asked. Versions, dates, prices, ISBN and section numbers stay: what looks like an
+address or a number is held against what stands before it and against its count of digits.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv6Address
 
@@ -22,39 +24,92 @@ class Mask(StrEnum):
 DEFAULT_MASKS = (Mask.EMAIL, Mask.PHONE, Mask.CARD, Mask.IP)
 
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"')\]]{2,2048}", re.IGNORECASE)
-_LOCAL = r"(?:[^\W\u2e80-\u9fff\uac00-\ud7af]|[.%+'\-])"
+
+_DENSE = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af"
+"""Scripts that put no spaces between words (or, as Korean, endings without one)."""
+_LOCAL = rf"(?:[^\W{_DENSE}]|[.%+'\-])"
 """What stands before the @: letters of scripts that put spaces between words, so that 请写a@b.example loses no word."""
-_EMAIL = re.compile(
-    rf"(?<!{_LOCAL}){_LOCAL}{{1,128}}@(?:(?:[\w\-]{{1,63}}\.){{1,8}}[A-Za-z]{{2,24}}|localhost\b)"
+_DENSE_LOCAL = rf"(?:[{_DENSE}][\w.%+'\-]{{0,14}})?[{_DENSE}]"
+_TOP_LEVEL = (
+    r"公司|中国|中國|网络|網路|在线|中文网|网址|网店|网站|商城|商店|集团|我爱你|手机|信息|娱乐|游戏|政务|公益|机构|组织机构|香港|台湾"
+    r"|台灣|澳門|澳门|新加坡|世界|企业|健康|招聘|时尚|购物|餐厅|食品|移动|佛山|广东|みんな|コム|グーグル|クラウド|ストア|セール"
+    r"|ファッション|ポイント|한국|삼성|닷컴|닷넷|ไทย|คอม|ລາວ"
 )
+"""Top-level domains in scripts without spaces, where a domain's end cannot be seen otherwise."""
+_DOMAIN = (
+    rf"(?:(?:[\w\-]{{1,63}}\.){{1,8}}(?:xn--[A-Za-z0-9\-]{{2,59}}|[A-Za-z]{{2,24}}|{_TOP_LEVEL}|[^\W\d_{_DENSE}]{{2,24}})"
+    r"|localhost\b|\[[0-9A-Fa-f.:]{3,45}\])"
+)
+_AT = r"(?:@|[ ]?[\[({]at[\])}][ ]?)"
+_EMAIL = re.compile(
+    rf"(?:(?<!{_LOCAL}){_LOCAL}{{1,128}}|{_DENSE_LOCAL}|\"[^\"\n@]{{1,64}}\"){_AT}{_DOMAIN}", re.IGNORECASE
+)
+_IMAGE = re.compile(r"@\d+(?:\.\d+)?x\.[a-z]{2,4}$", re.IGNORECASE)
+"""`icon@2x.png` is a file."""
+
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _IP = re.compile(
     rf"(?=[0-9A-Fa-f])(?<![\w.:])(?:(?:{_OCTET}\.){{3}}{_OCTET}(?![\w]|\.\d)"
     r"|[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){2,6}[0-9A-Fa-f]{0,4}(?![\w:]))",
     re.ASCII,
 )
-_CARD = re.compile(r"(?=[2-6])(?<![\w\-])[2-6]\d{3}(?:[ \-]?\d){9,15}(?![\w\-])", re.ASCII)
+_BEFORE_A_VERSION = re.compile(
+    r"(?:\b(?:versions?|vers?|v|releases?|rel|builds?|firmware|fw|updates?|upgrades?|patch|revision|rev|driver|section"
+    r"|sections|sec|chapter|clause|paragraph|abschnitt|kapitel|version[es]|версия|версии)|§|版本|バージョン|버전|第)"
+    r"[.:]?(?:\s*(?:number|no|nr|n°|is|=|to|from)\b[.:]?)?\s*[(\[\"']?$|[A-Za-z][/\-_]$",
+    re.IGNORECASE,
+)
+_LOOKED_BACK = 40
+
+_CARD = re.compile(r"(?=[2-6])(?<![\w\-+])[2-6]\d{3}(?:[ \-]?\d){9,15}(?![\w\-])", re.ASCII)
+
+_COUNTRY = (
+    r"(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"
+    r"|2[1-689]\d|3[578]\d|42\d|50\d|59\d|6[7-9]\d|80\d|85\d|87\d|88\d|96\d|97\d|99\d)"
+)
 _PHONE = re.compile(
-    r"""(?=[+(0-9])(?<![\w.@/\-+=])
-    (?: (?:\+|00)\d{1,3}[ .\-/]?(?:\(\d{1,4}\)[ .\-/]?)?\d{1,4}(?:[ .\-/]?\d{2,4}){2,4}  # +44 (0)20 7946 0958
-      | (?:\+?1[ .\-]?)?\(\d{3}\)[ .\-]{0,2}\d{3}[ .\-]?\d{4}                            # (555) 123-4567
-      | (?:1[ .\-])?\d{3}[ .\-]\d{3}[ .\-]\d{4}                                          # 1-800-555-1234
-      | (?:800|866|877|888)\d{7}                                                         # 8005551234
-      | 0\d{2,4}[ \-/]\d{3,4}[ \-]?\d{3,4}                                               # 020 7946 0958
-      | 1[3-9]\d{9}                                                                      # 13812345678
-    )(?:[ ]?(?:x|ext\.?)[ ]?\d{1,5})?(?![\w]|[\-/.]\d)""",
+    rf"""(?=[+(0-9])(?<![\w.@/\-+=,:])(?:(?=\+)|(?<!\d[ ]))
+    (?: (?:\+[ ]?|00[ ]?){_COUNTRY}[ .\-/]{{0,2}}(?:\(\d{{1,4}}\)[ .\-/]?)?\d{{1,5}}(?:[ .\-/]{{0,2}}\d{{2,5}}){{1,5}}
+      | (?:\+?1[ .\-]?)?\(\d{{3}}\)[ .\-]{{0,2}}\d{{3}}[ .\-]?\d{{4}}                 # (555) 123-4567
+      | (?:1[ .\-])?\d{{3}}[ .\-]\d{{3}}[ .\-]\d{{4}}                                # 1-800-555-1234
+      | (?:800|866|877|888)\d{{7}}                                                  # 8005551234
+      | \(0\d{{1,5}}\)[ .\-/]{{0,2}}\d{{3,8}}(?:[ .\-/]\d{{1,5}}){{0,3}}                  # (030) 901820
+      | \(\d{{2}}\)[ ]?9?\d{{4}}[ \-]\d{{4}}                                          # (11) 91234-5678
+      | 0\d{{1,5}}[ ]?[/\-][ ]?\d{{3,8}}(?:[ \-]\d{{1,5}}){{0,2}}                         # 030/901820, 03-1234-5678
+      | 0\d{{1,4}}[ ]\d{{3,4}}[ \-]?\d{{3,4}}                                         # 020 7946 0958
+      | 0[1-9]\d{{2,4}}[ ]\d{{5,8}}                                                 # 07911 123456
+      | 0[1-9](?:[ .]\d{{2}}){{4}}                                                  # 01 23 45 67 89
+      | 8[ \-]?\(?\d{{3}}\)?[ \-]\d{{3}}[ \-]\d{{2}}[ \-]\d{{2}}                          # 8 (495) 123-45-67
+      | 1[3-9]\d[ \-]\d{{4}}[ \-]\d{{4}}                                              # 138 1234 5678
+      | 1[3-9]\d{{9}}                                                             # 13812345678
+    )(?:[ ]?(?:x|ext\.?|-)[ ]?\d{{1,5}})?(?![\w]|[\-/.,:]\d)""",
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
+_CALLED = re.compile(
+    r"(?:\b(?:tel|telefon|telephone|téléphone|teléfono|telefono|fon|phone|mobile?|mobil|mob|handy|cell|fax|whatsapp|тел"
+    r"|телефон|моб)|电话|手机|電話|携帯|전화|핸드폰|โทร)"
+    r"\.?(?:[ ]?(?:number|nummer|no|nr|номер|号码|番号|번호)\b)?[.:：]{0,2}[ ]{0,3}"
+    r"(?P<found>[+(]?\d[\d ()/.\-]{4,22}\d)(?![\w])",
+    re.IGNORECASE,
+)
+_DATE_OR_VERSION = re.compile(r"\d{4}[-./]\d\d?[-./]\d\d?|\d\d?[-./]\d\d?[-./]\d{4}|\d+(?:\.\d+)+")
+_ZEROS = (
+    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0E50, 0x0ED0,
+    0x0F20, 0x1040, 0x17E0, 0x1810, 0xFF10,
+)  # fmt: skip
+_DIGITS = {zero + value: ord("0") + value for zero in _ZEROS for value in range(10)}
+"""Digits of other scripts, to those of ASCII."""
+
+Accepts = Callable[[re.Match[str]], bool]
 
 
 def masked(text: str, kinds: Collection[Mask]) -> tuple[str, Mapping[Mask, int]]:
     """The text with every find replaced by `[EMAIL]`, `[PHONE]`, …, and how many of each kind there were."""
     counts: dict[Mask, int] = {}
-    for kind in Mask:
+    for kind, pattern, accepts in _RULES:
         if kind not in kinds or not _worth_searching(kind, text):
             continue
-        pattern, accepts = _RULES[kind]
-        text, found = _replace(pattern, accepts, f"[{kind.upper()}]", text)
+        text, found = _replaced(pattern, accepts, f"[{kind.upper()}]", text)
         if found:
             counts[kind] = counts.get(kind, 0) + found
     return text, counts
@@ -72,38 +127,46 @@ def luhn(digits: str) -> bool:
 def _worth_searching(kind: Mask, text: str) -> bool:
     """A cheap test that spares most texts the regular expression."""
     if kind is Mask.EMAIL:
-        return "@" in text
+        return "@" in text or "at)" in text or "at]" in text or "at}" in text
     return True
 
 
-def _replace(
-    pattern: re.Pattern[str], accepts: Callable[[str], bool], mask: str, text: str
-) -> tuple[str, int]:
-    found = 0
-
-    def swap(match: re.Match[str]) -> str:
-        nonlocal found
-        if not accepts(match.group()):
-            return match.group()
-        found += 1
-        return mask
-
-    return pattern.sub(swap, text), found
+def _replaced(pattern: re.Pattern[str], accepts: Accepts, mask: str, text: str) -> tuple[str, int]:
+    """The text with what was found and accepted replaced; digits of any script are searched as ASCII's."""
+    pieces: list[str] = []
+    end = 0
+    for start, stop in _found(pattern, accepts, text if text.isascii() else text.translate(_DIGITS)):
+        pieces += text[end:start], mask
+        end = stop
+    return "".join((*pieces, text[end:])), len(pieces) // 2
 
 
-def _always(_: str) -> bool:
+def _found(pattern: re.Pattern[str], accepts: Accepts, plain: str) -> Iterator[tuple[int, int]]:
+    group = "found" if "found" in pattern.groupindex else 0
+    for match in pattern.finditer(plain):
+        if accepts(match):
+            yield match.span(group)
+
+
+def _always(_: re.Match[str]) -> bool:
     return True
 
 
-def _is_card(text: str) -> bool:
-    digits = re.sub(r"\D", "", text)
+def _is_mail(match: re.Match[str]) -> bool:
+    return _IMAGE.search(match.group()) is None
+
+
+def _is_card(match: re.Match[str]) -> bool:
+    digits = _digits(match.group())
     return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and luhn(digits)
 
 
-def _is_address(text: str) -> bool:
-    """IPv4 was checked by its pattern; what looks like IPv6 must parse and not be a mere `::`."""
+def _is_address(match: re.Match[str]) -> bool:
+    """IPv4 was checked by its pattern and is no version; what looks like IPv6 must parse and not be a mere `::`."""
+    text = match.group()
     if ":" not in text:
-        return True
+        before = match.string[max(0, match.start() - _LOOKED_BACK) : match.start()]
+        return _BEFORE_A_VERSION.search(before) is None
     try:
         IPv6Address(text)
     except AddressValueError:
@@ -111,10 +174,30 @@ def _is_address(text: str) -> bool:
     return sum(character in "0123456789abcdefABCDEF" for character in text) >= 4
 
 
-_RULES: Mapping[Mask, tuple[re.Pattern[str], Callable[[str], bool]]] = {
-    Mask.URL: (_URL, _always),
-    Mask.EMAIL: (_EMAIL, _always),
-    Mask.IP: (_IP, _is_address),
-    Mask.CARD: (_CARD, _is_card),
-    Mask.PHONE: (_PHONE, _always),
-}
+def _is_phone(match: re.Match[str]) -> bool:
+    """By its count of digits; a national number with few of them is more often another number."""
+    text, digits = match.group(), _digits(match.group())
+    if text.startswith(("+", "(")):
+        return 8 <= len(digits) <= 16
+    if digits.startswith("00"):
+        return 11 <= len(digits) <= 17
+    return 9 <= len(digits) <= 16
+
+
+def _is_called(match: re.Match[str]) -> bool:
+    text = match["found"]
+    return 6 <= len(_digits(text)) <= 16 and _DATE_OR_VERSION.fullmatch(text) is None
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text)
+
+
+_RULES: tuple[tuple[Mask, re.Pattern[str], Accepts], ...] = (
+    (Mask.URL, _URL, _always),
+    (Mask.EMAIL, _EMAIL, _is_mail),
+    (Mask.IP, _IP, _is_address),
+    (Mask.CARD, _CARD, _is_card),
+    (Mask.PHONE, _PHONE, _is_phone),
+    (Mask.PHONE, _CALLED, _is_called),
+)
