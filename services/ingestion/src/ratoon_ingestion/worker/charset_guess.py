@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from charset_normalizer import from_bytes
 
 _LOOKED_AT = 8_192
+_SCORED = 500
+"""Characters above ASCII that are scored: more say nothing new."""
 _LEAST = 0.45
 """Mean score of the characters above ASCII from which a candidate is believed."""
 _ENOUGH_FOR_OTHERS = 48
@@ -161,9 +163,11 @@ def _cut(data: bytes) -> bytes:
 def _score(text: str, candidate: _Candidate) -> float:
     """The mean over the characters above ASCII: 1 common, 0.3 usual, 0 a mark between words, below for the others."""
     total, count = 0.0, 0
-    for at, character in enumerate(text[:_LOOKED_AT]):
+    for at, character in enumerate(text):
         if character in _ASCII:
             continue
+        if count == _SCORED:
+            break
         count += 1
         if candidate.usual is None:
             total += _of_alphabet(text, at, candidate.common)
