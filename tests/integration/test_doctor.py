@@ -121,6 +121,17 @@ def test_events_that_wait_and_events_that_could_not_be_handled(installation):
     assert "could not be handled by flywheel (ValueError)" in said
 
 
+def test_a_resource_that_cannot_be_read(installation):
+    """A row as a release before this one could write it: a number that is none."""
+    with database(installation) as registry, registry.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO models (name, parent, create_time, revision, body) VALUES "
+            "('projects/p/models/m', 'projects/p', '2026-06-01', 1, '{\"name\": \"projects/p/models/m\"}')"
+        )
+    said = found(installation, "resources", Severity.FAULT)
+    assert "projects/p/models/m cannot be read: create_time (missing)" in said
+
+
 def test_a_port_that_is_taken(installation):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

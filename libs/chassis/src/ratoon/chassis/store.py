@@ -303,7 +303,8 @@ def unreadable_rows(connection: Connection, tables: Mapping[type, Table]) -> Ite
     """Name and fault of every stored resource that cannot be read."""
     for kind, table in tables.items():
         adapter = TypeAdapter[Any](kind)
-        for row in connection.execute(select(table.c.name, table.c.body).order_by(table.c.name)):
+        query = select(table.c.name, table.c.body).order_by(table.c.name)
+        for row in connection.execution_options(yield_per=_ROWS).execute(query):
             try:
                 adapter.validate_json(row.body)
             except ValidationError as error:

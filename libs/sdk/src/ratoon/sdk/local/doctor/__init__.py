@@ -16,6 +16,7 @@ CHECKS: dict[str, Check] = {
     "ports": surroundings.ports,
     "workers": surroundings.workers,
     "databases": contents.databases,
+    "resources": contents.resources,
     "events": contents.backlogs,
     "machine": surroundings.machine,
     "clock": contents.clock,

@@ -1,14 +1,16 @@
 """Checks of what rooms keep: databases, events, times, artifacts."""
 
+import importlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ratoon.chassis import events, garbage, outbox
@@ -17,6 +19,7 @@ from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.revisions import head_of, knows, revision_of
 from ratoon.chassis.settings import SERVICES, RoomSettings
+from ratoon.chassis.store import unreadable_rows
 from ratoon.events.dead_letters import dead_letters
 from ratoon.events.ports import EventLogError
 from ratoon.sdk.local.doctor.findings import Severity, Trouble
@@ -139,6 +142,22 @@ def _newest(settings: RoomSettings) -> float:
     nothing: list[str] = []
     told = _asked(settings, times, nothing)
     return max((datetime.fromisoformat(time).timestamp() for time in told), default=0.0)
+
+
+def resources(installation: Installation) -> Iterator[Trouble]:
+    """Every stored resource can be read."""
+    for service in SERVICES:
+        tables = importlib.import_module(f"ratoon_{service}.adapters.tables").RESOURCES
+        question = partial(_unreadable, tables=tables)
+        for name, why in _asked(installation.settings(service), question, []):
+            yield Trouble(
+                f"What {service} stored of {name} cannot be read: {why}; listings leave it out.",
+                "Restore a backup from before it was written; if there is none, report it with this line.",
+            )
+
+
+def _unreadable(connection: Connection, tables: Mapping[type, Table]) -> list[tuple[str, str]]:
+    return list(unreadable_rows(connection, tables))
 
 
 def artifacts(installation: Installation) -> Iterator[Trouble]:
