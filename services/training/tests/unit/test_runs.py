@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.domain.runs import (
     MAX_ATTEMPTS,
+    MAX_CURVE_POINTS,
     Action,
     Cancelled,
     Completed,
@@ -56,6 +58,32 @@ def test_the_first_step_makes_it_running_and_tells_once():
     first = step(PREPARING, seen, NOW)
     assert (first.run.state, first.events) == (State.RUNNING, (Started(),))
     assert step(first.run, seen, LATER).run == first.run
+
+
+def reported(run, step_number, loss=1.0, total=1000):
+    """The run after a report at this step."""
+    progress = Progress(0.5, done=step_number, total=total, metrics={"loss": loss})
+    return step(run, Observation(Phase.RUNNING, progress), NOW).run
+
+
+def test_a_run_keeps_its_curve_while_it_is_under_way_evenly_thinned():
+    run = RUNNING
+    for number in range(1, 1001):
+        run = reported(run, number, loss=1 / number)
+    assert len(run.curve) == MAX_CURVE_POINTS
+    assert run.curve[-1].step == 1000
+    gaps = [after.step - before.step for before, after in pairwise(run.curve)]
+    assert set(gaps) <= {8, 9}
+    assert all(point.metrics == {"loss": 1 / point.step} for point in run.curve)
+    steps = [point.step for point in run.curve]
+    assert steps == sorted(set(steps))
+
+
+def test_an_attempt_that_resumes_earlier_cuts_the_curve_back():
+    run = reported(reported(reported(RUNNING, 10), 20), 30)
+    assert [point.step for point in run.curve] == [10, 20, 30]
+    assert [point.step for point in reported(run, 20, loss=0.5).curve] == [10, 20]
+    assert [point.step for point in reported(run, 30).curve] == [10, 20, 30]
 
 
 def test_success_carries_what_was_made():

@@ -8,6 +8,7 @@ from typing import Any
 from ratoon.chassis.jobs import JobProgress, Jobs, JobStatus
 from ratoon.chassis.shelf import Shelf
 from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.places import Place, shelf_of
 from ratoon_training.domain.runs import Observation, Phase, Progress, Trained, TrainingRun
 
@@ -102,4 +103,5 @@ def _trained(result: dict[str, Any]) -> Trained:
         parameter_count=result["parameter_count"],
         diagnosis=Diagnosis(**result["diagnosis"]),
         metrics=result["metrics"],
+        prompt_limit=PromptLimit(**result.get("prompt_limit", {})),
     )

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Recipe, Resources
 
@@ -19,6 +20,10 @@ MAX_ATTEMPTS = 5
 """How often a run is started before its workers count as lost for good."""
 RETRIED = frozenset({"WORKER_LOST", "WORKERS_LOST", "STOPPED", "STALE_WORKER"})
 """Reasons of a failed job that another attempt may mend."""
+
+
+MAX_CURVE_POINTS = 120
+"""Points of a run's curve that are kept with the run; the exact curve is a blob of its own."""
 
 
 class State(StrEnum):
@@ -61,6 +66,15 @@ class Trained:
     parameter_count: int
     diagnosis: Diagnosis
     metrics: dict[str, float]
+    prompt_limit: PromptLimit = PromptLimit()
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """The measurements that a run reported at one step."""
+
+    step: int
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,8 @@ class TrainingRun:
     plan: ResourcePlan = ResourcePlan()
     progress: Progress = Progress()
     trained: Trained | None = None
+    curve: tuple[CurvePoint, ...] = ()
+    """The reports since the first step, evenly thinned to at most MAX_CURVE_POINTS."""
     failure_reason: str = ""
     failure_message: str = ""
     cancel_requested: bool = False
@@ -197,10 +213,25 @@ def _admitted(run: TrainingRun, seen: Observation) -> Transition:
 
 
 def _running(run: TrainingRun, seen: Observation) -> Transition:
-    told = replace(run, progress=seen.progress)
+    told = replace(run, progress=seen.progress, curve=_extended(run.curve, seen.progress))
     if run.state is State.PREPARING and seen.progress.done > 0:
         return Transition(replace(told, state=State.RUNNING), events=(Started(),))
     return Transition(told)
+
+
+def _extended(curve: tuple[CurvePoint, ...], progress: Progress) -> tuple[CurvePoint, ...]:
+    """The curve with what was reported since: the newest report of each of MAX_CURVE_POINTS equal spans of steps.
+
+    An attempt that resumes goes on from its checkpoint's step.
+    """
+    if not progress.metrics or (curve and curve[-1].step == progress.done):
+        return curve
+
+    def span(step: int) -> int:
+        return (step - 1) * MAX_CURVE_POINTS // max(1, progress.total)
+
+    known = tuple(point for point in curve if span(point.step) < span(progress.done))
+    return (*known, CurvePoint(progress.done, dict(progress.metrics)))
 
 
 def _succeeded(run: TrainingRun, trained: Trained) -> Transition:

@@ -5,6 +5,7 @@ import resource
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ratoon_training.worker.searching import searched
 from ratoon_training.worker.session import Data, Session
 from ratoon_training.worker.shelved import ShelvedCheckpoints
 from ratoon_training.worker.telling import Teller
+from ratoon_training.worker.text import limit_of
 
 _TOGETHER = (LossNotFinite, Stopped)
 """Ends that every worker of a group comes to at the same step."""
@@ -81,7 +83,9 @@ def _train(order: Order, member: Member, job: JobFolder) -> dict[str, Any]:
         metrics = _metrics(session, teller, member)
         if not member.leads:
             return {}
-        return {**publish(order, session, trials), **_description(session), "metrics": metrics}
+        limit = asdict(limit_of(order.prepared / "tokenizer"))
+        made = publish(order, session, trials)
+        return {**made, **_description(session), "metrics": metrics, "prompt_limit": limit}
     finally:
         checkpoints.close()
         teller.close()
