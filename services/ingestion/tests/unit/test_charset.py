@@ -13,6 +13,7 @@ from ratoon_ingestion.worker.charset import (
     decode,
     decode_names,
     named_codec,
+    said_within,
 )
 
 CHINESE = "王喆您好，镕华的合同请尽快发来，谢谢您的配合。"
@@ -179,6 +180,21 @@ def test_a_stream_is_judged_by_all_of_it(codec):
     data = plain + f"2,{CHINESE}\n".encode(codec) * 20
     chunks = [data[at : at + 1000] for at in range(0, len(data), 1000)]
     assert choose_for(chunks).codec == codec.removesuffix("-sig")
+
+
+@pytest.mark.parametrize(
+    ("data", "label"),
+    [
+        (b'<html><head><meta charset="koi8-r">', "koi8-r"),
+        (b'<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=ISO-8859-1">', "ISO-8859-1"),
+        (b"<?xml version=\"1.0\" encoding='windows-1251'?>", "windows-1251"),
+        (b'<meta charset="utf-16">', "utf-8"),
+        (b"the charset=koi8-r of a text", ""),
+        (b" " * 2000 + b'<meta charset="koi8-r">', ""),
+    ],
+)
+def test_a_page_says_its_encoding_itself(data, label):
+    assert said_within(data) == label
 
 
 def test_names_of_one_archive_are_in_one_encoding():

@@ -164,6 +164,16 @@ def test_an_encoding_of_the_source_is_that_of_what_names_none():
     assert text_of(decoded(Kind.MAIL, named, encoding="koi8-r")) == "Привет"
 
 
+def test_a_page_is_in_the_encoding_that_it_names():
+    page = '<html><head><meta charset="koi8-r"></head><body><p>Привет, это письмо</p></body></html>'.encode(
+        "koi8_r"
+    )
+    assert text_of(decoded(Kind.TEXT, page, "a.html")).strip() == "Привет, это письмо"
+    assert decoded(Kind.TEXT, page).attributes == {}
+    mailed = mail(page, "Content-Type: text/html")
+    assert text_of(decoded(Kind.MAIL, mailed)).strip() == "Привет, это письмо"
+
+
 def test_a_guess_and_a_loss_are_told():
     source = decoded(Kind.TEXT, "质量非常好，物流也快".encode("gb18030"))
     assert (source.steps, source.attributes) == (("charset_guessed",), {"charset": "gb18030"})

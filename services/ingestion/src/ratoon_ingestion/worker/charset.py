@@ -34,6 +34,7 @@ __all__ = [
     "decode_names",
     "named_codec",
     "readable",
+    "said_within",
     "says_nothing",
 ]
 
@@ -60,6 +61,12 @@ _JIS = re.compile(rb"\x1b(?:\$[@B]|\(I|\$\()")
 _HZ = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e])+~\}")
 _SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _WORDS_OF_TWO = 2
+_PRESCANNED = 1_024
+_SAID_WITHIN = re.compile(
+    rb"<meta\b[^>]{0,200}?\bcharset\s*=\s*[\"']?([\w:.+-]{2,40})|\A\s*<\?xml\b[^>]{0,200}?\bencoding\s*=\s*[\"']([\w:.+-]{2,40})",
+    re.IGNORECASE,
+)
+"""The charset that a page or an XML file says of itself (WHATWG's prescan, in short)."""
 
 
 class How(StrEnum):
@@ -150,6 +157,16 @@ def choose_for(chunks: Iterable[bytes], declared: str = "", override: str = "") 
     sample = bytes(above) or start
     chosen = choose(sample, declared)
     return Encoding(_FALLBACK, How.FALLBACK) if chosen.codec == "ascii" else chosen
+
+
+def said_within(data: bytes) -> str:
+    """The label by which an HTML page or an XML file names its encoding; empty when there is none.
+
+    One that says UTF-16 in ASCII is not in UTF-16.
+    """
+    found = _SAID_WITHIN.search(data[:_PRESCANNED])
+    label = (found[1] or found[2]).decode("ascii", errors="replace") if found else ""
+    return "utf-8" if label.lower().startswith("utf-16") else label
 
 
 def decode_names(raw: list[bytes]) -> list[Decoded]:

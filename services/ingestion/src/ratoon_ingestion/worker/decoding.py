@@ -13,7 +13,7 @@ from datetime import datetime
 
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.batches import Verdict
-from ratoon_ingestion.worker.charset import Decoded, EncodingRefused, decode, readable
+from ratoon_ingestion.worker.charset import Decoded, EncodingRefused, decode, readable, said_within
 from ratoon_ingestion.worker.filetypes import binary_kind, code_kind
 from ratoon_ingestion.worker.mail import Mail, Undecodable, is_markup, read_mail
 from ratoon_ingestion.worker.markup import text_of
@@ -76,7 +76,7 @@ def _of_file(payload: bytes, path: str, encoding: str) -> Source:
     if (kind := binary_kind(payload)) is not None:
         return _unread(payload, Rejected.NOT_TEXT, kind)
     try:
-        found = decode(payload, override=encoding)
+        found = decode(payload, said_within(payload), encoding)
     except EncodingRefused as error:
         return _unread(payload, Rejected.UNDECODABLE, str(error))
     source = _of_text(found, ["charset_guessed"] if found.guessed else [], found.replaced)

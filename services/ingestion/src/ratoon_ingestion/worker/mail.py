@@ -17,7 +17,7 @@ from email.header import decode_header
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from ratoon_ingestion.worker.charset import EncodingRefused, decode, says_nothing
+from ratoon_ingestion.worker.charset import EncodingRefused, decode, said_within, says_nothing
 from ratoon_ingestion.worker.filetypes import binary_kind
 
 _EARLIEST, _LATEST = datetime(1985, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -177,7 +177,10 @@ class _Reading:
             yield self._body(data, _charset(part), "text/plain")
 
     def _body(self, data: bytes, declared: str, kind: str) -> Body:
-        decoded = decode(data, override=self.encoding) if says_nothing(declared) else decode(data, declared)
+        if says_nothing(declared):
+            decoded = decode(data, said_within(data), self.encoding)
+        else:
+            decoded = decode(data, declared)
         encoding = declared if decoded.encoding == "ascii" else decoded.encoding
         text = decoded.text
         if kind in ("text/enriched", "text/richtext"):
