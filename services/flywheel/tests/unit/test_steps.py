@@ -157,6 +157,39 @@ def test_a_retraining_splits_by_time_replays_continues_and_is_held_against_every
     assert registration.changelog.startswith(f"Continues {V1.version} on corrected traffic")
 
 
+@pytest.mark.parametrize(
+    ("counts", "enough"),
+    [
+        ({"ham": 4, "spam": 4}, False),
+        ({"ham": 5, "spam": 500}, False),
+        ({"ham": 6, "spam": 6}, True),
+        ({"ham": 10, "spam": 10}, True),
+        ({"ham": 120, "spam": 120, "other": 1}, True),
+        ({"ham": 100}, False),
+        ({}, True),
+    ],
+)
+def test_too_few_records_end_a_run_before_it_splits_or_trains(monkeypatch, counts, enough):
+    monkeypatch.setitem(MADE, StageId.LABELS, Products(label_set="labels", label_counts=counts))
+    ended = driven(run())
+    assert (ended.state is State.SUCCEEDED) is enough
+    if not enough:
+        assert (ended.state, ended.failure_reason) == (State.FAILED, "TOO_FEW_RECORDS")
+        assert ended.stage(StageId.LABELS).state is StageState.FAILED
+        assert ended.stage(StageId.SPLIT).state is StageState.SKIPPED
+
+
+def test_too_few_records_are_told_with_the_counts_and_what_is_needed(monkeypatch):
+    monkeypatch.setitem(MADE, StageId.LABELS, Products(label_counts={"ham": 4, "spam": 4}))
+    assert driven(run()).failure_message == (
+        "8 labelled records are too few (4 ham, 4 spam): for training, validation and test, at least two labels need "
+        "6 records or more each. Add labelled records; 200 or more of each label are advised."
+    )
+    monkeypatch.setitem(MADE, StageId.LABELS, Products(label_counts={"ham": 1}))
+    told = driven(retraining(), V1).failure_message
+    assert told.startswith("1 labelled record is too few (1 ham, 0 spam)")
+
+
 def test_without_production_there_is_nothing_to_retrain():
     moved = step(retraining(), Observation(None), NOW)
     assert (moved.run.state, moved.run.failure_reason) == (State.FAILED, "NOTHING_TO_RETRAIN")

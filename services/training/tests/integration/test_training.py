@@ -217,7 +217,7 @@ def test_a_run_that_needs_more_memory_than_it_may_have_is_named(task):
 @pytest.mark.parametrize(
     ("part", "error", "says"),
     [
-        ([], DataEmpty, "no rows"),
+        ([], DataEmpty, "has no record: the labelled records are too few"),
         ([("1", "text", "eggs")], DataMalformed, "eggs"),
         ([("1", "text", None)], DataMalformed, "None"),
     ],

@@ -45,7 +45,10 @@ def read_part(store: ArtifactStore, digest: str, labels: Sequence[str]) -> Part:
     except (pa.ArrowInvalid, KeyError) as error:
         raise UnusablePart(f"Part {digest} is no table of a split: {error}.") from error
     if not len(part):
-        raise UnusablePart(f"Part {digest} holds no record; make a split with a larger share for it.")
+        raise UnusablePart(
+            f"Part {digest} of the split has no record: the labelled records are too few for its share. "
+            f"Add labelled records (6 or more of at least two labels at shares of 0.1), or raise the share."
+        )
     if strange := set(part.labels) - set(labels):
         raise UnusablePart(
             f"Part {digest} holds labels that are not evaluated: {sorted(strange)}; name them, too."

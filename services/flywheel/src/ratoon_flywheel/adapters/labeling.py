@@ -41,7 +41,9 @@ class LabelRoom:
     def observe(self, resource: str) -> Child:
         """How far the label set is."""
         seen = self._labeling.GetLabelSet(pb.GetLabelSetRequest(name=resource))
-        made = Products(label_set=seen.name, label_set_digest=seen.digest)
+        made = Products(
+            label_set=seen.name, label_set_digest=seen.digest, label_counts=dict(seen.class_counts)
+        )
         classes = ", ".join(f"{count} {label}" for label, count in sorted(seen.class_counts.items()))
         return child(
             label_set_pb2.LabelSet.State.Name(seen.state), made, seen.progress, seen.failure, classes

@@ -70,7 +70,10 @@ def read_part(store: ArtifactStore, digest: str, labels: tuple[str, ...], folder
     finally:
         path.unlink()
     if table.num_rows == 0:
-        raise DataEmpty(f"The {part} part has no rows: build the split from labelled records.")
+        raise DataEmpty(
+            f"The {part} part of the split has no record: the labelled records are too few for its share. "
+            f"Add labelled records (6 or more of at least two labels at shares of 0.1), or raise the share."
+        )
     _check_labels(table.column("label").to_pylist(), labels, part)
     table = table.sort_by("record_id")
     return Rows(*(table.column(name).to_pylist() for name in COLUMNS))

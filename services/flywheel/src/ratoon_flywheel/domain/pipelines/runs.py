@@ -117,6 +117,8 @@ class Products:
     dataset_version: str = ""
     label_set: str = ""
     label_set_digest: str = ""
+    label_counts: Mapping[str, int] = field(default_factory=dict)
+    """Records of the label set by label; empty: not known (a run of an earlier release)."""
     split: str = ""
     train_digest: str = ""
     validation_digest: str = ""

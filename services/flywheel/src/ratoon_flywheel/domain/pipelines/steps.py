@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ratoon_flywheel.domain.errors import NoDecisionWanted, NoReason
-from ratoon_flywheel.domain.pipelines.actions import CancelChild, Order, order_of
+from ratoon_flywheel.domain.pipelines.actions import CancelChild, MakeSplit, Order, order_of
+from ratoon_flywheel.domain.pipelines.enough import too_few
 from ratoon_flywheel.domain.pipelines.runs import (
     Approval,
     Cancelled,
@@ -168,8 +169,21 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         return _end(run, state, of_stage, reason, message, now)
     finished = replace(stage, state=StageState.SUCCEEDED, message=child.message, end_time=now)
     run = _with_stage(run, finished)
+    if stage.id is StageId.LABELS and (lack := _lack(run)):
+        at_labels = _with_stage(run, stage)
+        return _end(at_labels, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
     following = run.current
     return _succeed(run, now) if following is None else _ask(run, following, now)
+
+
+def _lack(run: PipelineRun) -> str:
+    """A sentence that says how many labelled records are missing; empty: there are enough."""
+    if not run.products.label_counts:
+        return ""
+    split = order_of(run, StageId.SPLIT)
+    assert isinstance(split, MakeSplit)
+    counts, labels = run.products.label_counts, run.project.labels
+    return too_few(counts, split.ratios, by_time=split.by_time, labels=labels)
 
 
 def _heed(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
