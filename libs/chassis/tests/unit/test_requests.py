@@ -7,7 +7,7 @@ from google.protobuf import timestamp_pb2
 
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied
 from ratoon.chassis.identity import Principal, Role
-from ratoon.chassis.requests import check_projects, check_values, complete_mask
+from ratoon.chassis.requests import bounded_values, check_projects, check_values, complete_mask
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as evaluation
 from ratoon.flywheel.v1 import flywheel_service_pb2 as flywheel
@@ -173,3 +173,16 @@ def test_an_update_of_nothing_is_refused():
     with pytest.raises(InvalidArgument, match=r"labels.*gate\.\*") as told:
         mask_of()
     assert told.value.reason == "NOTHING_TO_CHANGE"
+
+
+def test_a_key_of_a_project_creates_no_other_project():
+    wanted = project_pb2.Project(name="projects/other", labels=["a", "b"])
+    with pytest.raises(PermissionDenied, match="project_id"):
+        check_projects(OTHER, flywheel.CreateProjectRequest(project_id="squatted", project=wanted))
+
+
+def test_a_request_of_endless_values_is_refused_early():
+    request = flywheel.CreateProjectRequest(project=project_pb2.Project(labels=["a"] * 300_000))
+    with pytest.raises(InvalidArgument, match="200,000") as told:
+        bounded_values(request)
+    assert told.value.reason == "TOO_MANY_VALUES"

@@ -7,9 +7,10 @@ word about it. It knows no service and no method.
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -33,6 +34,8 @@ _QUOTED_DEEPLY = 3
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _OF_TEXTS = ("content_digest",)
 """Fields with the digest of a text, which is no artifact."""
+_MOST_VALUES = 200_000
+"""Of scalars in one request; to go through more would take seconds."""
 _TIMES_S = (-62_135_596_800, 253_402_300_799)
 """Years 1 to 9999, as google.protobuf.Timestamp allows, in seconds since 1970."""
 _LONGEST_S = 315_576_000.0
@@ -134,12 +137,13 @@ def _unpacked(packed: Any, path: str) -> Message:
         raise _bad(path, f"{path} holds a message of a kind that is unknown here.") from None
 
 
-def check_values(request: Message) -> None:
+def check_values(request: Message, found: Sequence[Value] | None = None) -> None:
     """InvalidArgument, with the path of the field, for what no field may hold, whatever its method.
 
     Floats that are no numbers, enum numbers without a name, times and durations out of range, texts without bound.
+    `found` are the values of the request, where they are known already.
     """
-    for each in values(request):
+    for each in values(request) if found is None else found:
         if each.field.type in (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT):
             _check_float(each)
         elif each.field.type == FieldDescriptor.TYPE_ENUM:
@@ -210,24 +214,48 @@ def projects_in(value: Value) -> Iterator[str]:
     """
     if value.field.type != FieldDescriptor.TYPE_STRING:
         return
-    text = value.value
-    for _ in range(_QUOTED_DEEPLY):
-        text = unquote(text)
-    text = text.strip().casefold()
+    text = _unquoted(value.value).strip().casefold()
+    if "projects/" not in text:
+        return
     if value.field.name in _EXPRESSIONS:
         yield from (found["project"] for found in _EMBEDDED.finditer(text))
     elif found := _NAME.fullmatch(text.rpartition("://")[2]):
         yield found["project"]
 
 
-def check_projects(principal: Principal, request: Message, *, spans: bool = False) -> None:
+def _unquoted(text: str) -> str:
+    for _ in range(_QUOTED_DEEPLY if "%" in text else 0):
+        text = unquote(text)
+    return text
+
+
+def bounded_values(request: Message) -> list[Value]:
+    """The values of a request; InvalidArgument when they are more than any honest request has."""
+    found = list(islice(values(request), _MOST_VALUES + 1))
+    if len(found) > _MOST_VALUES:
+        raise _bad(
+            found[-1].path,
+            f"A request may hold {_MOST_VALUES:,} values: send it in parts.",
+            "TOO_MANY_VALUES",
+        )
+    return found
+
+
+def check_projects(
+    principal: Principal,
+    request: Message,
+    *,
+    spans: bool = False,
+    found: Sequence[Value] | None = None,
+) -> None:
     """PermissionDenied when a request names a resource outside the principal's project, in whichever field.
 
     A principal of the whole installation, a service included, may name any project, but only one in one request
     unless the method `spans` projects: so what is stored for a project never refers to another one's resources, and
     a service that acts on it later with its own rights stays inside the project.
     """
-    named = [(each, project) for each in values(request) for project in projects_in(each)]
+    known = values(request) if found is None else found
+    named = [(each, project) for each in known for project in projects_in(each)]
     if principal.project != ANY_PROJECT:
         _check_own(principal, request, named)
     elif not spans:
@@ -243,6 +271,8 @@ def _check_own(principal: Principal, request: Message, named: list[tuple[Value, 
         if each.field.name not in _EXPRESSIONS and not principal.may_touch(each.value)
     ]
     beside = [path for path, name in _subjects(request) if name and not principal.may_touch(name)]
+    if getattr(request, "project_id", own) != own:
+        beside.append("project_id")
     if foreign or disguised or beside or not named:
         field = next(iter((*foreign, *disguised, *beside)), "")
         raise PermissionDenied(

@@ -35,6 +35,8 @@ Check = Callable[[Principal, Any], Awaitable[None]]
 _LOG = logging.getLogger(__name__)
 _PUBLIC = ("/grpc.health.v1.Health/",)
 _REFLECTION = "/grpc.reflection."
+_LARGE_BYTES = 32 << 10
+"""A request that is larger is looked through beside the event loop."""
 _UNCHECKED = (*_PUBLIC, _REFLECTION)
 """Methods of the standard services, whose messages name no resource of ours."""
 _SERVER_FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS")
@@ -92,9 +94,8 @@ class CallInterceptor(aio.ServerInterceptor):
             with _Watched(self, method, metadata) as watched:
                 try:
                     principal = self._authenticate(method, metadata)
-                    request = _admitted(principal, method, decode, data, watched)
-                    if self._check is not None:
-                        await self._check(principal, request)
+                    request = await self._admitted(principal, method, decode, data)
+                    watched.note(request)
                     return await serve(request, context)
                 except Exception as error:
                     await _tell(context, watched, error)
@@ -106,9 +107,8 @@ class CallInterceptor(aio.ServerInterceptor):
             with _Watched(self, method, metadata) as watched:
                 try:
                     principal = self._authenticate(method, metadata)
-                    request = _admitted(principal, method, decode, data, watched)
-                    if self._check is not None:
-                        await self._check(principal, request)
+                    request = await self._admitted(principal, method, decode, data)
+                    watched.note(request)
                     async for answer in serve(request, context):
                         yield answer
                 except Exception as error:
@@ -123,15 +123,24 @@ class CallInterceptor(aio.ServerInterceptor):
             with _Watched(self, method, metadata) as watched:
                 try:
                     principal = self._authenticate(method, metadata)
-                    admitted = (
-                        _admitted(principal, method, decode, each, watched) async for each in requests
-                    )
+                    admitted = (_checked(principal, method, decode, each) async for each in requests)
                     async for answer in serve(admitted, context):
                         yield answer
                 except Exception as error:
                     await _tell(context, watched, error)
 
         return call
+
+    async def _admitted(self, principal: Principal, method: str, decode: Decode, data: bytes) -> Any:
+        """The request, checked; a large one beside the event loop."""
+        if len(data) > _LARGE_BYTES:
+            request = await asyncio.to_thread(_checked, principal, method, decode, data)
+        else:
+            request = _checked(principal, method, decode, data)
+        if self._check is not None and not method.startswith(_UNCHECKED):
+            await self._check(principal, request)
+        requests.set_current(request)
+        return request
 
     def _authenticate(self, method: str, metadata: dict[str, str]) -> Principal:
         """Who calls; refused when the role does not reach. Nothing of the request was read until then."""
@@ -144,7 +153,7 @@ class CallInterceptor(aio.ServerInterceptor):
         return principal
 
 
-def _admitted(principal: Principal, method: str, decode: Decode, data: bytes, watched: "_Watched") -> Any:
+def _checked(principal: Principal, method: str, decode: Decode, data: bytes) -> Any:
     """The request, once its bytes are a message of that kind, its values can be, and its project is the caller's."""
     try:
         request = decode(data)
@@ -153,13 +162,12 @@ def _admitted(principal: Principal, method: str, decode: Decode, data: bytes, wa
             f"The bytes of the request are no message that {method.rpartition('/')[2]} takes.",
             reason="BAD_MESSAGE",
         ) from None
-    watched.note(str(getattr(request, "name", "") or getattr(request, "parent", "")))
     if method.startswith(_UNCHECKED):
         return request
-    requests.set_current(request)
-    check_values(request)
+    found = requests.bounded_values(request)
+    check_values(request, found)
     if required_role(method) is not Role.PUBLIC:
-        check_projects(principal, request, spans=spans_projects(_descriptor(method)))
+        check_projects(principal, request, spans=spans_projects(_descriptor(method)), found=found)
     complete_mask(_descriptor(method), request)
     return request
 
@@ -217,9 +225,9 @@ class _Watched:
         logs.mark(self._service.split(".")[1])
         return self
 
-    def note(self, resource: str) -> None:
+    def note(self, request: Any) -> None:
         """Let the span and the log lines of this call name the resource that it is about."""
-        if resource:
+        if resource := str(getattr(request, "name", "") or getattr(request, "parent", "")):
             self.span.set_attribute("ratoon.resource", resource)
             logs.mark(self._service.split(".")[1], resource)
 
