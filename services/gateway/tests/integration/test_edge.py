@@ -210,8 +210,12 @@ def test_blobs_are_resumable_and_proven(house):
     assert http.get(other).status_code == 404
     assert http.get("/v1/blobs/..%2f..%2fkeys").status_code == 400
     viewer = house.http(make_key(house, role="ROLE_VIEWER")["secret"])
-    assert viewer.get(path).status_code == 200
+    assert viewer.get(path).status_code == 404  # nobody of this project has sent these bytes
     assert viewer.put(path, content=data).status_code == 403
+    engineer = house.http(make_key(house, role="ROLE_ENGINEER")["secret"])
+    assert engineer.head(path).headers["upload-offset"] == "0"
+    assert engineer.put(path, content=data).status_code == 201
+    assert viewer.get(path).content == data
 
 
 def test_grpc_callers_reach_every_service_through_one_port(house):
