@@ -115,3 +115,18 @@ def test_what_an_update_may_change_are_fields_of_its_resource(one):
         whole, _, part = path.partition(".")
         assert whole in resource.fields_by_name
         assert part in ("", "*")
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "module"),
+    [
+        ("flywheel", "UpdateProject", "domain.projects"),
+        ("flywheel", "UpdatePolicy", "domain.pipelines.policies"),
+        ("gateway", "UpdateSafetyFilter", "domain.safety"),
+    ],
+)
+def test_the_contract_names_what_the_room_lets_an_update_change(service, method, module):
+    (one,) = [each for each in methods() if each.name == method]
+    declared = one.GetOptions().Extensions[options_pb2.changeable]
+    allowed = importlib.import_module(f"ratoon_{service}.{module}").CHANGEABLE
+    assert sorted(path.removesuffix(".*") for path in declared) == sorted(allowed)

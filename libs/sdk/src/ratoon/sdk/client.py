@@ -57,7 +57,7 @@ class Client:
         return self._call("POST", name, body or {}, query)
 
     def patch(self, name: str, body: Mapping[str, object], **query: object) -> JSON:
-        """Change a resource; `body` carries the etag it was read with."""
+        """Change the fields of a resource that `body` gives, and no others; it carries the etag it was read with."""
         return self._call("PATCH", name, body, query)
 
     def delete(self, name: str, **query: object) -> JSON:
