@@ -127,6 +127,7 @@ def test_a_byte_order_mark_decides(codec):
         ("cp1252", "Größe und Maß stimmen."),
         ("cp1252", "über"),
         ("cp1252", "déjà vu"),
+        ("cp1252", "Copyright © 2001 Dag-Erling Smørgrav"),
         ("cp1250", "Proszę o pilną odpowiedź"),
         ("cp1253", "Καλημέρα σας"),
         ("cp1254", "Teşekkürler, iyi günler, sipariş"),

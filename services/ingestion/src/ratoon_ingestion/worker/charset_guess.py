@@ -6,8 +6,10 @@ few words. It knows nothing of labels.
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from charset_normalizer import from_bytes
 
@@ -47,44 +49,72 @@ _HANGUL = (
     "년녀노누님당두등따려력련료못받배번별본북불살새색생설속손송순술쉽시십씨않알야언업역열예완왔왜용운울월육율은음응임입잘잡점종좋준중즉직질집처첫청"
     "초최추출충취크큰태터토통특파편평포표품피필할함항향허현호혹환황후희힘안녕문의배송환불취소뭐네죠군요"
 )
-_CYRILLIC = "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфёіїєґўђјљњћџъ"
-_GREEK = "αοιετσνηυρπκμλςωδγχθφβξζψάέήίόύώϊϋΐΰ"
-_HEBREW = "יוהלאתרמבשנםדעחקפכטצגזסןץךף"
-_ARABIC = "اليمنوترةبعهدسفكحقأجشصىخطإذغضزثئءظآؤپچژگکی،؟"
-_THAI = "".join(chr(code) for code in (*range(0x0E01, 0x0E3B), *range(0x0E40, 0x0E4F)))
-_VIETNAMESE = "ăâđêôơưáàéèíìóòúù\u0300\u0301\u0303\u0309\u0323"
-_WESTERN = "éäüöóáíñçèàåøêúãßæëâõôîûïòùìœÿýð¿¡ºª°"
-_CENTRAL = "áéíęąłóčřšžýěöüćśżńůúőűăşţâîźďňťäôľĺŕđß"
-_TURKISH = "ığşçöüâîû"
-_BALTIC = "āšīęėčžūķļņģēąįųõäöü"
-_MARKS = frozenset("„“”‚‘’–—…«»€§£·•、。，；：？！（）《》「」『』【】〜～・　×№©®™\u00a0\u00ad")
+_CYRILLIC = (
+    "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё",
+    "оаинтевірслкдумзпяьгбчхйжшюцїєщфґ",
+    "аиоентрсвлдкпмузябгчщъйжшцфхюь",
+    "аоиенрјстуквдмлпзбгчцшжфхњљћђџ",
+)
+_GREEK = ("αοιετσνηυρπκμλςωδγχθφβξζψάέήίόύώϊϋΐΰ",)
+_HEBREW = ("יוהלאתרמבשנםדעחקפכטצגזסןץךף",)
+_ARABIC = ("اليمنوترةبعهدسفكحقأجشصىخطإذغضزثئءظآؤ،؟", "اینردمهتوبشسکزگخلپفقجعحآچصطغضظثذژئ،")
+_THAI = ("".join(chr(code) for code in (*range(0x0E01, 0x0E3B), *range(0x0E40, 0x0E4F))),)
+_VIETNAMESE = ("ăâđêôơưáàéèíìóòúù\u0300\u0301\u0303\u0309\u0323",)
+_WESTERN = (
+    "äöüß",
+    "éèêàçâîôûùïëœÿ",
+    "éóáíñúü",
+    "ãçáéíóõêúâôà",
+    "àèéìòùî",
+    "éëïöüèç",
+    "äöåé",
+    "æøåé",
+    "áðéíóúýþæö",
+)
+"""German, French, Spanish, Portuguese, Italian, Dutch, Swedish and Finnish, Danish and Norwegian, Icelandic."""
+_CENTRAL = ("ąęłóżśćńź", "áéíýěščřžůúóťďň", "áéíýúčšžťľňôäóďŕĺ", "áéöőóüíúű", "ăîâşţ", "čšžćđ")
+"""Polish, Czech, Slovak, Hungarian, Romanian, Croatian and Slovene."""
+_TURKISH = ("ıişüğçöâî",)
+_BALTIC = ("ėšąųžįčęū", "āēšīūļžčņķģ", "äõüöšž")
+_MARKS = frozenset("„“”‚‘’–—…«»€§£·•、。，；：？！（）《》「」『』【】〜～・　×№©®™¿¡ºª°\u00a0\u00ad")
 """What stands between the words in any of these scripts."""
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An encoding and the characters that are common in it."""
+    """An encoding, and how much each character of the languages that are written in it speaks for it, at most 1."""
 
     codec: str
-    common: Mapping[str, float]
-    """Characters and what each speaks for the candidate, at most 1."""
+    languages: tuple[Mapping[str, float], ...]
     usual: tuple[str, range] | None = None
-    """A stricter codec and its lead bytes: characters that it writes so are usual, though not common."""
+    """Of encodings of two bytes: a stricter codec and its lead bytes for characters that are usual, if not common."""
 
 
-def _one(codec: str, letters: str) -> _Candidate:
-    """An encoding of one byte a character; the letters stand in the order of their frequency."""
-    weights = {letter: 1.0 if at < 10 else 0.85 if at < 24 else 0.6 for at, letter in enumerate(letters)}
+def _one(codec: str, languages: tuple[str, ...]) -> _Candidate:
+    """An encoding of one byte a character; the letters of a language stand in the order of their frequency."""
+    return _Candidate(codec, tuple(map(_weights, languages)))
+
+
+def _weights(letters: str) -> Mapping[str, float]:
+    weights = {letter: 1.0 if at < 10 else 0.85 if at < 24 else 0.7 for at, letter in enumerate(letters)}
     capitals = {letter.upper(): weight for letter, weight in weights.items() if len(letter.upper()) == 1}
-    return _Candidate(codec, capitals | weights)
+    return capitals | weights | ({"İ": 1.0} if "ı" in letters else {})
 
 
 def _two(codec: str, characters: str, stricter: str, leads: range) -> _Candidate:
-    return _Candidate(codec, dict.fromkeys(characters, 1.0), (stricter, leads))
+    return _Candidate(codec, (dict.fromkeys(characters, 1.0),), (stricter, leads))
 
 
 _ASCII = frozenset(map(chr, range(128)))
 _FIRST_NOT_LATIN = "\u0370"
+_ALONE = 0.3
+"""A letter that stands alone says little: it may be the sign © in another encoding."""
+_MARK = 0.6
+_USUAL = 0.3
+"""What speaks for windows-1252 beforehand, as much as one character in three."""
+_OLD = frozenset({"cp850", "cp866", "mac_roman", "mac_cyrillic"})
+"""Encodings of systems that are rare by now."""
+_RARE = 0.1
 _CANDIDATES = (
     _one("cp1252", _WESTERN),
     _one("cp1251", _CYRILLIC),
@@ -161,33 +191,53 @@ def _cut(data: bytes) -> bytes:
 
 
 def _score(text: str, candidate: _Candidate) -> float:
-    """The mean over the characters above ASCII: 1 common, 0.3 usual, 0 a mark between words, below for the others."""
-    total, count = 0.0, 0
-    for at, character in enumerate(text):
-        if character in _ASCII:
-            continue
-        if count == _SCORED:
-            break
-        count += 1
-        if candidate.usual is None:
-            total += _of_alphabet(text, at, candidate.common)
-        else:
-            total += _of_ideographs(character, candidate)
-    return total / count if count else 0.0
+    """The mean over the characters above ASCII (1: common, below 0: out of place), in the language that fits best."""
+    places = [at for at, character in islice(_above_ascii(text), _SCORED)]
+    if not places:
+        return 0.0
+    if candidate.usual is not None:
+        return sum(_of_ideographs(text[at], candidate) for at in places) / len(places)
+    letters = Counter[str]()
+    total = 0.0
+    for at in places:
+        place = _of_place(text, at)
+        total += place or 0.0
+        letters[text[at]] += place is None
+    total += max(
+        sum(count * weights.get(letter, _foreign(letter)) for letter, count in letters.items())
+        for weights in candidate.languages
+    )
+    return total / len(places) + _beforehand(candidate, len(places))
 
 
-def _of_alphabet(text: str, at: int, common: Mapping[str, float]) -> float:
+def _above_ascii(text: str) -> Iterator[tuple[int, str]]:
+    return ((at, character) for at, character in enumerate(text) if character not in _ASCII)
+
+
+def _beforehand(candidate: _Candidate, count: int) -> float:
+    """What speaks for an encoding before its text is seen; the more text, the less it counts."""
+    if candidate.codec in _OLD:
+        return -_RARE
+    return _USUAL * 3 / (count + 3) if candidate is _CANDIDATES[0] else 0.0
+
+
+def _of_place(text: str, at: int) -> float | None:
+    """What a character says by where it stands; None when its language says it."""
     character = text[at]
     before, after = text[at - 1 : at] if at else "", text[at + 1 : at + 2]
     if character in _MARKS:
-        return -1.0 if before.isalpha() and after.isalpha() and character not in "’‘–—·\u00ad" else 0.0
-    if character not in common:
-        return -0.5 if unicodedata.category(character)[0] == "L" else -1.0
+        return -1.0 if before.isalpha() and after.isalpha() and character not in "’‘–—·\u00ad" else _MARK
     if not character.isalpha():
-        return common[character]
+        return None if unicodedata.category(character)[0] == "M" else -1.0
     if before.islower() and character.isupper():
         return -1.0
-    return common[character] if _fits_its_word(character, before, after) else -0.7
+    if (
+        not before.isalpha()
+        and not after.isalpha()
+        and (character >= _FIRST_NOT_LATIN or character.isupper())
+    ):
+        return _ALONE if unicodedata.category(after or " ")[0] != "M" else None
+    return None if _fits_its_word(character, before, after) else -0.7
 
 
 def _fits_its_word(character: str, before: str, after: str) -> bool:
@@ -197,8 +247,13 @@ def _fits_its_word(character: str, before: str, after: str) -> bool:
     return not plain if character >= _FIRST_NOT_LATIN else plain > 0 or len(letters) < 2
 
 
+def _foreign(character: str) -> float:
+    """What a character says that the language does not write."""
+    return -0.5 if character.isalpha() else -1.0
+
+
 def _of_ideographs(character: str, candidate: _Candidate) -> float:
-    if character in candidate.common:
+    if character in candidate.languages[0]:
         return 1.0
     if character in _MARKS or "\uff01" <= character <= "\uff5e":
         return 0.3
