@@ -6,6 +6,7 @@ reads it and takes the process over if it still is the one that was started.
 """
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -55,6 +56,15 @@ class JobProgress:
     unit: str = ""
     remaining_s: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Leave out what is no number: it could not be stored, and a passing one is no reason to fail a job."""
+        finite = {name: value for name, value in self.metrics.items() if math.isfinite(value)}
+        object.__setattr__(self, "metrics", finite)
+        if not math.isfinite(self.fraction):
+            object.__setattr__(self, "fraction", 0.0)
+        if self.remaining_s is not None and not math.isfinite(self.remaining_s):
+            object.__setattr__(self, "remaining_s", None)
 
 
 @dataclass(frozen=True)
