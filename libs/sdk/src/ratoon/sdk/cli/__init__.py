@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ratoon.chassis.errors import storage_fault
-from ratoon.sdk.cli import datasets, demo, keys, local, resources, safety, upkeep
+from ratoon.sdk.cli import changes, datasets, demo, keys, local, resources, safety, upkeep
 from ratoon.sdk.cli.context import Session
 from ratoon.sdk.cli.output import Output, errors, explain
 from ratoon.sdk.cli.root import CONTEXT_SETTINGS, RootGroup, print_version
@@ -52,6 +52,7 @@ for _name, _group in (
     ("datasets", datasets.app),
     ("splits", resources.splits),
     ("labels", resources.labels),
+    ("guidelines", changes.guidelines),
     ("runs", resources.runs),
     ("evaluations", resources.evaluations),
     ("models", resources.models),

@@ -96,7 +96,7 @@ def create_project(
     chosen = session(context)
     further = read_settings(settings)
     body = {"labels": [label.strip() for label in labels.split(",")], "instructions": instructions, **further}
-    show(chosen.client.create("projects", body, project, request_id=f"create-{project}"), chosen.output)
+    show(chosen.client.create("projects", body, project), chosen.output)
 
 
 @projects.command("list")
@@ -398,7 +398,7 @@ def create_policy(
     """Let retraining start by itself."""
     chosen = session(context)
     body = {**read_settings(settings), "dryRun": dry_run}
-    show(chosen.client.create(f"{chosen.parent()}/policies", body, policy, f"create-{policy}"), chosen.output)
+    show(chosen.client.create(f"{chosen.parent()}/policies", body, policy), chosen.output)
 
 
 @policies.command("pause")
