@@ -154,6 +154,7 @@ def record(value: Record) -> dataset_pb2.Record:
         cluster=value.cluster,
         steps=value.steps,
         attributes=value.attributes,
+        conflicting_labels=value.conflicting_labels,
     )
     if value.received_time is not None:
         seen.received_time.FromDatetime(value.received_time)

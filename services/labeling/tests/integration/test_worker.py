@@ -1,13 +1,18 @@
 """The freezing job on real Parquet and a real artifact store, in this process."""
 
+import io
 import json
 import unicodedata
+from datetime import timedelta
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ratoon.chassis.artifacts import TreeFile
 from ratoon.chassis.jobs import JobFolder
 from ratoon_labeling.worker import job, records
+from services.labeling.tests.integration.conftest import RECEIVED
 
 SPEC = {
     "name": "projects/p/labelSets/s",
@@ -124,3 +129,51 @@ def test_a_wish_to_stop_ends_the_job(freeze, tmp_path):
     (tmp_path / "stop").touch()
     with pytest.raises(job.Stopped):
         freeze(["ham", "spam"])
+
+
+def with_votes(artifacts, tree, votes):
+    """The dataset with votes for its first record, as duplicates with other labels leave them."""
+    [shard, *others] = [file for file in artifacts.tree(tree) if file.path.startswith("records-")]
+    with artifacts.open(shard.sha256) as file:
+        table = pq.read_table(file)
+    kind = pa.list_(
+        pa.struct({"label": pa.string(), "source": pa.string(), "time": pa.timestamp("us", tz="UTC")})
+    )
+    rows = [votes if row == 0 else None for row in range(table.num_rows)]
+    sink = io.BytesIO()
+    pq.write_table(table.append_column("label_votes", pa.array(rows, kind)), sink)
+    digest = artifacts.put_bytes(sink.getvalue())
+    return artifacts.put_manifest([TreeFile(shard.path, digest, len(sink.getvalue())), *others])
+
+
+def vote(label, time=None):
+    return {"label": label, "source": "projects/p/sources/mail", "time": time}
+
+
+@pytest.mark.parametrize(
+    ("labels", "policy", "label", "conflicts"),
+    [
+        (["ham", "spam"], "HUMAN_FIRST", None, 1),
+        (["ham", "spam"], "MAJORITY", None, 1),
+        (["ham", "spam", "spam"], "MAJORITY", "spam", 1),
+        (["ham", "HAM "], "HUMAN_FIRST", "ham", 0),
+        (["ham", "junk"], "HUMAN_FIRST", "ham", 0),
+    ],
+)
+def test_labels_of_duplicates_that_differ_are_decided_by_the_guideline_or_by_people(
+    artifacts, put_dataset, freeze, labels, policy, label, conflicts
+):
+    tree = with_votes(artifacts, put_dataset([None, "ham", "spam", "ham"]), [vote(each) for each in labels])
+    made = freeze([None], dataset_digest=tree, conflict_policy=policy, review_sample_size=0)
+    frozen = {row["record_id"]: row["label"] for row in rows(artifacts, made["digest"])}
+    assert frozen.get("r0") == label
+    assert made["conflict_count"] == conflicts
+    tasks = [task["record_id"] for task in records.read_lines(artifacts, made["tasks_digest"])]
+    assert tasks == ([] if label else ["r0"])
+
+
+def test_the_newest_of_dated_labels_of_duplicates_counts(artifacts, put_dataset, freeze):
+    votes = [vote("ham", RECEIVED), vote("spam", RECEIVED + timedelta(days=1))]
+    tree = with_votes(artifacts, put_dataset([None, "ham", "spam", "ham"]), votes)
+    made = freeze([None], dataset_digest=tree, conflict_policy="LATEST")
+    assert {row["record_id"]: row["label"] for row in rows(artifacts, made["digest"])}["r0"] == "spam"

@@ -66,7 +66,16 @@ def test_the_order_in_which_judgements_come_does_not_matter(given_judgements, po
 
 
 @given(judgements, st.sampled_from(ConflictPolicy))
-def test_what_is_chosen_was_said_and_only_a_majority_vote_can_end_without(given_judgements, policy):
+def test_what_is_chosen_was_said_and_only_a_dispute_can_end_without(given_judgements, policy):
     resolution = resolve(given_judgements, policy)
-    assert resolution.chosen in given_judgements or policy is ConflictPolicy.MAJORITY
+    assert resolution.chosen is None or resolution.chosen in given_judgements
     assert resolution.disputed or resolution.chosen is not None
+
+
+@pytest.mark.parametrize("policy", [ConflictPolicy.LATEST, ConflictPolicy.HUMAN_FIRST])
+def test_equally_new_labels_that_differ_are_for_people_to_decide(policy):
+    both = [said("ham", "a", Source.IMPORT), said("spam", "b", Source.IMPORT)]
+    assert resolve(both, policy).chosen is None
+    decided = resolve([*both, said("ham", "ann", minute=1)], policy)
+    assert decided.chosen is not None
+    assert decided.chosen.label == "ham"

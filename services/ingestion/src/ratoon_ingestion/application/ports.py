@@ -109,6 +109,8 @@ class Record:
     steps: Sequence[str] = ()
     received_time: datetime | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    conflicting_labels: Sequence[str] = ()
+    """The labels of its duplicates where they differ."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ratoon_ingestion.worker.readers import Item, Rejection, SourceSpec
 
 ATTRIBUTES = pa.map_(pa.string(), pa.string())
 TIME = pa.timestamp("us", tz="UTC")
+VOTES = pa.list_(pa.struct({"label": pa.string(), "source": pa.string(), "time": TIME}))
 
 ITEMS = pa.schema(
     {
@@ -44,14 +45,15 @@ RECORDS = pa.schema(
         "steps": pa.list_(pa.string()),
         "received_time": TIME,
         "attributes": ATTRIBUTES,
+        "label_votes": VOTES,
     }
 )
-"""The records of a dataset version."""
+"""The records of a dataset version. `label_votes`: the labels of its duplicates where they differ; it has none then."""
 
 SKETCHES = pa.schema({"shingles": pa.list_(pa.uint64()), "simhash": pa.uint64()})
 """What the duplicate search needs beside a record; it is not kept."""
 
-CURATED = pa.schema([*(field for field in RECORDS if field.name != "cluster"), *SKETCHES])
+CURATED = pa.schema([*(each for each in RECORDS if each.name not in ("cluster", "label_votes")), *SKETCHES])
 """Records before the duplicate search."""
 
 REJECTED = pa.schema(

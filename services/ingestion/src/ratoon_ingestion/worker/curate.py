@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import CurationConfig, Rejected
-from ratoon_ingestion.worker.batches import CURATED, REJECTED
-from ratoon_ingestion.worker.deduplicate import Deduplicated, deduplicate
+from ratoon_ingestion.worker.batches import CURATED, REJECTED, VOTES
+from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate
 from ratoon_ingestion.worker.pool import mapped
 from ratoon_ingestion.worker.profile import REPLACED, Counts, profile_of, with_step
 from ratoon_ingestion.worker.reading import Reading
@@ -121,7 +122,16 @@ def _records(curated: pa.Table, unique: Deduplicated, key: bytes) -> pa.Table:
     table = table.set_column(
         table.schema.get_field_index("record_id"), "record_id", pa.array(names, pa.string())
     )
+    table = _with_votes(table, [unique.votes.get(row) for row in unique.rows])
     return table.append_column("cluster", pa.array(unique.clusters, pa.string()))
+
+
+def _with_votes(table: pa.Table, votes: Sequence[Sequence[Vote] | None]) -> pa.Table:
+    """The records with the labels of those in conflict as votes, and no label of their own."""
+    disputed = pa.array([each is not None for each in votes], pa.bool_())
+    labels = pc.if_else(disputed, pa.scalar(None, pa.string()), table.column("source_label"))
+    table = table.set_column(table.schema.get_field_index("source_label"), "source_label", labels)
+    return table.append_column("label_votes", pa.array(votes, VOTES))
 
 
 def repeated(record_id: str, occurrence: int, key: bytes) -> str:

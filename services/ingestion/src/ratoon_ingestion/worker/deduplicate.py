@@ -1,24 +1,35 @@
-"""Which curated records stay when duplicates go, which cluster each is in, and why the others left."""
+"""Which curated records stay when duplicates go, which cluster each is in, and why the others left.
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+Nothing depends on the order of the records. Duplicates whose labels differ are a conflict: the record that stays has no
+label of its own but all of theirs, as votes, from which a guideline or a person decides.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ratoon.tasks.labels import label_key
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
 from ratoon_ingestion.worker.batches import REJECTED, START_CHARS
 from ratoon_ingestion.worker.duplicates import near_duplicates
 
+Vote = dict[str, Any]
+"""A label that a duplicate carried, its source and its time."""
+
 
 @dataclass(frozen=True)
 class Deduplicated:
-    """Rows that stay (ascending), the cluster of each, rejections of the rest, counts for the profile."""
+    """Rows that stay, the cluster of each, rejections of the rest, counts, votes of rows in conflict."""
 
     rows: tuple[int, ...]
     clusters: tuple[str, ...]
     rejected: pa.RecordBatch
     counts: dict[str, int]
+    votes: Mapping[int, Sequence[Vote]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -26,45 +37,90 @@ class _Columns:
     record_id: list[str]
     digest: list[str]
     label: list[str | None]
+    source: list[str]
+    path: list[str]
+
+    def key(self, row: int) -> tuple[str, ...]:
+        """Where a row stands, whatever the order it was read in."""
+        return self.digest[row], self.record_id[row], self.label[row] or "", self.source[row], self.path[row]
 
     def choice(self, rows: Iterable[int]) -> int:
-        """The row that stays: the first labelled one, else the first."""
-        return min(rows, key=lambda row: (self.label[row] is None, row))
+        """The row that stays: of the labelled ones, else of all, the first by its key."""
+        return min(rows, key=lambda row: (self.label[row] is None, self.key(row)))
+
+    def differ(self, rows: Iterable[int]) -> bool:
+        """Whether rows carry labels that are not spellings of one."""
+        return len({label_key(label) for row in rows if (label := self.label[row]) is not None}) > 1
 
     def conflicts(self, groups: Iterable[list[int]]) -> int:
         """Groups whose members carry different labels."""
-        return sum(len({self.label[row] for row in rows} - {None}) > 1 for rows in groups)
+        return sum(map(self.differ, groups))
+
+
+@dataclass
+class _Retired:
+    """Rows that go, with step, reason and the row that stays for them; and what each row that stays stands for."""
+
+    gone: dict[int, tuple[CurationStep, Rejected, int]] = field(default_factory=dict)
+    members: dict[int, list[int]] = field(default_factory=dict)
+
+    def retire(
+        self, groups: Iterable[list[int]], columns: _Columns, step: CurationStep, reason: Rejected
+    ) -> None:
+        """Let one row of each group stay."""
+        for group in groups:
+            if len(group) < 2:
+                continue
+            stays = columns.choice(group)
+            self.members[stays] = [member for row in group for member in self.members.pop(row, [row])]
+            self.gone.update((row, (step, reason, stays)) for row in group if row != stays)
 
 
 def deduplicate(curated: pa.Table, config: CurationConfig) -> Deduplicated:
     """Exact duplicates by content digest, then near duplicates by wording among what stays."""
-    columns = _Columns(
-        curated.column("record_id").to_pylist(),
-        curated.column("content_digest").to_pylist(),
-        curated.column("source_label").to_pylist(),
-    )
-    equal = _grouped(range(len(columns.digest)), lambda row: columns.digest[row])
-    gone: dict[int, tuple[CurationStep, Rejected, int]] = {}
+    names = ("record_id", "content_digest", "source_label", "source", "source_path")
+    columns = _Columns(*(curated.column(name).to_pylist() for name in names))
+    ordered = sorted(range(curated.num_rows), key=columns.key)
+    equal = _grouped(ordered, lambda row: columns.digest[row])
+    retired = _Retired()
     if config.exact_duplicates:
-        _retire(gone, equal, columns, CurationStep.EXACT_DUPLICATE, Rejected.EXACT_DUPLICATE)
-    left = [row for row in range(len(columns.digest)) if row not in gone]
+        retired.retire(equal, columns, CurationStep.EXACT_DUPLICATE, Rejected.EXACT_DUPLICATE)
+    left = [row for row in ordered if row not in retired.gone]
     shingles = curated.column("shingles").take(pa.array(left, pa.int64()))
     simhashes = curated.column("simhash").take(pa.array(left, pa.int64())).to_pylist()
     similar = near_duplicates(shingles, simhashes, config.cluster_threshold)
     alike = _grouped(range(len(left)), lambda place: similar.roots[place])
     wordings = [[left[place] for place in places] for places in alike]
-    names = {row: min(columns.record_id[member] for member in rows) for rows in wordings for row in rows}
+    clusters = {row: min(columns.record_id[member] for member in rows) for rows in wordings for row in rows}
     if config.near_duplicate_threshold:
-        _retire(gone, wordings, columns, CurationStep.NEAR_DUPLICATE, Rejected.NEAR_DUPLICATE)
-    rows = tuple(row for row in left if row not in gone)
+        retired.retire(wordings, columns, CurationStep.NEAR_DUPLICATE, Rejected.NEAR_DUPLICATE)
+    rows = tuple(row for row in left if row not in retired.gone)
+    votes = {
+        row: _votes(curated, columns, members)
+        for row, members in retired.members.items()
+        if columns.differ(members)
+    }
     counts = {
         "exact_groups": sum(len(group) > 1 for group in equal),
         "exact_label_conflicts": columns.conflicts(equal),
         "near_clusters": sum(len(group) > 1 for group in wordings),
         "near_label_conflicts": columns.conflicts(wordings),
+        "records_in_conflict": len(votes),
         **{f"pairs_{name}": count for name, count in similar.candidates.items()},
     }
-    return Deduplicated(rows, tuple(names[row] for row in rows), _rejections(curated, columns, gone), counts)
+    rejected = _rejections(curated, columns, retired.gone)
+    return Deduplicated(rows, tuple(clusters[row] for row in rows), rejected, counts, votes)
+
+
+def _votes(curated: pa.Table, columns: _Columns, members: Iterable[int]) -> list[Vote]:
+    """The labels of duplicates, in an order of their own."""
+    labelled = [row for row in members if columns.label[row] is not None]
+    times: list[datetime | None] = curated.column("received_time").take(pa.array(labelled)).to_pylist()
+    votes = [
+        {"label": columns.label[row], "source": columns.source[row], "time": time}
+        for row, time in zip(labelled, times, strict=True)
+    ]
+    return sorted(votes, key=lambda vote: (vote["label"], vote["source"], str(vote["time"])))
 
 
 def _grouped(rows: Iterable[int], key: Callable[[int], object]) -> list[list[int]]:
@@ -72,19 +128,6 @@ def _grouped(rows: Iterable[int], key: Callable[[int], object]) -> list[list[int
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return list(groups.values())
-
-
-def _retire(
-    gone: dict[int, tuple[CurationStep, Rejected, int]],
-    groups: Iterable[list[int]],
-    columns: _Columns,
-    step: CurationStep,
-    reason: Rejected,
-) -> None:
-    for group in groups:
-        if len(group) > 1:
-            stays = columns.choice(group)
-            gone.update((row, (step, reason, stays)) for row in group if row != stays)
 
 
 def _rejections(

@@ -80,7 +80,7 @@ def _rules(config: CurationConfig) -> dict[str, str]:
         "replaced_characters": f"a version fails from {config.max_replaced_share:.0%} of its records on",
         "code": "kept" if config.keep_code else "files of code, settings and program packages are rejected",
         "languages": ", ".join(config.languages) or "all",
-        "exact_duplicates": "the first of equal texts stays" if config.exact_duplicates else "kept",
+        "exact_duplicates": "one of equal texts stays" if config.exact_duplicates else "kept",
         "near_duplicates": f"one of a cluster at similarity {threshold:g} stays" if threshold else "kept",
         "masks": ", ".join(mask.value for mask in config.masks) or "none",
     }

@@ -47,6 +47,10 @@ PART = pa.schema(
 """The columns of a part."""
 
 
+_READ = [name for name in RECORDS.names if name != "label_votes"]
+"""Columns of a version that a split reads; versions of older releases have them all."""
+
+
 class NothingToSplit(Exception):
     """No record has what the split needs."""
 
@@ -101,7 +105,7 @@ def _read_version(store: ArtifactStore, digest: str) -> pa.Table:
     shards = [file for file in store.tree(digest) if file.path.startswith("records-")]
     if not shards:
         raise NotADatasetVersion(f"The artifact {digest} holds no records.")
-    return pa.concat_tables(_parquet(store, shard.sha256, RECORDS.names) for shard in shards)
+    return pa.concat_tables(_parquet(store, shard.sha256, _READ) for shard in shards)
 
 
 def _parquet(store: ArtifactStore, digest: str, columns: Sequence[str] | None = None) -> pa.Table:

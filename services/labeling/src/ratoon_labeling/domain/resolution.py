@@ -19,7 +19,8 @@ class Resolution:
 def resolve(judgements: Iterable[Judgement], policy: ConflictPolicy) -> Resolution:
     """Apply the policy to one record's judgements, at least one; of each annotator only the newest counts.
 
-    The outcome does not depend on the order they come in: equal times are ordered by annotator, source, label.
+    The outcome does not depend on the order they come in. Where the newest judgements are equally new and differ, as
+    those of duplicates that came with the data are, people must decide.
     """
     current = _newest_of_each(judgements)
     disputed = len({each.label for each in current}) > 1
@@ -45,8 +46,12 @@ def _of_the_majority(current: Sequence[Judgement]) -> Judgement | None:
     return _newest([each for each in current if each.label == ranked[0][0]])
 
 
-def _newest(current: Sequence[Judgement]) -> Judgement:
-    return max(current, key=_order)
+def _newest(current: Sequence[Judgement]) -> Judgement | None:
+    """The newest; None when several are and differ."""
+    newest = max(current, key=_order)
+    if any(each.time == newest.time and each.label != newest.label for each in current):
+        return None
+    return newest
 
 
 def _order(judgement: Judgement) -> tuple[object, ...]:

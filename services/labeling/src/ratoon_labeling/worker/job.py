@@ -16,7 +16,7 @@ from ratoon_labeling.domain.resolution import Resolution, resolve
 from ratoon_labeling.domain.sampling import review_sample
 from ratoon_labeling.domain.tasks import Reason
 from ratoon_labeling.worker import records
-from ratoon_labeling.worker.records import Row
+from ratoon_labeling.worker.records import Row, Vote
 
 _MAX_UNKNOWN_LABELS, _MAX_NAMED, _MAX_NAMED_ONCE = 50, 64, 24
 
@@ -56,9 +56,10 @@ def run(given: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     artifacts = ArtifactStore(spec.artifacts)
     found = _rows(artifacts, spec, job)
     unknown = Counter(
-        row.source_label.strip()[:LONGEST_LABEL]
+        label.strip()[:LONGEST_LABEL]
         for row in found
-        if label_key(row.source_label) and match_label(row.source_label, spec.labels) is None
+        for label in (row.source_label, *(vote.label for vote in row.votes))
+        if label_key(label) and match_label(label, spec.labels) is None
     )
     judged = _judged(found, spec, records.annotations(artifacts, spec.annotations_digest))
     job.progress(0.8, "Writing the labels", done=len(found), total=len(found), unit="records")
@@ -86,10 +87,19 @@ def _judged(rows: Iterable[Row], spec: Spec, annotations: Iterable[tuple[str, Ju
 
 
 def _imported(row: Row, spec: Spec) -> list[Judgement]:
-    label = match_label(row.source_label, spec.labels)
-    if label is None:
-        return []
-    return [Judgement(label, row.source, Source(spec.import_as), row.time)]
+    """The label of a record, or those of its duplicates, each the judgement of an annotator of its own."""
+    votes = row.votes or (Vote(row.source_label, row.source, row.time),)
+    found: list[Judgement] = []
+    counted = Counter[str]()
+    for vote in votes:
+        label = match_label(vote.label, spec.labels)
+        if label is None:
+            continue
+        counted[vote.source] += 1
+        number = counted[vote.source]
+        annotator = vote.source if number == 1 else f"{vote.source}#{number}"
+        found.append(Judgement(label, annotator, Source(spec.import_as), vote.time))
+    return found
 
 
 def _frozen(artifacts: ArtifactStore, spec: Spec, judged: Judged, unknown: Counter[str]) -> Frozen:

@@ -5,7 +5,7 @@ It knows file formats and no rule.
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,8 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon_labeling.domain.annotations import Judgement, Source
 
 COLUMNS = ["record_id", "content_digest", "source", "source_label", "received_time"]
+VOTES = "label_votes"
+"""The column of what duplicates were labelled; versions of older releases lack it."""
 LABELS = pa.schema(
     [(name, pa.string()) for name in ("record_id", "content_digest", "label", "annotator", "source")]
 )
@@ -32,6 +34,15 @@ class DatasetBroken(Exception):
 
 
 @dataclass(frozen=True)
+class Vote:
+    """The label of one duplicate of a record."""
+
+    label: str
+    source: str
+    time: datetime
+
+
+@dataclass(frozen=True)
 class Row:
     """A record, and the label that came with it; empty where none did."""
 
@@ -40,6 +51,8 @@ class Row:
     source: str
     source_label: str
     time: datetime
+    votes: Sequence[Vote] = ()
+    """The labels that duplicates of it came with, where they differ."""
 
 
 def shards(artifacts: ArtifactStore, dataset_digest: str) -> list[str]:
@@ -53,10 +66,22 @@ def shards(artifacts: ArtifactStore, dataset_digest: str) -> list[str]:
 def rows(artifacts: ArtifactStore, shard: str) -> Iterator[Row]:
     """The rows of one record file, without their texts."""
     with artifacts.open(shard) as file:
-        for batch in pq.ParquetFile(file).iter_batches(columns=COLUMNS):
-            for values in zip(*(batch.column(name).to_pylist() for name in COLUMNS), strict=True):
-                record_id, content_digest, source, label, time = values
-                yield Row(record_id, content_digest, source or "", label or "", time or UNDATED)
+        table = pq.ParquetFile(file)
+        columns = [*COLUMNS, VOTES] if VOTES in table.schema_arrow.names else COLUMNS
+        for batch in table.iter_batches(columns=columns):
+            for row in batch.to_pylist():
+                yield _row(row)
+
+
+def _row(row: dict[str, Any]) -> Row:
+    return Row(
+        row["record_id"],
+        row["content_digest"],
+        row["source"] or "",
+        row["source_label"] or "",
+        row["received_time"] or UNDATED,
+        tuple(Vote(vote["label"], vote["source"], vote["time"] or UNDATED) for vote in row.get(VOTES) or ()),
+    )
 
 
 def annotations(artifacts: ArtifactStore, digest: str) -> Iterator[tuple[str, Judgement]]:

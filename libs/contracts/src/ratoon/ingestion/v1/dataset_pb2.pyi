@@ -273,6 +273,7 @@ class Record(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     RECEIVED_TIME_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    CONFLICTING_LABELS_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
     content_digest: _builtins.str
     text: _builtins.str
@@ -290,6 +291,10 @@ class Record(_message.Message):
     def received_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def conflicting_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The labels of its duplicates, one each, where they differ: `source_label` is empty then, and a label set decides."""
+
     def __init__(
         self,
         *,
@@ -307,10 +312,11 @@ class Record(_message.Message):
         steps: _abc.Iterable[_builtins.str] | None = ...,
         received_time: _timestamp_pb2.Timestamp | None = ...,
         attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        conflicting_labels: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["received_time", b"received_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "chars", b"chars", "cluster", b"cluster", "content_digest", b"content_digest", "language", b"language", "license", b"license", "received_time", b"received_time", "record_id", b"record_id", "source", b"source", "source_label", b"source_label", "source_path", b"source_path", "steps", b"steps", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "chars", b"chars", "cluster", b"cluster", "conflicting_labels", b"conflicting_labels", "content_digest", b"content_digest", "language", b"language", "license", b"license", "received_time", b"received_time", "record_id", b"record_id", "source", b"source", "source_label", b"source_label", "source_path", b"source_path", "steps", b"steps", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
