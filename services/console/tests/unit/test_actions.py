@@ -26,7 +26,10 @@ class Api:
 
     async def patch(self, name, body, **query):
         self.asked.append(("PATCH", name, dict(body), query))
-        return {}
+        return {"notices": ["New: 'news'."]} if "labels" in body else {}
+
+    async def delete(self, name, **query):
+        self.asked.append(("DELETE", name, {}, query))
 
 
 def press(what: str, **fields: str):
@@ -68,6 +71,37 @@ def test_a_decision_is_sent_with_its_reason(verb):
 def test_a_policy_is_changed_with_the_etag_of_now():
     _, (method, _, body, query) = press("pause-policy", name="projects/p/policies/default")
     assert (method, body, query) == ("PATCH", {"etag": "7", "paused": True}, {"updateMask": "paused"})
+
+
+@pytest.mark.parametrize(("button", "dry"), [("end-dry-run", False), ("start-dry-run", True)])
+def test_a_dry_run_is_begun_and_ended(button, dry):
+    _, (method, _, body, query) = press(button, name="projects/p/policies/default")
+    assert (method, body, query) == ("PATCH", {"etag": "7", "dryRun": dry}, {"updateMask": "dryRun"})
+
+
+def test_a_policy_changes_in_what_its_form_gives():
+    fields = {"driftThreshold": "2,5", "minFeedback": "50", "cooldownSeconds": ""}
+    _, (_, _, body, query) = press("change-policy", name="projects/p/policies/default", **fields)
+    assert body == {"etag": "7", "driftThreshold": 2.5, "minFeedback": 50}
+    assert query == {"updateMask": "driftThreshold,minFeedback"}
+
+
+@pytest.mark.parametrize("fields", [{}, {"minFeedback": "many"}])
+def test_a_policy_form_without_numbers_is_refused(fields):
+    with pytest.raises(BadForm):
+        press("change-policy", name="projects/p/policies/default", **fields)
+
+
+def test_a_policy_is_deleted_as_it_was_read():
+    _, asked = press("delete-policy", name="projects/p/policies/default")
+    assert asked == ("DELETE", "projects/p/policies/default", {}, {"etag": "7"})
+
+
+def test_the_labels_of_a_project_are_changed_and_what_that_means_is_said():
+    done, (_, name, body, _) = press("change-project", labels="ham, spam,\nnews,", instructions=" Which? ")
+    assert name == "projects/p"
+    assert body == {"etag": "7", "labels": ["ham", "spam", "news"], "instructions": "Which?"}
+    assert done.notice == "New: 'news'."
 
 
 def test_a_task_without_a_label_is_skipped():

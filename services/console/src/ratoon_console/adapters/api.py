@@ -74,6 +74,10 @@ class HttpApi:
         value: JSON = (await self._call("PATCH", f"/v1/{name}", json=dict(body), params=_query(query))).json()
         return value
 
+    async def delete(self, name: str, **query: object) -> None:
+        """Delete a resource."""
+        await self._call("DELETE", f"/v1/{name}", params=_query(query))
+
     async def blob(self, digest: str) -> bytes:
         """A blob of the artifact store."""
         return (await self._call("GET", f"/v1/blobs/{digest}")).content

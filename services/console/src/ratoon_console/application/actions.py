@@ -3,10 +3,20 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from ratoon_console.application.ports import Api
+from ratoon_console.application.ports import JSON, Api
 from ratoon_console.domain.errors import BadForm
 from ratoon_console.domain.people import Role
 from ratoon_console.domain.words import last_part
+
+POLICY_NUMBERS = (
+    "driftThreshold",
+    "errorRateThreshold",
+    "minAnswers",
+    "minFeedback",
+    "cooldownSeconds",
+    "budgetRuns",
+)
+"""The fields of a policy that its form can change."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,14 @@ class Form:
         if not value:
             raise BadForm(f"The form lacks {key!r}; go back, fill it in, send it again.")
         return value
+
+    def number(self, key: str) -> float:
+        """A field that must be a number; BadForm when it is none."""
+        try:
+            value = float(self[key].replace(",", "."))
+        except ValueError:
+            raise BadForm(f"{self[key]!r} is not a number; go back and correct it.") from None
+        return int(value) if value.is_integer() else value
 
     @property
     def name(self) -> str:
@@ -121,14 +139,50 @@ async def create_policy(form: Form, api: Api) -> Done:
 
 async def pause_policy(form: Form, api: Api) -> Done:
     """Hold a policy."""
-    await _change_policy(form, api, True)
+    await _change(form.name, api, {"paused": True})
     return Done(f"{last_part(form.name)} is paused; nothing starts by itself.")
 
 
 async def resume_policy(form: Form, api: Api) -> Done:
     """Let a policy go on."""
-    await _change_policy(form, api, False)
+    await _change(form.name, api, {"paused": False})
     return Done(f"{last_part(form.name)} watches again.")
+
+
+async def start_dry_run(form: Form, api: Api) -> Done:
+    """Let a policy only say what it would have started."""
+    await _change(form.name, api, {"dryRun": True})
+    return Done(f"{last_part(form.name)} only says what it would have started.")
+
+
+async def end_dry_run(form: Form, api: Api) -> Done:
+    """Let a policy start pipeline runs."""
+    await _change(form.name, api, {"dryRun": False})
+    return Done(f"{last_part(form.name)} starts pipeline runs from now on.")
+
+
+async def change_policy(form: Form, api: Api) -> Done:
+    """Change the thresholds of a policy; a field that is left empty stays as it is."""
+    given = {field: form.number(field) for field in POLICY_NUMBERS if form.fields.get(field, "").strip()}
+    if not given:
+        raise BadForm("Fill in what is to change.")
+    await _change(form.name, api, given)
+    return Done(f"{last_part(form.name)} is changed.")
+
+
+async def delete_policy(form: Form, api: Api) -> Done:
+    """Delete a policy, as it is now."""
+    await api.delete(form.name, etag=(await api.get(form.name))["etag"])
+    return Done(f"{last_part(form.name)} is deleted.")
+
+
+async def change_project(form: Form, api: Api) -> Done:
+    """Change the labels and the instructions of a project."""
+    labels = [label.strip() for label in form["labels"].replace("\n", ",").split(",") if label.strip()]
+    wanted = {"labels": labels, "instructions": form.fields.get("instructions", "").strip()}
+    allowed = form.fields.get("allow_label_removal") == "yes"
+    changed = await _change(f"projects/{form.project}", api, wanted, allowLabelRemoval=allowed)
+    return Done(" ".join(changed.get("notices") or ["The project is changed."]))
 
 
 async def complete_task(form: Form, api: Api) -> Done:
@@ -169,6 +223,11 @@ ACTIONS: dict[str, Action] = {
     "create-policy": Action(Role.ENGINEER, create_policy),
     "pause-policy": Action(Role.ENGINEER, pause_policy),
     "resume-policy": Action(Role.ENGINEER, resume_policy),
+    "start-dry-run": Action(Role.ENGINEER, start_dry_run),
+    "end-dry-run": Action(Role.ENGINEER, end_dry_run),
+    "change-policy": Action(Role.ENGINEER, change_policy),
+    "delete-policy": Action(Role.ENGINEER, delete_policy),
+    "change-project": Action(Role.ENGINEER, change_project),
     "complete-task": Action(Role.ANNOTATOR, complete_task),
     "give-feedback": Action(Role.CALLER, give_feedback),
     "point-alias": Action(Role.ENGINEER, point_alias),
@@ -181,10 +240,10 @@ async def _rollout_method(form: Form, api: Api, verb: str, became: str) -> Done:
     return Done(f"The rollout of {last_part(rollout['toVersion'])} {became}.")
 
 
-async def _change_policy(form: Form, api: Api, paused: bool) -> None:
+async def _change(name: str, api: Api, fields: Mapping[str, object], **query: object) -> JSON:
     """With the etag of now: the button says which way, so that a press is right whoever changed what before."""
-    current = await api.get(form.name)
-    await api.patch(form.name, {"etag": current["etag"], "paused": paused}, updateMask="paused")
+    current = await api.get(name)
+    return await api.patch(name, {"etag": current["etag"], **fields}, updateMask=",".join(fields), **query)
 
 
 def _reason(form: Form) -> str:

@@ -32,6 +32,10 @@ class Api(Protocol):
         """Change a resource; `body` carries the etag it was read with."""
         ...
 
+    async def delete(self, name: str, **query: object) -> None:
+        """Delete a resource; with `etag` only as it was read."""
+        ...
+
     async def blob(self, digest: str) -> bytes:
         """A blob of the artifact store."""
         ...

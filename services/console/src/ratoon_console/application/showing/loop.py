@@ -62,6 +62,7 @@ class Loop:
                 ],
                 "runs": runs[::-1][:_RUNS],
                 "policies": policies,
+                "settings": project,
                 "sources": sources,
                 "under_way": run is not None and not ended(run["state"]),
                 "awaits_person": loop.awaits_person(run),
