@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import json
 import math
+import os
 import pkgutil
 import random
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ from ratoon.chassis.settings import SERVICES, run_folder, socket_address
 from ratoon.testkit.rooms import State, running
 
 DEFECTS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
-EXAMPLES = 12
+EXAMPLES = int(os.environ.get("RATOON_FUZZ_EXAMPLES", "12"))
+"""Requests that each method gets."""
 
 
 @dataclass

@@ -192,3 +192,21 @@ def test_who_is_woken_while_at_work_looks_again_at_once(world):
         world.here.wake(tx, NAME)
     world.here._work(kind, claim)
     assert world.there.run_due() == 1
+
+
+def test_a_result_that_cannot_be_stored_ends_the_work_with_its_field(world, monkeypatch):
+    bad = lambda work, seen, now: Step(replace(work, failure="\ud800"), done=True)  # noqa: E731
+    monkeypatch.setattr(world.first, "step", bad)
+    world.here.run_due()
+    assert (world.work().state, world.work().failure) == ("FAILED", "UNSTORABLE_VALUE")
+
+
+def test_work_that_cannot_be_read_is_left_alone_for_an_hour_and_counted_without_it(world, caplog):
+    with world.store.write() as tx:
+        tx.connection.exec_driver_sql("UPDATE works SET body = '{}'")
+    assert world.here.run_due() == 1
+    assert "cannot be read" in caplog.text
+    assert world.here.run_due() == 0
+    assert list(world.here.under_way()) == []
+    world.clock.advance(3601)
+    assert world.here.run_due() == 1

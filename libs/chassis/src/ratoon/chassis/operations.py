@@ -37,7 +37,7 @@ from sqlalchemy import (
 from ratoon.chassis import tracing
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
-from ratoon.chassis.errors import Aborted, Description, described
+from ratoon.chassis.errors import Aborted, DataLoss, Description, described
 from ratoon.chassis.operation_watch import OperationWatch
 from ratoon.chassis.store import Resource, Store, Transaction
 
@@ -48,6 +48,8 @@ _PATIENCE = 8
 """How often an error in a row is tried again, unless the part that is needed is away:"""
 _PATIENCE_WITH_ABSENCE = 60
 _LONGEST_PAUSE_S = 10.0
+_UNREADABLE_PAUSE_S = 3600.0
+"""Until an operation is looked at again whose resource cannot be read: nothing but a restored row mends that."""
 _PERMANENT = {
     "INVALID_ARGUMENT",
     "NOT_FOUND",
@@ -209,11 +211,12 @@ class Operations:
             self._thread.join(timeout=_LEASE_S)
 
     def under_way(self, most: int = 1000) -> list[UnderWay]:
-        """The operations that have not ended, so many at most."""
+        """The operations that have not ended, so many at most; without those whose resource cannot be read."""
         t = self._table
         with self._store.read() as tx:
             rows = tx.connection.execute(select(t.c.name, t.c.kind, t.c.failures).limit(most)).all()
-            found = [(tx.find(self._procedures[row.kind].kind, row.name), row.failures) for row in rows]
+            kinds = {kind: procedure.kind for kind, procedure in self._procedures.items()}
+            found = [(tx.find_readable(kinds[row.kind], row.name), row.failures) for row in rows]
         return [UnderWay(resource, failures) for resource, failures in found if resource is not None]
 
     def run_due(self) -> int:
@@ -314,12 +317,16 @@ class Operations:
             self._release(claim, 0.0 if step.actions else step.wake_after)
         except Aborted:
             self._release(claim, 0.05)
+        except DataLoss as error:
+            _LOG.warning("%s", error)
+            self._release(claim, _UNREADABLE_PAUSE_S)
         except Exception as error:
             self._stumble(procedure, claim, error)
         finally:
             self._wake.set()
 
     def _save(self, claim: Claim, resource: Any, step: Step[Any]) -> Any:
+        self._store.grant(step.resource)
         with self._store.write() as tx:
             self._hold(tx.connection, claim)
             saved = tx.save(step.resource) if step.resource != resource else resource

@@ -102,7 +102,7 @@ class Store:
         self._kinds = {kind: (table, TypeAdapter[Any](kind)) for kind, table in tables.items()}
         self._encode, self._append, self._tokens = encode, append, tokens
         self._clock = clock or SystemClock()
-        self._grant = grant
+        self.grant = grant
         self.unreadable: dict[str, str] = {}
         """The stored resources that could not be read, by name, and why; the first thousand that were met."""
 
@@ -147,6 +147,12 @@ class Transaction:
         row = self.connection.execute(select(table.c.name, table.c.body).where(table.c.name == name)).first()
         return None if row is None else self._read(kind, row)
 
+    def find_readable(self, kind: type[T], name: str) -> T | None:
+        """The resource, or None where there is none that can be read."""
+        with suppress(DataLoss):
+            return self.find(kind, name)
+        return None
+
     def get(self, kind: type[T], name: str) -> T:
         """The resource; NotFound when there is none."""
         found = self.find(kind, name)
@@ -182,7 +188,7 @@ class Transaction:
                 "or choose another id.",
                 reason=f"{_upper(kind)}_EXISTS",
             )
-        self._store._grant(resource)
+        self._store.grant(resource)
         try:
             self.connection.execute(insert(table), values)
         except IntegrityError:
@@ -196,7 +202,7 @@ class Transaction:
             cast(Any, resource), revision=resource.revision + 1, update_time=self._store._clock.now()
         )
         body = _body(adapter, saved)
-        self._store._grant(saved)
+        self._store.grant(saved)
         changed = self.connection.execute(
             update(table)
             .where(table.c.name == resource.name, table.c.revision == resource.revision)
