@@ -7,7 +7,7 @@ is not is refused before anything is installed.
 import importlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,7 @@ GIVEN_BESIDE = {
     "serving": {"engines", "engine_templates", "kubeconfig", "namespace", "owner"},
     "training": {"workers", "namespace", "owner", "kubeconfig"},
 }
-OPTIONAL_PARTS = ("console", "kafka", "postgresql", "s3")
-"""Sub-charts that a release may leave out."""
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 EMPTY = ("", None, [], {})
 """Defaults that read the same as no value at all."""
 TEXT: Schema = {"type": "string"}
@@ -58,15 +57,27 @@ SHORT_NAME: Schema = {"pattern": "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"}
 
 
 def main() -> int:
-    """Write the schema, or with `check` say whether it is stale; the exit status."""
-    fresh = compact(schema()) + "\n"
+    """Write the schemas, or with `check` say which are stale; the exit status."""
+    fresh = {path: compact(each) + "\n" for path, each in schemas().items()}
     if "check" not in sys.argv[1:]:
-        SCHEMA.write_text(fresh)
+        for path, text in fresh.items():
+            path.write_text(text)
         return 0
-    if SCHEMA.read_text() != fresh:
-        print(f"{SCHEMA.relative_to(ROOT)} is stale: make chart")
-        return 1
-    return 0
+    stale = [path for path, text in fresh.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        print(f"{path.relative_to(ROOT)} is stale: make chart")
+    return 1 if stale else 0
+
+
+def schemas() -> dict[Path, Schema]:
+    """The schema of the chart, and of each sub-chart the rule which of its values cannot be null."""
+    whole = schema()
+    defaults = {path.parent: yaml.safe_load(path.read_text()) for path in CHART.glob("charts/*/values.yaml")}
+    rules = {
+        folder / SCHEMA.name: needed(values or {}, whole["properties"][folder.name])
+        for folder, values in sorted(defaults.items())
+    }
+    return {SCHEMA: whole} | {path: {"$schema": DRAFT, **rule} for path, rule in rules.items() if rule}
 
 
 def settings_of(service: str) -> list[str]:
@@ -93,38 +104,20 @@ def schema() -> Schema:
         **dict.fromkeys(("worker", "common"), ANYTHING),
         **{"global": shared()},
     )
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Values of the chart ratoon",
-    }
-    return head | whole | {"allOf": list(presence(whole))} | {"$defs": definitions()}
-
-
-def presence(whole: Schema) -> Iterator[Schema]:
-    """Yield the rules by which a value that the templates need cannot be set to null.
-
-    Helm removes a key that is null from the values, so a null reads as a missing key. A switched-off sub-chart has no
-    default values, so its rule holds while it is enabled.
-    """
+    head = {"$schema": DRAFT, "title": "Values of the chart ratoon"}
     own = yaml.safe_load((CHART / "values.yaml").read_text())
-    parts = {
-        path.parent.name: yaml.safe_load(path.read_text()) for path in CHART.glob("charts/*/values.yaml")
-    }
-    yield needed({name: value for name, value in own.items() if name not in parts}, whole)
-    for name in sorted(parts):
-        rule = needed(parts[name] or {}, whole["properties"][name])
-        if not rule:
-            continue
-        part_rule: Schema = {"required": [name], "properties": {name: rule}}
-        if name in OPTIONAL_PARTS:
-            switch = {"required": [name], "properties": {name: {"properties": {"enabled": {"const": True}}}}}
-            yield {"if": switch, "then": part_rule}
-        else:
-            yield part_rule
+    parts = {path.parent.name for path in CHART.glob("charts/*/values.yaml")}
+    there = needed({name: value for name, value in own.items() if name not in parts}, whole)
+    return head | whole | {"allOf": [there]} | {"$defs": definitions()}
 
 
 def needed(defaults: Mapping[str, Any], fields: Schema) -> Schema:
-    """Return the rule that each key with a default other than an empty one is there, at every depth."""
+    """Return the rule that each key with a default other than an empty one is there, at every depth.
+
+    Helm removes a key that is null from the values, so a null that the templates cannot take reads as a missing key.
+    """
+    if "$ref" in fields:
+        fields = definitions()[fields["$ref"].rpartition("/")[2]]
     known = fields.get("properties", {})
     named_values = {name: value for name, value in defaults.items() if name in known and value not in EMPTY}
     inner = {

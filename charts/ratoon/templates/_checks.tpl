@@ -38,8 +38,11 @@
 {{- fail (printf "The pool %s is of flavour %s and has no deviceResource: say for example %s." $name $pool.flavour (eq $pool.flavour "cuda" | ternary "nvidia.com/gpu" "aws.amazon.com/neuroncore")) -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.gateway.ingress.enabled (not .Values.gateway.ingress.hosts) -}}
-{{- fail "gateway.ingress is enabled and has no hosts: name those under which callers reach the gateway." -}}
+{{- range $name := list "gateway" "console" -}}
+{{- $ingress := get (get $.Values $name) "ingress" | default dict -}}
+{{- if and $ingress.enabled (not $ingress.hosts) -}}
+{{- fail (printf "%s.ingress is enabled and has no hosts: name those under which callers reach it." $name) -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.gateway.httpRoute.enabled (not .Values.gateway.httpRoute.parentRefs) -}}
 {{- fail "gateway.httpRoute is enabled and has no parentRefs: name the Gateway that it belongs to." -}}

@@ -104,7 +104,7 @@ volumes:
 {{/* A group of workers with what it does not say itself. Given the group's values. */}}
 {{- define "ray.group" -}}
 {{- $replicas := hasKey . "replicas" | ternary .replicas 1 -}}
-{{- $defaults := dict "replicas" $replicas "minReplicas" $replicas "maxReplicas" $replicas "cpus" 1 "devices" 0 "sharedMemory" "1Gi" -}}
+{{- $defaults := dict "replicas" $replicas "minReplicas" $replicas "maxReplicas" $replicas "cpus" 1 "devices" 0 "sharedMemory" "1Gi" "scratchSizeLimit" "6Gi" -}}
 {{- include "common.completed" (dict "given" . "defaults" $defaults) -}}
 {{- end -}}
 
