@@ -253,3 +253,19 @@ def test_a_taken_name_says_what_differs(store, asking, instructions, said):
         with pytest.raises(AlreadyExists, match=said) as told:
             tx.create(replace(thing(1), instructions=instructions))
     assert told.value.reason == "THING_EXISTS"
+
+
+def test_a_page_ends_early_when_its_documents_are_long(store):
+    with store.write() as tx:
+        for number in range(8):
+            tx.create(replace(thing(number), instructions="x" * 400_000))
+    names, token, sizes = [], "", []
+    while True:
+        with store.read() as tx:
+            page = tx.page(Thing, "projects/p", 100, token)
+        names += [each.name for each in page.items]
+        sizes.append(len(page.items))
+        if not (token := page.next_token):
+            break
+    assert names == [thing(number).name for number in range(8)]
+    assert sizes == [2, 2, 2, 2]

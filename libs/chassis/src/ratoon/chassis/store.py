@@ -22,6 +22,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     Text,
@@ -60,7 +61,9 @@ class Resource(Protocol):
 T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)
 _MOST_UNREADABLE = 1000
-_ROWS = 500
+_ROWS, _PAGE_FETCH = 500, 50
+_PAGE_CHARS = 1_000_000
+"""Of the documents on a page: it stays under a message's 4 MiB, whatever its script. One alone may have more."""
 _REFERENCE = re.compile(r'(?<!content_)digest": ?"[0-9a-f]{64}"')
 _BOOKKEEPING = frozenset(("name", "create_time", "update_time", "revision", "etag"))
 
@@ -234,11 +237,21 @@ class Transaction:
             query = query.where(
                 or_(table.c.create_time > time, and_(table.c.create_time == time, table.c.name > name))
             )
-        rows = self.connection.execute(query).all()
-        more = len(rows) > limit
-        rows = rows[:limit]
+        rows, more = self._first(query, limit)
         following = self._store._tokens.seal(listing, [rows[-1].create_time, rows[-1].name]) if more else ""
         return Page(list(self._readable(kind, rows)), following)
+
+    def _first(self, query: Select[Any], limit: int) -> tuple[list[Any], bool]:
+        """The first rows of a query that fit into one message, and whether more follow."""
+        rows: list[Any] = []
+        size = 0
+        with self.connection.execute(query.execution_options(yield_per=_PAGE_FETCH)) as found:
+            for row in found:
+                if len(rows) == limit or (rows and size + len(row.body) > _PAGE_CHARS):
+                    return rows, True
+                rows.append(row)
+                size += len(row.body)
+        return rows, False
 
     def all(self, kind: type[T], parent: str) -> list[T]:
         """Every resource of a parent, oldest first; for collections that stay small."""
@@ -310,7 +323,7 @@ def unreadable_rows(connection: Connection, tables: Mapping[type, Table]) -> Ite
     for kind, table in tables.items():
         adapter = TypeAdapter[Any](kind)
         query = select(table.c.name, table.c.body).order_by(table.c.name)
-        for row in connection.execution_options(yield_per=_ROWS).execute(query):
+        for row in connection.execute(query.execution_options(yield_per=_ROWS)):
             try:
                 adapter.validate_json(row.body)
             except ValidationError as error:
