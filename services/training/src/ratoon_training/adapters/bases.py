@@ -1,13 +1,23 @@
-"""What a model artifact says about itself: its config.json and recipe.json, read from the artifact store."""
+"""A model artifact's own account of itself: its files, inspected in the artifact store before anything loads them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.models import ADAPTER_CONFIG
+from ratoon.chassis.model_tree import Inspection, inspect_stored_model
 from ratoon_training.application.commands import BaseModel
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.recipes import Architecture
+
+_NAMES = {
+    "hidden_size": ("hidden_size", "n_embd", "d_model"),
+    "layers": ("num_hidden_layers", "n_layer", "num_layers", "n_layers"),
+    "heads": ("num_attention_heads", "n_head", "n_heads"),
+}
+"""Names under which config.json files state a shape."""
+_USUAL_POSITIONS = 2048
+"""Positions of a model whose config.json states none."""
 
 
 class StoredModels:
@@ -17,34 +27,43 @@ class StoredModels:
         self._store = store
 
     def describe(self, digest: str) -> BaseModel:
-        """Architecture, labels, cut and rank of a model folder; NotFound, or BadBaseModel when it is no model."""
+        """Architecture, labels, cut and rank of a model; NotFound, or BadBaseModel with every reason why it is none."""
         files = {file.path: file.sha256 for file in self._store.tree(digest)}
-        if "config.json" not in files or not any(path.endswith(".safetensors") for path in files):
-            raise BadBaseModel(f"Artifact {digest} is no model folder with config.json and safetensors.")
-        config = self._json(files["config.json"])
-        recipe = self._json(files["recipe.json"]) if "recipe.json" in files else {}
-        adapter = self._json(files[ADAPTER_CONFIG]) if ADAPTER_CONFIG in files else {}
+        inspection = inspect_stored_model(self._store, digest)
+        if problems := inspection.base_problems:
+            told = " ".join(problem.message for problem in problems)
+            raise BadBaseModel(f"The base model {digest[:12]} cannot be trained: {told}", problems[0].reason)
+        recipe = self._object(files, "recipe.json")
+        limit = self._object(files, "ratoon.json")
         return BaseModel(
-            _architecture(config),
+            _architecture(inspection),
             tuple(recipe.get("labels", ())),
-            int(recipe.get("max_chars", 0)),
-            int(adapter.get("r", 0)),
+            int(limit.get("max_prompt_characters", 0) or recipe.get("max_chars", 0)),
+            inspection.rank,
         )
 
-    def _json(self, digest: str) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self._store.read(digest))
+    def _object(self, files: Mapping[str, str], name: str) -> dict[str, Any]:
+        """A JSON object among the files; empty when it is not there."""
+        value: dict[str, Any] = json.loads(self._store.read(files[name])) if name in files else {}
         return value
 
 
-def _architecture(config: dict[str, Any]) -> Architecture:
-    try:
-        return Architecture(
-            vocab_size=config["vocab_size"],
-            hidden_size=config["hidden_size"],
-            layers=config["num_hidden_layers"],
-            heads=config["num_attention_heads"],
-            max_positions=config["max_position_embeddings"],
-            tied=bool(config.get("tie_word_embeddings", False)),
-        )
-    except KeyError as missing:
-        raise BadBaseModel(f"The base model's config.json lacks {missing}.") from None
+def _architecture(inspection: Inspection) -> Architecture:
+    config = inspection.config
+    nested = config.get("text_config")
+    stated = {**config, **nested} if isinstance(nested, dict) else config
+    shape = {field: _first(stated, names) for field, names in _NAMES.items()}
+    if lacking := [_NAMES[field][0] for field, value in shape.items() if not value]:
+        raise BadBaseModel(f"The base model's config.json lacks {', '.join(lacking)}.", "CONFIG_INCOMPLETE")
+    return Architecture(
+        vocab_size=inspection.vocabulary,
+        max_positions=inspection.positions or _USUAL_POSITIONS,
+        tied=bool(stated.get("tie_word_embeddings", False)),
+        **shape,
+    )
+
+
+def _first(stated: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    """The first of these names that states a whole number above 0; 0: none does."""
+    numbers = (stated.get(name) for name in names)
+    return next((number for number in numbers if isinstance(number, int) and number > 0), 0)

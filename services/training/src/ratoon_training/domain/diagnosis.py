@@ -21,7 +21,7 @@ REMEDIES = {
     "healthy": "No problem found in the curves.",
     "still-improving": "The validation loss was still falling at the end: train for more epochs.",
     "underfit": "Train longer, raise the learning rate, or take a larger model.",
-    "overfit": "Stop earlier, add data, raise the weight decay, or take a smaller model.",
+    "overfit": "The best epoch's weights were kept. Add data, raise the weight decay, or take a smaller model.",
     "vanishing-gradients": "Check the initialisation (He, Xavier), use fewer layers or a higher rate.",
     "exploding-gradients": "Lower the learning rate, lengthen the warm-up, or clip gradients lower.",
 }

@@ -69,9 +69,13 @@ class ConstantWeights(TrainingError):
 
 
 class BadBaseModel(TrainingError):
-    """The base model cannot be continued."""
+    """The base model cannot be continued; `reason` tells what is wrong where that is known."""
 
-    code, reason = "INVALID_ARGUMENT", "BAD_BASE_MODEL"
+    code = "INVALID_ARGUMENT"
+
+    def __init__(self, message: str, reason: str = "BAD_BASE_MODEL") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Stopped(TrainingError):

@@ -95,12 +95,23 @@ def _begin_with_odds(model: Any, train: Corpus, strength: float) -> None:
 
 def _of_base(folder: Path) -> Any:
     try:
-        kind = json.loads((folder / "config.json").read_text())["model_type"]
-        return _loader(kind).from_pretrained(
+        return _loader(config_kind(folder)).from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
     except Exception as error:
-        raise BadBaseModel(f"The base model could not be loaded: {str(error).splitlines()[0]}") from error
+        kind = config_kind(folder)
+        raise BadBaseModel(
+            f"The base model ({kind}) could not be loaded: its weights and its config.json do not fit together, or "
+            f"its architecture is not known here. Check that it loads with transformers, and upload it again."
+        ) from error
+
+
+def config_kind(folder: Path) -> str:
+    """The model type that config.json states; "unknown": none."""
+    try:
+        return str(json.loads((folder / "config.json").read_text())["model_type"])
+    except (OSError, ValueError, KeyError):
+        return "unknown"
 
 
 def _loader(kind: str) -> Any:

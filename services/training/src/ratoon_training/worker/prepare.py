@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.models import fetch_model
-from ratoon_training.domain.errors import DataEmpty, DataMalformed
+from ratoon_training.domain.errors import BadBaseModel, DataEmpty, DataMalformed
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import text
@@ -138,6 +138,7 @@ def _save_tokens(path: Path, speech: Speech, recipe: Recipe, rows: Rows) -> None
     answers = {label: speech.answer(label) for label in recipe.labels}
     prompts = speech.prompts(rows.texts)
     samples = [prompt + answers[label] for prompt, label in zip(prompts, rows.labels, strict=True)]
+    _check_tokens(samples, recipe)
     longest = recipe.architecture.max_positions
     kept = [sample if len(sample) <= longest else sample[-longest:] for sample in samples]
     np.savez(
@@ -149,6 +150,18 @@ def _save_tokens(path: Path, speech: Speech, recipe: Recipe, rows: Rows) -> None
         label_tokens=np.asarray([answers[label][0] for label in recipe.labels], dtype=np.int32),
         record_ids=np.asarray(rows.record_ids),
     )
+
+
+def _check_tokens(samples: list[list[int]], recipe: Recipe) -> None:
+    """A token that the embeddings do not have would end the run deep inside torch."""
+    highest = max((max(sample) for sample in samples if sample), default=0)
+    if recipe.method is not Method.FROM_SCRATCH and highest >= recipe.architecture.vocab_size:
+        rows = recipe.architecture.vocab_size
+        raise BadBaseModel(
+            f"The base model's tokenizer gives token {highest:,}, its embeddings have {rows:,} rows: resize "
+            "the embeddings and upload the model again, or take its own tokenizer.",
+            "TOKENIZER_MISMATCH",
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -193,7 +193,10 @@ def of_base(folder: Path) -> Speech:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         config = json.loads((folder / "tokenizer_config.json").read_text())
     except Exception as error:
-        raise BadBaseModel(f"The base model has no readable tokenizer ({error}).") from None
+        raise BadBaseModel(
+            "The base model has no readable tokenizer: it needs tokenizer.json and tokenizer_config.json, as "
+            "`AutoTokenizer.save_pretrained` writes them."
+        ) from error
     file = folder / "chat_template.jinja"
     template = file.read_text() if file.exists() else str(config.get("chat_template") or "")
     if not template:

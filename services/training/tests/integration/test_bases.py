@@ -1,0 +1,83 @@
+"""Base models that others send: checked when they are named, each fault by its name and with what to do."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.testkit.models import tiny_llama
+from ratoon_training.adapters.bases import StoredModels
+from ratoon_training.domain.errors import BadBaseModel
+from ratoon_training.domain.recipes import Architecture, Method, Recipe
+from ratoon_training.worker.prepare import prepare
+
+from .conftest import LABELS, RECIPE, Task
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tiny_llama(tmp_path / "base", LABELS, hidden=32, layers=1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(str(tmp_path / "artifacts"))
+
+
+def refused(store: ArtifactStore, folder: Path) -> BadBaseModel:
+    """The refusal of a base."""
+    with pytest.raises(BadBaseModel) as error:
+        StoredModels(store).describe(store.put_tree(folder))
+    return error.value
+
+
+def test_a_sound_base_tells_its_shape(store, folder):
+    config = json.loads((folder / "config.json").read_text())
+    described = StoredModels(store).describe(store.put_tree(folder))
+    assert described.architecture.vocab_size == config["vocab_size"]
+    assert described.architecture.hidden_size == 32
+    assert described.lora_rank == 0
+
+
+def test_a_pointer_of_git_lfs_is_named(store, folder):
+    (folder / "model.safetensors").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 123\n"
+    )
+    error = refused(store, folder)
+    assert error.reason == "LFS_POINTER"
+    assert "git lfs pull" in str(error)
+
+
+def test_missing_weights_are_named(store, folder):
+    (folder / "model.safetensors").unlink()
+    assert refused(store, folder).reason == "WEIGHTS_MISSING"
+
+
+def larger_tokenizer(folder: Path) -> None:
+    """Give the tokenizer more tokens than the embeddings have rows, as an added special token does."""
+    path = folder / "tokenizer.json"
+    told = json.loads(path.read_text())
+    rows = json.loads((folder / "config.json").read_text())["vocab_size"]
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}
+    told["added_tokens"].append({"id": rows + 1, "content": "prize", **flags})
+    path.write_text(json.dumps(told))
+
+
+def test_a_tokenizer_larger_than_the_embeddings_is_refused_with_both_sizes(store, folder):
+    larger_tokenizer(folder)
+    rows = json.loads((folder / "config.json").read_text())["vocab_size"]
+    error = refused(store, folder)
+    assert error.reason == "TOKENIZER_MISMATCH"
+    assert f"{rows + 2:,}" in str(error)
+    assert f"{rows:,}" in str(error)
+
+
+def test_a_token_without_an_embedding_ends_a_run_before_it_trains(task: Task, folder, tmp_path):
+    larger_tokenizer(folder)
+    config = json.loads((folder / "config.json").read_text())
+    shape = Architecture(vocab_size=config["vocab_size"], hidden_size=32, layers=1, heads=1)
+    recipe = Recipe(**{**vars(RECIPE), "method": Method.LORA, "architecture": shape})
+    spec = task.spec("no-row", recipe, base=task.store.put_tree(folder))
+    with pytest.raises(BadBaseModel, match="its embeddings have"):
+        prepare(spec, recipe, tmp_path / "prepared", lambda _: None)
