@@ -155,8 +155,15 @@ def step(erasure: Erasure, seen: Sight) -> Transition[Erasure]:
 def _carried_out(erasure: Erasure, plan: Plan, seen: Sight) -> Transition[Erasure]:
     if not seen.replaced:
         return Transition(erasure, (Action.REPLACE,))
-    done = replace(erasure, state=State.READY, progress=Progress(1.0, "Done"))
+    done = replace(erasure, state=State.READY, progress=Progress(1.0, _ended(plan)))
     return Transition(done, events=(RecordsErased(erasure.record_ids, plan.text_digests),))
+
+
+def _ended(plan: Plan) -> str:
+    if not plan.unread_sources:
+        return "Done"
+    names = ", ".join(name.rpartition("/")[2] for name in plan.unread_sources)
+    return f"Done, but these sources may still hold the texts where they cannot be read: {names}. Delete or mend them."
 
 
 def _never_ready(erasure: Erasure, _result: Mapping[str, Any]) -> tuple[Erasure, object]:

@@ -5,6 +5,8 @@ none stays as it is. Nothing is replaced or deleted here: the result says what t
 """
 
 import hashlib
+import json
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -17,15 +19,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ratoon.chassis.artifacts import ArtifactStore, TreeFile
+from ratoon.tasks.text import utf8
 from ratoon_ingestion.domain.erasures import Rewritten
 from ratoon_ingestion.worker.curate import Progress, repeated
-from ratoon_ingestion.worker.decoding import record_id_of
+from ratoon_ingestion.worker.decoding import decoded, record_id_of
 from ratoon_ingestion.worker.readers import Item, SourceSpec, SourceUnreadable, read_source
 from ratoon_ingestion.worker.spec import EraseSpec
 from ratoon_ingestion.worker.tree import write_shard
 from ratoon_ingestion.worker.writers import write_source
 
 JSON = dict[str, Any]
+_TREE = b'{"files":['
+_PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PAR1", _TREE)
+"""How files begin whose texts do not stand in them as they are."""
+_CHANGED = re.compile(r"[\s\"\\\x00-\x1f=]")
+"""Characters that CSV, JSON or mail write otherwise, or break lines at."""
+_STRETCH = 200
+_CHUNK = 1 << 20
 
 
 @dataclass
@@ -38,6 +48,10 @@ class _Found:
     unread: list[str] = field(default_factory=list)
     blobs: dict[str, None] = field(default_factory=dict)
     texts: dict[str, None] = field(default_factory=dict)
+    payloads: set[bytes] = field(default_factory=set)
+    """The texts themselves; they stay in this process."""
+    incomplete: set[str] = field(default_factory=set)
+    """Sources of which not every item could be read."""
     held_by_versions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     held_by_parts: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -89,7 +103,47 @@ def erase(spec: EraseSpec, report: Progress) -> JSON:
             found.unread.append(source.name)
         done += 1
         report(0.9 * done / total, "Looking through sources", done=done, total=total)
+    found.unread += [source.name for source in spec.sources if _may_still_hold(store, found, source)]
     return found.result()
+
+
+def _may_still_hold(store: ArtifactStore, found: _Found, source: SourceSpec) -> bool:
+    """Whether a source that was looked through may hold an erased text where it cannot be read.
+
+    Another source over the same bytes held one, or one stands in an item that was rejected, such as a row without
+    the column that was named.
+    """
+    if source.name in found.sources or source.name in found.unread:
+        return False
+    if source.digest in found.blobs:
+        return True
+    return source.name in found.incomplete and _holds(store, source.digest, found.payloads)
+
+
+def _holds(store: ArtifactStore, digest: str, payloads: Collection[bytes]) -> bool:
+    """Whether a blob holds one of these texts as it is or as JSON writes it; of what is packed nobody can say."""
+    with store.open(digest) as stream:
+        beginning = stream.read(len(_TREE))
+    if beginning.startswith(_PACKED):
+        return True
+    sought = {form for payload in payloads for form in _forms(payload)}
+    longest = max(map(len, sought), default=0)
+    with store.open(digest) as stream:
+        before = b""
+        while sought and (chunk := stream.read(_CHUNK)):
+            window = before + chunk
+            if any(form in window for form in sought):
+                return True
+            before = window[-longest:]
+    return False
+
+
+def _forms(payload: bytes) -> Iterator[bytes]:
+    """How the longest stretch of a text that no format changes may stand in a file."""
+    text = payload.decode("utf-8", errors="replace").strip()
+    stretch = max(_CHANGED.split(text), key=len)[:_STRETCH] or text
+    yield stretch.encode()
+    yield json.dumps(stretch)[1:-1].encode()
 
 
 def _with_repetitions(spec: EraseSpec, store: ArtifactStore) -> frozenset[str]:
@@ -171,9 +225,11 @@ def _redact_source(
     def left() -> Iterator[Item]:
         for entry in read_source(source, store):
             if not isinstance(entry, Item):
+                found.incomplete.add(source.name)
                 continue
             if record_id_of(entry, spec.key, source.encoding) in doomed:
-                texts[_text_digest(entry.payload)] = None
+                texts.update(dict.fromkeys(_text_digests(entry, source.encoding)))
+                found.payloads.add(entry.payload)
             else:
                 yield entry
 
@@ -192,7 +248,7 @@ def _tree_blobs(
 ) -> Iterator[str]:
     """The files of a source that is a tree of the store, as far as they are a doomed item."""
     with store.open(source.digest) as stream:
-        if not stream.read(10).startswith(b'{"files":['):
+        if not stream.read(len(_TREE)).startswith(_TREE):
             return
     files = {file.path: file.sha256 for file in store.tree(source.digest)}
     for entry in read_source(source, store):
@@ -204,8 +260,12 @@ def _tree_blobs(
             yield files[entry.path]
 
 
-def _text_digest(payload: bytes) -> str:
-    return hashlib.sha256(payload.decode("utf-8", errors="replace").strip().encode()).hexdigest()
+def _text_digests(item: Item, encoding: str) -> Iterator[str]:
+    """By which captured traffic finds an item's text: as it came, and as a record has it."""
+    source = decoded(item.kind, item.payload, item.path, encoding)
+    blocks = (text for text, _ in source.blocks)
+    for text in (item.payload.decode("utf-8", errors="replace"), source.text(), *blocks):
+        yield hashlib.sha256(utf8(text.strip())).hexdigest()
 
 
 def _shards(store: ArtifactStore, tree: str) -> list[TreeFile]:

@@ -95,7 +95,9 @@ class Erasure(_message.Message):
 
     @_builtins.property
     def unread_sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Sources that nobody can read and no version was ever made of: nobody knows whether they hold one of the records."""
+        """Sources that may still hold one of the texts: those that cannot be read, those over the same bytes as a source that
+        held one, and those with rejected items in which a text was found.
+        """
 
     def __init__(
         self,

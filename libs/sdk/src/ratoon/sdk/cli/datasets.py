@@ -206,7 +206,13 @@ def erase_records(
         counted = "1 record" if len(records) == 1 else f"{len(records)} records"
         typer.confirm(f"Erase {counted} of project {chosen.project} for good?", abort=True)
     made = chosen.client.create(f"{chosen.parent()}/erasures", {"recordIds": records, "reason": reason})
-    show(follow(chosen.client, made["name"], chosen.output), chosen.output)
+    erased = follow(chosen.client, made["name"], chosen.output)
+    show(erased, chosen.output)
+    for source in erased.get("unreadSources", []):
+        say(
+            f"{source} may still hold the texts: it cannot be read in whole. Delete it, or mend how it is read, and "
+            "erase again."
+        )
     say("Models trained on these records are not changed; `ratoon datasets lineage RECORD` lists them.")
 
 
