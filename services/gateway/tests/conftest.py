@@ -62,11 +62,19 @@ class FakeFlywheel(FlywheelServiceServicer):
         self.segments: list[flywheel_service_pb2.CreateTrafficSegmentRequest] = []
         self.feedback: dict[str, flywheel_service_pb2.CreateFeedbackRequest] = {}
         self.asked: list[object] = []
+        self.failing: dict[int, grpc.StatusCode] = {}
+        """What happens to the segment that comes as the n-th new one."""
+        self.seen: list[str] = []
         self.metadata: dict[str, str] = {}
         self.away = False
 
     def CreateTrafficSegment(self, request, context):
         self._check(context)
+        if request.traffic_segment_id not in self.seen:
+            self.seen.append(request.traffic_segment_id)
+        code = self.failing.get(self.seen.index(request.traffic_segment_id))
+        if code is not None:
+            context.abort(code, "This segment cannot be read.")
         self.segments.append(request)
         return request.traffic_segment
 
@@ -175,7 +183,7 @@ class House:
         given = {"api_key": self.operator_key, "max_retries": 0, "timeout": 30.0, **options}
         return openai.OpenAI(base_url=f"{self.url}/v1", **given)
 
-    def target(self, engine: str, version: str, weight: int = 100) -> route_pb2.Target:
+    def target(self, engine: str, version: str, weight: int = 100, **more: object) -> route_pb2.Target:
         return route_pb2.Target(
             engine=f"{DEPLOYMENT}/engines/{engine}",
             version=f"projects/p/models/mail/versions/{version}",
@@ -183,6 +191,7 @@ class House:
             secret=f"secret-of-{engine}",
             weight=weight,
             served_name=f"served-{version}",
+            **more,
         )
 
     def http(self, key: str | None = None) -> httpx.Client:

@@ -60,6 +60,7 @@ class _DataPath:
     traffic: Traffic
     relay: Relay
     engines: EngineClient
+    fairness: Fairness
     background: tuple[Background, ...]
 
 
@@ -75,7 +76,12 @@ def build(settings: Settings, platform: Platform) -> App:
     path = _data_path(settings, base, artifacts, ids, usage, words)
     uploads = Uploads(settings.folder / "uploads", artifacts, settings.most_blob_bytes)
     platform.metrics.register(
-        GatewayMetrics(path.traffic, lambda: path.relay.held, lambda: path.routes.table.version)
+        GatewayMetrics(
+            path.traffic,
+            lambda: path.relay.held,
+            lambda: path.fairness.waiting,
+            lambda: path.routes.table.version,
+        )
     )
     readiness = Readiness()
     transcoder = Transcoder.of_contracts()
@@ -137,7 +143,7 @@ def _data_path(
     watcher = RouteWatcher(routes, serving, settings.folder / "routes.pb")
     reporter = TrafficReporter(uuid.uuid4().hex, lambda: traffic.report(base.clock.now()), routes, serving)
     background = (announcer, capture, watcher, reporter, Waker(routes, serving))
-    return _DataPath(routes, traffic, relay, engines, background)
+    return _DataPath(routes, traffic, relay, engines, fairness, background)
 
 
 def _edge(

@@ -22,7 +22,7 @@ from typing import cast
 
 import httptools
 
-from ratoon.testkit.engine_script import JSON, Adapter, Counts, Faults, Golden, Pace
+from ratoon.testkit.engine_script import JSON, Adapter, Counts, Faults, Golden, Pace, Slots
 
 __all__ = ["SECRET_HEADER", "Adapter", "Counts", "Faults", "Golden", "MockEngine", "Pace"]
 
@@ -58,6 +58,7 @@ class MockEngine:
         self.pace = pace
         self.golden = golden
         self.faults = Faults()
+        self._slots = Slots(pace.slots) if pace.slots else None
         self.counts = Counts()
         self.asked: JSON = {}
         """The body of the last completion."""
@@ -138,9 +139,7 @@ class MockEngine:
             elif faults.refuse:
                 connection.abort()
             elif faults.status and self.counts.requests % faults.fail_every == 0:
-                connection.send_json(
-                    faults.status, _error(faults.status, "The mock engine was told to fail.")
-                )
+                connection.send_json(faults.status, _error(faults.status, faults.message))
             elif faults.garbage:
                 connection.send(200, b"\x00 no json", b"text/plain")
             elif body.get("stream"):
@@ -164,7 +163,9 @@ class MockEngine:
     async def _whole(self, connection: "_Connection", body: JSON, chat: bool, die_after: int | None) -> None:
         pace, wanted = self.pace, self._wanted(body)
         if seconds := pace.first_s + pace.interval_s * (wanted - 1):
-            await connection.gone_within(seconds)
+            choices = int(body.get("n", 1)) if self._slots else 1
+            priority = int(body.get("priority", 0))
+            await asyncio.gather(*(self._write(connection, seconds, priority) for _ in range(choices)))
         if connection.gone.is_set():
             return
         if die_after is not None and die_after < wanted:
@@ -179,6 +180,17 @@ class MockEngine:
             answer["choices"] = [_choice(chat, text)]
         answer["usage"] = _usage(wanted)
         connection.send_json(200, answer)
+
+    async def _write(self, connection: "_Connection", seconds: float, priority: int) -> None:
+        """Write one answer, once there is a slot for it."""
+        if self._slots is None:
+            await connection.gone_within(seconds)
+            return
+        await self._slots.take(priority)
+        try:
+            await connection.gone_within(seconds)
+        finally:
+            self._slots.give_back()
 
     async def _stream(self, connection: "_Connection", body: JSON, chat: bool, die_after: int | None) -> None:
         pace, head = self.pace, self._head(body, chat, True, connection.request_id)

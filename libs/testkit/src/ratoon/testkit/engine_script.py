@@ -1,5 +1,8 @@
 """What a mock engine is told to do, and what it has seen: pace, faults, golden answers, counts."""
 
+import asyncio
+import heapq
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +17,8 @@ class Pace:
     tokens: int = 16
     first_s: float = 0.0
     interval_s: float = 0.0
+    slots: int = 0
+    """Answers that are written at once; more wait, those of low `priority` first. 0: any number."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class Faults:
 
     status: int = 0
     """Answer completions with this HTTP status instead."""
+    message: str = "The mock engine was told to fail."
+    """… and say this."""
     fail_every: int = 1
     """… but only every n-th completion."""
     hang: bool = False
@@ -76,3 +83,30 @@ class Golden:
             {k: row["tokens"] for k, row in zip(key, rows, strict=True)},
             {k: row["logprobs"] for k, row in zip(key, rows, strict=True)},
         )
+
+
+class Slots:
+    """Places for so many answers at once. Who waits is ordered by priority, then by time."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+
+    async def take(self, priority: int) -> None:
+        """Wait for a place."""
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (priority, next(self._order), turn))
+        await turn
+
+    def give_back(self) -> None:
+        """Free a place for the next one that still waits."""
+        while self._waiting:
+            turn = heapq.heappop(self._waiting)[2]
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1

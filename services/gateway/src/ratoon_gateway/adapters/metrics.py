@@ -22,8 +22,14 @@ def token_counter(registry: CollectorRegistry) -> Counter:
 class GatewayMetrics(Collector):
     """Requests by deployment, version and outcome; what is open and what waits."""
 
-    def __init__(self, traffic: Traffic, held: Callable[[], int], table_version: Callable[[], int]) -> None:
-        self._traffic, self._held, self._table_version = traffic, held, table_version
+    def __init__(
+        self,
+        traffic: Traffic,
+        held: Callable[[], int],
+        waiting: Callable[[], int],
+        table_version: Callable[[], int],
+    ) -> None:
+        self._traffic, self._held, self._waiting, self._table_version = traffic, held, waiting, table_version
 
     def register(self, registry: CollectorRegistry) -> None:
         """From now on these figures are there."""
@@ -44,6 +50,11 @@ class GatewayMetrics(Collector):
         yield GaugeMetricFamily("ratoon_gateway_open", "Requests at an engine now.", value=self._traffic.open)
         yield GaugeMetricFamily(
             "ratoon_gateway_held", "Requests that wait for an engine.", value=self._held()
+        )
+        yield GaugeMetricFamily(
+            "ratoon_gateway_turns_waiting",
+            "Requests that wait for their key's turn at an engine.",
+            value=self._waiting(),
         )
         table = self._table_version()
         yield GaugeMetricFamily("ratoon_gateway_route_table_version", "The route table in use.", value=table)

@@ -1,7 +1,7 @@
 """Fair shares of the engines of one deployment between the keys that ask them. It knows no clock and no loop.
 
 An engine computes so many sequences at once. One key may fill them but for a reserve, so that whoever comes next is
-computed at once; what does not fit waits here, by key, and the keys take turns. A request counts with each answer that
+computed at once; what does not fit waits here, by key, and the key with least in flight goes first. A request counts with each answer that
 it asks for.
 """
 
@@ -62,8 +62,8 @@ class Shares:
             del self.waiting[turn.key]
 
     def release(self, slots: int) -> None:
-        """Let waiting requests go on, one of each key in turn."""
-        while (turn := next(self._startable(slots), None)) is not None:
+        """Let waiting requests go on, those first whose key has least in flight; among equals keys take turns."""
+        while (turn := min(self._startable(slots), key=self._in_flight, default=None)) is not None:
             queue = self.waiting.pop(turn.key)
             queue.popleft()
             if queue:
@@ -74,12 +74,15 @@ class Shares:
     def _startable(self, slots: int) -> Iterator[Turn]:
         return (queue[0] for queue in self.waiting.values() if self._fits(queue[0], slots))
 
+    def _in_flight(self, turn: Turn) -> int:
+        return self.in_flight.get(turn.key, 0)
+
     def _fits(self, turn: Turn, slots: int) -> bool:
-        own = self.in_flight.get(turn.key, 0)
+        own = self._in_flight(turn)
         return self.total + turn.weight <= slots and (not own or own + turn.weight <= share_of(slots))
 
     def _begin(self, turn: Turn) -> None:
-        turn.ahead = self.in_flight.get(turn.key, 0)
+        turn.ahead = self._in_flight(turn)
         self.in_flight[turn.key] = turn.ahead + turn.weight
         self.total += turn.weight
 
