@@ -17,11 +17,12 @@ from ratoon_ingestion.domain.erasures import (
     Rewritten,
     Sight,
     Trace,
+    check_record_id,
     redacted_split,
     redacted_version,
     step,
 )
-from ratoon_ingestion.domain.errors import BadErasure
+from ratoon_ingestion.domain.errors import BadErasure, BadRecordId
 from ratoon_ingestion.domain.splits import PartSummary, Split, opened
 from ratoon_ingestion.domain.work import Action, Failed, Failure, Observation, Phase, State
 
@@ -105,3 +106,10 @@ def test_a_redacted_split_hands_out_what_is_left_of_its_test_part():
     assert (left.state, told.erased_count) == (State.REDACTED, 1)
     assert opened(left, Part.TEST, "reader", "gate")[1] == "9" * 64
     assert opened(left, Part.TRAIN, "reader", "why")[1] == parts[Part.TRAIN].digest
+
+
+@pytest.mark.parametrize("short", ["0038ea3f", "", "g" * 64, "A" * 64, "a" * 65])
+def test_a_part_of_a_record_id_is_refused_with_a_sentence(short):
+    check_record_id("a" * 64)
+    with pytest.raises(BadRecordId, match="64 hexadecimal digits"):
+        check_record_id(short)

@@ -8,7 +8,7 @@ from ratoon.chassis.store import Store, Transaction
 from ratoon_ingestion.application.handlers import PROJECT, VERSION
 from ratoon_ingestion.application.ports import Lineage, Record, Records, RejectedItem
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
-from ratoon_ingestion.domain.erasures import Erasure, Placement
+from ratoon_ingestion.domain.erasures import Erasure, Placement, check_record_id
 from ratoon_ingestion.domain.errors import NoSuchRecord, NotReady
 from ratoon_ingestion.domain.splits import Split
 
@@ -46,6 +46,7 @@ def get_record(parent: str, record_id: str, store: Store, records: Records) -> R
 def record_lineage(parent: str, record_id: str, store: Store, records: Records) -> Lineage:
     """Every version and every part in a project that holds a record, or held it until it was erased."""
     matched(parent, PROJECT, "parent")
+    check_record_id(record_id)
     with store.read() as tx:
         datasets = [dataset.name for dataset in tx.all(Dataset, parent)]
         versions = readable_versions(tx, datasets)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import DatasetVersion
-from ratoon_ingestion.domain.errors import BadErasure
+from ratoon_ingestion.domain.errors import BadErasure, BadRecordId
 from ratoon_ingestion.domain.splits import Split
 from ratoon_ingestion.domain.work import (
     Action,
@@ -101,6 +101,15 @@ class Erasure:
     def cancel_requested(self) -> bool:
         """Never: half an erasure is none."""
         return False
+
+
+def check_record_id(record_id: str) -> None:
+    """Raise BadRecordId unless this is a whole record id."""
+    if not _RECORD_ID.fullmatch(record_id):
+        raise BadRecordId(
+            f"{record_id[:80]!r} is not a record id: they have 64 hexadecimal digits, of which pages show the first "
+            "ones. `datasets records VERSION` lists whole ids."
+        )
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,12 @@ class BlobMissing(IngestionError):
     code, reason = "FAILED_PRECONDITION", "BLOB_NOT_FOUND"
 
 
+class BadRecordId(IngestionError):
+    """What is given is no record id."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_RECORD_ID"
+
+
 class NoSuchRecord(IngestionError):
     """The version does not hold this record."""
 
