@@ -145,6 +145,9 @@ def test_curves_come_from_the_blob_or_grow_from_what_a_run_tells():
     assert found["validation_loss"] == [(2, 0.5)]
     grown = curves.extended({}, {"done": "3", "metrics": {"loss": 0.9, "validation_loss": 0.5}})
     again = curves.extended(grown, {"done": "3", "metrics": {"loss": 0.9, "validation_loss": 0.5}})
+    points = [{"step": "1", "metrics": {"loss": 1.5}}, {"step": "3", "metrics": {"loss": 0.9}}]
+    whole = curves.of_run({"curve": points, "progress": {"done": "4", "metrics": {"loss": 0.8}}})
+    assert whole == {"loss": [(1.0, 1.5), (3.0, 0.9), (4.0, 0.8)]}
     later = curves.extended(again, {"done": "4", "metrics": {"loss": 0.8, "validation_loss": 0.5}})
     assert later == {"loss": [(3, 0.9), (4, 0.8)], "validation_loss": [(3, 0.5)]}
     assert [chart.title for chart in curves.charts(found)] == ["Training loss", "Validation loss"]
@@ -198,6 +201,33 @@ def test_intervals_share_one_scale():
     assert {each.low for each in found} == {0.4}
     assert found[0].place(0.7) == 50.0
     assert found[1].place(0.1) == 0.0
+
+
+def test_a_baseline_that_does_better_is_said_and_so_is_what_was_not_tested():
+    def scores(value, **more):
+        return {"macroF1": {"value": value, "lower": value - 0.05, "upper": value + 0.05}, **more}
+
+    result = {
+        "candidate": scores(0.58, classesWithoutRecords=["other"]),
+        "tfidf": scores(0.67),
+        "baselines": [
+            {"name": name, "scores": scores(value)}
+            for name, value in (("majority", 0.33), ("tfidf", 0.67), ("tfidf_chars", 0.86))
+        ],
+        "bestBaseline": "tfidf_chars",
+    }
+    assert evaluations.better_baseline(result) == (
+        "TF-IDF on characters reaches macro-F1 0.860; the model 0.580."
+    )
+    assert evaluations.better_baseline({**result, "candidate": scores(0.9)}) == ""
+    assert evaluations.untested(result) == "Not tested, for want of records: other."
+    assert [each.name for each in evaluations.intervals(result)] == [
+        "candidate",
+        "TF-IDF on words",
+        "TF-IDF on characters",
+    ]
+    assert evaluations.scores_of(result, "TF-IDF on characters")["macroF1"]["value"] == 0.86
+    assert evaluations.better_baseline({"candidate": scores(0.5)}) == "", "a result of an earlier release"
 
 
 def version(id_, training, parent=""):

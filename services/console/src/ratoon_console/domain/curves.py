@@ -1,4 +1,4 @@
-"""Training curves as charts: of a finished run from its blob, of a running one from what its watch told so far."""
+"""Training curves as charts: of a finished run from its blob, of a running one from the points it carries."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,6 +39,14 @@ def of_blob(blob: JSON) -> dict[str, list[Point]]:
     found = {name: _column(steps, name) for name in ("loss", "answer_loss", "language_loss", "gradient_norm",
                                                      "learning_rate")}  # fmt: skip
     return found | {f"validation_{name}": _column(epochs, name) for name in ("loss", "accuracy", "macro_f1")}
+
+
+def of_run(run: JSON) -> dict[str, list[Point]]:
+    """The curves of a running run since its first step, from the points that it carries and its last report."""
+    grown: dict[str, list[Point]] = {}
+    for point in run.get("curve", ()):
+        grown = extended(grown, {"done": point.get("step"), "metrics": point.get("metrics", {})})
+    return extended(grown, run.get("progress") or {})
 
 
 def extended(curves: Mapping[str, list[Point]], progress: JSON) -> dict[str, list[Point]]:

@@ -6,8 +6,40 @@ from dataclasses import dataclass
 
 from ratoon_console.domain.words import JSON
 
-_JUDGES = (("candidate", "candidate"), ("reference", "in production"), ("tfidf", "TF-IDF regression"),
-           ("majority", "majority class"))  # fmt: skip
+_JUDGES = (("candidate", "candidate"), ("reference", "in production"), ("tfidf", "TF-IDF on words"),
+           ("majority", "always the commonest label"))  # fmt: skip
+
+
+_BASELINES = {
+    "majority": "always the commonest label",
+    "tfidf": "TF-IDF on words",
+    "tfidf_chars": "TF-IDF on characters",
+}
+
+
+def scores_of(result: JSON, judge: str) -> JSON:
+    """The scores of one of those that `intervals` names."""
+    keys = {name: key for key, name in _JUDGES}
+    if judge in keys:
+        return dict(result.get(keys[judge]) or {})
+    named = {_BASELINES.get(each["name"], each["name"]): each for each in result.get("baselines", [])}
+    return dict(named.get(judge, {}).get("scores", {}))
+
+
+def better_baseline(result: JSON) -> str:
+    """A sentence that says that a baseline does better than the candidate; empty: none does."""
+    best = result.get("bestBaseline", "")
+    scores = next((each["scores"] for each in result.get("baselines", []) if each["name"] == best), {})
+    reached, model = (float(s.get("macroF1", {}).get("value", 0)) for s in (scores, result["candidate"]))
+    if not best or reached <= model:
+        return ""
+    return f"{_BASELINES.get(best, best)} reaches macro-F1 {reached:.3f}; the model {model:.3f}."
+
+
+def untested(result: JSON) -> str:
+    """A sentence that names the labels without records in the test part; empty: each has some."""
+    absent = result["candidate"].get("classesWithoutRecords", [])
+    return f"Not tested, for want of records: {', '.join(absent)}." if absent else ""
 
 
 @dataclass(frozen=True)
@@ -31,6 +63,11 @@ def intervals(result: JSON) -> list[Interval]:
         (name, result[key]["macroF1"])
         for key, name in _JUDGES
         if result.get(key) and result[key].get("macroF1")
+    ]
+    found += [
+        (_BASELINES.get(each["name"], each["name"]), each["scores"]["macroF1"])
+        for each in result.get("baselines", [])
+        if each["name"] not in ("majority", "tfidf") and each.get("scores", {}).get("macroF1")
     ]
     low = min((estimate.get("lower", 0.0) for _, estimate in found), default=0.0)
     floor = max(0.0, int(low * 10) / 10)

@@ -4,7 +4,7 @@ from ratoon_console.application.ports import JSON
 from ratoon_console.application.showing import data, evaluations, labels, models, playground, rollouts
 from ratoon_console.application.showing.loop import Loop
 from ratoon_console.application.showing.signals import Signals
-from ratoon_console.application.showing.training import Memory, Training
+from ratoon_console.application.showing.training import Training
 from ratoon_console.application.tail import Tail
 from ratoon_console.domain.people import Role
 from ratoon_console.entrypoints.http import Page
@@ -13,7 +13,7 @@ from ratoon_console.entrypoints.http import Page
 def pages() -> list[Page]:
     """All pages; those that remember something share it among all who look."""
     reports: Tail[JSON] = Tail(lambda report: report)
-    loop, signals, training = Loop(reports), Signals(reports), Training(Memory())
+    loop, signals, training = Loop(reports), Signals(reports), Training()
     return [
         Page("/", loop.projects, Role.CALLER),
         Page("/p/{project}", loop.page),

@@ -35,6 +35,9 @@ async def evaluation_page(place: Place, api: Api) -> View:
         {
             "run": run,
             "results": [(result, evaluations.intervals(result)) for result in run.get("results", [])],
+            "scores_of": evaluations.scores_of,
+            "better_baseline": evaluations.better_baseline,
+            "untested": evaluations.untested,
             "cases": shown[:_MOST_CASES],
             "case_count": len(shown),
             "confusions": evaluations.confusions(shown),

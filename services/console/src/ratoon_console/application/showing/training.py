@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import OrderedDict
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain import curves, differences
@@ -10,29 +9,10 @@ from ratoon_console.domain.charts import Point
 from ratoon_console.domain.words import JSON, ended, short, state_words
 
 _MOST_COMPARED = 6
-_MOST_REMEMBERED = 64
-
-
-class Memory:
-    """The points that running runs told while somebody looked; a finished run has its whole curves in a blob."""
-
-    def __init__(self) -> None:
-        self._curves: OrderedDict[str, dict[str, list[Point]]] = OrderedDict()
-
-    def extended(self, run: JSON) -> dict[str, list[Point]]:
-        """What is known of a running run, with its last measurements."""
-        grown = curves.extended(self._curves.pop(run["name"], {}), run.get("progress") or {})
-        self._curves[run["name"]] = grown
-        while len(self._curves) > _MOST_REMEMBERED:
-            self._curves.popitem(last=False)
-        return grown
 
 
 class Training:
     """The pages of training."""
-
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
 
     async def all(self, place: Place, api: Api) -> View:
         """All runs, newest first, to open or to compare."""
@@ -88,7 +68,7 @@ class Training:
     async def _curves(self, run: JSON, api: Api) -> dict[str, list[Point]]:
         if run.get("curvesDigest"):
             return curves.of_blob(json.loads(await api.blob(run["curvesDigest"])))
-        return self._memory.extended(run)
+        return curves.of_run(run)
 
 
 def _metrics(runs: list[JSON]) -> list[tuple[str, list[float | None]]]:
