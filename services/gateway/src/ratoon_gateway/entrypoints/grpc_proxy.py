@@ -165,7 +165,7 @@ def _check_free(address: str) -> None:
 async def _refuse(context: Any, told: Description) -> None:
     status = status_of(told)
     trailing = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(grpc.StatusCode[told.code], told.message, trailing)
+    await context.abort(grpc.StatusCode[told.code], status.message, trailing)
 
 
 def _role_of(rpc: str) -> Role | None:
