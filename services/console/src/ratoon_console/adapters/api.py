@@ -109,6 +109,7 @@ class HttpApi:
         self, method: str, path: str, body: Mapping[str, object] | None
     ) -> AsyncIterator[tuple[httpx.Headers, str]]:
         """The data of server-sent events, each with the headers of the answer."""
+        _check_path(path)
         headers = {"authorization": f"Bearer {await self._bearer()}", "accept": "text/event-stream"}
         try:
             async with self._http.stream(
@@ -131,10 +132,17 @@ class HttpApi:
 
 
 async def _sent(http: httpx.AsyncClient, method: str, path: str, **options: Any) -> httpx.Response:
+    _check_path(path)
     try:
         return await http.request(method, path, **options)
     except httpx.TransportError as broken:
         raise _away(http, broken) from broken
+
+
+def _check_path(path: str) -> None:
+    """Refuse a name that no resource can have, before it becomes an address."""
+    if not path.isprintable() or "\\" in path or "?" in path or "#" in path:
+        raise Refused(httpx.codes.NOT_FOUND, "NO_SUCH_PAGE", "There is nothing of that name.")
 
 
 async def _data_of(response: httpx.Response) -> AsyncIterator[str]:

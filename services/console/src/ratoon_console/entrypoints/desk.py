@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ratoon_console.application.ports import Api, Templates
@@ -24,6 +24,7 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "vary": "accept",
 }
+_GONE = 499
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -83,6 +84,8 @@ class Desk:
                 return self.problem(request, 400, str(wrong))
             except Away as away:
                 return self.problem(request, 503, str(away))
+            except ClientDisconnect:
+                return Response(status_code=_GONE)  # nobody reads it
 
         return guarded
 

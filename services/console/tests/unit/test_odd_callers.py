@@ -1,0 +1,51 @@
+"""Names that no resource can have, and browsers that hang up."""
+
+import asyncio
+
+import httpx
+import pytest
+from starlette.requests import ClientDisconnect, Request
+
+from ratoon_console.adapters.api import HttpApi
+from ratoon_console.domain.errors import Refused
+from ratoon_console.entrypoints.desk import Desk
+
+
+@pytest.mark.parametrize(
+    "name", ["projects/\x00", "projects/a\nb", "projects/a?b", "projects/a#b", "projects/a\\b"]
+)
+def test_a_name_that_cannot_be_is_not_found_and_not_sent(name):
+    sent = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, json={})
+
+    async def ask() -> None:
+        async def bearer() -> str:
+            return "token"
+
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://api") as http:
+            api = HttpApi(http, bearer)
+            for call in (api.get(name), api.find(name), api.list(name), api.post(name, {})):
+                try:
+                    assert await call is None
+                except Refused as refused:
+                    assert refused.status == 404
+            with pytest.raises(Refused):
+                async for _ in api.watch(name):
+                    pass
+
+    asyncio.run(ask())
+    assert not sent
+
+
+def test_a_browser_that_hangs_up_is_no_fault():
+    async def handler(_request: Request):
+        raise ClientDisconnect
+
+    async def ask():
+        desk = Desk(None, None, None, 1.0)
+        return await desk.guarded(handler)(Request({"type": "http", "headers": []}))
+
+    assert asyncio.run(ask()).status_code == 499
