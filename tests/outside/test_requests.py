@@ -387,6 +387,8 @@ def scalar(field: FieldDescriptor, dice: random.Random):
         return dice.random() < 0.5
     if field.type == FieldDescriptor.TYPE_BYTES:
         return b"\xff"
+    if field.containing_type.full_name == "google.protobuf.Timestamp" and field.name == "seconds":
+        return dice.choice([0, 1_780_000_000, 253_402_300_799, -62_135_596_800])
     if field.type in (FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_SINT64):
         return dice.choice([*NUMBERS, 2**63 - 1, -(2**63)])
     if field.type in (FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_UINT64):

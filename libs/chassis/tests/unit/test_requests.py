@@ -186,3 +186,11 @@ def test_a_request_of_endless_values_is_refused_early():
     with pytest.raises(InvalidArgument, match="200,000") as told:
         bounded_values(request)
     assert told.value.reason == "TOO_MANY_VALUES"
+
+
+def test_what_databases_hold_in_columns_is_short_and_has_no_nul():
+    """PostgreSQL takes neither: it would be an internal error there, and nowhere else."""
+    assert refused(flywheel.CreateProjectRequest(request_id="r" * 257)) == "request_id"
+    assert refused(flywheel.CreateProjectRequest(request_id="r\0")) == "request_id"
+    assert refused(ingestion.GetRecordRequest(record_id="\0")) == "record_id"
+    check_values(flywheel.CreateProjectRequest(request_id="r" * 256))

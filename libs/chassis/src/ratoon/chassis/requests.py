@@ -43,6 +43,7 @@ _LONGEST_S = 315_576_000.0
 _MOST_DAYS = 36_500
 _SHORT, _LONG, _LONGEST = 1_024, 16_384, 262_144
 """The most characters of names, of other texts, and of texts that people write at length."""
+_REQUEST_ID = 256
 _JOBS, _LONGEST_SPEC = "ratoon.jobs.v1", 4 << 20
 """Only services send jobs; a job's whole specification is one text, bounded by the size of a message."""
 _SHORT_NAMES = frozenset(
@@ -177,6 +178,8 @@ def _check_text(each: Value) -> None:
             f"{each.path} has {len(each.value):,} characters; at most {most:,} are allowed.",
             "TEXT_TOO_LONG",
         )
+    if most <= _SHORT and "\0" in each.value:
+        raise _bad(each.path, f"{each.path} may not hold the character NUL.")
 
 
 def _bound(field: FieldDescriptor) -> int:
@@ -185,6 +188,8 @@ def _bound(field: FieldDescriptor) -> int:
     if holder.file.package == _JOBS:
         return _LONGEST_SPEC
     entry = holder.GetOptions().map_entry
+    if field.name == "request_id":
+        return _REQUEST_ID
     if field.name in _SHORT_NAMES or field.name.endswith("_id") or (entry and field.name == "key"):
         return _SHORT
     return _LONGEST if field.name in _LONG_TEXTS else _LONG
