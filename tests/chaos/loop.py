@@ -81,7 +81,7 @@ class Loop:
             "labels": ["ham", "spam"],
             "instructions": "Is this mail wanted (ham) or not (spam)?",
             "training": TRAINING,
-            "gate": {"newDomainThreshold": -1, "oldDomainThreshold": -1},
+            "gate": {"newDomainThreshold": -1, "oldDomainThreshold": -1, "baselineMargin": 1},
             "rollout": {"bakeSeconds": 3},
         }
         patiently(lambda: self.client.create("projects", project, PROJECT, request_id="project"))

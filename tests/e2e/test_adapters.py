@@ -23,7 +23,7 @@ DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
 MAILS = Mails(training=600, kept=40, arriving=60)
 """Enough that a first version beats the majority class on a tenth of them, whatever their order."""
 LORA = {"method": "METHOD_LORA", "learningRate": 2e-3, "loraRank": 4, "maxChars": 200}
-ALWAYS = {"newDomainThreshold": -1.0, "oldDomainThreshold": -1.0}
+ALWAYS = {"newDomainThreshold": -1.0, "oldDomainThreshold": -1.0, "baselineMargin": 1.0}
 pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
 
 

@@ -93,6 +93,11 @@ def _evaluation(run: JSON) -> JSON:
             for model in ("candidate", "reference", "majority", "tfidf")
             if result.get(model)
         }
+        scored |= {
+            each["name"]: each["scores"]
+            for each in result.get("baselines", [])
+            if each["name"] not in scored and each.get("scores")
+        }
         rows[result["domain"]] = {
             model: {
                 "macroF1": scores.get("macroF1", {}),
