@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+import uvloop
 
 from ratoon.chassis.connections import BoundedProtocol, ConnectionLimits
 from ratoon.chassis.http_server import Server
 
 CALLERS = 20
 LONGEST_GAP_S = 0.02
+LOOPS = pytest.mark.parametrize(
+    "new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+)
 REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
 
 
@@ -27,9 +31,8 @@ async def app(_scope, receive, send):
 class Serving:
     """One server after another, on a thread of its own; `address` is where new connections go."""
 
-    def __init__(self, leave_s: float) -> None:
-        self._leave_s = leave_s
-        self.loop = asyncio.new_event_loop()
+    def __init__(self, leave_s: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._leave_s, self.loop = leave_s, loop
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
         self.server, self.drains = None, 0
@@ -114,8 +117,9 @@ class Caller:
 
 
 @pytest.mark.parametrize("requests", [500, pytest.param(10_000, marks=pytest.mark.thorough)])
-def test_no_request_is_lost_while_servers_drain_one_after_another(requests):
-    serving = Serving(leave_s=5.0)
+@LOOPS
+def test_no_request_is_lost_while_servers_drain_one_after_another(requests, new_loop):
+    serving = Serving(5.0, new_loop())
     callers = [Caller(serving) for _ in range(CALLERS)]
 
     async def all_of_them() -> None:
@@ -134,16 +138,16 @@ def test_no_request_is_lost_while_servers_drain_one_after_another(requests):
     assert serving.drains > 1
 
 
-@pytest.fixture
-def serving() -> Iterator[Serving]:
-    found = Serving(leave_s=0.01)
+@LOOPS
+def test_a_request_that_has_arrived_is_answered_however_late_it_is_read(new_loop):
+    serving = Serving(0.01, new_loop())
     try:
-        yield found
+        _close_while_a_request_arrives(serving)
     finally:
-        found.close()
+        serving.close()
 
 
-def test_a_request_that_has_arrived_is_answered_however_late_it_is_read(serving):
+def _close_while_a_request_arrives(serving: Serving) -> None:
     with socket.create_connection(serving.address, timeout=10) as connection:
         connection.sendall(REQUEST)
         assert connection.recv(10_000).startswith(b"HTTP/1.1 200")

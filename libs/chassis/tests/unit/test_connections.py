@@ -168,8 +168,8 @@ async def test_a_request_is_answered_with_date_and_request_id():
 async def test_the_callers_own_request_id_is_kept_when_it_is_one():
     server = Server()
     protocol, transport = server.connect()
-    protocol.data_received(b"GET / HTTP/1.1\r\nx-request-id: abc-1\r\n\r\n")
-    protocol.data_received(b"GET / HTTP/1.1\r\nx-request-id: <script>\r\n\r\n")
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: a\r\nx-request-id: abc-1\r\n\r\n")
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: a\r\nx-request-id: <script>\r\n\r\n")
     await server.settle()
     assert transport.written.count(b"x-request-id: abc-1\r\n") == 1
     assert b"<script>" not in transport.written
@@ -190,7 +190,7 @@ async def test_an_http_1_0_answer_is_not_chunked_and_ends_with_the_connection():
 async def test_a_head_is_bounded_before_it_is_joined():
     server = Server()
     protocol, transport = server.connect()
-    protocol.data_received(b"GET / HTTP/1.1\r\nx: ")
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: a\r\nx: ")
     for _ in range(50):
         protocol.data_received(b"a" * 65_536)
     assert (transport.status, transport.told["reason"]) == (431, "HEADERS_TOO_LARGE")
@@ -208,7 +208,7 @@ async def test_one_piece_with_a_head_that_is_too_large_is_refused():
     protocol.data_received(GET)
     await server.settle()
     transport.written.clear()
-    protocol.data_received(b"GET / HTTP/1.1\r\nx: " + b"a" * 70_000 + b"\r\n\r\n")
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"a" * 70_000 + b"\r\n\r\n")
     assert transport.status == 431
 
 
@@ -242,7 +242,7 @@ async def test_the_rest_of_a_head_may_come_with_a_large_body():
 
 @run
 async def test_trailers_and_chunk_extensions_are_bounded_and_add_no_headers():
-    chunked = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
+    chunked = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
     for endless in (b"1;" + b"e" * 65_536, b"0\r\nx: " + b"t" * 65_536):
         server = Server()
         protocol, transport = server.connect()
@@ -384,7 +384,7 @@ async def test_what_is_no_http_is_refused_and_not_logged(caplog):
 async def test_an_upgrade_is_answered_in_http_1_1():
     server = Server()
     protocol, transport = server.connect()
-    protocol.data_received(b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
     await server.settle()
     assert transport.status == 200
     assert b"connection: close\r\n" in transport.written

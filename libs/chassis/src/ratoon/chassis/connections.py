@@ -35,6 +35,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_VERSIONS = ("0.9", "1.0", "1.1")
 _UNBOUNDED = 1 << 62
 _PROGRESS_BYTES = 1 << 10
 """A caller that sent this much in one piece makes progress."""
@@ -334,6 +335,14 @@ class BoundedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self._limits.head_bytes:
             raise self._head_too_large()
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
+            raise _Refused(
+                505, "HTTP_VERSION_NOT_SUPPORTED", f"HTTP/{version} is not spoken here; send HTTP/1.1."
+            )
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (version == "1.1" and not hosts):
+            raise _Refused(400, "MALFORMED_REQUEST", "The request must have one host header.")
 
     def _new_cycle(self) -> _Cycle:
         version = self.parser.get_http_version()
