@@ -25,7 +25,7 @@ from ratoon.events.dead_letters import dead_letter
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.ports import Delivery, Partition, Topic, with_dead_letters
 from ratoon.sdk.cli import app
-from ratoon.sdk.local.doctor import Severity, examine
+from ratoon.sdk.local.doctor import Severity, contents, examine
 from ratoon.sdk.local.installation import Installation
 
 TOPIC = "ratoon.registry.v1.model-versions"
@@ -119,6 +119,28 @@ def test_events_that_wait_and_events_that_could_not_be_handled(installation):
     said = found(installation, "events", Severity.WARNING)
     assert "1 events of registry have not reached the log" in said
     assert "could not be handled by flywheel (ValueError)" in said
+
+
+def test_captured_traffic_that_could_not_be_read(installation):
+    with database(installation, "flywheel") as flywheel, flywheel.write() as connection:
+        columns = "project, segment, answer_id, content_digest, presence"
+        for presence in ("UNREADABLE", "CONTEXT"):
+            connection.exec_driver_sql(
+                f"INSERT INTO noted_texts ({columns}) VALUES ('projects/p', 's', '', '', '{presence}')"
+            )
+    said = found(installation, "traffic", Severity.WARNING)
+    assert said.startswith("Rows of 1 segment of captured traffic could not be read")
+
+
+def test_an_event_that_waits_too_long_is_named_while_the_platform_runs(installation):
+    old = datetime.now(UTC) - timedelta(minutes=5)
+    event = Event(TOPIC, "t.Happened", "registry", "projects/p", old, b"x" * 5000)
+    with database(installation) as registry, registry.write() as connection:
+        outbox.append(connection, event.record())
+    trouble = contents._late(installation.settings("registry"))
+    assert all(word in trouble.said for word in (event.id, TOPIC, "bytes", "has waited for 30"))
+    assert "max.message.bytes" in trouble.remedy
+    assert contents._late(installation.settings("flywheel")) is None
 
 
 def test_a_resource_that_cannot_be_read(installation):

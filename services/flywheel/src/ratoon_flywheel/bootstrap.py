@@ -11,6 +11,7 @@ from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.adapters.baselines import JobBaselines
 from ratoon_flywheel.adapters.evaluation import EvaluationRoom
+from ratoon_flywheel.adapters.figures import traffic_figures
 from ratoon_flywheel.adapters.ingestion import DatasetRoom, SplitRoom, TrafficSources
 from ratoon_flywheel.adapters.labeling import LabelRoom
 from ratoon_flywheel.adapters.registry import RegistryLineage, VersionRoom
@@ -84,4 +85,5 @@ def build(settings: Settings, platform: Platform) -> App:
     rpc = Rpc(
         "ratoon.flywheel.v1.FlywheelService", add_FlywheelServiceServicer_to_server, FlywheelServicer(desk)
     )
+    platform.figures.add(settings.service, traffic_figures(store, answers))
     return base.app([rpc], [operations, consumer])

@@ -1,6 +1,7 @@
 """An erasure that ingestion tells of reaches captured traffic: segments, the index of answers, feedback."""
 
 import hashlib
+import json
 import time
 
 import zstandard
@@ -9,7 +10,8 @@ from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.events import record_of, topics_of
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
-from ratoon.flywheel.v1 import project_pb2
+from ratoon.flywheel.v1 import project_pb2, signal_pb2
+from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1.ingestion_events_pb2 import ErasureEvent, RecordsErased
 
 PARENT = "projects/mail"
@@ -67,3 +69,44 @@ def test_traffic_that_asked_an_erased_text_is_forgotten_with_its_feedback(world)
     }
     said = world.flywheel.ListFeedback(pb.ListFeedbackRequest(parent=PARENT)).feedback
     assert {each.answer_id for each in said} == set(ids) - {ids[1]}
+
+
+def test_the_text_goes_from_failed_answers_earlier_messages_and_unreadable_rows(world):
+    """The index of answers has only what was asked last and answered well."""
+    world.flywheel.CreateProject(
+        pb.CreateProjectRequest(project_id="mail", project=project_pb2.Project(labels=["ham", "spam"]))
+    )
+    (answer_id,) = world.answered(["a letter that stays"])
+    (first,) = segments(world).values()
+    (row,) = plain(world, first.digest).splitlines()
+    told, secret = json.loads(row), "a letter that is to go"
+    asked, others = {"role": "user", "content": secret}, told["messages"]
+    rows = [
+        told | {"answer_id": f"{answer_id}1"},
+        told | {"answer_id": f"{answer_id}2", "messages": [asked], "status": 499},
+        told | {"answer_id": f"{answer_id}3", "messages": [asked, *others]},
+        told | {"answer_id": "", "messages": [asked]},
+    ]
+    before = announced(world, "".join(f"{json.dumps(each)}\n" for each in rows) + f"no json {secret}\n")
+    log = EmbeddedLog(world.state.folder / "events", SystemClock())
+    log.create_topics(topics_of("ingestion"))
+    done = RecordsErased(record_ids=["a" * 64], text_digests=[digest(secret)])
+    log.append(
+        [record_of("ingestion", ErasureEvent(name=f"{PARENT}/erasures/e", revision=1, completed=done))]
+    )
+    until(lambda: not world.rooms.artifacts.exists(before.digest))
+    after = segments(world)
+    left = plain(world, after[before.name].digest)
+    assert secret not in left
+    assert [json.loads(line)["answer_id"] for line in left.splitlines()] == [f"{answer_id}1"]
+    assert (after[before.name].answer_count, after[before.name].set_aside_count) == (1, 0)
+    assert after[first.name].digest == first.digest
+
+
+def announced(world, text: str) -> signal_pb2.TrafficSegment:
+    told = signal_pb2.TrafficSegment(
+        deployment=f"{PARENT}/deployments/mail",
+        digest=world.rooms.artifacts.put_bytes(zstandard.compress(text.encode())),
+    )
+    gateway = FlywheelServiceStub(world.state.as_service("gateway", "flywheel"))
+    return gateway.CreateTrafficSegment(pb.CreateTrafficSegmentRequest(parent=PARENT, traffic_segment=told))

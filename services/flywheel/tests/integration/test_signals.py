@@ -13,6 +13,7 @@ from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2, signal
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1 import split_pb2
 from ratoon.registry.v1 import model_pb2, model_version_pb2
+from ratoon_flywheel.adapters import traffic
 
 PARENT = "projects/mail"
 Run = pipeline_run_pb2.PipelineRun
@@ -234,3 +235,20 @@ def test_one_bad_row_loses_no_other_and_is_counted(world):
 def lines(world, digest):
     with world.rooms.artifacts.open(digest) as raw, zstandard.ZstdDecompressor().stream_reader(raw) as plain:
         return plain.read().splitlines(keepends=True)
+
+
+def test_rows_that_were_set_aside_are_read_again_after_an_upgrade(world, monkeypatch):
+    """An earlier version could read no answer of "ham"; this one can."""
+    (sound,) = world.answered(["a sound text"])
+    (row,) = lines(world, segments(world)[0].digest)
+    later = row.replace(sound.encode(), f"{sound[:-2]}00".encode())
+    with monkeypatch.context() as earlier:
+        earlier.setattr("ratoon_flywheel.adapters.traffic._text_of", refuse)
+        segment = announce(world, world.rooms.artifacts.put_bytes(zstandard.compress(later)))
+    assert segment.set_aside_count == 1
+    monkeypatch.setattr("ratoon_flywheel.domain.signals.monitor.READER_EDITION", 2)
+    until(lambda: segments(world)[-1].set_aside_count == 0)
+
+
+def refuse(_content):
+    raise traffic._Unreadable(traffic.RowFault.NOT_JSON)

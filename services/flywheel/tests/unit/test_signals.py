@@ -23,6 +23,7 @@ from ratoon_flywheel.domain.signals.feedback import (
     right_label,
 )
 from ratoon_flywheel.domain.signals.monitor import (
+    READER_EDITION,
     BaselineState,
     DriftReport,
     ForgetProfile,
@@ -30,6 +31,7 @@ from ratoon_flywheel.domain.signals.monitor import (
     Monitor,
     ProfileTraining,
     Prune,
+    ReadAgain,
     Sight,
     TellQuality,
     measured,
@@ -144,7 +146,7 @@ def test_a_segment_that_cannot_be_is_refused():
         traffic.checked(segment)
 
 
-MONITOR = Monitor("projects/mail/monitors/traffic", NOW, NOW, pruned_time=NOW)
+MONITOR = Monitor("projects/mail/monitors/traffic", NOW, NOW, pruned_time=NOW, reader_edition=READER_EDITION)
 FLOWING = Sight(V1, 400, 300, NOW, BaselineState.READY)
 
 
@@ -240,3 +242,9 @@ def test_an_etag_marks_what_people_can_change():
     assert replace(PROJECT, revision=9).etag == PROJECT.etag
     with pytest.raises(StaleEtag):
         check_etag(PROJECT.name, replace(PROJECT, display_name="x").etag, PROJECT.etag)
+
+
+def test_what_was_set_aside_is_read_again_once_by_each_reading():
+    upgraded, asked = step(replace(MONITOR, reader_edition=READER_EDITION - 1), Sight(), NOW)
+    assert asked == (ReadAgain(),)
+    assert step(upgraded, Sight(), NOW) == (upgraded, ())

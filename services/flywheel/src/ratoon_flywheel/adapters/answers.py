@@ -14,7 +14,7 @@ from ratoon_flywheel.application.ports import Mark, Votes
 from ratoon_flywheel.domain.signals.features import TextFeatures
 from ratoon_flywheel.domain.signals.feedback import Feedback, Judgement, Verdict
 from ratoon_flywheel.domain.signals.monitor import DriftReport
-from ratoon_flywheel.domain.signals.traffic import Answer, NotedText, TrafficSegment
+from ratoon_flywheel.domain.signals.traffic import Answer, NotedText, Presence, TrafficSegment
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING = TextFeatures((), 0, "")
@@ -56,6 +56,30 @@ class AnswerTables:
         ]
         if rows:
             tx.connection.execute(insert(NOTED_TEXTS), rows)
+
+    def renote(self, tx: Transaction, project: str, segment: str, texts: Sequence[NotedText]) -> None:
+        """Keep these texts of a segment in place of those that were noted before."""
+        tx.connection.execute(delete(NOTED_TEXTS).where(NOTED_TEXTS.c.segment == segment))
+        self.note(tx, project, segment, texts)
+
+    def with_set_aside(self, tx: Transaction, project: str) -> list[str]:
+        """The names of a project's segments of which rows are set aside."""
+        noted = NOTED_TEXTS.c
+        query = select(noted.segment).where(
+            noted.project == project, noted.content_digest == "", noted.presence == Presence.UNREADABLE.value
+        )
+        return sorted(tx.connection.execute(query).scalars())
+
+    def set_aside(self, tx: Transaction) -> dict[str, int]:
+        """How many rows are set aside, by their fault, in all projects."""
+        noted = NOTED_TEXTS.c
+        query = select(noted.segment).where(noted.presence == Presence.UNREADABLE.value)
+        counts: dict[str, int] = {}
+        for name in tx.connection.execute(query).scalars().all():
+            segment = tx.find(TrafficSegment, name)
+            for fault, count in (segment.set_aside if segment else {}).items():
+                counts[fault] = counts.get(fault, 0) + count
+        return counts
 
     def judge(self, tx: Transaction, project: str, judgement: Judgement) -> None:
         """Keep what was said of an answer, in place of what was said before it."""

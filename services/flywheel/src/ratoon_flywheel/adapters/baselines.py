@@ -5,7 +5,7 @@ import logging
 import uuid
 
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import NotFound
+from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.chassis.jobs import Jobs, JobState
 from ratoon_flywheel.application.ports import Lineage, Profile
 from ratoon_flywheel.domain.signals.drift import Baseline, Feature, Histograms
@@ -44,7 +44,7 @@ class JobBaselines:
         """Make it, unless that was begun before; it fails where nobody knows what the version learned from."""
         try:
             digest = self._lineage.training_part(profile.version)
-        except NotFound as error:
+        except (FailedPrecondition, InvalidArgument, NotFound) as error:
             _LOG.warning("drift cannot be measured: %s", error)
             self._unknown.add(profile)
             return

@@ -1,9 +1,11 @@
 """Serving: rollouts, and what users think of the version that serves."""
 
+import logging
 from collections.abc import Sequence
 
 import grpc
 
+from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
@@ -12,6 +14,9 @@ from ratoon_flywheel.application.ports import Votes
 from ratoon_flywheel.domain.pipelines.actions import Order, RollOut
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
+
+_LOG = logging.getLogger(__name__)
+_REFUSALS = (FailedPrecondition, InvalidArgument, NotFound)
 
 
 class RolloutRoom:
@@ -57,8 +62,23 @@ class ServingQuality:
 
     def tell(self, votes: Sequence[Votes]) -> None:
         """Report; the same span may be reported twice, so a receiver counts each (version, start) once."""
-        if votes:
-            self._serving.ReportQuality(pb.ReportQualityRequest(reports=[_report(each) for each in votes]))
+        if not votes:
+            return
+        try:
+            self._send(votes)
+        except _REFUSALS:
+            for each in votes:
+                self._send_alone(each)
+
+    def _send_alone(self, votes: Votes) -> None:
+        """One that serving refuses for good does not hold up those of other versions."""
+        try:
+            self._send([votes])
+        except _REFUSALS as error:
+            _LOG.error("serving refuses what users thought of %s: %s", votes.version, error)
+
+    def _send(self, votes: Sequence[Votes]) -> None:
+        self._serving.ReportQuality(pb.ReportQualityRequest(reports=[_report(each) for each in votes]))
 
 
 class ServingDeployments:

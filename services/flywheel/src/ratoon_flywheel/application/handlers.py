@@ -1,6 +1,5 @@
 """One function a use case: the message first, the ports after."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from ratoon.chassis.names import checked_id, matched, parent_of
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Store, Transaction
-from ratoon.tasks.labels import match_label
 from ratoon_flywheel.application.commands import (
     CompareVersions,
     CreateFeedback,
@@ -24,7 +22,7 @@ from ratoon_flywheel.application.commands import (
     UpdatePolicy,
     UpdateProject,
 )
-from ratoon_flywheel.application.evidence import shown_chars
+from ratoon_flywheel.application.intake import log_set_aside, read_segment
 from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Lineage, RunIndex, Segments, Votes
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain import projects
@@ -37,18 +35,10 @@ from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import feedback as sayings
 from ratoon_flywheel.domain.signals import traffic
 from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
-from ratoon_flywheel.domain.signals.features import features
 from ratoon_flywheel.domain.signals.feedback import Feedback, Received, Verdict
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
-from ratoon_flywheel.domain.signals.traffic import (
-    Answer,
-    Exchange,
-    SegmentReceived,
-    TrafficSegment,
-    UnreadableRow,
-)
+from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
 
-_LOG = logging.getLogger(__name__)
 PROJECT = "projects/*"
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -336,27 +326,20 @@ def create_segment(
             command.lost_count,
         )
     )
-    rows = list(segments.read(command.digest))
-    unreadable = [row for row in rows if isinstance(row, UnreadableRow)]
-    segment = replace(segment, set_aside=traffic.faults_of(unreadable))
-    kept = [
-        _kept(name, row, project, max_chars) for row in rows if isinstance(row, Exchange) and row.succeeded
-    ]
+    taken = read_segment(name, command.digest, project, segments, max_chars)
+    segment = replace(segment, set_aside=taken.set_aside)
     with store.write() as tx:
         known = tx.find(TrafficSegment, name)
         if known is not None and known.digest == segment.digest:
             return known
         segment, new = tx.create(segment, command.request_id)
         if new:
-            answers.add(tx, project.name, kept)
-            answers.note(tx, project.name, name, traffic.noted_texts(rows))
-            tx.publish(SegmentReceived(name, len(kept)), segment)
+            answers.add(tx, project.name, taken.answers)
+            answers.note(tx, project.name, name, taken.texts)
+            tx.publish(SegmentReceived(name, len(taken.answers)), segment)
             _wake(tx, operations, project.name)
-    if new and unreadable:
-        _LOG.warning(
-            "%s: %d of %d rows are set aside (%s); the others count",
-            *(name, len(unreadable), len(rows), ", ".join(segment.set_aside)),
-        )
+    if new:
+        log_set_aside(name, taken)
     return segment
 
 
@@ -395,20 +378,6 @@ def _keep_feedback(
         answers.judge(tx, command.parent, sayings.judged(kept, labels))
         tx.publish(Received(kept.name, kept.verdict is Verdict.NEGATIVE), kept)
     return kept
-
-
-def _kept(segment: str, exchange: Exchange, project: Project, max_chars: int) -> Answer:
-    """What is kept of an exchange outside its segment."""
-    return Answer(
-        exchange.answer_id,
-        segment,
-        exchange.deployment,
-        exchange.version,
-        exchange.time,
-        traffic.content_digest(exchange.text),
-        match_label(exchange.answer, project.labels) or "",
-        features(exchange.text, shown_chars(project, max_chars)),
-    )
 
 
 def _wake(tx: Transaction, operations: Operations, project: str) -> None:

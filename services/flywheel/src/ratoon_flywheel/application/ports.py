@@ -160,6 +160,14 @@ class AnswerIndex(Protocol):
         """Keep which other texts a segment holds, so that they can be erased."""
         ...
 
+    def renote(self, tx: Transaction, project: str, segment: str, texts: Sequence[NotedText]) -> None:
+        """Keep these texts of a segment in place of those that were noted before."""
+        ...
+
+    def with_set_aside(self, tx: Transaction, project: str) -> list[str]:
+        """The names of a project's segments of which rows are set aside."""
+        ...
+
     def judge(self, tx: Transaction, project: str, judgement: Judgement) -> None:
         """Keep what was said of an answer, in place of what was said before it."""
         ...

@@ -11,6 +11,7 @@ from ratoon.chassis.names import parent_of, uuid7
 from ratoon.chassis.operations import Claim, Operations, Step
 from ratoon.chassis.store import Store
 from ratoon_flywheel.application.evidence import Evidences, export_lessons
+from ratoon_flywheel.application.intake import read_again
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
     Baselines,
@@ -241,6 +242,9 @@ class MonitorProcedure:
                 self._tell(monitor.name, project, start, end)
             case watch.Prune():
                 self._prune(project)
+            case watch.ReadAgain():
+                shown = self._evidences.profile(project, "").max_chars
+                read_again(project, self._store, self._answers, self._segments, shown)
 
     def failed(self, monitor: Monitor, error: Description, now: datetime) -> Step[Monitor]:
         """The watch goes on; what could not be done is tried again later."""

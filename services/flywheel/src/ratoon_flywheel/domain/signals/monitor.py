@@ -16,6 +16,8 @@ REPORT_EVERY = 100
 QUIET = timedelta(seconds=5)
 RETRY_AFTER = timedelta(seconds=60)
 PRUNE_EVERY = timedelta(hours=6)
+READER_EDITION = 1
+"""Of the reading of traffic segments; with a new one, segments of which rows were set aside are read again."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Monitor:
     failed_time: datetime | None = None
     """When the baseline last failed; it is tried again."""
     pruned_time: datetime | None = None
+    reader_edition: int = 0
+    """With which reading its segments were looked through last for rows that were set aside."""
     revision: int = 0
 
 
@@ -127,7 +131,12 @@ class Prune:
     """Delete traffic and feedback that is older than the project keeps it."""
 
 
-Action = ProfileTraining | ForgetProfile | MeasureDrift | TellQuality | Prune
+@dataclass(frozen=True)
+class ReadAgain:
+    """Read the segments again of which rows were set aside."""
+
+
+Action = ReadAgain | ProfileTraining | ForgetProfile | MeasureDrift | TellQuality | Prune
 
 
 def step(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, tuple[Action, ...]]:
@@ -136,6 +145,9 @@ def step(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, tuple[A
     if monitor.pruned_time is None or now - monitor.pruned_time >= PRUNE_EVERY:
         monitor = replace(monitor, pruned_time=now)
         actions.append(Prune())
+    if monitor.reader_edition != READER_EDITION:
+        monitor = replace(monitor, reader_edition=READER_EDITION)
+        actions.append(ReadAgain())
     monitor, more = _profiled(monitor, seen, now)
     actions += more
     if _worth_measuring(monitor, seen, now):

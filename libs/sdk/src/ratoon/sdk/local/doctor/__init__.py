@@ -18,6 +18,7 @@ CHECKS: dict[str, Check] = {
     "databases": contents.databases,
     "resources": contents.resources,
     "events": contents.backlogs,
+    "traffic": contents.traffic,
     "machine": surroundings.machine,
     "clock": contents.clock,
 }

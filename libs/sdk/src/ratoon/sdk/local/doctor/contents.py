@@ -120,6 +120,21 @@ def _dead_letters(installation: Installation) -> Iterator[Trouble]:
         yield Trouble(str(error), "See that the event log can be read.")
 
 
+def traffic(installation: Installation) -> Iterator[Trouble]:
+    """All rows of captured traffic can be read."""
+    query = "SELECT count(*) FROM noted_texts WHERE presence = 'UNREADABLE'"
+    count = _asked(
+        installation.settings("flywheel"), lambda connection: connection.execute(text(query)).scalar_one(), 0
+    )
+    if count:
+        yield Trouble(
+            f"Rows of {'1 segment' if count == 1 else f'{count:,} segments'} of captured traffic could not be read; "
+            "they are set aside, the other rows count.",
+            "ratoon logs names the segments and the faults. They are read again after an upgrade.",
+            Severity.WARNING,
+        )
+
+
 def clock(installation: Installation) -> Iterator[Trouble]:
     """No resource is from the future: the clock was not set back."""
     newest = max((_newest(installation.settings(service)) for service in SERVICES), default=0.0)

@@ -1,0 +1,24 @@
+"""The flywheel's own figures for Prometheus: captured traffic that could not be read."""
+
+from collections.abc import Iterator
+
+from ratoon.chassis.figures import Family, Sample, Source
+from ratoon.chassis.store import Store
+from ratoon_flywheel.adapters.answers import AnswerTables
+
+SET_ASIDE = Family(
+    "ratoon_traffic_rows_set_aside",
+    "Rows of captured traffic that could not be read, by their fault.",
+    ("fault",),
+)
+
+
+def traffic_figures(store: Store, answers: AnswerTables) -> Source:
+    """What is set aside now; a fault without rows has no sample."""
+
+    def figures() -> Iterator[Sample]:
+        with store.read() as tx:
+            counts = answers.set_aside(tx)
+        yield from (Sample(SET_ASIDE, count, (fault,)) for fault, count in counts.items())
+
+    return figures

@@ -1,0 +1,91 @@
+"""What is taken in of a traffic segment: its answers, the texts to be noted for erasure, and what cannot be read."""
+
+import logging
+from dataclasses import dataclass, replace
+
+from ratoon.chassis.errors import FailedPrecondition, NotFound
+from ratoon.chassis.store import Store
+from ratoon.tasks.labels import match_label
+from ratoon_flywheel.application.evidence import shown_chars
+from ratoon_flywheel.application.ports import AnswerIndex, Segments
+from ratoon_flywheel.domain.errors import BadSegment
+from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals import traffic
+from ratoon_flywheel.domain.signals.features import features
+from ratoon_flywheel.domain.signals.traffic import (
+    Answer,
+    Exchange,
+    NotedText,
+    TrafficSegment,
+    UnreadableRow,
+)
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What a segment holds."""
+
+    answers: list[Answer]
+    texts: list[NotedText]
+    set_aside: dict[str, int]
+    rows: int
+
+
+def read_segment(segment: str, digest: str, project: Project, segments: Segments, max_chars: int) -> Intake:
+    """Read a segment row by row, `max_chars` of each text; BadSegment when it is no segment."""
+    rows = list(segments.read(digest))
+    answers = [
+        _answer(segment, row, project, max_chars)
+        for row in rows
+        if isinstance(row, Exchange) and row.succeeded
+    ]
+    faults = traffic.faults_of(row for row in rows if isinstance(row, UnreadableRow))
+    return Intake(answers, traffic.noted_texts(rows), faults, len(rows))
+
+
+def log_set_aside(segment: str, taken: Intake) -> None:
+    """Say once what of a segment is set aside."""
+    if taken.set_aside:
+        _LOG.warning(
+            "%s: %d of %d rows are set aside (%s); the others count",
+            *(segment, sum(taken.set_aside.values()), taken.rows, ", ".join(taken.set_aside)),
+        )
+
+
+def read_again(
+    project: Project, store: Store, answers: AnswerIndex, segments: Segments, max_chars: int
+) -> None:
+    """Read the segments again of which rows were set aside: this version may read what an earlier one could not."""
+    with store.read() as tx:
+        names = answers.with_set_aside(tx, project.name)
+    for name in names:
+        with store.read() as tx:
+            before = tx.find(TrafficSegment, name)
+        if before is None:
+            continue
+        try:
+            taken = read_segment(name, before.digest, project, segments, max_chars)
+        except (BadSegment, FailedPrecondition, NotFound) as error:
+            _LOG.warning("%s cannot be read again: %s", name, error)
+            continue
+        if taken.set_aside != before.set_aside:
+            with store.write() as tx:
+                answers.add(tx, project.name, taken.answers)
+                answers.renote(tx, project.name, name, taken.texts)
+                tx.save(replace(before, set_aside=taken.set_aside))
+
+
+def _answer(segment: str, exchange: Exchange, project: Project, max_chars: int) -> Answer:
+    """What is kept of an exchange outside its segment."""
+    return Answer(
+        exchange.answer_id,
+        segment,
+        exchange.deployment,
+        exchange.version,
+        exchange.time,
+        traffic.content_digest(exchange.text),
+        match_label(exchange.answer, project.labels) or "",
+        features(exchange.text, shown_chars(project, max_chars)),
+    )
