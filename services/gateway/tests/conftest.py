@@ -102,6 +102,8 @@ class FakeFlywheel(FlywheelServiceServicer):
             if self.away and revision == 3:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "away")
             yield pipeline_run_pb2.PipelineRun(name=request.name, revision=revision)
+        while request.name.endswith("/endless") and context.is_active():
+            time.sleep(0.05)
 
     def _check(self, context):
         if self.away:

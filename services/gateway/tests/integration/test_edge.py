@@ -245,6 +245,60 @@ def test_grpc_callers_reach_every_service_through_one_port(house):
         assert unknown.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
+def test_nothing_of_a_stranger_is_forwarded(house):
+    with grpc.insecure_channel(house.grpc) as channel:
+        for method, metadata, code in (
+            ("/ratoon.flywheel.v1.FlywheelService/GetProject", [], "UNAUTHENTICATED"),
+            ("/ratoon.flywheel.v1.FlywheelService/CreateTrafficSegment", [], "UNAUTHENTICATED"),
+            (
+                "/ratoon.flywheel.v1.FlywheelService/GetProject",
+                [("authorization", "Bearer x")],
+                "UNAUTHENTICATED",
+            ),
+            ("/ratoon.gateway.v1.GatewayService/ListApiKeys", [], "UNAUTHENTICATED"),
+            ("/ratoon.gateway.v1.GatewayService/ListApiKeys", _shown(house), "INVALID_ARGUMENT"),
+            ("/ratoon.gateway.v1.GatewayService/IssueToken", [], "INVALID_ARGUMENT"),
+            ("/ratoon.flywheel.v1.FlywheelService/Nothing", _shown(house), "UNIMPLEMENTED"),
+            ("/ratoon.nothing.v1.NothingService/Get", _shown(house), "UNIMPLEMENTED"),
+        ):
+            with pytest.raises(grpc.RpcError) as refused:
+                channel.unary_unary(method)(b"\xff\xff\xff", metadata=metadata, timeout=10)
+            assert refused.value.code().name == code, method
+        caller = [("authorization", f"Bearer {make_key(house)['secret']}")]
+        with pytest.raises(grpc.RpcError) as refused:
+            FlywheelServiceStub(channel).GetProject(
+                flywheel_service_pb2.GetProjectRequest(name="projects/p"), metadata=caller
+            )
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert not house.flywheel.asked
+
+
+def test_streams_end_with_the_key_of_their_caller(house):
+    key = make_key(house, role="ROLE_VIEWER")
+    run = "projects/p/pipelineRuns/endless"
+    shown = [("authorization", f"Bearer {key['secret']}")]
+    with (
+        grpc.insecure_channel(house.grpc) as channel,
+        house.http(key["secret"]).stream("GET", f"/v1/{run}:watch") as answer,
+    ):
+        watch = FlywheelServiceStub(channel).WatchPipelineRun(
+            flywheel_service_pb2.WatchPipelineRunRequest(name=run), metadata=shown
+        )
+        assert [next(watch).revision for _ in range(3)] == [1, 2, 3]
+        lines = answer.iter_lines()
+        next(lines)
+        house.http().post(f"/v1/{key['name']}:revoke", json={})
+        with pytest.raises(grpc.RpcError) as ended:
+            next(watch)
+        assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(lines)
+
+
+def _shown(house):
+    return [("authorization", f"Bearer {house.operator_key}")]
+
+
 def test_operators_are_told_what_services_there_are(house):
     with grpc.insecure_channel(house.grpc) as channel:
         asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
