@@ -36,6 +36,8 @@ from ratoon_serving.domain.rollout import (
 )
 from ratoon_serving.domain.routes import Route, RouteTable, Target
 
+_MAX_CALLERS = 64
+"""Callers that one report may name."""
 _STATES = {
     Phase.QUEUED: "QUEUED",
     Phase.CLOSING: "PREPARING",
@@ -253,7 +255,13 @@ def _strategy(asked: rollout_pb2.Rollout.Strategy.ValueType) -> Strategy | None:
 
 
 def _traffic(report: route_pb2.TrafficReport) -> Traffic:
-    return Traffic(report.request_count, report.error_count, report.cut_count, report.latency_p50_seconds)
+    counts = (report.request_count, report.error_count, report.cut_count, report.latency_p50_seconds)
+    return Traffic(*counts, callers=tuple(map(_caller, report.callers[:_MAX_CALLERS])))
+
+
+def _caller(told: route_pb2.CallerTraffic) -> tuple[str, Traffic]:
+    counts = (told.request_count, told.error_count, told.cut_count, told.latency_p50_seconds)
+    return told.caller, Traffic(*counts)
 
 
 def _window(report: route_pb2.TrafficReport | route_pb2.QualityReport) -> Window:

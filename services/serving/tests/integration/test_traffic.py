@@ -46,6 +46,14 @@ def test_windows_add_up_count_once_and_survive_a_restart(database):
     assert (late.requests, late.errors, late.seconds) == (15, 1, 2.0)
 
 
+def test_each_callers_part_survives_a_restart(database):
+    part = Traffic(4, 2, 1, 0.25)
+    told = Traffic(10, 2, 1, 0.5, callers=(("c1", part), ("c2", Traffic(6))))
+    TableTrafficBook(database).add_traffic("g1", [seen(0, told), seen(1, told)], at(2))
+    callers = dict(TableTrafficBook(database).traffic("e", START).callers)
+    assert callers == {"c1": part + part, "c2": Traffic(12)}
+
+
 def test_a_gateway_without_requests_was_heard_all_the_same(database):
     book = TableTrafficBook(database)
     assert book.traffic("e", START) == Traffic()

@@ -1,5 +1,7 @@
 """When a new version is as good as the old one."""
 
+from dataclasses import replace
+
 import pytest
 
 from ratoon_serving.domain.analysis import Bake, Outlook, Probes, Traffic, Votes, judge, judge_at_end
@@ -21,6 +23,50 @@ def test_few_answers_say_nothing():
 def test_cut_streams_count_as_errors():
     assert outlook(Traffic(requests=20, cut=2)) is Outlook.BAD
     assert outlook(Traffic(requests=20, cut=1)) is Outlook.FINE_SO_FAR
+
+
+def seen(**callers):
+    """Traffic of these callers: requests, failures, and perhaps the median latency."""
+    parts = {name: Traffic(n, failed, p50_s=p50 or 0.1) for name, (n, failed, p50) in callers.items()}
+    return replace(sum(parts.values(), Traffic()), callers=tuple(parts.items()))
+
+
+def test_a_cut_stream_is_one_failure_and_not_two():
+    assert outlook(Traffic(requests=40, errors=2, cut=2)) is Outlook.FINE_SO_FAR
+    assert judge(BAKE, Traffic(requests=20, errors=2, cut=2), NONE, NO_VOTES, NO_PROBES).message.startswith(
+        "2 of 20 "
+    )
+
+
+def test_one_callers_failures_do_not_decide_where_others_are_answered():
+    new = seen(attacker=(400, 400, 0), a=(20, 0, 0), b=(20, 1, 0))
+    assert outlook(new) is Outlook.FINE_SO_FAR
+    told = judge_at_end(BAKE, new, NONE, NO_VOTES, NO_PROBES)
+    assert told.outlook is Outlook.FINE_SO_FAR
+    assert "one caller did not decide" in told.message
+
+
+def test_failures_of_two_callers_decide():
+    assert outlook(seen(one=(40, 40, 0), two=(40, 40, 0), a=(20, 0, 0), b=(20, 0, 0))) is Outlook.BAD
+
+
+def test_a_caller_who_is_alone_or_beside_one_other_decides():
+    assert outlook(seen(app=(100, 30, 0))) is Outlook.BAD
+    assert outlook(seen(app=(100, 30, 0), monitor=(10, 0, 0))) is Outlook.BAD
+    assert outlook(seen(app=(100, 30, 0), a=(2, 0, 0), b=(2, 0, 0))) is Outlook.BAD, "4 answers say nothing"
+
+
+def test_one_callers_slow_requests_do_not_decide_either():
+    old = seen(heavy=(30, 0, 0.1), a=(30, 0, 0.1), b=(30, 0, 0.1))
+    assert outlook(seen(heavy=(300, 0, 30.0), a=(30, 0, 0.1), b=(30, 0, 0.1)), old) is Outlook.FINE_SO_FAR
+    assert outlook(seen(heavy=(30, 0, 30.0), a=(30, 0, 30.0), b=(30, 0, 0.1)), old) is Outlook.BAD
+
+
+def test_parts_of_one_caller_in_several_reports_are_one():
+    one, two = seen(a=(5, 1, 0.2)), seen(a=(5, 0, 0.4), b=(1, 1, 0.1))
+    told = dict((one + two).callers)
+    assert (told["a"].requests, told["a"].errors, told["b"].errors) == (10, 1, 1)
+    assert (one + two).without("a").failed == 1
 
 
 def test_latency_is_a_ratio_with_some_slack():

@@ -1,4 +1,4 @@
-"""Why an engine did not start: the cause out of logs as vLLM writes them, in words that a user can act on."""
+"""Why an engine did not start or take an adapter, in words that a user can act on; and when one is given up."""
 
 import pytest
 
@@ -83,6 +83,27 @@ def test_a_refusal_that_repeating_does_not_mend_is_told_from_one_that_it_does(mo
 
     with pytest.raises(error, match=r"v1\.2 refused: engines cannot load an adapter .* \(lm_head\)"):
         EngineClient().control(Any(), "adapters")
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "status", "hung"),
+    [
+        (59, None, False),
+        (61, None, True),
+        (61, 503, True),
+        (61, 200, False),
+        (299, 200, False),
+        (301, 200, True),
+    ],
+)
+def test_an_engine_that_computes_is_not_taken_for_a_dead_one(monkeypatch, silent_s, status, hung):
+    def answer(*_):
+        if status is None:
+            raise TimeoutError
+        return Answer(status, {}, {})
+
+    monkeypatch.setattr(EngineClient, "_call", answer)
+    assert EngineClient().is_hung(None, silent_s) is hung
 
 
 def test_a_rank_above_the_engines_is_said_with_both():

@@ -18,6 +18,8 @@ from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView
 JSON = dict[str, Any]
 
 _STATUS_S = 5.0
+_HANG_S = 60.0
+_BUSY_S = 300.0
 _ANSWER_S = 60.0
 _PROBE_TEXT = "Is anybody there?"
 _PROBE_TOKENS = 4
@@ -54,6 +56,21 @@ class EngineClient:
         except (OSError, http.client.HTTPException):
             return None
         return answer.body if answer.status == 200 else {"broken": f"status {answer.status}"}
+
+    def is_hung(self, engine: Engine, silent_s: float) -> bool:
+        """Whether an engine whose status has been missing for so long is to be given up.
+
+        While its server answers and counts itself well, one step of a long computation is no reason.
+        """
+        if silent_s <= _HANG_S:
+            return False
+        return silent_s > _BUSY_S or not self._is_well(engine)
+
+    def _is_well(self, engine: Engine) -> bool:
+        try:
+            return self._call(engine, "GET", "/ratoon/ready", None, _STATUS_S).status == 200
+        except (OSError, http.client.HTTPException):
+            return False
 
     def refuses(self, engine: Engine) -> bool:
         """Whether nobody listens at its address: a process that is only busy still takes connections."""

@@ -12,7 +12,6 @@ from ratoon_serving.adapters.engine_http import EngineClient, seen_in
 from ratoon_serving.adapters.pods import PodSight, living
 from ratoon_serving.domain.engine import Engine, EngineState, EngineView, Member
 
-_HANG_S = 60.0
 _LOAD_S = 600.0
 _MOST_TOLD = 256
 """What so many pods told last is remembered."""
@@ -46,7 +45,9 @@ class EnginePods:
         for pod in self._of(there):
             since, last = self._told.get((pod.uid, engine.name), (time.monotonic(), None))
             broken = last is not None and last.state is EngineState.GONE
-            if not pod.failed and (broken or time.monotonic() - since > _HANG_S):
+            silent_s = time.monotonic() - since
+            reached = replace(engine, endpoint=pod.endpoint)
+            if not pod.failed and (broken or self._client.is_hung(reached, silent_s)):
                 self._cluster.delete_pod(pod.name, pod.uid)
                 self.watch.forget(pod.name)
 
@@ -87,7 +88,7 @@ class EnginePods:
         since, last = self._told.setdefault(key, (now, silent))
         if self._client.refuses(at(engine, silent)):
             return replace(silent, state=EngineState.GONE, message="nobody listens at its address")
-        if now - since > _HANG_S:
+        if self._client.is_hung(at(engine, silent), now - since):
             told_of = f"it has not answered for {now - since:.0f} s"
             return replace(silent, state=EngineState.GONE, message=told_of)
         return last

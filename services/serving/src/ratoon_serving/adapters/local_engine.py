@@ -30,7 +30,6 @@ from ratoon_serving.domain.scaling import Load
 from ratoon_serving.domain.strategies import Room
 from ratoon_serving.engine.sockets import forget_sockets
 
-_HANG_S = 60.0
 _LOAD_S = 600.0
 _OVERHEAD_BYTES = 700 << 20
 """What the processes of an engine take beside weights and cache; `ratoon status` showed 867 MiB with a cache of 256."""
@@ -261,7 +260,7 @@ class LocalEngineHost:
             return EngineView(EngineState.STARTING, message="it loads its weights")
         silent = EngineView(EngineState.STARTING, message="it runs, but has not answered yet")
         since, last = self._told.setdefault(key, (now, silent))
-        if now - since > _HANG_S:
+        if self._client.is_hung(engine, now - since):
             return EngineView(EngineState.GONE, message=f"it has not answered for {now - since:.0f} s")
         return last
 

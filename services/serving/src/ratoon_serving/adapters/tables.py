@@ -1,6 +1,6 @@
 """Serving's tables."""
 
-from sqlalchemy import Column, Float, Integer, String, Table
+from sqlalchemy import Column, Float, Integer, String, Table, Text
 
 from ratoon.chassis.events import room_metadata
 from ratoon.chassis.store import resource_table
@@ -28,8 +28,9 @@ TRAFFIC = Table(
     Column("errors", Integer, nullable=False),
     Column("cut", Integer, nullable=False),
     Column("p50_s", Float, nullable=False),
+    Column("callers", Text, nullable=False, server_default="[]"),
 )
-"""Times are seconds since 1970."""
+"""Times are seconds since 1970; callers are a JSON list of caller, requests, errors, cut and median."""
 VOTES = Table(
     "vote_windows",
     METADATA,

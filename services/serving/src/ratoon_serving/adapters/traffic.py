@@ -1,5 +1,6 @@
 """What gateways and users told lately, in the room's database: a bake sees it after a restart, too."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -48,7 +49,10 @@ class TableTrafficBook:
         asked = select(TRAFFIC).where(t.engine.in_((engine, _ANY)), t.end > start)
         with self._database.read() as connection:
             rows = connection.execute(asked).all()
-        seen = [Traffic(row.requests, row.errors, row.cut, row.p50_s) for row in rows]
+        seen = [
+            Traffic(row.requests, row.errors, row.cut, row.p50_s, callers=_callers(row.callers))
+            for row in rows
+        ]
         last = max((row.end for row in rows), default=start)
         return replace(reduce(add, seen, Traffic()), seconds=last - start)
 
@@ -78,7 +82,13 @@ def _forget(connection: Connection, table: Table, now: float) -> None:
 def _traffic_row(gateway: str, report: TrafficSeen) -> dict[str, Any]:
     seen = report.traffic
     counts = {"requests": seen.requests, "errors": seen.errors, "cut": seen.cut, "p50_s": seen.p50_s}
-    return {"engine": report.engine, "gateway": gateway, **_times(report.window), **counts}
+    callers = [[name, own.requests, own.errors, own.cut, own.p50_s] for name, own in seen.callers]
+    told = {**counts, "callers": json.dumps(callers)}
+    return {"engine": report.engine, "gateway": gateway, **_times(report.window), **told}
+
+
+def _callers(text: str) -> tuple[tuple[str, Traffic], ...]:
+    return tuple((name, Traffic(*counts)) for name, *counts in json.loads(text))
 
 
 def _vote_row(report: VotesSeen) -> dict[str, Any]:

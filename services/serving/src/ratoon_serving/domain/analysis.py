@@ -1,5 +1,10 @@
-"""Is the new version as good as the old one, judged by what gateways and users saw? Pure rules."""
+"""Is the new version as good as the old one, judged by what gateways and users saw? Pure rules.
 
+What a caller causes is no evidence: gateways leave out requests that no version answers, and where several callers are
+answered, one alone does not decide.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +14,8 @@ MIN_REQUESTS = 5
 """Answers before an error rate means anything."""
 MIN_LATENCIES = 20
 """Answers on both sides before medians are compared."""
+MIN_OTHERS = 2
+"""From so many other callers with answers of their own, one caller's failures or slow answers do not decide."""
 MIN_VOTES = 20
 LATENCY_SLACK_S = 0.5
 """A median may always be this much slower, in seconds: both engines may share a machine while blue drains."""
@@ -45,13 +52,15 @@ class Traffic:
 
     requests: int = 0
     errors: int = 0
-    """Answered with 5xx, or broken."""
+    """Answered with 5xx, or broken; not counted are those that no version answers better."""
     cut: int = 0
-    """Streams that ended before their end."""
+    """Of the errors, streams that ended before their end."""
     p50_s: float = 0.0
     """Median latency, in seconds."""
     seconds: float = 0.0
     """Length of the stretch that gateways told of, with requests in it or without."""
+    callers: tuple[tuple[str, "Traffic"], ...] = ()
+    """Each caller's part of it, as far as gateways told."""
 
     def __add__(self, other: "Traffic") -> "Traffic":
         """Both stretches; medians are averaged by requests, which is near enough for a ratio."""
@@ -63,7 +72,38 @@ class Traffic:
             self.cut + other.cut,
             weighted / requests if requests else 0.0,
             max(self.seconds, other.seconds),
+            _merged(self.callers, other.callers),
         )
+
+    @property
+    def failed(self) -> int:
+        """Requests that failed, each counted once."""
+        return max(self.errors, self.cut)
+
+    def without(self, caller: str) -> "Traffic":
+        """What the other callers saw."""
+        own = dict(self.callers).get(caller)
+        if own is None:
+            return self
+        requests = max(0, self.requests - own.requests)
+        weighted = max(0.0, self.p50_s * self.requests - own.p50_s * own.requests)
+        return Traffic(
+            requests,
+            max(0, self.errors - own.errors),
+            max(0, self.cut - own.cut),
+            weighted / requests if requests else 0.0,
+            self.seconds,
+            tuple(each for each in self.callers if each[0] != caller),
+        )
+
+
+def _merged(
+    some: tuple[tuple[str, Traffic], ...], more: tuple[tuple[str, Traffic], ...]
+) -> tuple[tuple[str, Traffic], ...]:
+    summed = dict(some)
+    for caller, own in more:
+        summed[caller] = summed[caller] + own if caller in summed else own
+    return tuple(summed.items())
 
 
 @dataclass(frozen=True)
@@ -106,8 +146,8 @@ class Judgement:
 def judge(bake: Bake, new: Traffic, old: Traffic, votes: Votes, probes: Probes) -> Judgement:
     """Judge at any moment after the switch; what is too little to tell is fine so far."""
     for complaint in (
-        _errors(bake, new),
-        _latency(bake, new, old),
+        _of_several(_errors, bake, new, old),
+        _of_several(_latency, bake, new, old),
         _quality(bake, votes),
         _probes(probes),
     ):
@@ -136,15 +176,32 @@ def judge_at_end(bake: Bake, new: Traffic, old: Traffic, votes: Votes, probes: P
         return Judgement(Outlook.BAD, "neither a request nor a good synthetic probe was seen in the bake")
     if not new.requests:
         return Judgement(Outlook.FINE_SO_FAR, f"no traffic came; {probes.good} synthetic probes decided")
-    rate = (new.errors + new.cut) / new.requests
-    return Judgement(Outlook.FINE_SO_FAR, f"{new.requests} requests, {rate:.1%} failed")
+    rate = new.failed / new.requests
+    alone = _errors(bake, new, old) or _latency(bake, new, old)
+    left_out = "; the failures or slow answers of one caller did not decide" if alone else ""
+    return Judgement(Outlook.FINE_SO_FAR, f"{new.requests} requests, {rate:.1%} failed{left_out}")
 
 
-def _errors(bake: Bake, new: Traffic) -> str:
-    failed = new.errors + new.cut
-    if new.requests < MIN_REQUESTS or failed <= bake.max_error_rate * new.requests:
+def _of_several(
+    complain: Callable[[Bake, Traffic, Traffic], str], bake: Bake, new: Traffic, old: Traffic
+) -> str:
+    """The complaint, unless it is one caller's alone while others were answered well."""
+    complaint = complain(bake, new, old)
+    if not complaint:
         return ""
-    return f"{failed} of {new.requests} requests failed, more than {bake.max_error_rate:.0%}"
+    for caller, _ in new.callers:
+        others = new.without(caller)
+        if len(others.callers) < MIN_OTHERS or others.requests < MIN_REQUESTS:
+            continue
+        if not complain(bake, others, old.without(caller)):
+            return ""
+    return complaint
+
+
+def _errors(bake: Bake, new: Traffic, old: Traffic) -> str:
+    if new.requests < MIN_REQUESTS or new.failed <= bake.max_error_rate * new.requests:
+        return ""
+    return f"{new.failed} of {new.requests} requests failed, more than {bake.max_error_rate:.0%}"
 
 
 def _latency(bake: Bake, new: Traffic, old: Traffic) -> str:

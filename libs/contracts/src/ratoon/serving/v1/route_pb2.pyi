@@ -167,7 +167,7 @@ class TrafficReport(_message.Message):
     error_count: _builtins.int
     """Of them, those that it answered with 5xx or broke, and that no other engine failed in the same way."""
     cut_count: _builtins.int
-    """Streams that ended before their end."""
+    """Of the errors, streams that ended before their end."""
     latency_p50_seconds: _builtins.float
     latency_p99_seconds: _builtins.float
     open_count: _builtins.int
