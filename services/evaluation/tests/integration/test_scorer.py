@@ -7,6 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ratoon.chassis.models import ModelFolder
 from ratoon.testkit.models import tiny_adapter, tiny_llama
+from ratoon_evaluation.domain.classification import OTHER
 from ratoon_evaluation.worker.scorer import Scorer
 
 TEXTS = [
@@ -36,7 +37,7 @@ def alone(folder, text, labels, answer_tokens):
             of_labels.append(sum(rows[len(prompt) - 1 + i, token].item() for i, token in enumerate(ids)))
         written = model.generate(torch.tensor([prompt]), max_new_tokens=answer_tokens, do_sample=False)
     answer = tokenizer.decode(written[0][len(prompt) :], skip_special_tokens=True).strip()
-    return sum(nll), len(nll), of_labels, answer if answer in labels else "other"
+    return sum(nll), len(nll), of_labels, answer if answer in labels else OTHER
 
 
 @pytest.mark.parametrize("labels", [("ham", "spam"), ("ham", "spam and more")])
@@ -55,14 +56,14 @@ def test_a_model_that_says_something_else_is_other(tmp_path):
     answers = Scorer(ModelFolder(tiny_llama(tmp_path, seed=5)), ("ham", "spam")).score(
         TEXTS, lambda done: None
     )
-    assert set(answers.predicted) == {"other"}
+    assert set(answers.predicted) == {OTHER}
 
 
 def test_a_prompt_beyond_the_positions_is_unfit_and_does_not_stop_the_rest(tmp_path):
     folder = tiny_llama(tmp_path, answer="spam", max_chars=100_000)
     seen = []
     answers = Scorer(ModelFolder(folder), ("ham", "spam")).score(["short", "long " * 3000], seen.append)
-    assert answers.predicted == ("spam", "other")
+    assert answers.predicted == ("spam", OTHER)
     assert answers.unfit.tolist() == [False, True]
     assert seen == [2]
 

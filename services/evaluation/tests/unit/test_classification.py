@@ -71,3 +71,8 @@ def test_softmax_gives_the_known_shares():
 def test_perplexity_of_a_fair_die_is_six():
     assert classification.perplexity(10 * math.log(6), 10) == pytest.approx(6)
     assert classification.perplexity(0.0, 0) is None
+
+
+def test_an_answer_that_is_no_label_is_not_one_that_is_called_other():
+    confusion = Confusion.of(("billing", "other"), [("other", OTHER), ("other", "other"), ("billing", OTHER)])
+    assert (confusion.other, confusion.accuracy()) == (2, 1 / 3)

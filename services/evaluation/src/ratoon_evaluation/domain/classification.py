@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-OTHER = "other"
-"""Stands for every answer that is no label; it is always wrong."""
+OTHER = ""
+"""Stands for every answer that is no label; it is always wrong. No label is empty, but one may be called `other`."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ratoon.chassis.models import ModelFolder
 from ratoon.chassis.warm import hidden
+from ratoon.tasks.labels import match_label
 from ratoon_evaluation.domain.classification import OTHER
 
 with hidden(
@@ -126,7 +127,7 @@ class Scorer:
         first = out.logits[:, -1].log_softmax(-1)
         answers.label_logprobs[batch] = self._label_logprobs(first, out.past_key_values, mask).numpy()
         for index, text in zip(batch, self._greedy(first, out.past_key_values, mask), strict=True):
-            answers.predicted[index] = text if text in self._labels else OTHER
+            answers.predicted[index] = match_label(text, self._labels) or OTHER
 
     def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
         """Token ids and mask, padded on the left so that every prompt ends at the last column."""
