@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from ratoon.chassis.database import Database
-from ratoon.chassis.errors import described
+from ratoon.chassis.errors import NotFound, described, own_reason
 from ratoon.chassis.migrations import migrate
 
 
@@ -49,3 +49,11 @@ def test_a_damaged_database_is_named_with_its_file(tmp_path, at):
     with pytest.raises(Exception, match=r"registry\.db") as damaged:
         migrate("registry", f"sqlite:///{path}")
     assert described(damaged.value).reason == "DATABASE_DAMAGED"
+
+
+def test_a_reason_of_a_library_is_none_of_ours():
+    with pytest.raises(UnicodeEncodeError) as broken:
+        "\ud800".encode()
+    assert own_reason(broken.value) == ""
+    assert described(broken.value).reason == "INTERNAL"
+    assert own_reason(NotFound("gone", reason="SOURCE_NOT_FOUND")) == "SOURCE_NOT_FOUND"

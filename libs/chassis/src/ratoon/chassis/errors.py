@@ -20,6 +20,7 @@ Domains import nothing of this: their exceptions carry the class attributes `cod
 
 import dataclasses
 import errno
+import re
 from dataclasses import dataclass
 
 
@@ -149,6 +150,7 @@ _STORE_AWAY = Description(
     "The object store of the artifacts does not answer or does not know us: look at its server, the address and the "
     "credentials. What was acknowledged is kept.",
 )
+_REASON = re.compile(r"[A-Z][A-Z0-9_]*")
 _STORE_LIBRARIES = ("aiobotocore", "aiohttp", "botocore")
 _OF_ERRNO = {
     errno.ENOSPC: _DISK_FULL,
@@ -168,14 +170,20 @@ _OF_SQLITE = {
 
 def described(error: BaseException) -> Description:
     """What to tell a caller of this exception; anything unknown is INTERNAL and does not leak its text."""
-    code, reason = getattr(error, "code", None), getattr(error, "reason", None)
-    if isinstance(code, str) and isinstance(reason, str):
+    code, reason = getattr(error, "code", None), own_reason(error)
+    if isinstance(code, str) and reason:
         return Description(
             code, reason, str(error), getattr(error, "field", ""), getattr(error, "details", {})
         )
     return storage_fault(error) or Description(
         "INTERNAL", "INTERNAL", f"Internal error ({type(error).__name__}); the log has the details."
     )
+
+
+def own_reason(error: BaseException) -> str:
+    """The stable reason of an exception of ours; empty for others, whose `reason` may be a sentence of a library."""
+    reason = getattr(error, "reason", None)
+    return reason if isinstance(reason, str) and _REASON.fullmatch(reason) else ""
 
 
 def storage_fault(error: BaseException) -> Description | None:

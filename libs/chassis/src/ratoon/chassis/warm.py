@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ratoon.chassis import lanes
-from ratoon.chassis.errors import storage_fault
+from ratoon.chassis.errors import own_reason, storage_fault
 from ratoon.chassis.job_limits import LOOK_S, Watch, keep_within
 from ratoon.chassis.jobs import JobFolder, ProcessMark, write_json
 
@@ -98,8 +98,12 @@ def execute(entry: str, job: JobFolder) -> int:
         traceback.print_exc()
         if (fault := storage_fault(error)) is not None:
             job.fail(fault.reason, fault.message)
+        elif reason := own_reason(error):
+            job.fail(reason, str(error) or type(error).__name__)
         else:
-            job.fail(getattr(error, "reason", "") or "WORKER_FAILED", str(error) or type(error).__name__)
+            job.fail(
+                "WORKER_FAILED", f"The job ended in an internal error ({type(error).__name__}); see its log."
+            )
         return 1
 
 

@@ -4,6 +4,7 @@ The reason names the error and, where the error is one of ours, its sentence: te
 quote a person's data, and what is in a log cannot be erased.
 """
 
+import re
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,7 +47,7 @@ def dead_letter(delivery: Delivery, group: str, error: Exception, attempts: int,
     """The record to be published to the dead-letter topic."""
     notes = {
         "group": group,
-        "reason": str(getattr(error, "reason", "") or type(error).__name__),
+        "reason": _reason(error) or type(error).__name__,
         "message": _message(error),
         "attempts": str(attempts),
         "time": now.astimezone(UTC).isoformat(),
@@ -90,8 +91,14 @@ def _letter(record: Record, topic: str) -> DeadLetter:
     )
 
 
+def _reason(error: Exception) -> str:
+    """The stable reason of an exception of ours; others may have a `reason` in words of their own."""
+    reason = getattr(error, "reason", None)
+    return reason if isinstance(reason, str) and re.fullmatch(r"[A-Z][A-Z0-9_]*", reason) else ""
+
+
 def _message(error: Exception) -> str:
-    if isinstance(getattr(error, "reason", None), str):
+    if _reason(error):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
