@@ -49,9 +49,32 @@ _PROBLEM: JSON = {
 }
 
 
+_PROBLEMS: JSON = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_OPENAI_ERRORS: JSON = {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAIError"}}}
+_OPENAI_ERROR: JSON = {
+    "type": "object",
+    "description": "An error as OpenAI's clients read it.",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"], "description": "Stable, lower_snake."},
+            },
+        }
+    },
+}
+_SEGMENT = {"type": "string", "pattern": "^[^/:]+$"}
+_DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+
+
 def document(bindings: Iterable[Binding], version: str) -> JSON:
     """The whole document."""
-    schemas: JSON = {"Problem": _PROBLEM}
+    schemas: JSON = {"Problem": _PROBLEM, "OpenAIError": _OPENAI_ERROR}
     paths: JSON = {}
     for binding in bindings:
         paths.setdefault(_path(binding), {})[binding.verb.lower()] = _operation(binding, schemas)
@@ -90,10 +113,7 @@ def _operation(binding: Binding, schemas: JSON) -> JSON:
         "parameters": [*_path_parameters(binding), *_query_parameters(binding, kind, schemas)],
         "responses": {
             "200": {"description": "Done.", "content": {media: {"schema": answer}}},
-            "default": {
-                "description": "What went wrong.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            },
+            **_refusals(_PROBLEMS, public=binding.role is Role.PUBLIC, has_body=bool(binding.body)),
         },
     }
     if binding.role is Role.PUBLIC:
@@ -103,6 +123,22 @@ def _operation(binding: Binding, schemas: JSON) -> JSON:
         schema = _reference(body or kind, schemas)
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _refusals(content: JSON, *, public: bool = False, has_body: bool = False) -> JSON:
+    """The answers that refuse, of which a caller may meet any."""
+    told = {
+        "400": "The request is wrong; the answer says which field.",
+        "404": "There is no such thing, or not for this caller.",
+        "429": "Over a limit; `retry-after` says when to come again.",
+        "503": "A part of the installation is away; try again.",
+        "default": "What went wrong.",
+    }
+    if not public:
+        told |= {"401": "No valid API key or token.", "403": "The role or the project does not reach."}
+    if has_body:
+        told |= {"413": "The body is too large.", "415": "The body is not JSON."}
+    return {status: {"description": text, "content": content} for status, text in sorted(told.items())}
 
 
 def _path(binding: Binding) -> str:
@@ -127,7 +163,7 @@ def _singular(collection: str) -> str:
 
 def _path_parameters(binding: Binding) -> list[JSON]:
     names = re.findall(r"\{([^}]+)\}", _path(binding))
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    return [{"name": name, "in": "path", "required": True, "schema": _SEGMENT} for name in names]
 
 
 def _query_parameters(binding: Binding, kind: Descriptor, schemas: JSON) -> list[JSON]:
@@ -174,16 +210,18 @@ def _one(described: FieldDescriptor, schemas: JSON) -> JSON:
 
 def _own_paths() -> JSON:
     """The routes that are no RPC."""
-    digest = {"name": "sha256", "in": "path", "required": True, "schema": {"type": "string"}}
-    anything = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    digest = {"name": "sha256", "in": "path", "required": True, "schema": _DIGEST}
     octets = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 
-    def operation(name: str, text: str, **more: Any) -> JSON:
+    def operation(name: str, text: str, errors: JSON = _PROBLEMS, *done: str, **more: Any) -> JSON:
         return {
             "operationId": f"gateway.{name}",
             "tags": ["gateway"],
             "description": text,
-            "responses": {"200": {"description": "Done."}},
+            "responses": {
+                **{status: {"description": "Done."} for status in done or ("200",)},
+                **_refusals(errors, has_body="requestBody" in more),
+            },
             **more,
         }
 
@@ -192,28 +230,50 @@ def _own_paths() -> JSON:
             "post": operation(
                 "ChatCompletions",
                 "As OpenAI's. `model` is a deployment, or `name@version`.",
-                requestBody=anything,
+                _OPENAI_ERRORS,
+                requestBody=_body("model", "messages"),
             )
         },
-        "/v1/completions": {"post": operation("Completions", "As OpenAI's.", requestBody=anything)},
-        "/v1/models": {"get": operation("Models", "As OpenAI's: the deployments you may ask.")},
+        "/v1/completions": {
+            "post": operation(
+                "Completions", "As OpenAI's.", _OPENAI_ERRORS, requestBody=_body("model", "prompt")
+            )
+        },
+        "/v1/models": {
+            "get": operation("Models", "As OpenAI's: the deployments you may ask.", _OPENAI_ERRORS)
+        },
         "/v1/feedback": {
             "post": operation(
                 "Feedback",
                 "`id` of an answer, `thumb`, `rating`, `correction`, `comment`.",
-                requestBody=anything,
+                requestBody=_body("id"),
             )
         },
         "/v1/blobs/{sha256}": {
             "put": operation(
                 "PutBlob",
                 "Store a file, whole or by `Content-Range`.",
+                _PROBLEMS,
+                *("200", "201", "202"),
                 parameters=[digest],
                 requestBody=octets,
             ),
             "head": operation(
-                "HeadBlob", "Whether it is there, or how far: `upload-offset`.", parameters=[digest]
+                "HeadBlob",
+                "Whether it is there, or how far: `upload-offset`.",
+                _PROBLEMS,
+                "200",
+                "204",
+                parameters=[digest],
             ),
-            "get": operation("GetBlob", "Fetch a file, whole or by `Range`.", parameters=[digest]),
+            "get": operation(
+                "GetBlob", "Fetch a file, whole or by `Range`.", _PROBLEMS, "200", "206", parameters=[digest]
+            ),
         },
     }
+
+
+def _body(*required: str) -> JSON:
+    """A JSON body with these fields, and others."""
+    schema = {"type": "object", "required": list(required), "properties": {name: {} for name in required}}
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
