@@ -188,7 +188,8 @@ def test_a_clock_that_was_set_back(installation):
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     with database(installation) as registry, registry.write() as connection:
         columns = "name, parent, create_time, revision, body"
-        connection.exec_driver_sql(f"INSERT INTO models ({columns}) VALUES ('m', '', '{later}', 1, '{{}}')")
+        body = json.dumps({"name": "m", "create_time": later, "update_time": later})
+        connection.exec_driver_sql(f"INSERT INTO models ({columns}) VALUES ('m', '', '{later}', 1, '{body}')")
     assert "set back" in found(installation, "clock", Severity.WARNING)
 
 
