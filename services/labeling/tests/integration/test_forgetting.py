@@ -17,8 +17,11 @@ from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.ledger import BulkLedger
 from ratoon_labeling.domain.annotations import Annotation, Source
+from ratoon_labeling.domain.guidelines import ConflictPolicy
+from ratoon_labeling.domain.label_sets import Frozen, LabelSet
 from ratoon_labeling.domain.tasks import Reason, Task
 from ratoon_labeling.entrypoints.events import TOPICS, forgetter
+from ratoon_labeling.worker import records
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 GONE, KEPT = "a" * 64, "b" * 64
@@ -33,7 +36,9 @@ class Desk:
         with database.write() as connection:
             tables.METADATA.create_all(connection)
         self._store = Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), clock)
-        self._forget = forgetter(self._store, BulkLedger(database, artifacts, clock))
+        self.clock, self.artifacts = clock, artifacts
+        self.ledger = BulkLedger(database, artifacts, clock)
+        self._forget = forgetter(self._store, self.ledger)
         with self._store.write() as tx:
             for project in ("projects/p", "projects/q"):
                 for record in (GONE, KEPT):
@@ -87,3 +92,37 @@ def test_an_erasure_of_very_many_records_forgets_them_all(desk):
 def test_an_erasure_of_no_record_forgets_none(desk):
     desk.hears(ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased()))
     assert desk.records("projects/p") == [GONE, GONE, KEPT, KEPT]
+
+
+def recorded(desk: Desk, name: str) -> None:
+    """Begin a label set that says something of both records; `desk.keep` keeps what it found, later."""
+    now = desk.clock.now()
+    label_set = LabelSet(
+        f"projects/p/labelSets/{name}",
+        now,
+        now,
+        VERSION,
+        "d" * 64,
+        "g",
+        ("ham", "spam"),
+        ConflictPolicy.LATEST,
+    )
+    lines = [
+        {"record_id": each, "content_digest": "c" * 64, "label": "ham", "annotator": name, "proposed_label": "ham",
+         "reason": "conflict"}
+        for each in (GONE, KEPT)
+    ]  # fmt: skip
+    digest = records.put_lines(desk.artifacts, lines)
+    desk.keep = lambda: desk.ledger.record(label_set, Frozen("e" * 64, digest, digest, {"ham": 2}, 0, 0, 0))
+
+
+def test_a_label_set_that_was_under_way_brings_nothing_back(desk):
+    recorded(desk, "before")
+    desk.clock.advance(1.0)
+    desk.hears(ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(record_ids=[GONE])))
+    desk.keep()
+    assert desk.records("projects/p") == [KEPT] * 4
+    desk.clock.advance(1.0)
+    recorded(desk, "imported-again-later")
+    desk.keep()
+    assert desk.records("projects/p").count(GONE) == 2

@@ -19,7 +19,7 @@ from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
 from ratoon.chassis.names import parent_of
 from ratoon.chassis.store import Transaction
-from ratoon_labeling.adapters.tables import RECORDINGS, RESOURCES
+from ratoon_labeling.adapters.tables import ERASED_RECORDS, RECORDINGS, RESOURCES
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
 from ratoon_labeling.domain.tasks import Reason, Task
@@ -50,8 +50,8 @@ class BulkLedger:
         """Keep the imported annotations and the tasks of a label set; a repetition adds nothing."""
         now = self._clock.now()
         imported = (_annotation(label_set, line, now) for line in self._lines(made.imported_digest))
-        self._add(imported, {"imported": True})
-        self._add((_task(label_set, line, now) for line in self._lines(made.tasks_digest)), {})
+        self._add(label_set, imported, {"imported": True})
+        self._add(label_set, (_task(label_set, line, now) for line in self._lines(made.tasks_digest)), {})
         with self._database.write() as connection:
             if not _is_recorded(connection, label_set.name):
                 connection.execute(insert(RECORDINGS).values(label_set=label_set.name))
@@ -62,12 +62,13 @@ class BulkLedger:
             return _is_recorded(connection, label_set)
 
     def forget(self, tx: Transaction, project: str, record_ids: Sequence[str]) -> None:
-        """Delete the annotations and tasks of these records, however many they are."""
+        """Delete the annotations and tasks of these records, also those that label sets under way will bring."""
         gone = frozenset(record_ids)
+        _note_erased(tx.connection, project, gone, self._clock.now())
         for table, _ in _TABLES.values():
             query = select(table.c.name, table.c.body).where(table.c.parent == project)
-            rows = tx.connection.execute(query).yield_per(BATCH)
-            names = [row.name for row in rows if _record_id(row.body) in gone]
+            found = tx.connection.execute(query).yield_per(BATCH)
+            names = [row.name for row in found if _record_id(row.body) in gone]
             for start in range(0, len(names), BATCH):
                 some = names[start : start + BATCH]
                 tx.connection.execute(delete(table).where(table.c.name.in_(some)))
@@ -76,13 +77,16 @@ class BulkLedger:
         with self._artifacts.open(digest) as file:
             yield from map(json.loads, file)
 
-    def _add(self, resources: Iterable[Annotation | Task], also: dict[str, bool]) -> None:
-        """Add those whose names are new, a batch a transaction."""
+    def _add(
+        self, label_set: LabelSet, resources: Iterable[Annotation | Task], also: dict[str, bool]
+    ) -> None:
+        """Add those whose names are new and whose records were not erased meanwhile, a batch a transaction."""
         stream = iter(resources)
         while batch := list(islice(stream, BATCH)):
             table, adapter = _TABLES[type(batch[0])]
-            by_name = {each.name: each for each in batch}
             with self._database.write() as connection:
+                erased = _erased_since(connection, label_set)
+                by_name = {each.name: each for each in batch if each.record_id not in erased}
                 there = set(connection.scalars(select(table.c.name).where(table.c.name.in_(by_name))))
                 rows = [_row(each, adapter) | also for name, each in by_name.items() if name not in there]
                 if rows:
@@ -106,6 +110,26 @@ def _write_annotations(connection: Connection, project: str, file: BinaryIO) -> 
             "time": said.create_time.isoformat(),
         }
         file.write(json.dumps(line).encode() + b"\n")
+
+
+def _erased_since(connection: Connection, label_set: LabelSet) -> frozenset[str]:
+    """The records of its project that were erased since a label set was begun."""
+    erased = ERASED_RECORDS.c
+    query = select(erased.record_id).where(
+        erased.project == parent_of(label_set.name), erased.time >= label_set.create_time.isoformat()
+    )
+    return frozenset(connection.scalars(query))
+
+
+def _note_erased(connection: Connection, project: str, record_ids: frozenset[str], now: datetime) -> None:
+    ordered = sorted(record_ids)
+    for start in range(0, len(ordered), BATCH):
+        some = ordered[start : start + BATCH]
+        mine = (ERASED_RECORDS.c.project == project) & ERASED_RECORDS.c.record_id.in_(some)
+        connection.execute(delete(ERASED_RECORDS).where(mine))
+        time = now.isoformat()
+        rows = [{"project": project, "record_id": each, "time": time} for each in some]
+        connection.execute(insert(ERASED_RECORDS), rows)
 
 
 def _record_id(body: str) -> str:

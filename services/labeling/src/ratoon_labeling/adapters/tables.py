@@ -20,3 +20,12 @@ RESOURCES: dict[type, Table] = {
 RESOURCES[Annotation].append_column(Column("imported", Boolean, nullable=False, server_default=false()))
 RECORDINGS = Table("recordings", METADATA, Column("label_set", String(512), primary_key=True))
 """The label sets whose imported annotations and tasks are kept."""
+
+ERASED_RECORDS = Table(
+    "erased_records",
+    METADATA,
+    Column("project", String(80), primary_key=True),
+    Column("record_id", String(64), primary_key=True),
+    Column("time", String(40), nullable=False),
+)
+"""Records that were erased, and when: what a label set that was begun before says of them is not kept."""
