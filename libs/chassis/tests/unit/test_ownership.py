@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import MetaData
 
+from ratoon.chassis import artifacts as artifacts_module
 from ratoon.chassis import garbage, outbox
 from ratoon.chassis.artifacts import ArtifactStore, TreeFile
 from ratoon.chassis.database import Database
@@ -183,3 +184,22 @@ def test_what_an_older_version_stored_is_given_to_its_projects_once(artifacts):
 def test_a_manifest_lists_what_the_store_has(artifacts):
     file = TreeFile("a", artifacts.put_bytes(b"1234"), 4)
     assert artifacts.tree(artifacts.put_manifest([file])) == [file]
+
+
+def test_nothing_is_read_whole_to_see_that_it_is_no_tree(artifacts, monkeypatch):
+    archive = artifacts.put_bytes(b"PK" + b"0" * 1000)
+    large = artifacts.put_bytes(b'{"files":[' + b" " * 1000 + b"]}")
+    monkeypatch.setattr(artifacts_module, "LARGEST_MANIFEST", 500)
+    monkeypatch.setattr(artifacts, "read", lambda _digest: pytest.fail("it was read"))
+    for digest in (archive, large):
+        artifacts.check_owned_tree("p", digest)
+        with pytest.raises(FailedPrecondition, match="no tree"):
+            artifacts.tree(digest)
+
+
+def test_garbage_collection_follows_every_form_of_a_manifest(artifacts):
+    file = artifacts.put_bytes(b"1234")
+    row = json.dumps({"path": "a", "sha256": file, "size": 4})
+    for form in ('{"files":[%s]}', ' { "files" : [ %s ] }'):
+        tree = artifacts.put_bytes((form % row).encode())
+        assert garbage.with_content(artifacts, [tree]) == {tree, file}

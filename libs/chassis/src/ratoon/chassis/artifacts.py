@@ -29,8 +29,10 @@ from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PROJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _MANIFEST = re.compile(rb'\s{0,8}\{\s{0,8}"files"\s{0,8}:\s{0,8}\[')
-_HEAD = 64
+MANIFEST_HEAD = 64
 """More bytes than `_MANIFEST` ever needs, so that the first of them tell what the whole is."""
+LARGEST_MANIFEST = 256 << 20
+"""Bytes of the largest manifest that is read: more than a million files."""
 _CHUNK = 1 << 20
 _REMEMBERED_S, _REMEMBERED = 600.0, 100_000
 """How long, and how many, marks of ownership are known without a look into the store."""
@@ -168,11 +170,10 @@ class ArtifactStore:
 
     def tree(self, digest: str) -> list[TreeFile]:
         """The files of a tree; FailedPrecondition when the blob is no manifest, InvalidArgument for a bad entry."""
-        data = self.read(digest)
-        if not is_manifest(data):
+        if not self._is_tree(digest):
             raise FailedPrecondition(f"Artifact {digest} is no tree.", reason="ARTIFACT_NOT_A_TREE")
         try:
-            rows = json.loads(data)["files"]
+            rows = json.loads(self.read(digest))["files"]
             files = [TreeFile(row["path"], row["sha256"], row["size"]) for row in rows]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise FailedPrecondition(f"Artifact {digest} is no tree.", reason="ARTIFACT_NOT_A_TREE") from None
@@ -185,7 +186,11 @@ class ArtifactStore:
         if not files:
             raise InvalidArgument(f"The tree {digest} has no files.", reason="BAD_TREE")
         for file in files:
-            if (size := self.size(file.sha256)) != file.size:
+            try:
+                size = self.size(file.sha256)
+            except NotFound:
+                raise _bad_entry(file.path, f"its blob {file.sha256} is not in the store") from None
+            if size != file.size:
                 raise _bad_entry(file.path, f"the tree states {file.size} bytes, its blob has {size}")
         return files
 
@@ -257,13 +262,15 @@ class ArtifactStore:
 
     def _members(self, digest: str) -> list[str]:
         """The digests of a tree's files; none for a blob that is no tree."""
-        with self.open_as_it_is(digest) as blob:
-            if not is_manifest(blob.read(_HEAD)):
-                return []
         try:
             return [file.sha256 for file in self.tree(digest)]
         except (FailedPrecondition, InvalidArgument):
             return []
+
+    def _is_tree(self, digest: str) -> bool:
+        """Whether a blob may be a manifest: by its beginning and size, so that no other is read whole for it."""
+        with self.open_as_it_is(digest) as blob:
+            return is_manifest(blob.read(MANIFEST_HEAD)) and self.size(digest) <= LARGEST_MANIFEST
 
     def _mark_owner(self, project: str, digest: str) -> None:
         """Write a marker, or make one that is there young."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.artifacts import LARGEST_MANIFEST, MANIFEST_HEAD, ArtifactStore, is_manifest
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition, NotFound
 from ratoon.chassis.jobs import ProcessMark
@@ -207,10 +207,10 @@ def _mentions(store: ArtifactStore, digest: str) -> set[str]:
     """The digests in a JSON blob: a manifest of any size, or another one that is not too large."""
     try:
         with store.open_as_it_is(digest) as blob:
-            head = blob.read(10)
-            if not head.startswith(b"{"):
+            head = blob.read(MANIFEST_HEAD)
+            if not head.lstrip().startswith(b"{"):
                 return set()
-            if head != b'{"files":[' and store.size(digest) > _LARGEST_JSON:
+            if store.size(digest) > (LARGEST_MANIFEST if is_manifest(head) else _LARGEST_JSON):
                 return set()
             return set(DIGEST.findall((head + blob.read()).decode(errors="replace")))
     except (FailedPrecondition, NotFound):  # erased, or removed just now
