@@ -27,6 +27,8 @@ LABELS = ("Billing", "technical", "Réclamation", "好评", "out of scope")
         ("", None),
         ("\u200b", None),
         ("\ud800", None),
+        ("\u3164\u2800", None),
+        ("好评\U000e0100", "好评"),
     ],
 )
 def test_a_spelling_of_a_label_names_it_in_the_projects_spelling(given, label):
@@ -67,6 +69,10 @@ def test_equal(one, other):
         ("می\u200cخواهم", "میخواهم"),
         ("👨\u200d💻", "👨💻"),
         ("0", "00"),
+        (
+            "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e007f",
+            "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e007f",
+        ),
     ],
 )
 def test_different(one, other):

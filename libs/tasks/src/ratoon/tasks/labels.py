@@ -16,9 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 _INVISIBLE = re.compile(
-    r"[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
+    r"[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\U000e0100-\U000e01ef]"
 )
-"""Soft hyphens, zero-width spaces, direction marks, variation selectors, byte-order marks."""
+"""Soft hyphens, zero-width spaces, direction marks, fillers, variation selectors, byte-order marks."""
 _JOINERS = "\u200c\u200d"
 """They tell words apart inside Persian and Indic words and emoji, and mean nothing at the ends of a text."""
 

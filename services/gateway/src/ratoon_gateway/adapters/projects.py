@@ -4,7 +4,7 @@ import logging
 
 import grpc
 
-from ratoon.chassis.errors import NotFound, RatoonError
+from ratoon.chassis.errors import InvalidArgument, NotFound, RatoonError
 from ratoon.flywheel.v1 import flywheel_service_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon_gateway.domain.errors import NoSuchProject
@@ -27,5 +27,7 @@ class FlywheelProjects:
             raise NoSuchProject(
                 f"{name} does not exist. `ratoon projects list` shows the projects that there are."
             ) from None
+        except InvalidArgument:  # no name of a project: the service that is asked says what is wrong with it
+            return
         except RatoonError as error:
             _LOG.warning("%s could not be looked up: %s", name, error)
