@@ -200,7 +200,10 @@ def test_progress_counts_finished_stages_and_the_one_in_work():
     at_work = Child(ChildState.WORKING, progress=Progress(0.5, "halfway", 12.0, {"records": 7.0}))
     seen = step(begun, Observation(child=at_work), NOW).run
     assert seen.progress.fraction == pytest.approx(0.5 / 7)
-    assert (seen.progress.message, seen.progress.remaining_seconds) == ("dataset: halfway", 12.0)
+    assert (seen.progress.message, seen.progress.remaining_seconds) == (
+        "dataset: halfway (about 12 s of dataset left)",
+        0.0,
+    ), "the run takes longer than its first stage"
 
 
 def test_a_rollout_that_succeeded_before_the_cancel_reached_it_counts():

@@ -160,7 +160,8 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
     if child.state is ChildState.WORKING:
         fraction = _done(run) + child.progress.fraction / len(run.stages)
         message = f"{stage.id.value}: {child.progress.message}" if child.progress.message else stage.id.value
-        return Transition(replace(run, progress=replace(child.progress, fraction=fraction, message=message)))
+        told = replace(child.progress, fraction=fraction, message=message)
+        return Transition(replace(run, progress=_without_end_of_stage(run, stage, told)))
     run = replace(run, products=run.products.with_more(child.products))
     if child.state is not ChildState.SUCCEEDED:
         state, of_stage = _ENDS[child.state]
@@ -174,6 +175,14 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         return _end(at_labels, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
     following = run.current
     return _succeed(run, now) if following is None else _ask(run, following, now)
+
+
+def _without_end_of_stage(run: PipelineRun, stage: Stage, told: Progress) -> Progress:
+    """The progress of a run: a stage's time left is the run's in the last stage alone, else named as the stage's."""
+    if not told.remaining_seconds or stage.id is run.stages[-1].id:
+        return told
+    message = f"{told.message} (about {told.remaining_seconds:.0f} s of {stage.id.value} left)"
+    return replace(told, message=message, remaining_seconds=0.0)
 
 
 def _lack(run: PipelineRun) -> str:
