@@ -54,7 +54,9 @@ def delimiter_of(lines: Sequence[TextLine], wanted: Sequence[str]) -> str:
 
 def _fit(lines: Sequence[TextLine], delimiter: str, wanted: Sequence[str]) -> tuple[float, ...]:
     rows = [each.cells for each in csv_rows(iter(lines), delimiter, _SAMPLE_CHARS) if isinstance(each, Row)]
-    header, body = (rows[0], rows[1:-1] or rows[1:]) if rows else ([], [])
+    if len(lines) == _SAMPLE_ROWS and len(rows) > 2:
+        rows.pop()  # it may go on after the sample
+    header, body = (rows[0], rows[1:]) if rows else ([], [])
     names = {name.strip() for name in header}
     widths = Counter(map(len, body))
     steady = widths[len(header)] / len(body) if body else 1.0
@@ -96,7 +98,7 @@ def csv_rows(lines: Iterator[TextLine], delimiter: str, item_bytes: int) -> Iter
             reader = csv.reader(tape, delimiter=delimiter, strict=True)
             continue
         taken = tape.accept()
-        if not any(cells):
+        if not any(cell.strip() for cell in cells):
             continue
         if taken[0].number <= after_damage and len(taken) == 1 and not _well_quoted(taken[0].text, delimiter):
             yield BadRow(

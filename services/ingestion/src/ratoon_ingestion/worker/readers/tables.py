@@ -205,7 +205,7 @@ def _told(entry: Item | Rejection, encoding: Encoding, lost: int) -> Item | Reje
     """The entry, with the charset of its table if that was guessed, or told to lack characters that it had."""
     if isinstance(entry, Rejection):
         return entry
-    if encoding.how in (How.DETECTED, How.FALLBACK):
+    if encoding.codec != "utf-8" and encoding.how in (How.DETECTED, How.FALLBACK):
         attributes = {"charset": encoding.codec.replace("_", "-"), **entry.attributes}
         return replace(entry, kind=Kind.GUESSED_CELL, attributes=attributes)
     if encoding.codec != "utf-8":
