@@ -132,6 +132,14 @@ def test_captured_traffic_that_could_not_be_read(installation):
     assert said.startswith("Rows of 1 segment of captured traffic could not be read")
 
 
+def test_captured_traffic_that_flywheel_refuses(installation):
+    spool = installation.state / "gateway" / "segments"
+    spool.mkdir(parents=True, exist_ok=True)
+    (spool / "01a2.refused").write_text("{}")
+    said = found(installation, "traffic", Severity.WARNING)
+    assert said.startswith("1 segment of captured traffic could not be given to flywheel, 01a2 the oldest")
+
+
 def test_an_event_that_waits_too_long_is_named_while_the_platform_runs(installation):
     old = datetime.now(UTC) - timedelta(minutes=5)
     event = Event(TOPIC, "t.Happened", "registry", "projects/p", old, b"x" * 5000)

@@ -1,8 +1,8 @@
 """Fair shares of the engines of one deployment between the keys that ask them. It knows no clock and no loop.
 
 An engine computes so many sequences at once. One key may fill them but for a reserve, so that whoever comes next is
-computed at once; what does not fit waits here, by key, and the key with least in flight goes first. A request counts with each answer that
-it asks for.
+computed at once; what does not fit waits here, by key, and the key with least in flight goes first. A request counts
+with each answer that it asks for.
 """
 
 from collections import deque

@@ -121,18 +121,31 @@ def _dead_letters(installation: Installation) -> Iterator[Trouble]:
 
 
 def traffic(installation: Installation) -> Iterator[Trouble]:
-    """All rows of captured traffic can be read."""
+    """All of captured traffic reached flywheel, and all rows of it can be read."""
+    spool = installation.state / "gateway" / "segments"
+    refused = sorted(path.stem for path in spool.glob("*.refused"))
+    if refused:
+        yield Trouble(
+            f"{_segments(len(refused))} of captured traffic could not be given to flywheel, {refused[0]} the oldest; "
+            "they are set aside, the others go on.",
+            "ratoon logs gateway says why. They are tried again when the gateway starts.",
+            Severity.WARNING,
+        )
     query = "SELECT count(*) FROM noted_texts WHERE presence = 'UNREADABLE'"
     count = _asked(
         installation.settings("flywheel"), lambda connection: connection.execute(text(query)).scalar_one(), 0
     )
     if count:
         yield Trouble(
-            f"Rows of {'1 segment' if count == 1 else f'{count:,} segments'} of captured traffic could not be read; "
+            f"Rows of {_segments(count)} of captured traffic could not be read; "
             "they are set aside, the other rows count.",
             "ratoon logs names the segments and the faults. They are read again after an upgrade.",
             Severity.WARNING,
         )
+
+
+def _segments(count: int) -> str:
+    return "1 segment" if count == 1 else f"{count:,} segments"
 
 
 def clock(installation: Installation) -> Iterator[Trouble]:
