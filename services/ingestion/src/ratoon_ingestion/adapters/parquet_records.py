@@ -163,4 +163,4 @@ def _shown(attributes: Iterable[tuple[str, str]]) -> dict[str, str]:
 def _chars(record: Record) -> int:
     """About how many characters of a message a record takes."""
     attributes = sum(len(name) + len(value) for name, value in record.attributes.items())
-    return len(record.text) + attributes + len(record.source_path) + len(record.source_label)
+    return len(record.text) + attributes + len(record.source_path) + len(record.source_label or "")

@@ -71,14 +71,17 @@ class PreviewSpec:
 
 
 def _source(spec: JSON) -> SourceSpec:
-    columns = dict(spec.get("columns", {}))
+    columns: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in spec.get("columns", {}).items()
+    }
     return SourceSpec(
         name=str(spec["name"]),
         digest=str(spec["digest"]),
         format=Format(spec["format"]),
         licence=str(spec.get("licence", "")),
         labels_by_folder=dict(spec.get("labels_by_folder", {})),
-        columns=Columns(**{name: tuple(v) if isinstance(v, list) else v for name, v in columns.items()}),
+        columns=Columns(**columns),
         encoding=str(spec.get("encoding", "")),
     )
 

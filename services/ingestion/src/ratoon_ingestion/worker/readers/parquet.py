@@ -50,7 +50,7 @@ def _batch_rows(file: pq.ParquetFile) -> int:
     """So few rows at a time that they stay small in memory."""
     metadata = file.metadata
     size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-    return max(1, min(_ROWS, _BATCH_BYTES * metadata.num_rows // max(size, 1)))
+    return max(1, min(_ROWS, int(_BATCH_BYTES * metadata.num_rows // max(size, 1))))
 
 
 def _plain(column: pa.Array) -> list[Any]:

@@ -16,7 +16,7 @@ from uuid import UUID
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BREAKS = re.compile(r"[\t\n\r\x0b\x0c\x1c-\x1f\x85\u2028\u2029]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
-_LONG = 1e21
+_LONG = 10**21
 """From here on whole numbers are written with an exponent."""
 
 
@@ -68,7 +68,7 @@ def _digits(value: int) -> str:
 def _number(value: float | Decimal) -> str | None:
     if not math.isfinite(value):
         return None
-    if abs(value) < _LONG and value == int(value):
+    if -_LONG < value < _LONG and value == int(value):
         return str(int(value))
     return repr(value) if isinstance(value, float) else str(value.normalize())
 
