@@ -46,9 +46,9 @@ def test_lists_are_kept_per_project_and_guarded_by_an_etag(house):
     assert (first["inputWords"], first["revision"]) == (["forbidden"], "1")
     assert http.patch(FILTER, json=body).json()["reason"] == "STALE_ETAG"
     second = http.patch(FILTER, json={"outputWords": ["x"], "etag": first["etag"]}).json()
-    assert (second["inputWords"], second["outputWords"], second["revision"]) == ([], ["x"], "2")
+    assert (second["inputWords"], second["outputWords"], second["revision"]) == (["forbidden"], ["x"], "2")
     refused = http.patch(FILTER, json={"inputWords": ["y" * 101]})
-    assert refused.json()["violations"][0]["field"] == "safety_filter.input_words"
+    assert refused.json()["violations"][0]["field"] == "safetyFilter.inputWords"
     viewer = http.post("/v1/projects/p/apiKeys", json={"role": "ROLE_VIEWER"}).json()["secret"]
     assert house.http(viewer).get(FILTER).status_code == 200
     assert house.http(viewer).patch(FILTER, json={}).status_code == 403
@@ -69,7 +69,7 @@ def test_a_prompt_with_a_forbidden_word_is_refused_with_a_stable_reason(house):
     until(refused)
     assert (refused().code, refused().param) == ("content_blocked", "messages")
     asked = engine.counts.requests
-    house.http().patch("/v1/projects/-/safetyFilter", json={})
+    house.http().patch("/v1/projects/-/safetyFilter", json={"inputWords": []})
     until(lambda: refused() is None)
     assert engine.counts.requests > asked
 
