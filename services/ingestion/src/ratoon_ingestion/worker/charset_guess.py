@@ -11,16 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from charset_normalizer import from_bytes
-
 _LOOKED_AT = 8_192
 _SCORED = 500
 """Characters above ASCII that are scored: more say nothing new."""
-_LEAST = 0.45
+_LEAST = 0.3
 """Mean score of the characters above ASCII from which a candidate is believed."""
-_ENOUGH_FOR_OTHERS = 48
-"""Bytes from which the general detector is asked about encodings that are no candidates here."""
-
 _HANS = (
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事成方多经么去法学如"
     "都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日军者意无力它与长把机十民第公此已工使情明性知全三又关点正业外将两高"
@@ -109,12 +104,15 @@ _ASCII = frozenset(map(chr, range(128)))
 _FIRST_NOT_LATIN = "\u0370"
 _ALONE = 0.3
 """A letter that stands alone says little: it may be the sign © in another encoding."""
-_MARK = 0.6
+_MARK = 0.9
+_WITHIN_WORDS = frozenset("’‘–—·\u00a0\u00ad")
+_VOWELS_OF_THAI = 0.2
+"""Least share of vowels and tones in a Thai text."""
 _USUAL = 0.3
 """What speaks for windows-1252 beforehand, as much as one character in three."""
-_OLD = frozenset({"cp850", "cp866", "mac_roman", "mac_cyrillic"})
+_OLD = frozenset({"cp850", "mac_roman", "mac_cyrillic", "iso8859_5"})
 """Encodings of systems that are rare by now."""
-_RARE = 0.1
+_RARE = 0.15
 _CANDIDATES = (
     _one("cp1252", _WESTERN),
     _one("cp1251", _CYRILLIC),
@@ -139,33 +137,21 @@ _CANDIDATES = (
     _one("mac_cyrillic", _CYRILLIC),
     _one("cp1258", _VIETNAMESE),
 )
+_THAI_WEIGHTS = next(each.languages[0] for each in _CANDIDATES if each.codec == "cp874")
 _BY_CODEC = {candidate.codec: candidate for candidate in _CANDIDATES}
 
 
 def guess(data: bytes) -> str:
     """The codec that most probably wrote the bytes; empty when none is probable."""
-    sample = _cut(data[: _LOOKED_AT * 8])
-    scored = [(score, codec) for codec, score in _scores(sample)]
-    if scored and max(score for score, _ in scored) >= _LEAST:
-        return max(scored, key=lambda pair: pair[0])[1]
-    return _general(sample)
+    scored = list(_scores(_cut(data[: _LOOKED_AT * 8])))
+    best = max(scored, key=lambda pair: pair[1], default=("", 0.0))
+    return best[0] if best[1] >= _LEAST else ""
 
 
 def plausible(text: str, codec: str) -> bool:
     """Whether a text decoded by a codec reads like one of the languages that are written in it."""
     candidate = _BY_CODEC.get(codec)
     return candidate is None or _score(text, candidate) >= 0
-
-
-def _general(sample: bytes) -> str:
-    """What the general detector says, where there is enough to look at."""
-    if len(sample) < _ENOUGH_FOR_OTHERS:
-        return ""
-    best = from_bytes(sample[:_LOOKED_AT]).best()
-    if best is None or best.encoding.startswith(("utf", "hz")):
-        return ""
-    text = sample.decode(best.encoding, errors="replace")
-    return best.encoding if plausible(text, best.encoding) else ""
 
 
 def _scores(sample: bytes) -> Iterator[tuple[str, float]]:
@@ -203,11 +189,18 @@ def _score(text: str, candidate: _Candidate) -> float:
         place = _of_place(text, at)
         total += place or 0.0
         letters[text[at]] += place is None
+    if candidate.languages[0] is _THAI_WEIGHTS and _few_vowels(letters):
+        return 0.0
     total += max(
         sum(count * weights.get(letter, _foreign(letter)) for letter, count in letters.items())
         for weights in candidate.languages
     )
     return total / len(places) + _beforehand(candidate, len(places))
+
+
+def _few_vowels(letters: Counter[str]) -> bool:
+    vowels = sum(count for letter, count in letters.items() if letter >= "\u0e30")
+    return vowels < _VOWELS_OF_THAI * letters.total()
 
 
 def _above_ascii(text: str) -> Iterator[tuple[int, str]]:
@@ -226,10 +219,13 @@ def _of_place(text: str, at: int) -> float | None:
     character = text[at]
     before, after = text[at - 1 : at] if at else "", text[at + 1 : at + 2]
     if character in _MARKS:
-        return -1.0 if before.isalpha() and after.isalpha() and character not in "’‘–—·\u00ad" else _MARK
+        within = before.isalpha() and after.isalpha()
+        return -1.0 if within and character not in _WITHIN_WORDS else _MARK
     if not character.isalpha():
         return None if unicodedata.category(character)[0] == "M" else -1.0
     if before.islower() and character.isupper():
+        return -1.0
+    if character.islower() and before.isupper() and text[max(0, at - 2) : at - 1].isupper():
         return -1.0
     if (
         not before.isalpha()
@@ -256,7 +252,7 @@ def _of_ideographs(character: str, candidate: _Candidate) -> float:
     if character in candidate.languages[0]:
         return 1.0
     if character in _MARKS or "\uff01" <= character <= "\uff5e":
-        return 0.3
+        return 0.6
     codec, leads = candidate.usual or ("", range(0))
     try:
         written = character.encode(codec)
