@@ -79,6 +79,8 @@ def test_a_dry_run_is_ended_by_a_change_and_a_second_create_is_refused(world):
     policy(world, dry_run=True)
     with pytest.raises(AlreadyExists, match="differs in drift_threshold"):
         policy(world, drift_threshold=9.0)
+    with pytest.raises(AlreadyExists, match="differs in dry_run"):
+        policy(world, dry_run=False)
     request = pb.UpdatePolicyRequest(policy=policy_pb2.Policy(name=POLICY))
     request.update_mask.paths.append("dry_run")
     assert not world.flywheel.UpdatePolicy(request).dry_run

@@ -93,19 +93,23 @@ class Policy(_message.Message):
         cooldown_seconds: _builtins.float | None = ...,
         schedule_seconds: _builtins.float | None = ...,
         budget_runs: _builtins.int | None = ...,
-        paused: _builtins.bool = ...,
-        dry_run: _builtins.bool = ...,
+        paused: _builtins.bool | None = ...,
+        dry_run: _builtins.bool | None = ...,
         last_decision: _builtins.str = ...,
         last_decision_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "last_decision_time", b"last_decision_time", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_dry_run", b"_dry_run", "_paused", b"_paused", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "dry_run", b"dry_run", "last_decision_time", b"last_decision_time", "paused", b"paused", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "burst_answers", b"burst_answers", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "drift_threshold", b"drift_threshold", "dry_run", b"dry_run", "error_rate_threshold", b"error_rate_threshold", "etag", b"etag", "last_decision", b"last_decision", "last_decision_time", b"last_decision_time", "min_answers", b"min_answers", "min_feedback", b"min_feedback", "name", b"name", "paused", b"paused", "revision", b"revision", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_dry_run", b"_dry_run", "_paused", b"_paused", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "burst_answers", b"burst_answers", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "drift_threshold", b"drift_threshold", "dry_run", b"dry_run", "error_rate_threshold", b"error_rate_threshold", "etag", b"etag", "last_decision", b"last_decision", "last_decision_time", b"last_decision_time", "min_answers", b"min_answers", "min_feedback", b"min_feedback", "name", b"name", "paused", b"paused", "revision", b"revision", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_runs: _TypeAlias = _typing.Literal["budget_runs"]  # noqa: Y015
     _WhichOneofArgType__budget_runs: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs"]  # noqa: Y015
     _WhichOneofReturnType__cooldown_seconds: _TypeAlias = _typing.Literal["cooldown_seconds"]  # noqa: Y015
     _WhichOneofArgType__cooldown_seconds: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__dry_run: _TypeAlias = _typing.Literal["dry_run"]  # noqa: Y015
+    _WhichOneofArgType__dry_run: _TypeAlias = _typing.Literal["_dry_run", b"_dry_run"]  # noqa: Y015
+    _WhichOneofReturnType__paused: _TypeAlias = _typing.Literal["paused"]  # noqa: Y015
+    _WhichOneofArgType__paused: _TypeAlias = _typing.Literal["_paused", b"_paused"]  # noqa: Y015
     _WhichOneofReturnType__schedule_seconds: _TypeAlias = _typing.Literal["schedule_seconds"]  # noqa: Y015
     _WhichOneofArgType__schedule_seconds: _TypeAlias = _typing.Literal["_schedule_seconds", b"_schedule_seconds"]  # noqa: Y015
     _WhichOneofReturnType__settle_seconds: _TypeAlias = _typing.Literal["settle_seconds"]  # noqa: Y015
@@ -114,6 +118,10 @@ class Policy(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_runs) -> _WhichOneofReturnType__budget_runs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cooldown_seconds) -> _WhichOneofReturnType__cooldown_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dry_run) -> _WhichOneofReturnType__dry_run | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__paused) -> _WhichOneofReturnType__paused | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__schedule_seconds) -> _WhichOneofReturnType__schedule_seconds | None: ...
     @_typing.overload
