@@ -220,13 +220,14 @@ def test_blobs_are_resumable_and_proven(house):
 
 def test_grpc_callers_reach_every_service_through_one_port(house):
     with grpc.insecure_channel(house.grpc) as channel:
-        shown = [("authorization", f"Bearer {house.operator_key}"), ("x-note", "kept")]
+        shown = [("authorization", f"Bearer {house.operator_key}"), ("x-note", "kept"), ("x-ratoon-project", "q")]
         flywheel = FlywheelServiceStub(channel)
         project = flywheel.GetProject(
             flywheel_service_pb2.GetProjectRequest(name="projects/p"), metadata=shown
         )
         assert project.display_name == "Mail"
         assert house.flywheel.metadata["x-note"] == "kept"
+        assert "x-ratoon-project" not in house.flywheel.metadata
         assert house.flywheel.metadata["authorization"].startswith("Bearer ey")
         watched = flywheel.WatchPipelineRun(
             flywheel_service_pb2.WatchPipelineRunRequest(name="projects/p/pipelineRuns/r"), metadata=shown

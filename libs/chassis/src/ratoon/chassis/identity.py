@@ -8,7 +8,7 @@ offline (JWT, EdDSA).
 import json
 import os
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -25,6 +25,8 @@ from ratoon.chassis.errors import FailedPrecondition, Unauthenticated
 
 ISSUER_FOR_OTHERS = "gateway"
 ANY_PROJECT = "-"
+ACTING_FOR = "x-ratoon-project"
+"""The metadata by which a service says for which project it calls another one."""
 OTHER_KEYS = ("operator",)
 """Files of the key folder that are no service's key: the operator's API key of the first start."""
 _SERVICE_TOKEN_S = 120
@@ -63,7 +65,7 @@ EDGE = "edge"
 
 
 @dataclass(frozen=True)
-class Token:
+class VerifiedToken:
     """What a token says that was verified: who it speaks for, who issued it, by which credential, until when."""
 
     principal: Principal
@@ -84,6 +86,27 @@ def caller() -> Principal:
 def set_caller(principal: Principal) -> None:
     """Note who makes the call that is being served here; for entrypoints and tests."""
     _CALLER.set(principal)
+
+
+_ACTING_FOR: ContextVar[str] = ContextVar("ratoon_acting_for", default="")
+
+
+def acting_for() -> str:
+    """The one project that is being worked for here; empty where it may be any."""
+    return _ACTING_FOR.get()
+
+
+def act_for(project: str) -> Token[str]:
+    """Work for one project from here on, in this context: calls to other services carry it and stay inside it.
+
+    `-` and nothing mean any project. The token goes to `end_acting`.
+    """
+    return _ACTING_FOR.set("" if project == ANY_PROJECT else project)
+
+
+def end_acting(token: Token[str]) -> None:
+    """Work for whatever it was before."""
+    _ACTING_FOR.reset(token)
 
 
 class Signer:
@@ -139,7 +162,7 @@ class Verifier:
         """Who the token speaks for; Unauthenticated when it is not valid, or meant for the edge alone."""
         return self.verified(token).principal
 
-    def verified(self, token: str, audience: str = "") -> Token:
+    def verified(self, token: str, audience: str = "") -> VerifiedToken:
         """What the token says; Unauthenticated when it is not valid, or meant for an audience other than this one."""
         try:
             issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss", ""))
@@ -163,7 +186,7 @@ class Verifier:
         if issuer != ISSUER_FOR_OTHERS and principal.name != issuer:
             raise Unauthenticated(f"{issuer} may not speak for {principal.name}.", reason="BAD_TOKEN")
         expires = datetime.fromtimestamp(claims["exp"], UTC)
-        return Token(principal, issuer, str(claims.get("credential", "")), expires)
+        return VerifiedToken(principal, issuer, str(claims.get("credential", "")), expires)
 
 
 def make_keys(folder: Path, services: Iterable[str]) -> list[str]:

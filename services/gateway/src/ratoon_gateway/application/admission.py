@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import PermissionDenied, Unauthenticated
-from ratoon.chassis.identity import EDGE, ISSUER_FOR_OTHERS, Principal, Role, Signer, Token, Verifier
+from ratoon.chassis.identity import EDGE, ISSUER_FOR_OTHERS, Principal, Role, Signer, VerifiedToken, Verifier
 from ratoon_gateway.application.ports import Keys
 from ratoon_gateway.domain.keys import PREFIX, ApiKey, Secret, check_credential, check_secret
 
@@ -24,7 +24,7 @@ class Admission:
     def __init__(self, keys: Keys, verifier: Verifier, signer: Signer, clock: Clock) -> None:
         self._keys, self._verifier, self._signer, self._clock = keys, verifier, signer, clock
         self._proven: dict[str, tuple[ApiKey, Principal]] = {}
-        self._checked: dict[str, tuple[Token, float]] = {}
+        self._checked: dict[str, tuple[VerifiedToken, float]] = {}
         self._tokens: dict[Principal, tuple[str, float]] = {}
 
     def principal(self, bearer: str) -> Principal:
@@ -85,7 +85,7 @@ class Admission:
         if principal.role is not Role.SERVICE:
             check_credential(self._keys.named(principal.name), "", self._clock.now())
 
-    def _verified(self, bearer: str) -> Token:
+    def _verified(self, bearer: str) -> VerifiedToken:
         known = self._checked.get(bearer)
         if known is not None and known[1] > self._clock.boot():
             return known[0]

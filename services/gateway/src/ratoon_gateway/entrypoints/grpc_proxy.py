@@ -27,7 +27,8 @@ from ratoon_gateway.entrypoints.events import until_key_ends
 from ratoon_gateway.entrypoints.project_calls import ProjectCalls
 
 _LOG = logging.getLogger(__name__)
-_OWN = ("authorization", "user-agent", "te", "content-type", "grpc-")
+_OWN = ("authorization", "user-agent", "te", "content-type", "grpc-", "x-ratoon-")
+"""What a caller may not say to a service: it stands for the connection, or for what the gateway and services say."""
 _REFLECT = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
 _MESSAGE_BYTES = 4 << 20
 
