@@ -150,6 +150,14 @@ def test_tokens_are_left_out_of_texts_alone_and_the_same_ones_whoever_asks(task,
     assert corpus.thinned([5], 0.0, 1, 7).batch([0]).ids.tolist() == [whole]
 
 
+def test_chinese_gets_tokens_of_words_not_of_clauses():
+    texts = ["质量非常好，物流也快，下次还来", "服务态度很好，下次还来"] * 20
+    chinese = text.train_tokenizer(texts, LABELS, 2000)
+    longest = max(len(token) for token in chinese.get_vocab() if not token.startswith("<"))
+    assert longest <= 9
+    assert max(map(len, text.train_tokenizer(["internationalisation"] * 20, LABELS, 2000).get_vocab())) > 9
+
+
 def test_where_texts_are_cut_is_chosen_and_told(task, tmp_path):
     spec = task.spec("cut", DEFAULT)
     prepared = prepare(spec, DEFAULT, tmp_path / "prepared", lambda _: None)

@@ -46,10 +46,10 @@ class Method(StrEnum):
 
 _DEFAULTS = {
     Method.FROM_SCRATCH: Defaults(
-        learning_rate=2e-3,
+        learning_rate=5e-4,
         epochs=0.0,
         language_model_weight=0.5,
-        token_dropout=0.3,
+        token_dropout=0.5,
         averaging=0.99,
         label_prior=1.0,
     ),
@@ -70,9 +70,9 @@ class Accelerator(StrEnum):
 class Architecture:
     """The shape of a Llama from scratch. Zero takes the default."""
 
-    vocab_size: int = 4096
+    vocab_size: int = 8192
     hidden_size: int = 128
-    layers: int = 3
+    layers: int = 2
     heads: int = 4
     max_positions: int = 2048
     tied: bool = True
@@ -173,13 +173,17 @@ def iterations(samples: int, batch_size: int) -> int:
     return -(-samples // batch_size)
 
 
+_MAX_LABEL = 64
+"""Characters of a label, as projects have it."""
+
+
 def _check_labels(labels: tuple[str, ...]) -> None:
     if len(labels) < 2 or len(set(labels)) != len(labels):
         raise BadRecipe("recipe.labels must name two or more different answers.", "recipe.labels")
     for label in labels:
-        if not label.strip() or label != label.strip() or len(label) > 40:
+        if not label.strip() or label != label.strip() or len(label) > _MAX_LABEL:
             raise BadRecipe(
-                f"recipe.labels: {label!r} must be a word of at most 40 characters.", "recipe.labels"
+                f"recipe.labels: {label!r} must be a word of at most {_MAX_LABEL} characters.", "recipe.labels"
             )
 
 

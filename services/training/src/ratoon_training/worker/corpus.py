@@ -11,6 +11,8 @@ from torch import Tensor
 
 _FRAME_BEFORE, _FRAME_AFTER = 2, 1
 """Tokens of our own template before and after a text."""
+_MIN_SAMPLES = 3
+"""Samples that a token must occur in for its log-odds to count."""
 
 
 @dataclass(frozen=True)
@@ -146,17 +148,19 @@ class Corpus:
     def label_odds(self, vocabulary: int) -> npt.NDArray[np.float32]:
         """Log-odds of the labels for each token, (labels, vocabulary): the weights of a naive Bayes classifier.
 
-        A token counts once a sample (Bernoulli), with Laplace's correction; answers and what no text holds are 0.
+        A token counts once a sample (Bernoulli), with Laplace's correction. Answers and tokens of few samples are 0:
+        those of a rare token tell the labels of its samples, and nothing else.
         """
         labels = len(self.label_tokens)
-        counts = np.ones((labels, vocabulary))
+        counts = np.zeros((labels, vocabulary))
         for index in range(len(self)):
             sample = self._sample(index)
             text = sample[_FRAME_BEFORE : len(sample) - int(self._answers[index]) - _FRAME_AFTER]
             counts[self._labels[index], np.unique(text)] += 1
-        logs = np.log(counts / counts.sum(axis=1, keepdims=True))
+        smoothed = counts + 1
+        logs = np.log(smoothed / smoothed.sum(axis=1, keepdims=True))
         odds = logs - logs.mean(axis=0)
-        odds[:, counts.sum(axis=0) == labels] = 0.0
+        odds[:, counts.sum(axis=0) < _MIN_SAMPLES] = 0.0
         return odds.astype(np.float32)
 
     def tokens_of(self, indices: list[int]) -> tuple[int, int]:

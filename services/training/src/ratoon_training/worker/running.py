@@ -119,6 +119,7 @@ def _metrics(session: Session, teller: Teller, member: Member) -> dict[str, floa
         "validation_macro_f1": validated[4],
         "learning_rate": session.recipe.learning_rate,
         "steps": float(session.step),
+        "epochs": session.step / session.per_epoch,
         "samples": float(sum(1 for _ in session.curves.steps) * session.recipe.batch_size),
         "tokens": float(tokens),
         "training_seconds": teller.seconds,

@@ -5,6 +5,7 @@ Jinja alone render the same tokens as `tokenizer.apply_chat_template`, which a t
 """
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -48,6 +49,10 @@ INVISIBLE = (
 """Characters that a tokenizer from scratch does not see; joiners stay, which emoji and some scripts need."""
 LIMIT_FILE = "ratoon.json"
 """File of a model folder that tells programs where its template cuts texts."""
+_DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_DENSE_SHARE, _DENSE_CHARS = 0.3, 200
+_DENSE_TOKEN_BYTES = 9
+"""Longest token of texts without spaces between words, three ideographs: longer ones are clauses that never return."""
 _SAMPLED = 5000
 """Texts whose lengths are measured to choose a limit."""
 CUT = (
@@ -113,6 +118,7 @@ def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int
         special_tokens=[PAD, BOS, EOS, USER, ASSISTANT, *labels],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
+        **({"max_token_length": _DENSE_TOKEN_BYTES} if _dense(texts) else {}),
     )
     tokenizer.train_from_iterator((text[:CORPUS_CHARS] for text in texts), trainer)
     # A label is an answer, so it must not vanish with the special tokens when an answer is decoded.
@@ -120,6 +126,12 @@ def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int
         [AddedToken(label, single_word=True, normalized=False, special=False) for label in labels]
     )
     return tokenizer
+
+
+def _dense(texts: Sequence[str]) -> bool:
+    """Whether the texts are mostly of a script without spaces between words: Chinese, or Japanese."""
+    sample = "".join(text[:_DENSE_CHARS] for text in texts[:_SAMPLED])
+    return len(_DENSE.findall(sample)) > _DENSE_SHARE * len(sample)
 
 
 def cut_for(tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int) -> int:
