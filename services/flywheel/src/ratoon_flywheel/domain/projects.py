@@ -140,16 +140,16 @@ _BOUNDS: dict[str, float] = {
     "training.seed": 2**53,
     "training.max_chars": 1_000_000,
     "training.hidden_size": 65_536,
-    "training.layers": 512,
+    "training.layers": 128,
     "training.replay_count": 10_000_000,
-    "training.workers": 1024,
-    "training.learning_rate": 10,
-    "training.batch_size": 65_536,
-    "training.prompt_tokens": 1_000_000,
-    "training.lora_rank": 4096,
+    "training.workers": 64,
+    "training.learning_rate": 1,
+    "training.batch_size": 4096,
+    "training.prompt_tokens": 32_768,
+    "training.lora_rank": 256,
     "rollout.bake_seconds": 30 * 86_400,
 }
-"""The largest values; each is far beyond what makes sense, so that only a slip is refused."""
+"""The largest values, as recipes have them where they have bounds: what a project takes does not fail a run later."""
 
 
 def checked(project: Project) -> Project:
