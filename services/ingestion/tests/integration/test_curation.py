@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon_ingestion.domain import merkle
-from ratoon_ingestion.worker.curate import NothingLeft, curate
+from ratoon_ingestion.worker.curate import CharactersLost, NothingLeft, curate
 from ratoon_ingestion.worker.spec import CurateSpec
 
 WORDS = [
@@ -176,6 +176,77 @@ def test_an_equal_source_gives_equal_record_ids_in_every_version(bench):
     second = bench.run(archive({"elsewhere/1": mails()["ham/1"]}))
     ids = {row["source_path"]: row["record_id"] for row in bench.table(first)}
     assert bench.table(second)[0]["record_id"] == ids["ham/1"]
+
+
+def test_a_version_in_which_too_many_characters_are_lost_fails(bench):
+    files = {f"a/{n}.txt": story(n).encode() for n in range(18)}
+    files |= {f"a/cut-{n}.txt": f"{story(n + 50)} größtenteils geprüft ü".encode()[:-1] for n in range(2)}
+    with pytest.raises(
+        CharactersLost, match=r"2 of 20 texts hold characters .* more than 5% of them\. Name the sources'"
+    ):
+        bench.run(archive(files), "TEXT_ARCHIVE")
+    result = bench.run(archive(files), "TEXT_ARCHIVE", max_replaced_share=0.1)
+    assert (result["records"], result["profile"]["with_replaced_characters"]) == (20, 2)
+
+
+def test_a_version_of_mails_in_many_encodings_holds_their_texts(bench):
+    texts = {
+        "gb2312": ("gb18030", "镕华的合同请发来"),
+        "ks_c_5601-1987": ("cp949", "뷁 주문을 취소해 주세요"),
+        "Shift_JIS": ("cp932", "①見積書を送ります"),
+        "x-unknown": ("cp1251", "Здравствуйте, мой заказ"),
+    }
+    files = {
+        f"m/{label}": f"Content-Type: text/plain; charset={label}\n\n".encode() + text.encode(codec)
+        for label, (codec, text) in texts.items()
+    }
+    result = bench.run(archive(files), min_chars=0)
+    found = {row["source_path"]: row for row in bench.table(result)}
+    assert {path: row["text"] for path, row in found.items()} == {
+        f"m/{label}": text for label, (_, text) in texts.items()
+    }
+    assert dict(found["m/x-unknown"]["attributes"])["charset"] == "cp1251"
+    assert result["profile"]["with_guessed_charset"] == 1
+    assert result["profile"]["attributes"]["charset"] == {"cp1251": 1}
+
+
+def test_an_archive_of_source_code_is_told_and_left_unless_it_is_wanted(bench):
+    files = {
+        "pkg-1.0/PKG-INFO": b"Metadata-Version: 2.1\nName: pkg\n",
+        "pkg-1.0/pkg/main.py": b"import os\n\ndef main() -> None:\n    print(os.getcwd())\n" * 3,
+        "pkg-1.0/README.md": story(1).encode(),
+        "pkg-1.0/logo.png": b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0d",
+        "pkg-1.0/empty.txt": b"",
+    }
+    result = bench.run(archive(files), "TEXT_ARCHIVE")
+    assert reasons(bench, result) == {
+        "pkg-1.0/PKG-INFO": "CODE",
+        "pkg-1.0/pkg/main.py": "CODE",
+        "pkg-1.0/logo.png": "NOT_TEXT",
+        "pkg-1.0/empty.txt": "NO_TEXT",
+    }
+    kept = bench.run(archive(files), "TEXT_ARCHIVE", keep_code=True)
+    assert reasons(bench, kept) == {"pkg-1.0/logo.png": "NOT_TEXT", "pkg-1.0/empty.txt": "NO_TEXT"}
+
+
+def test_a_short_text_of_a_dense_script_is_long_enough(bench):
+    texts = [
+        "质量非常好，物流也快，下次还会再来买。",
+        "质量很好。",
+        "Very good, thank you.",
+        "สินค้าดีมากและส่งเร็วมากขอบคุณครับ",
+    ]
+    rows = "\n".join(json.dumps({"text": text}) for text in texts).encode()
+    result = bench.run(rows, "JSONL")
+    assert sorted(row["text"] for row in bench.table(result)) == sorted([texts[0], texts[3]])
+    assert "A Chinese character counts as 3" in result["profile"]["rules"]["length"]
+
+
+def test_personal_data_are_masked_before_a_text_is_judged(bench):
+    numbers = " ".join(f"+49 30 9018{n:02d}" for n in range(12))
+    result = bench.run(json.dumps({"text": f"Numbers of the office: {numbers}"}).encode(), "JSONL")
+    assert "FEW_LETTERS" not in reasons(bench, result).values()
+    assert bench.table(result)[0]["text"].count("[PHONE]") == 12
 
 
 @given(

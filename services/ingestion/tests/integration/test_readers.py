@@ -438,8 +438,10 @@ def test_csv_with_quotes_and_line_ends_inside(store, delimiter):
     ]
     data = "\ufeff" + "\n".join(lines).replace(",", delimiter) + "\n"
     entries = read(store, data.encode(), Format.CSV)
-    assert [item.label for item in items(entries).values()] == ["ham", "spam"]
-    assert list(rejections(entries).values()) == [Rejected.BAD_ROW, Rejected.BAD_ROW, Rejected.TOO_LARGE]
+    literal = ["ham"] if delimiter == "\t" else []  # between tabs a quote may be one that is meant
+    assert [item.label for item in items(entries).values()] == ["ham", "spam", *literal]
+    broken = [] if literal else [Rejected.BAD_ROW]
+    assert list(rejections(entries).values()) == [Rejected.BAD_ROW, *broken, Rejected.TOO_LARGE]
     assert len(entries) == 5
 
 

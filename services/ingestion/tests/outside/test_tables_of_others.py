@@ -127,6 +127,23 @@ def test_rows_of_another_width_are_rejected_and_none_is_shifted(store):
     assert rejected(entries) == {"line-3": Rejected.BAD_ROW, "line-4": Rejected.BAD_ROW}
 
 
+def test_the_header_tells_the_delimiter_of_a_table_with_short_rows(store):
+    data = b"version,codename,text,eol,esm\n1,buzz,a\n2,rex,b\n3,bo,c,2020,2030\n"
+    entries = read(store, data, Format.CSV)
+    assert pairs(entries) == [("c", None)]
+    assert len(rejected(entries)) == 2
+
+
+def test_tabs_without_quotes_are_read_as_they_stand(store):
+    data = b'text\tlabel\n"Best" of all\ta\n"open\tb\nthe 5" pipe\tc\n"quoted\tcell"\td\n'
+    assert pairs(read(store, data, Format.CSV)) == [
+        ('"Best" of all', "a"),
+        ('"open', "b"),
+        ('the 5" pipe', "c"),
+        ("quoted\tcell", "d"),
+    ]
+
+
 def test_one_column_of_sentences_has_no_delimiter(store):
     data = b"text\nWell, this is one\nThis; that, and these\n"
     assert [text for text, _ in pairs(read(store, data, Format.CSV))] == [

@@ -46,8 +46,8 @@ def separator_line(line: str) -> str:
 def delimiter_of(lines: Sequence[TextLine], wanted: Sequence[str]) -> str:
     """The delimiter of a table from its first lines.
 
-    That by which the header has most of the wanted columns, then by which most rows are as wide as the header, then
-    by which there are most columns.
+    That by which the header has most of the wanted columns, then more than one, then by which most rows are as wide as
+    the header, then by which there are most columns.
     """
     return max(DELIMITERS, key=lambda delimiter: _fit(lines, delimiter, wanted))
 
@@ -60,7 +60,7 @@ def _fit(lines: Sequence[TextLine], delimiter: str, wanted: Sequence[str]) -> tu
     names = {name.strip() for name in header}
     widths = Counter(map(len, body))
     steady = widths[len(header)] / len(body) if body else 1.0
-    return sum(name in names for name in wanted), round(steady, 1), len(header)
+    return sum(name in names for name in wanted), len(header) > 1, round(steady, 1), len(header)
 
 
 def first_lines(lines: Iterable[TextLine]) -> list[TextLine]:
@@ -79,7 +79,7 @@ def csv_rows(lines: Iterator[TextLine], delimiter: str, item_bytes: int) -> Iter
     csv.field_size_limit(max(csv.field_size_limit(), _ROOM * item_bytes + 1))
     tape = _Tape(lines, _ROOM * item_bytes)
     reader = csv.reader(tape, delimiter=delimiter, strict=True)
-    after_damage = 0
+    after_damage = width = 0
     while True:
         try:
             cells = next(reader)
@@ -93,9 +93,12 @@ def csv_rows(lines: Iterator[TextLine], delimiter: str, item_bytes: int) -> Iter
         except csv.Error:
             several = len(tape.taken) > 1
             line, last = tape.give_back()
+            reader = csv.reader(tape, delimiter=delimiter, strict=True)
+            if delimiter == "\t" and width == len(cells := _unquoted(line.text)):
+                yield Row(line.number, cells, line.lost)
+                continue
             after_damage = max(after_damage, last)
             yield BadRow(line.number, _damage(line.number, several))
-            reader = csv.reader(tape, delimiter=delimiter, strict=True)
             continue
         taken = tape.accept()
         if not any(cell.strip() for cell in cells):
@@ -105,7 +108,13 @@ def csv_rows(lines: Iterator[TextLine], delimiter: str, item_bytes: int) -> Iter
                 taken[0].number, f"line {taken[0].number}: quotes inside a field that has none around it"
             )
             continue
+        width = width or len(cells)
         yield Row(taken[0].number, cells, sum(line.lost for line in taken))
+
+
+def _unquoted(line: str) -> list[str]:
+    """The cells of a line between tabs, most writers of which know no quotes."""
+    return line.rstrip("\r\n").split("\t")
 
 
 def _damage(line: int, several: bool) -> str:
