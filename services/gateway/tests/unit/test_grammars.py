@@ -27,14 +27,41 @@ def test_patterns_that_people_use_pass(pattern):
     "pattern",
     [
         *("^(([a-z]{0,500}){0,500})$", "(([a-z]{0,1000}){0,1000})", "([a-z]*){0,300}", "([a-z]?){200}"),
-        *("([a-z]{1,50}){1,50}", "([a-z]+[a-z]){0,300}", "(,[a-z,]+){0,50}", "([a-z]|[a-z][a-z]){0,300}"),
-        *("((([a-z]{0,3}){0,3}){0,3}){0,3}", "([a-z]{ 0 , 500 }){0,500}", "([](a{0,500}){0,500}]", "[^](a)]"),
-        *("(" * 40 + "a" + ")*" * 40, "a" * 2_001, "[a-z]{0,1000000}", "a)", "[a", "((((a*)*)*)*)*", 7, None),
+        *("([a-z]{1,50}){1,150}", "([a-z]+[a-z]){0,300}", "(,[a-z,]+){0,500}", "([a-z]|[a-z][a-z]){0,300}"),
+        *("((([a-z]{0,9}){0,9}){0,9}){0,9}", "([a-z]{ 0 , 500 }){0,500}", "([](a{0,500}){0,500}]", "[^](a)]"),
+        *(
+            "(" * 40 + "a" + ")*" * 40,
+            "a" * 2_001,
+            "[a-z]{0,1000000}",
+            "a)",
+            "[a",
+            "(((((a*)*)*)*)*)*",
+            7,
+            None,
+        ),
     ],
 )
 def test_patterns_that_take_an_engine_are_refused(pattern):
     with pytest.raises(BadRequest, match="pattern"):
         check_pattern(pattern, "pattern")
+
+
+def test_schemas_go_on_in_the_words_that_engines_know():
+    asked = {
+        "properties": {
+            "oneOf": {"oneOf": [{"type": "string"}, {"oneOf": [True]}]},
+            "x-guidance": {"x-guidance": 1},
+        },
+        "anyOf": [{}],
+        "oneOf": [{"type": "object"}],
+        "enum": [{"oneOf": 1}],
+    }
+    assert check_schema(asked, "s") == {
+        "properties": {"oneOf": {"anyOf": [{"type": "string"}, {"anyOf": [True]}]}, "x-guidance": {}},
+        "anyOf": [{}],
+        "enum": [{"oneOf": 1}],
+        "allOf": [{"anyOf": [{"type": "object"}]}],
+    }
 
 
 def test_grammars_are_bounded_over_all_of_their_rules():
@@ -112,7 +139,7 @@ def nested(depth):
         {"$ref": "#/$defs/none"},
         {"type": "string", "pattern": "^(([a-z]{0,500}){0,500})$"},
         {"type": "object", "patternProperties": {"^(([a-z]{0,500}){0,500})$": {}}},
-        {"type": "object", "properties": {f"p{i}": {"type": "string", "maxLength": i} for i in range(50)}},
+        {"type": "object", "properties": {f"p{i}": {"type": "string", "maxLength": i} for i in range(60)}},
         {"type": "string", "maxLength": 10**9},
         {"type": "array", "minItems": -1},
         nested(40),

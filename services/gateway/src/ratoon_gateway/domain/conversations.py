@@ -139,7 +139,8 @@ def _tool(field: str, tool: Any) -> dict[str, Any]:
             f"`{field}.function.name` must be 1 to 128 letters, digits, `_`, `-` or `.`.",
         )
     if function.get("parameters") is not None:
-        check_schema(function["parameters"], f"{field}.function.parameters")
+        parameters = check_schema(function["parameters"], f"{field}.function.parameters")
+        function = {**function, "parameters": parameters}
     described = function.get("description")
     if described is not None:
         text(16_384)(f"{field}.function.description", described)

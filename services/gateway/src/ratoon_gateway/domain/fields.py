@@ -183,7 +183,7 @@ def _response_format(field: str, value: Any) -> object:
     if not isinstance(described, dict):
         raise wrong_type(f"{field}.json_schema", "an object with `name` and `schema`", described)
     schema = described.get("schema", {"type": "object"})
-    check_schema(schema, f"{field}.json_schema.schema")
+    schema = check_schema(schema, f"{field}.json_schema.schema")
     name = text(128)(f"{field}.json_schema.name", described.get("name", "answer"))
     return {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": True}}
 
@@ -205,7 +205,9 @@ def _structured_outputs(field: str, value: Any) -> dict[str, Any]:
     named = [name for name in constraints if name in given]
     if len(named) != 1:
         raise wrong_value(field, f"`{field}` must hold exactly one of {', '.join(constraints)}.")
-    constraints[named[0]](given[named[0]], f"{field}.{named[0]}")
+    checked = constraints[named[0]](given[named[0]], f"{field}.{named[0]}")
+    if named[0] == "json":
+        given["json"] = checked
     for option in options:
         if option in given:
             boolean(f"{field}.{option}", given[option])

@@ -1,8 +1,8 @@
 """Bounds of what an answer may be made to match: patterns, grammars, JSON schemas, choices.
 
-An engine compiles them and holds every token of an answer against them, on the loop that serves all callers. The time
-depends on the vocabulary and on the ways in which a text can be divided between repeats, so those are bounded. It knows
-no engine. The figures were measured with xgrammar 0.2.8 and a vocabulary of 32,000 tokens.
+An engine compiles them and holds every token of an answer against them, next to the answers of all other callers. The
+time depends on the ways in which a text can be divided between repeats, so those are bounded, whatever an engine bounds
+by itself. It knows no engine.
 """
 
 import json
@@ -15,13 +15,13 @@ from typing import Any
 
 from ratoon_gateway.domain.errors import BadRequest
 
-MAX_AMBIGUITY = 10
-"""Limit of nested repeats that can divide a text in several ways: `([a-z]*){0,10}` takes 10 ms a token, with 40 to 60
-repeats one token takes seconds."""
+MAX_AMBIGUITY = 100
+"""Limit of nested repeats that can divide a text in several ways. With `([a-z]*){0,60}` a token took seconds in an engine
+that does not follow a grammar lazily (xgrammar 0.2.8)."""
 _STAR = 4
 """What `*` and `+` count as around another repeat."""
 _MAX_TIMES = 100_000
-_MAX_BOUNDED_TEXTS = 10
+_MAX_BOUNDED_TEXTS = 50
 """Limit of different patterns and lengths in one schema: each takes a second or more to compile."""
 _MAX_PATTERN, _MAX_GRAMMAR, _MAX_SCHEMA = 2_000, 8_000, 64_000
 _MAX_DEPTH, _MAX_NODES, _MAX_PROPERTIES, _MAX_GROUPS = 32, 4_000, 300, 16
@@ -31,6 +31,8 @@ _ESCAPE = re.compile(r"\\[pPuxk](?:\{[^}]*\}|<[^>]*>)|\\.", re.DOTALL)
 _CLASS = re.compile(r"\[\^?(?:\\.|[^\]\\])+\]", re.DOTALL)
 _GROUP_HEAD = re.compile(r"\(\?(?:P?<\w+>|[:=!]|<[=!])")
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_MAPS = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
+_DATA = ("const", "enum", "default", "examples", "required")
 _SAME_PLACE = ("anyOf", "oneOf", "allOf")
 """Keywords whose schemas hold for the same value: a cycle through them alone never ends."""
 
@@ -82,18 +84,42 @@ def check_choices(choices: object, field: str) -> None:
         )
 
 
-def check_schema(schema: object, field: str) -> None:
-    """Refuse a JSON schema that is too large, too deep, refers to itself without end, or multiplies too far."""
+def check_schema(schema: object, field: str) -> dict[str, Any] | bool:
+    """Return a JSON schema as engines take it; BadRequest when it is too large, or refers to itself without end."""
     if isinstance(schema, str):
         schema = _parsed(schema, field)
     if not isinstance(schema, dict | bool):
         raise BadRequest(f"`{field}` must be a JSON schema, as an object.", field, "INVALID_TYPE")
     if isinstance(schema, bool):
-        return
+        return schema
     if len(json.dumps(schema)) > _MAX_SCHEMA:
         raise BadRequest(f"`{field}` is larger than {_MAX_SCHEMA:,} characters.", field, "INVALID_VALUE")
     _check_shape(schema, field)
     _SchemaReader(schema, field).check()
+    translated: dict[str, Any] = _translated(schema, names=False)
+    return translated
+
+
+def _translated(value: Any, *, names: bool) -> Any:
+    """The schema without `oneOf`, which no engine keeps while it writes, and without keywords that steer an engine.
+
+    `names`: the keys are names that the caller chose, no keywords.
+    """
+    if isinstance(value, list):
+        return [_translated(each, names=False) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {
+        key: each if key in _DATA and not names else _translated(each, names=not names and key in _MAPS)
+        for key, each in value.items()
+        if names or key not in ("x-guidance", "oneOf")
+    }
+    if not names and "oneOf" in value:
+        one_of = {"anyOf": _translated(value["oneOf"], names=False)}
+        return (
+            {**kept, **one_of} if "anyOf" not in kept else {**kept, "allOf": [*kept.get("allOf", []), one_of]}
+        )
+    return kept
 
 
 def _parsed(text: str, field: str) -> object:
