@@ -13,6 +13,7 @@ from ratoon.sdk.cli.context import Session, session
 from ratoon.sdk.cli.output import Output, errors, follow, say, show, show_rows
 from ratoon.sdk.cli.resources import group
 from ratoon.sdk.errors import ApiError, RatoonSdkError
+from ratoon.sdk.finding import find_records
 from ratoon.sdk.lineage import lineage_of
 from ratoon.sdk.sources import Upload, create_uploaded, format_name, preview, upload_data, with_format
 from ratoon.tasks.labels import match_label
@@ -163,6 +164,27 @@ def list_records(
     columns = ["recordId", "sourceLabel", "language", "chars", "text"]
     found = _first(chosen, f"{chosen.version(version, 'datasets')}/records", limit)
     show_rows(found, columns, chosen.output)
+
+
+@app.command("find")
+def find(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="Text, or a part of it; `-` reads standard input.")],
+    version: Annotated[str, typer.Option(help="Look in this version alone.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Records to show.")] = 20,
+) -> None:
+    """Show which records hold a text, with their whole ids, for `lineage` and `erase`."""
+    chosen = session(context)
+    sought = sys.stdin.read() if text == "-" else text
+    if not sought.strip():
+        raise typer.BadParameter("Give a text to look for.")
+    inside = chosen.version(version, "datasets") if version else ""
+    found = list(islice(find_records(chosen.client, chosen.parent(), sought, inside), limit))
+    show_rows(
+        found, ["recordId", "version", "sourceLabel", "text"], chosen.output, "No record holds this text."
+    )
+    if not found:
+        raise typer.Exit(1)
 
 
 @app.command("rejections")

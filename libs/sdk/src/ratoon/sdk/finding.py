@@ -1,0 +1,41 @@
+"""Records by their text: what one must know before one can ask for a record's lineage or erase it."""
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+from ratoon.sdk.client import Client
+from ratoon.sdk.errors import ApiError
+
+JSON = dict[str, Any]
+
+
+def find_records(client: Client, project: str, text: str, version: str = "") -> Iterator[JSON]:
+    """Yield the records whose text holds this one, each once, with the newest `version` that holds it.
+
+    Case, white space and Unicode form do not count. All records are read, over the network: minutes for a million.
+    """
+    sought, seen = _folded(text), set[str]()
+    for name in [version] if version else _versions(client, project):
+        try:
+            for record in client.list(f"{name}/records"):
+                if record["recordId"] not in seen and sought in _folded(record.get("text", "")):
+                    seen.add(record["recordId"])
+                    yield {**record, "version": name}
+        except ApiError as error:
+            if version or error.status not in (400, 409):  # a version that is not ready has no records yet
+                raise
+
+
+def _versions(client: Client, project: str) -> list[str]:
+    """All dataset versions of a project, the newest first."""
+    found = [
+        each
+        for dataset in client.list(f"{project}/datasets")
+        for each in client.list(f"{dataset['name']}/versions")
+    ]
+    return [each["name"] for each in sorted(found, key=lambda each: str(each["createTime"]), reverse=True)]
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
