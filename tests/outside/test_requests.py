@@ -22,10 +22,13 @@ from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from ratoon.chassis.identity import Principal, Role
+from ratoon.chassis.errors import PermissionDenied
+from ratoon.chassis.identity import Principal, Role, act_for, end_acting
 from ratoon.chassis.rpc import error_of
 from ratoon.chassis.server import required_role
 from ratoon.chassis.settings import SERVICES, run_folder, socket_address
+from ratoon.flywheel.v1.flywheel_service_pb2 import GetProjectRequest
+from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.testkit.rooms import State, running
 
 DEFECTS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
@@ -147,6 +150,20 @@ def test_an_engineer_cannot_evaluate_on_the_sealed_split_of_another_project(inst
     }
     answer = installation.post("projects/other/evaluationRuns", body, Role.ENGINEER, "other")
     assert (answer.status_code, answer.json()["reason"]) == (403, "PROJECT_NOT_YOURS")
+
+
+def test_a_service_that_works_for_one_project_reads_no_other_one(installation):
+    """A caller of `other` cannot make a service use its own rights on what belongs to `tickets`."""
+    stub = FlywheelServiceStub(installation.state.as_service("serving", "flywheel"))
+    for project, allowed in (("", True), ("tickets", True), ("other", False)):
+        acting = act_for(project)
+        try:
+            stub.GetProject(GetProjectRequest(name="projects/tickets"))
+            assert allowed
+        except PermissionDenied as refused:
+            assert (refused.reason, allowed) == ("PROJECT_NOT_YOURS", False)
+        finally:
+            end_acting(acting)
 
 
 @pytest.mark.parametrize(

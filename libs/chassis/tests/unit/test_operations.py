@@ -10,6 +10,7 @@ from sqlalchemy import MetaData
 from ratoon.chassis import outbox
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Description, FailedPrecondition, Unavailable
+from ratoon.chassis.identity import acting_for
 from ratoon.chassis.operations import Claim, Operations, Step, operations_table
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store, resource_table
@@ -210,3 +211,10 @@ def test_work_that_cannot_be_read_is_left_alone_for_an_hour_and_counted_without_
     assert list(world.here.under_way()) == []
     world.clock.advance(3601)
     assert world.here.run_due() == 1
+
+
+def test_work_acts_for_the_project_of_its_resource(world, monkeypatch):
+    seen = []
+    monkeypatch.setattr(world.first, "observe", lambda work, _claim: seen.append(acting_for()) or work.done)
+    world.here.run_due()
+    assert (seen, acting_for()) == (["p"], "")

@@ -80,6 +80,15 @@ def test_one_request_lies_in_one_project_whoever_asks(principal):
     assert (told.value.reason, told.value.field) == ("OTHER_PROJECT", "deployment.model")
 
 
+def test_a_service_that_works_for_a_project_stays_inside_it():
+    theirs = serving.GetDeploymentRequest(name="projects/tickets/deployments/d")
+    check_projects(SERVICE, theirs)
+    check_projects(SERVICE, theirs, acting="tickets")
+    check_projects(SERVICE, flywheel.ListProjectsRequest(), acting="other")
+    with pytest.raises(PermissionDenied, match="works for projects/other"):
+        check_projects(SERVICE, theirs, acting="other")
+
+
 def test_a_new_project_names_nothing_of_another_one():
     wanted = project_pb2.Project(model="projects/tickets/models/m")
     with pytest.raises(InvalidArgument, match=r"project\.model"):

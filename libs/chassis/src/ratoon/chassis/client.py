@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 
 from ratoon.chassis import tracing
-from ratoon.chassis.identity import Signer
+from ratoon.chassis.identity import ACTING_FOR, Signer, acting_for
 from ratoon.chassis.rpc import error_of
 from ratoon.chassis.tls import Certificates, Mark, is_socket
 
@@ -62,11 +62,12 @@ class _Caller(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
             raise error_of(failed) from None
 
     def _signed(self, details: Any, deadline: float | None) -> _Details:
-        trace = tracing.current() or self._begun()
+        trace, project = tracing.current() or self._begun(), acting_for()
         metadata = [
             *(details.metadata or ()),
             ("authorization", f"Bearer {self._bearer()}"),
             *([(tracing.TRACEPARENT, trace)] if trace else []),
+            *([(ACTING_FOR, project)] if project else []),
         ]
         timeout = details.timeout if details.timeout is not None else deadline
         return _Details(

@@ -8,7 +8,8 @@ offline (JWT, EdDSA).
 import json
 import os
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
+from contextvars import Token as Mark
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -96,17 +97,17 @@ def acting_for() -> str:
     return _ACTING_FOR.get()
 
 
-def act_for(project: str) -> Token[str]:
+def act_for(project: str) -> Mark[str]:
     """Work for one project from here on, in this context: calls to other services carry it and stay inside it.
 
-    `-` and nothing mean any project. The token goes to `end_acting`.
+    `-` and nothing mean any project. What it returns goes to `end_acting`.
     """
     return _ACTING_FOR.set("" if project == ANY_PROJECT else project)
 
 
-def end_acting(token: Token[str]) -> None:
+def end_acting(mark: Mark[str]) -> None:
     """Work for whatever it was before."""
-    _ACTING_FOR.reset(token)
+    _ACTING_FOR.reset(mark)
 
 
 class Signer:

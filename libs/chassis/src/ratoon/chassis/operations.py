@@ -38,6 +38,8 @@ from ratoon.chassis import tracing
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Aborted, DataLoss, Description, described
+from ratoon.chassis.identity import act_for, end_acting
+from ratoon.chassis.names import project_of
 from ratoon.chassis.operation_watch import OperationWatch
 from ratoon.chassis.store import Resource, Store, Transaction
 
@@ -297,9 +299,13 @@ class Operations:
                 connection.execute(update(t).where(old).values(lease_until=now + _LEASE_S))
 
     def _work(self, kind: str, claim: Claim) -> None:
-        """One turn, with an end to it whatever happens."""
-        with self._watch.looking(claim):
-            self._turn(self._procedures[kind], claim)
+        """One turn for the resource's project, with an end to it whatever happens."""
+        acting = act_for(project_of(claim.name))
+        try:
+            with self._watch.looking(claim):
+                self._turn(self._procedures[kind], claim)
+        finally:
+            end_acting(acting)
 
     def _turn(self, procedure: Procedure[Any], claim: Claim) -> None:
         """Observe, step, save, act, release."""

@@ -251,13 +251,15 @@ def check_projects(
     request: Message,
     *,
     spans: bool = False,
+    acting: str = "",
     found: Sequence[Value] | None = None,
 ) -> None:
     """PermissionDenied when a request names a resource outside the principal's project, in whichever field.
 
     A principal of the whole installation, a service included, may name any project, but only one in one request
     unless the method `spans` projects: so what is stored for a project never refers to another one's resources, and
-    a service that acts on it later with its own rights stays inside the project.
+    a service that acts on it later with its own rights stays inside the project. A service that is `acting` for a
+    project names that one alone.
     """
     known = values(request) if found is None else found
     named = [(each, project) for each in known for project in projects_in(each)]
@@ -265,6 +267,7 @@ def check_projects(
         _check_own(principal, request, named)
     elif not spans:
         _check_one(request, named)
+        _check_acting(principal, acting, named)
 
 
 def _check_own(principal: Principal, request: Message, named: list[tuple[Value, str]]) -> None:
@@ -285,6 +288,16 @@ def _check_own(principal: Principal, request: Message, named: list[tuple[Value, 
             + (f", and {field} names something else." if field else "."),
             reason="PROJECT_NOT_YOURS",
             **({"field": field} if field else {}),
+        )
+
+
+def _check_acting(principal: Principal, acting: str, named: list[tuple[Value, str]]) -> None:
+    foreign = next((each.path for each, project in named if acting and project != acting.casefold()), "")
+    if foreign:
+        raise PermissionDenied(
+            f"{principal.name} works for projects/{acting} here, and {foreign} names something else.",
+            reason="PROJECT_NOT_YOURS",
+            field=foreign,
         )
 
 

@@ -23,7 +23,16 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer, set_span_in_contex
 
 from ratoon.chassis import logs, requests, tracing
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated, described
-from ratoon.chassis.identity import NOBODY, Principal, Role, Verifier, set_caller
+from ratoon.chassis.identity import (
+    ACTING_FOR,
+    NOBODY,
+    Principal,
+    Role,
+    Verifier,
+    act_for,
+    acting_for,
+    set_caller,
+)
 from ratoon.chassis.requests import check_projects, check_values, complete_mask, spans_projects
 from ratoon.chassis.rpc import status_of
 from ratoon.chassis.telemetry import RpcMetrics, exemplar
@@ -150,6 +159,7 @@ class CallInterceptor(aio.ServerInterceptor):
         if principal.role < needed:
             _refuse(principal, needed, method)
         set_caller(principal)
+        act_for(metadata.get(ACTING_FOR, "") if principal.role is Role.SERVICE else principal.project)
         return principal
 
 
@@ -167,7 +177,8 @@ def _checked(principal: Principal, method: str, decode: Decode, data: bytes) -> 
     found = requests.bounded_values(request)
     check_values(request, found)
     if required_role(method) is not Role.PUBLIC:
-        check_projects(principal, request, spans=spans_projects(_descriptor(method)), found=found)
+        spans = spans_projects(_descriptor(method))
+        check_projects(principal, request, spans=spans, acting=acting_for(), found=found)
     complete_mask(_descriptor(method), request)
     return request
 
