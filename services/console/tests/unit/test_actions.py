@@ -131,3 +131,9 @@ def test_a_form_that_lacks_its_resource_or_names_another_project_is_refused(fiel
 def test_what_moves_traffic_is_the_operators():
     moving = {"roll-out", "pause-rollout", "resume-rollout", "abort-rollout", "undo-rollout"}
     assert {name for name, action in ACTIONS.items() if action.role is Role.OPERATOR} == moving
+
+
+def test_a_source_is_deleted_as_it_was_read():
+    done, asked = press("delete-source", name="projects/p/sources/s")
+    assert asked == ("DELETE", "projects/p/sources/s", {}, {"etag": "7"})
+    assert done.target == "/p/p/data"

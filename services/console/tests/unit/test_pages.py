@@ -22,7 +22,7 @@ from services.console.tests import seed
 from services.console.tests.resources import JSON, Resources
 
 PATHS = [
-    "/", "/p/mail", "/p/mail/turns/p1", "/p/mail/data", "/p/mail/data/mail/v1",
+    "/", "/p/mail", "/p/mail/turns/p1", "/p/mail/data", "/p/mail/sources/mails", "/p/mail/data/mail/v1",
     f"/p/mail/data/mail/v1/records/{'0' * 64}",
     "/p/mail/labels", "/p/mail/labels/review", "/p/mail/training", "/p/mail/training/r1",
     "/p/mail/training/compare?run=r1&run=r2", "/p/mail/evaluations", "/p/mail/evaluations/e1",
@@ -30,6 +30,21 @@ PATHS = [
     "/p/mail/rollouts/ro2", "/p/mail/signals", "/p/mail/playground",
 ]  # fmt: skip
 EMPTY = [path for path in PATHS if re.fullmatch(r"/|/p/mail(/[a-z]+)?|/p/mail/labels/review", path)]
+
+
+PREVIEW: JSON = {
+    "format": "FORMAT_CSV",
+    "encoding": "cp1252",
+    "encodingFrom": "detected",
+    "columns": ["Meldung", "Art"],
+    "records": [{"sourcePath": "line-2", "text": "Der Drücker klemmt.", "chars": 19, "label": "Störung"}],
+    "labelCounts": {"Störung": "2", "Rechnung": "3"},
+    "itemCount": "6",
+    "recordCount": "5",
+    "rejectedCounts": {"BAD_ROW": "1"},
+    "rejections": [{"sourcePath": "line-7", "reason": "BAD_ROW", "detail": "3 fields", "textStart": "<b>"}],
+    "complete": True,
+}
 
 
 class Blobs(dict[str, bytes]):
@@ -87,6 +102,8 @@ class Platform:
 
     async def post(self, name: str, body: JSON, **query: object) -> JSON:
         self.posted.append((name, {**body, **query}))
+        if name.endswith(":preview"):
+            return PREVIEW
         return {"name": f"{seed.DEPLOYMENT}/rollouts/ro2", "toVersion": f"{seed.MODEL}/versions/v1.0"}
 
     async def patch(self, name: str, body: JSON, **query: object) -> JSON:
@@ -389,3 +406,19 @@ async def _put(sent: asyncio.Queue[tuple[str, JSON]], message: dict[str, object]
     found = re.fullmatch(r"event: (\w+)\ndata: (.*)\n\n", body.decode())
     if found:
         await sent.put((found[1], json.loads(found[2])))
+
+
+def test_the_page_of_a_source_shows_what_it_becomes(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/p/mail/sources/mails")).text
+        for shown in (
+            "cp1252 (detected)",
+            "Meldung, Art",
+            "Der Drücker klemmt.",
+            "Störung",
+            "line-7",
+            "&lt;b&gt;",
+        ):
+            assert shown in page
+
+    visit(busy, "engineer", scenario)

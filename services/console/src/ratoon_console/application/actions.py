@@ -176,6 +176,12 @@ async def delete_policy(form: Form, api: Api) -> Done:
     return Done(f"{last_part(form.name)} is deleted.")
 
 
+async def delete_source(form: Form, api: Api) -> Done:
+    """Delete a source that no dataset version was made of, as it is now."""
+    await api.delete(form.name, etag=(await api.get(form.name))["etag"])
+    return Done(f"The source {last_part(form.name)} is deleted.", f"/p/{form.project}/data")
+
+
 async def change_project(form: Form, api: Api) -> Done:
     """Change the labels and the instructions of a project."""
     labels = [label.strip() for label in form["labels"].replace("\n", ",").split(",") if label.strip()]
@@ -228,6 +234,7 @@ ACTIONS: dict[str, Action] = {
     "change-policy": Action(Role.ENGINEER, change_policy),
     "delete-policy": Action(Role.ENGINEER, delete_policy),
     "change-project": Action(Role.ENGINEER, change_project),
+    "delete-source": Action(Role.ENGINEER, delete_source),
     "complete-task": Action(Role.ANNOTATOR, complete_task),
     "give-feedback": Action(Role.CALLER, give_feedback),
     "point-alias": Action(Role.ENGINEER, point_alias),

@@ -19,6 +19,7 @@ def pages() -> list[Page]:
         Page("/p/{project}", loop.page),
         Page("/p/{project}/turns/{turn}", loop.turn),
         Page("/p/{project}/data", data.data_page),
+        Page("/p/{project}/sources/{source}", data.source_page),
         Page("/p/{project}/data/{dataset}/{version}", data.version_page),
         Page("/p/{project}/data/{dataset}/{version}/records/{record}", data.record_page),
         Page("/p/{project}/labels", labels.labels_page),

@@ -4,9 +4,11 @@ import asyncio
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain import datasets
+from ratoon_console.domain.errors import Refused
 from ratoon_console.domain.words import JSON, ended
 
 _RECORDS = 20
+_READ = ("format", "digest", "columns", "encoding", "labelsByFolder", "displayName")
 
 
 async def data_page(place: Place, api: Api) -> View:
@@ -43,6 +45,7 @@ async def version_page(place: Place, api: Api) -> View:
         if ready
         else {}
     )
+    rejected = await api.get(f"{name}/rejections", pageSize=_RECORDS) if ready else {}
     return View(
         "version.html",
         f"Dataset {place.path['dataset']} {place.path['version']}",
@@ -54,6 +57,7 @@ async def version_page(place: Place, api: Api) -> View:
             "facets": _facets(profile),
             "quantiles": {key: datasets.quantiles(profile.get(key, {})) for key in ("chars", "tokens")},
             "records": page.get("records", []),
+            "rejections": rejected.get("rejections", []),
             "further": page.get("nextPageToken", ""),
             "first_page": not place.query.get("after"),
             "under_way": not ended(version["state"]),
@@ -63,6 +67,31 @@ async def version_page(place: Place, api: Api) -> View:
         spoken=f"Version {place.path['version']}: {version.get('progress', {}).get('message', '')}"
         if ended(version["state"])
         else "Curation is under way.",
+    )
+
+
+async def source_page(place: Place, api: Api) -> View:
+    """One source: how it is read, and what its beginning becomes."""
+    source = await api.get(f"{place.parent}/sources/{place.path['source']}")
+    body = {field: source[field] for field in _READ if field in source}
+    why_not = ""
+    preview: JSON = {}
+    try:
+        preview = await api.post(f"{place.parent}/sources:preview", body)
+    except Refused as refused:
+        why_not = str(refused)
+    return View(
+        "source.html",
+        f"Source {source.get('displayName') or place.path['source']}",
+        {
+            "source": source,
+            "preview": preview,
+            "why_not": why_not,
+            "labels": datasets.bars(
+                {label: int(count) for label, count in preview.get("labelCounts", {}).items()}, most=12
+            ),
+        },
+        live=False,
     )
 
 
