@@ -266,6 +266,7 @@ def test_a_versions_defaults_hold_where_the_request_says_nothing():
     own = sent(chat(temperature=1, max_completion_tokens=3), defaults)
     assert (own["temperature"], own["top_k"], own["max_completion_tokens"]) == (1, 5, 3)
     assert "max_tokens" not in own
+    assert sent(chat(n=2), defaults)["temperature"] == sent(chat(n=2, temperature=0))["temperature"] == 0.01
     assert (
         longest_text(chat(messages=[USER, {"role": "user", "content": [{"type": "text", "text": "four"}]}]))
         == 4

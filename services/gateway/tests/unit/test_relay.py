@@ -12,6 +12,7 @@ from ratoon_gateway.application.fairness import Fairness
 from ratoon_gateway.application.ports import (
     AnswerTooLong,
     Censors,
+    EngineBroke,
     EngineLost,
     EngineSilent,
     EngineUnreachable,
@@ -429,3 +430,39 @@ def test_a_user_stays_with_one_version():
     bench = Bench(Engines(a=[Reply(b"x")], b=[Reply(b"x")]), target("a"), target("b", "v1.1"))
     names = [bench.begin().target.engine for _ in range(20)]
     assert len(set(names)) == 1
+
+
+ERROR = b'data: {"error": {"message": "xgrammar: --flag", "type": "BadRequestError", "code": %d}}\n\n'
+
+
+def test_an_error_in_place_of_a_stream_is_an_error_before_it_begins():
+    bench = Bench(Engines(a=[Reply(ERROR % 400)]), target("a"))
+    exchange = bench.begin(ask(stream=True))
+    assert (exchange.status, exchange.streams, exchange.fault.reason) == (400, False, "UNSUPPORTED_SCHEMA")
+    bench.relay.end(exchange, Outcome.ANSWERED)
+    assert bench.seen() == {"a": (0, 0, 0)}
+    assert exchange.reply.closed
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_an_error_within_a_stream_is_reworded_and_ends_it(together):
+    said = event("so far") + ERROR % 500
+    script = (
+        Reply(event("good "), said, b"data: [DONE]\n\n")
+        if together
+        else Reply(event("good "), event("so far"), ERROR % 500)
+    )
+    bench = Bench(Engines(a=[script]), target("a"))
+
+    async def story():
+        exchange = await bench.relay.begin(ask(stream=True), "p", "key")
+        chunks = [exchange.first]
+        with pytest.raises(EngineBroke) as broke:
+            async for chunk in bench.relay.rest(exchange):
+                chunks.append(chunk)
+        return b"".join(chunks), broke.value.args[0]
+
+    chunks, error = asyncio.run(story())
+    assert chunks == event("good ") + event("so far")
+    assert error.reason == "ENGINE_FAILED"
+    assert "--flag" not in str(error)

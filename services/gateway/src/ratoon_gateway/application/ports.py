@@ -24,6 +24,10 @@ class EngineSilent(Exception):
     """The engine took the request and sent nothing for too long."""
 
 
+class EngineBroke(Exception):
+    """The engine ended a stream that had begun with an error; its argument is what the caller is told."""
+
+
 class AnswerTooLong(Exception):
     """The answer took longer than any may."""
 

@@ -20,6 +20,7 @@ from ratoon_gateway.application.ports import (
     AnswerTooLong,
     Capture,
     Censor,
+    EngineBroke,
     EngineLost,
     Engines,
     EngineSilent,
@@ -38,7 +39,7 @@ from ratoon_gateway.domain.capture import (
     tokens_spent,
 )
 from ratoon_gateway.domain.completions import Ask, engine_body, longest_text
-from ratoon_gateway.domain.engine_errors import engine_error
+from ratoon_gateway.domain.engine_errors import ERROR_EVENT, engine_error, stream_error
 from ratoon_gateway.domain.errors import EngineTimeout, GatewayError, NoEngine
 from ratoon_gateway.domain.routes import ModelName, Route, Target, choose, comparison, find_route
 from ratoon_gateway.domain.shares import Turn
@@ -46,7 +47,13 @@ from ratoon_gateway.domain.traffic import Outcome, Traffic, caller_mark
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_STATUSES = {Outcome.ANSWERED: OK, Outcome.FILTERED: FILTERED, Outcome.LEFT: LEFT, Outcome.CUT: CUT}
+_STATUSES = {
+    Outcome.ANSWERED: OK,
+    Outcome.FILTERED: FILTERED,
+    Outcome.LEFT: LEFT,
+    Outcome.CUT: CUT,
+    Outcome.REJECTED: CUT,
+}
 LOST = 502
 """Stands for the status of an engine that broke off."""
 _REFUSALS = (404, 503)
@@ -55,6 +62,7 @@ _SIGNATURE = b"x-ratoon-version"
 """An engine says which version it serves: one that was swapped since the table was made answers nobody by mistake."""
 _MAX_LOST = 3
 """How many engines may be lost over one request before it is taken to be the reason."""
+_MAX_HEARD = 1_000
 _BREATH_S = 0.2
 _LARGE = 256 << 10
 _FIRST_TABLE_S = 5.0
@@ -222,9 +230,14 @@ class Relay:
         return choose(route, version, search.tried, random.random(), user)
 
     async def rest(self, exchange: Exchange) -> AsyncIterator[bytes]:
-        """What comes after the first bytes; EngineLost, EngineSilent or AnswerTooLong when it breaks off."""
+        """What comes after the first bytes; EngineLost, EngineSilent, EngineBroke, AnswerTooLong when it breaks off."""
         latest = exchange.began + self._bounds.answer_s
         while not exchange.filtered and (chunk := await exchange.next()):
+            place = chunk.find(ERROR_EVENT)
+            if place >= 0 and (error := stream_error(chunk[place:])):
+                if allowed := exchange.passed(chunk[:place]):
+                    yield allowed
+                raise EngineBroke(error[1])
             if allowed := exchange.passed(chunk):
                 yield allowed
             if self._clock.boot() > latest:
@@ -305,10 +318,15 @@ class Relay:
         except BaseException:
             self._abandon(exchange, Outcome.LEFT)
             raise
-        self._heard[target.process] = self._clock.boot()
+        self._hear(target)
         if exchange.status >= 500 and search.failed is None:
             return self._suspend(exchange, search)
         return True
+
+    def _hear(self, target: Target) -> None:
+        if len(self._heard) > _MAX_HEARD:
+            self._heard.clear()
+        self._heard[target.process] = self._clock.boot()
 
     def _lose(self, exchange: Exchange, search: _Search) -> bool:
         """The engine had the request and broke off. One that takes several engines with it goes no further."""
@@ -418,6 +436,9 @@ async def _receive_first(exchange: Exchange) -> None:
     chunk = await exchange.next()
     if not chunk:
         raise EngineLost("The stream ended before it began.")
+    if error := stream_error(chunk):
+        exchange.status, exchange.fault = error
+        return
     if exchange.censor is not None:
         exchange.guard = StreamGuard(exchange.censor)
     exchange.first = exchange.passed(chunk)

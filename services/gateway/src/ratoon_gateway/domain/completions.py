@@ -28,6 +28,8 @@ _BYTES_A_TOKEN = 4
 _UNSTATED_TOKENS = 256
 """What an answer is taken to be long when the request does not bound it."""
 _MAX_USER = 1_000
+_NEARLY_GREEDY = 0.01
+"""The temperature in place of 0 where several answers are asked for: engines do not write one answer several times."""
 _NO_LIMITS = RequestLimits()
 
 
@@ -104,7 +106,10 @@ def engine_body(ask: Ask, served_name: str, defaults: Mapping[str, float | int])
     unset = {name: value for name, value in defaults.items() if name not in ask.fields}
     if max_answer_tokens(ask.fields):
         unset.pop("max_tokens", None)
-    return json.dumps({**unset, **ask.fields, "model": served_name}, ensure_ascii=False).encode()
+    body = {**unset, **ask.fields, "model": served_name}
+    if body.get("n", 1) > 1 and body.get("temperature") == 0:
+        body["temperature"] = _NEARLY_GREEDY
+    return json.dumps(body, ensure_ascii=False).encode()
 
 
 def longest_text(ask: Ask) -> int:

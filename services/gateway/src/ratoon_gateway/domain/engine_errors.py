@@ -12,6 +12,8 @@ from ratoon_gateway.domain.errors import EngineFailed, EngineRefused, GatewayErr
 
 _Sentence = Callable[["re.Match[str]"], GatewayError]
 _FIELD = re.compile(r"[a-z_]{1,40}(?:[.\[\]a-z0-9_]{0,60})?")
+ERROR_EVENT = b'data: {"error":'
+"""The beginning of an error in a stream. A text of an answer cannot hold it: its quotes are escaped."""
 _NO_TOOLS = (
     "This deployment has no tool calling: send `tool_choice: none`, or leave `tools` out. An operator can "
     "serve the model with a tool parser."
@@ -31,6 +33,19 @@ def engine_error(status: int, body: bytes) -> GatewayError:
             return sentence(found)
     hint = f" Look at `{field}`." if field else " Look at its fields' values."
     return EngineRefused(f"The model's engine does not take this request.{hint}", field, "INVALID_REQUEST")
+
+
+def stream_error(event: bytes) -> tuple[int, GatewayError] | None:
+    """Return the status and the error that an event of a stream tells, if it tells one."""
+    if not event.startswith(ERROR_EVENT):
+        return None
+    body = event.partition(b"\n\n")[0][len(b"data: ") :]
+    try:
+        status = int(json.loads(body)["error"]["code"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        status = 500
+    status = status if 400 <= status < 600 else 500
+    return status, engine_error(status, body)
 
 
 def _told(body: bytes) -> tuple[str, str]:

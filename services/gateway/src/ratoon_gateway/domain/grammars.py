@@ -16,8 +16,8 @@ from typing import Any
 from ratoon_gateway.domain.errors import BadRequest
 
 MAX_AMBIGUITY = 100
-"""Limit of nested repeats that can divide a text in several ways. With `([a-z]*){0,60}` a token took seconds in an engine
-that does not follow a grammar lazily (xgrammar 0.2.8)."""
+"""Limit of nested repeats that can divide a text in several ways. With `([a-z]*){0,60}` a token took seconds in an
+engine that does not follow a grammar lazily (xgrammar 0.2.8)."""
 _STAR = 4
 """What `*` and `+` count as around another repeat."""
 _MAX_TIMES = 100_000

@@ -9,7 +9,7 @@ from typing import cast
 from ratoon.chassis.errors import Description, described
 from ratoon.chassis.identity import Principal, Role
 from ratoon_gateway.application.admission import Admission
-from ratoon_gateway.application.ports import AnswerTooLong, EngineLost, EngineSilent, Routes
+from ratoon_gateway.application.ports import AnswerTooLong, EngineBroke, EngineLost, EngineSilent, Routes
 from ratoon_gateway.application.quotas import Pass, Quotas
 from ratoon_gateway.application.relay import Exchange, Relay, beside
 from ratoon_gateway.domain.completions import Ask, RequestLimits, read_ask
@@ -149,6 +149,10 @@ class Completions:
             outcome, farewell = Outcome.ANSWERED, b""
         except (EngineLost, EngineSilent):
             outcome, farewell = Outcome.CUT, self._broken(exchange, last, _LOST)
+        except EngineBroke as error:
+            told = described(error.args[0])
+            outcome = Outcome.REJECTED if told.code == "INVALID_ARGUMENT" else Outcome.CUT
+            farewell = self._broken(exchange, last, _farewell(told.reason.lower(), told.message))
         except AnswerTooLong:
             farewell = self._broken(exchange, last, _TOO_LONG)
         finally:
