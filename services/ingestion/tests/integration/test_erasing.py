@@ -22,6 +22,7 @@ from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.rooms import State, running
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.settings import Settings
+from ratoon_ingestion.worker.batches import RECORDS
 from ratoon_ingestion.worker.decoding import record_id_of
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.readers import SourceSpec, read_source
@@ -68,7 +69,7 @@ def zipped() -> bytes:
 
 def mbox() -> bytes:
     mails = (mail(text).replace(b"\nFrom ", b"\n>From ") for text in TEXTS)
-    return b"".join(b"From somebody\n" + each + b"\n" for each in mails)
+    return b"".join(b"From ann@example.org Thu Jan  1 00:00:00 1970\n" + each + b"\n" for each in mails)
 
 
 def table() -> list[dict[str, object]]:
@@ -166,6 +167,26 @@ def test_text_that_a_second_source_holds_where_it_cannot_be_read_is_told(tmp_pat
         made = erased_of(store, sources, gone)
         assert list(made["sources"]) == [good.name]
         assert made["unread_sources"] == [wrong.name]
+
+
+def test_a_source_that_is_read_otherwise_than_when_its_version_was_made_is_told(tmp_path):
+    """As after an upgrade that decodes better: the version's record has another id than the source's item now."""
+    store = ArtifactStore(str(tmp_path))
+    source = read_as(store, "good", jsonl(), columns=COLUMNS)
+    old_id = "c" * 64
+    folder = tmp_path / "version"
+    folder.mkdir()
+    record = dict.fromkeys(RECORDS.names) | {
+        "record_id": old_id,
+        "source": source.name,
+        "text": "as it was read",
+    }
+    pq.write_table(pa.Table.from_pylist([record], schema=RECORDS), folder / "records-00000.parquet")
+    version = ("projects/p/datasets/d/versions/v1", store.put_tree(folder))
+    spec = EraseSpec(store.url, (old_id,), bytes.fromhex(KEY), (source,), (version,), ((source.name,),), ())
+    made = erase(spec, lambda *_args, **_counts: None)
+    assert made["versions"][version[0]]["erased_count"] == 1
+    assert made["unread_sources"] == [source.name]
 
 
 @pytest.fixture(scope="module")

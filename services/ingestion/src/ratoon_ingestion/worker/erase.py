@@ -52,6 +52,8 @@ class _Found:
     """The texts themselves; they stay in this process."""
     incomplete: set[str] = field(default_factory=set)
     """Sources of which not every item could be read."""
+    origins: set[str] = field(default_factory=set)
+    """Sources that versions name as the origin of a record that goes."""
     held_by_versions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     held_by_parts: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -180,6 +182,7 @@ def _redact_version(
         files.append(TreeFile(file.path, left, store.size(left)))
         if file.path.startswith("records-"):
             gone += ids
+            found.origins |= _origins(store, file.sha256, ids)
         if left != file.sha256:
             found.blobs[file.sha256] = None
     tree = store.put_manifest(files)
@@ -188,6 +191,15 @@ def _redact_version(
         found.blobs[digest] = None
     for record_id in gone:
         found.held_by_versions[record_id].append(name)
+
+
+def _origins(store: ArtifactStore, digest: str, ids: Collection[str]) -> set[str]:
+    """The sources that a shard's records came from."""
+    if not ids:
+        return set()
+    table = _table(store, digest, ["record_id", "source"])
+    chosen = table.filter(pc.is_in(table.column("record_id"), pa.array(sorted(ids), pa.string())))
+    return set(chosen.column("source").to_pylist())
 
 
 def _redact_part(
@@ -237,6 +249,8 @@ def _redact_source(
         path = Path(folder) / "source"
         write_source(source, left(), path)
         if not texts:
+            if source.name in found.origins:
+                found.unread.append(source.name)  # it was read otherwise when that version was made
             return
         found.sources[source.name] = store.put_file(path)
     found.texts |= texts
