@@ -371,7 +371,8 @@ def run_pipeline(
     if chosen.output == "json":
         show(last, chosen.output)
         return
-    show_rows(last["stages"], ["id", "state", "message"], chosen.output)
+    stages = [{**stage, "state": stage["state"].lower()} for stage in last["stages"]]
+    show_rows(stages, ["id", "state", "message"], chosen.output)
     version = last.get("products", {}).get("modelVersion", "")
     if version and not no_rollout:
         say(

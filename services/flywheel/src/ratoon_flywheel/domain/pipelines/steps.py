@@ -233,7 +233,8 @@ def _cancelled(run: PipelineRun, now: datetime) -> Transition:
 
 def _succeed(run: PipelineRun, now: datetime) -> Transition:
     version = run.products.model_version
-    ended = replace(run, state=State.SUCCEEDED, end_time=now, progress=Progress(1.0, f"{version} is done"))
+    outcome = "is registered" if run.skip_rollout else "serves"
+    ended = replace(run, state=State.SUCCEEDED, end_time=now, progress=Progress(1.0, f"{version} {outcome}"))
     return Transition(ended, events=(Succeeded(version),))
 
 
