@@ -1,11 +1,13 @@
 """What several tests of pages and charts look at."""
 
+from pathlib import Path
+
 import pytest
 from prometheus_client import CollectorRegistry
 
 from ratoon.chassis import figures
 from ratoon.chassis.telemetry import OperationMetrics, RpcMetrics
-from ratoon_gateway.adapters.metrics import GatewayMetrics, token_counter
+from ratoon_gateway.adapters.metrics import GatewayMetrics, segment_metrics, token_counter
 from ratoon_gateway.domain.traffic import Traffic
 from ratoon_gateway.entrypoints.watched import EdgeMetrics
 from ratoon_serving.adapters.figures import ENGINES
@@ -17,7 +19,8 @@ def known_figures() -> frozenset[str]:
     registry = CollectorRegistry()
     for make in (RpcMetrics, OperationMetrics, EdgeMetrics, token_counter):
         make(registry)
-    registry.register(GatewayMetrics(Traffic(None), lambda: 0, lambda: 0))
+    registry.register(GatewayMetrics(Traffic(None), lambda: 0, lambda: 0, lambda: 0))
+    segment_metrics(registry, Path())
     families = [each for each in vars(figures).values() if isinstance(each, figures.Family)]
     ours = {f"{each.name}_total" if each.counts else each.name for each in [*families, ENGINES]}
     theirs = {f"{each.name}_total" if each.type == "counter" else each.name for each in registry.collect()}

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import AlreadyExists, Description, described
 from ratoon.flywheel.v1 import flywheel_service_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon_gateway import mapping
+from ratoon_gateway.adapters.metrics import SET_ASIDE, WAITING, segment_metrics
 from ratoon_gateway.domain.errors import BadRequest
 from ratoon_gateway.domain.feedback import Feedback
 from ratoon_gateway.domain.segments import ClosedSegment
@@ -28,7 +29,6 @@ _REFUSALS = ("INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECO
 _MAX_TRIES = 8
 """How often a segment that makes flywheel fail is tried before it is set aside."""
 _MAX_DELAY_S = 60.0
-WAITING, SET_ASIDE = ".json", ".refused"
 
 
 class FlywheelFeedback:
@@ -66,13 +66,7 @@ class SegmentAnnouncer:
         self._tries: dict[str, _Tries] = {}
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._loop, name="segment-announcer", daemon=True)
-        self._refused = Counter(
-            "ratoon_gateway_traffic_segments_refused",
-            "Traffic segments that flywheel did not take and that were set aside.",
-            registry=metrics,
-        )
-        self._gauge("ratoon_gateway_traffic_segments_set_aside", "Set aside now.", SET_ASIDE, metrics)
-        self._gauge("ratoon_gateway_traffic_segments_waiting", "Waiting for flywheel now.", WAITING, metrics)
+        self._refused = segment_metrics(metrics, spool)
 
     def wake(self) -> None:
         """A segment has closed; safe on any thread."""
@@ -89,10 +83,6 @@ class SegmentAnnouncer:
         self._stopping.set()
         self._wake.set()
         self._thread.join(timeout=10)
-
-    def _gauge(self, name: str, what: str, suffix: str, metrics: CollectorRegistry) -> None:
-        gauge = Gauge(name, f"Traffic segments: {what}", registry=metrics)
-        gauge.set_function(lambda: float(sum(1 for _ in self._spool.glob(f"*{suffix}"))))
 
     def _loop(self) -> None:
         pause = _SWEEP_S

@@ -1,12 +1,18 @@
 """The gateway's figures for Prometheus, read from its own counts when they are asked for."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ratoon_gateway.domain.traffic import Traffic
+
+
+WAITING, SET_ASIDE = ".json", ".refused"
+"""Suffixes of closed segments in the spool."""
 
 
 def token_counter(registry: CollectorRegistry) -> Counter:
@@ -17,6 +23,25 @@ def token_counter(registry: CollectorRegistry) -> Counter:
         ["deployment", "version", "kind"],
         registry=registry,
     )
+
+
+def segment_metrics(registry: CollectorRegistry, spool: Path) -> Counter:
+    """Count captured traffic in the spool, waiting and set aside; returns the counter of what is set aside."""
+    for name, what, suffix in (
+        ("waiting", "Traffic segments that wait for flywheel.", WAITING),
+        ("set_aside", "Traffic segments that flywheel did not take and that are set aside.", SET_ASIDE),
+    ):
+        gauge = Gauge(f"ratoon_gateway_traffic_segments_{name}", what, registry=registry)
+        gauge.set_function(partial(_files, spool, suffix))
+    return Counter(
+        "ratoon_gateway_traffic_segments_refused",
+        "Traffic segments that were set aside since the start.",
+        registry=registry,
+    )
+
+
+def _files(spool: Path, suffix: str) -> float:
+    return float(sum(1 for _ in spool.glob(f"*{suffix}")))
 
 
 class GatewayMetrics(Collector):
