@@ -340,6 +340,26 @@ def test_names_in_an_archive_are_read_in_their_encoding(store, make):
     }
 
 
+@pytest.mark.parametrize("make", [_zip_of_windows, _tar_of_windows])
+def test_names_in_an_archive_are_in_the_encoding_that_was_given(store, make):
+    found = items(read(store, make({"客服/一.txt": b"text"}), Format.TEXT_ARCHIVE, encoding="gbk"))
+    assert list(found) == ["客服/一.txt"]
+
+
+@given(st.binary(max_size=200) | st.text(max_size=60).map(str.encode))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_manifest_is_read_or_named_unreadable(store, rest):
+    try:
+        read(store, b'{"files":[' + rest, Format.TEXT_ARCHIVE)
+    except SourceUnreadable as error:
+        assert error.reason in (
+            "ARTIFACT_NOT_A_TREE",
+            "BAD_TREE_PATH",
+            "SOURCE_EMPTY",
+            "ARCHIVE_UNFOLDS_TOO_FAR",
+        )
+
+
 def test_the_name_of_info_zip_goes_before_the_old_one(store):
     name = "Größe.txt".encode()
     extra = struct.pack("<HHBI", 0x7075, 5 + len(name), 1, 0) + name
@@ -371,7 +391,11 @@ def test_what_is_no_text_is_rejected_by_its_kind(store):
         "c.gz": Rejected.NESTED_ARCHIVE,
     }
     details = {entry.path: entry.detail for entry in entries if not isinstance(entry, Item)}
-    assert details == {"a.png": "image/png", "b.docx": "application/docx", "c.gz": "application/gzip"}
+    assert details == {
+        "a.png": "image/png, 10 bytes",
+        "b.docx": f"application/docx, {len(office)} bytes",
+        "c.gz": f"application/gzip, {len(gzip.compress(b'x'))} bytes",
+    }
 
 
 def test_a_blob_that_is_another_kind_of_archive_is_named(store):

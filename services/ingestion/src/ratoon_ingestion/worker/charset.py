@@ -169,10 +169,9 @@ def said_within(data: bytes) -> str:
     return "utf-8" if label.lower().startswith("utf-16") else label
 
 
-def decode_names(raw: list[bytes]) -> list[Decoded]:
+def decode_names(raw: list[bytes], override: str = "") -> list[Decoded]:
     """Names of files without a label: one encoding for all of them, for one program wrote them all."""
-    joined = b"\n".join(raw)
-    encoding = _names_encoding(joined)
+    encoding = _names_encoding(b"\n".join(raw), override)
     return [decoded_as(name, encoding) for name in raw]
 
 
@@ -181,11 +180,13 @@ def readable(decoded: Decoded) -> str:
     return decoded.encoding.replace("_", "-")
 
 
-def _names_encoding(joined: bytes) -> Encoding:
+def _names_encoding(joined: bytes, override: str) -> Encoding:
     if joined.isascii():
         return Encoding("ascii", How.ASCII)
     if _fits(joined, "utf-8"):
         return Encoding("utf-8", How.VALID_UTF8)
+    if override:
+        return Encoding(named_codec(override), How.OVERRIDE)
     codec = guess(joined)
     return Encoding(codec, How.DETECTED) if codec else Encoding("cp437", How.FALLBACK)
 

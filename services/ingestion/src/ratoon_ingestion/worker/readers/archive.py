@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from ratoon.chassis.artifacts import ArtifactStore, TreeFile
-from ratoon.chassis.errors import FailedPrecondition, NotFound
+from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.charset import EncodingRefused, named_codec
 from ratoon_ingestion.worker.filetypes import archive_kind, binary_kind, office_kind
@@ -79,12 +79,19 @@ def _tree_members(
     if store.size(source.digest) > limits.directory_bytes:
         raise bomb(source, f"lists its files in more than {limits.directory_bytes:,} bytes")
     unpacked = 0
-    for file in store.tree(source.digest):
+    for file in _files(source, store):
         member = _file(store, file, limits)
         unpacked += 0 if isinstance(member, Rejection) else len(member[1])
         if unpacked > limits.total_bytes:
             raise bomb(source, f"unfolds to more than {limits.total_bytes:,} bytes")
         yield member
+
+
+def _files(source: SourceSpec, store: ArtifactStore) -> list[TreeFile]:
+    try:
+        return store.tree(source.digest)
+    except (FailedPrecondition, InvalidArgument) as error:
+        raise SourceUnreadable(error.reason, f"The tree of {source.name} cannot be read: {error}") from error
 
 
 def _file(store: ArtifactStore, file: TreeFile, limits: Limits) -> tuple[str, bytes] | Rejection:
@@ -104,9 +111,9 @@ def _item(source: SourceSpec, path: str, payload: bytes, kind: Kind) -> Item | R
     if any(part in _METADATA or part.startswith("._") for part in PurePosixPath(path).parts):
         return Rejection(path, Rejected.METADATA_FILE)
     if (other := office_kind(payload)) is not None:
-        return Rejection(path, Rejected.NOT_TEXT, other)
+        return Rejection(path, Rejected.NOT_TEXT, f"{other}, {len(payload)} bytes")
     if (other := archive_kind(payload)) is not None:
-        return Rejection(path, Rejected.NESTED_ARCHIVE, other)
+        return Rejection(path, Rejected.NESTED_ARCHIVE, f"{other}, {len(payload)} bytes")
     if (other := binary_kind(payload)) is not None:
-        return Rejection(path, Rejected.NOT_TEXT, other)
+        return Rejection(path, Rejected.NOT_TEXT, f"{other}, {len(payload)} bytes")
     return Item(path, kind, payload, source.label_of(path))

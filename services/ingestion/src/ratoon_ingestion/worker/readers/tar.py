@@ -37,7 +37,7 @@ def tar_members(
     source: SourceSpec, stream: BinaryIO, start: bytes, limits: Limits
 ) -> Iterator[tuple[str, bytes] | Rejection]:
     """Path and bytes of each regular file; `start`, the stream's first bytes, tells its compression."""
-    unpacked, names = _Watched(source, stream, start, limits), _Names()
+    unpacked, names = _Watched(source, stream, start, limits), _Names(source.encoding)
     with _opened(source, unpacked, start) as archive:
         for count, info in enumerate(archive, 1):
             if count > limits.members:
@@ -68,7 +68,8 @@ class _Names:
 
     _KEPT = 200
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
         self._seen: list[bytes] = []
 
     def path_of(self, info: tarfile.TarInfo) -> str:
@@ -77,7 +78,7 @@ class _Names:
             return clean_path(info.name)
         raw = info.name.encode("utf-8", errors="surrogateescape")
         self._seen = [*self._seen[-self._KEPT :], raw]
-        return clean_path(decode_names(self._seen)[-1].text)
+        return clean_path(decode_names(self._seen, self._encoding)[-1].text)
 
 
 def _member(

@@ -34,7 +34,7 @@ def zip_members(
             raise bomb(source, f"holds more than {limits.members:,} members")
         if _overlap(infos):
             raise bomb(source, "has members that share their bytes")
-        for info, path in zip(infos, _paths(infos), strict=True):
+        for info, path in zip(infos, _paths(infos, source.encoding), strict=True):
             if info.is_dir():
                 continue
             member = _refused(info, path, limits) or _member(archive, info, path, limits)
@@ -66,10 +66,12 @@ def _overlap(infos: Sequence[zipfile.ZipInfo]) -> bool:
     return False
 
 
-def _paths(infos: Sequence[zipfile.ZipInfo]) -> list[str]:
+def _paths(infos: Sequence[zipfile.ZipInfo], encoding: str) -> list[str]:
     """The members' paths. Names that do not say that they are UTF-8 are in one encoding, which is guessed."""
     untold = [info for info in infos if not info.flag_bits & _UTF8_NAME]
-    guessed = decode_names([info.orig_filename.encode("cp437", errors="replace") for info in untold])
+    guessed = decode_names(
+        [info.orig_filename.encode("cp437", errors="replace") for info in untold], encoding
+    )
     names = {id(info): name.text for info, name in zip(untold, guessed, strict=True)}
     return [
         clean_path(_unicode_path(info) or names.get(id(info)) or info.filename or "unnamed") for info in infos
