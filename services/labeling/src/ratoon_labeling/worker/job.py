@@ -117,8 +117,17 @@ def _frozen(artifacts: ArtifactStore, spec: Spec, judged: Judged, unknown: Count
         unknown_label_count=unknown.total(),
         unknown_labels=_named(unknown),
         conflict_count=sum(1 for _, each in resolved if each.disputed),
-        agreement_alpha=nominal_alpha([judgement.label for judgement in said] for _, said in judged),
+        agreement_alpha=nominal_alpha(_compared(row, said, spec) for row, said in judged),
     )
+
+
+def _compared(row: Row, said: Sequence[Judgement], spec: Spec) -> list[str]:
+    """The labels of a record that tell how far annotators agree.
+
+    Those of its duplicates are kept where they differ alone, so that they would tell of disagreement only.
+    """
+    counted = said[: len(said) - len(_imported(row, spec))] if row.votes else said
+    return [judgement.label for judgement in counted]
 
 
 def _no_labels(records_count: int, labels: Sequence[str], unknown: Counter[str]) -> str:
