@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from ratoon.chassis import figures
 from ratoon.chassis.telemetry import OperationMetrics, RpcMetrics
+from ratoon_flywheel.adapters.figures import SET_ASIDE
 from ratoon_gateway.adapters.metrics import GatewayMetrics, segment_metrics, token_counter
 from ratoon_gateway.domain.traffic import Traffic
 from ratoon_gateway.entrypoints.watched import EdgeMetrics
@@ -22,6 +23,6 @@ def known_figures() -> frozenset[str]:
     registry.register(GatewayMetrics(Traffic(None), lambda: 0, lambda: 0, lambda: 0))
     segment_metrics(registry, Path())
     families = [each for each in vars(figures).values() if isinstance(each, figures.Family)]
-    ours = {f"{each.name}_total" if each.counts else each.name for each in [*families, ENGINES]}
+    ours = {f"{each.name}_total" if each.counts else each.name for each in [*families, ENGINES, SET_ASIDE]}
     theirs = {f"{each.name}_total" if each.type == "counter" else each.name for each in registry.collect()}
     return frozenset(ours | theirs)

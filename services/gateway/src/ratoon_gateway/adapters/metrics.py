@@ -10,7 +10,6 @@ from prometheus_client.registry import Collector
 
 from ratoon_gateway.domain.traffic import Traffic
 
-
 WAITING, SET_ASIDE = ".json", ".refused"
 """Suffixes of closed segments in the spool."""
 
