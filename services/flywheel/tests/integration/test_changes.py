@@ -67,6 +67,18 @@ def test_a_label_that_production_answers_with_stays_unless_its_removal_is_wanted
     assert changed.notices[0].startswith("Removed: 'news'.")
 
 
+def test_answers_and_votes_follow_a_new_spelling_of_a_label(world):
+    """A correction in the new spelling confirms an answer that was kept in the old one."""
+    world.rooms.resources[world.version] = model_version_pb2.ModelVersion(name=world.version)
+    early, late = world.answered(["one", "two"], "ham")
+    world.say(early, correction="ham")
+    assert not update(world, labels=["HAM", "spam", "news"]).notices
+    world.say(late, correction="ham")
+    asked = pb.CompareVersionsRequest(parent=PARENT, version=world.version, other_version=world.version)
+    found = world.flywheel.CompareVersions(asked).version
+    assert (found.positive_count, found.negative_count) == (2, 0)
+
+
 def test_equal_labels_cannot_make_or_change_a_project(world):
     with pytest.raises(InvalidArgument, match="same label"):
         update(world, labels=["ham", "Ham"])

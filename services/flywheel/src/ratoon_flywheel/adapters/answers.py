@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, select
+from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, select, update
 
 from ratoon.chassis import tracing
 from ratoon.chassis.store import Transaction
@@ -203,6 +203,12 @@ class AnswerTables:
         for some in _batches([*digests, ""]):
             mine = (noted.segment == segment) & noted.content_digest.in_(some)
             tx.connection.execute(delete(NOTED_TEXTS).where(mine))
+
+    def respell(self, tx: Transaction, project: str, old: str, new: str) -> None:
+        """Write a label in answers and corrections as the project writes it now."""
+        for table, column in ((ANSWERS, "label"), (JUDGEMENTS, "correction")):
+            mine = (table.c.project == project) & (table.c[column] == old)
+            tx.connection.execute(update(table).where(mine).values({column: new}))
 
     def forget_all(self, tx: Transaction, project: str) -> list[str]:
         """Forget all traffic, feedback and reports of a project; the digests of its segments."""

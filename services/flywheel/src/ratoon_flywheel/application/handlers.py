@@ -69,7 +69,9 @@ def list_projects(size: int, token: str, store: Store) -> Page[Project]:
         return tx.page(Project, "", size, token)
 
 
-def update_project(command: UpdateProject, store: Store, lineage: Lineage) -> tuple[Project, tuple[str, ...]]:
+def update_project(
+    command: UpdateProject, store: Store, answers: AnswerIndex, lineage: Lineage
+) -> tuple[Project, tuple[str, ...]]:
     """Change a project; open pipeline runs keep the one they began with. Returns it and what the change means."""
     matched(command.wanted.name, PROJECT, "project.name")
     with store.read() as tx:
@@ -80,7 +82,11 @@ def update_project(command: UpdateProject, store: Store, lineage: Lineage) -> tu
         check_etag(project.name, project.etag, command.etag)
         after = projects.changed(project, command.wanted, command.fields)
         notices = projects.label_notices(project, after, served, command.allow_label_removal)
-        return (project if after == project else tx.save(after)), notices
+        if after == project:
+            return project, notices
+        for old, new in projects.respelled(project.labels, after.labels).items():
+            answers.respell(tx, project.name, old, new)
+        return tx.save(after), notices
 
 
 def _served(before: Project, after: Project, lineage: Lineage) -> str:

@@ -212,6 +212,10 @@ class AnswerIndex(Protocol):
         """Delete these answers, all that was said of them, and what was noted of these texts in the segment."""
         ...
 
+    def respell(self, tx: Transaction, project: str, old: str, new: str) -> None:
+        """Write a label in answers and corrections as the project writes it now."""
+        ...
+
     def forget_all(self, tx: Transaction, project: str) -> list[str]:
         """Forget all traffic and feedback of a project; the digests of its segments."""
         ...

@@ -211,6 +211,12 @@ def label_notices(before: Project, after: Project, served: str, allowed: bool) -
     return tuple(notices)
 
 
+def respelled(before: Sequence[str], after: Sequence[str]) -> dict[str, str]:
+    """Return the labels that are written in another way now, by how they were written."""
+    same = {label: match_label(label, before) for label in after}
+    return {old: label for label, old in same.items() if old is not None and old != label}
+
+
 def _listed(labels: Sequence[str]) -> str:
     return ", ".join(repr(label) for label in labels)
 

@@ -73,7 +73,7 @@ class FlywheelServicer(FlywheelServiceServicer):
         """Change a project."""
         command = mapping.update_project(request)
         changed, notices = await self._threads(
-            handlers.update_project, command, self._store, self._desk.lineage
+            handlers.update_project, command, self._store, self._desk.answers, self._desk.lineage
         )
         return mapping.project(changed, notices)
 
