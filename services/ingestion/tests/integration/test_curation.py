@@ -308,3 +308,16 @@ def test_nothing_depends_on_the_order_of_the_lines(bench, seed):
         return [tuple(row[name] for name in names) for row in bench.table(result)]
 
     assert told(first) == told(second)
+
+
+def test_halves_of_characters_in_json_cost_no_record(bench):
+    rows = [
+        {"id": "a1", "text": "Cut in the middle of a smile \ud83d", "label": "other"},
+        {"id": "a2", "text": "A byte that was no text: \udcb2 end", "label": "billing"},
+        {"id": "a3", "text": "A whole smile \U0001f600 stays", "label": "oth\ud800er"},
+        {"id": "a\ud83d4", "text": "The id is cut as well, by the same export", "label": "technical"},
+    ]
+    result = bench.run("".join(json.dumps(row) + "\n" for row in rows).encode(), "JSONL")
+    assert (result["records"], result["rejected"]) == (4, 0)
+    assert "Cut in the middle of a smile \ufffd" in [row["text"] for row in bench.table(result)]
+    assert result["profile"]["labels"]["oth\ufffder"] == 1

@@ -22,7 +22,7 @@ _BROKEN = re.compile(r"[\ufffd\ue000-\uf8ff]")
 
 def garbage(text: str) -> Rejected | None:
     """Why a normalised text is garbage; None when it is not."""
-    if len(text) >= _MIN_CHARS and len(_BROKEN.findall(text)) > _MANY_BROKEN * len(text):
+    if len(text) >= _MIN_CHARS and len(_BROKEN.findall(text)) > max(1, _MANY_BROKEN * len(text)):
         return Rejected.BROKEN_CHARACTERS
     text = _RULER.sub(r"\1", _MASK.sub("", text))
     dense = "".join(text.split())
