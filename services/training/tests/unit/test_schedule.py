@@ -56,3 +56,11 @@ def test_a_worse_epoch_lowers_the_rate_and_epochs_without_gain_stop():
     assert schedule.judge([1.0, 0.999, 0.998], [0.5, 0.5, 0.5], 2).stop
     assert schedule.judge([0.7, 1.1], [0.6, 0.7], 2).best == 1, "what the gate asks for decides, not the loss"
     assert not schedule.judge([1.0, 0.999, 0.998], [0.5, 0.5, 0.5], 0).stop
+    assert not schedule.judge([1.0, 1.1, 1.2], [0.5, 0.5, 0.6], 2).stop, "the score still rises"
+    assert schedule.judge([1.0, 1.1, 1.2], [0.5, 0.501, 0.502], 2).stop, "that is no gain"
+
+
+def test_few_samples_are_shown_often_and_many_a_few_times():
+    assert schedule.chosen_epochs(2_400) == 12
+    assert schedule.chosen_epochs(100) == schedule.MAX_EPOCHS
+    assert schedule.chosen_epochs(1_000_000) == schedule.MIN_EPOCHS

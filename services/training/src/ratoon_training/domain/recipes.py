@@ -183,7 +183,8 @@ def _check_labels(labels: tuple[str, ...]) -> None:
     for label in labels:
         if not label.strip() or label != label.strip() or len(label) > _MAX_LABEL:
             raise BadRecipe(
-                f"recipe.labels: {label!r} must be a word of at most {_MAX_LABEL} characters.", "recipe.labels"
+                f"recipe.labels: {label!r} must be a word of at most {_MAX_LABEL} characters.",
+                "recipe.labels",
             )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 WINDOW = 8
 """Batches whose samples are sorted by length together, so that little is padded and much stays shuffled."""
 SIGNIFICANT = 0.005
-"""Validation loss must fall by this share of the best so far to count as a gain."""
+"""Validation loss must fall by this share of the best so far, or macro-F1 rise by so much, to count as a gain."""
 LOWERED = 0.5
 """What the rate is multiplied by after an epoch that was worse than the one before."""
 
@@ -69,7 +69,7 @@ class Verdict:
 def judge(losses: Sequence[float], scores: Sequence[float], patience: int) -> Verdict:
     """Each epoch's validation against the previous: worse lowers the rate; `patience` epochs without a gain stop.
 
-    A gain is a loss that is significantly lower, or a higher score, than that of all epochs before.
+    A gain is a loss that is significantly lower, or a score that is significantly higher, than in all epochs before.
 
     The best epoch is the one of the highest score, which is what a gate will ask for; of equals the one of the lowest
     loss: a model that grows surer of its few errors loses by the loss and may gain by the score.
@@ -78,7 +78,8 @@ def judge(losses: Sequence[float], scores: Sequence[float], patience: int) -> Ve
     for epoch in range(1, len(losses)):
         if losses[epoch] > losses[epoch - 1]:
             factor *= LOWERED
-        gained = losses[epoch] < losses[lowest] * (1 - SIGNIFICANT) or scores[epoch] > max(scores[:epoch])
+        higher = scores[epoch] >= max(scores[:epoch]) + SIGNIFICANT
+        gained = higher or losses[epoch] < losses[lowest] * (1 - SIGNIFICANT)
         since = 0 if gained else since + 1
         if losses[epoch] < losses[lowest]:
             lowest = epoch
