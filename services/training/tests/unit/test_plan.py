@@ -70,7 +70,8 @@ def test_an_adapter_needs_no_gradients_of_the_base():
 
 
 def test_the_measured_model_is_near_what_a_run_of_the_default_recipe_took():
-    # 1,554 MB at its peak, of 1.09 M parameters (4,096 tokens, 3 layers), batch 16, about 104 tokens a sample (longest 717).
+    # 1,554 MB at its peak, of 1.09 M parameters (4,096 tokens, 3 layers), batch 16, about 104 tokens a sample
+    # (longest 717).
     needs = measured(Architecture(vocab_size=4096, layers=3), batch=16, tokens=104)
     assert 0.5 < needs.total / 1_554_460_672 < 1.5
     assert needs.weights == 4 * 1_090_432
