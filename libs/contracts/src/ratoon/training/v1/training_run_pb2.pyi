@@ -145,9 +145,9 @@ class TrainingRun(_message.Message):
         MAX_CHARACTERS_FIELD_NUMBER: _builtins.int
         CUT_SHARE_FIELD_NUMBER: _builtins.int
         max_tokens: _builtins.int
-        """A text of so many tokens is never cut; longer texts lose their end."""
+        """The most tokens that a training text keeps."""
         max_characters: _builtins.int
-        """The template cuts at characters; the number is chosen from the data, or given as `recipe.max_chars`."""
+        """Longer texts lose their end. Chosen from the data, or given as `recipe.max_chars`."""
         cut_share: _builtins.float
         """Share of the training texts that are cut, in 0..1."""
         def __init__(
@@ -347,7 +347,7 @@ class Recipe(_message.Message):
     language_model_epochs: _builtins.float
     """For so many epochs the language model's loss counts; then the answers' alone. [1]"""
     prompt_tokens: _builtins.int
-    """Where `max_chars` is 0, it is chosen so that about so many tokens remain. [96]"""
+    """Where `max_chars` is 0, it is chosen so that about so many tokens remain; 0: as the lengths of the texts suggest."""
     packed: _builtins.bool
     """The samples of a step share one row without padding, each seeing only itself."""
     label_smoothing: _builtins.float
