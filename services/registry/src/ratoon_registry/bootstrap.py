@@ -7,7 +7,7 @@ from ratoon.registry.v1.registry_service_pb2_grpc import add_RegistryServiceServ
 from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
 from ratoon_registry.adapters.seals import Sealer
-from ratoon_registry.adapters.verification import JobVerification
+from ratoon_registry.adapters.verification import JobVerification, Limits
 from ratoon_registry.application.procedures import VersionProcedure
 from ratoon_registry.entrypoints.grpc import RegistryServicer
 from ratoon_registry.settings import Settings
@@ -21,10 +21,16 @@ def build(settings: Settings, platform: Platform) -> App:
         base.jobs(),
         ArtifactStore(settings.artifacts_url),
         Sealer(make_signing_key(settings.keys)),
-        settings.model_loading_folder,
-        settings.golden_count,
+        Limits(
+            settings.model_loading_folder,
+            settings.golden_count,
+            settings.lanes,
+            settings.job_time_limit_s,
+            settings.job_memory_share,
+        ),
     )
     operations = base.operations(store, [VersionProcedure(verification)])
-    servicer = RegistryServicer(store, operations, base.changes(store), base.threads, base.clock)
+    ports = (store, operations, verification, base.changes(store))
+    servicer = RegistryServicer(*ports, base.threads, base.clock)
     rpc = Rpc("ratoon.registry.v1.RegistryService", add_RegistryServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])

@@ -9,6 +9,7 @@ from ratoon.chassis.app import App, Foundation, Platform, Rpc
 from ratoon.chassis.errors import (
     AlreadyExists,
     FailedPrecondition,
+    InvalidArgument,
     NotFound,
     PermissionDenied,
     Unauthenticated,
@@ -39,6 +40,10 @@ class FakeVerification:
     def __init__(self) -> None:
         self.started: dict[str, ModelVersion] = {}
 
+    def check_named(self, artifact_digest: str) -> None:
+        if artifact_digest.startswith("0"):
+            raise InvalidArgument("A tree may not hold '../x'.", reason="BAD_TREE_PATH")
+
     def observe(self, job_id: str) -> Observation:
         version = self.started.get(job_id)
         if version is None:
@@ -64,8 +69,10 @@ class FakeVerification:
 def build(settings: Settings) -> App:
     base = Foundation(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
-    operations = base.operations(store, [VersionProcedure(FakeVerification())])
-    servicer = RegistryServicer(store, operations, base.changes(store), base.threads, base.clock)
+    verification = FakeVerification()
+    operations = base.operations(store, [VersionProcedure(verification)])
+    ports = (store, operations, verification, base.changes(store))
+    servicer = RegistryServicer(*ports, base.threads, base.clock)
     return base.app(
         [Rpc("ratoon.registry.v1.RegistryService", add_RegistryServiceServicer_to_server, servicer)],
         [operations],
@@ -118,6 +125,11 @@ def test_a_version_is_watched_until_it_is_ready_and_the_next_continues_its_numbe
     major, minor = first.name.rpartition("/v")[2].split(".")
     assert second.name.startswith(f"{MODEL}/versions/v{major}.")
     assert int(second.name.rpartition(".")[2]) > int(minor)
+
+
+def test_a_tree_with_a_bad_entry_is_refused_when_it_is_named(registry):
+    with pytest.raises(InvalidArgument, match=r"\.\./x"):
+        register(registry, "0" * 64)
 
 
 def test_the_same_request_id_gives_the_same_version(registry):

@@ -1,5 +1,6 @@
 """Verification as a job: `python -m ratoon_registry.worker`. What it found is signed here."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,29 @@ from ratoon_registry.domain.versions import ModelVersion, Observation, Phase, Pr
 WORKER = "ratoon_registry.worker"
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a verification job is given."""
+
+    warm: Path
+    """Folder of the warm processes that load models."""
+    golden_count: int
+    lanes: int = 1
+    """Jobs of different projects that run at once."""
+    time_limit_s: float = 0.0
+    memory_share: float = 0.0
+    """… of the machine's memory; 0: no bound."""
+
+
 class JobVerification:
     """Starts and observes the worker that reloads and records; signs what it found."""
 
-    def __init__(
-        self, jobs: Jobs, artifacts: ArtifactStore, sealer: Sealer, warm: Path, golden_count: int
-    ) -> None:
-        self._jobs, self._artifacts, self._sealer = jobs, artifacts, sealer
-        self._warm, self._golden_count = warm, golden_count
+    def __init__(self, jobs: Jobs, artifacts: ArtifactStore, sealer: Sealer, limits: Limits) -> None:
+        self._jobs, self._artifacts, self._sealer, self._limits = jobs, artifacts, sealer, limits
+
+    def check_named(self, artifact_digest: str) -> None:
+        """InvalidArgument with the entry's name unless every file of the tree is in the store as the tree states."""
+        self._artifacts.check_tree(artifact_digest)
 
     def observe(self, job_id: str) -> Observation:
         """The job as it is now; signed with the registry's key when it succeeded."""
@@ -44,8 +60,12 @@ class JobVerification:
             "artifacts": self._artifacts.url,
             "artifact_digest": version.artifact_digest,
             "golden_source_digest": version.golden_source_digest,
-            "golden_count": self._golden_count,
-            "warm": str(self._warm),
+            "golden_count": self._limits.golden_count,
+            "warm": str(self._limits.warm),
+            "tenant": "/".join(version.name.split("/")[:2]),
+            "lanes": self._limits.lanes,
+            "time_limit_s": self._limits.time_limit_s,
+            "memory_share": self._limits.memory_share,
             "card": {"name": version.name, "changelog": version.changelog, "scores": version.scores},
         }
 

@@ -7,6 +7,7 @@ from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Store, Transaction
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
+from ratoon_registry.application.ports import Verification
 from ratoon_registry.domain.errors import AliasReserved, ParentMismatch, VersionNotReady
 from ratoon_registry.domain.events import AliasMoved
 from ratoon_registry.domain.models import PRODUCTION, Alias, AliasChange, Model, VersionId, next_version_id
@@ -42,13 +43,14 @@ def list_models(parent: str, size: int, token: str, store: Store) -> Page[Model]
 
 
 def create_version(
-    command: CreateVersion, store: Store, operations: Operations, clock: Clock
+    command: CreateVersion, store: Store, operations: Operations, verification: Verification, clock: Clock
 ) -> ModelVersion:
     """Register an artifact; from the commit on it is verified."""
     if not command.artifact_digest:
         raise InvalidArgument(
             "artifact_digest is missing.", reason="ARTIFACT_MISSING", field="artifact_digest"
         )
+    verification.check_named(command.artifact_digest)
     now = clock.now()
     with store.write() as tx:
         tx.get(Model, command.parent)

@@ -8,6 +8,10 @@ from ratoon_registry.domain.versions import ModelVersion, Observation
 class Verification(Protocol):
     """The heavy check of an artifact: reloaded, golden prompts recorded, signed. One job an attempt."""
 
+    def check_named(self, artifact_digest: str) -> None:
+        """Refuse a digest that names no tree, or a tree with a bad entry: InvalidArgument, NotFound."""
+        ...
+
     def observe(self, job_id: str) -> Observation:
         """The job as it is now."""
         ...

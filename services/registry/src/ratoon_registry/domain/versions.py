@@ -66,6 +66,8 @@ class Verified:
     base_signature_digest: str = ""
     generation: Generation = Generation()
     prompt: PromptLimits = PromptLimits()
+    notice: str = ""
+    """Which files of the artifact were left out."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def _ready(version: ModelVersion, made: Verified) -> Transition:
     ready = replace(
         version,
         state=State.READY,
-        progress=Progress(1.0, "Verified, recorded and signed."),
+        progress=Progress(1.0, f"Verified, recorded and signed. {made.notice}".strip()),
         artifact_digest=made.artifact_digest,
         signature_digest=made.signature_digest,
         golden_digest=made.golden_digest,

@@ -14,6 +14,7 @@ from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 from ratoon_registry import mapping
 from ratoon_registry.application import handlers
+from ratoon_registry.application.ports import Verification
 from ratoon_registry.domain.versions import ModelVersion
 
 Context = Any
@@ -23,9 +24,16 @@ class RegistryServicer(RegistryServiceServicer):
     """Answers `ratoon.registry.v1.RegistryService`."""
 
     def __init__(
-        self, store: Store, operations: Operations, changes: Changes, threads: Threads, clock: Clock
+        self,
+        store: Store,
+        operations: Operations,
+        verification: Verification,
+        changes: Changes,
+        threads: Threads,
+        clock: Clock,
     ) -> None:
         self._store, self._operations, self._changes = store, operations, changes
+        self._verification = verification
         self._threads, self._clock = threads, clock
 
     async def CreateModel(self, request: pb.CreateModelRequest, context: Context) -> model_pb2.Model:
@@ -49,9 +57,8 @@ class RegistryServicer(RegistryServiceServicer):
     ) -> model_version_pb2.ModelVersion:
         """Register an artifact."""
         command = mapping.create_version(request)
-        return mapping.version(
-            await self._threads(handlers.create_version, command, self._store, self._operations, self._clock)
-        )
+        ports = (self._store, self._operations, self._verification, self._clock)
+        return mapping.version(await self._threads(handlers.create_version, command, *ports))
 
     async def GetModelVersion(
         self, request: pb.GetModelVersionRequest, context: Context

@@ -23,7 +23,7 @@ _ARCHITECTURE = (
 
 def model_card(folder: Path, told: Mapping[str, Any], parameters: int, size_bytes: int) -> str:
     """The card in Markdown; the same input gives the same text, so the artifact keeps its digest."""
-    config = read_json(folder / "config.json")
+    config = read_json(folder / "config.json") if (folder / "config.json").exists() else {}
     recipe = read_json(folder / "recipe.json") if (folder / "recipe.json").exists() else {}
     scores = {name: f"{value:.4g}" for name, value in sorted(told.get("scores", {}).items())}
     architecture = {name: config[name] for name in _ARCHITECTURE if name in config}

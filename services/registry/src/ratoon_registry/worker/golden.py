@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ratoon_registry.worker.reload import Reloaded
+from ratoon_registry.worker.inspection import UnfitArtifact
+from ratoon_registry.worker.reload import Reloaded, cause
 
 NEAR_TIE = 0.2
 """A place counts when the best token leads the second by this much, in nats."""
@@ -46,7 +47,14 @@ def record(model: Reloaded, texts: Sequence[str], count: int) -> dict[str, Any]:
 
 def _asked(model: Reloaded, text: str) -> list[int]:
     chat = [{"role": "user", "content": text}]
-    encoded = model.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
+    try:
+        encoded = model.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
+    except (
+        Exception
+    ) as error:  # whatever a template of others raises: Jinja's errors, TypeError, RecursionError
+        raise UnfitArtifact(
+            "CHAT_TEMPLATE_FAILS", f"The chat template cannot render a user's message: {cause(error)}."
+        ) from error
     return list(encoded["input_ids"])
 
 

@@ -6,7 +6,7 @@ Spec: `artifacts` (store URL), `artifact_digest` (a model tree, whole or an adap
 that nobody keeps signs, and the registry signs again with its own). Result: `artifact_digest` (of the tree with its
 card), `signature_digest` and `golden_digest` (blobs), `parameter_count`, `size_bytes` (an adapter's: of its own
 weights), `size_class`, `base_artifact_digest` and `base_signature_digest`, which are empty for a whole model, and
-`generation` and `prompt`, what the artifact states about answers and prompts.
+`generation` and `prompt`, what the artifact states about answers and prompts, and `notice`, files that were left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ratoon.chassis.models import ModelFolder, fetch_model
 from ratoon_registry.domain.sizes import size_class
 from ratoon_registry.worker import generation, golden, signature
 from ratoon_registry.worker.card import CARD, model_card
-from ratoon_registry.worker.inspection import inspect
+from ratoon_registry.worker.inspection import inspect, left_out
 from ratoon_registry.worker.prompts import read_texts
 from ratoon_registry.worker.reload import Reloaded
 
@@ -40,18 +40,19 @@ def run(spec: JSON, job: JobFolder) -> JSON:
     """Do the job; raises Stopped, UnfitArtifact, NoStablePrompt or an artifact store's error."""
     store = ArtifactStore(spec["artifacts"])
     _say(job, 0.05, "Fetching and checking the files")
+    inspection = inspect(store, spec["artifact_digest"])
     models = job.path / "models"
     try:
-        return _verified(spec, job, store, fetch_model(store, spec["artifact_digest"], models))
+        fetched = fetch_model(store, spec["artifact_digest"], models)
+        for name in inspection.left_out:
+            (fetched.path / name).unlink()
+        return {**_verified(spec, job, store, fetched), "notice": left_out(inspection)}
     finally:
         shutil.rmtree(models, ignore_errors=True)
 
 
 def _verified(spec: JSON, job: JobFolder, store: ArtifactStore, fetched: ModelFolder) -> JSON:
     folder = fetched.path
-    inspect(folder)
-    if fetched.base is not None:
-        inspect(fetched.base)
     texts = read_texts(store, spec.get("golden_source_digest", ""))
     _say(job, 0.3, "Reloading the model")
     model = Reloaded(fetched, int(spec.get("threads", 0)))

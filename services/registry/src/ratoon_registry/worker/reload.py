@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,25 @@ _SHARED = 20_000_000
 """Models with fewer parameters run on one core: to share such small products costs more than it saves."""
 
 
+_LONGEST = 300
+_PATH = re.compile(r"(?<![\w:])(?:/[\w.@+~-]+){2,}/?")
+_KNOWN = (
+    (re.compile(r"model type [`'](.+?)[`']"), "config.json names the model type {0}, which it does not know"),
+    (
+        re.compile(r"size mismatch for ([\w.]+): .*?\[([\d, ]*)\].*?\[([\d, ]*)\]", re.DOTALL),
+        "{0} has the shape [{1}] in the file, and [{2}] by the configuration",
+    ),
+    (re.compile(r"(out of memory|can't allocate memory)"), "the memory does not suffice"),
+)
+
+
 class Reloaded:
     """The model, with its adapter merged if it is one, and its tokenizer; UnfitArtifact when they do not fit."""
 
     def __init__(self, folder: ModelFolder, threads: int = 0) -> None:
+        spoken = folder.path if (folder.path / "tokenizer.json").exists() else folder.whole
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True)
+            self.tokenizer = AutoTokenizer.from_pretrained(spoken, local_files_only=True)
             self._model, info = AutoModelForCausalLM.from_pretrained(
                 folder.whole,
                 dtype=torch.float32,
@@ -40,8 +54,10 @@ class Reloaded:
                 self._model = _merged(self._model, folder.path)
         except UnfitArtifact:
             raise
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise UnfitArtifact("NOT_LOADABLE", f"transformers cannot load it: {error}") from error
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise UnfitArtifact("NOT_LOADABLE", f"transformers cannot load it: {cause(error)}.") from error
         torch.set_num_threads(threads or (1 if self.parameters < _SHARED else os.cpu_count() or 1))
         self._model.eval()
         self._check(info)
@@ -79,8 +95,22 @@ class Reloaded:
         for name, parameter in self._model.named_parameters():
             if not bool(torch.isfinite(parameter).all()):
                 raise UnfitArtifact("WEIGHTS_NOT_FINITE", f"{name} holds infinite or undefined numbers.")
-        if len(self.tokenizer) > self._model.config.vocab_size:
-            raise UnfitArtifact("TOKENIZER_MISMATCH", "The tokenizer knows more tokens than the model.")
+        rows = self._model.get_input_embeddings().weight.shape[0]
+        if len(self.tokenizer) > rows:
+            raise UnfitArtifact(
+                "TOKENIZER_MISMATCH",
+                f"The tokenizer has {len(self.tokenizer):,} tokens, the model's embeddings only {rows:,} rows.",
+            )
+
+
+def cause(error: Exception) -> str:
+    """What a library says of a failure: known ones in our words, others by their first line without paths."""
+    text = str(error)
+    for pattern, sentence in _KNOWN:
+        if found := pattern.search(text):
+            return sentence.format(*found.groups())
+    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    return _PATH.sub("…", first).rstrip(".:")[:_LONGEST]
 
 
 def _merged(base: Any, adapter: Path) -> Any:

@@ -174,10 +174,22 @@ def with_auto_map(folder):
     (folder / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "own.Model"}}))
 
 
+def with_more_tokens(folder, more):
+    file = folder / "tokenizer.json"
+    told = json.loads(file.read_text())
+    last = max(token["id"] for token in told["added_tokens"])
+    for number in range(last + 1, last + 1 + more):
+        told["added_tokens"].append({**told["added_tokens"][-1], "id": number, "content": f"<more{number}>"})
+    file.write_text(json.dumps(told))
+
+
 FAULTS = {
-    "PICKLE_FOUND": lambda folder: (folder / "pytorch_model.bin").write_bytes(pickle.dumps({})),
-    "CODE_FOUND": lambda folder: (folder / "modeling.py").write_text("pass"),
-    "UNKNOWN_FILE": lambda folder: (folder / "notes.txt").write_text("hello"),
+    "PICKLE_FOUND": lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
+    "CODE_FOUND": with_auto_map,
+    "CHAT_TEMPLATE_FAILS": lambda folder: (folder / "chat_template.jinja").write_text(
+        "{{ raise_exception(1) }}"
+    ),
+    "TOKENIZER_MISMATCH": lambda folder: with_more_tokens(folder, 9),
     "FILE_MISSING": lambda folder: (folder / "tokenizer.json").unlink(),
     "WEIGHTS_MISSING": lambda folder: (folder / "model.safetensors").unlink(),
     "WEIGHTS_DAMAGED": truncate,
@@ -198,10 +210,43 @@ def test_each_fault_is_refused_by_its_name(store, folder, key, tmp_path, reason)
     assert refused.value.reason == reason
 
 
-def test_code_asked_for_by_the_configuration_is_refused(store, folder, key, tmp_path):
-    with_auto_map(folder)
-    with pytest.raises(UnfitArtifact, match="auto_map"):
+def test_other_peoples_words_and_our_paths_stay_out_of_a_refusal(store, folder, key, tmp_path):
+    FAULTS["NOT_LOADABLE"](folder)
+    with pytest.raises(UnfitArtifact, match="no-such-thing") as refused:
         verify(store, folder, key, tmp_path)
+    assert str(tmp_path) not in str(refused.value)
+    assert "pip install" not in str(refused.value)
+
+
+def test_what_hubs_and_trainers_leave_is_no_part_of_the_version_and_is_told(store, folder, key, tmp_path):
+    strange = {
+        "optimizer.pt": pickle.dumps({}),
+        "modeling.py": b"pass",
+        "LICENSE": b"free",
+        "notes.txt": b"-",
+    }
+    for name, data in strange.items():
+        (folder / name).write_bytes(data)
+    result = verify(store, folder, key, tmp_path)
+    files = {file.path for file in store.tree(result["artifact_digest"])}
+    assert not files & strange.keys()
+    assert {"model.safetensors", "config.json", "README.md"} <= files
+    assert "Left out" in result["notice"] and "LICENSE" in result["notice"]
+
+
+def test_an_adapter_that_holds_a_whole_layer_is_refused_before_any_rollout(store, adapter, key, tmp_path):
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps({**config, "modules_to_save": ["lm_head"]}))
+    with pytest.raises(UnfitArtifact, match="lm_head") as refused:
+        verify(store, adapter, key, tmp_path)
+    assert refused.value.reason == "ADAPTER_UNSUPPORTED"
+
+
+def test_an_adapter_without_a_tokenizer_of_its_own_speaks_its_bases(store, adapter, key, tmp_path):
+    full = verify(store, adapter, key, tmp_path)
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        (adapter / name).unlink(missing_ok=True)
+    assert verify(store, adapter, key, tmp_path)["golden_digest"] == full["golden_digest"]
 
 
 def test_a_model_that_cannot_decide_is_refused(store, folder, key, tmp_path):
