@@ -301,6 +301,9 @@ def test_a_pause_in_the_traffic_shows_as_none():
     chart = signals.traffic_chart(flows)
     assert "0.000" in [cell for row in chart.rows for cell in row]
     assert signals.total(flows) == "30 answers were captured, 1 lost."
+    assert signals.total([signals.Flow(0, 0, 10, 0, 2)]).endswith(
+        "none lost. 2 could not be read and are set aside."
+    )
 
 
 def test_bins_are_about_forty():

@@ -31,6 +31,8 @@ class Flow:
     end: float
     answers: int
     lost: int
+    set_aside: int = 0
+    """Rows that could not be read."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def flow_of(segment: JSON) -> Flow:
     """A segment's numbers."""
     start = _seconds(segment.get("startTime") or segment["createTime"])
     end = _seconds(segment.get("endTime") or segment["createTime"])
-    return Flow(start, max(end, start), number(segment.get("answerCount")), number(segment.get("lostCount")))
+    counts = (number(segment.get(field)) for field in ("answerCount", "lostCount", "setAsideCount"))
+    return Flow(start, max(end, start), *counts)
 
 
 def drift_chart(reports: Sequence[JSON], threshold: float) -> Chart:
@@ -153,7 +156,9 @@ def total(flows: Sequence[Flow]) -> str:
     """All answers that were captured, and what was lost on the way."""
     lost = sum(flow.lost for flow in flows)
     told = f"{count(sum(flow.answers for flow in flows))} answers were captured"
-    return f"{told}, {count(lost)} lost." if lost else f"{told}, none lost."
+    set_aside = sum(flow.set_aside for flow in flows)
+    unread = f" {count(set_aside)} could not be read and are set aside." if set_aside else ""
+    return f"{told}, {count(lost) if lost else 'none'} lost.{unread}"
 
 
 def _bad_shares(votes: Sequence[Vote], version: str, width: int) -> list[Point]:
