@@ -1,14 +1,18 @@
 """Names that no resource can have, and browsers that hang up."""
 
 import asyncio
+import time
 
 import httpx
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
 from ratoon_console.adapters.api import HttpApi
+from ratoon_console.adapters.pages import STATIC, Pages
+from ratoon_console.application.sessions import Sessions
 from ratoon_console.domain.errors import Refused
 from ratoon_console.entrypoints.desk import Desk
+from ratoon_console.entrypoints.http import Site
 
 
 @pytest.mark.parametrize(
@@ -49,3 +53,17 @@ def test_a_browser_that_hangs_up_is_no_fault():
         return await desk.guarded(handler)(Request({"type": "http", "headers": []}))
 
     assert asyncio.run(ask()).status_code == 499
+
+
+def test_the_head_of_the_log_in_is_no_log_in():
+    class Keys:
+        async def exchange(self, api_key: str):
+            raise AssertionError("nobody logs in")
+
+    async def ask() -> httpx.Response:
+        sessions = Sessions(Keys(), 60, time.monotonic)
+        app = Site(Desk(sessions, None, Pages(), 1.0), [], STATIC).app()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console") as client:
+            return await client.head("/login")
+
+    assert asyncio.run(ask()).status_code == 200

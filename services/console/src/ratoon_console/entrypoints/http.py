@@ -130,7 +130,7 @@ class Site:
 
     async def _login(self, request: Request) -> Response:
         target = _own_path(request.query_params.get("to", "/"))
-        if request.method == "GET":
+        if request.method != "POST":
             return self._desk.page(request, "login.html", _login_values(target, ""))
         _check_origin(request)
         form = await request.form()

@@ -83,8 +83,8 @@ class Installation:
         return int(stored) if stored.isdigit() else USUAL_PORT
 
     def down(self, keep_workers: bool, say: Say) -> int:
-        """End the processes: the edge first, then the rooms, then engines and training; how many ended."""
-        order = sorted(self.processes.running(), key=lambda each: each.name not in EDGE)
+        """End the processes: the console, the gateway, the services, then engines and training; how many ended."""
+        order = sorted(self.processes.running(), key=lambda each: [*EDGE, each.name].index(each.name))
         for name in self.processes.wanted():
             self.processes.forget(name)
         ended = 0
