@@ -5,7 +5,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,9 +125,16 @@ class Client:
             on_bytes(done, total)
         return digest
 
-    def upload_tree(self, folder: Path, on_bytes: Callable[[int, int], None] = lambda _d, _t: None) -> str:
-        """Put a folder, such as a model's, into the artifact store; returns the digest that names the whole of it."""
+    def upload_tree(
+        self,
+        folder: Path,
+        on_bytes: Callable[[int, int], None] = lambda _d, _t: None,
+        names: Collection[str] | None = None,
+    ) -> str:
+        """Put a folder, or these of its files, into the artifact store; returns the digest of the whole."""
         files = sorted(path for path in folder.rglob("*") if path.is_file())
+        if names is not None:
+            files = [path for path in files if path.relative_to(folder).as_posix() in names]
         total, before, rows = sum(path.stat().st_size for path in files), 0, []
 
         def advance(done: int, _total: int) -> None:
@@ -177,7 +184,9 @@ class Client:
         query: Mapping[str, object] | None = None,
     ) -> JSON:
         params = {key: str(value) for key, value in (query or {}).items() if value not in ("", None)}
-        response = self._send(method, f"/v1/{name}", json=None if method in ("GET", "DELETE") else body, params=params)
+        response = self._send(
+            method, f"/v1/{name}", json=None if method in ("GET", "DELETE") else body, params=params
+        )
         value: JSON = response.json() if response.content else {}
         return value
 

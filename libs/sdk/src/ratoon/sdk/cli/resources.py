@@ -10,6 +10,7 @@ import typer
 from ratoon.sdk.cli.context import resolve_name, session
 from ratoon.sdk.cli.files import read_settings
 from ratoon.sdk.cli.output import console, follow, say, show, show_rows
+from ratoon.sdk.model_folders import checked_model
 
 VERSIONED = ("models", "datasets")
 """Collections whose `show` takes a version's id, too."""
@@ -185,12 +186,19 @@ def list_model_versions(context: typer.Context, model: Annotated[str, typer.Argu
 @models.command("upload")
 def upload_model(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A Hugging Face folder with safetensors.", exists=True)],
+    folder: Annotated[
+        Path, typer.Argument(help="A Hugging Face folder with safetensors.", exists=True, file_okay=False)
+    ],
 ) -> None:
-    """Upload a base model; a project names its digest as training.baseArtifactDigest."""
-    chosen = session(context)
-    digest = chosen.client.upload_tree(folder)
-    show({"folder": str(folder), "digest": digest}, chosen.output)
+    """Upload a base model or an adapter; a project names its digest as training.baseArtifactDigest.
+
+    The folder is checked first. Files that belong to no model are left out and named.
+    """
+    chosen, files = session(context), checked_model(folder)
+    if files.left_out:
+        say(f"Left out, for they belong to no model: {', '.join(files.left_out)}.")
+    digest = chosen.client.upload_tree(folder, names=frozenset(files.model))
+    show({"folder": str(folder), "files": len(files.model), "digest": digest}, chosen.output)
 
 
 @models.command("history")
