@@ -29,7 +29,7 @@ def scores_of(result: JSON, judge: str) -> JSON:
 def better_baseline(result: JSON) -> str:
     """A sentence that says that a baseline does better than the candidate; empty: none does."""
     best = result.get("bestBaseline", "")
-    scores = next((each["scores"] for each in result.get("baselines", []) if each["name"] == best), {})
+    scores: JSON = next((each["scores"] for each in result.get("baselines", []) if each["name"] == best), {})
     reached, model = (float(s.get("macroF1", {}).get("value", 0)) for s in (scores, result["candidate"]))
     if not best or reached <= model:
         return ""

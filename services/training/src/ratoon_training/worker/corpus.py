@@ -161,7 +161,8 @@ class Corpus:
         logs = np.log(smoothed / smoothed.sum(axis=1, keepdims=True))
         odds = logs - logs.mean(axis=0)
         odds[:, counts.sum(axis=0) < _MIN_SAMPLES] = 0.0
-        return odds.astype(np.float32)
+        narrowed: npt.NDArray[np.float32] = odds.astype(np.float32)
+        return narrowed
 
     def tokens_of(self, indices: list[int]) -> tuple[int, int]:
         """How many tokens these samples have to predict: of their text, and of their answers."""

@@ -118,7 +118,7 @@ def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int
         special_tokens=[PAD, BOS, EOS, USER, ASSISTANT, *labels],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
-        **({"max_token_length": _DENSE_TOKEN_BYTES} if _dense(texts) else {}),
+        max_token_length=_DENSE_TOKEN_BYTES if _dense(texts) else None,
     )
     tokenizer.train_from_iterator((text[:CORPUS_CHARS] for text in texts), trainer)
     # A label is an answer, so it must not vanish with the special tokens when an answer is decoded.
