@@ -287,7 +287,7 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30).filter(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=8),
     delimiter=st.sampled_from(",;\t|"),
@@ -301,7 +301,7 @@ def test_whatever_python_writes_is_read_as_it_was(store, rows, delimiter, quotin
 
 
 @pytest.mark.parametrize("format", [Format.CSV, Format.JSONL, Format.PARQUET])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.binary(max_size=200),
     start=st.sampled_from([b"", b"text,label\n", b'[{"text": "a"},', b"\xff\xfe"]),
