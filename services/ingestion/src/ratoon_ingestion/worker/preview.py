@@ -21,7 +21,8 @@ from ratoon_ingestion.worker.stages import StageSettings, curate_batch
 
 JSON = dict[str, Any]
 
-_ITEMS = 500
+_ITEMS, _FILES = 500, 100
+"""Rows of a table, and mails or files, which take longer, that are read at most."""
 _BYTES = 8 << 20
 _SECONDS = 5.0
 _SCAN_BYTES = 8 << 20
@@ -29,6 +30,7 @@ _TEXT_CHARS = 500
 _REJECTIONS = 20
 _LABELS = 200
 _PIECE = 8 << 10
+_TABLES = (Format.CSV, Format.JSONL, Format.PARQUET)
 _STREAMED = (Format.CSV, Format.JSONL, Format.MBOX)
 
 
@@ -73,7 +75,7 @@ def _read(spec: PreviewSpec, source: SourceSpec, store: "_CountingStore", size: 
     try:
         for entry in read_source(source, store, Limits(scan_bytes=_SCAN_BYTES)):
             (items if isinstance(entry, Item) else rejections).append(entry)  # type: ignore[arg-type]
-            if _enough(items, rejections, until):
+            if _enough(source, items, rejections, until):
                 complete = False
                 break
     except SourceUnreadable as error:
@@ -98,8 +100,9 @@ def _read(spec: PreviewSpec, source: SourceSpec, store: "_CountingStore", size: 
     }
 
 
-def _enough(items: list[Item], rejections: list[Rejection], until: float) -> bool:
-    if len(items) >= _ITEMS or len(rejections) >= _ITEMS or time.monotonic() > until:
+def _enough(source: SourceSpec, items: list[Item], rejections: list[Rejection], until: float) -> bool:
+    most = _ITEMS if source.format in _TABLES else _FILES
+    if len(items) >= most or len(rejections) >= _ITEMS or time.monotonic() > until:
         return True
     return sum(len(item.payload) for item in items) > _BYTES
 

@@ -15,7 +15,15 @@ from ratoon.sdk.cli.resources import group
 from ratoon.sdk.errors import ApiError, RatoonSdkError
 from ratoon.sdk.finding import find_records
 from ratoon.sdk.lineage import lineage_of
-from ratoon.sdk.sources import Upload, create_uploaded, format_name, preview, upload_data, with_format
+from ratoon.sdk.sources import (
+    Upload,
+    create_uploaded,
+    format_name,
+    format_of,
+    preview,
+    upload_data,
+    with_format,
+)
 from ratoon.tasks.labels import match_label
 
 JSON = dict[str, Any]
@@ -71,6 +79,8 @@ def import_source(
         _tell_labels(told, project.get("labels", []))
         if not yes and chosen.output is Output.TABLE and sys.stdin.isatty():
             typer.confirm("Import it like this?", default=True, abort=True)
+    if not upload.format:
+        upload = with_format(upload, format_of(path))
     source = create_uploaded(chosen.client, chosen.parent(), upload, license, id)
     show(source, chosen.output)
     say(f"Next: ratoon --project {chosen.project} pipelines run --source {source['name'].rsplit('/', 1)[-1]}")
@@ -248,7 +258,7 @@ def _looked_into(chosen: Session, upload: Upload) -> JSON:
     try:
         return preview(chosen.client, chosen.parent(), upload)
     except ApiError as error:
-        if error.reason != "PREVIEW_FAILED" or not upload.format:
+        if error.reason != "PREVIEW_FAILED":
             raise
         say(f"The data cannot be looked into beforehand: {error}")
         return {}
