@@ -26,7 +26,7 @@ def build(settings: Settings, platform: Platform) -> App:
     base = Foundation(settings, platform, tables.METADATA)
     artifacts = ArtifactStore(settings.artifacts_url)
     host, watches = engine_host(settings, artifacts)
-    models = RegistryModels(base.peer("registry"), artifacts)
+    models = RegistryModels(base.peer("registry"), artifacts, settings.max_model_len)
     rules = Policy(idle_s=settings.idle_s, requests_per_s=settings.replica_requests_per_s)
     return assemble(base, host, models, watches, rules)
 

@@ -10,7 +10,9 @@ from typing import Any
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.model_problem import Problem
 from ratoon.chassis.model_tree import Inspection, inspect_stored_model
+from ratoon.chassis.models import ModelFolder
 
+TOKENIZER = "tokenizer.json"
 _SOME = 3
 """Problems that a failure tells at once."""
 
@@ -35,6 +37,23 @@ def left_out(inspection: Inspection) -> str:
     names = inspection.left_out
     more = f" and {len(names) - _SOME} more" if len(names) > _SOME else ""
     return f"Left out, for they belong to no model: {', '.join(names[:_SOME])}{more}." if names else ""
+
+
+def speak_as_base(folder: ModelFolder) -> None:
+    """Drop an adapter's copy of its base's tokenizer if it is written in another way; UnfitArtifact for another one."""
+    own = folder.path / TOKENIZER
+    if folder.base is None or not own.exists():
+        return
+    base = folder.base / TOKENIZER
+    if own.read_bytes() == base.read_bytes():
+        return
+    if read_json(own) != read_json(base):
+        raise UnfitArtifact(
+            "ADAPTER_UNSUPPORTED",
+            "The adapter's tokenizer.json differs from its base model's, and an engine has one tokenizer for both: "
+            "leave it out if no tokens were added, or merge the adapter into its base and register the whole model.",
+        )
+    own.unlink()
 
 
 def read_json(path: Path) -> dict[str, Any]:

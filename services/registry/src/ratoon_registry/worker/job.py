@@ -23,7 +23,7 @@ from ratoon.chassis.models import ModelFolder, fetch_model
 from ratoon_registry.domain.sizes import size_class
 from ratoon_registry.worker import generation, golden, signature
 from ratoon_registry.worker.card import CARD, model_card
-from ratoon_registry.worker.inspection import inspect, left_out
+from ratoon_registry.worker.inspection import inspect, left_out, speak_as_base
 from ratoon_registry.worker.prompts import read_texts
 from ratoon_registry.worker.reload import Reloaded
 
@@ -46,6 +46,7 @@ def run(spec: JSON, job: JobFolder) -> JSON:
         fetched = fetch_model(store, spec["artifact_digest"], models)
         for name in inspection.left_out:
             (fetched.path / name).unlink()
+        speak_as_base(fetched)
         return {**_verified(spec, job, store, fetched), "notice": left_out(inspection)}
     finally:
         shutil.rmtree(models, ignore_errors=True)

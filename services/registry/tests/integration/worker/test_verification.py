@@ -242,6 +242,23 @@ def test_an_adapter_that_holds_a_whole_layer_is_refused_before_any_rollout(store
     assert refused.value.reason == "ADAPTER_UNSUPPORTED"
 
 
+def test_an_adapter_with_another_tokenizer_is_refused_and_one_written_otherwise_is_not(
+    store, adapter, key, tmp_path
+):
+    full = verify(store, adapter, key, tmp_path)
+    file = adapter / "tokenizer.json"
+    file.write_text(json.dumps(json.loads(file.read_text()), indent=7))
+    same = verify(store, adapter, key, tmp_path)
+    assert same["golden_digest"] == full["golden_digest"]
+    assert "tokenizer.json" not in {file.path for file in store.tree(same["artifact_digest"])}
+    told = json.loads(file.read_text())
+    told["added_tokens"][-1]["content"] = "<other>"
+    file.write_text(json.dumps(told))
+    with pytest.raises(UnfitArtifact, match=r"tokenizer\.json differs") as refused:
+        verify(store, adapter, key, tmp_path)
+    assert refused.value.reason == "ADAPTER_UNSUPPORTED"
+
+
 def test_an_adapter_without_a_tokenizer_of_its_own_speaks_its_bases(store, adapter, key, tmp_path):
     full = verify(store, adapter, key, tmp_path)
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):

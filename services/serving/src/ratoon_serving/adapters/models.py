@@ -27,9 +27,10 @@ _SHAPE = ("config.json", "tokenizer.json", "chat_template.jinja")
 class RegistryModels:
     """Versions, golden prompts and the alias `production`."""
 
-    def __init__(self, channel: grpc.Channel, artifacts: ArtifactStore) -> None:
+    def __init__(self, channel: grpc.Channel, artifacts: ArtifactStore, max_model_len: int) -> None:
+        """`max_model_len`: tokens that engines hold at most, whatever a model could."""
         self._registry = RegistryServiceStub(channel)
-        self._artifacts = artifacts
+        self._artifacts, self._max_model_len = artifacts, max_model_len
         self._golden = lru_cache(maxsize=8)(self._read_golden)
 
     def version(self, name: str) -> ServableVersion:
@@ -45,7 +46,11 @@ class RegistryModels:
             told.base_signature_digest,
             weights(self._artifacts, told.artifact_digest, told.base_artifact_digest) if ready else Weights(),
             _generation(told.generation_defaults),
-            PromptLimits(told.max_prompt_characters, told.max_prompt_tokens, told.context_tokens),
+            PromptLimits(
+                told.max_prompt_characters,
+                told.max_prompt_tokens,
+                min(told.context_tokens or self._max_model_len, self._max_model_len),
+            ),
         )
 
     def golden(self, digest: str) -> Sequence[GoldenPrompt]:
@@ -90,4 +95,6 @@ def weights(artifacts: ArtifactStore, artifact_digest: str, base_digest: str = "
 
 def _rank(artifacts: ArtifactStore, artifact_digest: str) -> int:
     config = next(f.sha256 for f in artifacts.tree(artifact_digest) if f.path == ADAPTER_CONFIG)
-    return int(json.loads(artifacts.read(config))["r"])
+    stated = json.loads(artifacts.read(config))
+    patterns = stated.get("rank_pattern")
+    return max([int(stated["r"]), *(int(rank) for rank in (patterns or {}).values())])
