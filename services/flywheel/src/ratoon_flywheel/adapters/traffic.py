@@ -5,9 +5,11 @@ back as unreadable with its fault, and the others count.
 """
 
 import json
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from io import BufferedReader
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import zstandard
@@ -57,10 +59,15 @@ class ArtifactSegments:
 
     def without(self, digest: str, text_digests: Sequence[str]) -> tuple[str, int]:
         """Write a segment again without the rows that may hold these texts; the digest and number of those left."""
-        gone = frozenset(text_digests)
-        left = [line for line in self._whole_lines(digest) if not holds_text(_row(0, line), gone)]
-        plain = b"".join(line.rstrip(b"\n") + b"\n" for line in left)
-        return self._artifacts.put_bytes(zstandard.compress(plain)), len(left)
+        gone, left = frozenset(text_digests), 0
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "segment")
+            with path.open("wb") as raw, zstandard.ZstdCompressor().stream_writer(raw) as packing:
+                for line in self._whole_lines(digest):
+                    if not holds_text(_row(0, line), gone):
+                        packing.write(line.rstrip(b"\n") + b"\n")
+                        left += 1
+            return self._artifacts.put_file(path), left
 
     def erase(self, digest: str, why: str) -> None:
         """Remove a segment's blob for good; who asks for it is told why."""

@@ -174,17 +174,22 @@ def export_lessons(
         digests = index.segment_digests(tx, {lesson.segment for lesson in taught})
     if not taught:
         return ""
+    wanted = frozenset(lesson.answer_id for lesson in taught)
     texts: dict[str, str] = {}
     for digest in digests:
-        texts |= _texts(segments, digest)
+        texts |= _texts(segments, digest, wanted)
     lines = _lines(taught, texts)
     return segments.write(lines) if lines else ""
 
 
-def _texts(segments: Segments, digest: str) -> dict[str, str]:
-    """Return the questions of a segment by answer id; one that is gone or broken has none, and is logged."""
+def _texts(segments: Segments, digest: str, wanted: frozenset[str]) -> dict[str, str]:
+    """Return the questions of these answers in a segment; one that is gone or broken has none, and is logged."""
     try:
-        return {row.answer_id: row.text for row in segments.read(digest) if isinstance(row, Exchange)}
+        return {
+            row.answer_id: row.text
+            for row in segments.read(digest)
+            if isinstance(row, Exchange) and row.answer_id in wanted
+        }
     except (BadSegment, FailedPrecondition, NotFound) as error:
         _LOG.warning("a traffic segment teaches nothing: %s", error)
         return {}

@@ -1,6 +1,7 @@
 """What is taken in of a traffic segment: its answers, the texts to be noted for erasure, and what cannot be read."""
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from ratoon.chassis.errors import FailedPrecondition, NotFound
@@ -34,15 +35,19 @@ class Intake:
 
 
 def read_segment(segment: str, digest: str, project: Project, segments: Segments, max_chars: int) -> Intake:
-    """Read a segment row by row, `max_chars` of each text; BadSegment when it is no segment."""
-    rows = list(segments.read(digest))
-    answers = [
-        _answer(segment, row, project, max_chars)
-        for row in rows
-        if isinstance(row, Exchange) and row.succeeded
-    ]
-    faults = traffic.faults_of(row for row in rows if isinstance(row, UnreadableRow))
-    return Intake(answers, traffic.noted_texts(rows), faults, len(rows))
+    """Read a segment row by row, `max_chars` of each text; no text stays. BadSegment when it is no segment."""
+    answers: list[Answer] = []
+    texts: dict[NotedText, None] = {}
+    faults: Counter[str] = Counter()
+    rows = 0
+    for row in segments.read(digest):
+        rows += 1
+        texts |= dict.fromkeys(traffic.noted_texts(row))
+        if isinstance(row, UnreadableRow):
+            faults[row.fault.value] += 1
+        elif row.succeeded:
+            answers.append(_answer(segment, row, project, max_chars))
+    return Intake(answers, traffic.each_once(texts), dict(sorted(faults.items())), rows)
 
 
 def log_set_aside(segment: str, taken: Intake) -> None:

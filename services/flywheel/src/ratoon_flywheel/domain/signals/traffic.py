@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -143,27 +142,22 @@ def content_digest(text: str) -> str:
     return hashlib.sha256(utf8(text.strip())).hexdigest()
 
 
-def faults_of(rows: Iterable[UnreadableRow]) -> dict[str, int]:
-    """Return how many rows have each fault."""
-    return dict(sorted(Counter(row.fault.value for row in rows).items()))
-
-
-def noted_texts(rows: Iterable[Exchange | UnreadableRow]) -> list[NotedText]:
-    """Return the texts of a segment that the answer index does not have, each once."""
-    found: dict[tuple[Presence, str], NotedText] = {}
-    for row in rows:
-        for noted in _noted(row):
-            found.setdefault((noted.presence, noted.content_digest), noted)
-    return list(found.values())
-
-
-def _noted(row: Exchange | UnreadableRow) -> list[NotedText]:
+def noted_texts(row: Exchange | UnreadableRow) -> list[NotedText]:
+    """Return what a row holds beside the question of an answer that succeeded."""
     if isinstance(row, UnreadableRow):
         return [NotedText(Presence.UNREADABLE)]
     noted = [NotedText(Presence.CONTEXT, row.answer_id, content_digest(text)) for text in row.context]
     if not row.succeeded:
         noted.append(NotedText(Presence.FAILED, row.answer_id, content_digest(row.text)))
     return noted
+
+
+def each_once(noted: Iterable[NotedText]) -> list[NotedText]:
+    """Return the first note of each text: a system prompt stands in every row of a segment."""
+    first: dict[tuple[Presence, str], NotedText] = {}
+    for each in noted:
+        first.setdefault((each.presence, each.content_digest), each)
+    return list(first.values())
 
 
 def holds_text(row: Exchange | UnreadableRow, digests: frozenset[str]) -> bool:
