@@ -12,7 +12,7 @@ import pytest
 from ratoon.chassis import warm
 from ratoon.chassis.jobs import JobFolder, JobState, LocalJobs
 from ratoon_evaluation.worker import job as evaluation_job
-from ratoon_evaluation.worker.baselines import BaselinesFailed, Task, fit_and_answer, words
+from ratoon_evaluation.worker.baselines import BaselinesFailed, Task, fit_and_answer, stride, words
 from ratoon_evaluation.worker.parts import UnusablePart
 
 from .conftest import LABELS, mails, part_blob
@@ -147,6 +147,12 @@ def test_chinese_is_cut_into_words_and_characters():
     assert told["tfidf"]["predicted"] == told["tfidf_chars"]["predicted"] == ["pos", "neg"]
     assert words("质量非常好，物流也快") == ["质量", "非常", "好", "，", "物流", "也", "快"]
     assert words("It works, a lot") == ["It", "works", "lot"]
+
+
+def test_baselines_of_large_parts_are_fitted_on_a_share_of_them():
+    assert stride(["short"] * 1000) == 1
+    assert stride([]) == 1
+    assert stride(["x" * 1_000_000] * 10_000) == 2, "no more than the first characters of each are read"
 
 
 def test_baselines_that_cannot_be_fitted_say_so(spec, store, tmp_path):

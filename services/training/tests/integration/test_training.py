@@ -282,6 +282,9 @@ def test_an_adapter_is_trained_beside_a_base_that_stays(task, trained, folder):
     moved = [p for name, p in loaded.named_parameters() if "lora_B" in name]
     assert moved
     assert all(bool(p.abs().sum() > 0) for p in moved)
+    generation = json.loads((adapter / "generation_config.json").read_text())
+    assert (generation["do_sample"], generation["max_new_tokens"]) == (False, 8), "as whole models do"
+    assert json.loads((adapter / "ratoon.json").read_text())["max_prompt_characters"] == 80
     config = json.loads((adapter / "adapter_config.json").read_text())
     assert config["target_modules"] == sorted(config["target_modules"]), "the same bytes in every process"
     assert (adapter / "config.json").read_bytes() == (folder / "config.json").read_bytes()

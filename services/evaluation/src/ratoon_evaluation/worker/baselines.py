@@ -31,6 +31,8 @@ BEST = "best"
 """Key of the best baseline's name among a task's answers."""
 MAX_CHARS = 4000
 """Characters of a text that baselines read."""
+MAX_FITTED_CHARS = 20_000_000
+"""Characters of the training part that baselines are fitted on: of larger parts every n-th record is taken."""
 _HELD_OUT = 5
 """One training record in this many is held out to find the best baseline."""
 _CJK = re.compile(r"[\u3400-\u9fff]")
@@ -178,13 +180,19 @@ def _regression(task: Task, make: Callable[[], Any]) -> JSON:
 
     vectorizer = make()
     regression = LogisticRegression(C=10.0, max_iter=1000)
-    regression.fit(vectorizer.fit_transform(_cut(task.texts)), task.labels)
+    every = stride(task.texts)
+    regression.fit(vectorizer.fit_transform(_cut(task.texts[::every])), task.labels[::every])
     rows = vectorizer.transform(_cut(task.asked))
     return {
         "classes": list(regression.classes_),
         "predicted": list(regression.predict(rows)),
         "probabilities": regression.predict_proba(rows).tolist(),
     }
+
+
+def stride(texts: Sequence[str]) -> int:
+    """One in how many records is fitted on, so that memory and time stay bounded."""
+    return -(-sum(min(len(text), MAX_CHARS) for text in texts) // MAX_FITTED_CHARS) or 1
 
 
 def _cut(texts: Sequence[str]) -> list[str]:
