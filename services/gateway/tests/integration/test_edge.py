@@ -220,7 +220,11 @@ def test_blobs_are_resumable_and_proven(house):
 
 def test_grpc_callers_reach_every_service_through_one_port(house):
     with grpc.insecure_channel(house.grpc) as channel:
-        shown = [("authorization", f"Bearer {house.operator_key}"), ("x-note", "kept"), ("x-ratoon-project", "q")]
+        shown = [
+            ("authorization", f"Bearer {house.operator_key}"),
+            ("x-note", "kept"),
+            ("x-ratoon-project", "q"),
+        ]
         flywheel = FlywheelServiceStub(channel)
         project = flywheel.GetProject(
             flywheel_service_pb2.GetProjectRequest(name="projects/p"), metadata=shown

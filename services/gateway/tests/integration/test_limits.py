@@ -166,3 +166,15 @@ def test_a_stream_that_goes_on_and_on_ends_with_a_named_error(house):
         list(house.client().chat.completions.create(**ASK, stream=True))
     assert error.value.code == "answer_too_long"
     until(lambda: engine.counts.open == 0)
+
+
+def test_a_stream_ends_with_the_key_of_its_caller_and_frees_the_engine(house):
+    engine = serve(house, Pace(tokens=100_000, interval_s=0.02))
+    key = make_key(house)
+    stream = iter(house.client(api_key=key["secret"]).chat.completions.create(**ASK, stream=True))
+    next(stream)
+    house.http().post(f"/v1/{key['name']}:revoke", json={})
+    with pytest.raises(openai.APIError, match="revoked") as error:
+        list(stream)
+    assert error.value.code == "bad_api_key"
+    until(lambda: engine.counts.open == 0)

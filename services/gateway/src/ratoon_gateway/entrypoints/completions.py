@@ -13,6 +13,7 @@ from ratoon_gateway.application.ports import AnswerTooLong, EngineBroke, EngineL
 from ratoon_gateway.application.quotas import Pass, Quotas
 from ratoon_gateway.application.relay import Exchange, Relay, beside
 from ratoon_gateway.domain.completions import Ask, RequestLimits, read_ask
+from ratoon_gateway.domain.errors import BadKey
 from ratoon_gateway.domain.limits import Standing
 from ratoon_gateway.domain.routes import ANY_PROJECT, Route
 from ratoon_gateway.domain.traffic import Outcome
@@ -145,6 +146,7 @@ class Completions:
             await send({"type": "http.response.start", "status": 200, "headers": call.headers()})
             await send({"type": "http.response.body", "body": last, "more_body": True})
             async for last in self._relay.rest(exchange):
+                self._admission.check_still(call.principal)
                 await send({"type": "http.response.body", "body": last, "more_body": True})
             outcome, farewell = Outcome.ANSWERED, b""
         except (EngineLost, EngineSilent):
@@ -155,6 +157,8 @@ class Completions:
             farewell = self._broken(exchange, last, _farewell(told.reason.lower(), told.message))
         except AnswerTooLong:
             farewell = self._broken(exchange, last, _TOO_LONG)
+        except BadKey as ended:
+            farewell = _EVENT_END + _farewell(ended.reason.lower(), str(ended))
         finally:
             self._relay.end(exchange, outcome)
         await send({"type": "http.response.body", "body": farewell})
