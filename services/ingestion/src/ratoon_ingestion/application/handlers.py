@@ -291,9 +291,10 @@ def _check_split(tx: Transaction, split: Split) -> None:
         raise BadSplit(f"{split.dataset_version} is no version of {parent_of(split.name)}.")
     version = tx.get(DatasetVersion, split.dataset_version)
     if version.state is State.REDACTED:
+        erased = "1 record was" if version.erased_count == 1 else f"{version.erased_count:,} records were"
         raise Redacted(
-            f"{version.erased_count} records of {version.name} were erased by {version.erasure}. Make a new version "
-            "of its sources, which lack them, and split that."
+            f"{version.name} is not whole: {erased} erased by {version.erasure}. Make a new version of its sources, "
+            "which lack what was erased, and split that."
         )
     if version.state is not State.READY:
         raise NotReady(f"{version.name} is {version.state}; only a READY version can be split.")

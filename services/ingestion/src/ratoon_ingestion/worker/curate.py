@@ -206,6 +206,7 @@ def _counted(items: int, records: pa.Table, rejected: pa.Table, config: Curation
     if not counts.records:
         worst = ", ".join(f"{count} {reason} in {step}" for (step, reason), count in reasons.most_common(3))
         raise NothingLeft(
-            f"All {items} items were rejected ({worst}). Check the sources' format and the curation."
+            f"{'The only item was' if items == 1 else f'All {items:,} items were'} rejected ({worst}). Check the format, "
+            "the columns and the encoding of the sources (`ratoon datasets import FILE --preview`), and the curation."
         )
     return counts
