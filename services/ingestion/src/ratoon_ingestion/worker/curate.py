@@ -205,8 +205,9 @@ def _counted(items: int, records: pa.Table, rejected: pa.Table, config: Curation
     _check_losses(counts, records, config)
     if not counts.records:
         worst = ", ".join(f"{count} {reason} in {step}" for (step, reason), count in reasons.most_common(3))
+        every = "The only item was" if items == 1 else f"All {items:,} items were"
         raise NothingLeft(
-            f"{'The only item was' if items == 1 else f'All {items:,} items were'} rejected ({worst}). Check the format, "
-            "the columns and the encoding of the sources (`ratoon datasets import FILE --preview`), and the curation."
+            f"{every} rejected ({worst}). Check the format, the columns and the encoding of the sources "
+            "(`ratoon datasets import FILE --preview`), and the curation."
         )
     return counts
