@@ -253,6 +253,7 @@ class _Inspector:
         return [name for name in self._kept if WEIGHTS.fullmatch(name) and name.startswith(prefix)]
 
     def _add(self, reason: str, message: str) -> None:
+        message = message.encode(errors="replace").decode()
         if all(problem.message != message for problem in self._problems):
             self._problems.append(Problem(reason, message))
 
@@ -402,7 +403,8 @@ class _Inspector:
     def _check_index(self, tensors: Mapping[str, Tensor]) -> None:
         if INDEX not in self._kept or any(p.reason.startswith("WEIGHTS_") for p in self._problems):
             return
-        named = (self._object(INDEX) or {}).get("weight_map") or {}
+        stated = (self._object(INDEX) or {}).get("weight_map")
+        named = stated if isinstance(stated, dict) else {}
         if lacking := sorted(set(map(str, named)) - set(tensors)):
             self._add("WEIGHTS_MISSING", f"{INDEX} names tensors that no file has: {_named(lacking)}.")
 
