@@ -72,6 +72,18 @@ def test_a_policy_is_made_paused_and_resumed_by_its_buttons(installation):
         assert Client(state=installation.state).get("projects/letters/policies/default")["paused"] is True
         said = press(client, "resume-policy", {"name": "projects/letters/policies/default"})
         assert "watches again" in said
+        press(client, "start-dry-run", {"name": "projects/letters/policies/default"})
+        said = press(client, "end-dry-run", {"name": "projects/letters/policies/default"})
+        assert "starts pipeline runs from now on" in said
+        assert Client(state=installation.state).get("projects/letters/policies/default")["dryRun"] is False
+        said = press(client, "change-project", {"labels": "a, b, news", "instructions": "Which?"})
+        assert "Versions that exist never answer with it" in said
+        said = press(
+            client, "change-policy", {"name": "projects/letters/policies/default", "minFeedback": "50"}
+        )
+        assert Client(state=installation.state).get("projects/letters/policies/default")["minFeedback"] == 50
+        press(client, "delete-policy", {"name": "projects/letters/policies/default"})
+        assert not list(Client(state=installation.state).list("projects/letters/policies"))
 
 
 def press(client: httpx.Client, action: str, fields: dict[str, str]) -> str:
