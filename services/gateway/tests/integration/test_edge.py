@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import socket
 import time
 
 import grpc
@@ -276,6 +277,25 @@ def test_nothing_of_a_stranger_is_forwarded(house):
             )
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert not house.flywheel.asked
+
+
+def test_silent_connections_to_the_grpc_port_keep_no_caller_out(house):
+    path = house.grpc.removeprefix("unix:")
+    silent = []
+    for _ in range(2100):
+        each = socket.socket(socket.AF_UNIX)
+        each.settimeout(10)
+        each.connect(path.removeprefix("//"))
+        silent.append(each)
+    try:
+        assert house.http().get("/v1/models").status_code == 200
+    finally:
+        for each in silent:
+            each.close()
+    with grpc.insecure_channel(house.grpc) as channel:
+        stub = FlywheelServiceStub(channel)
+        request = flywheel_service_pb2.GetProjectRequest(name="projects/p")
+        assert stub.GetProject(request, metadata=_shown(house), wait_for_ready=True, timeout=20).display_name
 
 
 def test_streams_end_with_the_key_of_their_caller(house):

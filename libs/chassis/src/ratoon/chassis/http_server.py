@@ -10,8 +10,8 @@ import uvicorn
 
 from ratoon.chassis.connections import BoundedProtocol, ConnectionLimits, Connections, bounded_protocol
 
-_RESERVED_FILES = 256
-"""File descriptors for everything that is no connection of a caller."""
+_RESERVED_FILES = 2500
+"""File descriptors for everything that is no HTTP connection of a caller, gRPC connections among them."""
 _MANY_FILES = 1 << 18
 _LOOK_S = 0.02
 
@@ -22,7 +22,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: Any, limits: ConnectionLimits, drain_s: float, backlog: int = 2048) -> None:
         limits = replace(
             limits,
-            max_connections=min(limits.max_connections, max(file_limit() - _RESERVED_FILES, 1)),
+            max_connections=min(limits.max_connections, _places(file_limit())),
             leave_s=min(limits.leave_s, drain_s / 2),
         )
         self.shared = Connections(limits)
@@ -58,6 +58,11 @@ class Server(uvicorn.Server):
 
     def _connections(self) -> list[BoundedProtocol]:
         return [each for each in self.server_state.connections if isinstance(each, BoundedProtocol)]
+
+
+def _places(files: int) -> int:
+    """How many connections so many file descriptors allow."""
+    return max(files - _RESERVED_FILES, files // 2)
 
 
 def file_limit() -> int:

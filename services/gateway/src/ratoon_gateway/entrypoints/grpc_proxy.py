@@ -30,7 +30,15 @@ _LOG = logging.getLogger(__name__)
 _OWN = ("authorization", "user-agent", "te", "content-type", "grpc-", "x-ratoon-")
 """What a caller may not say to a service: it stands for the connection, or for what the gateway and services say."""
 _REFLECT = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
-_MESSAGE_BYTES = 4 << 20
+_MAX_CALLS = 4096
+_OPTIONS = [
+    ("grpc.max_receive_message_length", 4 << 20),
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_allowed_incoming_connections", 2000),
+    ("grpc.max_concurrent_streams", 256),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+]
+"""Bounds of what strangers may open; HTTP's connections are bounded apart."""
 
 
 class GrpcProxy:
@@ -51,8 +59,7 @@ class GrpcProxy:
     async def start(self) -> None:
         """Bind and begin; FailedPrecondition when the address is taken."""
         _check_free(self._address)
-        options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.so_reuseport", 0)]
-        server = aio.server(options=options)
+        server = aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALLS)
         server.add_generic_rpc_handlers(
             (_Everything(self._admission, self._projects, self._peers, self._reflection),)
         )
