@@ -33,11 +33,11 @@ def test_a_wish_takes_what_the_method_says():
     assert (scratch.method, scratch.learning_rate, scratch.epochs) == (Method.FROM_SCRATCH, 5e-4, 0.0)
     assert (scratch.prompt_tokens, scratch.max_chars) == (0, 0), "chosen from the data"
     assert scratch.averaging and scratch.token_dropout and scratch.label_prior
-    assert scratch.language_model_weight == 0.5
+    assert scratch.language_model_weight == 0.0
     base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS, 200)
     continued = recipe_of(RecipeWish(), base)
-    assert (continued.method, continued.learning_rate, continued.epochs) == (Method.CONTINUE, 3e-3, 2.0)
-    assert (scratch.label_smoothing, continued.label_smoothing) == (0.0, 0.1)
+    assert (continued.method, continued.learning_rate, continued.epochs) == (Method.CONTINUE, 1e-3, 0.0)
+    assert (scratch.label_smoothing, continued.label_smoothing) == (0.0, 0.05)
     assert (continued.labels, continued.max_chars, continued.architecture) == (LABELS, 200, base.architecture)
 
 
@@ -56,7 +56,9 @@ def test_the_shape_of_a_base_model_is_not_held_against_limits_of_models_from_scr
 
 
 def test_what_a_caller_gives_counts_even_when_it_is_zero():
-    assert recipe_of(RecipeWish(labels=LABELS, language_model_weight=0.0), None).language_model_weight == 0.0
+    base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS)
+    assert recipe_of(RecipeWish(label_smoothing=0.0), base).label_smoothing == 0.0
+    assert recipe_of(RecipeWish(labels=LABELS, language_model_weight=0.5), None).language_model_weight == 0.5
 
 
 @pytest.mark.parametrize(

@@ -340,7 +340,9 @@ class Recipe(_message.Message):
     max_chars: _builtins.int
     """User text is cut to this many characters by the chat template."""
     language_model_weight: _builtins.float
-    """Share of the loss that is the language model's; the rest is the answer's. [0.5]"""
+    """Weight of the language model's loss beside the answer's. Above 0 the model learns to predict texts as well, which
+    takes twice the time and answers a little worse. [0]
+    """
     lora_rank: _builtins.int
     sweep: _builtins.str
     """`lr-procedure`, or empty."""
@@ -352,7 +354,7 @@ class Recipe(_message.Message):
     """The samples of a step share one row without padding, each seeing only itself."""
     label_smoothing: _builtins.float
     """How much of an answer's target is spread over all tokens: a remedy for labels that are sometimes wrong.
-    [0.1 where a model from scratch goes on, else 0]
+    [0.05 where all weights of a model go on, else 0]
     """
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
