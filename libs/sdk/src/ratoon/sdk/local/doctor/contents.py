@@ -176,8 +176,8 @@ def resources(installation: Installation) -> Iterator[Trouble]:
     """Every stored resource can be read."""
     for service in SERVICES:
         tables = importlib.import_module(f"ratoon_{service}.adapters.tables").RESOURCES
-        question = partial(_unreadable, tables=tables)
-        for name, why in _asked(installation.settings(service), question, []):
+        nothing: list[tuple[str, str]] = []
+        for name, why in _asked(installation.settings(service), partial(_unreadable, tables=tables), nothing):
             yield Trouble(
                 f"What {service} stored of {name} cannot be read: {why}; listings leave it out.",
                 "Restore a backup from before it was written; if there is none, report it with this line.",
