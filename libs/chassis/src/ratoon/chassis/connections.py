@@ -219,6 +219,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._limits = self.shared.limits
         self._in_head, self._whole, self._begun, self._closing = True, False, False, False
         self._head_bytes = self._header_count = self._unproductive = self._unread = 0
+        self._head_size = self._hosts = 0
         self._body_bytes, self._body_began, self._last_body = 0, 0.0, 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timed = ""
@@ -294,6 +295,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """A request begins."""
         self._in_head, self._whole, self._begun = True, False, True
         self._head_bytes = self._header_count = self._unproductive = self._unread = 0
+        self._head_size = self._hosts = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -313,7 +315,13 @@ class BoundedProtocol(HttpToolsProtocol):
             raise _Refused(
                 431, "TOO_MANY_HEADERS", f"The request has more than {self._limits.header_count} headers."
             )
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self._head_size += len(name) + len(value) + 4
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Start the application, or queue the request behind the one that is being answered."""
@@ -332,16 +340,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self.pipeline.appendleft((self.cycle, app))
 
     def _check_head(self) -> None:
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self._limits.head_bytes:
+        if len(self.url) + self._head_size > self._limits.head_bytes:
             raise self._head_too_large()
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
             raise _Refused(
                 505, "HTTP_VERSION_NOT_SUPPORTED", f"HTTP/{version} is not spoken here; send HTTP/1.1."
             )
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts > 1 or (version == "1.1" and not hosts):
+        if self._hosts > 1 or (version == "1.1" and not self._hosts):
             raise _Refused(400, "MALFORMED_REQUEST", "The request must have one host header.")
 
     def _new_cycle(self) -> _Cycle:
