@@ -1,8 +1,10 @@
 """Tables as other programs and people write them: charsets, dialects, naughty strings, what is no table."""
 
 import csv
+import gzip
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.domain.curation import CurationConfig, Rejected
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.worker.curate import curate
+from ratoon_ingestion.worker.detect import detected
 from ratoon_ingestion.worker.readers import (
     Item,
     Kind,
@@ -230,6 +233,51 @@ def test_an_array_that_breaks_off_is_named_with_its_line(store):
     assert refused.value.reason == "JSON_DAMAGED"
 
 
+def parquet(columns) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("data", [b"{" * 3_000_000, b'[{"text": ' + b"[" * 3_000_000])
+def test_brackets_without_end_are_refused_at_once(store, data):
+    with pytest.raises(SourceUnreadable) as refused:
+        read(store, data, Format.JSONL)
+    assert refused.value.reason == "JSON_DAMAGED"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "format", "reason"),
+    [
+        ("a.csv", b"text,label\na,b\n", Format.CSV, ""),
+        ("a.tsv.gz", gzip.compress(b"text\tlabel\na\tb\n"), Format.CSV, ""),
+        ("data", b'[{"text": "a"}]', Format.JSONL, ""),
+        ("data", '{"text": "a"}'.encode("utf-16"), Format.JSONL, ""),
+        ("a.csv", parquet({"text": ["a"]}), Format.PARQUET, ""),
+        ("mail", b"From a@b.c Thu Jan  1 00:00:00 1970\nSubject: a\n\nb\n", Format.MBOX, ""),
+        ("a.eml", b"From: a@b.c\nSubject: a\n\nb\n", None, "FORMAT_UNKNOWN"),
+        ("a.bin", b"words without an end", None, "FORMAT_UNKNOWN"),
+        ("a.csv", b"", None, "SOURCE_EMPTY"),
+        ("a.zip", zipped({"a/1.txt": b"words"}), Format.TEXT_ARCHIVE, ""),
+        ("a.zip", zipped({"a/1.eml": b"From: a@b.c\nSubject: a\n\nb\n"}), Format.MAIL_ARCHIVE, ""),
+        ("a.xlsx", zipped({"[Content_Types].xml": b"<x/>", "xl/a.xml": b"<x/>"}), None, "NOT_A_TABLE"),
+    ],
+)
+def test_the_format_is_found_out_or_the_file_is_named(name, data, format, reason):
+    try:
+        assert detected(io.BytesIO(data), name) is format
+    except SourceUnreadable as refused:
+        assert refused.reason == reason
+
+
 HALVES = '{"id": "a\\ud83d", "text": "half \\udcb2 here", "label": "oth\\ud800er", "channel": "app\\udfff"}\n'
 
 
@@ -254,12 +302,6 @@ def test_one_rule_makes_a_label_of_any_value(store, value, label):
     assert pairs(read(store, json.dumps(row).encode(), Format.JSONL)) == [("a text", label)]
     assert pairs(read(store, sink.getvalue(), Format.PARQUET)) == [("a text", label)]
     assert pairs(read(store, as_csv([("a text", label)]).encode(), Format.CSV)) == [("a text", label)]
-
-
-def parquet(columns) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(pa.table(columns), sink)
-    return sink.getvalue()
 
 
 @pytest.mark.parametrize(

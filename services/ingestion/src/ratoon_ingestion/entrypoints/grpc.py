@@ -27,8 +27,8 @@ from ratoon_ingestion.domain.work import Observation, Phase
 
 Context = Any
 
-_PREVIEW_S = 30.0
-"""How long a preview may take: more than its reading, so that it can wait for one before it."""
+_PREVIEW_S = 20.0
+"""How long a preview may take: more than its reading, so that it can wait for one before it, less than callers wait."""
 _LOOK_S = 0.05
 
 

@@ -30,6 +30,7 @@ _MAIL = re.compile(
     rb"(?:From|Received|Subject|Message-ID|Return-Path|Delivered-To|MIME-Version):",
     re.IGNORECASE,
 )
+_OFFICE = "[Content_Types].xml"
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -51,6 +52,11 @@ def detected(stream: BinaryIO, file_name: str) -> Format:
         )
     stream.seek(0)
     found = _of_bytes(head, stream) or _by_name(file_name) or _of_text(head)
+    if found is None and _MAIL.match(head):
+        raise SourceUnreadable(
+            "FORMAT_UNKNOWN",
+            f"{file_name or 'The file'} is a single mail: import the folder or archive that it is in.",
+        )
     if found is None:
         raise SourceUnreadable(
             "FORMAT_UNKNOWN",
@@ -94,6 +100,12 @@ def _members(stream: BinaryIO) -> list[bytes]:
     found: list[bytes] = []
     if zipfile.is_zipfile(stream):
         with zipfile.ZipFile(stream) as archive:
+            if _OFFICE in archive.namelist():
+                raise SourceUnreadable(
+                    "NOT_A_TABLE",
+                    "The file is an Office document, such as an Excel workbook. Save the sheet as CSV (UTF-8), or the "
+                    "document as text, and import that.",
+                )
             for info in archive.infolist():
                 if not info.is_dir() and not info.flag_bits & 1 and len(found) < _MEMBERS:
                     with archive.open(info) as member:

@@ -38,6 +38,10 @@ _OTHER_KINDS = (
     (b"\x28\xb5\x2f\xfd", "packed with Zstandard", "Unpack it and import the file inside."),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it and import the file inside."),
     (b"Rar!", "a RAR archive", "Unpack it and import the file inside."),
+    (b"\x89PNG", "an image (PNG)", "Name a file of texts."),
+    (b"\xff\xd8\xff", "an image (JPEG)", "Name a file of texts."),
+    (b"GIF8", "an image (GIF)", "Name a file of texts."),
+    (b"\x7fELF", "a program", "Name a file of texts."),
 )
 _GZIP = b"\x1f\x8b"
 

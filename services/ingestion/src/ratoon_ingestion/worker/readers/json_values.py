@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 _CHUNK = 1 << 20
+_MAX_DEPTH = 5_000
+"""Brackets within brackets, beyond which no parser reads a value."""
 _OUTSIDE = re.compile(r'"|[\[\]{}\n]|[^\s,:\[\]{}"]+')
 _INSIDE = re.compile(r'"|[\[\]{}\n]')
 _IN_STRING = re.compile(r'[^"\\\n\r]*(?:\\[^\n\r][^"\\\n\r]*)*')
@@ -58,7 +60,10 @@ def parsed(text: str) -> Any:
 
 def several(text: str) -> list[str]:
     """The objects of a line that holds more than one, as texts; empty when it does not."""
-    found = [value.text for value in _Scanner(len(text) + 1).feed(text, last=True)]
+    try:
+        found = [value.text for value in _Scanner(len(text) + 1).feed(text, last=True)]
+    except Unclosed:
+        return []
     return found if len(found) > 1 and all(each.startswith("{") for each in found) else []
 
 
@@ -68,7 +73,10 @@ def starts_document(line: str) -> bool:
     if text.startswith("["):
         return True
     scanner = _Scanner(len(text) + 1)
-    list(scanner.feed(text, last=True))
+    try:
+        list(scanner.feed(text, last=True))
+    except Unclosed:
+        return True
     return text.startswith("{") and scanner.depth > 0
 
 
@@ -169,6 +177,8 @@ class _Scanner:
             self._begin(place)
             self._in_string = mark == '"'
             self.depth = max(self.depth + (mark in "{[") - (mark in "}]"), 0)
+            if self.depth > _MAX_DEPTH:
+                raise Unclosed(self.number + 1, self.start_line)
 
     def _begin(self, place: int) -> None:
         if not self.open:
