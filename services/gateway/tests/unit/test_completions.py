@@ -182,6 +182,8 @@ def test_what_is_booked_is_what_the_engine_does():
     assert text(prompt=["a", "b"], n=3, max_tokens=5).choices == 6
     assert text(prompt=[[1, 2], [3]]).choices == 2
     assert text(prompt=[1, 2]).choices == 1
+    assert sent(text(prompt=[1, 2.0], echo=True, max_tokens=0))["prompt"] == [1, 2]
+    assert sent(text(stop=["", "x"]))["stop"] == ["x"]
     assert refused(text, prompt=["a"] * 129).field == "prompt"
     body = json.dumps({"model": "m", "messages": [USER], "n": 4}).encode()
     with pytest.raises(BadRequest):

@@ -98,6 +98,11 @@ TREE = {
 }
 
 
+def fork(number):
+    """A schema that refers to the next one twice: followed without memory, 25 of them take minutes."""
+    return {"anyOf": [{"$ref": f"#/$defs/d{number}"}] * 2}
+
+
 @pytest.mark.parametrize(
     "schema",
     [
@@ -110,6 +115,7 @@ TREE = {
         {"type": "object", "properties": {f"p{i}": {"type": "string", "maxLength": 80} for i in range(200)}},
         {"type": "object", "properties": {"maxLength": {"type": "string"}, "$ref": {"type": "string"}}},
         {"enum": [f"value {i}" for i in range(1_000)]},
+        {"$ref": "#/$defs/d0", "$defs": {f"d{i}": fork(i + 1) for i in range(25)} | {"d25": {}}},
     ],
 )
 def test_schemas_that_people_use_pass(schema):

@@ -110,11 +110,10 @@ def many(most: int, item: Check) -> Check:
 
 
 def stops(field: str, value: Any) -> list[str]:
-    """One stop string or a few."""
+    """One stop string or a few; empty ones stop nothing."""
     if isinstance(value, str):
         value = [value]
-    kept: list[str] = many(16, text(1_000))(field, value)
-    return kept
+    return [one for one in many(16, text(1_000))(field, value) if one]
 
 
 def logit_bias(field: str, value: Any) -> dict[str, float]:

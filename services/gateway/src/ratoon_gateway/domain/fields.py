@@ -167,6 +167,8 @@ def _token_ids(field: str, value: Any) -> list[int]:
         raise wrong_type(field, "an array of token ids", value)
     if not value:
         raise wrong_value(field, f"`{field}` must not be empty.")
+    if all(type(one) is int and 0 <= one < 2**31 for one in value):  # there may be a hundred thousand
+        return value
     kept: list[int] = many(INT64, whole(0, 2**31 - 1))(field, value)
     return kept
 
@@ -298,6 +300,7 @@ _CHECKS: dict[str, dict[str, Check]] = {
         **_SAMPLING,
         **dict.fromkeys(_IGNORED, ignored),
         "prompt": _prompt,
+        "max_tokens": whole(0, _MAX_TOKENS),
         "logprobs": whole(0, 20),
         "suffix": refused("`suffix` is not offered: text is written at the end of the prompt."),
     },

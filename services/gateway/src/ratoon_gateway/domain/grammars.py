@@ -338,6 +338,8 @@ class _SchemaReader:
     name: str
     patterns: set[str] = field(default_factory=set)
     lengths: set[int] = field(default_factory=set)
+    followed: set[str] = field(default_factory=set)
+    """References that lead to an end."""
 
     def check(self) -> None:
         """Read all of it."""
@@ -398,7 +400,9 @@ class _SchemaReader:
             raise self._bad_reference(reference, "a reference must lead into the schema, like `#/$defs/name`")
         if reference in following or len(following) >= _MAX_DEPTH:
             raise self._bad_reference(reference, "that leads back to itself")
-        self._follow(self._resolved(reference), following | {reference})
+        if reference not in self.followed:
+            self._follow(self._resolved(reference), following | {reference})
+            self.followed.add(reference)
 
     def _resolved(self, reference: str) -> object:
         value: Any = self.root
