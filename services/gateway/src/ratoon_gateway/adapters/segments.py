@@ -214,7 +214,7 @@ class SegmentCapture:
         self._usage.add(answered.key, Used(1, what.prompt_tokens, what.completion_tokens, answered.time))
         self._tokens.labels(answered.deployment, answered.version, "prompt").inc(what.prompt_tokens)
         self._tokens.labels(answered.deployment, answered.version, "completion").inc(what.completion_tokens)
-        rows = []
+        rows: list[bytes] = []
         for messages, each in exchanges(answered):
             answer_id = self._ids.mint(answered.version, segment.name) if rows else answered.answer_id
             rows.append(line(answered, answer_id, messages, each))

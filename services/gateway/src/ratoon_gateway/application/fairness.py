@@ -1,6 +1,7 @@
 """Lets requests go on to engines so that no key fills them for all others. For one event loop; it knows no protocol."""
 
 import asyncio
+from functools import partial
 
 from ratoon_gateway.domain.errors import BadRequest, TooManyRequests
 from ratoon_gateway.domain.routes import Route
@@ -21,8 +22,8 @@ class Fairness:
 
     async def enter(self, route: Route, key: str, choices: int) -> Turn:
         """Wait for a turn; TooManyRequests when it does not come in time, BadRequest when it never can."""
-        started = asyncio.get_running_loop().create_future()
-        turn = Turn(key, choices, lambda: started.done() or started.set_result(None))
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn = Turn(key, choices, partial(_begin, started))
         if not self._slots:
             return turn
         slots = self._slots_of(route)
@@ -65,3 +66,8 @@ class Fairness:
     def _slots_of(self, route: Route) -> int:
         """What the engines that take new requests compute at once; while there is none, what one would."""
         return self._slots * max(1, len({target.process for target in route.targets if target.weight > 0}))
+
+
+def _begin(started: "asyncio.Future[None]") -> None:
+    if not started.done():
+        started.set_result(None)
