@@ -116,6 +116,12 @@ def test_each_fault_is_named_once_and_says_what_to_do(folder, reason):
     assert str(folder) not in problem.message
 
 
+@pytest.mark.parametrize("value", [-1, 1.5, "many", None, True, [1]])
+def test_limits_of_prompts_are_whole_numbers(folder, value):
+    write(folder, "ratoon.json", {"max_prompt_characters": value, "max_prompt_tokens": 0})
+    assert "max_prompt_characters" in only(inspected(folder)).message
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

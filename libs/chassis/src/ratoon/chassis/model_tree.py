@@ -365,6 +365,7 @@ class _Inspector:
                     f"{name} asks for code of its own (auto_map), which is never run: the architecture must be one "
                     "that transformers has.",
                 )
+        self._check_limits(self._object("ratoon.json") or {})
         if config and not config.get("model_type"):
             self._add("CONFIG_INCOMPLETE", "config.json has no model_type: save the model with transformers.")
         if config.get("quantization_config"):
@@ -373,6 +374,15 @@ class _Inspector:
             self._add(
                 "CONFIG_IMPLAUSIBLE", f"config.json states {told:,} positions; at most {_MAX_POSITIONS:,}."
             )
+
+    def _check_limits(self, stated: JSON) -> None:
+        """What the model says of its prompts is numbers."""
+        for key, value in stated.items():
+            if key.startswith("max_prompt_") and value != 0 and not _whole_number(value):
+                self._add(
+                    "JSON_DAMAGED",
+                    f"ratoon.json states {key}, but no whole number: correct it, or leave it out.",
+                )
 
     def _check_fit(self, config: JSON, tensors: Mapping[str, Tensor], tokens: int) -> None:
         """Whether config.json, weights and tokenizer speak of one model."""

@@ -7,7 +7,10 @@ there other arithmetic may choose otherwise.
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ratoon_registry.worker.inspection import UnfitArtifact
@@ -23,6 +26,8 @@ BROKEN_OFF = 24
 """Tokens of a prompt that breaks off in the middle of a text, at most."""
 
 
+RENDER_S = 20.0
+"""Seconds that a chat template may take for one message; usual are milliseconds."""
 _BOUNDLESS = 1 << 30
 
 
@@ -48,14 +53,38 @@ def record(model: Reloaded, texts: Sequence[str], count: int) -> dict[str, Any]:
 def _asked(model: Reloaded, text: str) -> list[int]:
     chat = [{"role": "user", "content": text}]
     try:
-        encoded = model.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
-    except (
-        Exception
-    ) as error:  # whatever a template of others raises: Jinja's errors, TypeError, RecursionError
+        with _within(RENDER_S):
+            encoded = model.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
+    except UnfitArtifact:
+        raise
+    except Exception as error:
+        # Whatever a template of others raises: Jinja's errors, TypeError, RecursionError.
         raise UnfitArtifact(
             "CHAT_TEMPLATE_FAILS", f"The chat template cannot render a user's message: {cause(error)}."
         ) from error
     return list(encoded["input_ids"])
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Let a template render for so long, then UnfitArtifact; signals reach the main thread alone, which runs a job."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_signal: int, _frame: object) -> None:
+        raise UnfitArtifact(
+            "CHAT_TEMPLATE_FAILS",
+            f"The chat template takes longer than {seconds:.0f} s to render one message: it has loops within loops.",
+        )
+
+    handler, timer = signal.signal(signal.SIGALRM, end), signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
 def _broken_off(prompt: list[int]) -> list[int]:

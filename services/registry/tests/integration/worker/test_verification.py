@@ -20,8 +20,8 @@ from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.jobs import JobFolder
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon_registry.adapters.seals import Sealer
+from ratoon_registry.worker import golden, signature
 from ratoon_registry.worker import job as verification
-from ratoon_registry.worker import signature
 from ratoon_registry.worker.golden import NEAR_TIE, NoStablePrompt
 from ratoon_registry.worker.inspection import UnfitArtifact
 
@@ -264,6 +264,23 @@ def test_an_adapter_without_a_tokenizer_of_its_own_speaks_its_bases(store, adapt
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         (adapter / name).unlink(missing_ok=True)
     assert verify(store, adapter, key, tmp_path)["golden_digest"] == full["golden_digest"]
+
+
+def test_a_template_that_loops_for_ever_ends_and_is_told(store, folder, key, tmp_path, monkeypatch):
+    monkeypatch.setattr(golden, "RENDER_S", 0.3)
+    loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    (folder / "chat_template.jinja").write_text(loops)
+    with pytest.raises(UnfitArtifact, match="takes longer") as refused:
+        verify(store, folder, key, tmp_path)
+    assert refused.value.reason == "CHAT_TEMPLATE_FAILS"
+
+
+def test_a_configuration_of_a_giant_is_refused_before_it_is_built(store, folder, key, tmp_path):
+    config = json.loads((folder / "config.json").read_text())
+    giant = {**config, "num_hidden_layers": 1 << 20, "vocab_size": 1 << 30}
+    (folder / "config.json").write_text(json.dumps(giant))
+    with pytest.raises(UnfitArtifact, match="the weights have 2"):
+        verify(store, folder, key, tmp_path)
 
 
 def test_a_model_that_cannot_decide_is_refused(store, folder, key, tmp_path):
