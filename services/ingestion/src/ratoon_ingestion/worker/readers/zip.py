@@ -10,7 +10,17 @@ from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.charset import decode_names
 from ratoon_ingestion.worker.readers.items import Limits, Rejection, SourceSpec, bomb, clean_path
 
-BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, struct.error)
+BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    IndexError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    UnicodeDecodeError,
+)
 """What a damaged or too modern archive makes the library raise."""
 _SMALL = 1 << 20
 """Members below this many unpacked bytes may be packed as well as they like."""
