@@ -55,15 +55,28 @@ def test_a_browser_that_hangs_up_is_no_fault():
     assert asyncio.run(ask()).status_code == 499
 
 
-def test_the_head_of_the_log_in_is_no_log_in():
-    class Keys:
-        async def exchange(self, api_key: str):
-            raise AssertionError("nobody logs in")
+class Keys:
+    """Keys that nobody may ask for."""
 
+    async def exchange(self, api_key: str):
+        raise AssertionError("nobody logs in")
+
+
+def call(method: str, path: str, **options) -> httpx.Response:
     async def ask() -> httpx.Response:
         sessions = Sessions(Keys(), 60, time.monotonic)
         app = Site(Desk(sessions, None, Pages(), 1.0), [], STATIC).app()
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console") as client:
-            return await client.head("/login")
+            return await client.request(method, path, **options)
 
-    assert asyncio.run(ask()).status_code == 200
+    return asyncio.run(ask())
+
+
+def test_the_head_of_the_log_in_is_no_log_in():
+    assert call("HEAD", "/login").status_code == 200
+
+
+def test_a_form_of_any_size_is_not_read():
+    answer = call("POST", "/login", data={"key": "x" * (3 << 20)})
+    assert answer.status_code == 413
+    assert "2 MiB" in answer.text

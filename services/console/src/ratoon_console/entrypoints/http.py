@@ -8,10 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Message
 
 from ratoon_console.application.actions import ACTIONS, Action, Form
 from ratoon_console.application.live import views
@@ -25,6 +27,7 @@ Show = Callable[[Place, Api], Awaitable[View]]
 _EVENTS = "text/event-stream"
 _NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _MOST_TEXT = 100_000
+_MOST_BYTES = 2 << 20
 _TOKENS, _MOST_TOKENS = 64, 2048
 _REQUEST_ID = re.compile(r'name="request_id" value="[^"]*"')
 
@@ -133,7 +136,7 @@ class Site:
         if request.method != "POST":
             return self._desk.page(request, "login.html", _login_values(target, ""))
         _check_origin(request)
-        form = await request.form()
+        form = await _form(request)
         try:
             _, cookie = await self._desk.sessions.open(str(form.get("key", "")).strip())
         except NotSignedIn as wrong:
@@ -219,10 +222,25 @@ def _without_request_ids(html: str) -> str:
 async def _fields(request: Request, session: Session) -> dict[str, str]:
     """The fields of a form of this log-in; BadForm when another site sent it."""
     _check_origin(request)
-    fields = {key: str(value) for key, value in (await request.form()).items()}
+    fields = {key: str(value) for key, value in (await _form(request)).items()}
     if fields.pop("form_key", "") != session.form_key:
         raise BadForm("This form is of another log-in. Go back, reload the page, send it again.")
     return fields
+
+
+async def _form(request: Request) -> FormData:
+    """The form that was sent; Refused when it is larger than any of the console's."""
+    size = 0
+
+    async def receive() -> Message:
+        nonlocal size
+        message = await request.receive()
+        size += len(message.get("body", b""))
+        if size > _MOST_BYTES:
+            raise Refused(413, "FORM_TOO_LARGE", f"A form holds at most {_MOST_BYTES >> 20} MiB; send less.")
+        return message
+
+    return await Request(request.scope, receive).form(max_files=0)
 
 
 def _check_origin(request: Request) -> None:
