@@ -55,6 +55,12 @@ def test_the_shape_of_a_base_model_is_not_held_against_limits_of_models_from_scr
     assert recipe_of(RecipeWish(labels=LABELS, method=method), BaseModel(shape)).architecture == shape
 
 
+def test_tokens_of_a_template_that_is_not_ours_are_never_left_out():
+    wish = RecipeWish(labels=LABELS, method=Method.CONTINUE)
+    assert recipe_of(wish, BaseModel(Architecture(), LABELS)).token_dropout > 0
+    assert recipe_of(wish, BaseModel(Architecture())).token_dropout == 0
+
+
 def test_what_a_caller_gives_counts_even_when_it_is_zero():
     base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS)
     assert recipe_of(RecipeWish(label_smoothing=0.0), base).label_smoothing == 0.0

@@ -70,6 +70,8 @@ def recipe_of(wish: RecipeWish, base: BaseModel | None) -> Recipe:
     defaults = method.defaults
     weight, language_epochs = wish.language_model_weight, wish.language_model_epochs
     smoothing = wish.label_smoothing
+    # Tokens are left out between the marks of our own template; that of a model made elsewhere would lose its own.
+    ours = base is None or bool(base.labels)
     return Recipe(
         method=method,
         labels=wish.labels or (base.labels if base else ()),
@@ -86,7 +88,7 @@ def recipe_of(wish: RecipeWish, base: BaseModel | None) -> Recipe:
         lora_rank=(base.lora_rank if base else 0) or wish.lora_rank or usual.lora_rank,
         sweep=wish.sweep,
         packed=wish.packed,
-        token_dropout=defaults.token_dropout,
+        token_dropout=defaults.token_dropout if ours else 0.0,
         averaging=defaults.averaging,
         label_prior=defaults.label_prior,
     ).checked()

@@ -58,6 +58,7 @@ _DEFAULTS = {
         epochs=0.0,
         language_model_weight=0.0,
         label_smoothing=0.05,
+        token_dropout=0.3,
         averaging=0.99,
     ),
     Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
