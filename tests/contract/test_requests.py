@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied
 from ratoon.chassis.identity import Principal, Role
-from ratoon.chassis.requests import check_projects, check_values, spans_projects, values
+from ratoon.chassis.requests import check_projects, check_values, is_artifact_field, spans_projects, values
 from ratoon.common.v1 import options_pb2
 
 ROOT = Path(__file__).parents[2]
@@ -186,3 +187,22 @@ def test_no_field_takes_what_cannot_be(case):
         with pytest.raises(InvalidArgument) as told:
             check_values(request)
         assert told.value.field
+
+
+def test_a_field_with_the_digest_of_an_artifact_is_named_so():
+    """The check of artifacts goes by the names of fields: one that its comment calls a digest must have such a name."""
+    for path in (ROOT / "protos").rglob("*.proto"):
+        comment = ""
+        for line in path.read_text().splitlines():
+            text = line.strip()
+            if text.startswith("//"):
+                comment += text
+                continue
+            if found := re.fullmatch(r"(?:repeated )?string (\w+) = \d+;", text):
+                name = found[1]
+                told = re.search(
+                    r"\bsha256 of (?:the|its) (?:blob|artifact|tree|file)|[Dd]igest of the (?:blob|artifact|tree)",
+                    comment,
+                )
+                assert told is None or is_artifact_field(name), f"{path.name}: {name}"
+            comment = ""
