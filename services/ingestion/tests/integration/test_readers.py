@@ -237,6 +237,28 @@ def test_a_mail_that_is_too_large_is_a_rejection_and_the_next_is_read(store):
     assert set(items(entries)) == {"mail-2"}
 
 
+def test_an_mbox_within_an_archive_gives_its_mails(store):
+    box = POSTMARKS[0] + b"\nSubject: 1\n\none\n\n" + POSTMARKS[1] + b"\nSubject: 2\n\ntwo\n"
+    single = POSTMARKS[0] + b"\nSubject: 3\n\nthree\n"
+    found = items(read(store, tarred({"ham/all.mbox": box, "ham/one": single})))
+    assert {path: item.label for path, item in found.items()} == {
+        "ham/all.mbox/mail-1": "ham",
+        "ham/all.mbox/mail-2": "ham",
+        "ham/one": "ham",
+    }
+    assert list(items(read(store, tarred({"ham/all.mbox": box}), Format.TEXT_ARCHIVE))) == ["ham/all.mbox"]
+
+
+def test_the_folders_of_a_maildir_are_no_labels(store):
+    files = {"spam/cur/1:2,S": b"Subject: a\n\na", "new/2": b"Subject: b\n\nb", "cur/x/3": b"Subject: c\n\nc"}
+    found = items(read(store, tarred(files)))
+    assert {path: item.label for path, item in found.items()} == {
+        "spam/cur/1:2,S": "spam",
+        "new/2": None,
+        "cur/x/3": "x",
+    }
+
+
 class Sizes(ArtifactStore):
     """A store that fails when a large blob is read whole."""
 

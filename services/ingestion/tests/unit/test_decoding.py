@@ -98,6 +98,14 @@ def test_a_mail_that_has_a_subject_alone_is_its_subject():
     assert text_of(decoded(Kind.MAIL, mail(b"", "Subject: Call me back"))) == "Call me back"
 
 
+def test_a_file_within_the_text_is_left_out():
+    body = b"See it:\r\n\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\nRegards\r\n"
+    source = decoded(Kind.MAIL, mail(body, "Subject: A file"))
+    assert text_of(source).split() == ["A", "file", "See", "it:", "Regards"]
+    assert "part_left_out:text/x-uuencode (1)" in source.steps
+    assert "begin 2 days" in text_of(decoded(Kind.MAIL, mail(b"begin 2 days later\r\nend", "Subject: x")))
+
+
 def test_text_that_is_attached_is_read_when_there_is_no_other():
     part = b"--x\r\nContent-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\nThe list.\r\n--x--\r\n"
     assert (

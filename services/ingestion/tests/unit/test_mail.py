@@ -127,3 +127,19 @@ def test_random_bytes_never_break_the_decoder(raw):
     read = read_mail(raw)
     for text in (read.subject, *(body.text for body in read.bodies)):
         text.encode()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Content-Type: text/enriched\n\n" + b"<param>" * 200_000,
+        b" \n" * 500_000 + b"x",
+        b"Subject: x\n\nbegin 644 a\n" + b"ABCD\n" * 200_000,
+        b"Content-Type: multipart/mixed\n\n" + b"\n--aaaa" * 200_000,
+        b"\n" + b"begin 644 a\n" * 100_000,
+    ],
+    ids=["enriched", "blank lines", "uuencode", "boundaries", "begins"],
+)
+def test_hostile_mails_of_a_megabyte_are_read_in_one_pass(raw):
+    """A pattern that goes back over what it has read would take minutes here."""
+    read_mail(raw)

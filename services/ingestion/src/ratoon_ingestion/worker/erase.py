@@ -266,12 +266,10 @@ def _tree_blobs(
             return
     files = {file.path: file.sha256 for file in store.tree(source.digest)}
     for entry in read_source(source, store):
-        if (
-            isinstance(entry, Item)
-            and record_id_of(entry, key, source.encoding) in doomed
-            and entry.path in files
-        ):
-            yield files[entry.path]
+        if isinstance(entry, Item) and record_id_of(entry, key, source.encoding) in doomed:
+            boxed = entry.path.rpartition("/")[0]  # a file that is an mbox holds its mails
+            if (blob := files.get(entry.path) or files.get(boxed)) is not None:
+                yield blob
 
 
 def _text_digests(item: Item, encoding: str) -> Iterator[str]:

@@ -31,9 +31,9 @@ _HEADER_CHARS = 2_000
 _FEW_WORDS = 8
 _NO_SPACES = "\u0e00"
 """From here on most scripts put no spaces between words."""
-_HEADER = rb"[!-9;-~]{1,70}:[ \t\r\n]?"
-_SOMETHING_BEFORE = re.compile(rb"\A(?:\s*\n|[0-9]+[ \t]*\r?\n)(?=" + _HEADER + rb"[^\n]*\n)")
-"""Blank lines, or Apple Mail's count of bytes, before the first header."""
+_HEADER = re.compile(rb"[!-9;-~]{1,70}:[^\n]{0,998}\n")
+_APPLE_COUNT = re.compile(rb"[0-9]{1,12}[ \t]{0,40}\r?\n")
+"""Apple Mail writes the count of bytes before the first header."""
 _BOUNDARY = re.compile(
     rb"(?:\A|\n)--([^\s-][^\r\n]{0,198}|-+[^\s-][^\r\n]{0,190})\r?\n(?=[Cc]ontent-[A-Za-z-]+:)"
 )
@@ -45,7 +45,13 @@ _NOT_TO_READ = frozenset(_NO_WORDS.split())
 """Types of `text` that hold no words of a writer."""
 _BOILERPLATE = re.compile(r"multi-?part|\bMIME\b", re.IGNORECASE)
 """What mailers write before the parts for readers that know no MIME."""
-_ENRICHED = re.compile(r"<param>.*?</param>|</?[A-Za-z][\w-]{0,59}>", re.IGNORECASE | re.DOTALL)
+_UUENCODED = re.compile(
+    r"^begin(?: [0-7]{3,4}|-base64 [0-7]{3,4}) [^\n]{1,200}\n"
+    r"(?>[ -`]{1,62}\r?\n|[A-Za-z0-9+/=]{4,76}\r?\n)+?(?:end|====)[ \t\r]*$\n?",
+    re.MULTILINE,
+)
+"""A file within the text, as it was attached before MIME."""
+_ENRICHED = re.compile(r"<param>[^<]{0,200}</param>|</?[A-Za-z][\w-]{0,59}>", re.IGNORECASE | re.DOTALL)
 
 
 class Undecodable(Exception):
@@ -108,7 +114,9 @@ def _mail_bytes(raw: bytes) -> bytes:
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raw = decode(raw).text.encode()
     raw = raw.removeprefix(codecs.BOM_UTF8)
-    return _SOMETHING_BEFORE.sub(b"", raw, count=1)
+    counted = _APPLE_COUNT.match(raw)
+    start = raw[counted.end() if counted else 0 :].lstrip(b" \t\r\n")
+    return start if _HEADER.match(start) else raw
 
 
 @dataclass
@@ -182,7 +190,8 @@ class _Reading:
         else:
             decoded = decode(data, declared)
         encoding = declared if decoded.encoding == "ascii" else decoded.encoding
-        text = decoded.text
+        text, attached = _UUENCODED.subn("", decoded.text)
+        self.left_out += ["text/x-uuencode"] * attached
         if kind in ("text/enriched", "text/richtext"):
             text = _ENRICHED.sub("", text).replace("<<", "<")
         return Body(text, kind == "text/html" or is_markup(text), encoding, decoded.guessed)

@@ -12,7 +12,6 @@ from typing import BinaryIO
 from ratoon.chassis.artifacts import ArtifactStore, TreeFile
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon_ingestion.domain.curation import Rejected
-from ratoon_ingestion.worker.charset import EncodingRefused, named_codec
 from ratoon_ingestion.worker.filetypes import archive_kind, binary_kind, office_kind
 from ratoon_ingestion.worker.readers.items import (
     Item,
@@ -22,8 +21,10 @@ from ratoon_ingestion.worker.readers.items import (
     SourceSpec,
     SourceUnreadable,
     bomb,
+    check_encoding,
     clean_path,
 )
+from ratoon_ingestion.worker.readers.mbox import mails_within
 from ratoon_ingestion.worker.readers.tar import BROKEN_TAR, tar_members
 from ratoon_ingestion.worker.readers.zip import BROKEN_ZIP, zip_members
 
@@ -37,16 +38,11 @@ def read_archive(
     check_encoding(source)
     with store.open(source.digest) as stream:
         for member in _members(source, store, stream, limits):
-            yield member if isinstance(member, Rejection) else _item(source, *member, kind)
-
-
-def check_encoding(source: SourceSpec) -> None:
-    """SourceUnreadable when the source names an encoding that there is not."""
-    try:
-        if source.encoding:
-            named_codec(source.encoding)
-    except EncodingRefused as error:
-        raise SourceUnreadable(error.reason, f"{source.name} cannot be read: {error}") from error
+            entry = member if isinstance(member, Rejection) else _item(source, *member, kind)
+            if isinstance(entry, Item) and kind is Kind.MAIL:
+                yield from mails_within(entry, limits)
+            else:
+                yield entry
 
 
 def _members(

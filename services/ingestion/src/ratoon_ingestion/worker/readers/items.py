@@ -9,9 +9,12 @@ from pathlib import PurePosixPath
 
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.worker.charset import EncodingRefused, named_codec
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PATH_CHARS = 512
+_MAILDIR = frozenset({"cur", "new", "tmp"})
+"""Folders of a Maildir that say where a mail stands, not what it is."""
 
 
 class Kind(StrEnum):
@@ -44,6 +47,8 @@ class SourceSpec:
     def label_of(self, path: str) -> str | None:
         """The label that an item's path gives it, if any."""
         folders = PurePosixPath(path).parts[:-1]
+        if self.format is Format.MAIL_ARCHIVE and folders and folders[-1] in _MAILDIR:
+            folders = folders[:-1]
         if not self.labels_by_folder:
             return folders[-1] if folders else None
         return next((self.labels_by_folder[name] for name in folders if name in self.labels_by_folder), None)
@@ -103,6 +108,15 @@ def bomb(source: SourceSpec, what: str) -> SourceUnreadable:
         f"The archive of {source.name} {what}: it is refused as a decompression bomb. Split it, or upload "
         "the texts as JSON lines.",
     )
+
+
+def check_encoding(source: SourceSpec) -> None:
+    """SourceUnreadable when the source names an encoding that there is not."""
+    try:
+        if source.encoding:
+            named_codec(source.encoding)
+    except EncodingRefused as error:
+        raise SourceUnreadable(error.reason, f"{source.name} cannot be read: {error}") from error
 
 
 def clean_path(raw: str) -> str:

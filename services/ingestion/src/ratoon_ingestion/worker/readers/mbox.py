@@ -4,13 +4,14 @@ A postmark stands before a header (or at the start of the file). Other lines tha
 writers do not escape them. One `>` is taken off `>From `, `>>From `, … (the rule of mboxrd).
 """
 
+import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import Rejected
-from ratoon_ingestion.worker.readers.archive import check_encoding
-from ratoon_ingestion.worker.readers.items import Item, Kind, Limits, Rejection, SourceSpec
+from ratoon_ingestion.worker.readers.items import Item, Kind, Limits, Rejection, SourceSpec, check_encoding
 from ratoon_ingestion.worker.readers.lines import Line, bounded_lines
 
 _POSTMARK = re.compile(
@@ -23,6 +24,8 @@ _POSTMARK = re.compile(
 )
 _HEADER = re.compile(rb"[!-9;-~]{1,76}[ \t]*:|>From ")
 _ESCAPED = re.compile(rb">+From ")
+_LONGEST_POSTMARK = 1_000
+_SEVERAL = 2
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -34,6 +37,24 @@ def read_mbox(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Itera
         for mail in _mails(bounded_lines(stream, limits.item_bytes), limits):
             number += 1
             yield mail.entry(number, limits)
+
+
+def mails_within(item: Item, limits: Limits) -> Iterator[Item | Rejection]:
+    """The mails of a file in an archive, should it be an mbox of several; else the item as it is."""
+    if not _POSTMARK.match(item.payload[:_LONGEST_POSTMARK]):
+        yield item
+        return
+    mails = list(_mails(bounded_lines(io.BytesIO(item.payload), limits.item_bytes), limits))
+    if len(mails) < _SEVERAL:
+        yield item
+        return
+    for number, mail in enumerate(mails, 1):
+        entry = mail.entry(number, limits)
+        path = f"{item.path}/{entry.path}"
+        if isinstance(entry, Item):
+            yield replace(entry, path=path, label=item.label)
+        else:
+            yield replace(entry, path=path)
 
 
 class _Mail:
