@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -32,6 +33,8 @@ _MAIL = re.compile(
 )
 _OFFICE = "[Content_Types].xml"
 _BROKEN = (
+    IndexError,
+    struct.error,
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
