@@ -4,7 +4,7 @@ Owns the sentences about unknown fields, unknown enum values and values of anoth
 """
 
 import difflib
-import math
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +18,7 @@ _WHOLE = {
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
+_LARGEST_REAL = sys.float_info.max
 _REAL = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
 _OPEN = "google.protobuf."
 """Messages of this package have JSON forms of their own, which their parser checks."""
@@ -39,9 +40,9 @@ def check(kind: Descriptor, body: Mapping[str, Any], path: str = "") -> None:
 
 
 def _check_field(field: FieldDescriptor, value: Any, path: str) -> None:
-    if _is_map(field):
+    if (entry := _map_entry(field)) is not None:
         for key, each in _object(value, path).items():
-            _check_value(field.message_type.fields_by_name["value"], each, f"{path}.{key}")
+            _check_value(entry.fields_by_name["value"], each, f"{path}.{key}")
     elif field.is_repeated:
         if not isinstance(value, list):
             raise BadRequest(f"{path} must be a list, not {_named(value)}.", field=path)
@@ -83,11 +84,11 @@ def _check_number(field: FieldDescriptor, value: Any, path: str) -> None:
     if number is None:
         raise BadRequest(f"{path} must be {wanted}, not {_named(value)}.", field=path)
     if field.cpp_type in _REAL:
-        if isinstance(number, float) and not math.isfinite(number):
+        if not abs(number) <= _LARGEST_REAL:
             raise BadRequest(f"{path} must be a finite number.", field=path)
         return
     least, most = _WHOLE[field.cpp_type]
-    if number != int(number) if math.isfinite(number) else True:
+    if isinstance(number, float) and not number.is_integer():
         raise BadRequest(f"{path} must be a whole number, not {_named(value)}.", field=path)
     if not least <= number <= most:
         raise BadRequest(f"{path} must lie between {least} and {most}.", field=path)
@@ -115,8 +116,10 @@ def _object(value: Any, path: str) -> Mapping[str, Any]:
     return value
 
 
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+def _map_entry(field: FieldDescriptor) -> Descriptor | None:
+    """The message of a map's entries; None for a field that is no map."""
+    kind = field.message_type
+    return kind if kind is not None and kind.GetOptions().map_entry else None
 
 
 def _unknown(kind: Descriptor, name: str, path: str) -> str:
