@@ -19,7 +19,7 @@ def store(tmp_path):
 def tree(store, *rows):
     blob = store.put_bytes(b"harmless")
     files = [{"path": "a.txt", "sha256": blob, "size": 8} | row for row in rows]
-    return store.put_bytes(json.dumps({"files": files}).encode())
+    return store.put_bytes(json.dumps({"files": files}, separators=(",", ":")).encode())
 
 
 BAD = {
@@ -51,7 +51,12 @@ BAD = {
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_entry_is_refused_by_name_and_nothing_is_written(store, tmp_path, kind):
     digest, place = tree(store, *BAD[kind]), tmp_path / "deep" / "er" / "out"
-    for read in (store.tree, store.check_tree, lambda digest: store.fetch_tree(digest, place)):
+    for read in (
+        store.tree,
+        store.check_if_tree,
+        store.check_tree,
+        lambda digest: store.fetch_tree(digest, place),
+    ):
         with pytest.raises(InvalidArgument, match="A tree may not hold"):
             read(digest)
     assert not (tmp_path / "deep").exists()
@@ -66,6 +71,11 @@ def test_the_entry_is_named(store):
 def test_a_size_that_is_not_the_blobs_is_refused_where_a_tree_is_named(store, size):
     with pytest.raises(InvalidArgument, match=rf"'a\.txt'.*{size} bytes, its blob has 8"):
         store.check_tree(tree(store, {"size": size}))
+
+
+def test_a_blob_that_is_no_tree_passes_where_either_may_be_named(store):
+    store.check_if_tree(store.put_bytes(b"PK\x03\x04"))
+    store.check_if_tree(store.put_bytes(b""))
 
 
 def test_a_tree_without_files_cannot_be_named(store):

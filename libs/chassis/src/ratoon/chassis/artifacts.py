@@ -180,6 +180,11 @@ class ArtifactStore:
         check_entries(files)
         return files
 
+    def check_if_tree(self, digest: str) -> None:
+        """InvalidArgument, with the entry's name, if the blob is a manifest with a bad entry; any other blob passes."""
+        if self._is_tree(digest):
+            self.tree(digest)
+
     def check_tree(self, digest: str) -> list[TreeFile]:
         """The files of a tree that a request names: each blob is in the store, with the size that the tree states."""
         files = self.tree(digest)

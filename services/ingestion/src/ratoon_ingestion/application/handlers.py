@@ -249,6 +249,7 @@ def check_uploaded(source: Source, blobs: Blobs) -> None:
         raise BlobMissing(
             f"No blob {source.digest} was uploaded. Send it first: PUT /v1/blobs/{source.digest}."
         )
+    blobs.check_if_tree(source.digest)
 
 
 def check_no_erasure(tx: Transaction, parent: str) -> None:

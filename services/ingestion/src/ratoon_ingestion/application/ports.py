@@ -86,6 +86,10 @@ class Blobs(Protocol):
         """Whether a blob is there."""
         ...
 
+    def check_if_tree(self, digest: str) -> None:
+        """Refuse a tree with an entry that leads elsewhere or collides (InvalidArgument, the entry is named)."""
+        ...
+
     def erase(self, digest: str, why: str) -> None:
         """Remove a blob for good; who asks for it, or stores it again, is told why."""
         ...
