@@ -196,6 +196,7 @@ def _target(target: route_pb2.Target) -> Target:
         target.served_name,
         _defaults(target),
         target.max_prompt_characters,
+        target.slots,
     )
 
 

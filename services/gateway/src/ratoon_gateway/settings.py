@@ -49,10 +49,10 @@ class Settings(RoomSettings):
         description="How many tokens the answers of one request may have together, where it asks for several.",
     )
     engine_slots: int = Field(
-        64,
+        0,
         ge=0,
-        description="How many answers an engine computes at once. One API key may fill them but for one in eight; what "
-        "does not fit waits, and the keys take turns. 0: no shares.",
+        description="How many answers an engine computes at once; 0: as its route states. One API key may fill them "
+        "but for one in eight; what does not fit waits, and the key with least in flight goes first.",
     )
     turn_s: float = Field(
         120.0, gt=0, description="Seconds that a request may wait for its turn at an engine."

@@ -47,11 +47,10 @@ FLOODS = [
 ]
 
 
-@pytest.mark.parametrize("house", [{"engine_slots": 8}], indirect=True)
 @pytest.mark.parametrize(("requests", "fields"), FLOODS)
 def test_another_caller_waits_at_most_twice_as_long_as_usual(house, requests, fields):
     house.engines.start("blue", "v1.0", Pace(interval_s=0.03, slots=8))
-    house.route(house.target("blue", "v1.0"))
+    house.route(house.target("blue", "v1.0", slots=8))
     victim, greedy = caller(house), caller(house, timeout=60.0)
     usual = asked(victim)
     stop = threading.Event()

@@ -1,6 +1,7 @@
 """Shares of engines: nobody fills them for all others, keys take turns, nothing is lost."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -79,7 +80,12 @@ def test_who_waits_too_long_or_leaves_is_forgotten():
         assert not fairness._shares
         with pytest.raises(BadRequest):
             await fairness.enter(ROUTE, "a", 2)
+        unbounded = Fairness(0, 0.01)
         for _ in range(100):
-            await Fairness(0, 0.01).enter(ROUTE, "a", 500)
+            unbounded.leave(ROUTE, await unbounded.enter(ROUTE, "a", 500))
+        stated = replace(ROUTE, targets=(replace(ROUTE.targets[0], slots=2),))
+        await unbounded.enter(stated, "a", 1)
+        with pytest.raises(TooManyRequests):
+            await unbounded.enter(replace(ROUTE, targets=()), "a", 1)
 
     asyncio.run(story())

@@ -23,6 +23,7 @@ from ratoon_serving.application.commands import (
 from ratoon_serving.domain.analysis import Bake, Traffic, Votes
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine, EngineReady, EngineState, EngineStopped
+from ratoon_serving.domain.generation import ENGINE_SLOTS
 from ratoon_serving.domain.rollout import (
     Phase,
     Rollout,
@@ -246,6 +247,7 @@ def _target(target: Target) -> route_pb2.Target:
         max_prompt_characters=target.prompt.max_characters,
         max_prompt_tokens=target.prompt.max_tokens,
         context_tokens=target.prompt.context_tokens,
+        slots=ENGINE_SLOTS,
     )
 
 

@@ -9,11 +9,12 @@ from ratoon_gateway.domain.shares import Shares, Turn, share_of
 
 
 class Fairness:
-    """The shares of all deployments. `slots`: sequences that one engine computes at once; 0: shares are not kept."""
+    """The shares of all deployments, of the slots that routes state. `slots`: of one engine, whatever routes state."""
 
     def __init__(self, slots: int, patience_s: float) -> None:
         self._slots, self._patience_s = slots, patience_s
         self._shares: dict[str, Shares] = {}
+        self._known: dict[str, int] = {}
 
     @property
     def waiting(self) -> int:
@@ -24,9 +25,9 @@ class Fairness:
         """Wait for a turn; TooManyRequests when it does not come in time, BadRequest when it never can."""
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         turn = Turn(key, choices, partial(_begin, started))
-        if not self._slots:
-            return turn
         slots = self._slots_of(route)
+        if not slots:
+            return turn
         if choices > share_of(slots):
             raise BadRequest(
                 f"{route.id} computes {share_of(slots):,} answers at once for one caller; this request asks for "
@@ -42,7 +43,7 @@ class Fairness:
     def leave(self, route: Route, turn: Turn) -> None:
         """The request has ended."""
         shares = self._shares.get(route.deployment)
-        if shares is None:
+        if shares is None or not turn.entered:
             return
         shares.leave(turn, self._slots_of(route))
         if shares.is_idle:
@@ -64,8 +65,12 @@ class Fairness:
             raise
 
     def _slots_of(self, route: Route) -> int:
-        """What the engines that take new requests compute at once; while there is none, what one would."""
-        return self._slots * max(1, len({target.process for target in route.targets if target.weight > 0}))
+        """What the engines that take new requests compute at once; the last known while there are none."""
+        engines = len({target.process for target in route.targets if target.weight > 0})
+        slots = self._slots * engines or route.slots
+        if slots:
+            self._known[route.deployment] = slots
+        return slots or (0 if engines else self._known.get(route.deployment, self._slots))
 
 
 def _begin(started: "asyncio.Future[None]") -> None:

@@ -28,6 +28,8 @@ class Target:
     """What the version says where a request does not: `temperature`, `max_tokens`, …"""
     max_prompt_characters: int = 0
     """Characters of each message that the version's template keeps; 0: all."""
+    slots: int = 0
+    """Answers that its engine computes at once; 0: not stated."""
 
     @property
     def process(self) -> tuple[str, str]:
@@ -58,6 +60,11 @@ class Route:
     def project(self) -> str:
         """The id of the deployment's project."""
         return self.deployment.split("/")[1]
+
+    @property
+    def slots(self) -> int:
+        """Answers that the engines of new requests compute at once; 0: not stated."""
+        return sum({t.process: t.slots for t in self.targets if t.weight > 0}.values())
 
     @property
     def id(self) -> str:

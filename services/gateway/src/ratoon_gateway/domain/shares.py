@@ -22,6 +22,8 @@ class Turn:
     start: Callable[[], None]
     ahead: int = 0
     """Sequences that the same key had in flight when this one started."""
+    entered: bool = False
+    """True once it is counted as in flight."""
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ class Shares:
         return self.total + turn.weight <= slots and (not own or own + turn.weight <= share_of(slots))
 
     def _begin(self, turn: Turn) -> None:
-        turn.ahead = self._in_flight(turn)
+        turn.ahead, turn.entered = self._in_flight(turn), True
         self.in_flight[turn.key] = turn.ahead + turn.weight
         self.total += turn.weight
 

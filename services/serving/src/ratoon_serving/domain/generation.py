@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+ENGINE_SLOTS = 64
+"""Answers that one engine computes at once: `max_num_seqs` of its settings."""
+
 
 @dataclass(frozen=True)
 class Generation:

@@ -94,6 +94,7 @@ class Target(_message.Message):
     MAX_PROMPT_CHARACTERS_FIELD_NUMBER: _builtins.int
     MAX_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """projects/{project}/deployments/{deployment}/engines/{engine}"""
     version: _builtins.str
@@ -112,6 +113,8 @@ class Target(_message.Message):
     """Tokens of a prompt that the version was trained to read; 0: not stated."""
     context_tokens: _builtins.int
     """Tokens that fit the engine, prompt and answer together; 0: not stated."""
+    slots: _builtins.int
+    """Answers that the engine computes at once, which gateways share between keys; 0: not stated, they are not shared."""
     @_builtins.property
     def generation_defaults(self) -> _generation_pb2.GenerationDefaults:
         """What the gateway sets where a request does not."""
@@ -129,10 +132,11 @@ class Target(_message.Message):
         max_prompt_characters: _builtins.int = ...,
         max_prompt_tokens: _builtins.int = ...,
         context_tokens: _builtins.int = ...,
+        slots: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "endpoint", b"endpoint", "engine", b"engine", "generation_defaults", b"generation_defaults", "max_prompt_characters", b"max_prompt_characters", "max_prompt_tokens", b"max_prompt_tokens", "secret", b"secret", "served_name", b"served_name", "version", b"version", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "endpoint", b"endpoint", "engine", b"engine", "generation_defaults", b"generation_defaults", "max_prompt_characters", b"max_prompt_characters", "max_prompt_tokens", b"max_prompt_tokens", "secret", b"secret", "served_name", b"served_name", "slots", b"slots", "version", b"version", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
