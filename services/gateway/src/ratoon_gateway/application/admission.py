@@ -1,5 +1,6 @@
 """Lets callers in: an API key or a short-lived token becomes a principal. It knows no protocol."""
 
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from ratoon.chassis.clock import Clock
@@ -25,7 +26,7 @@ class Admission:
         self._keys, self._verifier, self._signer, self._clock = keys, verifier, signer, clock
         self._proven: dict[str, tuple[ApiKey, Principal]] = {}
         self._checked: dict[str, tuple[VerifiedToken, float]] = {}
-        self._tokens: dict[Principal, tuple[str, float]] = {}
+        self._tokens: dict[Principal, tuple[str, float, datetime]] = {}
 
     def principal(self, bearer: str) -> Principal:
         """Who shows this; BadKey or Unauthenticated when nobody of ours does."""
@@ -65,12 +66,13 @@ class Admission:
 
     def token(self, principal: Principal) -> str:
         """A token by which the other services know this principal; made again when half of its life is over."""
-        known = self._tokens.get(principal)
-        if known is not None and known[1] > self._clock.boot():
+        known, now = self._tokens.get(principal), self._clock.now()
+        if known is not None and known[1] > self._clock.boot() and known[2] > now:
             return known[0]
         seconds = self._bounded(self._keys.named(principal.name), _FORWARDED_S)
         token = self._signer.token_for(principal, seconds)
-        _remember(self._tokens, principal, (token, self._clock.boot() + seconds / 2))
+        until = now + timedelta(seconds=seconds / 2)  # by either clock, whichever was set
+        _remember(self._tokens, principal, (token, self._clock.boot() + seconds / 2, until))
         return token
 
     def exchange(self, text: str) -> tuple[str, int]:
