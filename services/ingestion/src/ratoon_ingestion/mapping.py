@@ -41,6 +41,7 @@ from ratoon_ingestion.domain.splits import Replay, Split, SplitCompleted, SplitO
 from ratoon_ingestion.domain.work import Cancelled, Failed, Progress, State
 
 _NO_MASKS = "none"
+_COLUMNS = ("text", "label", "id", "time", "attributes")
 _ERASURE_STATES = {State.READY: "SUCCEEDED"}
 
 
@@ -223,8 +224,9 @@ def update_source(request: ingestion_service_pb2.UpdateSourceRequest) -> UpdateS
     for path in request.update_mask.paths:
         whole, _, part = path.partition(".")
         if whole == "columns":
-            parts = (part,) if part else ("text", "label", "id", "time", "attributes")
-            chosen = {each: getattr(asked.columns, each) for each in parts}
+            if part and part not in _COLUMNS:
+                raise BadSource(f"update_mask names {path!r}; columns are {', '.join(_COLUMNS)}.")
+            chosen = {each: getattr(asked.columns, each) for each in ((part,) if part else _COLUMNS)}
             changes["columns"] = {**changes.get("columns", {}), **chosen}
         else:
             changes |= _changed(asked, path)

@@ -126,8 +126,9 @@ def test_a_source_is_changed_until_a_version_was_made_of_it(rpc, store):
     assert licensed.license == "CC0-1.0"
     with pytest.raises(FailedPrecondition, match=version.name):
         rpc.DeleteSource(pb.DeleteSourceRequest(name=source.name))
-    with pytest.raises(InvalidArgument):
-        rpc.UpdateSource(pb.UpdateSourceRequest(source=after, update_mask=FieldMask(paths=["digest"])))
+    for path in ("digest", "etag", "columns.body", "columns.text.x", ""):
+        with pytest.raises(InvalidArgument):
+            rpc.UpdateSource(pb.UpdateSourceRequest(source=after, update_mask=FieldMask(paths=[path])))
 
 
 def test_a_source_that_no_version_was_made_of_is_deleted(rpc, store):
