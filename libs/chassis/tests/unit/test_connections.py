@@ -4,9 +4,12 @@ import asyncio
 import json
 from collections.abc import Callable
 from functools import wraps
+from itertools import pairwise
 
 import pytest
 import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from ratoon.chassis.connections import BoundedProtocol, ConnectionLimits, Connections, bounded_protocol
@@ -451,3 +454,70 @@ async def test_an_idle_connection_is_closed_in_time():
     assert not transport.end
     server.loop.advance(1)
     assert transport.end == "closed"
+
+
+REQUESTS = st.lists(
+    st.one_of(
+        st.integers(0, 20_000).map(
+            lambda size: b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"v" * size + b"\r\n\r\n"
+        ),
+        st.integers(0, 200_000).map(
+            lambda size: b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % size + b"b" * size
+        ),
+        st.lists(st.integers(1, 3000), max_size=5).map(
+            lambda sizes: (
+                b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+                + b"".join(b"%x\r\n" % size + b"c" * size + b"\r\n" for size in sizes)
+                + b"0\r\n\r\n"
+            )
+        ),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(REQUESTS, st.lists(st.floats(0, 1), max_size=8))
+def test_requests_may_come_in_any_pieces(requests, cuts):
+    whole = b"".join(requests)
+    places = sorted({0, len(whole), *(int(cut * len(whole)) for cut in cuts)})
+
+    async def scenario() -> bytes:
+        server = Server()
+        protocol, transport = server.connect()
+        for start, end in pairwise(places):
+            for _ in range(1000):
+                if transport.reading:
+                    break
+                await asyncio.sleep(0)
+            protocol.data_received(whole[start:end])
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert not transport.end
+        return bytes(transport.written)
+
+    answers = asyncio.run(scenario())
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == len(requests)
+    assert answers.count(b"HTTP/1.1") == len(requests)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.binary(max_size=200), max_size=10), st.sampled_from([b"", GET, POST, GET[:20], POST[:30]]))
+def test_any_bytes_are_answered_or_refused_and_never_an_error_of_ours(pieces, beginning):
+    async def scenario() -> None:
+        server = Server()
+        protocol, transport = server.connect()
+        for piece in (beginning, *pieces):
+            if piece and not transport.end:
+                protocol.data_received(piece)
+            await asyncio.sleep(0)
+        await server.settle()
+        server.loop.advance(1000)
+        assert transport.end
+        protocol.connection_lost(None)
+        await server.settle()
+        assert b" 500 " not in transport.written
+        assert not any(server.shared.waiting)
+
+    asyncio.run(scenario())
