@@ -10,6 +10,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -169,6 +170,22 @@ def test_a_damaged_member_of_a_zip_is_a_rejection(store):
     entries = read(store, whole)
     assert rejections(entries) == {"bad": Rejected.DAMAGED_MEMBER}
     assert set(items(entries)) == {"good"}
+
+
+def test_a_member_without_a_name_and_one_with_a_broken_name_break_nothing_else(store):
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr("x", b"the first text")
+        archive.writestr("good", b"the second text")
+    nameless = sink.getvalue().replace(b"\x01\x00\x00\x00x", b"\x00\x00\x00\x00")
+    with suppress(SourceUnreadable):
+        read(store, nameless)
+    info = zipfile.ZipInfo("ä")
+    with zipfile.ZipFile(sink := io.BytesIO(), "w") as archive:
+        archive.writestr(info, b"text")
+    with pytest.raises(SourceUnreadable, match="damaged or breaks off") as broken:
+        read(store, sink.getvalue().replace("ä".encode(), b"\xff\xff"))
+    assert "codec" not in str(broken.value)
 
 
 def test_what_is_no_archive_is_a_named_error(store):

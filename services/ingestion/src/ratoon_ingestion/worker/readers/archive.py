@@ -64,8 +64,8 @@ def _members(
     except (*BROKEN_TAR, *BROKEN_ZIP) as error:
         raise SourceUnreadable(
             "ARCHIVE_DAMAGED",
-            f"The archive of {source.name} breaks off after {count} items ({error or type(error).__name__}). "
-            "Make it again and upload it whole.",
+            f"The archive of {source.name} is damaged or breaks off after {count} items. Make it again and upload it "
+            "whole.",
         ) from error
 
 

@@ -45,7 +45,7 @@ def zip_members(
         if _overlap(infos):
             raise bomb(source, "has members that share their bytes")
         for info, path in zip(infos, _paths(infos, source.encoding), strict=True):
-            if info.is_dir():
+            if info.filename.endswith("/"):
                 continue
             member = _refused(info, path, limits) or _member(archive, info, path, limits)
             unpacked += 0 if isinstance(member, Rejection) else len(member[1])
@@ -119,7 +119,16 @@ def _member(
         with archive.open(info) as content:
             payload = content.read(limits.item_bytes + 1)
     except (*BROKEN_ZIP, RuntimeError, ValueError) as error:
-        return Rejection(path, Rejected.DAMAGED_MEMBER, str(error)[:200])
+        return Rejection(path, Rejected.DAMAGED_MEMBER, _damage(error))
     if len(payload) > limits.item_bytes:
         return Rejection(path, Rejected.TOO_LARGE, "larger than the archive says")
     return path, payload
+
+
+def _damage(error: Exception) -> str:
+    """What is wrong with a member."""
+    if isinstance(error, NotImplementedError):
+        return "it is packed by a method that is not known"
+    if isinstance(error, EOFError):
+        return "it breaks off"
+    return "its bytes do not fit its header or its checksum"
