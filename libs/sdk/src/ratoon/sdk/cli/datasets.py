@@ -68,15 +68,15 @@ def import_source(
     project = chosen.client.get(chosen.parent())
     columns = {"text": text, "label": label, "id": id_column, "time": time}
     upload = upload_data(chosen.client, path, format, columns, encoding=encoding)
-    told = _looked_into(chosen, upload)
+    result = _preview_of(chosen, upload)
     if only_preview:
-        _show_preview(told, chosen.output)
-        raise typer.Exit(1 if told.get("problem") else 0)
-    if told:
-        _check_usable(told)
-        upload = with_format(upload, format_name(told["format"]))
-        _tell(told)
-        _tell_labels(told, project.get("labels", []))
+        _show_preview(result, chosen.output)
+        raise typer.Exit(1 if result.get("problem") else 0)
+    if result:
+        _check_usable(result)
+        upload = with_format(upload, format_name(result["format"]))
+        _print_preview(result)
+        _warn_of_labels(result, project.get("labels", []))
         if not yes and chosen.output is Output.TABLE and sys.stdin.isatty():
             typer.confirm("Import it like this?", default=True, abort=True)
     if not upload.format:
@@ -253,7 +253,7 @@ def _first(chosen: Session, collection: str, limit: int) -> Iterator[JSON]:
     return islice(chosen.client.list(collection, page_size=min(limit, 500)), limit)
 
 
-def _looked_into(chosen: Session, upload: Upload) -> JSON:
+def _preview_of(chosen: Session, upload: Upload) -> JSON:
     """The preview; empty, with a line that says so, when none can be made."""
     try:
         return preview(chosen.client, chosen.parent(), upload)
@@ -264,56 +264,56 @@ def _looked_into(chosen: Session, upload: Upload) -> JSON:
         return {}
 
 
-def _check_usable(told: JSON) -> None:
-    if not told.get("problem"):
+def _check_usable(result: JSON) -> None:
+    if not result.get("problem"):
         return
-    advice = " (--text COLUMN, --label COLUMN)" if told.get("problemReason") in _READING else ""
-    raise RatoonSdkError(f"Nothing was imported. {told['problem']}{advice}")
+    advice = " (--text COLUMN, --label COLUMN)" if result.get("problemReason") in _READING else ""
+    raise RatoonSdkError(f"Nothing was imported. {result['problem']}{advice}")
 
 
-def _show_preview(told: JSON, output: Output) -> None:
+def _show_preview(result: JSON, output: Output) -> None:
     if output is Output.JSON:
-        show(told, output)
+        show(result, output)
         return
-    _tell(told)
-    if told.get("problem"):
-        errors.print(f"[red]{told['problem']}[/red]", highlight=False)
+    _print_preview(result)
+    if result.get("problem"):
+        errors.print(f"[red]{result['problem']}[/red]", highlight=False)
 
 
-def _tell(told: JSON) -> None:
+def _print_preview(result: JSON) -> None:
     """What the data become, for people; on standard error."""
-    for line in preview_lines(told):
+    for line in preview_lines(result):
         say(line)
 
 
-def preview_lines(told: JSON) -> Iterator[str]:
+def preview_lines(result: JSON) -> Iterator[str]:
     """A preview as lines: how it is read, what came of it, labels, rejections, the first records."""
-    read = [format_name(told.get("format", ""))] if told.get("format") else []
-    if told.get("encoding"):
-        read.append(f"{told['encoding']} ({told['encodingFrom']})")
-    if columns := told.get("columns"):
+    read = [format_name(result.get("format", ""))] if result.get("format") else []
+    if result.get("encoding"):
+        read.append(f"{result['encoding']} ({result['encodingFrom']})")
+    if columns := result.get("columns"):
         read.append(f"columns {', '.join(columns)}")
     yield f"Read as {', '.join(read) or 'nothing'}."
-    yield _counts(told)
-    labels = told.get("labelCounts", {})
+    yield _counts(result)
+    labels = result.get("labelCounts", {})
     if labels:
         ranked = sorted(labels.items(), key=lambda pair: -int(pair[1]))
         shown = ", ".join(f"{name} {count}" for name, count in ranked[:_LABELS])
         more = f" and {len(ranked) - _LABELS} more" if len(ranked) > _LABELS else ""
-        yield f"Labels: {shown}{more}; without a label: {told.get('unlabelledCount', 0)}."
-    for each in told.get("rejections", [])[:3]:
+        yield f"Labels: {shown}{more}; without a label: {result.get('unlabelledCount', 0)}."
+    for each in result.get("rejections", [])[:3]:
         yield f"  rejected {each['sourcePath']}: {each['reason']} {each.get('detail', '')}".rstrip()
-    for row in told.get("records", []):
+    for row in result.get("records", []):
         label = f"[{row['label']}] " if row.get("label") else ""
         yield f"  {label}{' '.join(row['text'].split())[:_TEXT]}"
 
 
-def _counts(told: JSON) -> str:
-    items, records = int(told.get("itemCount", 0)), int(told.get("recordCount", 0))
-    counted = f"{_items(items)} read" if told.get("complete") else f"The first {_items(items)} read"
-    whole = int(told.get("estimatedItemCount", 0))
+def _counts(result: JSON) -> str:
+    items, records = int(result.get("itemCount", 0)), int(result.get("recordCount", 0))
+    counted = f"{_items(items)} read" if result.get("complete") else f"The first {_items(items)} read"
+    whole = int(result.get("estimatedItemCount", 0))
     of = f" (of about {whole:,})" if whole > items else ""
-    reasons = ", ".join(f"{count} {reason}" for reason, count in told.get("rejectedCounts", {}).items())
+    reasons = ", ".join(f"{count} {reason}" for reason, count in result.get("rejectedCounts", {}).items())
     rejected = f"; rejected: {reasons}" if reasons else ""
     return f"{counted}{of}: {records:,} {'record' if records == 1 else 'records'}{rejected}."
 
@@ -322,9 +322,9 @@ def _items(count: int) -> str:
     return "1 item" if count == 1 else f"{count:,} items"
 
 
-def _tell_labels(told: JSON, known: list[str]) -> None:
+def _warn_of_labels(result: JSON, known: list[str]) -> None:
     """Warn of labels that the project does not have, before a pipeline run finds out."""
-    found = told.get("labelCounts", {})
+    found = result.get("labelCounts", {})
     strange = [name for name in found if match_label(name, known) is None]
     if known and strange:
         share = "None" if len(strange) == len(found) else "Not all"

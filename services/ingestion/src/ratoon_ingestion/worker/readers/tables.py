@@ -61,7 +61,7 @@ def read_csv(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
         places, width = layout(source, header), len(header)
         for row in rows:
             entry = _within(_csv_item(source.columns, places, width, row), limits)
-            yield _told(entry, encoding, row.lost)
+            yield _with_charset(entry, encoding, row.lost)
 
 
 def _csv_table(
@@ -113,12 +113,12 @@ def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Foun
         if not starts_document(first.text):
             for line in chain((first,), lines):
                 for entry in _json_line(source.columns, line, fields):
-                    yield _told(_within(entry, limits), encoding, line.lost)
+                    yield _with_charset(_within(entry, limits), encoding, line.lost)
             check_fields(source, fields)
             return
     with opened(source, store, limits) as (stream, encoding):
         for entry in _json_document(source, stream, limits, fields):
-            yield _told(_within(entry, limits), encoding, 0)
+            yield _with_charset(_within(entry, limits), encoding, 0)
     check_fields(source, fields)
 
 
@@ -201,7 +201,7 @@ def _json_row(columns: Columns, row: object, path: str, fields: dict[str, None])
     return _item(columns, row, path)
 
 
-def _told(entry: Item | Rejection, encoding: Encoding, lost: int) -> Item | Rejection:
+def _with_charset(entry: Item | Rejection, encoding: Encoding, lost: int) -> Item | Rejection:
     """The entry, with the charset of its table if that was guessed, or told to lack characters that it had."""
     if isinstance(entry, Rejection):
         return entry
