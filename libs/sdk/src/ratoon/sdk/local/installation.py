@@ -22,7 +22,9 @@ from ratoon.sdk.local.observing import NOTHING, Observing
 from ratoon.sdk.local.processes import CONSOLE, EDGE, PRIVATE, Process, Processes, Running, layout
 
 READY_WITHIN_S = 60.0
-_DRAIN_S = 20.0
+_DRAIN_S = 45.0
+"""Seconds that a process has to end: longer than the gateway lets open answers go on (`RATOON_GATEWAY_DRAIN_S`)."""
+_WORKERS_END_S = 20.0
 USUAL_PORT = 8080
 _CONSOLE_AFTER = 10
 """The console listens so many ports after the HTTP API."""
@@ -93,7 +95,7 @@ class Installation:
                 say(f"{name} has ended")
                 ended += 1
         if not keep_workers:
-            for name in self.processes.end(self.processes.workers(), _DRAIN_S):
+            for name in self.processes.end(self.processes.workers(), _WORKERS_END_S):
                 say(f"{name} has ended")
                 ended += 1
         return ended
