@@ -125,3 +125,18 @@ def test_records_are_shown_page_after_page(api):
     done = run("records", "v1", "--limit", "3000", "-o", "json")
     assert done.exit_code == 0, done.output
     assert len(json.loads(done.stdout)) == 3000
+
+
+def test_brackets_of_the_data_are_no_markup(api, table):
+    api.told = {"problem": "Its columns are: '[/b]', '[red]'.", "problemReason": "COLUMN_MISSING"}
+    done = run("import", str(table), "--preview")
+    assert done.exit_code == 1
+    assert "Its columns are: '[/b]', '[red]'." in done.output
+
+
+def test_texts_in_a_table_are_no_markup_and_steer_no_terminal(api, monkeypatch):
+    rows = [{"recordId": "r", "text": "a [/b] text \x1b[31m of [red]one[/red]"}]
+    monkeypatch.setattr(Api, "list", lambda self, collection, page_size: iter(rows))
+    done = run("records", "v1")
+    assert done.exit_code == 0, done.output
+    assert "a [/b] text \ufffd[31m of [red]one[/red]" in done.output

@@ -8,7 +8,7 @@ import typer
 from ratoon.chassis.errors import storage_fault
 from ratoon.sdk.cli import changes, datasets, demo, keys, local, resources, safety, upkeep
 from ratoon.sdk.cli.context import Session
-from ratoon.sdk.cli.output import Output, errors, explain
+from ratoon.sdk.cli.output import Output, explain, say_error
 from ratoon.sdk.cli.root import CONTEXT_SETTINGS, RootGroup, print_version
 from ratoon.sdk.errors import OperationFailed, RatoonSdkError
 
@@ -77,11 +77,11 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except RatoonSdkError as error:
-        errors.print(f"[red]{error}[/red]", highlight=False)
+        say_error(error)
         sys.exit(1)
     except Exception as error:
         fault = storage_fault(error)
         if fault is None and not hasattr(error, "reason"):
             raise
-        errors.print(f"[red]{fault.message if fault else error}[/red]", highlight=False)
+        say_error(fault.message if fault else error)
         sys.exit(1)

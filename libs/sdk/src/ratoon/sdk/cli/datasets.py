@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ratoon.sdk.cli.context import Session, session
-from ratoon.sdk.cli.output import Output, errors, follow, say, show, show_rows
+from ratoon.sdk.cli.output import Output, follow, say, say_error, show, show_rows
 from ratoon.sdk.cli.resources import group
 from ratoon.sdk.errors import ApiError, RatoonSdkError
 from ratoon.sdk.finding import find_records
@@ -277,7 +277,7 @@ def _show_preview(result: JSON, output: Output) -> None:
         return
     _print_preview(result)
     if result.get("problem"):
-        errors.print(f"[red]{result['problem']}[/red]", highlight=False)
+        say_error(result["problem"])
 
 
 def _print_preview(result: JSON) -> None:

@@ -1,6 +1,7 @@
 """How the command line shows things: tables and progress for people, JSON for programs."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from ratoon.sdk.client import Client
 from ratoon.sdk.errors import OperationFailed
@@ -25,6 +27,7 @@ COMMANDS = {
 }
 """Collections of long work and the command group of each."""
 _WIDE = 10_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 errors = Console(stderr=True, soft_wrap=True)
 
@@ -39,6 +42,11 @@ class Output(StrEnum):
 def say(line: str) -> None:
     """A line about what is being done; on standard error, so that results can be piped."""
     errors.print(line, highlight=False, markup=False)
+
+
+def say_error(error: object) -> None:
+    """An error on standard error, to the letter: brackets in it are no markup."""
+    errors.print(str(error), style="red", highlight=False, markup=False)
 
 
 def show_rows(
@@ -56,7 +64,7 @@ def show_rows(
             column.rpartition(".")[2], no_wrap=not whole, overflow="fold" if whole else "ellipsis"
         )
     for row in listed:
-        table.add_row(*[_cell(_at(row, column)) for column in columns])
+        table.add_row(*[Text(_printable(_cell(_at(row, column)))) for column in columns])
     console.print(table) if listed else say(empty)
 
 
@@ -133,7 +141,7 @@ def explain(error: OperationFailed, output: Output) -> None:
     """Long work that did not end well: its last state for programs, the sentence for people."""
     if output is Output.JSON:
         print(json.dumps(error.resource, indent=2, ensure_ascii=False))
-    errors.print(f"[red]{error}[/red]")
+    say_error(error)
 
 
 def _at(row: JSON, path: str) -> object:
@@ -141,6 +149,11 @@ def _at(row: JSON, path: str) -> object:
     for part in path.split("."):
         value = value.get(part, "") if isinstance(value, dict) else ""
     return value
+
+
+def _printable(text: str) -> str:
+    """The text without what steers a terminal."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def _cell(value: object) -> str:
