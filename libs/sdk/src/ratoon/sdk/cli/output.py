@@ -41,12 +41,12 @@ class Output(StrEnum):
 
 def say(line: str) -> None:
     """A line about what is being done; on standard error, so that results can be piped."""
-    errors.print(line, highlight=False, markup=False)
+    errors.print(_printable(line), highlight=False, markup=False)
 
 
 def say_error(error: object) -> None:
     """An error on standard error, to the letter: brackets in it are no markup."""
-    errors.print(str(error), style="red", highlight=False, markup=False)
+    errors.print(_printable(str(error)), style="red", highlight=False, markup=False)
 
 
 def show_rows(
@@ -74,7 +74,7 @@ def show(resource: JSON, output: Output) -> None:
         print(json.dumps(resource, indent=2, ensure_ascii=False))
         return
     for line in _lines(resource, ""):
-        console.print(line, highlight=False, markup=False)
+        console.print(_printable(line), highlight=False, markup=False)
 
 
 def follow(client: Client, name: str, output: Output) -> JSON:
