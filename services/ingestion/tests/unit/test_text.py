@@ -106,6 +106,14 @@ def test_chinese_is_cut_into_words_and_the_rest_at_white_space():
     assert "北京大学" in words_of("我来到北京大学读书")
 
 
+def test_scripts_without_spaces_have_words():
+    assert words_of("สินค้าดี OK") == [*"สินค้าดี", "OK"]
+    assert words_of("ありがとう") == list("ありがとう")
+    text = "สินค้าดีมากและส่งเร็วมากขอบคุณครับ" * 3
+    before, after = shingles_of(words_of(text)), shingles_of(words_of(text + "ค่ะ"))
+    assert similarity(before, after) > 0.7
+
+
 def test_a_small_change_keeps_most_shingles_and_the_simhash_close():
     text = " ".join(f"{SENTENCE} Number {n} waits." for n in range(30))
     changed = text.replace("Number 7", "Number seven")

@@ -1,4 +1,4 @@
-"""Words (Jieba cuts Chinese, white space the rest) and sketches of wording: 5-word shingles, SimHash."""
+"""Words (Jieba cuts Chinese, white space most of the rest) and sketches of wording: 5-word shingles, SimHash."""
 
 import atexit
 import re
@@ -15,6 +15,8 @@ SHINGLE_WORDS = 5
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 _CHINESE = 0.05
 """Share of Chinese characters from which a text is cut by Jieba."""
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff]")
+_UNSPACED_WORD = re.compile(rf"{_UNSPACED.pattern}|[^\s{_UNSPACED.pattern[1:-1]}]+")
 _WORD = re.compile(r"[^\W_]+")
 IDEOGRAPH_LENGTH, SYLLABLE_LENGTH = 3, 2
 """What one Chinese character, and one of kana, hangul or of a script without spaces, says in Latin letters."""
@@ -43,9 +45,11 @@ def length_of(text: str) -> int:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in their order."""
+    """The words of a text in their order; of Thai, Lao, Burmese, Khmer and plain kana each character is one."""
     if len(_CJK.findall(text)) < _CHINESE * len(text):
-        return text.split()
+        if len(_UNSPACED.findall(text)) < _CHINESE * len(text):
+            return text.split()
+        return _UNSPACED_WORD.findall(text)
     return [word for word in _jieba().lcut(text) if not word.isspace()]
 
 
