@@ -116,6 +116,19 @@ def test_each_fault_is_named_once_and_says_what_to_do(folder, reason):
     assert str(folder) not in problem.message
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_file_in_another_encoding_than_libraries_read_is_named(folder, encoding):
+    (folder / "config.json").write_bytes(json.dumps(CONFIG).encode(encoding))
+    problem = only(inspected(folder))
+    assert problem.reason == "JSON_DAMAGED" and "config.json" in problem.message
+
+
+@pytest.mark.parametrize("text", ["{{ '…' }}".encode("utf-16"), b"x" * (1 << 21)])
+def test_a_template_is_text_of_a_plausible_length(folder, text):
+    (folder / "chat_template.jinja").write_bytes(text)
+    assert only(inspected(folder)).reason == "CHAT_TEMPLATE_FAILS"
+
+
 @pytest.mark.parametrize("value", [-1, 1.5, "many", None, True, [1]])
 def test_limits_of_prompts_are_whole_numbers(folder, value):
     write(folder, "ratoon.json", {"max_prompt_characters": value, "max_prompt_tokens": 0})

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 
 WEIGHTS = re.compile(r"(adapter_)?model(-\d{5}-of-\d{5})?\.safetensors")
+TEMPLATE = "chat_template.jinja"
 INDEX = "model.safetensors.index.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 KNOWN = frozenset(
@@ -31,7 +32,7 @@ KNOWN = frozenset(
         "README.md",
         ADAPTER_CONFIG,
         "added_tokens.json",
-        "chat_template.jinja",
+        TEMPLATE,
         "config.json",
         "generation_config.json",
         "merges.txt",
@@ -72,6 +73,7 @@ _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
 _MAX_POSITIONS = 1 << 24
 _MAX_JSON = 128 << 20
+_MAX_TEXT = 1 << 20
 _SOME = 5
 """Names that a sentence lists."""
 
@@ -335,7 +337,7 @@ class _Inspector:
             return None
         found = _object_or_none(self._files, name)
         if found is None:
-            self._add("JSON_DAMAGED", f"{name} holds no JSON object: copy or save it again.")
+            self._add("JSON_DAMAGED", f"{name} holds no JSON object in UTF-8: copy or save it again.")
         return found
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -423,10 +425,22 @@ class _Inspector:
         return 0 if told is None else token_count(told)
 
     def _has_template(self) -> bool:
-        if self._sound("chat_template.jinja"):
+        if self._sound(TEMPLATE):
+            self._check_text(TEMPLATE)
             return True
         stated = self._object("tokenizer_config.json") or {}
         return bool(stated.get("chat_template")) or bool(self._base and self._base.has_template)
+
+    def _check_text(self, name: str) -> None:
+        with self._files.open(name) as source:
+            text = source.read(_MAX_TEXT + 1)
+        if len(text) > _MAX_TEXT:
+            self._add("CHAT_TEMPLATE_FAILS", f"{name} has more than {_MAX_TEXT:,} bytes.")
+            return
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            self._add("CHAT_TEMPLATE_FAILS", f"{name} is no text in UTF-8: save it as UTF-8.")
 
     def _check_adapter(self, tensors: Mapping[str, Tensor]) -> int:
         config = self._object(ADAPTER_CONFIG)
@@ -466,7 +480,7 @@ def _object_or_none(files: ModelFiles, name: str) -> JSON | None:
         return None
     with files.open(name) as source:
         try:
-            value = json.loads(source.read())
+            value = json.loads(source.read().decode())
         except (ValueError, RecursionError):
             return None
     return value if isinstance(value, dict) else None
