@@ -30,10 +30,10 @@ def test_a_recipe_survives_its_way_to_the_worker():
 
 def test_a_wish_takes_what_the_method_says():
     scratch = recipe_of(RecipeWish(labels=LABELS), None)
-    assert (scratch.method, scratch.learning_rate, scratch.epochs) == (Method.FROM_SCRATCH, 5e-4, 0.0)
+    assert (scratch.method, scratch.learning_rate, scratch.epochs) == (Method.FROM_SCRATCH, 2e-3, 0.0)
     assert (scratch.prompt_tokens, scratch.max_chars) == (0, 0), "chosen from the data"
     assert scratch.averaging and scratch.token_dropout and scratch.label_prior
-    assert scratch.language_model_weight == 0.0
+    assert scratch.language_model_weight == 0.5
     base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS, 200)
     continued = recipe_of(RecipeWish(), base)
     assert (continued.method, continued.learning_rate, continued.epochs) == (Method.CONTINUE, 1e-3, 0.0)
@@ -64,7 +64,7 @@ def test_tokens_of_a_template_that_is_not_ours_are_never_left_out():
 def test_what_a_caller_gives_counts_even_when_it_is_zero():
     base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS)
     assert recipe_of(RecipeWish(label_smoothing=0.0), base).label_smoothing == 0.0
-    assert recipe_of(RecipeWish(labels=LABELS, language_model_weight=0.5), None).language_model_weight == 0.5
+    assert recipe_of(RecipeWish(labels=LABELS, language_model_weight=0.0), None).language_model_weight == 0.0
 
 
 @pytest.mark.parametrize(
@@ -94,5 +94,5 @@ def test_neuron_is_refused_with_a_sentence_until_a_recipe_is_written_for_it():
 
 
 def test_the_size_of_an_architecture_is_counted():
-    assert Architecture().parameters == 1_426_048
-    assert Architecture(tied=False).parameters == 1_426_048 + 8192 * 128
+    assert Architecture().parameters == 1_090_432
+    assert Architecture(tied=False).parameters == 1_090_432 + 4096 * 128

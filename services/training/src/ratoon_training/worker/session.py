@@ -78,7 +78,9 @@ class Session:
         """One step at this rate; the curve's row. Stopped when any worker wants to, before anything moved."""
         indices = self._batch(self.step)
         weight = self._language_weight()
-        samples = self.data.train.thinned(indices, self.recipe.token_dropout, self.recipe.seed, self.step)
+        # The language model learns from whole texts; a classifier alone learns not to lean on single tokens.
+        dropout = 0.0 if weight else self.recipe.token_dropout
+        samples = self.data.train.thinned(indices, dropout, self.recipe.seed, self.step)
         text, answers = samples.tokens_of(list(range(len(samples))))
         share = self.member.share(list(range(len(samples))))
         torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.member.rank))

@@ -340,8 +340,8 @@ class Recipe(_message.Message):
     max_chars: _builtins.int
     """User text is cut to this many characters by the chat template."""
     language_model_weight: _builtins.float
-    """Weight of the language model's loss beside the answer's. Above 0 the model learns to predict texts as well, which
-    takes twice the time and answers a little worse. [0]
+    """Weight of the language model's loss beside the answer's. Above 0 the model learns to predict texts as well.
+    [0.5 from scratch, else 0]
     """
     lora_rank: _builtins.int
     sweep: _builtins.str
