@@ -55,8 +55,10 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if lt (int .Values.gateway.terminationGracePeriodSeconds) (int .Values.gateway.settings.drain_s) -}}
-{{- fail "gateway.terminationGracePeriodSeconds is shorter than gateway.settings.drain_s: a pod would be killed while answers are being written." -}}
+{{- $drain := int (get (.Values.gateway.settings | default dict) "drain_s") -}}
+{{- $least := add $drain (int .Values.gateway.drainDelaySeconds) 10 -}}
+{{- if lt (int .Values.gateway.terminationGracePeriodSeconds) (int $least) -}}
+{{- fail (printf "gateway.terminationGracePeriodSeconds is shorter than gateway.settings.drain_s and drainDelaySeconds with 10 s to spare (%d): a pod would be killed while answers are being written." $least) -}}
 {{- end -}}
 {{- end -}}
 

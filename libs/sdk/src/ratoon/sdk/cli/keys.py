@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ratoon.sdk.cli.context import session
-from ratoon.sdk.cli.output import show, show_rows
+from ratoon.sdk.cli.output import say, show, show_rows
 
 app = typer.Typer(help="API keys: create, update, limit, rotate and revoke them.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="The key's id, or its full name.")]
@@ -151,4 +151,12 @@ def _method(verb: str, help: str) -> None:
 
 
 _method("rotate", "Give a key a new secret; the old one ends at once, and its tokens with it.")
+@app.command("delete")
+def delete_key(context: typer.Context, id: Id) -> None:
+    """Delete a key and what it used; it ends at once, and its tokens with it."""
+    chosen = session(context)
+    chosen.client.delete(_name(context, id))
+    say(f"Deleted {_name(context, id)}.")
+
+
 _method("revoke", "End a key at once, and its tokens with it.")
