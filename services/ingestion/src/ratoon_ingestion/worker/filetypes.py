@@ -12,8 +12,8 @@ def _set(words: str) -> frozenset[str]:
 
 
 _LOOKED_AT = 8_192
-_CONTROL = bytes(set(range(32)) - {8, 9, 10, 12, 13, 26, 27}) + b"\x7f"
-"""What texts do not hold: backspace overstrikes, escape shifts scripts and colours, 26 once ended files."""
+_CONTROL = bytes(set(range(32)) - {8, 9, 10, 12, 13, 14, 15, 26, 27}) + b"\x7f"
+"""What texts do not hold: backspace overstrikes, escape, 14 and 15 shift scripts, 26 once ended files."""
 _MANY = 0.02
 _PADDING = bytes(3)
 """Zero bytes in a row, as binary formats have and texts have not."""
