@@ -89,3 +89,42 @@ def test_who_waits_too_long_or_leaves_is_forgotten():
             await unbounded.enter(replace(ROUTE, targets=()), "a", 1)
 
     asyncio.run(story())
+
+
+def test_a_turn_that_comes_while_its_request_is_cancelled_is_given_back():
+    fairness = Fairness(slots=2, patience_s=10)
+
+    async def story():
+        first = await fairness.enter(ROUTE, "a", 1)
+        leaving = asyncio.ensure_future(fairness.enter(ROUTE, "a", 1))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        fairness.leave(ROUTE, first)  # before the cancelled task runs again
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert not fairness._shares
+
+    asyncio.run(story())
+
+
+def test_what_waits_behind_a_request_that_gives_up_goes_on():
+    fairness = Fairness(slots=8, patience_s=10)
+    smaller = Fairness(slots=2, patience_s=10)
+    smaller._shares = fairness._shares
+
+    async def story():
+        other = await fairness.enter(ROUTE, "b", 1)
+        first = await fairness.enter(ROUTE, "a", 7)
+        large = asyncio.ensure_future(fairness.enter(ROUTE, "a", 7))
+        small = asyncio.ensure_future(fairness.enter(ROUTE, "a", 1))
+        await asyncio.sleep(0)
+        smaller.leave(ROUTE, first)
+        smaller.leave(ROUTE, other)
+        assert fairness.waiting == 2
+        large.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await large
+        fairness.leave(ROUTE, await asyncio.wait_for(small, 1))
+        assert not fairness._shares
+
+    asyncio.run(story())

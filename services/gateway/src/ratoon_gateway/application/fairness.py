@@ -54,10 +54,11 @@ class Fairness:
             async with asyncio.timeout(self._patience_s):
                 await started
         except BaseException as error:
-            if started.done() and not started.cancelled():
+            if turn.entered:  # it may have begun after the cancellation, before this task ran again
                 self.leave(route, turn)
             else:
                 shares.give_up(turn)
+                shares.release(self._slots_of(route))  # what waited behind it
             if isinstance(error, TimeoutError):
                 raise TooManyRequests(
                     f"The requests of this key that are open keep {route.id} busy; wait for some to end."
