@@ -1,11 +1,15 @@
 """What is read out of an answer."""
 
 import json
+from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon_gateway.domain.capture import Said, said
+from ratoon_gateway.domain import capture
+from ratoon_gateway.domain.capture import Answered, Said, exchanges, said
+from ratoon_gateway.domain.completions import TEXT, read_ask
 
 
 def event(choice, separators=(",", ":")):
@@ -50,3 +54,24 @@ def test_garbage_says_something_or_nothing_but_never_fails(raw, stream):
 def test_a_stream_cut_within_an_event_keeps_what_is_whole():
     whole = event({"index": 0, "delta": {"content": "a"}})
     assert said(whole + whole[:40], stream=True).text == "a"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_each_of_many_prompts_has_its_first_answer_and_all_are_read_in_one_pass(stream, monkeypatch):
+    prompts, read = [f"p{place}" for place in range(50)], []
+    asked = {"model": "m", "prompt": prompts, "n": 2, "stream": stream}
+    choices = [{"index": i, "text": f"{i // 2}{'ab'[i % 2]}"} for i in range(100)]
+    usage = {"prompt_tokens": 50, "completion_tokens": 100}
+    tail = b"data: " + json.dumps({"choices": [], "usage": usage}, separators=(",", ":")).encode() + b"\n\n"
+    whole = json.dumps({"choices": choices, "usage": usage}).encode()
+    raw = b"".join(event(choice) for choice in choices) + tail if stream else whole
+    ask = read_ask(TEXT, json.dumps(asked).encode())
+    answered = Answered("a", datetime.now(UTC), "d", "v", ask, raw, 200, 1.0, "k")
+    parse = capture._object
+    monkeypatch.setattr(capture, "_object", lambda data: read.append(len(data)) or parse(data))
+    kept = list(exchanges(answered))
+    assert [(messages[0]["content"], what.text) for messages, what in kept] == [
+        (prompt, f"{place}a") for place, prompt in enumerate(prompts)
+    ]
+    assert [what.completion_tokens for _, what in kept] == [100] + [0] * 49
+    assert sum(read) <= 3 * len(raw)

@@ -54,11 +54,21 @@ def said(raw: bytes, stream: bool, choice: int = 0) -> Said:
 
 def exchanges(answered: Answered) -> Iterator[tuple[list[dict[str, str]], Said]]:
     """Yield each prompt of a request that is text, with the first answer to it; the tokens stand with the first."""
-    choices = int(answered.ask.fields.get("n", 1))
-    for place, messages in enumerate(answered.ask.conversations):
+    conversations, raw, stream = answered.ask.conversations, answered.raw, answered.ask.stream
+    choices, first = int(answered.ask.fields.get("n", 1)), said(raw, stream)
+    texts = _texts_by_choice(raw, stream) if len(conversations) > 1 else {}
+    for place, messages in enumerate(conversations):
         if messages is not None:
-            what = said(answered.raw, answered.ask.stream, place * choices)
-            yield messages, what if not place else Said(what.text)
+            yield messages, Said("".join(texts.get(place * choices, ()))) if place else first
+
+
+def _texts_by_choice(raw: bytes, stream: bool) -> dict[int, list[str]]:
+    """The pieces of all choices, in one pass: an answer to a hundred prompts is as large as one."""
+    found: dict[int, list[str]] = {}
+    for event in _events(raw, b"data: {") if stream else [_object(raw)]:
+        for choice, text in _choices(event):
+            found.setdefault(choice, []).append(text)
+    return found
 
 
 def _said_in_stream(raw: bytes, choice: int) -> Said:
@@ -131,11 +141,16 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 def _texts(event: dict[str, Any], choice: int) -> Iterator[str]:
     """The text of one choice in an answer, or in an event of a stream."""
+    return (text for index, text in _choices(event) if index == choice)
+
+
+def _choices(event: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """Index and text of each choice that says something."""
     choices = event.get("choices")
     for each in choices if isinstance(choices, list) else ():
-        if not isinstance(each, dict) or each.get("index", 0) != choice:
+        if not isinstance(each, dict) or not isinstance(index := each.get("index", 0), int):
             continue
         holder = each.get("delta") or each.get("message")
         text = holder.get("content") if isinstance(holder, dict) else each.get("text")
         if isinstance(text, str) and text:
-            yield text
+            yield index, text
