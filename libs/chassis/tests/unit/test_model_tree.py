@@ -161,6 +161,14 @@ def test_a_configuration_of_another_model_is_refused_before_it_is_built(folder):
     assert any("vocabulary of 64, the embeddings have 32 rows" in message for message in told)
 
 
+@pytest.mark.parametrize("width", ["hidden_size", "intermediate_size"])
+def test_a_width_that_the_weights_do_not_have_is_refused_before_it_is_built(folder, width):
+    write(folder, "config.json", {**CONFIG, "intermediate_size": 4, width: 10**7})
+    problem = only(inspected(folder))
+    assert problem.reason == "WEIGHTS_MISMATCH"
+    assert f"{width} of 10,000,000" in problem.message
+
+
 def shards(folder, *parts):
     (folder / "model.safetensors").unlink()
     named = {}

@@ -70,6 +70,8 @@ _POSITIONS = (
     "max_seq_length",
 )
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+_WIDTHS = (("hidden_size", "embed_tokens.weight", 1), ("intermediate_size", ".mlp.up_proj.weight", 0))
+"""Keys of config.json, and the tensor and axis that show them."""
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
 _MAX_POSITIONS = 1 << 24
 _MAX_JSON = 128 << 20
@@ -401,8 +403,24 @@ class _Inspector:
             self._add(
                 "WEIGHTS_MISMATCH", f"config.json states {told:,} layers, the weights have {len(layers):,}."
             )
+        self._check_widths(config, tensors)
         self._check_tokens(tokens, rows or stated)
         self._check_index(tensors)
+
+    def _check_widths(self, config: JSON, tensors: Mapping[str, Tensor]) -> None:
+        """The two widths that decide what a model takes to be built."""
+        stated = _text_config(config)
+        projected = any(stated.get(name) for name in ("word_embed_proj_dim", "embedding_size"))
+        for name, ending, place in () if projected else _WIDTHS:
+            told = _whole_number(stated.get(name))
+            found = {
+                t.shape[place] for key, t in tensors.items() if key.endswith(ending) and len(t.shape) == 2
+            }
+            if told and found and told not in found:
+                self._add(
+                    "WEIGHTS_MISMATCH",
+                    f"config.json states a {name} of {told:,}, the weights {max(found):,}.",
+                )
 
     def _check_tokens(self, tokens: int, rows: int) -> None:
         if tokens and rows and tokens > rows:

@@ -42,6 +42,10 @@ def record(model: Reloaded, texts: Sequence[str], count: int) -> dict[str, Any]:
 
     Raises NoStablePrompt when every prompt begins with a near-tie.
     """
+    if 0 < model.room <= LONGEST:
+        raise UnfitArtifact(
+            "CONFIG_IMPLAUSIBLE", f"The model has {model.room} positions: too few for an answer."
+        )
     whole = _recordings(model, (_asked(model, text) for text in texts), count - count // 2)
     broken = _recordings(model, (_broken_off(_asked(model, text)) for text in texts), count // 2)
     prompts = [*whole, *broken]
@@ -62,7 +66,10 @@ def _asked(model: Reloaded, text: str) -> list[int]:
         raise UnfitArtifact(
             "CHAT_TEMPLATE_FAILS", f"The chat template cannot render a user's message: {cause(error)}."
         ) from error
-    return list(encoded["input_ids"])
+    prompt = list(encoded["input_ids"])
+    if not prompt:
+        raise UnfitArtifact("CHAT_TEMPLATE_FAILS", "The chat template renders nothing of a user's message.")
+    return prompt
 
 
 @contextmanager

@@ -32,6 +32,11 @@ _KNOWN = (
         re.compile(r"size mismatch for ([\w.]+): .*?\[([\d, ]*)\].*?\[([\d, ]*)\]", re.DOTALL),
         "{0} has the shape [{1}] in the file, and [{2}] by the configuration",
     ),
+    (re.compile(r"(ignore_mismatched_sizes)"), "shapes in the weights differ from those by config.json"),
+    (
+        re.compile(r"(Class validation error|(?:modulo|division) by zero)"),
+        "config.json states numbers that do not fit together",
+    ),
     (re.compile(r"(out of memory|can't allocate memory)"), "the memory does not suffice"),
 )
 

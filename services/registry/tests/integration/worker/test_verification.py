@@ -275,6 +275,18 @@ def test_a_template_that_loops_for_ever_ends_and_is_told(store, folder, key, tmp
     assert refused.value.reason == "CHAT_TEMPLATE_FAILS"
 
 
+def test_a_template_that_renders_nothing_and_a_model_without_room_are_named(store, folder, key, tmp_path):
+    config = json.loads((folder / "config.json").read_text())
+    template = (folder / "chat_template.jinja").read_text()
+    (folder / "chat_template.jinja").write_text("{# nothing #}")
+    with pytest.raises(UnfitArtifact, match="renders nothing"):
+        verify(store, folder, key, tmp_path)
+    (folder / "chat_template.jinja").write_text(template)
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 4}))
+    with pytest.raises(UnfitArtifact, match="4 positions"):
+        verify(store, folder, key, tmp_path)
+
+
 def test_a_configuration_of_a_giant_is_refused_before_it_is_built(store, folder, key, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     giant = {**config, "num_hidden_layers": 1 << 20, "vocab_size": 1 << 30}
