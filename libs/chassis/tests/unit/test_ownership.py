@@ -32,6 +32,8 @@ NOWHERE = "0" * 64
 @dataclass(frozen=True)
 class Result:
     artifact_digest: str = ""
+    report: str = field(default="", metadata={"artifact": True})
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,15 @@ def test_a_stored_resource_owns_what_its_fields_refer_to_and_no_words_of_a_calle
         run, _ = tx.create(run)
         tx.save(replace(run, results=(Result(made),)))
     assert [artifacts.owned("p", each) for each in (ours, made, text, words)] == [True, True, False, False]
+
+
+def test_a_field_that_is_marked_refers_to_an_artifact_whatever_its_name(artifacts):
+    report, note = artifacts.put_bytes(b"a report"), artifacts.put_bytes(b"of others")
+    store = store_of()
+    with store.write() as tx:
+        tx.create(Run("projects/p/runs/r", NOW, NOW, results=(Result(report=report, note=note),)))
+    StoredOwners("evaluation", store, artifacts).grant_all()
+    assert [artifacts.owned("p", each) for each in (report, note)] == [True, False]
 
 
 def test_who_owns_a_tree_owns_its_files(artifacts, tmp_path):

@@ -1,12 +1,13 @@
 """A run's state machine and what may be asked."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ratoon.chassis.ownership import digests_of
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, Verdict
 from ratoon_evaluation.domain.runs import (
@@ -26,7 +27,7 @@ from ratoon_evaluation.domain.runs import (
     checked,
     step,
 )
-from ratoon_evaluation.domain.scores import Measurements
+from ratoon_evaluation.domain.scores import DomainScores, Measurements, Scores
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 QUESTION = Question(
@@ -136,3 +137,14 @@ def test_a_question_that_contradicts_itself_is_refused_with_its_field(change, fi
 
 def test_a_question_may_have_no_reference_and_no_gate():
     assert checked(replace(QUESTION, reference="", rules=()))
+
+
+def test_reports_and_kept_answers_belong_to_the_project_of_the_run():
+    assert set(digests_of(SCORED)) == {SCORED.report_json, SCORED.report_html}
+    marked = {
+        (kind.__name__, each.name)
+        for kind in (Scores, DomainScores)
+        for each in fields(kind)
+        if each.metadata
+    }
+    assert marked == {("Scores", "predictions"), ("DomainScores", "wrong")}

@@ -40,15 +40,17 @@ def check_request(artifacts: ArtifactStore, principal: Principal, request: Messa
 
 
 def digests_of(value: object) -> Iterator[str]:
-    """The digests of artifacts in a resource: texts in fields of its dataclasses that are named so.
+    """The digests of artifacts in a resource: texts in fields of its dataclasses that are named so, or marked.
 
-    Keys and values of mappings are a caller's words: they are no references, whatever they look like.
+    A field whose name does not say so is marked by `field(metadata={"artifact": True})`. Keys and values of mappings
+    are a caller's words: they are no references, whatever they look like.
     """
     if is_dataclass(value):
         for field in fields(value):
             content = getattr(value, field.name)
             if isinstance(content, str):
-                yield from [content] if is_artifact_field(field.name) and content else []
+                named = is_artifact_field(field.name) or field.metadata.get("artifact", False)
+                yield from [content] if named and content else []
             else:
                 yield from digests_of(content)
     elif isinstance(value, Mapping):

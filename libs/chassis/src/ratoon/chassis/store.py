@@ -64,7 +64,8 @@ _MOST_UNREADABLE = 1000
 _ROWS, _PAGE_FETCH = 500, 50
 _PAGE_CHARS = 1_000_000
 """Of the documents on a page: it stays under a message's 4 MiB, whatever its script. One alone may have more."""
-_REFERENCE = re.compile(r'(?<!content_)digest": ?"[0-9a-f]{64}"')
+_REFERENCE = re.compile(r'(?<!content_digest)(?<!record_id)": ?"[0-9a-f]{64}"')
+"""A text that may be the digest of an artifact; the fields of the resource say whether it is."""
 _BOOKKEEPING = frozenset(("name", "create_time", "update_time", "revision", "etag"))
 
 Encode = Callable[[object, str, int], Record]

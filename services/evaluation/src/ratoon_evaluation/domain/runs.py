@@ -6,7 +6,7 @@ QUEUED, RUNNING → CANCELLING → CANCELLED
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -71,8 +71,8 @@ class Scored:
     """What scoring found, and the digests of its report."""
 
     outcome: Outcome
-    report_json: str
-    report_html: str
+    report_json: str = field(metadata={"artifact": True})
+    report_html: str = field(metadata={"artifact": True})
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Scores:
     slices: tuple[SliceScore, ...] = ()
     unfit: int = 0
     """Records whose text does not fit the model's positions; they count as wrong."""
-    predictions: str = ""
+    predictions: str = field(default="", metadata={"artifact": True})
     """Digest of the predictions, record by record (parquet); baselines have none."""
 
     @property
@@ -84,7 +84,7 @@ class DomainScores:
     """Name of the baseline that did best on held-out records of the training part; empty: none was fitted."""
     baseline_difference: Interval | None = None
     """Macro-F1 of the candidate minus the best baseline's on the same records, by paired bootstrap."""
-    wrong: str = ""
+    wrong: str = field(default="", metadata={"artifact": True})
     """Digest of the candidate's wrong answers (parquet)."""
     wrong_count: int = 0
 
