@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import grpc
 
-from ratoon.chassis.errors import described
+from ratoon.chassis.errors import InvalidArgument, described
 from ratoon.serving.v1 import serving_service_pb2
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon_gateway import mapping
@@ -15,7 +15,8 @@ from ratoon_gateway.domain.traffic import EngineReport, merged
 
 _LOG = logging.getLogger(__name__)
 _WINDOW_S = 1.0
-_MOST_PENDING = 1000
+_MOST_PENDING, _MOST_SENT = 1000, 100
+"""Reports that are kept while serving is away, and that one message carries: each may name many callers."""
 _DEADLINE_S = 5.0
 _WAKE_AGAIN_S = 2.0
 
@@ -52,19 +53,30 @@ class TrafficReporter:
 
     def _send(self) -> None:
         self._pending = merged(self._pending, self._take(), _MOST_PENDING)
-        request = serving_service_pb2.ReportTrafficRequest(
-            gateway=self._gateway,
-            reports=[mapping.traffic_report(report) for report in self._pending],
-            route_table_version=self._routes.table.version,
-        )
         try:
-            self._stub.ReportTraffic(request, timeout=_DEADLINE_S)
+            self._send_part()
+            while self._pending:
+                self._send_part()
         except Exception as error:
             if self._told:
                 _LOG.warning("serving takes no traffic reports (%s); they are kept for it", error)
             self._told = False
             return
-        self._pending, self._told = [], True
+        self._told = True
+
+    def _send_part(self) -> None:
+        """Send the oldest reports, or none: serving also hears which table is in use. Refused ones are not kept."""
+        part = self._pending[:_MOST_SENT]
+        request = serving_service_pb2.ReportTrafficRequest(
+            gateway=self._gateway,
+            reports=[mapping.traffic_report(report) for report in part],
+            route_table_version=self._routes.table.version,
+        )
+        try:
+            self._stub.ReportTraffic(request, timeout=_DEADLINE_S)
+        except InvalidArgument as error:
+            _LOG.error("serving refused %d traffic reports: %s", len(part), error)
+        self._pending = self._pending[len(part) :]
 
 
 class Waker:
