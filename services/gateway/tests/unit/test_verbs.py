@@ -6,6 +6,7 @@ import json
 import pytest
 
 from ratoon_gateway.entrypoints.asgi import respond
+from ratoon_gateway.entrypoints.http import Edge
 from ratoon_gateway.entrypoints.verbs import HEAD, Origins, Verbs
 
 PATHS = {
@@ -108,3 +109,16 @@ def test_pages_of_allowed_origins_may_call_and_read_the_answer(allowed):
         _, told, _ = call("GET", "/v1/models", (b"origin", other), origins=allowed)
         assert "access-control-allow-origin" not in told
         assert call("OPTIONS", "/v1/models", *preflight("https://evil.example"), origins=allowed)[0] == 403
+
+
+def test_the_verbs_of_exact_paths_are_looked_up_once():
+    asked = []
+
+    def rest_verbs(path):
+        asked.append(path)
+        return ["DELETE", "POST"]
+
+    edge = Edge({"POST /v1/feedback": app, "GET /v1/feedback": app}, app, app, app, rest_verbs)
+    assert [edge.verbs("/v1/feedback") for _ in range(3)] == [["POST", "GET", "DELETE"]] * 3
+    assert asked == ["/v1/feedback"]
+    assert edge.verbs("/v1/other") == ["DELETE", "POST"]

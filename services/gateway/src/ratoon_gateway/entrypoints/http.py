@@ -42,6 +42,8 @@ class Edge:
         self._exact_verbs: dict[str, list[str]] = {}
         for verb, _, path in (each.partition(" ") for each in exact):
             self._exact_verbs.setdefault(path, []).append(verb)
+        for path, verbs in self._exact_verbs.items():  # once: completions ask for theirs with each request
+            verbs += [verb for verb in rest_verbs(path) if verb not in verbs]
 
     def verbs(self, path: str) -> Sequence[str]:
         """The verbs that a path takes; none where there is nothing."""
@@ -49,8 +51,7 @@ class Edge:
             return _BLOB_VERBS
         if path.startswith(_MODELS) and path != _MODELS:
             return ["GET"]
-        exact = self._exact_verbs.get(path, [])
-        return [*exact, *(verb for verb in self._rest_verbs(path) if verb not in exact)]
+        return self._exact_verbs.get(path) or self._rest_verbs(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
