@@ -81,7 +81,7 @@ bench-idle: env ## start-up time, memory and processor of idle services
 bench-gateway: env ## latency and throughput of the gateway, beside vllm-router and LiteLLM
 bench-rollout: env ## three ways to switch under load: time, longest wait, failures, beside an engine restart
 bench-training: env ## first step, steady steps, checkpoints, packing, beside torchrun and Ray Train
-bench-quality: data ## default models beside TF-IDF on five collections of other people's texts (ARGS="--sets vader --seeds 0")
+bench-quality: data ## default models beside TF-IDF on five collections of other people's texts (ARGS="--sets tweets --seeds 0")
 	@$(PYTHON) scripts/zoo.py quality
 	@$(PYTHON) bench/quality/run.py $(ARGS)
 bench-events: env ## commit to effect, embedded log and Kafka
