@@ -22,7 +22,7 @@ from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.rooms import State, running
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.settings import Settings
-from ratoon_ingestion.worker.batches import RECORDS
+from ratoon_ingestion.worker.batches import RECORDS, REJECTED
 from ratoon_ingestion.worker.decoding import record_id_of
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.readers import SourceSpec, read_source
@@ -187,6 +187,26 @@ def test_a_source_that_is_read_otherwise_than_when_its_version_was_made_is_told(
     made = erase(spec, lambda *_args, **_counts: None)
     assert made["versions"][version[0]]["erased_count"] == 1
     assert made["unread_sources"] == [source.name]
+
+
+def test_a_record_goes_from_the_rejections_too_where_its_duplicate_stands(tmp_path):
+    """An exact duplicate is rejected under the id of the record that stays for it."""
+    store = ArtifactStore(str(tmp_path))
+    source = read_as(store, "good", jsonl(), columns=COLUMNS)
+    gone = record_id_of(next(iter(read_source(source, store))), bytes.fromhex(KEY))
+    folder = tmp_path / "version"
+    folder.mkdir()
+    for name, schema in (("records-00000", RECORDS), ("rejected", REJECTED)):
+        ids = (gone, "d" * 64)
+        found = [dict.fromkeys(schema.names) | {"record_id": each, "source": source.name} for each in ids]
+        pq.write_table(pa.Table.from_pylist(found, schema=schema), folder / f"{name}.parquet")
+    version = ("projects/p/datasets/d/versions/v1", store.put_tree(folder))
+    spec = EraseSpec(store.url, (gone,), bytes.fromhex(KEY), (source,), (version,), ((source.name,),), ())
+    made = erase(spec, lambda *_args, **_counts: None)
+    files = {file.path: file.sha256 for file in store.tree(made["versions"][version[0]]["digest"])}
+    for path in ("records-00000.parquet", "rejected.parquet"):
+        left = pq.read_table(store.open(files[path]))
+        assert left.column("record_id").to_pylist() == ["d" * 64]
 
 
 @pytest.fixture(scope="module")

@@ -45,8 +45,10 @@ def merkle_root(record_ids: list[str], digests: list[str]) -> str:
 
 
 def write_shard(path: Path, records: pa.Table) -> None:
-    """One file with these rows, in row groups as `write_records` makes them."""
-    chars = [count or 0 for count in pc.utf8_length(records.column("text")).to_pylist()]
+    """One file with these rows, in row groups as `write_records` makes them; rejections have no texts to be counted."""
+    has_texts = "text" in records.column_names
+    lengths = pc.utf8_length(records.column("text")).to_pylist() if has_texts else [0] * records.num_rows
+    chars = [count or 0 for count in lengths]
     with pq.ParquetWriter(path, records.schema, compression="zstd") as writer:
         for rows in _groups(list(range(records.num_rows)), chars):
             writer.write_table(records.slice(rows[0], len(rows)), row_group_size=GROUP_RECORDS)
