@@ -46,7 +46,7 @@ GIVEN_BESIDE = {
     "training": {"workers", "namespace", "owner", "kubeconfig"},
 }
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-EMPTY = ("", None, [], {})
+EMPTY: tuple[object, ...] = ("", None, [], {})
 """Defaults that read the same as no value at all."""
 TEXT: Schema = {"type": "string"}
 SWITCH: Schema = {"type": "boolean"}
@@ -120,13 +120,11 @@ def needed(defaults: Mapping[str, Any], fields: Schema) -> Schema:
         fields = definitions()[fields["$ref"].rpartition("/")[2]]
     known = fields.get("properties", {})
     named_values = {name: value for name, value in defaults.items() if name in known and value not in EMPTY}
-    inner = {
-        name: rule
-        for name, value in named_values.items()
-        if isinstance(value, Mapping) and (rule := needed(value, known[name]))
-    }
-    rule: Schema = {"required": sorted(named_values)} if named_values else {}
-    return rule | ({"properties": inner} if inner else {})
+    tables = {name: value for name, value in named_values.items() if isinstance(value, Mapping)}
+    inner = {name: needed(value, known[name]) for name, value in tables.items()}
+    inner = {name: rule for name, rule in inner.items() if rule}
+    required: Schema = {"required": sorted(named_values)} if named_values else {}
+    return required | ({"properties": inner} if inner else {})
 
 
 def shared() -> Schema:

@@ -151,6 +151,8 @@ def _method(verb: str, help: str) -> None:
 
 
 _method("rotate", "Give a key a new secret; the old one ends at once, and its tokens with it.")
+
+
 @app.command("delete")
 def delete_key(context: typer.Context, id: Id) -> None:
     """Delete a key and what it used; it ends at once, and its tokens with it."""
