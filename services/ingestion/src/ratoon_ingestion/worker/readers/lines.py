@@ -65,8 +65,7 @@ def _raw_lines(stream: BinaryIO, limit: int) -> Iterator[tuple[bytes, bool]]:
     """Lines with their ends, and whether they were cut."""
     rest, cut, more = b"", False, True
     while more:
-        chunk = stream.read(_CHUNK)
-        more = bool(chunk)
+        chunk, more = _piece(stream)
         lines = (rest + chunk).splitlines(keepends=True)
         # What may go on in the next chunk waits: a line without an end, and a CR that an LF may follow.
         rest = lines.pop() if more and lines and not lines[-1].endswith(b"\n") else b""
@@ -75,3 +74,20 @@ def _raw_lines(stream: BinaryIO, limit: int) -> Iterator[tuple[bytes, bool]]:
             cut = False
         if len(rest) > limit + 1:
             rest, cut = rest[:limit] + (b"\r" if rest.endswith(b"\r") else b""), True
+
+
+def _piece(stream: BinaryIO) -> tuple[bytes, bool]:
+    """The next bytes, to the end of a line or so many that a long line is put together in few steps; whether more come.
+
+    A stream may give less than it is asked for.
+    """
+    pieces, size = list[bytes](), 0
+    while size < _CHUNK:
+        chunk = stream.read(_CHUNK)
+        if not chunk:
+            return b"".join(pieces), False
+        pieces.append(chunk)
+        size += len(chunk)
+        if b"\n" in chunk:
+            break
+    return b"".join(pieces), True

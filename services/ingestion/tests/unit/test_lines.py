@@ -1,0 +1,46 @@
+"""Lines of a stream that gives its bytes in pieces of any size."""
+
+import io
+from typing import BinaryIO
+
+import pytest
+
+from ratoon_ingestion.worker.readers import lines
+from ratoon_ingestion.worker.readers.lines import TextLine, text_lines
+
+
+class Pieces(io.RawIOBase):
+    """A stream that gives at most so many bytes at once."""
+
+    def __init__(self, data: bytes, most: int) -> None:
+        self._data, self._most = io.BytesIO(data), most
+
+    def read(self, size: int = -1) -> bytes:
+        return self._data.read(self._most if size < 0 else min(size, self._most))
+
+
+DATA = "\ufeffone\r\ntwo\rthree\n\n中文四\r\r\n".encode() + b"x" * 50 + b"\r\n" + b"y" * 30
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 7, 64])
+def test_lines_are_the_same_in_whatever_pieces_they_come(most):
+    whole = list(text_lines(io.BytesIO(DATA), 20))
+    assert [each.text for each in whole][:6] == ["one\r\n", "two\r", "three\n", "\n", "中文四\r", "\r\n"]
+    assert [each.cut for each in whole] == [False] * 6 + [True, True]
+    assert list(text_lines(Pieces(DATA, most), 20)) == whole
+
+
+def test_a_long_line_is_put_together_in_few_steps(monkeypatch):
+    """As a JSON array in one line is, of which a preview reads 8 KiB at once: in as many steps it took minutes."""
+    pieces: list[int] = []
+
+    def counted(stream: BinaryIO) -> tuple[bytes, bool]:
+        found = piece(stream)
+        pieces.append(len(found[0]))
+        return found
+
+    piece = lines._piece
+    monkeypatch.setattr(lines, "_piece", counted)
+    line = b"[" + b"1," * (2 << 20) + b"1]"
+    assert list(text_lines(Pieces(line, 8 << 10), 8 << 20)) == [TextLine(1, line.decode())]
+    assert len(pieces) <= 6
