@@ -1,6 +1,7 @@
 """The book of what gateways and users told."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -52,6 +53,13 @@ def test_each_callers_part_survives_a_restart(database):
     TableTrafficBook(database).add_traffic("g1", [seen(0, told), seen(1, told)], at(2))
     callers = dict(TableTrafficBook(database).traffic("e", START).callers)
     assert callers == {"c1": part + part, "c2": Traffic(12)}
+
+
+def test_what_is_read_is_the_sum_of_the_windows(database):
+    some = Traffic(10, 2, 1, 0.5, callers=(("c1", Traffic(4, 2, 1, 0.25)), ("c2", Traffic(6, p50_s=1.0))))
+    more = Traffic(30, 0, 0, 0.1, callers=(("c2", Traffic(6, p50_s=0.5)), ("c3", Traffic(24, p50_s=2.0))))
+    TableTrafficBook(database).add_traffic("g1", [seen(0, some), seen(1, more)], at(2))
+    assert TableTrafficBook(database).traffic("e", START) == replace(some + more, seconds=2.0)
 
 
 def test_a_gateway_without_requests_was_heard_all_the_same(database):

@@ -4,11 +4,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import reduce
-from operator import add
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, insert, select
+from sqlalchemy import Connection, Row, Table, and_, delete, insert, select
 
 from ratoon.chassis.database import Database
 from ratoon_serving.adapters.tables import TRAFFIC, VOTES
@@ -49,12 +47,8 @@ class TableTrafficBook:
         asked = select(TRAFFIC).where(t.engine.in_((engine, _ANY)), t.end > start)
         with self._database.read() as connection:
             rows = connection.execute(asked).all()
-        seen = [
-            Traffic(row.requests, row.errors, row.cut, row.p50_s, callers=_callers(row.callers))
-            for row in rows
-        ]
         last = max((row.end for row in rows), default=start)
-        return replace(reduce(add, seen, Traffic()), seconds=last - start)
+        return replace(_summed(rows), seconds=last - start)
 
     def votes(self, version: str, since: datetime) -> Votes:
         """All votes on a version in windows that ended since."""
@@ -87,8 +81,37 @@ def _traffic_row(gateway: str, report: TrafficSeen) -> dict[str, Any]:
     return {"engine": report.engine, "gateway": gateway, **_times(report.window), **told}
 
 
-def _callers(text: str) -> tuple[tuple[str, Traffic], ...]:
-    return tuple((name, Traffic(*counts)) for name, *counts in json.loads(text))
+class _Sum:
+    """Counts that add up in place: a bake sums thousands of windows with dozens of callers, again and again."""
+
+    __slots__ = ("cut", "errors", "requests", "weighted_s")
+
+    def __init__(self) -> None:
+        self.requests = self.errors = self.cut = 0
+        self.weighted_s = 0.0
+
+    def add(self, requests: int, errors: int, cut: int, p50_s: float) -> None:
+        """Add one window; medians are averaged by requests."""
+        self.requests += requests
+        self.errors += errors
+        self.cut += cut
+        self.weighted_s += p50_s * requests
+
+    def traffic(self) -> Traffic:
+        """All of it."""
+        p50_s = self.weighted_s / self.requests if self.requests else 0.0
+        return Traffic(self.requests, self.errors, self.cut, p50_s)
+
+
+def _summed(rows: Sequence[Row[Any]]) -> Traffic:
+    whole, callers = _Sum(), dict[str, _Sum]()
+    for row in rows:
+        whole.add(row.requests, row.errors, row.cut, row.p50_s)
+        for caller, *counts in json.loads(row.callers):
+            if (own := callers.get(caller)) is None:
+                own = callers[caller] = _Sum()
+            own.add(*counts)
+    return replace(whole.traffic(), callers=tuple((name, own.traffic()) for name, own in callers.items()))
 
 
 def _vote_row(report: VotesSeen) -> dict[str, Any]:
