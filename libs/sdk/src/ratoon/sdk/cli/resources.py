@@ -232,7 +232,7 @@ def scale_deployment(
 
 
 rollouts = group(
-    "rollouts", ["name", "state", "fromVersion", "toVersion", "progress.message", "createTime"],
+    "rollouts", ["name", "state", "paused", "fromVersion", "toVersion", "progress.message", "createTime"],
     "Start, watch and undo rollouts of model versions.", parent="deployments", long_work=False,
 )  # fmt: skip
 
@@ -255,7 +255,10 @@ def _rollout_method(verb: str, help: str) -> None:
     @rollouts.command(verb, help=help)
     def _call(context: typer.Context, name: Latest = "", reason: str = "") -> None:
         chosen = session(context)
-        show(chosen.client.post(f"{_rollout_name(context, name)}:{verb}", {"reason": reason}), chosen.output)
+        changed = chosen.client.post(f"{_rollout_name(context, name)}:{verb}", {"reason": reason})
+        show(changed, chosen.output)
+        if verb != "pause":
+            say(f"Follow it: ratoon rollouts watch {changed['name'].split('/', 2)[2]}")
 
 
 for _verb, _help in (
