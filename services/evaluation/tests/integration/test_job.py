@@ -149,6 +149,12 @@ def test_chinese_is_cut_into_words_and_characters():
     assert words("It works, a lot") == ["It", "works", "lot"]
 
 
+@pytest.mark.parametrize("texts", [["👍", "👎"], ["1", "2"], ["あ", "い"], ["?", "!!"]])
+def test_texts_without_words_are_compared_as_they_are(texts):
+    told = fit_and_answer(Task(texts * 10, ["a", "b"] * 10, texts))
+    assert told["tfidf"]["predicted"] == ["a", "b"]
+
+
 def test_baselines_of_large_parts_are_fitted_on_a_share_of_them():
     assert stride(["short"] * 1000) == 1
     assert stride([]) == 1

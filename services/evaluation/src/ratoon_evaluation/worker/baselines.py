@@ -120,10 +120,13 @@ def fit_and_answer(task: Task) -> dict[str, Any]:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in their order: by Jieba where it is Chinese, else runs of two letters or more."""
+    """The words of a text in their order: by Jieba where it is Chinese, else runs of two letters or more.
+
+    A text without any, such as an emoji or a digit, is what stands between its spaces.
+    """
     if len(_CJK.findall(text)) >= _CHINESE * len(text) > 0:
         return [word for word in _jieba().lcut(text) if not word.isspace()]
-    return _WORD.findall(text)
+    return _WORD.findall(text) or text.split()
 
 
 @cache
