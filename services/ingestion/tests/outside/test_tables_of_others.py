@@ -266,6 +266,8 @@ def test_brackets_without_end_are_refused_at_once(store, data):
         ("a.eml", b"From: a@b.c\nSubject: a\n\nb\n", None, "FORMAT_UNKNOWN"),
         ("a.bin", b"words without an end", None, "FORMAT_UNKNOWN"),
         ("a.csv", b"", None, "SOURCE_EMPTY"),
+        ("a.csv.gz", b"\x1f\x8bdamaged bytes", Format.CSV, ""),
+        ("a.gz", b"\x1f\x8bdamaged bytes", None, "FORMAT_UNKNOWN"),
         ("a.zip", zipped({"a/1.txt": b"words"}), Format.TEXT_ARCHIVE, ""),
         ("a.zip", zipped({"a/1.eml": b"From: a@b.c\nSubject: a\n\nb\n"}), Format.MAIL_ARCHIVE, ""),
         ("a.xlsx", zipped({"[Content_Types].xml": b"<x/>", "xl/a.xml": b"<x/>"}), None, "NOT_A_TABLE"),

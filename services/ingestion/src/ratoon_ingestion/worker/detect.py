@@ -85,7 +85,10 @@ def _of_bytes(head: bytes, stream: BinaryIO) -> Format | None:
 
 
 def _packed(head: bytes, stream: BinaryIO) -> Format | None:
-    inside = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+    try:
+        inside = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+    except zlib.error:
+        return None  # damaged: its reader says so, where the name tells which
     return _archive(stream) if inside[257:262] == b"ustar" else _of_text(inside)
 
 
