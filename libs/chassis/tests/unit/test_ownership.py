@@ -1,5 +1,6 @@
 """Which project an artifact belongs to: who put its bytes there, and whose resources refer to it."""
 
+import asyncio
 import json
 import os
 import time
@@ -7,18 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import MetaData
 
+from ratoon.chassis import app, garbage, outbox, ownership
 from ratoon.chassis import artifacts as artifacts_module
-from ratoon.chassis import garbage, outbox
+from ratoon.chassis.app import Foundation
 from ratoon.chassis.artifacts import ArtifactStore, TreeFile
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.chassis.identity import Principal, Role
 from ratoon.chassis.ownership import Owners, StoredOwners, check_request
 from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.server import Threads
 from ratoon.chassis.store import Store, resource_table
 from ratoon.training.v1 import training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
@@ -190,6 +194,44 @@ def test_what_an_older_version_stored_is_given_to_its_projects_once(artifacts):
     again.grant_all = pytest.fail
     again.start()
     again.stop()
+
+
+def test_owners_are_noted_once_the_object_store_is_there(artifacts, monkeypatch):
+    digest = artifacts.put_bytes(b"of the last release")
+    store = store_of()
+    with store.write() as tx:
+        tx.create(Run("projects/p/runs/r", NOW, NOW, digest))
+    grant, faults = artifacts.grant, [OSError("away"), OSError("away")]
+
+    def away_at_first(project, digest):
+        if faults:
+            raise faults.pop()
+        grant(project, digest)
+
+    monkeypatch.setattr(artifacts, "grant", away_at_first)
+    monkeypatch.setattr(ownership, "_AGAIN_S", 0.0)
+    work = StoredOwners("training", store, artifacts)
+    work.start()
+    work._thread.join()
+    assert artifacts.owned("p", digest)
+    assert artifacts.noted("stored-training") is not None
+
+
+@pytest.mark.parametrize("count", [1, 40_000])
+def test_a_large_request_is_looked_through_beside_the_event_loop(artifacts, monkeypatch, count):
+    where = []
+    monkeypatch.setattr(app, "digests_in", lambda _request: where.append("loop"))
+    monkeypatch.setattr(app, "check_request", lambda *_: where.append("beside"))
+
+    async def check():
+        room = SimpleNamespace(threads=Threads("test", 1), artifacts=artifacts)
+        asked = request(NOWHERE)
+        asked.training_run.recipe.sweep = "x" * count
+        await Foundation._check_artifacts(room, OURS, asked)
+        room.threads.close()
+
+    asyncio.run(check())
+    assert where == (["loop"] if count == 1 else ["beside"])
 
 
 def test_a_manifest_lists_what_the_store_has(artifacts):

@@ -35,7 +35,7 @@ from ratoon.chassis.probes import Probes, Wellness
 from ratoon.chassis.remote_jobs import RemoteJobs
 from ratoon.chassis.requests import digests_in
 from ratoon.chassis.revisions import check_current
-from ratoon.chassis.server import CallInterceptor, Threads
+from ratoon.chassis.server import LARGE_BYTES, CallInterceptor, Threads
 from ratoon.chassis.settings import ProcessSettings, RoomSettings
 from ratoon.chassis.store import Encode, Store
 from ratoon.chassis.telemetry import OperationMetrics, RpcMetrics, Traces
@@ -201,7 +201,7 @@ class Foundation:
 
     async def _check_artifacts(self, principal: Principal, request: Message) -> None:
         """Refuse a request that refers to an artifact of another project."""
-        if digests_in(request):
+        if request.ByteSize() > LARGE_BYTES or digests_in(request):
             await self.threads(check_request, self.artifacts, principal, request)
 
     def _watch(self, part: Background) -> None:

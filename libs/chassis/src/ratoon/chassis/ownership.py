@@ -19,6 +19,8 @@ from ratoon.chassis.requests import digests_in, is_artifact_field, project_of_re
 from ratoon.chassis.store import Store
 
 _LOG = logging.getLogger(__name__)
+_AGAIN_S = 60.0
+"""Until it is tried again after a fault."""
 _SETTLED_S = 24 * 3600.0
 """So long after the first time it is done again at each start: an older version may have run beside this one."""
 
@@ -92,6 +94,11 @@ class StoredOwners:
         self._thread.join()
 
     def _run(self) -> None:
+        while not self._is_done() and not self._stopping.wait(_AGAIN_S):
+            pass
+
+    def _is_done(self) -> bool:
+        """Whether all is noted; not while the object store or the database is away."""
         try:
             since = self._artifacts.noted(self._mark)
             if since is None or since < _SETTLED_S:
@@ -99,7 +106,9 @@ class StoredOwners:
                 if since is None and not self._stopping.is_set():
                     self._artifacts.note(self._mark)
         except Exception:
-            _LOG.exception("owners of stored artifacts could not all be noted; the next start goes on")
+            _LOG.exception("owners of stored artifacts could not all be noted; trying again")
+            return False
+        return True
 
     def grant_all(self) -> None:
         """Go through all stored resources once."""

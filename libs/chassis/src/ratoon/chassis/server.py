@@ -44,7 +44,7 @@ Check = Callable[[Principal, Any], Awaitable[None]]
 _LOG = logging.getLogger(__name__)
 _PUBLIC = ("/grpc.health.v1.Health/",)
 _REFLECTION = "/grpc.reflection."
-_LARGE_BYTES = 32 << 10
+LARGE_BYTES = 32 << 10
 """A request that is larger is looked through beside the event loop."""
 _UNCHECKED = (*_PUBLIC, _REFLECTION)
 """Methods of the standard services, whose messages name no resource of ours."""
@@ -142,7 +142,7 @@ class CallInterceptor(aio.ServerInterceptor):
 
     async def _admitted(self, principal: Principal, method: str, decode: Decode, data: bytes) -> Any:
         """The request, checked; a large one beside the event loop."""
-        if len(data) > _LARGE_BYTES:
+        if len(data) > LARGE_BYTES:
             request = await asyncio.to_thread(_checked, principal, method, decode, data)
         else:
             request = _checked(principal, method, decode, data)
