@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon_ingestion.worker.charset import (
+    Encoding,
     EncodingRefused,
     How,
     choose_for,
@@ -110,6 +111,24 @@ def test_labels_that_name_no_encoding_are_passed_over(label):
 def test_a_byte_order_mark_decides(codec):
     decoded = decode(KOREAN.encode(codec), "iso-8859-1")
     assert (decoded.text, decoded.how) == (KOREAN, How.BOM)
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_decides_of_text_that_was_cut_within_a_character(codec):
+    decoded = decode((KOREAN + "뷁").encode(codec)[:-1])
+    assert (decoded.text, decoded.how, decoded.replaced) == (KOREAN + "\ufffd", How.BOM, 1)
+
+
+def test_a_byte_order_mark_decides_of_text_with_little_damage():
+    whole = (KOREAN * 20).encode("utf-16")
+    decoded = decode(whole + b"\x00\xd8" + KOREAN.encode("utf-16-le"))
+    assert (decoded.text, decoded.how) == (KOREAN * 20 + "\ufffd" + KOREAN, How.BOM)
+    assert decode(b"\xff\xfe" + b"a\xdc" * 20).how is not How.BOM
+
+
+def test_the_mark_of_a_stream_counts_wherever_its_sample_ends():
+    whole = ("中" * 131_070 + "😀 中文\n").encode("utf-16")  # the sample ends within 😀
+    assert choose_for([whole]) == Encoding("utf-16-le", How.BOM)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ _FEW = 0.25
 """Up to this share of bytes above ASCII a text that calls itself Latin-1 is believed."""
 _SOUND = 8
 """A text is UTF-8 with damage when it holds this many sound sequences for each broken one."""
+_DAMAGE = 0.02
+"""Share of characters that may be broken after a byte order mark that is believed."""
 _HALVES = 0.2
 """Share of zero bytes in one half of the bytes pairs from which they are UTF-16."""
 _ASCII = bytes(range(128))
@@ -125,7 +127,7 @@ def decoded_as(data: bytes, encoding: Encoding) -> Decoded:
 def choose(data: bytes, declared: str = "", override: str = "") -> Encoding:
     """The encoding of some bytes (or of a large sample of them); the codec is one of Python's."""
     for bom, codec in _BOMS:
-        if data.startswith(bom) and _fits(data[len(bom) :], codec):
+        if data.startswith(bom) and _is_marked(data[len(bom) :], codec):
             return Encoding(codec, How.BOM)
     if override:
         return Encoding(_fitting(data, named_codec(override)) or named_codec(override), How.OVERRIDE)
@@ -283,6 +285,12 @@ def _fitting(data: bytes, codec: str) -> str:
     if sister and _C1.search(data):
         return sister if _strictly(data, sister) is not None else ""
     return next((each for each in (codec, *OTHERS.get(codec, ())) if _strictly(data, each) is not None), "")
+
+
+def _is_marked(rest: bytes, codec: str) -> bool:
+    """Whether what follows a byte order mark is what it says: all of it but for little damage and a cut at the end."""
+    text = codecs.getincrementaldecoder(codec)("replace").decode(rest)
+    return text.count("\ufffd") <= _DAMAGE * len(text)
 
 
 def _fits(data: bytes, codec: str) -> bool:
