@@ -37,8 +37,8 @@ class Tier:
     trigger_within_s: float = 240.0
 
 
-NANO = Tier("nano")
-"""A Llama of a million parameters from scratch, on all mails."""
+NANO = Tier("nano", settings={"training": {"replayCount": 800}})
+"""A Llama of a million parameters from scratch, on all mails; few hundred corrections count beside 800 old mails."""
 SMALL = Tier(
     "small",
     settings={
