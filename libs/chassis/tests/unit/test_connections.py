@@ -103,7 +103,7 @@ class Server:
     """Connections of one server whose application reads the whole body and answers with its size."""
 
     def __init__(self, **limits) -> None:
-        self.loop, self.scopes = Loop(), []
+        self.loop, self.scopes, self.bodies = Loop(), [], []
         self.shared = Connections(ConnectionLimits(**limits))
         self.state = ServerState()
         self.config = uvicorn.Config(
@@ -118,12 +118,13 @@ class Server:
 
     async def app(self, scope, receive, send):
         self.scopes.append(scope)
-        more = not self.early
+        more, body = not self.early, b""
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
-            more = message.get("more_body", False)
+            more, body = message.get("more_body", False), body + message.get("body", b"")
+        self.bodies.append(body)
         if self.hold:
             await self.hold.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -384,13 +385,25 @@ async def test_what_is_no_http_is_refused_and_not_logged(caplog):
 
 
 @run
-async def test_an_upgrade_is_answered_in_http_1_1():
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("offer", [b"h2c", b"websocket"])
+async def test_an_upgrade_is_answered_in_http_1_1_with_the_whole_body(offer, size):
     server = Server()
     protocol, transport = server.connect()
-    protocol.data_received(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
-    await server.settle()
-    assert transport.status == 200
-    assert b"connection: close\r\n" in transport.written
+    head = (
+        b"POST /p?q=1 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: %b\r\n"
+        b"HTTP2-Settings: AAMA\r\nX-Own: b\r\n"
+    )
+    plain = head % offer + b"Content-Length: 5\r\n\r\nabcde"
+    chunked = head % offer + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    for request in (plain + plain, chunked):
+        for place in range(0, len(request), size):
+            protocol.data_received(request[place : place + size])
+            await server.settle()
+    assert transport.written.count(b"HTTP/1.1 200 OK") == 3
+    assert server.bodies == [b"abcde", b"abcde", b"abc"]
+    assert [dict(scope["headers"]).get(b"x-own") for scope in server.scopes] == [b"b"] * 3
+    assert all(scope["method"] == "POST" and scope["query_string"] == b"q=1" for scope in server.scopes)
 
 
 @run

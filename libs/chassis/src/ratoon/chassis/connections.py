@@ -36,6 +36,8 @@ from uvicorn.protocols.http.httptools_impl import (
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _VERSIONS = ("0.9", "1.0", "1.1")
+_OFFERS = (b"upgrade", b"http2-settings")
+"""Headers, and words of `connection`, that offer another protocol."""
 _UNBOUNDED = 1 << 62
 _PROGRESS_BYTES = 1 << 10
 """A caller that sent this much in one piece makes progress."""
@@ -218,6 +220,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._limits = self.shared.limits
         self._in_head, self._whole, self._begun, self._closing = True, False, False, False
+        self._offered = False
         self._head_bytes = self._header_count = self._unproductive = self._unread = 0
         self._head_size = self._hosts = 0
         self._body_bytes, self._body_began, self._last_body = 0, 0.0, 0.0
@@ -279,17 +282,41 @@ class BoundedProtocol(HttpToolsProtocol):
                 raise self._head_too_large()
             self._unproductive += len(data)
         if data:
-            self.parser.feed_data(data)
+            self._parse(data)
 
     def _feed_head(self, data: bytes) -> bytes:
         """Parse as much as a head may have; return the rest, which is not of this head."""
         most = self._limits.head_bytes + self._limits.url_bytes
         left = most - self._head_bytes
         self._head_bytes += min(len(data), left)
-        self.parser.feed_data(data[:left])
+        self._parse(data[:left])
         if len(data) > left and self._in_head and self._head_bytes >= most:
             raise self._head_too_large()
         return data[left:]
+
+    def _parse(self, data: bytes) -> None:
+        """Parse bytes. The parser takes no body from a caller who offers another protocol: it reads on without that."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as found:
+                if not self._offered:
+                    raise
+                data = self._plain_head() + data[found.args[0] :]
+                self.parser, self._offered = httptools.HttpRequestParser(self), False
+
+    def _plain_head(self) -> bytes:
+        """The head of the request as if no other protocol were offered."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                words = [word.strip() for word in value.split(b",")]
+                value = b", ".join(word for word in words if word.lower() not in _OFFERS)
+            if name not in _OFFERS:
+                lines.append(name + b": " + value)
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -325,6 +352,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start the application, or queue the request behind the one that is being answered."""
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._offered = True
+            return
         self._in_head = False
         self._check_head()
         self.measure_body()
@@ -398,6 +428,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request is whole."""
+        if self._offered:
+            return
         self._whole, self._begun = True, False
         super().on_message_complete()
 
