@@ -11,6 +11,7 @@ from ratoon_training.adapters.bases import StoredModels
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.recipes import Architecture, Method, Recipe
 from ratoon_training.worker.prepare import prepare
+from ratoon_training.worker.text import TEMPLATE
 
 from .conftest import LABELS, RECIPE, Task
 
@@ -38,6 +39,18 @@ def test_a_sound_base_tells_its_shape(store, folder):
     assert described.architecture.vocab_size == config["vocab_size"]
     assert described.architecture.hidden_size == 32
     assert described.lora_rank == 0
+
+
+def test_a_base_tells_whether_its_template_is_ours(store, folder):
+    """A model made elsewhere keeps its template when it is trained here, and gets a recipe with labels."""
+    path = folder / "chat_template.jinja"
+    path.write_text(TEMPLATE.replace("MAX_CHARS", "400"))
+    assert StoredModels(store).describe(store.put_tree(folder)).own_template
+    path.write_text(
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    )
+    described = StoredModels(store).describe(store.put_tree(folder))
+    assert (described.own_template, described.labels) == (False, LABELS)
 
 
 def test_a_pointer_of_git_lfs_is_named(store, folder):

@@ -16,6 +16,10 @@ _NAMES = {
     "heads": ("num_attention_heads", "n_head", "n_heads"),
 }
 """Names under which config.json files state a shape."""
+_OWN_TEMPLATE = (
+    "{{ '<s>' }}{% for message in messages %}{% if message['role'] == 'assistant' %}{{ '<|assistant|>' + "
+)
+"""How the chat template of models from scratch begins, in every release."""
 _USUAL_POSITIONS = 2048
 """Positions of a model whose config.json states none."""
 
@@ -40,7 +44,12 @@ class StoredModels:
             tuple(recipe.get("labels", ())),
             int(limit.get("max_prompt_characters", 0) or recipe.get("max_chars", 0)),
             inspection.rank,
+            self._text(files, "chat_template.jinja").startswith(_OWN_TEMPLATE),
         )
+
+    def _text(self, files: Mapping[str, str], name: str) -> str:
+        """A text among the files; empty when it is not there."""
+        return self._store.read(files[name]).decode("utf-8", errors="replace") if name in files else ""
 
     def _object(self, files: Mapping[str, str], name: str) -> dict[str, Any]:
         """A JSON object among the files; empty when it is not there."""

@@ -60,6 +60,8 @@ class BaseModel:
     max_chars: int = 0
     lora_rank: int = 0
     """Of an adapter; 0: a whole model."""
+    own_template: bool = False
+    """Whether its chat template is the one that models from scratch get here."""
 
 
 def recipe_of(wish: RecipeWish, base: BaseModel | None) -> Recipe:
@@ -71,7 +73,7 @@ def recipe_of(wish: RecipeWish, base: BaseModel | None) -> Recipe:
     weight, language_epochs = wish.language_model_weight, wish.language_model_epochs
     smoothing = wish.label_smoothing
     # Tokens are left out between the marks of our own template; that of a model made elsewhere would lose its own.
-    ours = base is None or bool(base.labels)
+    ours = base is None or base.own_template
     return Recipe(
         method=method,
         labels=wish.labels or (base.labels if base else ()),
