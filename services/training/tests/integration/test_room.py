@@ -128,7 +128,7 @@ def test_a_run_is_watched_to_its_end_with_plan_progress_and_result(training, dri
     assert last.plan.admitted
     assert last.plan.measured_bytes > last.plan.rule_of_thumb_bytes > 0
     assert list(last.plan.machine_families)[0] == "C"
-    assert last.recipe.learning_rate == 3e-3
+    assert last.recipe.learning_rate == 2e-3
     assert any(each.progress.metrics.get("loss") == 1.0 for each in states)
     assert [each.revision for each in states] == sorted({each.revision for each in states})
 
