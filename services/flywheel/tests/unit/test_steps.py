@@ -1,5 +1,6 @@
 """A pipeline run moves stage by stage, ends whatever its children do, and never leaves one working behind it."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
     Train,
     order_of,
 )
+from ratoon_flywheel.domain.pipelines.enough import too_few
 from ratoon_flywheel.domain.pipelines.runs import (
     Approval,
     Cancelled,
@@ -177,6 +179,16 @@ def test_too_few_records_end_a_run_before_it_splits_or_trains(monkeypatch, count
         assert (ended.state, ended.failure_reason) == (State.FAILED, "TOO_FEW_RECORDS")
         assert ended.stage(StageId.LABELS).state is StageState.FAILED
         assert ended.stage(StageId.SPLIT).state is StageState.SKIPPED
+
+
+@pytest.mark.parametrize("share", [0.1, 0.001, 1e-5, 1e-9])
+def test_a_share_of_any_size_says_how_many_records_it_needs(share):
+    ratios = (1 - 2 * share, share, share)
+    told = too_few({"ham": 1, "spam": 1}, ratios, by_time=False, labels=("ham", "spam"))
+    (needed,) = (int(found) for found in re.findall(r"need (\d+) records", told))
+    assert round(needed * share) == 1
+    enough = {"ham": needed, "spam": needed}
+    assert too_few(enough, ratios, by_time=False, labels=("ham", "spam")) == ""
 
 
 def test_too_few_records_are_told_with_the_counts_and_what_is_needed(monkeypatch):

@@ -1,5 +1,6 @@
 """Are there enough labelled records to train, validate and test on? Asked before anything is split or trained."""
 
+import itertools
 from collections.abc import Mapping
 
 ADVISED_PER_LABEL = 200
@@ -25,8 +26,10 @@ def too_few(
 
 def _need_by_class(ratios: tuple[float, float, float]) -> int:
     """Records of one label from which each part gets one of them, by the split's rounding."""
+    shares = [share for share in ratios if share]
+    nearly = max(2, int(0.5 / min(shares)))
     return next(
-        count for count in range(2, 10_000) if all(round(count * share) >= 1 for share in ratios if share)
+        number for number in itertools.count(nearly) if all(round(number * share) >= 1 for share in shares)
     )
 
 
