@@ -32,7 +32,9 @@ __all__ = [
     "choose_for",
     "decode",
     "decode_names",
+    "decoded_as",
     "named_codec",
+    "names_encoding",
     "readable",
     "said_within",
     "says_nothing",
@@ -173,7 +175,7 @@ def said_within(data: bytes) -> str:
 
 def decode_names(raw: list[bytes], override: str = "") -> list[Decoded]:
     """Names of files without a label: one encoding for all of them, for one program wrote them all."""
-    encoding = _names_encoding(b"\n".join(raw), override)
+    encoding = names_encoding(raw, override)
     return [decoded_as(name, encoding) for name in raw]
 
 
@@ -182,7 +184,9 @@ def readable(decoded: Decoded) -> str:
     return decoded.encoding.replace("_", "-")
 
 
-def _names_encoding(joined: bytes, override: str) -> Encoding:
+def names_encoding(raw: list[bytes], override: str = "") -> Encoding:
+    """The encoding of names of files without a label."""
+    joined = b"\n".join(raw)
     if joined.isascii():
         return Encoding("ascii", How.ASCII)
     if _fits(joined, "utf-8"):

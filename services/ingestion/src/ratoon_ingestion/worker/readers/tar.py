@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import IO, Any, BinaryIO, Self, cast
 
 from ratoon_ingestion.domain.curation import Rejected
-from ratoon_ingestion.worker.charset import decode_names
+from ratoon_ingestion.worker.charset import decode_names, decoded_as, names_encoding
 from ratoon_ingestion.worker.filetypes import archive_kind, binary_kind
 from ratoon_ingestion.worker.readers.items import (
     Limits,
@@ -64,21 +64,25 @@ def _opened(source: SourceSpec, unpacked: "_Watched", start: bytes) -> tarfile.T
 
 
 class _Names:
-    """Names that are no UTF-8, as one program wrote them: each tells more about their encoding."""
+    """Names that are no UTF-8, as one program wrote them: each of the first ones tells more about their encoding."""
 
-    _KEPT = 200
+    _TELLING = 200
 
     def __init__(self, encoding: str) -> None:
-        self._encoding = encoding
+        self._given = encoding
         self._seen: list[bytes] = []
+        self._written = names_encoding([])
 
     def path_of(self, info: tarfile.TarInfo) -> str:
         """The path of a member."""
         if info.name.isascii():
             return clean_path(info.name)
         raw = info.name.encode("utf-8", errors="surrogateescape")
-        self._seen = [*self._seen[-self._KEPT :], raw]
-        return clean_path(decode_names(self._seen, self._encoding)[-1].text)
+        if len(self._seen) < self._TELLING:
+            self._seen.append(raw)
+            self._written = names_encoding(self._seen, self._given)
+        found = decoded_as(raw, self._written)
+        return clean_path((decode_names([raw], self._given)[0] if found.replaced else found).text)
 
 
 def _member(
