@@ -14,7 +14,14 @@ from google.protobuf.message_factory import GetMessageClass
 
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied
 from ratoon.chassis.identity import Principal, Role
-from ratoon.chassis.requests import check_projects, check_values, is_artifact_field, spans_projects, values
+from ratoon.chassis.requests import (
+    PROSE,
+    check_projects,
+    check_values,
+    is_artifact_field,
+    spans_projects,
+    values,
+)
 from ratoon.common.v1 import options_pb2
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +104,12 @@ def own_request(method: MethodDescriptor) -> Message:
 
 
 def is_text(field: FieldDescriptor) -> bool:
-    return bool(field.type == FieldDescriptor.TYPE_STRING and field.containing_type.full_name != _MASK)
+    """Whether a field may name a resource: a text that is neither a mask's path nor a person's words."""
+    return bool(
+        field.type == FieldDescriptor.TYPE_STRING
+        and field.containing_type.full_name != _MASK
+        and field.name not in PROSE
+    )
 
 
 _MASK = "google.protobuf.FieldMask"

@@ -203,3 +203,12 @@ def test_what_databases_hold_in_columns_is_short_and_has_no_nul():
     assert refused(flywheel.CreateProjectRequest(request_id="r\0")) == "request_id"
     assert refused(ingestion.GetRecordRequest(record_id="\0")) == "record_id"
     check_values(flywheel.CreateProjectRequest(request_id="r" * 256))
+
+
+@pytest.mark.parametrize("words", ["projects/apollo", "https://forge.example/projects/apollo"])
+def test_a_persons_words_are_no_names(words):
+    wanted = project_pb2.Project(instructions=words)
+    request = flywheel.CreateProjectRequest(project=wanted, project_id="other")
+    check_projects(OPERATOR, request)
+    source = source_pb2.Source(license=f"{words}/LICENSE")
+    check_projects(OTHER, ingestion.CreateSourceRequest(parent="projects/other", source=source))

@@ -54,6 +54,8 @@ _WHOLE = frozenset(
     for kind in (timestamp_pb2.Timestamp, duration_pb2.Duration, field_mask_pb2.FieldMask)
 )
 _LONG_TEXTS = frozenset(("changelog", "comment", "correction", "instructions", "text"))
+PROSE = _LONG_TEXTS | {"license"}
+"""Fields that hold a person's words or a licence, which no service reads as the name of a resource."""
 
 
 _REQUEST: ContextVar[Message | None] = ContextVar("ratoon_request", default=None)
@@ -217,7 +219,7 @@ def projects_in(value: Value) -> Iterator[str]:
 
     Disguises count: other cases, percent-encoding, spaces around it, a host or an API version before it.
     """
-    if value.field.type != FieldDescriptor.TYPE_STRING:
+    if value.field.type != FieldDescriptor.TYPE_STRING or value.field.name in PROSE:
         return
     text = _unquoted(value.value).strip().casefold()
     if "projects/" not in text:
