@@ -168,7 +168,10 @@ def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcom
 
 def _masked(text: str, kinds: Collection[Mask]) -> tuple[str, Mapping[Mask, int]]:
     """The text with its personal data masked; full-width digits are made narrow only where they hide some."""
-    as_written, folded = masked(text, kinds), masked(narrow(text), kinds)
+    as_written, form = masked(text, kinds), narrow(text)
+    if form == text:
+        return as_written
+    folded = masked(form, kinds)
     return folded if folded[1] != as_written[1] else as_written
 
 
