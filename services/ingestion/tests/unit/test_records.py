@@ -96,6 +96,18 @@ def test_a_page_is_bounded_by_attributes_as_well(store, tmp_path):
     assert sum(shown) <= 700_000
 
 
+def test_a_page_is_bounded_by_the_labels_of_duplicates_as_well(store, tmp_path):
+    vote = {"label": "complaint", "source": "projects/p/sources/s", "time": NOW}
+    whole = table(["short"] * 200)
+    place = whole.schema.get_field_index("label_votes")
+    votes = pa.array([[vote] * 3_000] * 200, RECORDS.field("label_votes").type)
+    digest = version(store, tmp_path / "tree", whole.set_column(place, "label_votes", votes))
+    page, more = ParquetRecords(store).after(digest, "", 1000)
+    assert more
+    assert {len(each.conflicting_labels) for each in page} == {1_000}
+    assert sum(len(label) for each in page for label in each.conflicting_labels) <= 700_000
+
+
 def test_big_groups_of_an_older_release_are_read_a_few_rows_at_a_time(store, tmp_path, monkeypatch):
     monkeypatch.setattr(parquet_records, "_BIG_GROUP_BYTES", 1 << 10)
     monkeypatch.setattr(parquet_records, "_BATCH_BYTES", 1 << 10)

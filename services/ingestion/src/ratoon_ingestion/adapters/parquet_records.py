@@ -20,6 +20,8 @@ _TEXT_CHARS = 200_000
 """Of a longer text only the start is shown."""
 _ATTRIBUTE_CHARS = 50_000
 """Of longer attributes of a record, all together, only the start is shown."""
+_MOST_VOTES, _LABEL_CHARS = 1_000, 200
+"""Of the labels of a record's duplicates so many are shown, the starts of long ones."""
 _BATCH_ROWS, _BATCH_BYTES = 500, 4 << 20
 """The most rows, and about how many bytes, that are decoded at once."""
 _BIG_GROUP_BYTES, _LARGEST_GROUP_BYTES = 32 << 20, 512 << 20
@@ -142,7 +144,7 @@ def _parquet(stream: Any) -> Any:
 def _record(row: dict[str, Any]) -> Record:
     votes = row.get("label_votes") or ()
     values = {name: row[name] for name in Record.__dataclass_fields__ if name != "conflicting_labels"}
-    values["conflicting_labels"] = tuple(vote["label"] for vote in votes)
+    values["conflicting_labels"] = tuple(vote["label"][:_LABEL_CHARS] for vote in votes[:_MOST_VOTES])
     values["text"] = row["text"][:_TEXT_CHARS]
     values["attributes"] = _shown(row["attributes"] or ())
     return Record(**values)
@@ -163,4 +165,5 @@ def _shown(attributes: Iterable[tuple[str, str]]) -> dict[str, str]:
 def _chars(record: Record) -> int:
     """About how many characters of a message a record takes."""
     attributes = sum(len(name) + len(value) for name, value in record.attributes.items())
-    return len(record.text) + attributes + len(record.source_path) + len(record.source_label or "")
+    votes = sum(len(label) + 2 for label in record.conflicting_labels)
+    return len(record.text) + attributes + votes + len(record.source_path) + len(record.source_label or "")
