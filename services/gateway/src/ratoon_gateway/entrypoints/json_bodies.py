@@ -31,6 +31,12 @@ def check(kind: Descriptor, body: Mapping[str, Any], path: str = "") -> None:
     fields = {name: field for field in kind.fields for name in (field.json_name, field.name)}
     for name, value in body.items():
         field = fields.get(name)
+        if (
+            field is not None
+            and field.name != field.json_name
+            and {field.name, field.json_name} <= body.keys()
+        ):
+            raise BadRequest(f"{field.json_name} is given twice, as {field.name} too.", field=field.json_name)
         own = field.json_name if field else name
         here = f"{path}.{own}" if path else own
         if field is None:
@@ -100,6 +106,8 @@ def _number(value: Any) -> int | float | None:
         return None
     if not isinstance(value, str):
         return value
+    if not value.isascii() or "_" in value or value != value.strip():
+        return None
     try:
         return int(value)
     except ValueError:
