@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.testkit.models import tiny_llama
 from ratoon_training.adapters.bases import StoredModels
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.recipes import Architecture, Method, Recipe
+from ratoon_training.worker import text
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.text import TEMPLATE
 
@@ -51,6 +53,22 @@ def test_a_base_tells_whether_its_template_is_ours(store, folder):
     )
     described = StoredModels(store).describe(store.put_tree(folder))
     assert (described.own_template, described.labels) == (False, LABELS)
+
+
+def test_prompts_are_encoded_a_few_at_a_time_without_the_padding_that_a_tokenizer_was_saved_with(
+    folder, monkeypatch
+):
+    texts = [f"the meeting {'is moved ' * number}" for number in range(7)]
+    alone = [text.of_base(folder).prompts([each])[0] for each in texts]
+    saved = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    saved.enable_padding(length=64)
+    saved.enable_truncation(5)
+    saved.save(str(folder / "tokenizer.json"))
+    monkeypatch.setattr(text, "_ENCODED", 3)
+    assert text.of_base(folder).prompts(texts) == alone
+    limit = text.measured_limit(text.of_base(folder).tokenizer, texts, 20)
+    assert (limit.max_characters, limit.cut_share) == (20, 6 / 7)
+    assert 5 < limit.max_tokens < 64
 
 
 def test_a_pointer_of_git_lfs_is_named(store, folder):

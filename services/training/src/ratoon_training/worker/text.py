@@ -7,8 +7,9 @@ Jinja alone render the same tokens as `tokenizer.apply_chat_template`, which a t
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ _DENSE_TOKEN_BYTES = 9
 """Longest token of texts without spaces between words, three ideographs: longer ones are clauses that never return."""
 _SAMPLED = 5000
 """Texts whose lengths are measured to choose a limit."""
+_ENCODED = 1000
+"""Texts that are encoded at once."""
 CUT = (
     "{%- set cut = namespace(messages=[]) -%}{%- for message in messages -%}"
     "{%- if message['role'] == 'assistant' -%}{%- set cut.messages = cut.messages + [message] -%}"
@@ -84,8 +87,7 @@ class Speech:
     def prompts(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text as a user's message that waits for an answer."""
         render = _renderer(self.template, self.bos, self.eos)
-        encoded = self.tokenizer.encode_batch([render(text) for text in texts], add_special_tokens=False)
-        return [encoding.ids for encoding in encoded]
+        return list(_encoded(self.tokenizer, (render(text) for text in texts)))
 
     def answer(self, label: str) -> list[int]:
         """The tokens of an answer, its end included."""
@@ -151,8 +153,7 @@ def limit_for(
         return measured_limit(tokenizer, texts, characters)
     # A few texts tell the lengths of all; every n-th, so that the choice is a function of the texts alone.
     sample = texts[:: max(1, len(texts) // _SAMPLED)]
-    encoded = tokenizer.encode_batch([text[:CORPUS_CHARS] for text in sample], add_special_tokens=False)
-    counts = [len(encoding.ids) for encoding in encoded]
+    counts = [len(ids) for ids in _encoded(tokenizer, (text[:CORPUS_CHARS] for text in sample))]
     share = len(texts) / max(1, len(sample))
     limit = lengths.token_limit(counts, positions, share)
     cut = [min(len(text), CORPUS_CHARS) for text in sample]
@@ -161,11 +162,17 @@ def limit_for(
 
 def measured_limit(tokenizer: Tokenizer, texts: Sequence[str], characters: int) -> PromptLimit:
     """A cut at so many characters, and what it means for these texts; 0: none."""
-    cut = [text[:characters] for text in texts] if characters else list(texts)
-    encoded = tokenizer.encode_batch(cut, add_special_tokens=False)
-    longest = max((len(encoding.ids) for encoding in encoded), default=0)
+    cut = (text[:characters] if characters else text for text in texts)
+    longest = max((len(ids) for ids in _encoded(tokenizer, cut)), default=0)
     lost = sum(len(text) > characters for text in texts) if characters else 0
     return PromptLimit(longest, characters, lost / max(1, len(texts)))
+
+
+def _encoded(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[list[int]]:
+    """The tokens of each text; a few texts at a time, since an encoding takes a hundred times more than its numbers."""
+    left = iter(texts)
+    while some := list(islice(left, _ENCODED)):
+        yield from (encoding.ids for encoding in tokenizer.encode_batch(some, add_special_tokens=False))
 
 
 def as_written(text: str) -> str:
@@ -209,6 +216,8 @@ def of_base(folder: Path) -> Speech:
             "The base model has no readable tokenizer: it needs tokenizer.json and tokenizer_config.json, as "
             "`AutoTokenizer.save_pretrained` writes them."
         ) from error
+    tokenizer.no_padding()  # some were saved while they padded or cut, which engines undo as well
+    tokenizer.no_truncation()
     file = folder / "chat_template.jinja"
     template = file.read_text() if file.exists() else str(config.get("chat_template") or "")
     if not template:
