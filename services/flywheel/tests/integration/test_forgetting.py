@@ -103,6 +103,31 @@ def test_the_text_goes_from_failed_answers_earlier_messages_and_unreadable_rows(
     assert after[first.name].digest == first.digest
 
 
+def test_a_segment_whose_blob_is_gone_holds_up_no_erasure(world):
+    world.flywheel.CreateProject(
+        pb.CreateProjectRequest(project_id="mail", project=project_pb2.Project(labels=["ham", "spam"]))
+    )
+    texts = ["the first to go", "the second to go", "one that stays"]
+    ids = world.answered(texts)
+    for answer_id in ids:
+        world.say(answer_id, thumb=-1)
+    (before,) = segments(world).values()
+    world.rooms.artifacts.erase(before.digest, "it was lost")
+    log = EmbeddedLog(world.state.folder / "events", SystemClock())
+    log.create_topics(topics_of("ingestion"))
+
+    def said() -> set[str]:
+        listed = world.flywheel.ListFeedback(pb.ListFeedbackRequest(parent=PARENT)).feedback
+        return {each.answer_id for each in listed}
+
+    for number in (0, 1):
+        done = RecordsErased(record_ids=["a" * 64], text_digests=[digest(texts[number])])
+        event = ErasureEvent(name=f"{PARENT}/erasures/e{number}", revision=1, completed=done)
+        log.append([record_of("ingestion", event)])
+        until(lambda left=set(ids[number + 1 :]): said() == left, seconds=20)
+    assert segments(world)[before.name].digest == before.digest
+
+
 def announced(world, text: str) -> signal_pb2.TrafficSegment:
     told = signal_pb2.TrafficSegment(
         deployment=f"{PARENT}/deployments/mail",

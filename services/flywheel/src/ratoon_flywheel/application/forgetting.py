@@ -70,7 +70,10 @@ class ForgettingProcedure:
         with self._store.read() as tx:
             ids = self._answers.of_texts(tx, project, forgetting.text_digests).get(name, ())
             before = tx.find(TrafficSegment, name)
-        left, count = "", 0
+        left, count = (
+            before.digest if before else "",
+            0,
+        )  # a blob that is gone keeps its name, which others can ask for
         if before is not None and self._segments.exists(before.digest):
             left, count = self._segments.without(before.digest, forgetting.text_digests)
         with self._store.write() as tx:
