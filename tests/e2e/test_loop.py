@@ -15,12 +15,15 @@ from ratoon.sdk.demo import steps
 from ratoon.sdk.demo.mails import read_corpus
 from ratoon.sdk.demo.measure import Measured
 from ratoon.sdk.demo.steps import Demo
+from ratoon.sdk.demo.tiers import Tier
 from ratoon.sdk.errors import ApiError
 from ratoon.sdk.local.installation import Installation
 from ratoon.testkit.ports import free_ports
 
 DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
 SHARE = 0.5
+SLICE = Tier("slice", {"training": {"replayCount": 400}, "gate": {"baselineMargin": 1}})
+"""The test part holds fewer than twenty spam mails: too few to compare the first version with TF-IDF."""
 pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
 
 
@@ -33,7 +36,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
         client = Client(state=installation.state)
         corpus = read_corpus(DATA, SHARE)
-        yield Demo(client, "mail", corpus, Measured(installation.processes), print)
+        yield Demo(client, "mail", corpus, Measured(installation.processes), print, SLICE)
     finally:
         installation.down(keep_workers=False, say=print)
 

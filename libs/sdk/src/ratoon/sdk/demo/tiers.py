@@ -37,8 +37,11 @@ class Tier:
     trigger_within_s: float = 240.0
 
 
-NANO = Tier("nano", settings={"training": {"replayCount": 800}})
-"""A Llama of a million parameters from scratch, on all mails; few hundred corrections count beside 800 old mails."""
+NANO = Tier("nano", settings={"training": {"replayCount": 800}, "gate": {"baselineMargin": 0.05}})
+"""A Llama of a million parameters from scratch, on all mails; few hundred corrections count beside 800 old mails.
+
+The test part of the first version holds some thirty spam mails: one of them is 0.015 of macro-F1.
+"""
 SMALL = Tier(
     "small",
     settings={
