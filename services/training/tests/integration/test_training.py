@@ -15,6 +15,7 @@ import torch
 from ratoon.chassis.jobs import JobFolder
 from ratoon.testkit.models import tiny_llama
 from ratoon_training.domain.errors import ConstantWeights, DataEmpty, DataMalformed, StaleWorker
+from ratoon_training.domain.lengths import RESERVED_POSITIONS
 from ratoon_training.domain.recipes import Method
 from ratoon_training.worker import models, objective, packing, text
 from ratoon_training.worker.checkpoints import Checkpoints
@@ -396,3 +397,10 @@ def test_weights_begin_by_the_procedures():
     assert float(layer.mlp.gate_proj.weight.detach().std()) == pytest.approx(math.sqrt(2 / 128), rel=0.05)
     assert float(layer.self_attn.q_proj.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
     assert bool((layer.input_layernorm.weight == 1).all())
+
+
+def test_a_text_of_many_tokens_a_character_fits_into_the_positions():
+    texts = ["the quick brown fox jumps over the lazy dog " * 20] * 400 + ["\U0001f9ff\U0001fac0" * 400] * 30
+    tokenizer = text.train_tokenizer(texts[:400], LABELS, 512)
+    limit = text.limit_for(tokenizer, texts, 0, 0, positions=128)
+    assert 0 < limit.max_tokens <= 128 - RESERVED_POSITIONS

@@ -6,6 +6,7 @@ from ratoon_training.domain.lengths import (
     MIN_PROMPT_TOKENS,
     RESERVED_POSITIONS,
     character_limit,
+    fewer,
     token_limit,
 )
 
@@ -41,3 +42,9 @@ def test_a_model_with_few_positions_sets_the_limit():
 def test_nothing_to_measure_gives_the_least_limit():
     assert token_limit([], 2048) == MIN_PROMPT_TOKENS
     assert character_limit([], [], MIN_PROMPT_TOKENS) == 10
+
+
+def test_fewer_characters_always_end():
+    assert fewer(2_000, 0.5) == 1_000
+    assert fewer(100, 0.99) == 90
+    assert fewer(20, 0.01) == fewer(10, 0.5) == 10

@@ -56,5 +56,10 @@ def character_limit(characters: Sequence[int], tokens: Sequence[int], limit: int
     return _to_ten(limit * sum(characters) / max(1, sum(tokens)))
 
 
+def fewer(characters: int, share: float) -> int:
+    """The share of a number of characters, down to a full ten below it; at least ten."""
+    return max(10, min(characters - 10, int(characters * share) // 10 * 10))
+
+
 def _to_ten(value: float) -> int:
     return max(10, ceil(value / 10) * 10)

@@ -157,7 +157,16 @@ def limit_for(
     share = len(texts) / max(1, len(sample))
     limit = lengths.token_limit(counts, positions, share)
     cut = [min(len(text), CORPUS_CHARS) for text in sample]
-    return measured_limit(tokenizer, texts, lengths.character_limit(cut, counts, limit))
+    return _fitting(tokenizer, texts, lengths.character_limit(cut, counts, limit), positions)
+
+
+def _fitting(tokenizer: Tokenizer, texts: Sequence[str], characters: int, positions: int) -> PromptLimit:
+    """The cut at so many characters, or at fewer where a text of many tokens would exceed the model's positions."""
+    room = positions - lengths.RESERVED_POSITIONS
+    found = measured_limit(tokenizer, texts, characters)
+    while found.max_tokens > room and found.max_characters > 10:
+        found = measured_limit(tokenizer, texts, lengths.fewer(found.max_characters, room / found.max_tokens))
+    return found
 
 
 def measured_limit(tokenizer: Tokenizer, texts: Sequence[str], characters: int) -> PromptLimit:
