@@ -20,7 +20,12 @@ def build(settings: Settings, platform: Platform) -> App:
     store = base.store(tables.RESOURCES, mapping.event)
     splits = IngestionSplits(base.peer("ingestion"))
     resources = Resources(
-        settings.artifacts_url, settings.threads, settings.resamples, settings.model_loading_folder
+        settings.artifacts_url,
+        settings.threads,
+        settings.resamples,
+        settings.model_loading_folder,
+        settings.job_time_limit_s,
+        settings.job_memory_share,
     )
     scoring = JobScoring(base.jobs(), resources)
     operations = base.operations(store, [RunProcedure(store, splits, scoring)])

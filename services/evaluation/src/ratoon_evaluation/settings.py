@@ -16,3 +16,14 @@ class Settings(RoomSettings):
     threads: int = Field(
         0, ge=0, description="Cores that scoring may use; 0: as many as the model's size is worth."
     )
+    job_time_limit_s: float = Field(
+        14_400.0,
+        ge=0,
+        description="Seconds after which an evaluation is ended and fails; 0: never. Waiting does not count.",
+    )
+    job_memory_share: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="Share of the memory of the machine or container beyond which a job is ended; 0: no bound.",
+    )

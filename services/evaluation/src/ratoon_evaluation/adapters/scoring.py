@@ -20,12 +20,17 @@ _OUTCOME = TypeAdapter(Outcome)
 
 @dataclass(frozen=True)
 class Resources:
-    """What a scoring job is given: the artifact store, cores (0: by size), bootstrap resamples, a warm folder."""
+    """What a scoring job is given: the artifact store, cores (0: by size), bootstrap resamples, a warm folder.
+
+    It is ended after `time_limit_s` (0: never) or beyond `memory_share` of the memory of machine or container.
+    """
 
     artifacts_url: str
     threads: int
     resamples: int
     warm: Path
+    time_limit_s: float = 0.0
+    memory_share: float = 0.0
 
 
 class JobScoring:
@@ -70,6 +75,9 @@ class JobScoring:
             "threads": resources.threads,
             "title": run.name,
             "warm": str(resources.warm),
+            "tenant": "/".join(run.name.split("/")[:2]),
+            "time_limit_s": resources.time_limit_s,
+            "memory_share": resources.memory_share,
         }
 
 
