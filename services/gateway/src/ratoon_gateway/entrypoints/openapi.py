@@ -158,7 +158,8 @@ def _segments(found: re.Match[str]) -> list[str]:
 def _singular(collection: str) -> str:
     if collection.endswith("ies"):
         return collection[:-3] + "y"
-    return collection.removesuffix("es") if collection.endswith("sses") else collection.removesuffix("s")
+    double = collection.endswith(("sses", "iases"))
+    return collection.removesuffix("es") if double else collection.removesuffix("s")
 
 
 def _path_parameters(binding: Binding) -> list[JSON]:

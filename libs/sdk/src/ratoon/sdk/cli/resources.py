@@ -297,6 +297,7 @@ def create_rollout(
     show(follow(chosen.client, rollout["name"], chosen.output), chosen.output)
 
 
+THUMBS = {1: "up", -1: "down"}
 feedback = typer.Typer(help="User feedback on answers.", no_args_is_help=True)
 
 
@@ -305,7 +306,10 @@ def list_feedback(context: typer.Context) -> None:
     """Show all feedback, oldest first."""
     chosen = session(context)
     columns = ["createTime", "version", "thumb", "rating", "correction", "answerId"]
-    show_rows(chosen.client.list(f"{chosen.parent()}/feedback"), columns, chosen.output)
+    given = chosen.client.list(f"{chosen.parent()}/feedback")
+    if chosen.output == "table":
+        given = ({**each, "thumb": THUMBS.get(each.get("thumb", 0), "")} for each in given)
+    show_rows(given, columns, chosen.output)
 
 
 @feedback.command("give")
