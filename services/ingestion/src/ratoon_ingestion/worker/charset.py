@@ -146,19 +146,24 @@ def choose(data: bytes, declared: str = "", override: str = "") -> Encoding:
 def choose_for(chunks: Iterable[bytes], declared: str = "", override: str = "") -> Encoding:
     """The encoding of a whole stream: it is UTF-8 when all of it is, else what its first lines above ASCII say."""
     utf8 = codecs.getincrementaldecoder("utf-8")()
-    start, above = b"", bytearray()
+    start, above, unfinished = b"", bytearray(), b""
     is_utf8 = True
     for chunk in chunks:
         start = start or chunk[:_SAMPLE]
-        if len(above) < _SAMPLE and not chunk.isascii():
-            above += b"\n".join(line for line in chunk.split(b"\n") if not line.isascii())[:_SAMPLE] + b"\n"
         is_utf8 = is_utf8 and _takes(utf8, chunk)
+        if len(above) < _SAMPLE:
+            *lines, unfinished = (unfinished + chunk).split(b"\n")
+            if len(unfinished) > _SAMPLE:
+                lines, unfinished = [*lines, unfinished], b""
+            above += b"".join(line + b"\n" for line in lines if not line.isascii())
+    if len(above) < _SAMPLE and not unfinished.isascii():
+        above += unfinished
     chosen = choose(start, declared, override)
     if chosen.how in (How.BOM, How.OVERRIDE) or chosen.codec in STATEFUL:
         return chosen
     if is_utf8 and _takes(utf8, b""):
         return Encoding("utf-8", How.VALID_UTF8)
-    sample = bytes(above) or start
+    sample = bytes(above[:_SAMPLE]) or start
     chosen = choose(sample, declared)
     return Encoding(_FALLBACK, How.FALLBACK) if chosen.codec == "ascii" else chosen
 

@@ -5,6 +5,7 @@ language make a few per cent of all that an encoding can write, so that a wrong 
 few words. It knows nothing of labels.
 """
 
+import codecs
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,8 @@ from itertools import islice
 _LOOKED_AT = 8_192
 _SCORED = 500
 """Characters above ASCII that are scored: more say nothing new."""
+_DAMAGED = 0.002
+"""Share of characters that may be damaged in a sample that is still believed."""
 _LEAST = 0.3
 """Mean score of the characters above ASCII from which a candidate is believed."""
 _HANS = (
@@ -156,11 +159,15 @@ def plausible(text: str, codec: str) -> bool:
 
 def _scores(sample: bytes) -> Iterator[tuple[str, float]]:
     for candidate in _CANDIDATES:
-        try:
-            text = sample.decode(candidate.codec)
-        except ValueError:
-            continue
-        yield candidate.codec, _score(text, candidate)
+        text = _mostly(sample, candidate.codec)
+        if text is not None:
+            yield candidate.codec, _score(text, candidate)
+
+
+def _mostly(sample: bytes, codec: str) -> str | None:
+    """The text of a sample, which may end within a character and be a little damaged; None for another codec's."""
+    text = codecs.getincrementaldecoder(codec)("replace").decode(sample)
+    return text if text.count("\ufffd") <= _DAMAGED * len(text) else None
 
 
 def _cut(data: bytes) -> bytes:
