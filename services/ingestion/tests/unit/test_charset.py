@@ -245,20 +245,20 @@ def test_what_a_true_label_names_comes_back(text, codec):
         assert decode(written, override=codec).text == written.decode(codec)
 
 
-CHINESE = (
+TABLE = (
     "评论,标签\n" + "质量非常好，物流也很快，下次还会再来购买,好评\n这个东西不好，用了两天就坏了,差评\n" * 60
 )
 
 
 @pytest.mark.parametrize("cut", range(60, 90))
 def test_a_stream_is_guessed_alike_wherever_its_chunks_end(cut):
-    data = CHINESE.encode("gb18030")
+    data = TABLE.encode("gb18030")
     assert choose_for([data[:cut], data[cut:]]).codec == "gb18030"
     assert decode(data[:cut]).encoding == "gb18030", "a sample may end within a character"
 
 
 def test_one_damaged_byte_does_not_change_the_guess():
-    data = bytearray(CHINESE.encode("gb18030"))
+    data = bytearray(TABLE.encode("gb18030"))
     data[len(data) // 2] = 0xFF
     assert choose_for([bytes(data)]).codec == "gb18030"
 
