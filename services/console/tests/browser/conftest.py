@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,17 +64,19 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     state, memory = State(folder), Memory()
     run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     memory.own |= _methods()
-    servers = [memory.serve(socket_address(folder, room)) for room in SERVICES if room != "gateway"]
+    stack = ExitStack()
+    for room in SERVICES:
+        if room != "gateway":
+            stack.callback(memory.serve(socket_address(folder, room)).stop, None)
     settings = Settings(state=state.folder, port=0, grpc="off", drain_s=1)
-    with _engine(folder) as engine, running([settings]) as apps:
+    with stack, _engine(folder) as engine, running([settings]) as apps:
         gateway = f"http://127.0.0.1:{apps[0].listeners[-1].port}"
         with _console(gateway, folder) as console:
+            artifacts = ArtifactStore(settings.artifacts_url)
+            seed.busy_project(memory, artifacts)
             keys = {"operator": (folder / "keys" / "operator.key").read_text().strip()}
             keys |= {role: _key(gateway, keys["operator"], role) for role in ROLES}
-            artifacts = ArtifactStore(settings.artifacts_url)
             yield House(folder, memory, artifacts, gateway, console, engine, keys)
-    for server in servers:
-        server.stop(None)
 
 
 @pytest.fixture
