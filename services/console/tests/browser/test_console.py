@@ -71,7 +71,7 @@ def test_a_wrong_key_is_refused_with_a_sentence_and_a_right_one_never_reaches_th
     page = open_page("/login", role="")
     page.get_by_label("API key").fill("rtn_wrong")
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("alert")).to_contain_text("API key")
+    expect(page.get_by_role("alert")).to_contain_text("unknown or incomplete")
     accessible(page)
     page = open_page(PROJECT)
     assert house.keys["operator"] not in page.content()
