@@ -160,10 +160,19 @@ def limit_for(
     return _fitting(tokenizer, texts, lengths.character_limit(cut, counts, limit), positions)
 
 
+_SAFE_SHARE = 0.94
+"""Share of the positions that a text of one token a character may fill."""
+
+
 def _fitting(tokenizer: Tokenizer, texts: Sequence[str], characters: int, positions: int) -> PromptLimit:
-    """The cut at so many characters, or at fewer where a text of many tokens would exceed the model's positions."""
+    """The cut at so many characters, or at fewer where a text of many tokens would exceed the model's positions.
+
+    Never at more characters than positions: an unseen text of letters at random has about a token a character, and
+    a client may ask for a longer answer than a label.
+    """
     room = positions - lengths.RESERVED_POSITIONS
-    found = measured_limit(tokenizer, texts, characters)
+    safe = lengths.fewer(room, _SAFE_SHARE)
+    found = measured_limit(tokenizer, texts, min(characters, safe))
     while found.max_tokens > room and found.max_characters > 10:
         found = measured_limit(tokenizer, texts, lengths.fewer(found.max_characters, room / found.max_tokens))
     return found
