@@ -22,7 +22,10 @@ from ratoon.testkit.ports import free_ports
 
 DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
 SHARE = 0.5
-SLICE = Tier("slice", {"training": {"replayCount": 400}, "gate": {"baselineMargin": 1}})
+SLICE = Tier(
+    "slice",
+    {"training": {"epochs": 4, "continueEpochs": 3, "replayCount": 400}, "gate": {"baselineMargin": 1}},
+)
 """The test part holds fewer than twenty spam mails: too few to compare the first version with TF-IDF."""
 pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
 
