@@ -19,6 +19,7 @@ from ratoon_gateway.application.ports import (
 )
 from ratoon_gateway.application.relay import Bounds, Relay
 from ratoon_gateway.domain.completions import CHAT, read_ask
+from ratoon_gateway.domain.engine_errors import engine_error
 from ratoon_gateway.domain.errors import ContentBlocked, EngineTimeout, ModelNotFound, NoEngine
 from ratoon_gateway.domain.routes import Route, RouteTable, Target
 from ratoon_gateway.domain.traffic import Outcome, Traffic
@@ -466,3 +467,11 @@ def test_an_error_within_a_stream_is_reworded_and_ends_it(together):
     assert chunks == event("good ") + event("so far")
     assert error.reason == "ENGINE_FAILED"
     assert "--flag" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "code"), [(502, "ENGINE_LOST", "UNAVAILABLE"), (500, "ENGINE_FAILED", "INTERNAL")]
+)
+def test_an_engine_that_broke_off_is_told_from_one_that_failed(status, reason, code):
+    error = engine_error(status, b"")
+    assert (error.reason, error.code) == (reason, code)

@@ -333,6 +333,7 @@ class Relay:
         search.given, search.lost = True, search.lost + 1
         exchange.status, exchange.fault = LOST, engine_error(LOST, b"")
         if search.lost >= _MAX_LOST:
+            exchange.fault = engine_error(500, b"")
             return True
         if search.failed is None:
             return self._suspend(exchange, search)

@@ -8,10 +8,12 @@ import json
 import re
 from collections.abc import Callable
 
-from ratoon_gateway.domain.errors import EngineFailed, EngineRefused, GatewayError
+from ratoon_gateway.domain.errors import EngineBrokeOff, EngineFailed, EngineRefused, GatewayError
 
 _Sentence = Callable[["re.Match[str]"], GatewayError]
 _FIELD = re.compile(r"[a-z_]{1,40}(?:[.\[\]a-z0-9_]{0,60})?")
+_UNAVAILABLE = (502, 503, 504)
+"""Statuses of an engine that is lost or not ready, whatever the request."""
 ERROR_EVENT = b'data: {"error":'
 """The beginning of an error in a stream. A text of an answer cannot hold it: its quotes are escaped."""
 _NO_TOOLS = (
@@ -22,6 +24,8 @@ _NO_TOOLS = (
 
 def engine_error(status: int, body: bytes) -> GatewayError:
     """Return the error that a caller is told of."""
+    if status in _UNAVAILABLE:
+        return EngineBrokeOff("The engine broke off while it worked on this request. Send it again.")
     if status >= 500:
         return EngineFailed(
             "The engine failed on this request. The same request may fail again: if it does, change it, or "

@@ -42,6 +42,12 @@ class EngineFailed(GatewayError):
     code, reason = "INTERNAL", "ENGINE_FAILED"
 
 
+class EngineBrokeOff(GatewayError):
+    """The engine broke off while it worked on this request; another try may succeed."""
+
+    code, reason = "UNAVAILABLE", "ENGINE_LOST"
+
+
 class BadDigest(GatewayError):
     """What stands in the place of a digest is none."""
 
