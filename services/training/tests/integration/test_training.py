@@ -160,8 +160,9 @@ def test_chinese_gets_tokens_of_words_not_of_clauses():
 
 
 def test_where_texts_are_cut_is_chosen_and_told(task, tmp_path):
-    spec = task.spec("cut", DEFAULT)
-    prepared = prepare(spec, DEFAULT, tmp_path / "prepared", lambda _: None)
+    wide = replace(DEFAULT, architecture=replace(DEFAULT.architecture, max_positions=512))
+    spec = task.spec("cut", wide)
+    prepared = prepare(spec, wide, tmp_path / "prepared", lambda _: None)
     told = json.loads((prepared / "tokenizer" / "ratoon.json").read_text())
     longest = max(len(body) for _, body, _ in rows(240, seed=1))
     assert longest <= told["max_prompt_characters"] < longest + 10
