@@ -2,6 +2,7 @@
 keeps state can be run on another database.
 """
 
+import faulthandler
 import os
 from collections.abc import Iterator
 
@@ -28,6 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="sqlite",
         help="Where rooms in tests keep their state; with postgresql only tests that keep some are run.",
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Write the stack of a process that dies where `scripts/test.py` reads it."""
+    if path := os.environ.get("RATOON_TESTS_CRASH"):
+        faulthandler.enable(open(path, "w"))  # noqa: SIM115 - open for as long as the process lives
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

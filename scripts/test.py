@@ -1,29 +1,40 @@
-"""The tests, tier by tier from fast to slow: one pytest a tier, the time of each, and one verdict.
+"""The tests, tier by tier from fast to slow: the time of each, and one verdict.
 
-Owns which folders make a tier, and which tiers run only when they are named. Knows nothing of what they test.
+Owns which directories make a tier, which of its tests run side by side, and which tiers run only when they are named.
+Knows nothing of what they test.
 """
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class Tier:
-    """Folders with tests, what pytest is told about them, and what else in the quick form."""
+    """Directories with tests, the options of pytest for them, and further options in the quick form.
+
+    Each of `parts` is the marker expression of a process of its own; the processes run side by side.
+    """
 
     folders: tuple[str, ...]
     options: tuple[str, ...] = ()
     quick: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     named_only: bool = False
 
 
+_HEAVY = "engine or ray or kafka"
+_LIGHT_AND_HEAVY = (f"not ({_HEAVY})", _HEAVY)
+"""Most tests wait for other processes; of those that start engines, Ray or Kafka only one runs at a time."""
 _INTEGRATION = (
     "libs/*/tests/integration",
     "libs/*/tests/conformance",
@@ -33,12 +44,13 @@ _INTEGRATION = (
 TIERS = {
     "unit": Tier(("libs/*/tests/unit", "services/*/tests/unit", "tests/unit")),
     "contract": Tier(("tests/contract",)),
-    "integration": Tier(_INTEGRATION),
+    "integration": Tier(_INTEGRATION, parts=_LIGHT_AND_HEAVY),
     "e2e": Tier(("tests/e2e",)),
     "postgresql": Tier(
         _INTEGRATION,
         ("--database", "postgresql"),
-        quick=("-m", "not engine and not ray and not kafka"),
+        quick=("-m", f"not ({_HEAVY})"),
+        parts=_LIGHT_AND_HEAVY,
         named_only=True,
     ),
     "browser": Tier(("services/*/tests/browser",), quick=("-m", "not thorough"), named_only=True),
@@ -59,6 +71,7 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "VLLM_NO_USAGE_STATS": "1",
 }
+REPORTS = ROOT / ".pytest_cache"
 FAILURES, NOTHING_COLLECTED = 1, 5
 """Exit statuses of pytest."""
 FEW = 3
@@ -67,15 +80,19 @@ FEW = 3
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a tier went; seconds are wall-clock. `unsettled` failed, and passed when they were run again alone."""
+    """Result of one process of a tier; seconds are wall-clock.
 
-    tier: str
+    `unsettled` failed, and passed when they were run again alone. `crash` is the stack of a process that died.
+    """
+
+    name: str
     status: int
     seconds: float
     passed: int
     failed: int
     skipped: int
     unsettled: tuple[str, ...] = ()
+    crash: str = ""
 
 
 def main() -> int:
@@ -92,12 +109,15 @@ def main() -> int:
     if unknown := set(wanted) - set(TIERS):
         print(f"test: no such tier: {', '.join(sorted(unknown))}; there are {', '.join(TIERS)}")
         return 2
-    outcomes = []
+    started, outcomes = time.monotonic(), list[Outcome]()
     for tier in wanted:
         if folders := present(tier):
-            first = run(tier, folders, told(tier, quick, extra))
-            outcomes.append(run_again(first, folders, told(tier, quick, extra)) if again else first)
-    report(outcomes)
+            processes = [
+                Process(name, folders, options) for name, options in processes_of(tier, quick, extra).items()
+            ]
+            print(f"\n── {tier}: {len(folders)} directories ──", flush=True)
+            outcomes += [run_again(process, first) if again else first for process, first in run(processes)]
+    report(outcomes, time.monotonic() - started)
     return 1 if any(outcome.status for outcome in outcomes) else 0
 
 
@@ -112,51 +132,80 @@ def present(tier: str) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in found]
 
 
-def told(tier: str, quick: bool, extra: list[str]) -> list[str]:
-    """Return what pytest is told beside the folders of `tier`."""
-    return [*TIERS[tier].options, *(TIERS[tier].quick if quick else ()), *extra]
+def processes_of(tier: str, quick: bool, extra: list[str]) -> dict[str, list[str]]:
+    """Return the processes of `tier` by name, each with its options of pytest."""
+    options = [*TIERS[tier].options, *(TIERS[tier].quick if quick else ()), *extra]
+    parts = TIERS[tier].parts
+    if not parts or "-m" in options:
+        return {tier: options}
+    return {f"{tier} {number}": [*options, "-m", part] for number, part in enumerate(parts, start=1)}
 
 
-def run(tier: str, folders: list[str], options: list[str]) -> Outcome:
-    """Run one tier and return how it went."""
-    print(f"\n── {tier}: {len(folders)} folders ──", flush=True)
-    results = ROOT / ".pytest_cache" / f"{tier}.xml"
-    results.unlink(missing_ok=True)
+class Process:
+    """A pytest over directories; its name is that of its files under `.pytest_cache`."""
+
+    def __init__(self, name: str, folders: list[str], options: list[str]) -> None:
+        self.name, self.folders, self.options = name, folders, options
+        files = REPORTS / name.replace(" ", "-")
+        self.results, self.output, self.crash = (
+            files.with_suffix(kind) for kind in (".xml", ".log", ".crash")
+        )
+        self.cache = files
+
+    def start(self, output: TextIO | None, *more: str) -> "subprocess.Popen[bytes]":
+        """Start it; its output goes to ours, or to a file."""
+        REPORTS.mkdir(exist_ok=True)
+        self.results.unlink(missing_ok=True)
+        self.crash.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pytest", "-q", "--durations=5", f"--junitxml={self.results}"]
+        command += ["-o", f"cache_dir={self.cache}", *self.options, *more, *self.folders]
+        env = os.environ | QUIET | {"RATOON_TESTS_CRASH": str(self.crash)}
+        return subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env
+        )
+
+    def outcome(self, status: int, seconds: float) -> Outcome:
+        """Return the outcome of a process that ended."""
+        if status == NOTHING_COLLECTED and self.options:
+            status = 0
+        crash = self.crash.read_text() if status < 0 and self.crash.exists() else ""
+        return Outcome(self.name, status, seconds, *counts(self.results), crash=crash)
+
+
+def run(processes: list[Process]) -> list[tuple[Process, Outcome]]:
+    """Run the processes of a tier side by side: the first prints as it goes, the others when all have ended."""
     started = time.monotonic()
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "--durations=5",
-        f"--junitxml={results}",
-        *options,
-        *folders,
-    ]
-    status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, env=os.environ | QUIET).returncode
-    seconds = time.monotonic() - started
-    if status == NOTHING_COLLECTED and options:
-        status = 0
-    return Outcome(tier, status, seconds, *counts(results))
+    with contextlib.ExitStack() as files:
+        outputs = [files.enter_context(process.output.open("w")) for process in processes[1:]]
+        running = {
+            process.start(output): process
+            for process, output in zip(processes, [None, *outputs], strict=True)
+        }
+        outcomes: dict[Process, Outcome] = {}
+        while len(outcomes) < len(running):
+            time.sleep(0.1)
+            for child, process in running.items():
+                if process not in outcomes and child.poll() is not None:
+                    outcomes[process] = process.outcome(child.returncode, time.monotonic() - started)
+    for process in processes[1:]:
+        print(process.output.read_text(), flush=True)
+    return list(outcomes.items())
 
 
-def run_again(first: Outcome, folders: list[str], options: list[str]) -> Outcome:
-    """Run the few tests that failed in a tier once more, and return how it went with that."""
-    if first.status != FAILURES or not 0 < first.failed <= FEW:
+def run_again(process: Process, first: Outcome) -> Outcome:
+    """Run the few tests that failed once more, or all of a process that died, and return the outcome with that."""
+    few = first.status == FAILURES and 0 < first.failed <= FEW
+    if not few and first.status >= 0:
         return first
-    failed = failures(ROOT / ".pytest_cache" / f"{first.tier}.xml")
-    second = run(first.tier, folders, [*options, "--last-failed", "--last-failed-no-failures=none"])
+    names = failures(process.results) if few else [f"{first.name} ({signal.Signals(-first.status).name})"]
+    started = time.monotonic()
+    options = ("--last-failed", "--last-failed-no-failures=none") if few else ()
+    second = process.outcome(process.start(None, *options).wait(), time.monotonic() - started)
     seconds = first.seconds + second.seconds
     if second.status or second.passed < first.failed:
         return replace(first, seconds=seconds)
-    return replace(
-        first,
-        status=0,
-        seconds=seconds,
-        passed=first.passed + second.passed,
-        failed=0,
-        unsettled=tuple(failed),
-    )
+    passed = first.passed + second.passed
+    return replace(first, status=0, seconds=seconds, passed=passed, failed=0, unsettled=tuple(names))
 
 
 def failures(results: Path) -> list[str]:
@@ -181,22 +230,25 @@ def counts(results: Path) -> tuple[int, int, int]:
     return tests - failures - errors - skipped, failures + errors, skipped
 
 
-def report(outcomes: list[Outcome]) -> None:
-    """Print one line a tier and the total."""
+def report(outcomes: list[Outcome], seconds: float) -> None:
+    """Print one line a process and the total, which took `seconds`."""
     print("\n── tests ──")
     for one in outcomes:
         verdict = "FAILED" if one.status else "ok"
         print(
-            f"{one.tier:12} {verdict:7} {one.passed:5} passed {one.failed:4} failed {one.skipped:4} skipped"
+            f"{one.name:14} {verdict:7} {one.passed:5} passed {one.failed:4} failed {one.skipped:4} skipped"
             f" {one.seconds:7.1f} s"
         )
     for name in (name for one in outcomes for name in one.unsettled):
         print(f"unsettled: {name} failed, and passed when it was run again alone")
-    failed = [one.tier for one in outcomes if one.status]
+    for one in outcomes:
+        if one.crash:
+            print(f"{one.name} died:\n{one.crash.partition('Extension modules')[0]}")
+    failed = [one.name for one in outcomes if one.status]
     print(
-        f"{'all':12} {'FAILED' if failed else 'ok':7} {sum(one.passed for one in outcomes):5} passed"
+        f"{'all':14} {'FAILED' if failed else 'ok':7} {sum(one.passed for one in outcomes):5} passed"
         f" {sum(one.failed for one in outcomes):4} failed {sum(one.skipped for one in outcomes):4} skipped"
-        f" {sum(one.seconds for one in outcomes):7.1f} s"
+        f" {seconds:7.1f} s"
     )
 
 
