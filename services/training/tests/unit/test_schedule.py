@@ -61,6 +61,6 @@ def test_a_worse_epoch_lowers_the_rate_and_epochs_without_gain_stop():
 
 
 def test_few_samples_are_shown_often_and_many_a_few_times():
-    assert schedule.chosen_epochs(2_400) == 12
-    assert schedule.chosen_epochs(100) == schedule.MAX_EPOCHS
-    assert schedule.chosen_epochs(1_000_000) == schedule.MIN_EPOCHS
+    assert schedule.chosen_epochs(2_400, 30_000) == 12
+    assert schedule.chosen_epochs(100, 30_000) == schedule.MAX_EPOCHS
+    assert schedule.chosen_epochs(1_000_000, 30_000) == schedule.MIN_EPOCHS

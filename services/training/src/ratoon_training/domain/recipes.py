@@ -26,6 +26,8 @@ class Defaults:
     token_dropout: float = 0.0
     averaging: float = 0.0
     label_prior: float = 0.0
+    samples_shown: int = 8_000
+    """Samples that a run without a number of epochs shows at most; its learning rate falls to zero over them."""
 
 
 class Method(StrEnum):
@@ -52,6 +54,7 @@ _DEFAULTS = {
         token_dropout=0.3,
         averaging=0.99,
         label_prior=1.0,
+        samples_shown=30_000,
     ),
     Method.CONTINUE: Defaults(
         learning_rate=1e-3,

@@ -15,13 +15,14 @@ LOWERED = 0.5
 
 MIN_EPOCHS, MAX_EPOCHS = 3, 40
 """Bounds on the epochs that are chosen from the size of the data."""
-SAMPLES_SHOWN = 30_000
-"""Samples that a run of chosen length shows at most, between those bounds; it ends earlier without a gain."""
 
 
-def chosen_epochs(samples: int) -> int:
-    """How many epochs a run takes at most that was given none: many over few samples, few over many."""
-    return max(MIN_EPOCHS, min(MAX_EPOCHS, round(SAMPLES_SHOWN / max(1, samples))))
+def chosen_epochs(samples: int, shown: int) -> int:
+    """Return the epochs that show `shown` samples of a training part of `samples`, within the bounds.
+
+    A run that was given no epochs takes at most so many; it ends earlier without a gain.
+    """
+    return max(MIN_EPOCHS, min(MAX_EPOCHS, round(shown / max(1, samples))))
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:

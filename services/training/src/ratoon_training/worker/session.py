@@ -48,7 +48,9 @@ class Session:
         self.optimiser = _optimiser(list(self.trainable.values()), recipe)
         self.curves, self.step = Curves(), 0
         self.per_epoch = -(-len(data.train) // recipe.batch_size)
-        epochs = recipe.epochs or schedule.chosen_epochs(len(data.train))
+        epochs = recipe.epochs or schedule.chosen_epochs(
+            len(data.train), recipe.method.defaults.samples_shown
+        )
         self.steps = max(1, round(self.per_epoch * epochs))
         self._average = {name: p.detach().clone() for name, p in self.trainable.items() if recipe.averaging}
         self._epoch, self._plan = -1, list[list[int]]()
