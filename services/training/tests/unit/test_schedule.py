@@ -64,3 +64,13 @@ def test_few_samples_are_shown_often_and_many_a_few_times():
     assert schedule.chosen_epochs(2_400, 30_000) == 12
     assert schedule.chosen_epochs(100, 30_000) == schedule.MAX_EPOCHS
     assert schedule.chosen_epochs(1_000_000, 30_000) == schedule.MIN_EPOCHS
+
+
+def test_the_last_epoch_is_published_unless_it_is_clearly_worse():
+    assert schedule.published_epoch(1, [0.80, 0.86, 0.84], records=58) == 2, (
+        "a record more or less decides nothing"
+    )
+    assert schedule.published_epoch(1, [0.80, 0.86, 0.70], records=58) == 1
+    assert schedule.published_epoch(1, [0.80, 0.86, 0.84], records=5_000) == 1
+    assert schedule.published_epoch(0, [1.0, 1.0], records=10) == 1
+    assert schedule.published_epoch(0, [], records=10) == 0

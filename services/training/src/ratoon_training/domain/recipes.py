@@ -26,7 +26,7 @@ class Defaults:
     token_dropout: float = 0.0
     averaging: float = 0.0
     label_prior: float = 0.0
-    samples_shown: int = 8_000
+    samples_shown: int = 4_000
     """Samples that a run without a number of epochs shows at most; its learning rate falls to zero over them."""
 
 

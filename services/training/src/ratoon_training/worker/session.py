@@ -61,7 +61,7 @@ class Session:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     def run(self, checkpoints: Checkpoints, every_s: float, teller: Teller) -> None:
-        """Train from the last checkpoint to the end, and leave the best epoch's weights in the model."""
+        """Train from the last checkpoint to the end, and leave the weights to publish in the model."""
         if (found := checkpoints.latest()) is not None:
             self._restore(found)
         saved = time.monotonic()
@@ -256,8 +256,11 @@ class Session:
                     }
 
     def _take_best(self, checkpoints: Checkpoints) -> None:
-        """The best epoch's weights; the last epoch's are in the model already, or in their average."""
+        """Take the weights to publish; the last epoch's are in the model already, or in their average."""
         best = self._verdict().best
+        if self.step == self.steps:
+            scores = self.curves.validation_scores
+            best = schedule.published_epoch(best, scores, len(self.data.validation))
         if best == len(self.curves.epochs) - 1:
             for name, average in self._average.items():
                 self.trainable[name].data.copy_(average)

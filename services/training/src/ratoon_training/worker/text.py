@@ -160,15 +160,15 @@ def limit_for(
     return _fitting(tokenizer, texts, lengths.character_limit(cut, counts, limit), positions)
 
 
-_SAFE_SHARE = 0.31
-"""Characters for each position, so that a text of three tokens a character and a short answer fit."""
+_SAFE_SHARE = 0.94
+"""Share of the positions that a text of one token a character may fill."""
 
 
 def _fitting(tokenizer: Tokenizer, texts: Sequence[str], characters: int, positions: int) -> PromptLimit:
     """The cut at so many characters, or at fewer where a text of many tokens would exceed the model's positions.
 
-    An unseen text in another script has up to a token for each of its bytes, three a character, so a cut by characters
-    keeps within the positions only if it allows for that.
+    Never at more characters than positions: an unseen text of letters at random has about a token a character. A text
+    in another script may have three; the gateway cuts that by tokens.
     """
     room = positions - lengths.RESERVED_POSITIONS
     safe = lengths.fewer(room, _SAFE_SHARE)
