@@ -200,12 +200,22 @@ def _target(target: route_pb2.Target) -> Target:
     )
 
 
+_ANSWER_TOKENS = 16
+"""Tokens of the context that a cut prompt leaves to the answer; training cuts its texts at the same number."""
+
+
 def _defaults(target: route_pb2.Target) -> tuple[tuple[str, float | int], ...]:
-    """The version's generation defaults; an answer is never longer by default than what fits the engine."""
-    given = target.generation_defaults
-    defaults = {field.name: value for field, value in given.ListFields()}
-    if target.context_tokens and "max_tokens" in defaults:
-        defaults["max_tokens"] = min(defaults["max_tokens"], target.context_tokens)
+    """Return the version's generation defaults, bounded by the context of its engine.
+
+    A model whose template cuts texts by characters cuts them by tokens as well: a text in a script that the training
+    texts do not have takes several tokens a character and would exceed the context.
+    """
+    context = target.context_tokens
+    defaults = {field.name: value for field, value in target.generation_defaults.ListFields()}
+    if context and "max_tokens" in defaults:
+        defaults["max_tokens"] = min(defaults["max_tokens"], context)
+    if context > _ANSWER_TOKENS and target.max_prompt_characters:
+        defaults["truncate_prompt_tokens"] = context - _ANSWER_TOKENS
     return tuple(sorted(defaults.items()))
 
 

@@ -221,6 +221,18 @@ def test_a_versions_own_way_to_generate_holds_for_a_client_that_says_nothing(hou
     assert "x-ratoon-truncated" not in client.chat.completions.with_raw_response.create(**short).headers
 
 
+def test_a_model_whose_template_cuts_texts_has_them_cut_by_tokens_too(house):
+    engine = house.engines.start("blue", "v1.0")
+    house.route(house.target("blue", "v1.0", max_prompt_characters=10, context_tokens=64))
+    house.client().chat.completions.create(**ASK)
+    assert engine.asked["truncate_prompt_tokens"] == 48
+    house.client().chat.completions.create(**ASK, extra_body={"truncate_prompt_tokens": 7})
+    assert engine.asked["truncate_prompt_tokens"] == 7
+    house.route(house.target("blue", "v1.0", context_tokens=64))
+    house.client().chat.completions.create(**ASK)
+    assert "truncate_prompt_tokens" not in engine.asked, "a model made elsewhere refuses what it cannot read"
+
+
 def test_log_probabilities_pass_as_the_engine_wrote_them(house, served):
     house.client().chat.completions.create(**ASK, logprobs=True, top_logprobs=2)
     assert (served.asked["logprobs"], served.asked["top_logprobs"]) == (True, 2)
