@@ -57,7 +57,7 @@ _DEFAULTS = {
         samples_shown=30_000,
     ),
     Method.CONTINUE: Defaults(
-        learning_rate=1e-3,
+        learning_rate=2e-3,
         epochs=0.0,
         language_model_weight=0.0,
         label_smoothing=0.05,

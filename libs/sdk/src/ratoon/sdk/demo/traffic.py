@@ -14,7 +14,7 @@ from ratoon.sdk.client import Answer, Client
 from ratoon.sdk.errors import RatoonSdkError
 
 CALLERS = 8
-INVERTED_SHARE = 0.05
+INVERTED_SHARE = 0.03
 
 
 @dataclass(frozen=True)
