@@ -14,6 +14,7 @@ from ratoon_gateway import mapping
 from ratoon_gateway.domain.completions import CHAT, TEXT, engine_body, read_ask
 from ratoon_gateway.domain.errors import GatewayError
 from ratoon_gateway.domain.feedback import read_feedback
+from ratoon_gateway.domain.fields import prompts_of
 from ratoon_gateway.domain.routes import ModelName
 from ratoon_gateway.entrypoints.transcoding import Transcoder
 
@@ -91,10 +92,25 @@ _fields = st.sampled_from(
 )
 
 
+_turns = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant", "system"]), "content": st.text()}
+)
+_chats = st.fixed_dictionaries({"model": st.text(min_size=1), "messages": st.lists(_turns, min_size=1)})
+_prompts = st.text() | st.lists(st.text(), min_size=1, max_size=3) | st.lists(st.integers(0, 9), min_size=1)
+_texts = st.fixed_dictionaries({"model": st.text(min_size=1), "prompt": _prompts})
+_more = st.dictionaries(_fields, _json(_fields), max_size=2)
+
+
+def _body(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
 @settings(max_examples=300)
 @given(
     path=st.sampled_from([CHAT, TEXT]),
-    body=_json(_fields).map(json.dumps).map(str.encode) | st.binary(max_size=60),
+    body=st.binary(max_size=60)
+    | _json(_fields).map(_body)
+    | st.tuples(_chats | _texts, _more).map(lambda both: _body({**both[1], **both[0]})),
 )
 def test_any_completion_is_understood_or_refused(path, body):
     try:
@@ -103,12 +119,27 @@ def test_any_completion_is_understood_or_refused(path, body):
     except GatewayError as refused:
         assert refused.code == "INVALID_ARGUMENT"
         return
-    assert isinstance(ask.user, str)
-    assert ask.cost_estimate >= 0
-    assert all(isinstance(text, str) for text in ask.texts())
-    assert len(ask.conversations) >= 1
-    assert ask.is_readable in (True, False)
-    assert json.loads(engine_body(ask, "served", {}))["model"] == "served"
+    given = json.loads(body)
+    sent = json.loads(engine_body(ask, "served", {}))
+    assert sent.pop("model") == "served"
+    assert sent.keys() <= given.keys(), "an engine gets no field that the caller did not send"
+    assert ask.cost_estimate >= len(body) // 4 + ask.choices
+    written = list(_strings(given))
+    assert set(ask.texts()) <= set(written)
+    prompts = given["messages"] if path == CHAT else prompts_of(given)
+    assert len([turn for each in ask.conversations for turn in each or [None]]) == len(prompts)
+    assert ask.is_readable == (path == CHAT or all(isinstance(prompt, str) for prompt in prompts))
+
+
+def _strings(value):
+    """Every string in a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    for inner in value if isinstance(value, list) else []:
+        yield from _strings(inner)
+    for key, inner in value.items() if isinstance(value, dict) else []:
+        yield key
+        yield from _strings(inner)
 
 
 @given(_json(st.sampled_from(["thumb", "rating", "correction", "comment", "id"])))
