@@ -52,6 +52,16 @@ def test_a_lost_job_is_started_again():
     assert step(replace(QUEUED, state=State.RUNNING), Observation(Phase.LOST)).actions == (Action.RESTART,)
 
 
+def test_a_job_that_loses_its_worker_each_time_fails_with_what_it_said_last():
+    run, starts = step(QUEUED, Observation(Phase.ABSENT)).run, 1
+    while not run.state.ended:
+        after = step(run, Observation(Phase.LOST, reason="WORKER_LOST", message="Killed."))
+        starts += after.actions == (Action.RESTART,)
+        run = after.run
+    assert (starts, run.state, run.failure_reason) == (5, State.FAILED, "WORKER_LOST")
+    assert run.failure_message == "The worker was lost 5 times. Killed."
+
+
 def test_a_refusal_is_a_success_of_the_run():
     after = step(QUEUED, Observation(Phase.SUCCEEDED, scored=SCORED))
     assert after.run.state is State.SUCCEEDED

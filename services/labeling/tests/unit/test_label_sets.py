@@ -62,6 +62,16 @@ def test_a_lost_job_is_started_again_and_a_failed_one_says_why():
     assert failed.events == (Failed("NO_LABELS"),)
 
 
+def test_a_job_that_loses_its_worker_each_time_fails_with_what_it_said_last():
+    label_set, starts = step(QUEUED, Observation(Phase.ABSENT)).label_set, 1
+    while not label_set.state.ended:
+        after = step(label_set, Observation(Phase.LOST, reason="WORKER_LOST", message="Killed."))
+        starts += after.actions == (Action.RESTART,)
+        label_set = after.label_set
+    assert (starts, label_set.state, label_set.failure_reason) == (5, State.FAILED, "WORKER_LOST")
+    assert label_set.failure_message == "The worker was lost 5 times. Killed."
+
+
 def test_cancelling_stops_the_job_first():
     asked = replace(QUEUED, state=State.RUNNING, cancel_requested=True)
     stopping = step(asked, Observation(Phase.RUNNING))

@@ -52,6 +52,16 @@ def test_a_failed_verification_says_why():
     assert after.events == (Failed("PICKLE_FOUND"),)
 
 
+def test_a_job_that_loses_its_worker_each_time_fails_with_what_it_said_last():
+    version, starts = step(QUEUED, Observation(Phase.ABSENT)).version, 1
+    while not version.state.ended:
+        after = step(version, Observation(Phase.LOST, reason="WORKER_LOST", message="Killed."))
+        starts += after.actions == (Action.RESTART,)
+        version = after.version
+    assert (starts, version.state, version.failure_reason) == (5, State.FAILED, "WORKER_LOST")
+    assert version.failure_message == "The worker was lost 5 times. Killed."
+
+
 def test_a_cancelled_version_asks_its_job_to_stop_and_ends_when_it_has():
     asked = replace(QUEUED, cancel_requested=True)
     stopping = step(asked, Observation(Phase.RUNNING))

@@ -16,6 +16,10 @@ from ratoon_evaluation.domain.gate import Outcome, Rule
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
+MAX_ATTEMPTS = 5
+"""Starts of a job after which the loss of its worker is final."""
+
+
 class State(StrEnum):
     """Where a run stands."""
 
@@ -88,6 +92,8 @@ class EvaluationRun:
     failure_reason: str = ""
     failure_message: str = ""
     scored: Scored | None = None
+    attempts: int = 0
+    """Times that the job was started."""
     cancel_requested: bool = False
     revision: int = 0
 
@@ -194,7 +200,12 @@ def step(run: EvaluationRun, seen: Observation) -> Transition:
     started = (Started(),) if run.state is State.QUEUED else ()
     if seen.phase is Phase.RUNNING:
         return Transition(running, events=started)
-    return Transition(running, (Action.RESTART if seen.phase is Phase.LOST else Action.START,), started)
+    if seen.phase is Phase.LOST:
+        if run.attempts >= MAX_ATTEMPTS:
+            message = f"The worker was lost {run.attempts} times. {seen.message}".strip()
+            return fail(run, seen.reason or "WORKER_LOST", message)
+        return Transition(replace(running, attempts=run.attempts + 1), (Action.RESTART,), started)
+    return Transition(replace(running, attempts=max(1, run.attempts)), (Action.START,), started)
 
 
 def fail(run: EvaluationRun, reason: str, message: str) -> Transition:

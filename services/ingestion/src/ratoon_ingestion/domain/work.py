@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-MAX_ATTEMPTS = 3
-"""How often a job that was lost is begun before the work fails."""
+MAX_ATTEMPTS = 5
+"""Starts of a job after which the loss of its worker is final."""
 
 
 class State(StrEnum):
@@ -150,7 +150,8 @@ def fail(resource: W, failure: Failure) -> Transition[W]:
 def _begin(resource: W, seen: Observation) -> Transition[W]:
     """Start the job, or start it again when it was lost."""
     if resource.attempts >= MAX_ATTEMPTS and seen.phase is Phase.LOST:
-        return fail(resource, seen.failure)
+        message = f"The worker was lost {resource.attempts} times. {seen.failure.message}".strip()
+        return fail(resource, Failure(seen.failure.reason or "WORKER_LOST", message))
     action = Action.RESTART if seen.phase is Phase.LOST else Action.START
     attempts = resource.attempts + (1 if seen.phase is Phase.LOST or not resource.attempts else 0)
     return Transition(_with(resource, state=State.RUNNING, attempts=attempts), (action,))

@@ -14,6 +14,9 @@ from enum import StrEnum
 from ratoon_labeling.domain.annotations import Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 
+MAX_ATTEMPTS = 5
+"""Starts of a job after which the loss of its worker is final."""
+
 
 class State(StrEnum):
     """Where a label set stands."""
@@ -85,6 +88,8 @@ class LabelSet:
     conflict_count: int = 0
     agreement_alpha: float | None = None
     unknown_labels: dict[str, int] = field(default_factory=dict)
+    attempts: int = 0
+    """Times that the job was started."""
     cancel_requested: bool = False
     revision: int = 0
 
@@ -162,7 +167,12 @@ def step(label_set: LabelSet, seen: Observation) -> Transition:
     running = replace(label_set, state=State.RUNNING, progress=seen.progress)
     if seen.phase is Phase.RUNNING:
         return Transition(running)
-    return Transition(running, (Action.RESTART if seen.phase is Phase.LOST else Action.START,))
+    if seen.phase is Phase.LOST:
+        if label_set.attempts >= MAX_ATTEMPTS:
+            message = f"The worker was lost {label_set.attempts} times. {seen.message}".strip()
+            return fail(label_set, seen.reason or "WORKER_LOST", message)
+        return Transition(replace(running, attempts=label_set.attempts + 1), (Action.RESTART,))
+    return Transition(replace(running, attempts=max(1, label_set.attempts)), (Action.START,))
 
 
 def fail(label_set: LabelSet, reason: str, message: str) -> Transition:

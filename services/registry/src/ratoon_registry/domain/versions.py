@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from ratoon_registry.domain.generation import Generation, PromptLimits
 
+MAX_ATTEMPTS = 5
+"""Starts of a job after which the loss of its worker is final."""
+
 
 class State(StrEnum):
     """Where a version stands."""
@@ -92,6 +95,8 @@ class ModelVersion:
     size_bytes: int = 0
     base_artifact_digest: str = ""
     base_signature_digest: str = ""
+    attempts: int = 0
+    """Times that the job was started."""
     cancel_requested: bool = False
     revision: int = 0
     generation: Generation = Generation()
@@ -171,7 +176,12 @@ def step(version: ModelVersion, seen: Observation) -> Transition:
     verifying = replace(version, state=State.VERIFYING, progress=seen.progress)
     if seen.phase is Phase.RUNNING:
         return Transition(verifying)
-    return Transition(verifying, (Action.RESTART if seen.phase is Phase.LOST else Action.START,))
+    if seen.phase is Phase.LOST:
+        if version.attempts >= MAX_ATTEMPTS:
+            message = f"The worker was lost {version.attempts} times. {seen.message}".strip()
+            return fail(version, seen.reason or "WORKER_LOST", message)
+        return Transition(replace(verifying, attempts=version.attempts + 1), (Action.RESTART,))
+    return Transition(replace(verifying, attempts=max(1, version.attempts)), (Action.START,))
 
 
 def fail(version: ModelVersion, reason: str, message: str) -> Transition:
