@@ -44,7 +44,7 @@ def test_the_version_is_printed():
     ("content", "sentence"),
     [
         (b'{"a": 1,\n "b": }', "line 2"),
-        (b"[1]", "must hold a JSON object"),
+        (b"[1]", "must contain a JSON object"),
         (b"\xff\xfe{", "not UTF-8"),
     ],
 )
@@ -80,7 +80,7 @@ def test_a_keys_end_is_a_time_or_a_span(given):
 
 @pytest.mark.parametrize("given", ["soon", "30", "30y", "2026-13-01"])
 def test_what_is_no_time_is_refused(given):
-    with pytest.raises(typer.BadParameter, match="is no time"):
+    with pytest.raises(typer.BadParameter, match="is not a time"):
         keys._expiry(given)
 
 

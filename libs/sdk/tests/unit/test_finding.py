@@ -49,4 +49,4 @@ def test_the_command_prints_whole_ids(monkeypatch):
     result = CliRunner().invoke(app, ["-p", "p", "datasets", "find", "-"], input="the bill\n")
     assert (result.exit_code, "a" * 64 in result.output) == (0, True)
     nothing = CliRunner().invoke(app, ["-p", "p", "datasets", "find", "of it nothing"])
-    assert (nothing.exit_code, "No record holds this text." in nothing.output) == (1, True)
+    assert (nothing.exit_code, "No record contains this text." in nothing.output) == (1, True)

@@ -79,7 +79,7 @@ def test_what_the_data_become_is_shown_before_they_are_imported(api, table):
         "Labels: Störung 300, Rechnung 199; without a label: 0.",
         "rejected line-4: BAD_ROW 3 fields",
         "[Störung] Der Drücker klemmt",
-        "Rechnung will not count",
+        "Labels that are not used: Rechnung",
     ):
         assert line in done.output
     [(collection, body, _, _)] = api.created

@@ -1,4 +1,4 @@
-"""The `ratoon` command line. Everything but the installation's own processes goes over the public HTTP API."""
+"""The `ratoon` command line. All commands use the public HTTP API, except those that manage local processes."""
 
 import sys
 from typing import Annotated
@@ -13,7 +13,7 @@ from ratoon.sdk.cli.root import CONTEXT_SETTINGS, RootGroup, print_version
 from ratoon.sdk.errors import OperationFailed, RatoonSdkError
 
 app = typer.Typer(
-    help="Train, evaluate, serve, watch and retrain language models. Global options may stand anywhere.",
+    help="Train, evaluate, serve, monitor and retrain language models. Global options are accepted in any position.",
     cls=RootGroup,
     context_settings=CONTEXT_SETTINGS,
     no_args_is_help=True,
@@ -21,18 +21,30 @@ app = typer.Typer(
 )
 _SESSION = Session()
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+"""Exit status after Ctrl-C, as in shells."""
 
 
 @app.callback()
 def _root(
     context: typer.Context,
     project: Annotated[
-        str, typer.Option("--project", "-p", envvar="RATOON_PROJECT", help="Project to work in.")
+        str, typer.Option("--project", "-p", envvar="RATOON_PROJECT", help="Project that commands apply to.")
     ] = "",
-    url: Annotated[str, typer.Option(envvar="RATOON_URL", help="Address of the HTTP API.")] = "",
-    api_key: Annotated[str, typer.Option(envvar="RATOON_API_KEY", help="API key.", show_default=False)] = "",
-    output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
+    url: Annotated[
+        str,
+        typer.Option(
+            envvar="RATOON_URL",
+            help="URL of the HTTP API.",
+            show_default="the local installation, else http://127.0.0.1:8080",
+        ),
+    ] = "",
+    api_key: Annotated[
+        str,
+        typer.Option(
+            envvar="RATOON_API_KEY", help="API key.", show_default="operator key of the local installation"
+        ),
+    ] = "",
+    output: Annotated[Output, typer.Option("--output", "-o", help="Output format.")] = Output.TABLE,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit."),
@@ -68,7 +80,7 @@ for _name, _group in (
 
 
 def main() -> None:
-    """Run the command line; errors are one sentence on standard error and exit status 1."""
+    """Run the command line. An error prints one sentence on standard error and sets exit status 1."""
     try:
         app()
     except OperationFailed as error:

@@ -1,7 +1,7 @@
-"""Commands that change and delete what people made: projects, policies, guidelines.
+"""Commands that update and delete projects, policies and guidelines.
 
-Importing the module adds them to their groups. A change carries the etag that was read, so nothing is overwritten that
-the user has not seen.
+Importing the module adds them to their groups. An update carries the etag of the resource that was read, so concurrent
+changes are not overwritten.
 """
 
 from pathlib import Path
@@ -16,14 +16,14 @@ from ratoon.sdk.cli.resources import group, policies, projects
 from ratoon.tasks.labels import match_label
 
 JSON = dict[str, Any]
-Name = Annotated[str, typer.Argument(help="Id, or the full name.")]
-Settings = Annotated[Path | None, typer.Option(help="JSON file with fields to change.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
+Settings = Annotated[Path | None, typer.Option(help="JSON file with the fields to change.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 
 guidelines = group(
     "guidelines",
     ["name", "labels", "conflictPolicy", "createTime"],
-    "What annotators are told, and the labels they choose from.",
+    "Instructions and labels for annotators.",
 )
 
 
@@ -31,19 +31,17 @@ guidelines = group(
 def update_project(
     context: typer.Context,
     project: Name,
-    labels: Annotated[str | None, typer.Option(help="All labels, by comma.")] = None,
-    add_label: Annotated[list[str] | None, typer.Option(help="A label to add; may be repeated.")] = None,
-    remove_label: Annotated[
-        list[str] | None, typer.Option(help="A label to remove; may be repeated.")
-    ] = None,
-    instructions: Annotated[str | None, typer.Option(help="What annotators are told.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name to show.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Replace all labels; comma-separated.")] = None,
+    add_label: Annotated[list[str] | None, typer.Option(help="Add a label (repeatable).")] = None,
+    remove_label: Annotated[list[str] | None, typer.Option(help="Remove a label (repeatable).")] = None,
+    instructions: Annotated[str | None, typer.Option(help="Instructions for annotators.")] = None,
+    name: Annotated[str | None, typer.Option(help="Display name.")] = None,
     settings: Settings = None,
     allow_label_removal: Annotated[
-        bool, typer.Option(help="Remove labels although the version in production answers with them.")
+        bool, typer.Option(help="Allow removing labels that the version in production answers with.")
     ] = False,
 ) -> None:
-    """Change a project; what is not named stays as it is."""
+    """Update a project. Fields that are not given stay unchanged."""
     chosen = session(context)
     read = chosen.client.get(project if project.startswith("projects/") else f"projects/{project}")
     changes = read_settings(settings)
@@ -64,7 +62,7 @@ def update_project(
 
 @projects.command("delete")
 def delete_project(context: typer.Context, project: Name, yes: Yes = False) -> None:
-    """Delete a project with its policies, captured traffic and feedback. Its models and data stay stored."""
+    """Delete a project with its policies, captured traffic and feedback. Its models and data are retained."""
     chosen = session(context)
     full = project if project.startswith("projects/") else f"projects/{project}"
     _delete(context, chosen.client.get(full), "with its policies, traffic and feedback", yes)
@@ -73,19 +71,19 @@ def delete_project(context: typer.Context, project: Name, yes: Yes = False) -> N
 @policies.command("update")
 def update_policy(
     context: typer.Context,
-    policy: Annotated[str, typer.Argument(help="Id, or the full name.")] = "default",
+    policy: Annotated[str, typer.Argument(help="Id or full resource name.")] = "default",
     settings: Settings = None,
     dry_run: Annotated[
         bool | None,
         typer.Option(
-            "--dry-run/--no-dry-run", help="Only say what would have started; or start it from now on."
+            "--dry-run/--no-dry-run", help="Only record what the policy would start, or start pipeline runs."
         ),
     ] = None,
     paused: Annotated[
-        bool | None, typer.Option("--paused/--no-paused", help="Hold it, or let it go on.")
+        bool | None, typer.Option("--paused/--no-paused", help="Pause or resume the policy.")
     ] = None,
 ) -> None:
-    """Change a policy; what is not named stays as it is."""
+    """Update a policy. Fields that are not given stay unchanged."""
     chosen = session(context)
     changes = read_settings(settings) | _given(dryRun=dry_run, paused=paused)
     read = chosen.client.get(chosen.name(policy, "policies"))
@@ -95,10 +93,10 @@ def update_policy(
 @policies.command("delete")
 def delete_policy(
     context: typer.Context,
-    policy: Annotated[str, typer.Argument(help="Id, or the full name.")] = "default",
+    policy: Annotated[str, typer.Argument(help="Id or full resource name.")] = "default",
     yes: Yes = False,
 ) -> None:
-    """Delete a policy: nothing starts by itself any more."""
+    """Delete a policy. It no longer starts pipeline runs."""
     chosen = session(context)
     _delete(context, chosen.client.get(chosen.name(policy, "policies")), "", yes)
 
@@ -107,10 +105,10 @@ def delete_policy(
 def update_guideline(
     context: typer.Context,
     guideline: Name,
-    labels: Annotated[str | None, typer.Option(help="All labels, by comma.")] = None,
-    instructions: Annotated[str | None, typer.Option(help="What annotators are told.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Replace all labels; comma-separated.")] = None,
+    instructions: Annotated[str | None, typer.Option(help="Instructions for annotators.")] = None,
 ) -> None:
-    """Change a guideline; label sets that exist keep what they were made with."""
+    """Update a guideline. Existing label sets keep the guideline they were created with."""
     chosen = session(context)
     changes = _given(instructions=instructions)
     if labels is not None:
@@ -121,7 +119,7 @@ def update_guideline(
 
 @guidelines.command("delete")
 def delete_guideline(context: typer.Context, guideline: Name, yes: Yes = False) -> None:
-    """Delete a guideline; label sets that exist keep what they were made with."""
+    """Delete a guideline. Existing label sets keep the guideline they were created with."""
     chosen = session(context)
     _delete(context, chosen.client.get(chosen.name(guideline, "guidelines")), "", yes)
 
@@ -131,7 +129,7 @@ def _given(**values: object) -> JSON:
 
 
 def _relabelled(labels: list[str], added: list[str], removed: list[str]) -> list[str]:
-    """The labels after a change; typer.BadParameter for one to remove that is not there."""
+    """Return the labels after a change; raise typer.BadParameter if a label to remove does not exist."""
     gone = []
     for label in removed:
         known = match_label(label, labels)
@@ -143,7 +141,7 @@ def _relabelled(labels: list[str], added: list[str], removed: list[str]) -> list
 
 def _change(context: typer.Context, read: JSON, changes: JSON, options: str, **query: object) -> JSON:
     if not changes:
-        raise typer.BadParameter(f"Name what to change: {options}")
+        raise typer.BadParameter(f"Give at least one field to change: {options}")
     chosen = session(context)
     changed = chosen.client.patch(read["name"], {**changes, "etag": read["etag"]}, **query)
     show(changed, chosen.output)

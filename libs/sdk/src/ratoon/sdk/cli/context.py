@@ -1,4 +1,4 @@
-"""What every resource command needs: the client, the project, how to print."""
+"""Context of every resource command: client, project, output format."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,7 @@ from ratoon.sdk.client import Client
 
 @dataclass
 class Session:
-    """The options before the command: address, key, project, output."""
+    """Global options: URL, API key, project, output format."""
 
     url: str = ""
     api_key: str = ""
@@ -20,19 +20,17 @@ class Session:
 
     @cached_property
     def client(self) -> Client:
-        """The client, made when the first command needs it."""
+        """The client, created on first use."""
         return Client(self.url, self.api_key)
 
     def parent(self) -> str:
-        """`projects/{project}`; a sentence when no project was chosen."""
+        """Return `projects/{project}`; raise typer.BadParameter if no project is set."""
         if not self.project:
-            raise typer.BadParameter(
-                "Choose a project: --project NAME before the command, or RATOON_PROJECT."
-            )
+            raise typer.BadParameter("No project is set. Use --project NAME, or set RATOON_PROJECT.")
         return f"projects/{self.project}"
 
     def name(self, given: str, collection: str) -> str:
-        """Return a resource's full name from any spelling that a user has; `collection` may be a path of its own."""
+        """Return the full name of a resource from any accepted form; `collection` may be a path."""
         return given if given.startswith("projects/") else resolve_name(given, self.parent(), collection)
 
     def version(self, given: str, collection: str) -> str:
@@ -59,7 +57,7 @@ def resolve_name(given: str, parent: str, collection: str) -> str:
 
 
 def session(context: typer.Context) -> Session:
-    """The session of this command."""
+    """Return the session of this command."""
     found = context.find_object(Session)
     assert found is not None, "the root command makes it"
     return found

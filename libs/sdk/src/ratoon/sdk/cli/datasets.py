@@ -1,4 +1,4 @@
-"""Commands over data: import with a look at what it becomes, sources, versions, records, what was rejected."""
+"""Commands for data: import with a preview, sources, versions, records, rejections."""
 
 import json
 import sys
@@ -31,11 +31,11 @@ _LABELS = 12
 _TEXT = 100
 _READING = ("COLUMN_MISSING", "COLUMN_TWICE")
 
-Version = Annotated[str, typer.Argument(help="Version: v1, or the name that tables print.")]
-SourceName = Annotated[str, typer.Argument(help="Id of the source, or the name that tables print.")]
+Version = Annotated[str, typer.Argument(help="Version id (v1) or name as tables print it.")]
+SourceName = Annotated[str, typer.Argument(help="Source id or name as tables print it.")]
 
-app = group("datasets", ["name", "displayName", "createTime"], "Sources, versions, records.")
-sources = typer.Typer(help="What was imported.", invoke_without_command=True)
+app = group("datasets", ["name", "displayName", "createTime"], "Data sources, dataset versions, records.")
+sources = typer.Typer(help="Imported data sources.", invoke_without_command=True)
 app.add_typer(sources, name="sources")
 
 
@@ -44,26 +44,31 @@ def import_source(
     context: typer.Context,
     path: Annotated[
         Path,
-        typer.Argument(help="Folder of texts (sub-folders are labels), mail archive, JSONL, CSV or Parquet."),
+        typer.Argument(
+            help="Directory of texts (subdirectories are labels), mail archive, JSONL, CSV or Parquet."
+        ),
     ],
     format: Annotated[
-        str, typer.Option(help="auto, mail-archive, mbox, text-archive, jsonl, csv or parquet.")
+        str, typer.Option(help="Data format: auto, mail-archive, mbox, text-archive, jsonl, csv or parquet.")
     ] = "auto",
-    license: Annotated[str, typer.Option(help="SPDX identifier of the data's licence.")] = "",
-    text: Annotated[str, typer.Option(help="Column of the text.")] = "",
-    label: Annotated[str, typer.Option(help="Column of the label.")] = "",
-    id_column: Annotated[str, typer.Option(help="Column of the row's id.")] = "",
-    time: Annotated[str, typer.Option(help="Column of the time.")] = "",
+    license: Annotated[str, typer.Option(help="SPDX identifier of the licence of the data.")] = "",
+    text: Annotated[str, typer.Option(help="Name of the text column.")] = "",
+    label: Annotated[str, typer.Option(help="Name of the label column.")] = "",
+    id_column: Annotated[str, typer.Option(help="Name of the id column.")] = "",
+    time: Annotated[str, typer.Option(help="Name of the time column.")] = "",
     encoding: Annotated[
-        str, typer.Option(help="Charset of the file, such as gb18030 or windows-1252; default: detected.")
+        str,
+        typer.Option(
+            help="Character encoding of the file, such as gb18030 or windows-1252.", show_default="detected"
+        ),
     ] = "",
-    id: Annotated[str, typer.Option(help="Id of the source; default: one is made up.")] = "",
+    id: Annotated[str, typer.Option(help="Id of the new source.", show_default="generated")] = "",
     only_preview: Annotated[
-        bool, typer.Option("--preview", help="Show what the data become, and import nothing.")
+        bool, typer.Option("--preview", help="Show the preview and exit without importing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Import without a question.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
 ) -> None:
-    """Show what data of your own become, then upload them as a source for pipeline runs."""
+    """Show a preview of your data, then import the data as a source for pipeline runs."""
     chosen = session(context)
     project = chosen.client.get(chosen.parent())
     columns = {"text": text, "label": label, "id": id_column, "time": time}
@@ -78,7 +83,7 @@ def import_source(
         _print_preview(result)
         _warn_of_labels(result, project.get("labels", []))
         if not yes and chosen.output is Output.TABLE and sys.stdin.isatty():
-            typer.confirm("Import it like this?", default=True, abort=True)
+            typer.confirm("Import the data with these settings?", default=True, abort=True)
     if not upload.format:
         upload = with_format(upload, format_of(path))
     source = create_uploaded(chosen.client, chosen.parent(), upload, license, id)
@@ -94,7 +99,7 @@ def _sources(context: typer.Context) -> None:
 
 @sources.command("list")
 def list_sources(context: typer.Context) -> None:
-    """Show what was imported."""
+    """List the imported sources."""
     chosen = session(context)
     columns = ["name", "displayName", "format", "license", "createTime"]
     show_rows(chosen.client.list(f"{chosen.parent()}/sources"), columns, chosen.output)
@@ -102,7 +107,7 @@ def list_sources(context: typer.Context) -> None:
 
 @sources.command("show")
 def show_source(context: typer.Context, source: SourceName) -> None:
-    """Show one source: how it is read, its licence and digest."""
+    """Show one source: format, columns, licence and digest."""
     chosen = session(context)
     show(chosen.client.get(chosen.name(source, "sources")), chosen.output)
 
@@ -111,18 +116,19 @@ def show_source(context: typer.Context, source: SourceName) -> None:
 def update_source(
     context: typer.Context,
     source: SourceName,
-    text: Annotated[str | None, typer.Option(help="Column of the text.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column of the label.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="Column of the row's id.")] = None,
-    time: Annotated[str | None, typer.Option(help="Column of the time.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Charset; empty: detected.")] = None,
+    text: Annotated[str | None, typer.Option(help="Name of the text column.")] = None,
+    label: Annotated[str | None, typer.Option(help="Name of the label column.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="Name of the id column.")] = None,
+    time: Annotated[str | None, typer.Option(help="Name of the time column.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Character encoding; empty: detect it.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="mail-archive, mbox, text-archive, jsonl, csv, parquet.")
+        str | None,
+        typer.Option(help="Data format: mail-archive, mbox, text-archive, jsonl, csv or parquet."),
     ] = None,
-    license: Annotated[str | None, typer.Option(help="SPDX identifier of the data's licence.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name to show.")] = None,
+    license: Annotated[str | None, typer.Option(help="SPDX identifier of the licence of the data.")] = None,
+    name: Annotated[str | None, typer.Option(help="Display name.")] = None,
 ) -> None:
-    """Change how a source is read (until a dataset version was made of it), its licence or its shown name."""
+    """Update how a source is read (until a dataset version is built from it), its licence or its display name."""
     chosen = session(context)
     columns = {"text": text, "label": label, "id": id_column, "time": time}
     changes: JSON = {"encoding": encoding, "license": license, "displayName": name}
@@ -132,7 +138,9 @@ def update_source(
     if format is not None:
         changes["format"] = f"FORMAT_{format.upper().replace('-', '_')}"
     if not changes:
-        raise typer.BadParameter("Name what to change: --text, --label, --encoding, --license, …")
+        raise typer.BadParameter(
+            "Give at least one field to change: --text, --label, --encoding, --license, …"
+        )
     full = chosen.name(source, "sources")
     etag = chosen.client.get(full)["etag"]
     show(chosen.client.patch(full, {**changes, "etag": etag}), chosen.output)
@@ -142,9 +150,9 @@ def update_source(
 def delete_source(
     context: typer.Context,
     source: SourceName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
 ) -> None:
-    """Delete a source that no dataset version was made of."""
+    """Delete a source. It must not be in use by a dataset version."""
     chosen = session(context)
     full = chosen.name(source, "sources")
     read = chosen.client.get(full)
@@ -155,8 +163,13 @@ def delete_source(
 
 
 @app.command("versions")
-def list_versions(context: typer.Context, dataset: Annotated[str, typer.Argument()] = "") -> None:
-    """Show the versions of a dataset."""
+def list_versions(
+    context: typer.Context,
+    dataset: Annotated[
+        str, typer.Argument(help="Dataset id or name.", show_default="the project's dataset")
+    ] = "",
+) -> None:
+    """List the versions of a dataset."""
     chosen = session(context)
     name = chosen.name(dataset or chosen.project, "datasets")
     columns = ["name", "state", "recordCount", "rejectedCount", "merkleRoot", "createTime"]
@@ -167,7 +180,7 @@ def list_versions(context: typer.Context, dataset: Annotated[str, typer.Argument
 def list_records(
     context: typer.Context,
     version: Version,
-    limit: Annotated[int, typer.Option(min=1, help="Records to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of records to show.")] = 20,
 ) -> None:
     """Show records of a version with their text."""
     chosen = session(context)
@@ -179,19 +192,19 @@ def list_records(
 @app.command("find")
 def find(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help="Text, or a part of it; `-` reads standard input.")],
-    version: Annotated[str, typer.Option(help="Look in this version alone.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Records to show.")] = 20,
+    text: Annotated[str, typer.Argument(help="Text or a part of it; `-` reads standard input.")],
+    version: Annotated[str, typer.Option(help="Search only this version.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of records to show.")] = 20,
 ) -> None:
-    """Show which records hold a text, with their whole ids, for `lineage` and `erase`."""
+    """Find the records that contain a text. Prints full ids for `lineage` and `erase`."""
     chosen = session(context)
     sought = sys.stdin.read() if text == "-" else text
     if not sought.strip():
-        raise typer.BadParameter("Give a text to look for.")
+        raise typer.BadParameter("The text to search for is empty.")
     inside = chosen.version(version, "datasets") if version else ""
     found = list(islice(find_records(chosen.client, chosen.parent(), sought, inside), limit))
     show_rows(
-        found, ["recordId", "version", "sourceLabel", "text"], chosen.output, "No record holds this text."
+        found, ["recordId", "version", "sourceLabel", "text"], chosen.output, "No record contains this text."
     )
     if not found:
         raise typer.Exit(1)
@@ -201,9 +214,9 @@ def find(
 def list_rejections(
     context: typer.Context,
     version: Version,
-    limit: Annotated[int, typer.Option(min=1, help="Items to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of items to show.")] = 20,
 ) -> None:
-    """Show which items of a version's sources became no record, and why."""
+    """Show the source items that a version rejected, and the reasons."""
     chosen = session(context)
     columns = ["sourcePath", "step", "reason", "detail", "textStart"]
     found = _first(chosen, f"{chosen.version(version, 'datasets')}/rejections", limit)
@@ -212,15 +225,15 @@ def list_rejections(
 
 @app.command("profile")
 def show_profile(context: typer.Context, version: Version) -> None:
-    """Show what a version's data look like and what each step removed."""
+    """Show the data profile of a version and what each curation step removed."""
     chosen = session(context)
     name = chosen.version(version, "datasets")
     show(json.loads(chosen.client.get(name).get("profileJson") or "{}"), chosen.output)
 
 
 @app.command("lineage")
-def show_lineage(context: typer.Context, record: str) -> None:
-    """Show which versions, splits and models hold or held a record (its id), also one that was erased."""
+def show_lineage(context: typer.Context, record: Annotated[str, typer.Argument(help="Record id.")]) -> None:
+    """Show the dataset versions, splits and models that contain or contained a record, including an erased one."""
     chosen = session(context)
     show(lineage_of(chosen.client, chosen.parent(), record), chosen.output)
 
@@ -229,38 +242,38 @@ def show_lineage(context: typer.Context, record: str) -> None:
 def erase_records(
     context: typer.Context,
     records: Annotated[list[str], typer.Argument(help="Record ids.")],
-    reason: Annotated[str, typer.Option(help="Why; it is kept, so let it name nobody.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: Annotated[str, typer.Option(help="Reason. It is stored: do not include personal data.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
 ) -> None:
-    """Erase records from all that the project keeps of them, for good."""
+    """Erase records permanently from everything that the project stores."""
     chosen = session(context)
     if not yes:
         counted = "1 record" if len(records) == 1 else f"{len(records)} records"
-        typer.confirm(f"Erase {counted} of project {chosen.project} for good?", abort=True)
+        typer.confirm(f"Erase {counted} of project {chosen.project} permanently?", abort=True)
     made = chosen.client.create(f"{chosen.parent()}/erasures", {"recordIds": records, "reason": reason})
     erased = follow(chosen.client, made["name"], chosen.output)
     show(erased, chosen.output)
     for source in erased.get("unreadSources", []):
         say(
-            f"{source} may still hold the texts: it cannot be read in whole. Delete it, or mend how it is read, and "
-            "erase again."
+            f"{source} may still contain the texts because it cannot be read completely. Delete it, or correct how it "
+            "is read, and erase again."
         )
-    say("Models trained on these records are not changed; `ratoon datasets lineage RECORD` lists them.")
+    say("Models trained on these records are unchanged. List them with `ratoon datasets lineage RECORD`.")
 
 
 def _first(chosen: Session, collection: str, limit: int) -> Iterator[JSON]:
-    """The first items of a collection, page after page."""
+    """Yield the first items of a collection."""
     return islice(chosen.client.list(collection, page_size=min(limit, 500)), limit)
 
 
 def _preview_of(chosen: Session, upload: Upload) -> JSON:
-    """The preview; empty, with a line that says so, when none can be made."""
+    """Return the preview. If no preview is possible, print the reason and return an empty object."""
     try:
         return preview(chosen.client, chosen.parent(), upload)
     except ApiError as error:
         if error.reason != "PREVIEW_FAILED":
             raise
-        say(f"The data cannot be looked into beforehand: {error}")
+        say(f"No preview is available: {error}")
         return {}
 
 
@@ -281,13 +294,13 @@ def _show_preview(result: JSON, output: Output) -> None:
 
 
 def _print_preview(result: JSON) -> None:
-    """What the data become, for people; on standard error."""
+    """Print a preview on standard error."""
     for line in preview_lines(result):
         say(line)
 
 
 def preview_lines(result: JSON) -> Iterator[str]:
-    """A preview as lines: how it is read, what came of it, labels, rejections, the first records."""
+    """Yield a preview as lines: format, counts, labels, rejections, first records."""
     read = [format_name(result.get("format", ""))] if result.get("format") else []
     if result.get("encoding"):
         read.append(f"{result['encoding']} ({result['encodingFrom']})")
@@ -323,14 +336,14 @@ def _items(count: int) -> str:
 
 
 def _warn_of_labels(result: JSON, known: list[str]) -> None:
-    """Warn of labels that the project does not have, before a pipeline run finds out."""
+    """Warn about labels that the project does not have."""
     found = result.get("labelCounts", {})
     strange = [name for name in found if match_label(name, known) is None]
     if known and strange:
-        share = "None" if len(strange) == len(found) else "Not all"
+        share = "None" if len(strange) == len(found) else "Only some"
         say(
-            f"{share} of the labels found is a label of the project ({', '.join(known)}): "
-            f"{', '.join(strange[:_LABELS])} will not count."
+            f"{share} of the labels in the data are labels of the project ({', '.join(known)}). "
+            f"Labels that are not used: {', '.join(strange[:_LABELS])}."
         )
     if known and not found:
-        say("No item has a label: name the label's column (--label), or have the records labelled.")
+        say("No item has a label. Name the label column (--label), or label the records after the import.")

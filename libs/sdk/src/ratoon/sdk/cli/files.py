@@ -1,4 +1,4 @@
-"""Files that a user names on the command line, read with a sentence where they cannot be."""
+"""Read files named on the command line, with an error message for each failure."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 
 def read_settings(path: Path | None) -> dict[str, Any]:
-    """Return the fields of a JSON file, none without a file; typer.BadParameter names the line of a fault."""
+    """Return the fields of a JSON file, or none without a file; raise typer.BadParameter naming the faulty line."""
     if path is None:
         return {}
     try:
@@ -22,5 +22,5 @@ def read_settings(path: Path | None) -> dict[str, Any]:
             f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         ) from None
     if not isinstance(value, dict):
-        raise typer.BadParameter(f"{path} must hold a JSON object with fields of the resource.")
+        raise typer.BadParameter(f"{path} must contain a JSON object with fields of the resource.")
     return value

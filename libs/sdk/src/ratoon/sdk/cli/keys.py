@@ -1,4 +1,4 @@
-"""`ratoon keys`: create, list, update, limit, rotate, revoke API keys, and show what they used."""
+"""`ratoon keys`: create, list, update, limit, rotate and revoke API keys, and show their usage."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,20 +10,20 @@ import typer
 from ratoon.sdk.cli.context import session
 from ratoon.sdk.cli.output import say, show, show_rows
 
-app = typer.Typer(help="API keys: create, update, limit, rotate and revoke them.", no_args_is_help=True)
-Id = Annotated[str, typer.Argument(help="The key's id, or its full name.")]
+app = typer.Typer(help="Create, update, limit, rotate and revoke API keys.", no_args_is_help=True)
+Id = Annotated[str, typer.Argument(help="Key id or full resource name.")]
 _SPAN = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 Expires = Annotated[
     str,
     typer.Option(
-        help="When the key ends: after a time (30d, 12h), or a UTC time (2026-12-31, 2026-12-31T18:00)."
+        help="Expiry: a duration (30d, 12h) or a UTC time (2026-12-31, 2026-12-31T18:00).",
     ),
 ]
 
 
 class Role(StrEnum):
-    """Roles that a key can have, the least first."""
+    """Roles of a key, from least to most privileged."""
 
     CALLER = "caller"
     VIEWER = "viewer"
@@ -32,7 +32,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
-Limit = Annotated[int | None, typer.Option(min=0, help="0: the installation's default.")]
+Limit = Annotated[int | None, typer.Option(min=0, help="Limit; 0: use the default of the installation.")]
 
 
 def _collection(context: typer.Context) -> str:
@@ -45,7 +45,7 @@ def _name(context: typer.Context, id: str) -> str:
 
 @app.command("list")
 def list_keys(context: typer.Context) -> None:
-    """Show the keys of the project (or those of the whole installation, without one)."""
+    """List the keys of the project. Without a project, list the keys of the installation."""
     chosen = session(context)
     columns = ["name", "role", "expireTime", "revokeTime", "lastUseTime"]
     show_rows(chosen.client.list(_collection(context)), columns, chosen.output)
@@ -55,11 +55,11 @@ def list_keys(context: typer.Context) -> None:
 def create_key(
     context: typer.Context,
     id: Annotated[str, typer.Argument(help="Id of the new key.")],
-    role: Annotated[Role, typer.Option(help="The most that the key may do.")] = Role.CALLER,
-    display_name: Annotated[str, typer.Option(help="A name for people.")] = "",
+    role: Annotated[Role, typer.Option(help="Highest role of the key.")] = Role.CALLER,
+    display_name: Annotated[str, typer.Option(help="Display name.")] = "",
     expires: Expires = "",
 ) -> None:
-    """Create a key; its secret is shown only now."""
+    """Create a key. Its secret is shown only once."""
     chosen = session(context)
     body = {"role": f"ROLE_{role.upper()}", "displayName": display_name, **_expiry(expires)}
     show(chosen.client.create(_collection(context), body, id), chosen.output)
@@ -76,21 +76,21 @@ def show_key(context: typer.Context, id: Id) -> None:
 def update_key(
     context: typer.Context,
     id: Id,
-    display_name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    display_name: Annotated[str | None, typer.Option(help="Display name.")] = None,
     expires: Expires = "",
 ) -> None:
-    """Change a key's name or its end; what is not named stays."""
+    """Update the display name or the expiry of a key. Fields that are not given stay unchanged."""
     chosen = session(context)
     body: dict[str, object] = dict(_expiry(expires))
     if display_name is not None:
         body["displayName"] = display_name
     if not body:
-        raise typer.BadParameter("Name what to change: --display-name, --expires, or both.")
+        raise typer.BadParameter("Give --display-name, --expires, or both.")
     show(chosen.client.patch(_name(context, id), body, updateMask=",".join(body)), chosen.output)
 
 
 def _expiry(given: str) -> dict[str, str]:
-    """Return `expireTime` of a time given by a user, nothing for none; BadParameter for what is no time."""
+    """Return `expireTime` for a duration or a time, nothing for an empty value; raise BadParameter for other text."""
     if not given:
         return {}
     if found := _SPAN.fullmatch(given):
@@ -99,7 +99,9 @@ def _expiry(given: str) -> dict[str, str]:
         try:
             end = datetime.fromisoformat(given)
         except ValueError:
-            raise typer.BadParameter(f"{given!r} is no time: say 30d, 12h or 2026-12-31.") from None
+            raise typer.BadParameter(
+                f"{given!r} is not a time. Use a form such as 30d, 12h or 2026-12-31."
+            ) from None
         end = end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC)
     return {"expireTime": end.isoformat().replace("+00:00", "Z")}
 
@@ -113,7 +115,7 @@ def limit_key(
     concurrent_requests: Limit = None,
     tokens_per_day: Limit = None,
 ) -> None:
-    """Set how much a key may use; what is not named stays."""
+    """Set the limits of a key. Limits that are not given stay unchanged; without any, show the key."""
     chosen = session(context)
     given = {
         "requestsPerMinute": requests_per_minute,
@@ -134,13 +136,13 @@ def limit_key(
 def show_usage(
     context: typer.Context,
     id: Id,
-    days: Annotated[int, typer.Option(help="Number of days, today included.")] = 30,
+    days: Annotated[int, typer.Option(help="Number of days, including today.")] = 30,
 ) -> None:
-    """Show what a key used, day by day."""
+    """Show the usage of a key by day."""
     chosen = session(context)
     told = chosen.client.get(f"{_name(context, id)}:usage", days=days)
     columns = ["date", "usage.requestCount", "usage.promptTokenCount", "usage.completionTokenCount"]
-    show_rows([*told["days"], {"date": "since it was made", "usage": told["total"]}], columns, chosen.output)
+    show_rows([*told["days"], {"date": "since creation", "usage": told["total"]}], columns, chosen.output)
 
 
 def _method(verb: str, help: str) -> None:
@@ -150,15 +152,15 @@ def _method(verb: str, help: str) -> None:
         show(chosen.client.post(f"{_name(context, id)}:{verb}"), chosen.output)
 
 
-_method("rotate", "Give a key a new secret; the old one ends at once, and its tokens with it.")
+_method("rotate", "Replace the secret of a key. The old secret and its tokens stop working immediately.")
 
 
 @app.command("delete")
 def delete_key(context: typer.Context, id: Id) -> None:
-    """Delete a key and what it used; it ends at once, and its tokens with it."""
+    """Delete a key and its usage data. The key and its tokens stop working immediately."""
     chosen = session(context)
     chosen.client.delete(_name(context, id))
     say(f"Deleted {_name(context, id)}.")
 
 
-_method("revoke", "End a key at once, and its tokens with it.")
+_method("revoke", "Revoke a key. The key and its tokens stop working immediately.")

@@ -1,4 +1,4 @@
-"""`ratoon up`, `down`, `status`, `logs`, `migrate`: the installation on this machine."""
+"""`ratoon up`, `down`, `status`, `logs`, `migrate`: manage the installation on this machine."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,33 +12,42 @@ from ratoon.sdk.cli.output import say, show_rows
 if TYPE_CHECKING:
     from ratoon.sdk.local.installation import Installation
 
-State = Annotated[Path | None, typer.Option("--state", help="State folder (RATOON_STATE, or .ratoon here).")]
+State = Annotated[
+    Path | None, typer.Option("--state", help="State directory.", show_default="RATOON_STATE, else .ratoon")
+]
 
 
 def up(
-    isolated: Annotated[bool, typer.Option("--isolated", help="Each service in its own process.")] = False,
-    host: Annotated[str, typer.Option(help="Where the HTTP API listens.")] = "127.0.0.1",
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="Run each service in its own process.")
+    ] = False,
+    host: Annotated[
+        str, typer.Option(help="Host name or address that the HTTP API listens on.")
+    ] = "127.0.0.1",
     port: Annotated[
         int | None,
         typer.Option(
             envvar="RATOON_PORT",
-            help="Its port; gRPC callers are served on the next one, the console ten further "
-            "[the port of the last start, else 8080].",
+            help="Port of the HTTP API; gRPC uses this port + 1, the console this port + 10.",
+            show_default="the port of the last start, else 8080",
         ),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay, and start again what dies, until Ctrl-C or `ratoon down`.")
+        bool,
+        typer.Option("--watch", help="Stay and restart processes that exit, until Ctrl-C or `ratoon down`."),
     ] = False,
     metrics: Annotated[
         int,
         typer.Option(
             envvar="RATOON_METRICS_PORT",
-            help="Serve Prometheus metrics of each process on loopback, from this port on; 0: do not.",
+            help="First loopback port for Prometheus metrics, one port for each process; 0: no metrics.",
         ),
     ] = 0,
     otlp: Annotated[
         str,
-        typer.Option(envvar="RATOON_OTLP", help="Send spans to this OTLP/HTTP endpoint, http://host:4318."),
+        typer.Option(
+            envvar="RATOON_OTLP", help="OTLP/HTTP endpoint to send traces to, such as http://host:4318."
+        ),
     ] = "",
     state: State = None,
 ) -> None:
@@ -55,13 +64,13 @@ def up(
     for listener in listeners:
         say(f"  {listener.name:<18} {listener.address}")
     key = installation.state / "keys" / "operator.key"
-    say(f"Your operator key is in {key}; this command line uses it by itself, the console asks for it.")
+    say(f"The operator key is in {key}. The command line uses it automatically; the console asks for it.")
     if watch:
         _watch(installation, lambda: installation.up(isolated, host, chosen, say, observing))
 
 
 def _watch(installation: "Installation", again: Callable[[], object]) -> None:
-    """Watch until a signal comes; what runs goes on then."""
+    """Watch until a signal arrives; the processes keep running."""
     import signal
     import threading
 
@@ -70,26 +79,26 @@ def _watch(installation: "Installation", again: Callable[[], object]) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    say("Watching; Ctrl-C ends that and leaves Ratoon running.")
+    say("Watching the processes. Press Ctrl-C to stop watching; Ratoon keeps running.")
     watch(installation.processes, again, say, stop)
 
 
 def down(
     keep_workers: Annotated[
-        bool, typer.Option("--keep-workers", help="Leave engines and training running.")
+        bool, typer.Option("--keep-workers", help="Leave engines and training jobs running.")
     ] = False,
     state: State = None,
 ) -> None:
-    """Stop Ratoon: requests in flight end first."""
+    """Stop Ratoon after requests in flight have completed."""
     from ratoon.sdk.local.installation import Installation, find_state
 
     ended = Installation(find_state(state)).down(keep_workers, say)
     if not ended:
-        say("Nothing of Ratoon runs here.")
+        say("Ratoon is not running.")
 
 
 def status(context: typer.Context, state: State = None) -> None:
-    """Show the processes, their readiness and memory in MiB. Exit status 1 when a process is not ready."""
+    """Show the processes, their readiness and memory in MiB. Exit status 1 if a process is not ready."""
     from ratoon.sdk.local.installation import Installation, find_state
 
     rows, healthy = _status_rows(Installation(find_state(state)))
@@ -122,13 +131,16 @@ def _row(name: str, pid: int, state: str, resident: int) -> dict[str, object]:
 
 def logs(
     process: Annotated[
-        str, typer.Argument(help="control, gateway, console, or a service of an isolated installation.")
+        str,
+        typer.Argument(
+            help="Process: control, gateway, console, or a service if isolated.", show_default="all"
+        ),
     ] = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
-    raw: Annotated[bool, typer.Option("--json", help="The lines as they are: one JSON object each.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log.")] = False,
+    raw: Annotated[bool, typer.Option("--json", help="Print the raw lines, one JSON object each.")] = False,
     state: State = None,
 ) -> None:
-    """Print the logs of the platform's processes."""
+    """Print the logs of the platform processes."""
     from ratoon.chassis.log_files import lines
     from ratoon.chassis.logs import legible
     from ratoon.sdk.local.installation import Installation, find_state
@@ -136,11 +148,11 @@ def logs(
     processes = Installation(find_state(state)).processes
     names = [process] if process else processes.names()
     if follow and len(names) > 1:
-        raise typer.BadParameter(f"Name one of {', '.join(names)} to follow.")
+        raise typer.BadParameter(f"--follow needs one process: {', '.join(names)}.")
     for name in names:
         if not processes.log(name).exists():
             raise typer.BadParameter(
-                f"There is no log of {name!r}; there are: {', '.join(processes.names())}."
+                f"The process {name!r} has no log. Processes: {', '.join(processes.names())}."
             )
         for line in lines(processes.log(name), follow):
             text = line if raw else legible(line)
@@ -148,7 +160,7 @@ def logs(
 
 
 def migrate(state: State = None) -> None:
-    """Bring every service's database to this version."""
+    """Migrate the databases of all services to this version."""
     from ratoon.sdk.local.installation import Installation, find_state
 
     Installation(find_state(state)).migrate(say)

@@ -1,4 +1,4 @@
-"""How the command line shows things: tables and progress for people, JSON for programs."""
+"""Output of the command line: tables and progress for people, JSON for programs."""
 
 import json
 import re
@@ -25,7 +25,7 @@ COMMANDS = {
     "splits": "splits",
     "rollouts": "rollouts",
 }
-"""Collections of long work and the command group of each."""
+"""Command group of each collection of long-running operations."""
 _WIDE = 10_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
@@ -33,26 +33,24 @@ errors = Console(stderr=True, soft_wrap=True)
 
 
 class Output(StrEnum):
-    """How results are printed."""
+    """Output format."""
 
     TABLE = "table"
     JSON = "json"
 
 
 def say(line: str) -> None:
-    """A line about what is being done; on standard error, so that results can be piped."""
+    """Print a status line on standard error, so that results can be piped."""
     errors.print(_printable(line), highlight=False, markup=False)
 
 
 def say_error(error: object) -> None:
-    """An error on standard error, to the letter: brackets in it are no markup."""
+    """Print an error on standard error verbatim; brackets are not markup."""
     errors.print(_printable(str(error)), style="red", highlight=False, markup=False)
 
 
-def show_rows(
-    rows: Iterable[JSON], columns: Sequence[str], output: Output, empty: str = "Nothing to list."
-) -> None:
-    """Many resources: a table of these columns (dotted paths), or a JSON array; `empty` is said for none."""
+def show_rows(rows: Iterable[JSON], columns: Sequence[str], output: Output, empty: str = "No items.") -> None:
+    """Print resources as a table of these columns (dotted paths) or a JSON array; print `empty` if there are none."""
     listed = list(rows)
     if output is Output.JSON:
         print(json.dumps(listed, indent=2, ensure_ascii=False))
@@ -69,7 +67,7 @@ def show_rows(
 
 
 def show(resource: JSON, output: Output) -> None:
-    """One resource: its fields line by line, or JSON."""
+    """Print one resource, one field a line or as JSON."""
     if output is Output.JSON:
         print(json.dumps(resource, indent=2, ensure_ascii=False))
         return
@@ -78,7 +76,7 @@ def show(resource: JSON, output: Output) -> None:
 
 
 def follow(client: Client, name: str, output: Output) -> JSON:
-    """Watch a resource to its end with a progress bar; return its last state. The caller prints it."""
+    """Watch a resource to its final state with a progress bar; return that state. The caller prints it."""
     try:
         if output is Output.JSON or not sys.stderr.isatty():
             last = _follow_lines(client, name, output)
@@ -92,12 +90,12 @@ def follow(client: Client, name: str, output: Output) -> JSON:
 
 
 def _still_running(name: str) -> str:
-    """What to do after Ctrl-C: the work goes on in the platform."""
+    """Return the message after Ctrl-C: the operation continues in the platform."""
     group = COMMANDS.get(name.split("/")[-2], "")
     if not group:
-        return f"{name} goes on; only watching it has ended."
+        return f"{name} continues to run; only the watch has ended."
     return (
-        f"{name} goes on; only watching it has ended. Follow it: ratoon {group} watch {name}. "
+        f"{name} continues to run; only the watch has ended. Watch it again: ratoon {group} watch {name}. "
         f"Cancel it: ratoon {group} {'abort' if group == 'rollouts' else 'cancel'} {name}."
     )
 
@@ -138,7 +136,7 @@ def _advance(state: JSON) -> JSON:
 
 
 def explain(error: OperationFailed, output: Output) -> None:
-    """Long work that did not end well: its last state for programs, the sentence for people."""
+    """Print an operation that did not succeed: its last state as JSON for programs, its error for people."""
     if output is Output.JSON:
         print(json.dumps(error.resource, indent=2, ensure_ascii=False))
     say_error(error)
@@ -152,7 +150,7 @@ def _at(row: JSON, path: str) -> object:
 
 
 def _printable(text: str) -> str:
-    """The text without what steers a terminal."""
+    """Return the text with terminal control characters replaced."""
     return _CONTROL.sub("\ufffd", text)
 
 

@@ -1,4 +1,4 @@
-"""Commands over resources: each group lists, shows, watches and cancels one collection; the rest is its own."""
+"""Resource commands: each group lists, shows, watches and cancels one collection and adds its own commands."""
 
 import re
 from collections.abc import Sequence
@@ -13,22 +13,23 @@ from ratoon.sdk.cli.output import console, follow, say, show, show_rows
 from ratoon.sdk.model_folders import checked_model
 
 VERSIONED = ("models", "datasets")
-"""Collections whose `show` takes a version's id, too."""
+"""Collections whose `show` command also accepts a version id."""
 VERSION = re.compile(r"v\d+(\.\d+)*")
-Name = Annotated[str, typer.Argument(help="Id, or the full name.")]
+Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
 
 
 def group(
     collection: str, columns: Sequence[str], help: str, *, parent: str = "", long_work: bool = False
 ) -> typer.Typer:
-    """A command group over `projects/{project}/{collection}`; `parent` is a collection in between, chosen by option."""
+    """Create the command group of `projects/{project}/{collection}`; `parent` is a collection between the two."""
     app = typer.Typer(help=help, no_args_is_help=True)
     inside: type[str] = Annotated[  # type: ignore[assignment]
         str,
         typer.Option(
             "--in",
             hidden=not parent,
-            help=f"One of the project's {parent}; default: the one named as the project.",
+            help=f"One of the project's {parent}.",
+            show_default="the one with the name of the project",
         ),
     ]
 
@@ -46,7 +47,7 @@ def group(
 
     @app.command("list")
     def _list(context: typer.Context, within: inside = "") -> None:  # type: ignore[valid-type]
-        """Show all, oldest first."""
+        """List all resources, oldest first."""
         chosen = session(context)
         found = place(context, within)
         empty = f"No {words(collection)} in {found.rpartition('/')[0]}."
@@ -54,7 +55,7 @@ def group(
 
     @app.command("show")
     def _show(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
-        """Show one."""
+        """Show one resource."""
         chosen = session(context)
         show(chosen.client.get(full(context, name, within)), chosen.output)
 
@@ -62,13 +63,13 @@ def group(
 
         @app.command("watch")
         def _watch(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
-            """Follow one to its end; exit status 1 when it does not end well."""
+            """Watch an operation to its end. Exit status 1 unless it succeeds."""
             chosen = session(context)
             show(follow(chosen.client, full(context, name, within), chosen.output), chosen.output)
 
         @app.command("cancel")
         def _cancel(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
-            """Cancel it."""
+            """Cancel an operation."""
             chosen = session(context)
             show(chosen.client.post(f"{full(context, name, within)}:cancel"), chosen.output)
 
@@ -76,24 +77,24 @@ def group(
 
 
 def words(collection: str) -> str:
-    """Return a collection's name as a sentence has it: `pipeline runs` for `pipelineRuns`."""
+    """Return the name of a collection in words: `pipeline runs` for `pipelineRuns`."""
     return re.sub(r"([A-Z])", lambda found: f" {found.group(1).lower()}", collection)
 
 
-projects = typer.Typer(help="Projects: labels, gates, training defaults.", no_args_is_help=True)
+projects = typer.Typer(help="Projects with their labels, gates and training defaults.", no_args_is_help=True)
 
 
 @projects.command("create")
 def create_project(
     context: typer.Context,
-    project: Annotated[str, typer.Argument(help="Its id: lower case letters, digits and dashes.")],
-    labels: Annotated[str, typer.Option(help="The words the model answers with, by comma.")],
-    instructions: Annotated[str, typer.Option(help="What annotators are told.")] = "",
+    project: Annotated[str, typer.Argument(help="Project id: lowercase letters, digits and dashes.")],
+    labels: Annotated[str, typer.Option(help="Labels that the model answers with; comma-separated.")],
+    instructions: Annotated[str, typer.Option(help="Instructions for annotators.")] = "",
     settings: Annotated[
-        Path | None, typer.Option(help="JSON file with further fields (gate, training, …).")
+        Path | None, typer.Option(help="JSON file with more fields (gate, training, …).")
     ] = None,
 ) -> None:
-    """Begin a project with its dataset, model and deployment, all of the same name."""
+    """Create a project with its dataset, model and deployment, all with the same name."""
     chosen = session(context)
     further = read_settings(settings)
     body = {"labels": [label.strip() for label in labels.split(",")], "instructions": instructions, **further}
@@ -102,13 +103,13 @@ def create_project(
 
 @projects.command("list")
 def list_projects(context: typer.Context) -> None:
-    """Show all projects."""
+    """List all projects."""
     chosen = session(context)
     show_rows(chosen.client.list("projects"), ["name", "labels", "createTime"], chosen.output)
 
 
 @projects.command("show")
-def show_project(context: typer.Context, project: str) -> None:
+def show_project(context: typer.Context, project: Annotated[str, typer.Argument(help="Project id.")]) -> None:
     """Show one project."""
     chosen = session(context)
     show(chosen.client.get(f"projects/{project}"), chosen.output)
@@ -121,8 +122,10 @@ splits = group(
 
 
 @splits.command("readings")
-def list_readings(context: typer.Context, split: str) -> None:
-    """Show who read the sealed test part of a split (its full name)."""
+def list_readings(
+    context: typer.Context, split: Annotated[str, typer.Argument(help="Full resource name of the split.")]
+) -> None:
+    """List the reads of the sealed test part of a split: time, reader, purpose."""
     chosen = session(context)
     show_rows(
         chosen.client.list(f"{split}/readings"), ["readTime", "part", "reader", "purpose"], chosen.output
@@ -132,22 +135,26 @@ def list_readings(context: typer.Context, split: str) -> None:
 labels = group(
     "labelSets",
     ["name", "state", "classCounts", "conflictCount", "createTime"],
-    "Label sets and tasks.",
+    "Label sets and labeling tasks.",
     long_work=True,
 )
 
 
 @labels.command("tasks")
 def list_tasks(context: typer.Context) -> None:
-    """Show the records that wait for a person."""
+    """List the records that wait for an annotator."""
     chosen = session(context)
     columns = ["name", "state", "proposedLabel", "reason", "recordId"]
     show_rows(chosen.client.list(f"{chosen.parent()}/tasks"), columns, chosen.output)
 
 
 @labels.command("complete")
-def complete_task(context: typer.Context, task: Name, label: Annotated[str, typer.Argument()] = "") -> None:
-    """Label a task; without a label, skip it."""
+def complete_task(
+    context: typer.Context,
+    task: Name,
+    label: Annotated[str, typer.Argument(help="Label of the record; empty: skip the task.")] = "",
+) -> None:
+    """Complete a task with a label. Without a label, skip the task."""
     chosen = session(context)
     show(chosen.client.post(f"{chosen.name(task, 'tasks')}:complete", {"label": label}), chosen.output)
 
@@ -165,18 +172,19 @@ evaluations = group(
 
 @evaluations.command("bad-cases")
 def list_bad_cases(context: typer.Context, name: Name) -> None:
-    """Show the wrong answers of a candidate."""
+    """List the wrong answers of a candidate."""
     chosen = session(context)
     cases = chosen.client.list(f"{chosen.name(name, 'evaluationRuns')}/badCases")
     show_rows(cases, ["domain", "label", "predicted", "recordId", "text"], chosen.output)
 
 
 models = group("models", ["name", "displayName", "createTime"], "Models, versions and aliases.")
+Model = Annotated[str, typer.Argument(help="Model id or name.", show_default="the project's model")]
 
 
 @models.command("versions")
-def list_model_versions(context: typer.Context, model: Annotated[str, typer.Argument()] = "") -> None:
-    """Show the versions of a model."""
+def list_model_versions(context: typer.Context, model: Model = "") -> None:
+    """List the versions of a model."""
     chosen = session(context)
     name = chosen.name(model or chosen.project, "models")
     columns = ["name", "state", "parameterCount", "sizeBytes", "changelog", "createTime"]
@@ -187,23 +195,26 @@ def list_model_versions(context: typer.Context, model: Annotated[str, typer.Argu
 def upload_model(
     context: typer.Context,
     folder: Annotated[
-        Path, typer.Argument(help="A Hugging Face folder with safetensors.", exists=True, file_okay=False)
+        Path,
+        typer.Argument(
+            help="Hugging Face model directory with safetensors files.", exists=True, file_okay=False
+        ),
     ],
 ) -> None:
-    """Upload a base model or an adapter; a project names its digest as training.baseArtifactDigest.
+    """Upload a base model or an adapter. Set its digest as training.baseArtifactDigest of a project.
 
-    The folder is checked first. Files that belong to no model are left out and named.
+    The directory is checked first. Files that are not part of a model are skipped and listed.
     """
     chosen, files = session(context), checked_model(folder)
     if files.left_out:
-        say(f"Left out, for they belong to no model: {', '.join(files.left_out)}.")
+        say(f"Skipped files that are not part of a model: {', '.join(files.left_out)}.")
     digest = chosen.client.upload_tree(folder, names=frozenset(files.model))
     show({"folder": str(folder), "files": len(files.model), "digest": digest}, chosen.output)
 
 
 @models.command("history")
-def list_alias_changes(context: typer.Context, model: Annotated[str, typer.Argument()] = "") -> None:
-    """Show every move of every alias of a model."""
+def list_alias_changes(context: typer.Context, model: Model = "") -> None:
+    """List all changes of all aliases of a model."""
     chosen = session(context)
     name = chosen.name(model or chosen.project, "models")
     columns = ["changeTime", "alias", "fromVersion", "toVersion", "reason", "principal"]
@@ -212,16 +223,20 @@ def list_alias_changes(context: typer.Context, model: Annotated[str, typer.Argum
 
 deployments = group(
     "deployments", ["name", "version", "replicas", "minReplicas", "maxReplicas", "activeRollout"],
-    "Deployments: the version that serves, and its replicas.",
+    "Deployments: the serving version and its replicas.",
 )  # fmt: skip
 
 
 @deployments.command("scale")
 def scale_deployment(
     context: typer.Context,
-    least: Annotated[int, typer.Argument(help="Minimum replicas; 0 lets it scale to none without traffic.")],
-    most: Annotated[int, typer.Argument(help="Maximum replicas.")],
-    name: Annotated[str, typer.Option(help="Default: the project's own.")] = "",
+    least: Annotated[
+        int, typer.Argument(help="Minimum number of replicas; 0: scale to zero without traffic.")
+    ],
+    most: Annotated[int, typer.Argument(help="Maximum number of replicas.")],
+    name: Annotated[
+        str, typer.Option(help="Deployment id or name.", show_default="the project's deployment")
+    ] = "",
 ) -> None:
     """Set the minimum and maximum replicas of a deployment (Kubernetes only)."""
     chosen = session(context)
@@ -237,28 +252,34 @@ rollouts = group(
 )  # fmt: skip
 
 
-Latest = Annotated[str, typer.Argument(help="Its full name; default: the project's latest.")]
+Latest = Annotated[
+    str, typer.Argument(help="Rollout id or name.", show_default="the latest rollout of the project")
+]
 
 
 def _rollout_name(context: typer.Context, given: str) -> str:
-    """The rollout named, or the latest one of the project's own deployment."""
+    """Return the given rollout, or the latest one of the project's deployment."""
     chosen = session(context)
     if given:
         return chosen.name(given, f"deployments/{chosen.project}/rollouts")
     listed = chosen.client.list(f"{chosen.name(chosen.project, 'deployments')}/rollouts")
     if (latest := max(listed, key=lambda rollout: rollout["createTime"], default=None)) is None:
-        raise typer.BadParameter("There is no rollout yet; begin one with `ratoon rollouts create VERSION`.")
+        raise typer.BadParameter("There is no rollout yet. Create one with `ratoon rollouts create VERSION`.")
     return str(latest["name"])
 
 
 def _rollout_method(verb: str, help: str) -> None:
     @rollouts.command(verb, help=help)
-    def _call(context: typer.Context, name: Latest = "", reason: str = "") -> None:
+    def _call(
+        context: typer.Context,
+        name: Latest = "",
+        reason: Annotated[str, typer.Option(help="Reason; stored with the rollout.")] = "",
+    ) -> None:
         chosen = session(context)
         changed = chosen.client.post(f"{_rollout_name(context, name)}:{verb}", {"reason": reason})
         show(changed, chosen.output)
         if verb != "pause":
-            say(f"Follow it: ratoon rollouts watch {changed['name'].split('/', 2)[2]}")
+            say(f"Watch it with: ratoon rollouts watch {changed['name'].split('/', 2)[2]}")
 
 
 for _verb, _help in (
@@ -272,7 +293,7 @@ for _verb, _help in (
 
 @rollouts.command("watch")
 def watch_rollout(context: typer.Context, name: Latest = "") -> None:
-    """Follow a rollout to its end; exit status 1 when it does not end well."""
+    """Watch a rollout to its end. Exit status 1 unless it succeeds."""
     chosen = session(context)
     show(follow(chosen.client, _rollout_name(context, name), chosen.output), chosen.output)
 
@@ -280,15 +301,17 @@ def watch_rollout(context: typer.Context, name: Latest = "") -> None:
 @rollouts.command("create")
 def create_rollout(
     context: typer.Context,
-    version: str,
-    deployment: Annotated[str, typer.Option(help="Default: the project's.")] = "",
+    version: Annotated[str, typer.Argument(help="Model version: v1.0 or full resource name.")],
+    deployment: Annotated[
+        str, typer.Option(help="Deployment id or name.", show_default="the project's deployment")
+    ] = "",
     share: Annotated[
         list[int] | None,
-        typer.Option(help="Percent of the traffic before it gets all (repeat for several steps)."),
+        typer.Option(help="Percentage of traffic for a step before 100 % (repeatable)."),
     ] = None,
-    step_seconds: Annotated[float, typer.Option(help="Seconds to analyse each share.")] = 10.0,
+    step_seconds: Annotated[float, typer.Option(help="Seconds of analysis in each step.")] = 10.0,
 ) -> None:
-    """Roll out a model version (v1.0, or its full name); --share adds steps with part of the traffic."""
+    """Roll out a model version and watch the rollout. Each --share adds a step with that share of the traffic."""
     chosen = session(context)
     to = chosen.version(version, "models")
     parent = chosen.name(deployment or chosen.project, "deployments")
@@ -303,7 +326,7 @@ feedback = typer.Typer(help="User feedback on answers.", no_args_is_help=True)
 
 @feedback.command("list")
 def list_feedback(context: typer.Context) -> None:
-    """Show all feedback, oldest first."""
+    """List all feedback, oldest first."""
     chosen = session(context)
     columns = ["createTime", "version", "thumb", "rating", "correction", "answerId"]
     given = chosen.client.list(f"{chosen.parent()}/feedback")
@@ -315,12 +338,12 @@ def list_feedback(context: typer.Context) -> None:
 @feedback.command("give")
 def give_feedback(
     context: typer.Context,
-    answer_id: str,
-    thumb: Annotated[str, typer.Option(help="up or down")] = "",
-    rating: Annotated[int, typer.Option(help="1 to 5")] = 0,
-    correction: Annotated[str, typer.Option(help="The right answer.")] = "",
+    answer_id: Annotated[str, typer.Argument(help="Id of the answer.")],
+    thumb: Annotated[str, typer.Option(help="Thumb: up or down.")] = "",
+    rating: Annotated[int, typer.Option(help="Rating from 1 to 5; 0: no rating.")] = 0,
+    correction: Annotated[str, typer.Option(help="Correct answer.")] = "",
 ) -> None:
-    """Give feedback on an answer: a thumb, a rating, a correction."""
+    """Give feedback on an answer: a thumb, a rating or a correction."""
     chosen = session(context)
     show(chosen.client.feedback(answer_id, thumb=thumb, rating=rating, correction=correction), chosen.output)
 
@@ -328,10 +351,12 @@ def give_feedback(
 @feedback.command("compare")
 def compare_versions(
     context: typer.Context,
-    version: Annotated[str, typer.Argument(help="A version of the project's model: v1.1, or its full name.")],
-    other: Annotated[str, typer.Argument(help="The version to compare it with.")],
+    version: Annotated[
+        str, typer.Argument(help="Version of the project's model: v1.1 or full resource name.")
+    ],
+    other: Annotated[str, typer.Argument(help="Version to compare with.")],
 ) -> None:
-    """Compare two versions by user feedback (95 % intervals)."""
+    """Compare two versions by user feedback, with 95 % confidence intervals."""
     chosen = session(context)
     names = [chosen.version(each, "models") for each in (version, other)]
     found = chosen.client.get(f"{chosen.parent()}/feedback:compare", version=names[0], otherVersion=names[1])
@@ -341,7 +366,7 @@ def compare_versions(
 pipelines = group(
     "pipelineRuns",
     ["name", "state", "trigger", "triggerReason", "createTime"],
-    "Run and follow pipelines (data to a trained, evaluated, served model).",
+    "Run and watch pipelines: from data to a trained, evaluated and served model.",
     long_work=True,
 )
 
@@ -350,9 +375,9 @@ pipelines = group(
 def approve_pipeline(
     context: typer.Context,
     name: Name,
-    reason: Annotated[str, typer.Option(help="The reason; it is stored with the run.")],
+    reason: Annotated[str, typer.Option(help="Reason; stored with the run.")],
 ) -> None:
-    """Let the version of a run that waits for a person be rolled out."""
+    """Approve a run that waits for approval. Its version is rolled out."""
     chosen = session(context)
     run = chosen.name(name, "pipelineRuns")
     show(chosen.client.post(f"{run}:approve", {"reason": reason}), chosen.output)
@@ -362,7 +387,7 @@ def approve_pipeline(
 def reject_pipeline(
     context: typer.Context,
     name: Name,
-    reason: Annotated[str, typer.Option(help="The reason; it is stored with the run.")],
+    reason: Annotated[str, typer.Option(help="Reason; stored with the run.")],
 ) -> None:
     """Reject a run that waits for approval."""
     chosen = session(context)
@@ -373,10 +398,10 @@ def reject_pipeline(
 @pipelines.command("run")
 def run_pipeline(
     context: typer.Context,
-    source: Annotated[list[str], typer.Option(help="Source to build from (repeat for several).")],
+    source: Annotated[list[str], typer.Option(help="Source to build the dataset from (repeatable).")],
     no_rollout: Annotated[bool, typer.Option("--no-rollout", help="Stop after registration.")] = False,
 ) -> None:
-    """Take sources through the loop: dataset, labels, split, training, evaluation, registration, rollout."""
+    """Start a pipeline run and watch it: dataset, labels, split, training, evaluation, registration, rollout."""
     chosen = session(context)
     sources = [chosen.name(each, "sources") for each in source]
     body = {"sources": sources, "skipRollout": no_rollout}
@@ -398,28 +423,32 @@ def run_pipeline(
 policies = group(
     "policies",
     ["name", "paused", "dryRun", "lastDecision", "lastDecisionTime"],
-    "Rules that start retraining.",
+    "Policies that start retraining automatically.",
 )
 
 
 @policies.command("create")
 def create_policy(
     context: typer.Context,
-    policy: str = "default",
+    policy: Annotated[str, typer.Option(help="Id of the new policy.")] = "default",
     settings: Annotated[Path | None, typer.Option(help="JSON file with fields of the policy.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would have started, and why.")
+        bool, typer.Option("--dry-run", help="Only record what the policy would start, and why.")
     ] = False,
 ) -> None:
-    """Let retraining start by itself."""
+    """Create a policy that starts retraining automatically."""
     chosen = session(context)
     body = {**read_settings(settings), "dryRun": dry_run}
     show(chosen.client.create(f"{chosen.parent()}/policies", body, policy), chosen.output)
 
 
 @policies.command("pause")
-def pause_policy(context: typer.Context, policy: str = "default", resume: bool = False) -> None:
-    """Hold a policy, or with --resume let it go on."""
+def pause_policy(
+    context: typer.Context,
+    policy: Annotated[str, typer.Option(help="Policy id or full resource name.")] = "default",
+    resume: Annotated[bool, typer.Option(help="Resume the policy.")] = False,
+) -> None:
+    """Pause a policy, or resume it with --resume."""
     chosen = session(context)
     current = chosen.client.get(chosen.name(policy, "policies"))
     changed = {"etag": current["etag"], "paused": not resume}
@@ -428,13 +457,13 @@ def pause_policy(context: typer.Context, policy: str = "default", resume: bool =
 
 def ask(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help="What to ask; `-` reads standard input.")],
+    text: Annotated[str, typer.Argument(help="Prompt; `-` reads standard input.")],
     model: Annotated[
-        str, typer.Option(help="Deployment, or deployment@version; default: the project's.")
+        str, typer.Option(help="Deployment or deployment@version.", show_default="the project's deployment")
     ] = "",
-    max_tokens: int = 8,
+    max_tokens: Annotated[int, typer.Option(help="Maximum number of tokens in the answer.")] = 8,
 ) -> None:
-    """Ask the model that serves, and print the answer, its version and its id."""
+    """Send a prompt to the serving model; print the answer, its version and its id."""
     import sys
 
     chosen = session(context)

@@ -1,6 +1,6 @@
-"""The shape of the command line: options that hold for every command may stand anywhere on it.
+"""Root command: accept global options in any position.
 
-Owns how arguments are ordered before they are parsed. Knows no command.
+Reorders arguments before they are parsed. Independent of the commands.
 """
 
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ import typer
 from typer.core import TyperGroup
 
 CONTEXT_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-"""Settings of the root command, which its groups and commands inherit."""
+"""Settings of the root command. Groups and commands inherit them."""
 GLOBAL_OPTIONS = ("--project", "-p", "--output", "-o", "--url", "--api-key")
 """Options of the root command; each takes one value."""
 
 
 class RootGroup(TyperGroup):
-    """The root command: `ratoon runs list -o json` is `ratoon -o json runs list`, `ratoon help runs` its help."""
+    """Root command. `ratoon runs list -o json` equals `ratoon -o json runs list`; `ratoon help runs` prints help."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Order the arguments, then parse them as usual."""
+        """Reorder the arguments, then parse them."""
         return super().parse_args(ctx, ordered(args))
 
 
@@ -44,7 +44,7 @@ def ordered(arguments: Sequence[str]) -> list[str]:
 
 
 def print_version(wanted: bool) -> None:
-    """Print the version of Ratoon and end, where it is asked for."""
+    """Print the version of Ratoon and exit, if requested."""
     if wanted:
         from importlib.metadata import version
 

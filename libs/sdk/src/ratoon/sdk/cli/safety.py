@@ -1,4 +1,4 @@
-"""`ratoon safety`: words that prompts and answers of a project may not hold."""
+"""`ratoon safety`: block lists for the prompts and answers of a project."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,8 @@ from ratoon.sdk.cli.output import show
 
 app = typer.Typer(help="Block lists for prompts and answers.", no_args_is_help=True)
 Words = Annotated[
-    Path | None, typer.Option(exists=True, help="A file with a word or phrase a line; empty: no words.")
+    Path | None,
+    typer.Option(exists=True, help="File with one word or phrase a line; an empty file clears the list."),
 ]
 
 
@@ -20,19 +21,19 @@ def _name(context: typer.Context) -> str:
 
 @app.command("show")
 def show_filter(context: typer.Context) -> None:
-    """Show the word lists of the project (or those that hold everywhere, without one)."""
+    """Show the block lists of the project. Without a project, show the lists that apply to all projects."""
     chosen = session(context)
     show(chosen.client.get(_name(context)), chosen.output)
 
 
 @app.command("set")
 def set_filter(context: typer.Context, prompts: Words = None, answers: Words = None) -> None:
-    """Replace the list for prompts, for answers, or both; it holds for requests that begin a moment later."""
+    """Replace the block list for prompts, for answers, or both. It applies to new requests within moments."""
     chosen = session(context)
     given = {"inputWords": prompts, "outputWords": answers}
     lists = {field: _lines(path) for field, path in given.items() if path is not None}
     if not lists:
-        raise typer.BadParameter("Name a file: --prompts, --answers, or both.")
+        raise typer.BadParameter("Give a file: --prompts, --answers, or both.")
     show(chosen.client.patch(_name(context), lists, updateMask=",".join(lists)), chosen.output)
 
 

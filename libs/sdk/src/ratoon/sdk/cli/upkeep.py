@@ -1,4 +1,4 @@
-"""`ratoon doctor`, `backup`, `restore`, `gc`: what an installation on this machine needs from time to time."""
+"""`ratoon doctor`, `backup`, `restore`, `gc`: maintain the installation on this machine."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 def doctor(
     context: typer.Context,
-    thorough: Annotated[bool, typer.Option("--thorough", help="Read every artifact, too.")] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Also read and verify every artifact.")
+    ] = False,
     state: State = None,
 ) -> None:
-    """Check the installation on this machine and print remedies. Exit status 1 on a fault."""
+    """Check the installation on this machine and print remedies. Exit status 1 if a check finds a fault."""
     from ratoon.sdk.local.doctor import Severity, examine
     from ratoon.sdk.local.installation import Installation, find_state
 
@@ -34,28 +36,31 @@ def doctor(
 def gc(
     context: typer.Context,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be removed, and why; remove nothing.")
+        bool, typer.Option("--dry-run", help="Print what would be removed, and why. Remove nothing.")
     ] = False,
     grace_hours: Annotated[
         float | None,
-        typer.Option(min=1.0, help="Hours for which new items are kept [RATOON_GC_GRACE_HOURS, or 24]."),
+        typer.Option(min=1.0, help="Hours to keep new items.", show_default="RATOON_GC_GRACE_HOURS, else 24"),
     ] = None,
     keep_days: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Days to keep unreferenced items [RATOON_GC_KEEP_DAYS, or 7]."),
+        typer.Option(
+            min=0.0, help="Days to keep unreferenced items.", show_default="RATOON_GC_KEEP_DAYS, else 7"
+        ),
     ] = None,
     quota_gib: Annotated[
         float | None,
         typer.Option(
             min=0.0,
-            help="GiB above which unreferenced items go after the grace hours [RATOON_GC_QUOTA_GIB].",
+            help="Size in GiB above which unreferenced items are removed after the grace hours.",
+            show_default="RATOON_GC_QUOTA_GIB, else no quota",
         ),
     ] = None,
     state: State = None,
 ) -> None:
-    """Remove artifacts, job folders, checkpoints, engine and model folders that nothing refers to any more.
+    """Remove unreferenced artifacts, job directories, checkpoints, engine directories and model directories.
 
-    Exit status 1 when what is needed exceeds the quota.
+    Exit status 1 if the remaining items exceed the quota.
     """
     from ratoon.chassis.settings import SERVICES
     from ratoon.chassis.upkeep import GarbageSettings, collect, survey
@@ -69,10 +74,10 @@ def gc(
     gone = list(found.removals) if dry_run else collect(found)
     show_rows(_rows(gone, installation.state), ["kind", "bytes", "path", "why"], session(context).output)
     freed = sum(each.item.size for each in gone)
-    said = "would go" if dry_run else "went"
-    say(f"{len(gone)} of {len(found.items)} {said}: {_mib(freed)} of {_mib(found.total_bytes)}.")
+    verb = "Would remove" if dry_run else "Removed"
+    say(f"{verb} {len(gone)} of {len(found.items)} items: {_mib(freed)} of {_mib(found.total_bytes)}.")
     if limits.quota_bytes is not None and found.total_bytes - freed > limits.quota_bytes:
-        say(f"What stays is needed or young, and exceeds the quota of {_mib(limits.quota_bytes)}.")
+        say(f"The remaining items are referenced or new, and exceed the quota of {_mib(limits.quota_bytes)}.")
         raise typer.Exit(1)
 
 
@@ -89,9 +94,10 @@ def _rows(gone: "Sequence[Removal]", state: Path) -> list[dict[str, object]]:
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="Where to; it must not exist.")], state: State = None
+    file: Annotated[Path, typer.Argument(help="Backup file to write; it must not exist.")],
+    state: State = None,
 ) -> None:
-    """Write the whole state into one file, also while Ratoon runs. It holds the keys: keep it as safe as them."""
+    """Write the complete state to one file; Ratoon may be running. The file contains the keys: protect it like them."""
     from ratoon.chassis.settings import SERVICES
     from ratoon.sdk.local.backup import back_up
     from ratoon.sdk.local.installation import Installation, find_state
@@ -99,20 +105,22 @@ def backup(
     installation = Installation(find_state(state))
     rooms = [installation.settings(service) for service in SERVICES]
     made = back_up(installation.state, rooms, file.absolute())
-    say(f"{file}: {len(made.files)} files, {_mib(made.size)}, readable by you alone.")
+    say(f"{file}: {len(made.files)} files, {_mib(made.size)}, readable only by you.")
     for path in made.damaged:
-        say(f"{path} is damaged here already, and so it is in the backup.")
+        say(f"{path} is damaged in the installation and therefore in the backup.")
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="A backup.", exists=True, dir_okay=False)],
-    state: Annotated[Path, typer.Option("--state", help="A folder that is empty or not there.")],
+    file: Annotated[Path, typer.Argument(help="Backup file.", exists=True, dir_okay=False)],
+    state: Annotated[
+        Path, typer.Option("--state", help="State directory to create; it must be empty or not exist.")
+    ],
 ) -> None:
-    """Make an installation from a backup, every byte checked. Start it with `ratoon up --state`."""
+    """Create an installation from a backup and verify every byte. Start it with `ratoon up --state`."""
     from ratoon.sdk.local.backup import restore as unpack
 
     made = unpack(file, state.absolute())
-    say(f"{state}: {len(made.files)} files, {_mib(made.size)}, as of {made.time}.")
+    say(f"{state}: {len(made.files)} files, {_mib(made.size)}; backup of {made.time}.")
     say(f"Start it with: ratoon up --state {state}")
 
 
