@@ -15,99 +15,113 @@ class Settings(RoomSettings):
 
     kept = ("segments",)
 
-    service: str = Field("gateway", description="The room's name; not for you to change.")
-    host: str = Field("127.0.0.1", description="Where HTTP callers are served.")
-    port: int = Field(8080, ge=0, le=65535, description="The port of HTTP callers; 0: any free one.")
+    service: str = Field("gateway", description="Name of the service; do not change it.")
+    host: str = Field("127.0.0.1", description="Address on which the HTTP server listens.")
+    port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP server; 0: any free port.")
     grpc: str = Field(
         "",
-        description="Where gRPC callers are served, `host:port`; empty: the port after HTTP's; `off`: nowhere.",
+        description="Address of the gRPC server, `host:port`; empty: the port after that of HTTP; `off`: "
+        "no gRPC server.",
     )
-    most_body_bytes: int = Field(8 << 20, description="The largest completion request, in bytes.")
-    most_blob_bytes: int = Field(16 << 30, description="The largest file that can be uploaded, in bytes.")
+    most_body_bytes: int = Field(8 << 20, description="Maximum size of a completion request, in bytes.")
+    most_blob_bytes: int = Field(16 << 30, description="Maximum size of an uploaded file, in bytes.")
     most_open_per_key: int = Field(
         4096,
         ge=1,
-        description="How many completions one API key may have open at once, unless it has its own limit.",
+        description="Maximum number of open completions of one API key, unless the key has its own limit.",
     )
     requests_per_minute: int = Field(
         0,
         ge=0,
-        description="How many completions one API key may ask for in a minute, likewise; 0: no limit.",
+        description="Maximum number of completions that one API key may request in a minute, unless the "
+        "key has its own limit; 0: no limit.",
     )
     tokens_per_minute: int = Field(
-        0, ge=0, description="How many tokens one API key may use in a minute, likewise; 0: no limit."
+        0,
+        ge=0,
+        description="Maximum number of tokens that one API key may use in a minute, unless the "
+        "key has its own limit; 0: no limit.",
     )
     tokens_per_day: int = Field(
-        0, ge=0, description="How many tokens one API key may use in a day of UTC, likewise; 0: no limit."
+        0,
+        ge=0,
+        description="Maximum number of tokens that one API key may use in a day (UTC), unless "
+        "the key has its own limit; 0: no limit.",
     )
     max_choices: int = Field(
-        128, ge=1, description="How many answers one completion request may ask for, over all of its prompts."
+        128, ge=1, description="Maximum number of answers of one completion request, over all of its prompts."
     )
     max_answer_tokens: int = Field(
         131_072,
         ge=1,
-        description="How many tokens the answers of one request may have together, where it asks for several.",
+        description="Maximum number of tokens of all answers of one request together, if it asks for "
+        "several.",
     )
     engine_slots: int = Field(
         0,
         ge=0,
-        description="How many answers an engine computes at once; 0: as its route states. One API key may fill them "
-        "but for one in eight; what does not fit waits, and the key with least in flight goes first.",
+        description="Number of answers that an engine computes at once; 0: as its route states. One API "
+        "key may use all but one eighth of them; requests beyond that wait in a queue, and "
+        "the key with the fewest requests in progress goes first.",
     )
     turn_s: float = Field(
-        120.0, gt=0, description="Seconds that a request may wait for its turn at an engine."
+        120.0, gt=0, description="Seconds that a request may wait in the fair queue of an engine."
     )
     allowed_origins: str = Field(
         "",
-        description="Origins whose pages may call from a browser (CORS), `https://app.example`, separated by commas; "
-        "`*`: any; empty: none.",
+        description="Origins whose pages may call the API from a browser (CORS), such as "
+        "`https://app.example`, separated by commas; `*`: any; empty: none.",
     )
     most_connections: int = Field(
         10_000,
         ge=1,
-        description="How many HTTP connections may be open at once; at the bound the one that waits longest for its "
-        "caller is closed.",
+        description="Maximum number of open HTTP connections; beyond it, the connection that has waited "
+        "longest for its client is closed.",
     )
     head_s: float = Field(
         10.0,
         gt=0,
-        description="Seconds in which the head of a request (request line, headers) must come whole.",
+        description="Seconds within which the head of a request (request line, headers) must arrive.",
     )
     request_s: float = Field(
         30.0,
         gt=0,
-        description="Seconds after which a caller is cut off who stops in the middle of a request.",
+        description="Seconds after which a client that stops in the middle of a request is disconnected.",
     )
     body_s: float = Field(
         60.0,
         gt=0,
-        description="Seconds after which the body of a request must have come at `body_bytes_per_s` on average.",
+        description="Seconds after which the body of a request must have arrived at `body_bytes_per_s` "
+        "on average.",
     )
     body_bytes_per_s: float = Field(
         1024.0,
         ge=0,
-        description="Bytes a second that the body of a request must have on average; 0: no bound.",
+        description="Minimum average rate of the body of a request, in bytes a second; 0: no limit.",
     )
     idle_s: float = Field(
         620.0,
         gt=0,
-        description="Seconds that an idle HTTP connection stays open: longer than the pools of clients and of load "
-        "balancers keep one.",
+        description="Seconds that an idle HTTP connection stays open: longer than the connection pools "
+        "of clients and load balancers keep one.",
     )
     leave_s: float = Field(
         5.0,
         ge=0,
-        description="Seconds that callers have to leave idle connections when the gateway stops, part of `drain_s`.",
+        description="Seconds for clients to close idle connections when the gateway stops, as part of "
+        "`drain_s`.",
     )
     stall_s: float = Field(
-        30.0, gt=0, description="Seconds after which a caller is cut off who reads nothing of what was sent."
+        30.0,
+        gt=0,
+        description="Seconds after which a client that does not read its response is disconnected.",
     )
-    answer_s: float = Field(1800.0, gt=0, description="Seconds that a streamed answer may last.")
-    most_held: int = Field(4096, description="How many requests may wait for an engine at once.")
+    answer_s: float = Field(1800.0, gt=0, description="Maximum duration of a streamed answer, in seconds.")
+    most_held: int = Field(4096, description="Maximum number of requests that wait for an engine at once.")
     silence_s: float = Field(
-        120.0, description="Seconds after which an engine that sends nothing is given up."
+        120.0, description="Seconds without data after which a request to an engine fails."
     )
-    drain_s: int = Field(30, description="Seconds that open requests have to end when the gateway stops.")
+    drain_s: int = Field(30, description="Seconds for open requests to end when the gateway stops.")
 
     @property
     def request_limits(self) -> RequestLimits:

@@ -98,7 +98,7 @@ ENGINE_SAYS = [
         '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
         "unsupported_parameter",
         "tools",
-        "no tool calling",
+        "does not support tool calls",
     ),
     (
         "This model's maximum context length is 512 tokens. However, your prompt contains 900 input tokens",

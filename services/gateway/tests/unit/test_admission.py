@@ -93,7 +93,7 @@ def test_no_service_takes_a_callers_token(house):
     [
         (lambda key: [revoked(key, datetime.now(UTC))], "revoked"),
         (lambda key: [rotated(key, Secret.new())], "rotated"),
-        (lambda key: [], "does not exist"),
+        (lambda key: [], "no longer exists"),
         (lambda key: [replace(key, expire_time=datetime.now(UTC))], "expired"),
     ],
 )

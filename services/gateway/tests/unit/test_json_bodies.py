@@ -16,7 +16,7 @@ LIBRARY = ("Failed to parse", "Message type", "enum type", "invalid literal", "A
         ("POST", "/v1/projects", {"lables": ["a"]}, (), "lables", "Did you mean labels?"),
         ("POST", "/v1/projects", {"zzz": 1}, (), "zzz", "Its fields: name"),
         ("POST", "/v1/projects", {"labels": "a"}, (), "labels", 'must be a list, not "a"'),
-        ("POST", "/v1/projects", {"labels": [1]}, (), "labels[0]", "must be a text, not 1"),
+        ("POST", "/v1/projects", {"labels": [1]}, (), "labels[0]", "must be a string, not 1"),
         ("POST", "/v1/projects", {"gate": 3}, (), "gate", "must be an object, not 3"),
         ("POST", "/v1/projects/p/apiKeys", {"role": "ROLE_ADMIN"}, (), "role", "ROLE_CALLER"),
         ("POST", "/v1/projects/p/apiKeys", {"role": 99}, (), "role", "it is one of"),

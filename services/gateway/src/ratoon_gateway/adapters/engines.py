@@ -213,7 +213,7 @@ class _Connection(asyncio.Protocol):
     async def _more(self, seconds: float) -> None:
         """Wait until something came."""
         if self._lost:
-            raise EngineLost(f"{self.endpoint} broke off.")
+            raise EngineLost(f"{self.endpoint} closed the connection before its answer was complete.")
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
         alarm = loop.call_later(seconds, self._silent, self._waiter)
@@ -225,7 +225,7 @@ class _Connection(asyncio.Protocol):
 
     def _silent(self, waiter: "asyncio.Future[None]") -> None:
         if not waiter.done():
-            waiter.set_exception(EngineSilent(f"{self.endpoint} is silent."))
+            waiter.set_exception(EngineSilent(f"{self.endpoint} sent no data before the timeout."))
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

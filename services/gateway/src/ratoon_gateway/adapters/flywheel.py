@@ -101,7 +101,9 @@ class SegmentAnnouncer:
             except Exception as error:
                 told = described(error)
                 if told.code in _AWAY:
-                    _LOG.warning("flywheel takes no traffic segments now (%s); they wait in the spool", error)
+                    _LOG.warning(
+                        "flywheel is unavailable for traffic segments (%s); they stay in the spool", error
+                    )
                     return False
                 self._failed(path, told)
             else:
@@ -115,11 +117,13 @@ class SegmentAnnouncer:
         tries.next_at = self._clock.boot() + min(_MAX_DELAY_S, 2.0**tries.count)
         if told.code not in _REFUSALS and tries.count < _MAX_TRIES:
             _LOG.warning(
-                "flywheel fails at the traffic segment %s: %s; it is tried again", path.stem, told.message
+                "flywheel could not store the traffic segment %s: %s; it is sent again",
+                path.stem,
+                told.message,
             )
             return
         _LOG.error(
-            "the traffic segment %s is set aside: %s (%s). It is tried again at the next start",
+            "the traffic segment %s is set aside: %s (%s). It is sent again at the next start",
             path.stem,
             told.message,
             told.reason,
@@ -137,5 +141,5 @@ class SegmentAnnouncer:
         try:
             self._stub.CreateTrafficSegment(request, timeout=10.0)
         except AlreadyExists:
-            _LOG.info("flywheel has the traffic segment %s already", path.stem)
+            _LOG.info("flywheel already has the traffic segment %s", path.stem)
         path.unlink()

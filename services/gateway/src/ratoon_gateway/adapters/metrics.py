@@ -28,7 +28,7 @@ def segment_metrics(registry: CollectorRegistry, spool: Path) -> Counter:
     """Count captured traffic in the spool, waiting and set aside; returns the counter of what is set aside."""
     for name, what, suffix in (
         ("waiting", "Traffic segments that wait for flywheel.", WAITING),
-        ("set_aside", "Traffic segments that flywheel did not take and that are set aside.", SET_ASIDE),
+        ("set_aside", "Traffic segments that flywheel rejected and that are set aside.", SET_ASIDE),
     ):
         gauge = Gauge(f"ratoon_gateway_traffic_segments_{name}", what, registry=registry)
         gauge.set_function(partial(_files, spool, suffix))
@@ -77,7 +77,7 @@ class GatewayMetrics(Collector):
         )
         yield GaugeMetricFamily(
             "ratoon_gateway_turns_waiting",
-            "Requests that wait for their key's turn at an engine.",
+            "Requests that wait in the fair queue of an engine.",
             value=self._waiting(),
         )
         table = self._table_version()

@@ -61,5 +61,5 @@ class Mirror(Generic[T]):
             try:
                 self.refresh()
             except Exception:
-                _LOG.exception("%s could not be read; those known stay", self._table.name)
+                _LOG.exception("%s could not be read; the known values stay in use", self._table.name)
                 self._stopping.wait(1.0)

@@ -25,7 +25,7 @@ class FlywheelProjects:
             self._stub.GetProject(flywheel_service_pb2.GetProjectRequest(name=name), timeout=_TIMEOUT_S)
         except NotFound:
             raise NoSuchProject(
-                f"{name} does not exist. `ratoon projects list` shows the projects that there are."
+                f"{name} does not exist. `ratoon projects list` lists the existing projects."
             ) from None
         except InvalidArgument:  # no name of a project: the service that is asked says what is wrong with it
             return

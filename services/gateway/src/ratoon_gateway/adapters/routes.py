@@ -108,7 +108,7 @@ class RouteWatcher:
             except Exception as error:
                 if pause == _SHORTEST_PAUSE_S and not self._stopping.is_set():
                     _LOG.warning(
-                        "serving does not tell routes (%s); keeping table %d",
+                        "no route updates from serving (%s); keeping route table %d",
                         error,
                         self._routes.table.version,
                     )
@@ -125,7 +125,7 @@ class RouteWatcher:
         try:
             self._save(table.SerializeToString())
         except OSError:
-            _LOG.exception("the route table could not be kept on disk")
+            _LOG.exception("the route table could not be stored on disk")
 
     def _save(self, data: bytes) -> None:
         temporary = self._last_good.with_suffix(".new")

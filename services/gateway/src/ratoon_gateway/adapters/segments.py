@@ -166,7 +166,8 @@ class SegmentCapture:
                 return mmap.mmap(counter.fileno(), _COUNTER.size)
         except OSError as error:
             _LOG.error(
-                "the spool of captured traffic cannot be written (%s); a crash now would lose more", error
+                "the spool of captured traffic cannot be written (%s); a crash now would lose more of it",
+                error,
             )
             return mmap.mmap(-1, _COUNTER.size)
 

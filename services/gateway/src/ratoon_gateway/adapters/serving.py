@@ -59,7 +59,9 @@ class TrafficReporter:
                 self._send_part()
         except Exception as error:
             if self._told:
-                _LOG.warning("serving takes no traffic reports (%s); they are kept for it", error)
+                _LOG.warning(
+                    "serving is unavailable for traffic reports (%s); they are kept and sent later", error
+                )
             self._told = False
             return
         self._told = True
@@ -119,6 +121,8 @@ class Waker:
                 serving_service_pb2.WakeDeploymentRequest(name=deployment), timeout=_DEADLINE_S
             )
         except Exception as error:
-            _LOG.warning("serving was not told that %s is waited for (%s)", deployment, error)
+            _LOG.warning(
+                "serving did not receive the report that requests wait for %s (%s)", deployment, error
+            )
             if described(error).code == "UNAVAILABLE":
                 self._ask(deployment)

@@ -36,11 +36,15 @@ class Uploads:
         have = self.offset(project, digest)
         if have != offset:
             raise Aborted(
-                f"{have} bytes are here; go on from there.", reason="UPLOAD_OFFSET", offset=str(have)
+                f"{have} bytes are stored: continue the upload at this offset.",
+                reason="UPLOAD_OFFSET",
+                offset=str(have),
             )
         if offset + len(data) > self._most_bytes:
             path.unlink(missing_ok=True)
-            raise ResourceExhausted(f"A blob may have {self._most_bytes:,} bytes.", reason="BODY_TOO_LARGE")
+            raise ResourceExhausted(
+                f"A blob may have at most {self._most_bytes:,} bytes.", reason="BODY_TOO_LARGE"
+            )
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with path.open("ab") as sink:
             sink.write(data)
@@ -58,7 +62,8 @@ class Uploads:
             found = file_digest(path)
             if found != digest:
                 raise InvalidArgument(
-                    f"The bytes hash to {found}, not to {digest}; send them again from the start.",
+                    f"The uploaded bytes have the digest {found}, not {digest}: upload them again from "
+                    "the start.",
                     reason="DIGEST_MISMATCH",
                 )
             self._artifacts.put_file(path)

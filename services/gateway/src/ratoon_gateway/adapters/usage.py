@@ -119,7 +119,7 @@ class UsageCounters:
             try:
                 self._read_today()
             except Exception:
-                _LOG.exception("what API keys used today could not be read; trying again")
+                _LOG.exception("the usage of API keys today could not be read; trying again")
 
 
 def _add(connection: Connection, name: str, day: date, used: Used) -> None:

@@ -30,8 +30,8 @@ class Fairness:
             return turn
         if choices > share_of(slots):
             raise BadRequest(
-                f"{route.id} computes {share_of(slots):,} answers at once for one caller; this request asks for "
-                f"{choices:,}: lower `n`, or send fewer prompts at once.",
+                f"{route.id} computes {share_of(slots):,} answers at once for one API key; this request "
+                f"asks for {choices:,}: lower `n`, or send fewer prompts at once.",
                 "n",
                 "INVALID_VALUE",
             )
@@ -61,7 +61,8 @@ class Fairness:
                 shares.release(self._slots_of(route))  # what waited behind it
             if isinstance(error, TimeoutError):
                 raise TooManyRequests(
-                    f"The requests of this key that are open keep {route.id} busy; wait for some to end."
+                    f"The open requests of this key use its whole share of {route.id}: wait for one of "
+                    "them to end."
                 ) from None
             raise
 

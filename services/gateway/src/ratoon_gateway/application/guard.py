@@ -102,11 +102,11 @@ class StreamGuard:
 def check_prompt(ask: Ask, censor: Censor) -> None:
     """ContentBlocked when the request may not pass, or has a prompt that cannot be read."""
     if not ask.is_readable:
-        raise ContentBlocked("This project checks what prompts say: send the prompt as text.")
+        raise ContentBlocked("This project filters the content of prompts: send the prompt as text.")
     texts = list(ask.texts())
     said = "\n".join(texts), "".join(texts)  # engines join parts in one way or the other
     if any(_blocks(censor, one) for text in said for one in {text, unmasked(text)}):
-        raise ContentBlocked("The prompt holds a word that this project does not allow.")
+        raise ContentBlocked("The prompt contains a word that this project does not allow.")
 
 
 def checked_answer(raw: bytes, censor: Censor) -> tuple[bytes, bool]:

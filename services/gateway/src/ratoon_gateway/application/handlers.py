@@ -153,8 +153,8 @@ def _check_not_last(key: ApiKey, tx: Transaction) -> None:
     others = [each for each in tx.all(ApiKey, _ANY) if each.name != key.name]
     if not any(is_permanent_operator(each) for each in others):
         raise LastOperatorKey(
-            f"{key.name} is the last operator key of the installation without an end: "
-            "rotate it, or make another one first."
+            f"{key.name} is the last operator key of the installation that does not expire: rotate it, "
+            "or create another one first."
         )
 
 
@@ -169,7 +169,7 @@ def make_first_key(store: Store, clock: Clock, given: str, hand_over: Callable[[
         secret = Secret.parse(given) if given else Secret.new()
         place = "the one that was given" if given else hand_over(secret.text)
         tx.create(new_key(_FIRST, Role.OPERATOR, secret, clock.now(), label="made at first start"))
-    _LOG.info("made the first API key, of role operator: %s", place)
+    _LOG.info("created the first API key, with the role operator: %s", place)
 
 
 def understand_feedback(body: dict[str, object], principal: Principal, ids: AnswerIds) -> Feedback:
@@ -177,7 +177,7 @@ def understand_feedback(body: dict[str, object], principal: Principal, ids: Answ
     answer = ids.read(str(body.get("id") or ""))
     if not principal.may_touch(answer.version):
         raise PermissionDenied(
-            f"That answer is not of projects/{principal.project}.", reason="PROJECT_NOT_YOURS"
+            f"The answer does not belong to projects/{principal.project}.", reason="PROJECT_NOT_YOURS"
         )
     return read_feedback(body, answer.project, answer.id, answer.version)
 

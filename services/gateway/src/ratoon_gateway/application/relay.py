@@ -280,7 +280,7 @@ class Relay:
         """Wait for a newer table, or a moment before the engines that failed are tried again."""
         left = search.deadline - self._clock.boot()
         if left <= 0:
-            raise NoEngine(f"No engine of {route.id} is open now; try again in a moment.")
+            raise NoEngine(f"No engine of {route.id} accepts requests now: try again in a moment.")
         if not route.targets:
             self._routes.wanted(route.deployment)
         await self._hold(min(left, _BREATH_S) if search.tried else left)
@@ -288,7 +288,10 @@ class Relay:
 
     async def _hold(self, seconds: float) -> None:
         if self._held >= self._bounds.held:
-            raise NoEngine("No engine is open, and too many requests wait already; try again in a moment.")
+            raise NoEngine(
+                "No engine accepts requests, and the queue of waiting requests is full: try "
+                "again in a moment."
+            )
         self._held += 1
         try:
             await self._routes.changed(seconds)

@@ -78,7 +78,9 @@ def text(most: int) -> Check:
         if not isinstance(value, str):
             raise wrong_type(field, "a string", value)
         if len(value) > most:
-            raise wrong_value(field, f"`{field}` may have {most:,} characters; it has {len(value):,}.")
+            raise wrong_value(
+                field, f"`{field}` may have at most {most:,} characters; it has {len(value):,}."
+            )
         return value
 
     return check
@@ -103,7 +105,7 @@ def many(most: int, item: Check) -> Check:
         if not isinstance(value, list):
             raise wrong_type(field, "an array", value)
         if len(value) > most:
-            raise wrong_value(field, f"`{field}` may have {most:,} items; it has {len(value):,}.")
+            raise wrong_value(field, f"`{field}` may have at most {most:,} items; it has {len(value):,}.")
         return [item(f"{field}[{place}]", each) for place, each in enumerate(value)]
 
     return check
@@ -121,12 +123,12 @@ def logit_bias(field: str, value: Any) -> dict[str, float]:
     if not isinstance(value, dict):
         raise wrong_type(field, "an object", value)
     if len(value) > 1_024:
-        raise wrong_value(field, f"`{field}` may have 1,024 tokens; it has {len(value):,}.")
+        raise wrong_value(field, f"`{field}` may have at most 1,024 tokens; it has {len(value):,}.")
     bias = number(-100, 100)
     for key in value:
         if not re.fullmatch(r"[0-9]{1,9}", key):
             raise wrong_value(
-                field, f"`{field}` maps token ids to numbers; {shortened(key)!r} is no token id."
+                field, f"`{field}` maps token ids to numbers; {shortened(key)!r} is not a token id."
             )
     return {key: bias(f"{field}.{key}", each) for key, each in value.items()}
 
@@ -138,7 +140,7 @@ def template_arguments(reserved: Collection[str]) -> Check:
         if not isinstance(value, dict):
             raise wrong_type(field, "an object", value)
         if len(value) > 32:
-            raise wrong_value(field, f"`{field}` may have 32 entries; it has {len(value):,}.")
+            raise wrong_value(field, f"`{field}` may have at most 32 entries; it has {len(value):,}.")
         for key, each in value.items():
             if (
                 not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", key)

@@ -68,7 +68,9 @@ def settle_tools(fields: dict[str, Any]) -> None:
             raise wrong_value("tool_choice", "`tool_choice` names a function that is not among `tools`.")
         return
     if choice == "required" or isinstance(choice, dict):
-        raise wrong_value("tool_choice", "`tool_choice` asks for a call, and `tools` holds no function.")
+        raise wrong_value(
+            "tool_choice", "`tool_choice` requires a tool call, but `tools` contains no function."
+        )
     fields.pop("tool_choice", None)
     fields.pop("parallel_tool_calls", None)
 

@@ -17,26 +17,26 @@ _UNAVAILABLE = (502, 503, 504)
 ERROR_EVENT = b'data: {"error":'
 """The beginning of an error in a stream. A text of an answer cannot hold it: its quotes are escaped."""
 _NO_TOOLS = (
-    "This deployment has no tool calling: send `tool_choice: none`, or leave `tools` out. An operator can "
-    "serve the model with a tool parser."
+    "This deployment does not support tool calls: send `tool_choice: none`, or leave `tools` out. An "
+    "operator can serve the model with a tool parser."
 )
 
 
 def engine_error(status: int, body: bytes) -> GatewayError:
     """Return the error that a caller is told of."""
     if status in _UNAVAILABLE:
-        return EngineBrokeOff("The engine broke off while it worked on this request. Send it again.")
+        return EngineBrokeOff("The engine stopped while it processed this request: send the request again.")
     if status >= 500:
         return EngineFailed(
-            "The engine failed on this request. The same request may fail again: if it does, change it, or "
-            "report the answer's x-request-id."
+            "The engine failed on this request. The same request may fail again: if it does, change it, "
+            "or report the x-request-id of the response."
         )
     message, field = _told(body)
     for pattern, sentence in _KNOWN:
         if found := pattern.search(message):
             return sentence(found)
-    hint = f" Look at `{field}`." if field else " Look at its fields' values."
-    return EngineRefused(f"The model's engine does not take this request.{hint}", field, "INVALID_REQUEST")
+    hint = f" Check `{field}`." if field else " Check the values of its fields."
+    return EngineRefused(f"The model's engine rejected this request.{hint}", field, "INVALID_REQUEST")
 
 
 def stream_error(event: bytes) -> tuple[int, GatewayError] | None:
@@ -68,8 +68,8 @@ def _too_long(found: "re.Match[str]") -> GatewayError:
     numbers = [int(each.replace(",", "")) for each in re.findall(r"\d[\d,]*", found.string)]
     most = f"{numbers[0]} tokens" if numbers else "exceeded"
     return EngineRefused(
-        f"This model's maximum context length is {most}. However, the prompt and the answer asked for are longer: "
-        "shorten the messages, or lower `max_tokens`.",
+        f"This model's maximum context length is {most}. However, the prompt and the requested answer "
+        "are longer: shorten the messages, or lower `max_tokens`.",
         "messages",
         "CONTEXT_LENGTH_EXCEEDED",
     )
@@ -96,24 +96,26 @@ _KNOWN = (
     _known(
         r"\bn must be|MAX_N_SEQUENCES|num_prompts|MAX_COMPLETION_PROMPTS",
         _refusal(
-            "The request asks for more answers than the engine takes: lower `n`, or send fewer prompts.", "n"
+            "The request asks for more answers than the engine supports: lower `n`, or send fewer prompts.",
+            "n",
         ),
     ),
     _known(
         r"out.of.vocab|token.?id.*(out of range|vocab)|vocab(ulary)? size",
-        _refusal("A token id is not one of this model's.", "", "INVALID_VALUE"),
+        _refusal("A token id is not in this model's vocabulary.", "", "INVALID_VALUE"),
     ),
     _known(
         r"greedy sampling|n must be 1 when",
         _refusal("Several different answers need a temperature above 0: set `temperature`, or `n: 1`.", "n"),
     ),
     _known(
-        r"max.?logprobs|logprobs", _refusal("`logprobs` ask for more than this engine gives.", "logprobs")
+        r"max.?logprobs|logprobs",
+        _refusal("`logprobs` asks for more values than this engine returns.", "logprobs"),
     ),
     _known(
         r"chat.?template|conversation roles|jinja|TemplateError|roles must alternate",
         _refusal(
-            "This model's chat template does not take these messages: check the roles and their order.",
+            "This model's chat template does not accept these messages: check the roles and their order.",
             "messages",
         ),
     ),
@@ -124,7 +126,8 @@ _KNOWN = (
     _known(
         r"grammar|regex|json.?schema|structured.?output|xgrammar|outlines|guidance|lark",
         _refusal(
-            "The engine cannot hold its answer to this schema, pattern or grammar: it uses what is not supported.",
+            "The engine cannot constrain its answer to this schema, pattern or grammar, which uses an "
+            "unsupported feature.",
             "response_format",
             "UNSUPPORTED_SCHEMA",
         ),
@@ -133,6 +136,6 @@ _KNOWN = (
         r"prompt.*(empty|must not be)|decoder prompt",
         _refusal("The prompt is empty: send some text.", "messages"),
     ),
-    _known(r"stop.?token|stop string", _refusal("The engine does not take these stop strings.", "stop")),
+    _known(r"stop.?token|stop string", _refusal("The engine does not accept these stop strings.", "stop")),
     _known(r"lora|adapter", _refusal("The model's adapter is not loaded now; try again.", "model")),
 )

@@ -106,7 +106,7 @@ def _settle(path: str, fields: dict[str, Any], limits: RequestLimits) -> None:
     if fields.get("top_logprobs") and not fields.get("logprobs"):
         raise wrong_value("top_logprobs", "`top_logprobs` needs `logprobs: true`.")
     if "prompt_logprobs" in fields and fields.get("stream"):
-        raise wrong_value("prompt_logprobs", "`prompt_logprobs` are not given in a stream.")
+        raise wrong_value("prompt_logprobs", "`prompt_logprobs` is not available in a stream.")
     if "structured_outputs" in fields and "response_format" in fields:
         raise wrong_value("structured_outputs", "Give `response_format` or `structured_outputs`, not both.")
     if fields.get("continue_final_message"):
@@ -124,7 +124,8 @@ def _check_size(fields: Mapping[str, Any], limits: RequestLimits) -> None:
         field = "n" if fields.get("n", 1) > 1 else "prompt"
         raise wrong_value(
             field,
-            f"A request may ask for {limits.choices:,} answers over all of its prompts; this asks for {choices:,}.",
+            f"A request may ask for at most {limits.choices:,} answers over all of its prompts; this one "
+            f"asks for {choices:,}.",
         )
     if choices > 1 and choices * tokens > limits.answer_tokens:
         raise wrong_value(
@@ -225,7 +226,7 @@ def _modalities(field: str, value: Any) -> object:
 def _function_call(field: str, value: Any) -> object:
     if value in ("none", "auto"):
         return DROPPED
-    raise unsupported(field, f"`{field}` is of an older API: use `tools` and `tool_choice`.")
+    raise unsupported(field, f"`{field}` belongs to an older API: use `tools` and `tool_choice`.")
 
 
 _SAMPLING: dict[str, Check] = {
@@ -263,7 +264,7 @@ _SAMPLING: dict[str, Check] = {
     "response_format": _response_format,
     "structured_outputs": _structured_outputs,
     "use_beam_search": refused(
-        "Beam search is not offered: it takes an engine's whole batch for one request."
+        "Beam search is not supported: one request would use an engine's whole batch."
     ),
     "length_penalty": ignored,
     "user": ignored,
@@ -284,7 +285,7 @@ _CHECKS: dict[str, dict[str, Check]] = {
         "tools": conversations.tools,
         "tool_choice": conversations.tool_choice,
         "parallel_tool_calls": boolean,
-        "functions": refused("`functions` is of an older API: use `tools`."),
+        "functions": refused("`functions` belongs to an older API: use `tools`."),
         "function_call": _function_call,
         "reasoning_effort": one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"),
         "include_reasoning": boolean,
@@ -302,7 +303,7 @@ _CHECKS: dict[str, dict[str, Check]] = {
         "prompt": _prompt,
         "max_tokens": whole(0, _MAX_TOKENS),
         "logprobs": whole(0, 20),
-        "suffix": refused("`suffix` is not offered: text is written at the end of the prompt."),
+        "suffix": refused("`suffix` is not supported: text is generated at the end of the prompt."),
     },
 }
 _GUIDED = 'Use `structured_outputs`, like {"structured_outputs": {"choice": ["yes", "no"]}}.'
@@ -312,7 +313,9 @@ _INSTEAD = {
     "messages": "POST /v1/chat/completions takes messages; this path takes `prompt`.",
     "prompt": "POST /v1/completions takes a prompt; this path takes `messages`.",
     "input": "POST /v1/chat/completions takes `messages`.",
-    "chat_template": "The version's own template is used; `chat_template_kwargs` reaches it.",
+    "chat_template": (
+        "The version's own chat template is used; pass arguments to it in `chat_template_kwargs`."
+    ),
     "enable_thinking": 'Use `chat_template_kwargs`, like {"chat_template_kwargs": {"enable_thinking": false}}.',
 }
 """What to send in place of a field that is not known."""

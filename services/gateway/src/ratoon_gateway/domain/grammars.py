@@ -43,7 +43,7 @@ def check_pattern(pattern: object, field: str) -> None:
         raise BadRequest(f"`{field}` must be a pattern, as a string.", field, "INVALID_TYPE")
     if len(pattern) > _MAX_PATTERN:
         raise BadRequest(
-            f"`{field}` has {len(pattern):,} characters; a pattern may have {_MAX_PATTERN:,}.",
+            f"`{field}` has {len(pattern):,} characters; a pattern may have at most {_MAX_PATTERN:,}.",
             field,
             "INVALID_VALUE",
         )
@@ -56,7 +56,7 @@ def check_grammar(grammar: object, field: str) -> None:
         raise BadRequest(f"`{field}` must be a grammar, as a string.", field, "INVALID_TYPE")
     if len(grammar) > _MAX_GRAMMAR:
         raise BadRequest(
-            f"`{field}` has {len(grammar):,} characters; a grammar may have {_MAX_GRAMMAR:,}.",
+            f"`{field}` has {len(grammar):,} characters; a grammar may have at most {_MAX_GRAMMAR:,}.",
             field,
             "INVALID_VALUE",
         )
@@ -78,7 +78,8 @@ def check_choices(choices: object, field: str) -> None:
         raise BadRequest(f"`{field}` must be a list of at least one string.", field, "INVALID_TYPE")
     if len(choices) > _MAX_CHOICES or sum(map(len, choices)) > _MAX_CHOICE_CHARACTERS:
         raise BadRequest(
-            f"`{field}` may list {_MAX_CHOICES:,} answers of {_MAX_CHOICE_CHARACTERS:,} characters together.",
+            f"`{field}` may list at most {_MAX_CHOICES:,} answers with {_MAX_CHOICE_CHARACTERS:,} "
+            "characters in total.",
             field,
             "INVALID_VALUE",
         )
@@ -397,9 +398,11 @@ class _SchemaReader:
         if not isinstance(reference, str):
             return
         if not reference.startswith("#"):
-            raise self._bad_reference(reference, "a reference must lead into the schema, like `#/$defs/name`")
+            raise self._bad_reference(
+                reference, "a reference must point into the schema, like `#/$defs/name`"
+            )
         if reference in following or len(following) >= _MAX_DEPTH:
-            raise self._bad_reference(reference, "that leads back to itself")
+            raise self._bad_reference(reference, "the reference is circular")
         if reference not in self.followed:
             self._follow(self._resolved(reference), following | {reference})
             self.followed.add(reference)
@@ -413,7 +416,7 @@ class _SchemaReader:
             elif isinstance(value, dict) and name in value:
                 value = value[name]
             else:
-                raise self._bad_reference(reference, "the schema does not hold that")
+                raise self._bad_reference(reference, "the schema does not contain it")
         return value
 
     def _bad_reference(self, reference: str, why: str) -> BadRequest:

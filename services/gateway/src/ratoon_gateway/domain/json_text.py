@@ -20,7 +20,7 @@ def read_json(body: bytes) -> Any:
             body.decode(json.detect_encoding(body)), parse_constant=_no_constant, parse_float=_finite
         )
     except UnicodeDecodeError as error:
-        raise BadRequest(f"The body is not text in UTF-8: byte {error.start} is wrong.") from None
+        raise BadRequest(f"The body is not text in UTF-8: byte {error.start} is invalid.") from None
     except json.JSONDecodeError as error:
         raise BadRequest(
             f"The body is not JSON: it cannot be read at line {error.lineno}, column {error.colno}."
@@ -29,7 +29,8 @@ def read_json(body: bytes) -> Any:
         raise BadRequest("The body is not JSON: it nests too deeply, or holds a number too long.") from None
     if b"\\u" in body and _has_half(value):
         raise BadRequest(
-            "The body holds half of a character (a lone surrogate, `\\ud800` to `\\udfff`): send whole characters.",
+            "The body contains half of a character (a lone surrogate, `\\ud800` to `\\udfff`): send "
+            "whole characters.",
             reason="INVALID_UNICODE",
         )
     return value
@@ -59,7 +60,7 @@ def _has_half(value: Any) -> bool:
 
 
 def _no_constant(name: str) -> float:
-    raise BadRequest(f"The body is not JSON: {name} is no number of JSON.")
+    raise BadRequest(f"The body is not JSON: {name} is not a JSON number.")
 
 
 def _finite(text: str) -> float:

@@ -115,7 +115,7 @@ def new_key(
 ) -> ApiKey:
     """A key that begins now; BadRequest when it would have ended already."""
     if expires is not None and expires <= now:
-        raise BadRequest("expire_time lies in the past.", field="api_key.expire_time")
+        raise BadRequest("expire_time is in the past.", field="api_key.expire_time")
     return ApiKey(
         name,
         now,
@@ -152,16 +152,16 @@ def changed(
 def _ending(key: ApiKey, expires: datetime | None, now: datetime) -> ApiKey:
     """The key with another end, or none."""
     if key.revoke_time is not None:
-        raise KeyEnded(f"{key.name} was revoked and cannot be extended; make a new key.")
+        raise KeyEnded(f"{key.name} was revoked and cannot be extended; create a new key.")
     if expires is not None and expires <= now:
-        raise BadRequest("expire_time lies in the past; revoke the key instead.", field="api_key.expire_time")
+        raise BadRequest("expire_time is in the past; revoke the key instead.", field="api_key.expire_time")
     return replace(key, expire_time=expires)
 
 
 def rotated(key: ApiKey, secret: Secret) -> ApiKey:
     """The same key with a new secret; the old one ends."""
     if key.revoke_time is not None:
-        raise KeyEnded(f"{key.name} was revoked; make a new key.")
+        raise KeyEnded(f"{key.name} was revoked; create a new key.")
     return replace(key, selector=secret.selector, secret_hash=secret.digest)
 
 
@@ -179,9 +179,9 @@ def is_permanent_operator(key: ApiKey) -> bool:
 def check_grant(granter: int, granter_project: str, role: Role, project: str) -> None:
     """Nobody makes a key that reaches further than their own."""
     if role > granter:
-        raise RoleTooHigh(f"The key would have the role {role.name.lower()}, which is more than you have.")
+        raise RoleTooHigh(f"The key would have the role {role.name.lower()}, which is above your own role.")
     if granter_project not in ("-", project):
-        raise RoleTooHigh(f"You may only make keys of project {granter_project}.")
+        raise RoleTooHigh(f"You may create keys only in project {granter_project}.")
 
 
 def check_secret(key: ApiKey | None, secret: Secret, now: datetime) -> ApiKey:
@@ -196,7 +196,7 @@ def check_secret(key: ApiKey | None, secret: Secret, now: datetime) -> ApiKey:
 def check_credential(key: ApiKey | None, selector: str, now: datetime) -> ApiKey:
     """The key behind a token, if it has not ended and the secret that bought the token (if known) is still its own."""
     if key is None:
-        raise BadKey("The API key of this token does not exist any more; ask an operator for a new one.")
+        raise BadKey("The API key of this token no longer exists; ask an operator for a new one.")
     if selector and not hmac.compare_digest(selector, key.selector):
         raise BadKey("The API key of this token was rotated; get a token with the new secret.")
     return check_valid(key, now)

@@ -120,10 +120,12 @@ def find_route(table: RouteTable, name: ModelName, project: str) -> Route:
     if len(matches) > 1:
         projects = ", ".join(sorted(route.project for route in matches))
         raise ModelNotFound(
-            f"{name.deployment!r} is a model of several projects ({projects}); write `project/model`."
+            f"{name.deployment!r} exists in several projects ({projects}); write `project/model`."
         )
     if not matches:
-        raise ModelNotFound(f"There is no model {name.deployment!r}; GET /v1/models lists what there is.")
+        raise ModelNotFound(
+            f"There is no model {name.deployment!r}; GET /v1/models lists the available models."
+        )
     return matches[0]
 
 

@@ -45,7 +45,7 @@ class Blobs:
         serve = {"PUT": self._put, "HEAD": self._head, "GET": self._get}.get(scope["method"])
         try:
             if serve is None:
-                raise InvalidArgument("A blob takes GET, HEAD and PUT.", reason="METHOD_NOT_ALLOWED")
+                raise InvalidArgument("A blob supports GET, HEAD and PUT.", reason="METHOD_NOT_ALLOWED")
             self._admission.principal(bearer(scope))  # before anything is said of the digest
             await serve(checked_digest(scope["path"].removeprefix(PREFIX)), scope, receive, send)
         except ClientGone:
@@ -61,7 +61,8 @@ class Blobs:
         offset = await self._take(project, digest, start, receive)
         if end is not None and offset != end + 1:
             raise InvalidArgument(
-                f"{offset - start} bytes came, {end + 1 - start} were announced.", reason="BAD_RANGE"
+                f"{offset - start} bytes arrived, but Content-Range announced {end + 1 - start}.",
+                reason="BAD_RANGE",
             )
         if total is not None and offset < total:
             await respond(send, 202, [(b"upload-offset", str(offset).encode())], b"")
@@ -136,6 +137,8 @@ def _range(scope: Scope, size: int) -> tuple[int, int]:
         return 0, size
     found = _RANGE.fullmatch(text)
     if found is None or int(found[1]) >= size:
-        raise InvalidArgument(f"Range {text!r} does not lie in {size} bytes.", reason="BAD_RANGE")
+        raise InvalidArgument(
+            f"Range {text!r} is not within the {size} bytes of the blob.", reason="BAD_RANGE"
+        )
     end = int(found[2]) + 1 if found[2] else size
     return int(found[1]), min(end, size)

@@ -42,8 +42,8 @@ def _farewell(code: str, message: str) -> bytes:
     return b"event: error\ndata: " + json.dumps({"error": error}, separators=(",", ":")).encode() + b"\n\n"
 
 
-_LOST = _farewell("engine_lost", "The engine that wrote this answer was lost; ask again.")
-_TOO_LONG = _farewell("answer_too_long", "The answer took longer than any may; ask for less of it.")
+_LOST = _farewell("engine_lost", "The engine stopped while it wrote this answer: send the request again.")
+_TOO_LONG = _farewell("answer_too_long", "The answer exceeded the time limit: ask for a shorter one.")
 
 
 @dataclass(slots=True)
@@ -217,7 +217,7 @@ class Models:
         elif wanted in models:
             await respond_json(send, 200, models[wanted])
         else:
-            message = f"There is no model {wanted!r}; GET /v1/models lists what there is."
+            message = f"There is no model {wanted!r}; GET /v1/models lists the available models."
             await respond_openai_error(send, Description("NOT_FOUND", "MODEL_NOT_FOUND", message, "model"))
 
     def _models(self, project: str) -> dict[str, dict[str, object]]:

@@ -18,8 +18,8 @@ def unpacked(body: bytes, encoding: str, most: int) -> bytes:
     unknown = next((name for name in names if name not in _UNPACK), "")
     if unknown or len(names) > _MAX_ENCODINGS:
         raise UnsupportedEncoding(
-            f"The body's content encoding {shortened(unknown or encoding, 40)!r} is not known here: send it plain, or "
-            f"as one of {ACCEPTED}."
+            f"The body's content encoding {shortened(unknown or encoding, 40)!r} is not supported: send "
+            f"the body uncompressed, or as one of {ACCEPTED}."
         )
     for name in reversed(names):
         body = _UNPACK[name](body, most)
@@ -54,14 +54,14 @@ def _member(body: bytes, form: int, name: str, most: int) -> tuple[bytes, bytes]
     except zlib.error:
         raise _broken(name) from None
     if len(piece) > most:
-        raise BodyTooLarge(f"The body is larger than {most:,} bytes when it is unpacked.")
+        raise BodyTooLarge(f"The body is larger than {most:,} bytes after decompression.")
     if not reader.eof:
         raise _broken(name)
     return piece, reader.unused_data
 
 
 def _broken(name: str) -> BadRequest:
-    return BadRequest(f"The body is not {name}, as its Content-Encoding says, or does not come whole.")
+    return BadRequest(f"The body is not {name}, as its Content-Encoding says, or it is incomplete.")
 
 
 _UNPACK: dict[str, Callable[[bytes, int], bytes]] = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate}

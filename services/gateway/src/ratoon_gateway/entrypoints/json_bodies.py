@@ -69,7 +69,7 @@ def _check_value(field: FieldDescriptor, value: Any, path: str) -> None:
             raise BadRequest(f"{path} must be true or false, not {_named(value)}.", field=path)
     elif field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         if not isinstance(value, str):
-            raise BadRequest(f"{path} must be a text, not {_named(value)}.", field=path)
+            raise BadRequest(f"{path} must be a string, not {_named(value)}.", field=path)
     else:
         _check_number(field, value, path)
 

@@ -48,7 +48,7 @@ def not_served(verb: str, path: str) -> tuple[Description, str]:
         message = f"{path} takes {taken}, not {shortened(verb, 20)}."
         return Description("INVALID_ARGUMENT", "METHOD_NOT_ALLOWED", message), taken
     message = (
-        f"{shortened(path)} is not served here. Served are POST {CHAT}, POST {TEXT}, GET /v1/models and the "
-        "REST API that /docs lists."
+        f"{shortened(path)} does not exist here. The available paths are POST {CHAT}, POST {TEXT}, GET "
+        "/v1/models and the REST API that /docs lists."
     )
     return Description("NOT_FOUND", "NO_SUCH_PATH", message), ""

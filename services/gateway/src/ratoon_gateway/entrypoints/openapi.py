@@ -129,13 +129,16 @@ def _refusals(content: JSON, *, public: bool = False, has_body: bool = False) ->
     """The answers that refuse, of which a caller may meet any."""
     told = {
         "400": "The request is wrong; the answer says which field.",
-        "404": "There is no such thing, or not for this caller.",
-        "429": "Over a limit; `retry-after` says when to come again.",
-        "503": "A part of the installation is away; try again.",
-        "default": "What went wrong.",
+        "404": "The resource does not exist, or the caller may not access it.",
+        "429": "A limit is exceeded; `retry-after` says when to retry.",
+        "503": "A service of the installation is unavailable; try again.",
+        "default": "An error.",
     }
     if not public:
-        told |= {"401": "No valid API key or token.", "403": "The role or the project does not reach."}
+        told |= {
+            "401": "No valid API key or token.",
+            "403": "The caller's role or project does not permit the request.",
+        }
     if has_body:
         told |= {"413": "The body is too large.", "415": "The body is not JSON."}
     return {status: {"description": text, "content": content} for status, text in sorted(told.items())}
@@ -241,7 +244,9 @@ def _own_paths() -> JSON:
             )
         },
         "/v1/models": {
-            "get": operation("Models", "As OpenAI's: the deployments you may ask.", _OPENAI_ERRORS)
+            "get": operation(
+                "Models", "As OpenAI's: the deployments that the caller may use.", _OPENAI_ERRORS
+            )
         },
         "/v1/feedback": {
             "post": operation(
@@ -261,7 +266,7 @@ def _own_paths() -> JSON:
             ),
             "head": operation(
                 "HeadBlob",
-                "Whether it is there, or how far: `upload-offset`.",
+                "Check whether a file is stored, or how many bytes of it (`upload-offset`).",
                 _PROBLEMS,
                 "200",
                 "204",

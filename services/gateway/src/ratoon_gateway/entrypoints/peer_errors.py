@@ -29,7 +29,10 @@ def description_of(error: aio.AioRpcError) -> tuple[Description, list[tuple[str,
 def _sentence(code: str, details: str) -> str:
     """What to say of an error that no service of ours has worded."""
     if code == "UNAVAILABLE":
-        return "The service behind this is away; try again in a moment (`ratoon status` shows what runs)."
+        return (
+            "The service that handles this request is unavailable: try again in a moment (`ratoon "
+            "status` shows what runs)."
+        )
     if code == "DEADLINE_EXCEEDED":
-        return "The service behind this did not answer in time; try again."
+        return "The service that handles this request did not answer in time: try again."
     return details or code

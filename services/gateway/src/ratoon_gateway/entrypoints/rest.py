@@ -154,7 +154,7 @@ def _query(scope: Scope) -> list[tuple[str, str]]:
     try:
         return parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, strict_parsing=False)
     except ValueError:
-        raise BadRequest("The query is no text.") from None
+        raise BadRequest("The query string is not ASCII text.") from None
 
 
 def _json(body: bytes) -> object:

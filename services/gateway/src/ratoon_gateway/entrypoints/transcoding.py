@@ -79,7 +79,7 @@ class Binding:
             wanted = {self.body: _as_object(body)}
         for name, value in query:
             if self.body == "*":
-                raise BadRequest(f"{name!r} belongs into the body.", field=name)
+                raise BadRequest(f"{name!r} belongs in the body.", field=name)
             _put(wanted, self.method.input_type, name, value)
         for name, value in path.items():
             _put(wanted, self.method.input_type, name, value, overwrite=True)
@@ -191,7 +191,7 @@ def _as_object(body: object) -> dict[str, Any]:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # protobuf has no answer to it but a defect
         raise BadRequest(
-            "The body holds half of a character (a lone surrogate, `\\ud800` to `\\udfff`)."
+            "The body contains half of a character (a lone surrogate, `\\ud800` to `\\udfff`)."
         ) from None
     return dict(body)
 
@@ -206,15 +206,15 @@ def _put(target: dict[str, Any], kind: Descriptor, name: str, text: str, *, over
     if rest and described.message_type is not None:
         inside = target.setdefault(known, {})
         if not isinstance(inside, dict):
-            raise BadRequest(f"{head!r} is given as a whole and by {name!r}.", field=name)
+            raise BadRequest(f"{head!r} is set both as a whole and by {name!r}.", field=name)
         _put(inside, described.message_type, rest, text, overwrite=overwrite)
     elif described.is_repeated:
         several = target.setdefault(known, [])
         if not isinstance(several, list):
-            raise BadRequest(f"{name!r} is given as one and as several.", field=name)
+            raise BadRequest(f"{name!r} is set both as one value and as several.", field=name)
         several.append(_value(described, text))
     elif known in target and not overwrite:
-        raise BadRequest(f"{name!r} is given twice.", field=name)
+        raise BadRequest(f"{name!r} is set twice.", field=name)
     else:
         target[known] = _value(described, text)
 

@@ -137,7 +137,7 @@ async def _respond_nothing(send: Send, path: str, verb: str) -> None:
     if is_openai(path):
         await respond_openai_error(send, not_served(verb, path)[0])
         return
-    message = f"There is nothing at {shortened(path)}; /docs lists what there is."
+    message = f"There is nothing at {shortened(path)}; /docs lists the available paths."
     await respond_problem(send, _both(Description("NOT_FOUND", "NO_SUCH_PATH", message)))
 
 
