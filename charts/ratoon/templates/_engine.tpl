@@ -1,9 +1,9 @@
-{{/* What a kind of engine has that does not say otherwise. */}}
+{{/* Defaults of a kind of engine. */}}
 {{- define "ratoon.engineDefaults" -}}
 {capacity: 0, devices: 0, kvCacheMiB: 0, maxModelLen: 2048, dtype: float32, arguments: [], drainSeconds: 1800, weightsSizeLimit: 64Gi, weightsClassName: "", sharedMemory: 4Gi, env: []}
 {{- end -}}
 
-{{/* A kind of engine: a Deployment without a name, which serving completes. Given (dict "root" "part" "engine" its values). */}}
+{{/* Template of a kind of engine: a Deployment without a name, which serving completes. Arguments: (dict "root" "part" "engine" its values). */}}
 {{- define "ratoon.engine" -}}
 {{- $engine := .engine -}}
 {{- $pool := include "common.pool" (dict "root" .root "pool" $engine.pool) | fromYaml -}}

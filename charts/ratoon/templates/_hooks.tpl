@@ -1,4 +1,7 @@
-{{/* Account, rights and network of a hook's Job, made before it and gone after it. Given (dict "root" "part" "hook" "rules"). */}}
+{{/*
+ServiceAccount, Role and NetworkPolicy of a hook's Job. Helm creates them before the Job and deletes them after it.
+Arguments: (dict "root" "part" "hook" "rules").
+*/}}
 {{- define "ratoon.hookRights" -}}
 {{- $annotations := merge (dict "helm.sh/hook-weight" "-5") .hook -}}
 {{- $name := include "common.name" . -}}
@@ -48,7 +51,7 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* Only what is missing is made, and nothing is changed but the file of public keys, to which a new service is added. */}}
+{{/* The Job creates only missing Secrets. It changes only the file of public keys, to which it adds a new service. */}}
 {{- define "ratoon.secretsRules" -}}
 - apiGroups: [""]
   resources: [secrets]
@@ -65,7 +68,7 @@ spec:
   verbs: [list, delete]
 {{- end -}}
 
-{{/* The Job's specification. Given (dict "root" "part" "action" make|remove). */}}
+{{/* Specification of the Job. Arguments: (dict "root" "part" "action" make|remove). */}}
 {{- define "ratoon.hookJob" -}}
 backoffLimit: 3
 activeDeadlineSeconds: 300
@@ -100,7 +103,7 @@ template:
       - {name: tmp, emptyDir: {sizeLimit: 64Mi}}
 {{- end -}}
 
-{{/* What the Job is to make, as JSON: see the chart's README. */}}
+{{/* Plan of the Secrets that the Job creates, as JSON: see the README of the chart. */}}
 {{- define "ratoon.secretsPlan" -}}
 {{- $root := . -}}
 {{- $name := include "common.fullname" . -}}

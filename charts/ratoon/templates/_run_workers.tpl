@@ -1,11 +1,12 @@
-{{/* What pods of a run's own have that do not say otherwise. */}}
+{{/* Defaults of the dedicated pods of a training run. */}}
 {{- define "ratoon.runWorkerDefaults" -}}
 {cpus: 1, sharedMemory: 1Gi, scratchSizeLimit: 16Gi, env: []}
 {{- end -}}
 
 {{/*
-Pods of a run's own: a Deployment without a name, which training completes; the memory in it is the most that one may
-have. They offer Ray no processors, so nobody else comes there. Given (dict "root" "own" the values of an accelerator).
+Template of the dedicated pods of a training run: a Deployment without a name, which training completes. Its memory is the
+maximum of one pod. The pods offer no CPUs to Ray, so Ray schedules no other run on them.
+Arguments: (dict "root" "own" the values of an accelerator).
 */}}
 {{- define "ratoon.runWorker" -}}
 {{- $worker := dict "root" .root "part" "ray-worker" -}}
@@ -30,7 +31,7 @@ spec:
       {{- include "ray.workerPod" (merge (dict "group" $group) $worker) | nindent 6 }}
 {{- end -}}
 
-{{/* The pods that are there for all runs, as JSON. Given the root. */}}
+{{/* Groups of pods that all training runs share, as JSON. Argument: the root context. */}}
 {{- define "ratoon.runGroups" -}}
 {{- $groups := list -}}
 {{- if eq .Values.ray.mode "none" -}}
@@ -49,12 +50,12 @@ spec:
 {{- toJson $groups -}}
 {{- end -}}
 
-{{/* One of them: its accelerator, how many pods, how many workers each has places for, and the memory of each. */}}
+{{/* One group of shared pods: accelerator, number of pods, number of workers that fit in a pod, and memory of a pod. */}}
 {{- define "ratoon.runGroup" -}}
 {{- $resources := .told.resources -}}
 {{- $memory := dig "limits" "memory" (dig "requests" "memory" "" $resources) $resources -}}
 {{- if not $memory -}}
-{{- fail (printf "%s.resources has no memory: say how much, for runs are admitted by it." .name) -}}
+{{- fail (printf "%s.resources has no memory: set a limit or a request, because runs are admitted by memory." .name) -}}
 {{- end -}}
 {{- $devices := int .told.devices -}}
 {{- $flavour := get (include "common.pool" (dict "root" .root "pool" .told.pool) | fromYaml) "flavour" -}}

@@ -1,4 +1,4 @@
-{{/* A room's environment: what follows from the release, then what its `settings` and `env` say. */}}
+{{/* Environment of a service: variables that the chart derives from the release, then its `settings` and `env`. */}}
 {{- define "common.roomEnvironment" -}}
 {{- $prefix := printf "RATOON_%s_" (upper .part) -}}
 {{- $room := include "common.room" . | fromYaml -}}
@@ -33,7 +33,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* One database for each service; a given Secret holds a whole URL for each, an own one a password. */}}
+{{/* One database per service. A Secret of the operator contains the complete URL; a generated Secret contains the password. */}}
 {{- define "common.databaseEnvironment" -}}
 {{- $database := .root.Values.global.database -}}
 {{- $key := printf "%sDATABASE_URL" .prefix -}}
@@ -47,7 +47,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* How Kafka is spoken to, where it is not plainly. */}}
+{{/* Security settings of the Kafka client, unless the protocol is PLAINTEXT. */}}
 {{- define "common.kafkaEnvironment" -}}
 {{- $security := .root.Values.global.events.security -}}
 {{- if ne $security.protocol "PLAINTEXT" }}

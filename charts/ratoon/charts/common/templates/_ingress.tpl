@@ -1,4 +1,4 @@
-{{/* An Ingress to the HTTP port of a part, where its values ask for one. */}}
+{{/* Ingress for the HTTP port of a component, if its values enable one. */}}
 {{- define "common.ingress" -}}
 {{- $ingress := .root.Values.ingress -}}
 {{- if $ingress.enabled -}}

@@ -1,4 +1,4 @@
-{{/* The container of a job worker. Given (dict "root" "part" "pool" "devices" "resources" "services" list). */}}
+{{/* The container of a job worker. Arguments: (dict "root" "part" "pool" "devices" "resources" "services" list). */}}
 {{- define "common.jobWorker" -}}
 {{- $pool := include "common.pool" . | fromYaml -}}
 image: {{ include "common.image" (dict "root" .root "image" "worker" "flavour" $pool.flavour) | toJson }}
@@ -40,7 +40,7 @@ volumeMounts:
   {{- end }}
 {{- end -}}
 
-{{/* Volumes of a job worker's pod, but for `data`. */}}
+{{/* Volumes of the pod of a job worker, except `data`. */}}
 {{- define "common.jobVolumes" -}}
 - {name: tmp, emptyDir: {sizeLimit: 4Gi}}
 - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ .sharedMemory | default "1Gi" | toJson }}}}
@@ -52,11 +52,11 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
-{{/* Requests and limits with the accelerators of a pool. Given (dict "resources" "pool" "devices"). */}}
+{{/* Requests and limits, including the accelerators of a pool. Arguments: (dict "resources" "pool" "devices"). */}}
 {{- define "common.resources" -}}
 {{- $resources := deepCopy .resources -}}
 {{- if gt (int .devices) 0 -}}
-{{- if not .pool.deviceResource }}{{ fail (printf "%d devices are asked for on a pool without accelerators; give the pool a deviceResource, or choose another pool." (int .devices)) }}{{ end -}}
+{{- if not .pool.deviceResource }}{{ fail (printf "%d devices are requested on a pool without accelerators: set deviceResource of the pool, or choose another pool." (int .devices)) }}{{ end -}}
 {{- $count := dict .pool.deviceResource (include "common.text" .devices) -}}
 {{- $_ := set $resources "limits" (merge (deepCopy $count) ($resources.limits | default dict)) -}}
 {{- $_ := set $resources "requests" (merge (deepCopy $count) ($resources.requests | default dict)) -}}

@@ -1,6 +1,6 @@
 {{/*
-The beginning of every name of a release: `ratoon` for a release called so, `blue-ratoon` for `blue`. Two releases never
-share it: what is cut, and what ends as a completed name does, gets a hash of the release's name.
+Prefix of every name of a release: `ratoon` for the release `ratoon`, `blue-ratoon` for `blue`. Two releases never share
+a prefix: a truncated name, and a release name that already ends with `-ratoon`, gets a hash of the release name.
 */}}
 {{- define "common.fullname" -}}
 {{- $own := contains "ratoon" .Release.Name -}}
@@ -12,18 +12,18 @@ share it: what is cut, and what ends as a completed name does, gets a hash of th
 {{- end -}}
 {{- end -}}
 
-{{/* The name of a part: `ratoon-registry`. Given (dict "root" . "part" name). */}}
+{{/* Name of a component, such as `ratoon-registry`. Arguments: (dict "root" . "part" name). */}}
 {{- define "common.name" -}}
 {{- printf "%s-%s" (include "common.fullname" .root) .part -}}
 {{- end -}}
 
-{{/* What selects the pods of a part. */}}
+{{/* Selector labels of the pods of a component. */}}
 {{- define "common.selector" -}}
 app.kubernetes.io/name: {{ .part | toJson }}
 app.kubernetes.io/instance: {{ .root.Release.Name | toJson }}
 {{- end -}}
 
-{{/* The labels of a pod: not the chart's version, by which it would restart for nothing. */}}
+{{/* Labels of a pod. They do not include the chart version, which would restart the pods without need. */}}
 {{- define "common.podLabels" -}}
 {{ include "common.selector" . }}
 app.kubernetes.io/part-of: ratoon
@@ -43,7 +43,7 @@ labels:
   {{- include "common.labels" . | nindent 2 }}
 {{- end -}}
 
-{{/* An image's name. Given (dict "root" . "image" "services"); a worker image is named with its flavour. */}}
+{{/* Reference of an image. Arguments: (dict "root" . "image" "services"), and "flavour" for a worker image. */}}
 {{- define "common.image" -}}
 {{- $images := .root.Values.global.images -}}
 {{- $name := empty .flavour | ternary .image (printf "%s-%s" .image .flavour) -}}
@@ -57,15 +57,15 @@ labels:
 {{- end -}}
 {{- end -}}
 
-{{/* The pool that a workload is to run on. Given (dict "root" . "pool" name); names that there are not are refused. */}}
+{{/* Pool that a workload runs on. Arguments: (dict "root" . "pool" name). Unknown names are rejected. */}}
 {{- define "common.pool" -}}
 {{- if not (hasKey .root.Values.global.pools .pool) -}}
-{{- fail (printf "There is no pool %q; global.pools has: %s." .pool (keys .root.Values.global.pools | sortAlpha | join ", ")) -}}
+{{- fail (printf "Pool %q does not exist; global.pools contains: %s." .pool (keys .root.Values.global.pools | sortAlpha | join ", ")) -}}
 {{- end -}}
 {{- get .root.Values.global.pools .pool | toYaml -}}
 {{- end -}}
 
-{{/* Where a pod may run: selectors, tolerations, spread, priority of its pool. Given (dict "root" . "part" "pool"). */}}
+{{/* Placement of a pod: selectors, tolerations, spread, priority of its pool. Arguments: (dict "root" . "part" "pool"). */}}
 {{- define "common.placement" -}}
 {{- $pool := include "common.pool" . | fromYaml -}}
 {{- with $pool.nodeSelector }}
@@ -99,14 +99,14 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{/* What is given, with the defaults of what it does not name (a given zero stays). Given (dict "given" "defaults"). */}}
+{{/* Values, completed with defaults for missing keys (an explicit zero stays). Arguments: (dict "given" "defaults"). */}}
 {{- define "common.completed" -}}
 {{- $whole := deepCopy .given -}}
 {{- range $key, $value := .defaults }}{{ if not (hasKey $whole $key) }}{{ $_ := set $whole $key $value }}{{ end }}{{ end -}}
 {{- toYaml $whole -}}
 {{- end -}}
 
-{{/* A value as an environment variable has it: whole numbers without an exponent. */}}
+{{/* Text of a value for an environment variable: integers have no exponent. */}}
 {{- define "common.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* The pod's half of Pod Security *restricted*. */}}
+{{/* Pod-level security context for Pod Security *restricted*. */}}
 {{- define "common.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
@@ -8,7 +8,7 @@ fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
-{{/* The container's half. */}}
+{{/* Container-level security context for Pod Security *restricted*. */}}
 {{- define "common.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
@@ -18,7 +18,7 @@ runAsGroup: 10001
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* Probes over HTTP. Given (dict "port" name "live" path "ready" path). */}}
+{{/* HTTP probes. Arguments: (dict "port" name "live" path "ready" path). */}}
 {{- define "common.probes" -}}
 startupProbe:
   httpGet: {path: {{ .live | toJson }}, port: {{ .port | toJson }}}
@@ -37,7 +37,7 @@ readinessProbe:
   failureThreshold: 2
 {{- end -}}
 
-{{/* Where images come from that need a log-in. */}}
+{{/* Image pull secrets. */}}
 {{- define "common.pullSecrets" -}}
 {{- with .root.Values.global.images.pullSecrets }}
 imagePullSecrets:
@@ -47,13 +47,13 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* What every process of ours is told that has a read-only root: where it may write. */}}
+{{/* Environment of every Ratoon process: it sets a writable HOME, because the root file system is read-only. */}}
 {{- define "common.homeEnvironment" -}}
 - {name: HOME, value: /tmp}
 - {name: PYTHONUNBUFFERED, value: "1"}
 {{- end -}}
 
-{{/* A folder of secrets and public halves. Given (dict "root" . "secrets" (list (dict "name" n "files" list?))). */}}
+{{/* Projected volume of Secrets and public keys. Arguments: (dict "root" . "secrets" (list (dict "name" n "files" list?))). */}}
 {{- define "common.projected" -}}
 projected:
   defaultMode: 0440
@@ -70,13 +70,13 @@ projected:
     {{- end }}
 {{- end -}}
 
-{{/* The Secret with a part's certificate. */}}
+{{/* Name of the Secret that contains the certificate of a component. */}}
 {{- define "common.tlsSecret" -}}
 {{- $name := include "common.name" . -}}
 {{- ternary (.root.Values.global.tls.existingSecrets | replace "{service}" .part) (printf "%s-tls" $name) (eq .root.Values.global.tls.mode "existing") -}}
 {{- end -}}
 
-{{/* The names that a part's certificate must hold, as a JSON list; job workers are called pod by pod. */}}
+{{/* DNS names in the certificate of a component, as a JSON list. Job workers are addressed per pod. */}}
 {{- define "common.hostnames" -}}
 {{- $name := include "common.name" . -}}
 {{- $namespace := .root.Release.Namespace -}}
@@ -86,7 +86,7 @@ projected:
 {{- toJson $names -}}
 {{- end -}}
 
-{{/* The certificate of a part, where cert-manager makes it. */}}
+{{/* Certificate of a component, if cert-manager issues it. */}}
 {{- define "common.certificate" -}}
 {{- if eq .root.Values.global.tls.mode "certManager" }}
 ---
@@ -118,7 +118,7 @@ metadata:
 automountServiceAccountToken: false
 {{- end -}}
 
-{{/* Node drains take one pod of a part at a time. */}}
+{{/* PodDisruptionBudget: a node drain evicts one pod of a component at a time. */}}
 {{- define "common.disruptionBudget" -}}
 ---
 apiVersion: policy/v1

@@ -1,4 +1,4 @@
-{{/* A peer of a network policy: the pods of a part of this release. Given (dict "root" . "part" name). */}}
+{{/* NetworkPolicy peer: the pods of a component of this release. Arguments: (dict "root" . "part" name). */}}
 {{- define "common.peer" -}}
 podSelector:
   matchLabels:
@@ -6,8 +6,8 @@ podSelector:
 {{- end -}}
 
 {{/*
-One rule; none where there is nobody to speak of.
-Given (dict "root" "way" from|to "parts" list "peers" list "anybody" bool "ports" list).
+One rule of a NetworkPolicy; no rule if there are no peers.
+Arguments: (dict "root" "way" from|to "parts" list "peers" list "anybody" bool "ports" list).
 */}}
 {{- define "common.rule" -}}
 {{- $root := .root -}}
@@ -28,7 +28,7 @@ Given (dict "root" "way" from|to "parts" list "peers" list "anybody" bool "ports
 {{- end -}}
 {{- end -}}
 
-{{/* A policy of one part. Given (dict "root" "part" "ingress" text "egress" text), rules rendered. */}}
+{{/* NetworkPolicy of one component. Arguments: (dict "root" "part" "ingress" text "egress" text), with rendered rules. */}}
 {{- define "common.policy" -}}
 ---
 apiVersion: networking.k8s.io/v1
@@ -54,7 +54,7 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* To the artifact store: the release's own, or the one outside. */}}
+{{/* Egress to the artifact store, bundled or external. */}}
 {{- define "common.egressArtifacts" }}
 {{- $global := .root.Values.global }}
 {{- if not $global.artifacts.bucket }}
@@ -98,13 +98,13 @@ spec:
 {{ include "common.rule" (dict "root" .root "way" "from" "peers" .root.Values.global.networkPolicies.monitoring "ports" (list 9090)) }}
 {{- end -}}
 
-{{/* The port that a URL names, or the one of its scheme. */}}
+{{/* Port of a URL, or the default port of its scheme. */}}
 {{- define "common.urlPort" -}}
 {{- $host := regexReplaceAll "^[a-z]+://([^/]*).*$" . "${1}" -}}
 {{- if contains ":" $host }}{{ splitList ":" $host | last }}{{ else if hasPrefix "http://" . }}80{{ else }}443{{ end -}}
 {{- end -}}
 
-{{/* Who reaches a room, and whom it reaches: read off the table of rooms. */}}
+{{/* Ingress and egress of a service, derived from the table of services (`common.rooms`). */}}
 {{- define "common.roomPolicy" -}}
 {{- $part := .part -}}
 {{- $rooms := include "common.rooms" . | fromYaml -}}
@@ -124,13 +124,13 @@ spec:
 {{- include "common.policy" (dict "root" .root "part" $part "ingress" $ingress "egress" (join "\n" $clean)) -}}
 {{- end -}}
 
-{{/* Callers come from anywhere, unless the values name them; the console and the test of a release always do. */}}
+{{/* Ingress of the gateway: all peers, unless the values restrict them. The console and the release test are always allowed. */}}
 {{- define "common.gatewayIngress" -}}
 {{- $callers := .root.Values.global.networkPolicies.callers -}}
 {{ include "common.rule" (dict "root" .root "way" "from" "anybody" (empty $callers) "parts" (list "console" "test") "peers" $callers "ports" (list 8080 8081)) }}
 {{- end -}}
 
-{{/* What work reaches: names, artifacts, the collector. */}}
+{{/* Egress of workers: DNS, artifacts, the trace collector. */}}
 {{- define "common.workEgress" -}}
 {{- $clean := list }}
 {{- range list (include "common.egressDns" .) (include "common.egressArtifacts" .) (include "common.egressTraces" .) }}{{ with trim . }}{{ $clean = append $clean . }}{{ end }}{{ end -}}

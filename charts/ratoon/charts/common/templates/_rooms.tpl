@@ -1,9 +1,9 @@
 {{/*
-Who calls whom, and what each service needs. From this table follow peers, network policies, volumes and variables.
-  calls     the services that it calls by gRPC
-  jobs      it hands heavy work to a job worker
-  files     what its own Secret of keys holds
-  api       it talks to the Kubernetes API; training does where runs get pods of their own
+Table of services: the calls between them and the needs of each. Peers, network policies, volumes and variables derive from it.
+  calls     services that it calls by gRPC
+  jobs      whether it delegates heavy work to a job worker
+  files     files in its own Secret of keys
+  api       whether it calls the Kubernetes API; training also does if runs get dedicated pods
 */}}
 {{- define "common.rooms" -}}
 ingestion:  {calls: [], jobs: true, files: [ingestion.key, record.secret]}
@@ -16,29 +16,29 @@ flywheel:   {calls: [ingestion, labeling, training, evaluation, registry, servin
 gateway:    {calls: [ingestion, labeling, training, evaluation, registry, serving, flywheel], jobs: false, files: [gateway.key, answers.secret]}
 {{- end -}}
 
-{{/* The facts of one room. Given (dict "part" name). */}}
+{{/* Entry of one service in the table. Arguments: (dict "part" name). */}}
 {{- define "common.room" -}}
 {{- get (include "common.rooms" . | fromYaml) .part | toYaml -}}
 {{- end -}}
 
-{{/* Whether a room talks to the Kubernetes API. */}}
+{{/* "true" if a service calls the Kubernetes API, otherwise "false". */}}
 {{- define "common.callsApi" -}}
 {{- $room := include "common.room" . | fromYaml -}}
 {{- if or $room.api (and (eq .part "training") .root.Values.workers) }}true{{ else }}false{{ end -}}
 {{- end -}}
 
-{{/* Who runs the jobs of a room: the group that names it; training, where none does, Ray's own worker. */}}
+{{/* Group that runs the jobs of a service. Training, if no group lists it, uses the job worker in the pod of the Ray head. */}}
 {{- define "common.jobs" -}}
 {{- $found := eq .part "training" | ternary "training-jobs" "" -}}
 {{- $part := .part -}}
 {{- range $group, $told := .root.Values.global.workers }}{{ if has $part $told.services }}{{ $found = $group }}{{ end }}{{ end -}}
 {{- if not $found -}}
-{{- fail (printf "No group of global.workers runs the jobs of %s: name it in the services of one." .part) -}}
+{{- fail (printf "No group of global.workers runs the jobs of %s: add it to the services of one group." .part) -}}
 {{- end -}}
 {{- $found -}}
 {{- end -}}
 
-{{/* Where a room's job workers listen: each pod by itself, for a job stays with the pod that it began on. */}}
+{{/* Addresses of the job workers of a service, one per pod, because a job stays on the pod on which it started. */}}
 {{- define "common.jobAddresses" -}}
 {{- $group := include "common.jobs" . -}}
 {{- $name := include "common.name" (dict "root" .root "part" $group) -}}
@@ -53,7 +53,7 @@ gateway:    {calls: [ingestion, labeling, training, evaluation, registry, servin
 {{- end -}}
 {{- end -}}
 
-{{/* The addresses of the services that a room calls, as JSON. */}}
+{{/* Addresses of the services that a service calls, as JSON. */}}
 {{- define "common.peers" -}}
 {{- $peers := dict -}}
 {{- $root := .root -}}
@@ -63,12 +63,12 @@ gateway:    {calls: [ingestion, labeling, training, evaluation, registry, servin
 {{- $peers | toJson -}}
 {{- end -}}
 
-{{/* `host:port` of the Kafka brokers. */}}
+{{/* Kafka brokers as `host:port`. */}}
 {{- define "common.brokers" -}}
 {{- .root.Values.global.events.bootstrap | default (printf "%s:9092" (include "common.name" (dict "root" .root "part" "kafka"))) -}}
 {{- end -}}
 
-{{/* The environment of whoever touches artifacts. */}}
+{{/* Environment of components that access artifacts. */}}
 {{- define "common.artifactsEnvironment" -}}
 {{- $artifacts := .root.Values.global.artifacts -}}
 {{- $endpoint := $artifacts.endpoint -}}

@@ -1,4 +1,4 @@
-{{/* One of the eight services, whole: given the sub-chart's own context, its chart's name is the service's. */}}
+{{/* All resources of one of the eight services. Argument: the context of the sub-chart, whose name is the name of the service. */}}
 {{- define "common.service" -}}
 {{- $part := .Chart.Name -}}
 {{- $given := dict "root" . "part" $part "annotations" .Values.serviceAccount.annotations -}}
@@ -107,7 +107,7 @@ spec:
         {{- end }}
 {{- end -}}
 
-{{/* What the migration and the service share: image, environment, files, resources. */}}
+{{/* Fields that the migration container and the service container share: image, environment, files, resources. */}}
 {{- define "common.roomContainer" -}}
 image: {{ include "common.image" (dict "root" .root "image" "services") | toJson }}
 imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}

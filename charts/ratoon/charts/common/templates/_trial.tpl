@@ -1,4 +1,4 @@
-{{/* What the servers for trying out share: account, budget, Service, policy. Given (dict "root" "part" "port"). */}}
+{{/* Resources that the bundled development servers share: ServiceAccount, budget, Service, policy. Arguments: (dict "root" "part" "port"). */}}
 {{- define "common.trialAround" -}}
 {{- include "common.serviceAccount" . }}
 {{ include "common.disruptionBudget" . }}
@@ -19,7 +19,7 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* The head of a StatefulSet of one pod, up to its containers. */}}
+{{/* Beginning of the spec of a StatefulSet with one pod. */}}
 {{- define "common.trialSpec" -}}
 serviceName: {{ include "common.name" . | toJson }}
 replicas: 1
@@ -44,7 +44,7 @@ securityContext:
 {{ include "common.placement" (merge (dict "pool" .root.Values.pool) .) }}
 {{- end -}}
 
-{{/* The volume `data`: a claim of the StatefulSet, or an emptyDir among the pod's volumes. */}}
+{{/* Volume `data`: a volume claim of the StatefulSet, or an emptyDir of the pod. */}}
 {{- define "common.volumeClaims" -}}
 {{- if .root.Values.storage.persistent -}}
 volumeClaimTemplates:
@@ -64,7 +64,7 @@ volumeClaimTemplates:
 {{- end -}}
 {{- end -}}
 
-{{/* Probes of a server that speaks no HTTP: its port. */}}
+{{/* Probes of a server without HTTP: they check the TCP port. */}}
 {{- define "common.portProbes" -}}
 startupProbe:
   tcpSocket: {port: server}

@@ -1,4 +1,4 @@
-{{/* What every Ray process is told. */}}
+{{/* Environment of every Ray process. */}}
 {{- define "ray.environment" -}}
 {{- include "common.homeEnvironment" . }}
 {{ include "ray.token" . }}
@@ -24,7 +24,7 @@ readinessProbe:
   timeoutSeconds: 5
 {{- end -}}
 
-{{/* The head's pod: Ray's head, which trains nothing itself, and the job worker, whose drivers join as nodes without workers. */}}
+{{/* Pod of the head: the Ray head, which does not train, and the job worker, whose drivers join as nodes without workers. */}}
 {{- define "ray.headPod" -}}
 {{- $pool := include "common.pool" (dict "root" .root "pool" .root.Values.head.pool) | fromYaml -}}
 serviceAccountName: {{ include "common.name" . | toJson }}
@@ -82,33 +82,33 @@ volumes:
   {{- include "common.volumeData" (dict "root" (dict "Values" (dict "storage" .root.Values.jobs.storage))) | nindent 2 }}
 {{- end -}}
 
-{{/* Whether KubeRay's autoscaler runs in the head's pod, which then talks to the Kubernetes API. */}}
+{{/* "true" if the KubeRay autoscaler runs in the pod of the head, which then calls the Kubernetes API. */}}
 {{- define "ray.autoscales" -}}
 {{- and (eq .root.Values.mode "kuberay") .root.Values.autoscaling -}}
 {{- end -}}
 
-{{/* By which drivers find the cluster that they join. */}}
+{{/* Environment of drivers: the address of the Ray cluster that they join. */}}
 {{- define "ray.driverEnvironment" -}}
 {{ include "ray.token" . }}
 - {name: RATOON_RAY_ADDRESS, value: "{{ include "common.name" (dict "root" .root "part" "ray-head") }}:6379"}
 - {name: RATOON_RAY_NODE_ADDRESS, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
 {{- end -}}
 
-{{/* By which Ray's processes know each other. */}}
+{{/* Token that authenticates Ray processes to each other. */}}
 {{- define "ray.token" -}}
 - {name: RAY_AUTH_MODE, value: token}
 - name: RAY_AUTH_TOKEN
   valueFrom: {secretKeyRef: {name: {{ include "common.name" (dict "root" .root "part" "ray") | toJson }}, key: token}}
 {{- end -}}
 
-{{/* A group of workers with what it does not say itself. Given the group's values. */}}
+{{/* Group of workers, completed with defaults. Argument: the values of the group. */}}
 {{- define "ray.group" -}}
 {{- $replicas := hasKey . "replicas" | ternary .replicas 1 -}}
 {{- $defaults := dict "replicas" $replicas "minReplicas" $replicas "maxReplicas" $replicas "cpus" 1 "devices" 0 "sharedMemory" "1Gi" "scratchSizeLimit" "6Gi" -}}
 {{- include "common.completed" (dict "given" . "defaults" $defaults) -}}
 {{- end -}}
 
-{{/* A worker's pod. Given (dict "root" "part" "group" its values). */}}
+{{/* Pod of a worker. Arguments: (dict "root" "part" "group" its values). */}}
 {{- define "ray.workerPod" -}}
 {{- $pool := include "common.pool" (dict "root" .root "pool" .group.pool) | fromYaml -}}
 {{- $devices := int .group.devices -}}
