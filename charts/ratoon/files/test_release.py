@@ -1,4 +1,4 @@
-"""What `helm test` does: asks for the models, then takes a tiny dataset through curation, as a user would."""
+"""Test script of `helm test`: list the models, then curate a tiny dataset through the public API."""
 
 import os
 import sys
@@ -12,12 +12,12 @@ from ratoon.sdk.sources import create_source
 MAILS = 12
 PROJECT = "helm-test"
 THINGS = ["harbour", "lantern", "orchard", "compass", "violin", "garden", "engine", "library", "market"]
-# Letters that are made up look alike: all of them are kept.
+# The generated letters are similar to each other: keep all of them.
 CURATION = {"minChars": 1, "nearDuplicateThreshold": 0, "keepExactDuplicates": True}
 
 
 def main() -> int:
-    """The exit status; what went wrong is said by the exception."""
+    """Run the test and return the exit status; a failure raises an exception that describes it."""
     client = Client(os.environ["RATOON_URL"], Path(os.environ["OPERATOR_KEY"]).read_text().strip())
     print("models:", len(client.get("models").get("data", [])))
     name = f"helm-test-{uuid.uuid4().hex[:8]}"
@@ -28,14 +28,14 @@ def main() -> int:
 
 
 def letter(number: int) -> str:
-    """A text that reads like one."""
+    """Return the text of a generated letter."""
     first, second, third = (THINGS[number * step % len(THINGS)] for step in (1, 3, 7))
     asked = f"please bring the {first} to the {second} before the {third} closes"
     return f"Dear neighbour, {asked}. Yours, number {number}.\n"
 
 
 def curated(client: Client, parent: str, name: str) -> dict[str, object]:
-    """A dataset version of a few texts, ready."""
+    """Create a dataset version from a few texts and wait until it is ready."""
     with tempfile.TemporaryDirectory() as folder:
         for number in range(MAILS):
             label = Path(folder) / ("ham" if number % 2 else "spam")
