@@ -281,7 +281,7 @@ def preview(result: Mapping[str, Any]) -> source_pb2.SourcePreview:
 def _format(asked: source_pb2.Source) -> Format:
     if not asked.format:
         raise BadSource(
-            "format is not set; say how the blob is to be read: "
+            "format is not set; name the format of the blob: "
             f"{', '.join(f'FORMAT_{each}' for each in Format)}."
         )
     return Format(source_pb2.Source.Format.Name(asked.format).removeprefix("FORMAT_"))
@@ -365,7 +365,7 @@ def _version_event(happened: object, name: str, revision: int) -> Message:
         case VersionRedacted(erasure, count):
             redacted = pb.DatasetVersionRedacted(erasure=erasure, erased_count=count)
             return pb.DatasetVersionEvent(name=name, revision=revision, redacted=redacted)
-    raise TypeError(f"{happened!r} is no event of a dataset version")
+    raise TypeError(f"{happened!r} is not an event of a dataset version")
 
 
 def _split_event(happened: object, name: str, revision: int) -> Message:
@@ -383,7 +383,7 @@ def _split_event(happened: object, name: str, revision: int) -> Message:
         case SplitRedacted(erasure, count):
             redacted = pb.SplitRedacted(erasure=erasure, erased_count=count)
             return pb.SplitEvent(name=name, revision=revision, redacted=redacted)
-    raise TypeError(f"{happened!r} is no event of a split")
+    raise TypeError(f"{happened!r} is not an event of a split")
 
 
 def _erasure_event(happened: object, name: str, revision: int) -> Message:
@@ -394,7 +394,7 @@ def _erasure_event(happened: object, name: str, revision: int) -> Message:
             return pb.ErasureEvent(name=name, revision=revision, completed=done)
         case Failed(reason):
             return pb.ErasureEvent(name=name, revision=revision, failed=pb.ErasureFailed(reason=reason))
-    raise TypeError(f"{happened!r} is no event of an erasure")
+    raise TypeError(f"{happened!r} is not an event of an erasure")
 
 
 _EVENTS = {"versions": _version_event, "splits": _split_event, "erasures": _erasure_event}
@@ -445,7 +445,7 @@ def _masks(asked: Any) -> tuple[Mask, ...]:
     try:
         return tuple(Mask(name) for name in dict.fromkeys(names))
     except ValueError as error:
-        raise BadCuration(f"{error}: choose of {', '.join(Mask)}, or `{_NO_MASKS}` alone.") from None
+        raise BadCuration(f"{error}: choose from {', '.join(Mask)}, or `{_NO_MASKS}` alone.") from None
 
 
 def _progress(value: Progress) -> progress_pb2.Progress:

@@ -13,25 +13,29 @@ class Settings(RoomSettings):
 
     kept = ("record.key",)
 
-    service: str = Field("ingestion", description="The room's name; not for you to change.")
-    processes: int = Field(2, ge=1, description="How many processes curate one dataset version.")
+    service: str = Field("ingestion", description="Name of the service; do not change it.")
+    processes: int = Field(2, ge=1, description="Number of processes that curate one dataset version.")
     lanes: int = Field(
         2,
         ge=1,
-        description="How many jobs of different projects run at once; a further one opens after a few seconds' wait.",
+        description="Maximum number of jobs of different projects that run at once; a further job starts "
+        "after a wait of a few seconds.",
     )
     job_time_limit_s: float = Field(
         7200.0,
         ge=0,
-        description="Seconds after which a curation or split is ended and fails; 0: never. Waiting does not count.",
+        description="Seconds after which a curation or split is stopped and fails; 0: never. Time in the "
+        "queue does not count.",
     )
     job_memory_share: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="Share of the memory of the machine or container beyond which a job is ended; 0: no bound.",
+        description="Share of the memory of the machine or container above which a job is stopped; 0: no "
+        "limit.",
     )
     record_secret: SecretStr = Field(
         SecretStr(""),
-        description="64 hex digits from which record ids are derived; empty: made once in the state folder.",
+        description="64 hex digits from which record ids are derived; empty: generated once in the state "
+        "directory.",
     )

@@ -185,7 +185,7 @@ def test_a_member_without_a_name_and_one_with_a_broken_name_break_nothing_else(s
     info = zipfile.ZipInfo("ä")
     with zipfile.ZipFile(sink := io.BytesIO(), "w") as archive:
         archive.writestr(info, b"text")
-    with pytest.raises(SourceUnreadable, match="damaged or breaks off") as broken:
+    with pytest.raises(SourceUnreadable, match="damaged or truncated") as broken:
         read(store, sink.getvalue().replace("ä".encode(), b"\xff\xff"))
     assert "codec" not in str(broken.value)
 
@@ -460,7 +460,7 @@ def test_a_blob_that_is_another_kind_of_archive_is_named(store):
 
 @pytest.mark.parametrize("format", [Format.MAIL_ARCHIVE, Format.TEXT_ARCHIVE, Format.MBOX])
 def test_an_encoding_that_there_is_not_is_refused(store, format):
-    with pytest.raises(SourceUnreadable, match="'latin-77' is no encoding") as refused:
+    with pytest.raises(SourceUnreadable, match="'latin-77' is not an encoding") as refused:
         read(store, tarred(FILES), format, encoding="latin-77")
     assert refused.value.reason == "ENCODING_UNKNOWN"
 

@@ -190,7 +190,7 @@ def test_what_a_person_says_goes_before_the_label():
 def test_an_encoding_that_a_person_names_must_exist():
     assert named_codec("GB2312") == "gb18030"
     assert named_codec("ascii") == "utf-8"
-    with pytest.raises(EncodingRefused, match="'latin-77' is no encoding that Ratoon knows"):
+    with pytest.raises(EncodingRefused, match="'latin-77' is not an encoding that Ratoon knows"):
         named_codec("latin-77")
 
 

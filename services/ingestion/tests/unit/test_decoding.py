@@ -124,7 +124,7 @@ def test_a_part_in_an_encoding_that_is_refused_ends_itself_alone():
     alone = decoded(Kind.MAIL, mail(b"Hi +AMQ-", "Content-Type: text/plain; charset=utf-7"))
     assert alone.refused == (
         "UNDECODABLE",
-        "Text in 'utf-7' is not read. Save it as UTF-8 and import it again.",
+        "Text in the encoding 'utf-7' is not supported. Save it as UTF-8 and import it again.",
     )
 
 

@@ -121,8 +121,8 @@ def _rows(file: Any, group: int, start: int) -> Iterator[dict[str, Any]]:
     told = file.metadata.row_group(group)
     if told.total_byte_size > _LARGEST_GROUP_BYTES:
         raise ResourceExhausted(
-            f"The records of this version lie in blocks of {told.total_byte_size >> 20:,} MiB, too large to be read "
-            "here: build the version again, this release writes smaller blocks.",
+            f"The records of this version are stored in blocks of {told.total_byte_size >> 20:,} MiB, "
+            "too large to read: build the version again; this release writes smaller blocks.",
             reason="RECORDS_TOO_LARGE",
         )
     batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * told.num_rows // max(1, told.total_byte_size)))

@@ -39,7 +39,10 @@ def get_record(parent: str, record_id: str, store: Store, records: Records) -> R
     """One record of a version; NoSuchRecord when it is not in it."""
     found = records.find(_readable(parent, store).readable_digest, record_id)
     if found is None:
-        raise NoSuchRecord(f"{parent} holds no record {record_id!r}; its lineage says which versions do.")
+        raise NoSuchRecord(
+            f"{parent} does not contain the record {record_id!r}; the record's lineage "
+            "lists the versions that do."
+        )
     return found
 
 

@@ -73,7 +73,7 @@ class ErasureProcedure:
         with self._store.write() as tx:
             _replace(tx, erasure, plan)
             doomed = _doomed(tx, plan)
-        why = f"it held records that {erasure.name} erased. Make a new dataset version of the sources."
+        why = f"it contained records that {erasure.name} erased. Create a new dataset version of the sources."
         for digest in doomed:
             self._blobs.erase(digest, why)
 

@@ -247,7 +247,7 @@ def check_uploaded(source: Source, blobs: Blobs) -> None:
     """Raise BlobMissing unless what the source names was uploaded."""
     if not blobs.exists(source.digest):
         raise BlobMissing(
-            f"No blob {source.digest} was uploaded. Send it first: PUT /v1/blobs/{source.digest}."
+            f"The blob {source.digest} was not uploaded. Upload it first: PUT /v1/blobs/{source.digest}."
         )
     blobs.check_if_tree(source.digest)
 
@@ -256,7 +256,7 @@ def check_no_erasure(tx: Transaction, parent: str) -> None:
     """What an erasure looks through must be all there is, and what it writes again must not be read meanwhile."""
     for erasure in tx.all(Erasure, f"projects/{project_of(parent)}"):
         if not erasure.state.ended:
-            raise ErasureUnderWay(f"{erasure.name} is under way; ask again once it has ended.")
+            raise ErasureUnderWay(f"{erasure.name} is in progress; retry once it has ended.")
 
 
 def _check_sources(command: CreateVersion) -> None:
@@ -273,7 +273,7 @@ def _check_sources(command: CreateVersion) -> None:
 def _check_same_project(name: str, other: str, field: str) -> None:
     if project_of(name) != project_of(other):
         raise InvalidArgument(
-            f"{name} is of another project than {other}.", reason="OTHER_PROJECT", field=field
+            f"{name} belongs to another project than {other}.", reason="OTHER_PROJECT", field=field
         )
 
 
@@ -289,13 +289,13 @@ def _check_split(tx: Transaction, split: Split) -> None:
     """The version is this dataset's and READY; a replayed split is the project's and READY."""
     matched(split.dataset_version, VERSION, "dataset_version")
     if parent_of(split.dataset_version) != parent_of(split.name):
-        raise BadSplit(f"{split.dataset_version} is no version of {parent_of(split.name)}.")
+        raise BadSplit(f"{split.dataset_version} is not a version of {parent_of(split.name)}.")
     version = tx.get(DatasetVersion, split.dataset_version)
     if version.state is State.REDACTED:
         erased = "1 record was" if version.erased_count == 1 else f"{version.erased_count:,} records were"
         raise Redacted(
-            f"{version.name} is not whole: {erased} erased by {version.erasure}. Make a new version of its sources, "
-            "which lack what was erased, and split that."
+            f"{version.name} is incomplete: {erased} erased by {version.erasure}. Create a new version "
+            "of its sources, which no longer contain the erased records, and split that version."
         )
     if version.state is not State.READY:
         raise NotReady(f"{version.name} is {version.state}; only a READY version can be split.")

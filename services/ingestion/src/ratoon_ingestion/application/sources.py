@@ -29,7 +29,9 @@ def update_source(command: UpdateSource, store: Store) -> Source:
             return before
         if read_otherwise(before, after):
             _check_unused(
-                tx, before, "It cannot be read in another way: import the data again under another id."
+                tx,
+                before,
+                "Its settings for reading cannot be changed: import the data again under another id.",
             )
         return tx.save(after)
 
@@ -41,7 +43,7 @@ def delete_source(name: str, etag: str, store: Store) -> None:
         check_no_erasure(tx, name)
         source = tx.get(Source, name)
         _check_etag(source, etag)
-        _check_unused(tx, source, "It is kept as long as that version is.")
+        _check_unused(tx, source, "A source cannot be deleted while a version of it exists.")
         tx.delete(source)
 
 
@@ -82,13 +84,11 @@ def forget_job(job_id: str, seen: Observation, jobs: Jobs) -> None:
 
 def _check_etag(source: Source, etag: str) -> None:
     if etag and etag != source.etag:
-        raise StaleEtag(
-            f"{source.name} was changed by somebody else since you read it; read it again and repeat."
-        )
+        raise StaleEtag(f"{source.name} was changed after you read it: read it again and retry.")
 
 
 def _check_unused(tx: Transaction, source: Source, what_to_do: str) -> None:
     for dataset in tx.all(Dataset, parent_of(source.name)):
         for version in tx.all(DatasetVersion, dataset.name):
             if source.name in version.sources and version.state not in _GONE:
-                raise SourceInUse(f"{version.name} was made of {source.name}. {what_to_do}")
+                raise SourceInUse(f"{version.name} was created from {source.name}. {what_to_do}")

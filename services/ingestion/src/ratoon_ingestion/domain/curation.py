@@ -81,7 +81,7 @@ class CurationConfig:
             raise BadCuration(f"max_replaced_share is {self.max_replaced_share}; it must be from 0 to 1.")
         for language in self.languages:
             if not (language.isascii() and language.islower() and 2 <= len(language) <= 3):
-                raise BadCuration(f"{language!r} is no ISO 639 code such as `en` or `zh`.")
+                raise BadCuration(f"{language!r} is not an ISO 639 code such as `en` or `zh`.")
 
     @property
     def cluster_threshold(self) -> float:

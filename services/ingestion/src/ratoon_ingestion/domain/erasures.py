@@ -93,9 +93,9 @@ class Erasure:
             raise BadErasure(f"Name 1 to {_MOST_RECORDS} records, not {len(self.record_ids)}.")
         for record_id in self.record_ids:
             if not _RECORD_ID.fullmatch(record_id):
-                raise BadErasure(f"{record_id!r} is no record id: they have 64 hexadecimal digits.")
+                raise BadErasure(f"{record_id!r} is not a record id: record ids have 64 hexadecimal digits.")
         if not self.purpose.strip() or len(self.purpose) > _LONGEST_REASON:
-            raise BadErasure(f"Say why, in 1 to {_LONGEST_REASON} characters that name nobody.")
+            raise BadErasure(f"Give a reason of 1 to {_LONGEST_REASON} characters that names no person.")
 
     @property
     def cancel_requested(self) -> bool:
@@ -107,8 +107,8 @@ def check_record_id(record_id: str) -> None:
     """Raise BadRecordId unless this is a whole record id."""
     if not _RECORD_ID.fullmatch(record_id):
         raise BadRecordId(
-            f"{record_id[:80]!r} is not a record id: they have 64 hexadecimal digits, of which pages show the first "
-            "ones. `datasets records VERSION` lists whole ids."
+            f"{record_id[:80]!r} is not a record id: record ids have 64 hexadecimal digits, and pages "
+            "show only the first of them. `datasets records VERSION` lists complete ids."
         )
 
 
@@ -152,10 +152,10 @@ def step(erasure: Erasure, seen: Sight) -> Transition[Erasure]:
     if erasure.plan is not None:
         return _carried_out(erasure, erasure.plan, seen)
     if erasure.state is State.QUEUED and seen.waits_for:
-        waits = Progress(message=f"Waits for {seen.waits_for[0]}")
+        waits = Progress(message=f"Waiting for {seen.waits_for[0]}")
         return Transition(replace(erasure, progress=waits))
     if seen.job.phase is Phase.SUCCEEDED and seen.job.result is not None:
-        replacing = Progress(0.9, "Putting what was written again in its place")
+        replacing = Progress(0.9, "Replacing the old artifacts")
         planned = replace(_planned(erasure, seen.job.result), state=State.RUNNING, progress=replacing)
         return Transition(planned, (Action.REPLACE,))
     return work_step(erasure, seen.job, _never_ready)
@@ -172,7 +172,10 @@ def _ended(plan: Plan) -> str:
     if not plan.unread_sources:
         return "Done"
     names = ", ".join(name.rpartition("/")[2] for name in plan.unread_sources)
-    return f"Done, but these sources may still hold the texts where they cannot be read: {names}. Delete or mend them."
+    return (
+        f"Done, but these sources may still contain the texts in parts that cannot be read: {names}. "
+        "Delete or repair them."
+    )
 
 
 def _never_ready(erasure: Erasure, _result: Mapping[str, Any]) -> tuple[Erasure, object]:

@@ -68,9 +68,9 @@ class Source:
 
     def __post_init__(self) -> None:
         if len(self.encoding) > _ENCODING_CHARS:
-            raise BadSource(f"encoding {self.encoding[:20]!r}… is no name of a charset.")
+            raise BadSource(f"encoding {self.encoding[:20]!r}… is not the name of a charset.")
         if not _DIGEST.fullmatch(self.digest):
-            raise BadSource(f"digest {self.digest!r} is no sha256 in lowercase hex.")
+            raise BadSource(f"digest {self.digest!r} is not a sha256 digest in lowercase hex.")
 
 
 def rewritten(source: Source, digest: str) -> Source:

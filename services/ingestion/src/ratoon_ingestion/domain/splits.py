@@ -112,6 +112,6 @@ def opened(split: Split, part: Part, reader: str, purpose: str) -> tuple[Split, 
         raise PartSealed(f"{split.name} is {split.state}; its parts can be read once it is READY.")
     if not reader or not purpose:
         raise BadReading(
-            "Say who reads (`reader`: an artifact digest or a resource name) and what for (`purpose`)."
+            "Set `reader` (an artifact digest or a resource name) and `purpose` (why the part is read)."
         )
     return replace(split, reading_count=split.reading_count + 1), split.parts[part].readable_digest

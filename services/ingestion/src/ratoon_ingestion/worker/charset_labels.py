@@ -112,7 +112,8 @@ def codec_of(label: str) -> str:
     name = _plain(label)
     if name in _UTF7 or name in _NO_DECODER:
         raise EncodingRefused(
-            f"Text in {label.strip()[:40]!r} is not read. Save it as UTF-8 and import it again."
+            f"Text in the encoding {label.strip()[:40]!r} is not supported. Save it as UTF-8 and import "
+            "it again."
         )
     if name in _UNTOLD:
         return ""
@@ -136,8 +137,8 @@ def named_codec(label: str) -> str:
     if label.strip() and says_nothing(label):
         return "utf-8"
     raise EncodingRefused(
-        f"{label[:40]!r} is no encoding that Ratoon knows. Name one of the WHATWG Encoding Standard, such as utf-8, "
-        "gb18030, shift_jis, windows-1252 or utf-16le."
+        f"{label[:40]!r} is not an encoding that Ratoon knows. Name one of the WHATWG Encoding Standard, "
+        "such as utf-8, gb18030, shift_jis, windows-1252 or utf-16le."
     )
 
 

@@ -199,8 +199,8 @@ def _counted(items: int, records: pa.Table, rejected: pa.Table, config: Curation
     counts = Counts(items, records.num_rows, dict(reasons))
     if not counts.balanced:
         raise RecordsLost(
-            f"{items} items were read, but {records.num_rows} records and {counts.rejected_total} rejections "
-            "came out."
+            f"{items} items were read, but {records.num_rows} records and {counts.rejected_total} "
+            "rejections were written."
         )
     _check_losses(counts, records, config)
     if not counts.records:

@@ -58,12 +58,13 @@ def detected(stream: BinaryIO, file_name: str) -> Format:
     if found is None and _MAIL.match(head):
         raise SourceUnreadable(
             "FORMAT_UNKNOWN",
-            f"{file_name or 'The file'} is a single mail: import the folder or archive that it is in.",
+            f"{file_name or 'The file'} is a single mail: import the directory or archive that contains it.",
         )
     if found is None:
         raise SourceUnreadable(
             "FORMAT_UNKNOWN",
-            f"The format of {file_name or 'the file'} cannot be told. Ratoon reads {FORMATS}: name one of them.",
+            f"The format of {file_name or 'the file'} cannot be detected. Ratoon reads {FORMATS}: name "
+            "one of them.",
         )
     return found
 

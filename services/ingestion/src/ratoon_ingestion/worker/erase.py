@@ -90,11 +90,11 @@ def erase(spec: EraseSpec, report: Progress) -> JSON:
     for name, digest in spec.versions:
         _redact_version(store, found, name, digest, doomed)
         done += 1
-        report(0.9 * done / total, "Looking through versions", done=done, total=total)
+        report(0.9 * done / total, "Searching dataset versions", done=done, total=total)
     for split, part, digest in spec.parts:
         _redact_part(store, found, (split, part), digest, doomed)
         done += 1
-        report(0.9 * done / total, "Looking through splits", done=done, total=total)
+        report(0.9 * done / total, "Searching splits", done=done, total=total)
     read_before = {source for each in spec.version_sources for source in each}
     for source in spec.sources:
         try:
@@ -104,7 +104,7 @@ def erase(spec: EraseSpec, report: Progress) -> JSON:
                 raise
             found.unread.append(source.name)
         done += 1
-        report(0.9 * done / total, "Looking through sources", done=done, total=total)
+        report(0.9 * done / total, "Searching sources", done=done, total=total)
     found.unread += [source.name for source in spec.sources if _may_still_hold(store, found, source)]
     return found.result()
 

@@ -36,7 +36,7 @@ def _stoppable(job: JobFolder) -> Progress:
 
     def report(fraction: float, message: str, *, done: int = 0, total: int = 0, unit: str = "") -> None:
         if job.stop_requested():
-            raise Stopped("Stopped as asked.")
+            raise Stopped("Stopped on request.")
         job.progress(fraction, message, done=done, total=total, unit=unit)
 
     return report

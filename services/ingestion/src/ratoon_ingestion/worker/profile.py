@@ -77,11 +77,15 @@ def _rules(config: CurationConfig) -> dict[str, str]:
     return {
         "length": f"Records under {config.min_chars} characters are dropped, except labelled ones. A Chinese character "
         f"counts as {IDEOGRAPH_LENGTH}, one of kana, hangul or a script without spaces as {SYLLABLE_LENGTH}.",
-        "replaced_characters": f"a version fails from {config.max_replaced_share:.0%} of its records on",
+        "replaced_characters": (
+            f"a version fails if more than {config.max_replaced_share:.0%} of its texts contain them"
+        ),
         "code": "kept" if config.keep_code else "files of code, settings and program packages are rejected",
         "languages": ", ".join(config.languages) or "all",
-        "exact_duplicates": "one of equal texts stays" if config.exact_duplicates else "kept",
-        "near_duplicates": f"one of a cluster at similarity {threshold:g} stays" if threshold else "kept",
+        "exact_duplicates": "one of several identical texts is kept" if config.exact_duplicates else "kept",
+        "near_duplicates": f"one record of a cluster at similarity {threshold:g} is kept"
+        if threshold
+        else "kept",
         "masks": ", ".join(mask.value for mask in config.masks) or "none",
     }
 

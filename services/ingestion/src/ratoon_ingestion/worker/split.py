@@ -93,7 +93,9 @@ def split(spec: SplitSpec, report: Progress) -> JSON:
     report(0.6, "Assigning records", done=records.num_rows, total=records.num_rows, unit="records")
     assignment = _assign(spec, records, tested)
     if not assignment.parts:
-        raise NothingToSplit("No record could be placed: by time needs records with a received time.")
+        raise NothingToSplit(
+            "No record could be assigned: a split by time needs records with a received time."
+        )
     plan = _Plan(records, assignment, unlabelled)
     parts = {part: _rows(plan, part) for part in Part}
     report(0.8, "Mixing in replayed records")
@@ -104,7 +106,7 @@ def split(spec: SplitSpec, report: Progress) -> JSON:
 def _read_version(store: ArtifactStore, digest: str) -> pa.Table:
     shards = [file for file in store.tree(digest) if file.path.startswith("records-")]
     if not shards:
-        raise NotADatasetVersion(f"The artifact {digest} holds no records.")
+        raise NotADatasetVersion(f"The artifact {digest} contains no records.")
     return pa.concat_tables(_parquet(store, shard.sha256, _READ) for shard in shards)
 
 
@@ -127,7 +129,7 @@ def _labels(store: ArtifactStore, digest: str) -> Mapping[str, str] | None:
         if labels.setdefault(record_id, label) != label:
             raise AmbiguousLabels(
                 f"The label set gives record {record_id} the labels {labels[record_id]!r} and {label!r}. "
-                "Settle it first."
+                "Resolve the conflict first."
             )
     return labels
 

@@ -64,8 +64,8 @@ def _members(
     except (*BROKEN_TAR, *BROKEN_ZIP) as error:
         raise SourceUnreadable(
             "ARCHIVE_DAMAGED",
-            f"The archive of {source.name} is damaged or breaks off after {count} items. Make it again and upload it "
-            "whole.",
+            f"The archive of {source.name} is damaged or truncated after {count} items. Create it again "
+            "and upload all of it.",
         ) from error
 
 
@@ -79,7 +79,7 @@ def _tree_members(
         member = _file(store, file, limits)
         unpacked += 0 if isinstance(member, Rejection) else len(member[1])
         if unpacked > limits.total_bytes:
-            raise bomb(source, f"unfolds to more than {limits.total_bytes:,} bytes")
+            raise bomb(source, f"decompresses to more than {limits.total_bytes:,} bytes")
         yield member
 
 

@@ -61,7 +61,7 @@ def opened(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Iterator
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise SourceUnreadable(
             "ARCHIVE_DAMAGED",
-            f"{source.name} is packed with gzip and breaks off. Pack it again and upload it whole.",
+            f"{source.name} is packed with gzip and truncated. Pack it again and upload all of it.",
         ) from error
 
 
@@ -125,7 +125,8 @@ class _Bounded(io.RawIOBase):
         if self._left < 0:
             raise SourceUnreadable(
                 "ARCHIVE_UNFOLDS_TOO_FAR",
-                f"{self._source.name} unfolds too far: it is refused as a decompression bomb. Split it.",
+                f"{self._source.name} decompresses to too many bytes: it is refused as a decompression "
+                "bomb. Split it.",
             )
         return data
 

@@ -32,7 +32,7 @@ def parquet_rows(source: SourceSpec, stream: BinaryIO) -> Iterator[dict[str, Any
     except _FAULTS as error:
         raise SourceUnreadable(
             "PARQUET_DAMAGED",
-            f"The blob of {source.name} is no Parquet file that can be read. Write it again and upload it whole.",
+            f"The blob of {source.name} is not a readable Parquet file. Write it again and upload all of it.",
         ) from error
 
 
@@ -41,9 +41,7 @@ def parquet_columns(source: SourceSpec, stream: BinaryIO) -> list[str]:
     try:
         return list(pq.ParquetFile(stream).schema_arrow.names)
     except _FAULTS as error:
-        raise SourceUnreadable(
-            "PARQUET_DAMAGED", f"{source.name} is no Parquet file that can be read."
-        ) from error
+        raise SourceUnreadable("PARQUET_DAMAGED", f"{source.name} is not a readable Parquet file.") from error
 
 
 def _batch_rows(file: pq.ParquetFile) -> int:

@@ -79,7 +79,7 @@ def _csv_table(
         raise SourceUnreadable("SOURCE_EMPTY", f"{source.name} is empty. Check what was uploaded.")
     if isinstance(header, BadRow):
         raise SourceUnreadable(
-            "CSV_DAMAGED", f"The first line of {source.name} is no CSV header ({header.detail})."
+            "CSV_DAMAGED", f"The first line of {source.name} is not a CSV header ({header.detail})."
         )
     return header.cells, rows
 
@@ -168,7 +168,7 @@ def _json_document(source: SourceSpec, stream: BinaryIO, limits: Limits, fields:
             yield _json_value(source.columns, value, fields)
     except Unclosed as error:
         raise SourceUnreadable(
-            "JSON_DAMAGED", f"{source.name} cannot be read to its end. {error} Mend it and upload it again."
+            "JSON_DAMAGED", f"{source.name} cannot be read completely. {error} Repair it and upload it again."
         ) from error
 
 

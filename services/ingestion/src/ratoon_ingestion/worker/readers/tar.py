@@ -135,9 +135,11 @@ class _Watched:
         data = self._unpacked.read(size)
         self._count += len(data)
         if self._count > self._limits.total_bytes:
-            raise bomb(self._source, f"unfolds to more than {self._limits.total_bytes:,} bytes")
+            raise bomb(self._source, f"decompresses to more than {self._limits.total_bytes:,} bytes")
         if self._count > max(self._limits.ratio_floor, self._limits.ratio * self._packed.count):
-            raise bomb(self._source, f"unfolds {self._packed.count:,} bytes to more than {self._count:,}")
+            raise bomb(
+                self._source, f"decompresses {self._packed.count:,} bytes to more than {self._count:,}"
+            )
         return data
 
 

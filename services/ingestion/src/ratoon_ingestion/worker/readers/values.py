@@ -77,7 +77,7 @@ def _decoded(value: bytes) -> str | None:
     try:
         return value.decode("utf-8") or None
     except UnicodeDecodeError:
-        raise NoCell("bytes that are no UTF-8") from None
+        raise NoCell("bytes that are not UTF-8") from None
 
 
 def _named(value: object) -> str:

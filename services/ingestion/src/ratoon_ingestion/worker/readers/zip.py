@@ -50,7 +50,7 @@ def zip_members(
             member = _refused(info, path, limits) or _member(archive, info, path, limits)
             unpacked += 0 if isinstance(member, Rejection) else len(member[1])
             if unpacked > limits.total_bytes:
-                raise bomb(source, f"unfolds to more than {limits.total_bytes:,} bytes")
+                raise bomb(source, f"decompresses to more than {limits.total_bytes:,} bytes")
             yield member
 
 
@@ -128,7 +128,7 @@ def _member(
 def _damage(error: Exception) -> str:
     """What is wrong with a member."""
     if isinstance(error, NotImplementedError):
-        return "it is packed by a method that is not known"
+        return "it is compressed by an unknown method"
     if isinstance(error, EOFError):
-        return "it breaks off"
-    return "its bytes do not fit its header or its checksum"
+        return "it is truncated"
+    return "its bytes do not match its header or its checksum"
