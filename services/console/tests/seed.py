@@ -337,7 +337,7 @@ def _loop(memory: Resources) -> None:
         minFeedback=200,
         etag="1",
         createTime=at(1),
-        lastDecision="Drift: a turn has started.",
+        lastDecision="Drift: a pipeline run has started.",
         lastDecisionTime=at(20),
     )
 

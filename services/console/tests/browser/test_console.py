@@ -44,7 +44,7 @@ def overflow(page) -> int:
 def test_a_page_shows_is_accessible_in_both_schemes_and_fits_every_width(house, open_page, path):
     page = open_page(path, scheme="light")
     expect(page.get_by_role("main").get_by_role("heading", level=1)).to_be_visible()
-    expect(page.locator(".notice.bad", has_text="console made a mistake")).to_have_count(0)
+    expect(page.locator(".notice.bad", has_text="internal error")).to_have_count(0)
     accessible(page)
     page.emulate_media(color_scheme="dark")
     accessible(page)
@@ -104,12 +104,12 @@ def test_a_form_from_elsewhere_is_refused(house, open_page):
 
 def test_the_loop_is_live_without_a_reload(house, open_page):
     page = open_page(PROJECT)
-    expect(page.get_by_role("heading", name="A turn is under way")).to_be_visible()
+    expect(page.get_by_role("heading", name="A pipeline run is in progress")).to_be_visible()
     page.evaluate("window.still = 'the same page'")
     turn = house.memory.resources[f"{seed.P}/pipelineRuns/p1"]
     stages = [stage | {"state": "SUCCEEDED", "endTime": seed.at(40)} for stage in turn["stages"]]
     house.memory.put(turn["name"], state="STATE_SUCCEEDED", stages=stages)
-    expect(page.get_by_role("heading", name="The last turn")).to_be_visible()
+    expect(page.get_by_role("heading", name="Last pipeline run")).to_be_visible()
     expect(page.locator("#spoken")).to_contain_text("succeeded")
     assert page.evaluate("window.still") == "the same page"
 
@@ -146,7 +146,7 @@ def test_labelling_by_keyboard_alone(house, open_page):
     expect(page.locator("#text")).to_have_text(seed.TEXTS[0])
     page.keyboard.press("2")
     expect(page.locator("#text")).to_have_text(seed.TEXTS[1])
-    expect(page.locator("#spoken")).to_have_text("2 to go")
+    expect(page.locator("#spoken")).to_have_text("2 remaining")
     assert page.evaluate("document.activeElement.id") == "text"
     page.keyboard.press("s")
     expect(page.locator("#text")).to_have_text(seed.TEXTS[2])
@@ -177,7 +177,9 @@ def test_buttons_beyond_a_role_are_disabled_with_the_reason(house, open_page, ro
     page = open_page(f"{PROJECT}/rollouts/ro2", role=role)
     abort = page.get_by_role("button", name="Abort")
     expect(abort).to_be_disabled()
-    expect(abort).to_have_accessible_description(f"This needs the role operator; your key has {role}.")
+    expect(abort).to_have_accessible_description(
+        f"This requires the role operator; your key has the role {role}."
+    )
     accessible(page)
 
 
@@ -202,10 +204,10 @@ def test_a_rollout_is_paused_resumed_aborted_and_undone(house, open_page):
     page = open_page(f"{PROJECT}/rollouts/ro2")
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator("#notice")).to_contain_text("held where it is")
+    expect(page.locator("#notice")).to_contain_text("is paused")
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
     page.get_by_role("button", name="Resume").click()
-    expect(page.locator("#notice")).to_contain_text("goes on")
+    expect(page.locator("#notice")).to_contain_text("is resumed")
     page.get_by_role("button", name="Abort").click()
     expect(page.locator("#live")).to_contain_text("rolling back")
     house.memory.put(f"{seed.DEPLOYMENT}/rollouts/ro2", state="STATE_SUCCEEDED")
@@ -225,7 +227,7 @@ def test_a_turn_that_waits_for_a_person_is_decided_with_a_reason(house, open_pag
     )
     page = open_page(f"{PROJECT}/turns/p1", role="engineer")
     accessible(page)
-    page.get_by_label("Why, in a sentence").fill("I read the answers.")
+    page.get_by_label("Reason (recorded").fill("I read the answers.")
     page.get_by_role("button", name=verdict).click()
     expect(page.locator("#notice")).to_contain_text(verdict)
     (decided,) = house.memory.called(f"{verdict}PipelineRun")
@@ -243,33 +245,33 @@ def test_asking_before_what_cannot_be_taken_back(house, open_page):
 
 def test_the_playground_streams_names_the_version_and_takes_feedback(house, open_page):
     page = open_page(f"{PROJECT}/playground", role="engineer")
-    page.get_by_label("What to ask").fill("Is this spam?")
+    page.get_by_label("Prompt").fill("Is this spam?")
     page.get_by_role("button", name="Ask").click()
-    expect(page.locator("[data-version]")).to_have_text("mail@v1.0 answers")
+    expect(page.locator("[data-version]")).to_have_text("Answer from mail@v1.0")
     expect(page.locator("[data-answer]")).to_contain_text("v1.0:5")
-    expect(page.locator("#spoken")).to_contain_text("mail@v1.0 answers")
+    expect(page.locator("#spoken")).to_contain_text("Answer from mail@v1.0")
     accessible(page)
-    page.get_by_label("or the right answer").select_option("spam")
-    page.get_by_role("button", name="Correct it").click()
-    expect(page.locator("#notice")).to_contain_text("feedback is kept")
+    page.get_by_label("Correct answer").select_option("spam")
+    page.get_by_role("button", name="Submit correction").click()
+    expect(page.locator("#notice")).to_contain_text("feedback is recorded")
     (given,) = house.memory.called("CreateFeedback")
     assert given["feedback"]["correction"] == "spam"
 
 
 def test_a_question_that_no_engine_answers_is_told(house, open_page):
     page = open_page(f"{PROJECT}/playground")
-    page.get_by_label("What to ask").fill("Hello?")
+    page.get_by_label("Prompt").fill("Hello?")
     house.memory.route()
     page.wait_for_timeout(500)
     page.get_by_role("button", name="Ask").click()
     expect(page.locator("[data-version]")).to_contain_text("mail")
-    expect(page.locator("[data-version]")).not_to_contain_text("answers")
+    expect(page.locator("[data-version]")).not_to_contain_text("Answer from")
 
 
 def test_the_pages_are_walked_by_tab_with_the_skip_link_first(house, open_page):
     page = open_page(f"{PROJECT}/rollouts")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
     page.keyboard.press("Tab")

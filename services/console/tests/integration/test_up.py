@@ -71,7 +71,7 @@ def test_a_policy_is_made_paused_and_resumed_by_its_buttons(installation):
         press(client, "pause-policy", {"name": "projects/letters/policies/default"})
         assert Client(state=installation.state).get("projects/letters/policies/default")["paused"] is True
         said = press(client, "resume-policy", {"name": "projects/letters/policies/default"})
-        assert "watches again" in said
+        assert "is active again" in said
         press(client, "start-dry-run", {"name": "projects/letters/policies/default"})
         said = press(client, "end-dry-run", {"name": "projects/letters/policies/default"})
         assert "starts pipeline runs from now on" in said

@@ -172,7 +172,7 @@ def test_every_page_of_an_empty_project_says_what_to_do(platform, path):
     async def scenario(client: httpx.AsyncClient) -> None:
         answer = await client.get(path)
         assert answer.status_code == 200, answer.text
-        assert path == "/" or "empty" in answer.text or "first turn" in answer.text
+        assert path == "/" or "empty" in answer.text or "first pipeline run" in answer.text
 
     visit(platform, "viewer", scenario)
 
@@ -220,7 +220,7 @@ def test_a_caller_gets_the_playground_and_a_reason_elsewhere(busy):
         assert (await client.get("/p/mail/playground")).status_code == 200
         refused = await client.get("/p/mail/data")
         assert refused.status_code == 403
-        assert "This needs the role viewer; your key has caller." in refused.text
+        assert "This requires the role viewer; your key has the role caller." in refused.text
 
     visit(busy, "caller", scenario)
 
@@ -270,8 +270,8 @@ def test_a_button_is_pressed_once_and_leads_back_with_a_notice(busy):
     async def scenario(client: httpx.AsyncClient) -> None:
         answer = await client.post("/p/mail/do/pause-rollout", data=await form_of(client))
         assert answer.url.path == "/p/mail/rollouts/ro2"
-        assert "held where it is" in answer.text
-        assert "held where it is" not in (await client.get("/p/mail/rollouts/ro2")).text
+        assert "The rollout to v1.0 is paused." in answer.text
+        assert "is paused." not in (await client.get("/p/mail/rollouts/ro2")).text
 
     visit(busy, "operator", scenario)
     ((name, body),) = busy.posted
@@ -343,10 +343,10 @@ def test_what_is_not_there_is_told(busy, path):
 def test_the_live_part_comes_first_as_it_is_and_then_when_it_has_changed(busy):
     async def scenario(sent: asyncio.Queue[tuple[str, JSON]]) -> None:
         kind, told = await sent.get()
-        assert kind == "live" and "A turn is under way" in told["html"]
+        assert kind == "live" and "A pipeline run is in progress" in told["html"]
         busy.memory.put(f"{seed.P}/pipelineRuns/p1", state="STATE_SUCCEEDED")
         kind, told = await sent.get()
-        assert kind == "live" and "The last turn" in told["html"]
+        assert kind == "live" and "Last pipeline run" in told["html"]
 
     listen(busy, "/p/mail", scenario)
 

@@ -102,4 +102,6 @@ def test_a_notice_is_said_once(sessions):
 def test_roles_reach_what_is_below_them_and_say_what_they_lack():
     annotator = Person("k", Role.ANNOTATOR)
     assert annotator.may(Role.VIEWER) and annotator.lacks(Role.ANNOTATOR) == ""
-    assert annotator.lacks(Role.OPERATOR) == "This needs the role operator; your key has annotator."
+    assert (
+        annotator.lacks(Role.OPERATOR) == "This requires the role operator; your key has the role annotator."
+    )

@@ -71,11 +71,11 @@ def test_the_turn_under_way_comes_before_a_newer_one_that_ended():
 def test_what_serves_is_told_with_its_engines_and_the_rollout_under_way():
     deployment = {"version": f"{P}/models/m/versions/v1.0"}
     engine = {"state": "STATE_READY", "attested": True}
-    assert loop.serving(None, [], None, "p").value == "nothing yet"
+    assert loop.serving(None, [], None, "p").value == "none yet"
     assert loop.serving(deployment, [engine], None, "p").tone == "good"
     assert loop.serving(deployment, [], None, "p").tone == "bad"
     rollout = {"toVersion": f"{P}/models/m/versions/v1.1"}
-    assert "a rollout to v1.1 is under way" in loop.serving(deployment, [engine], rollout, "p").said
+    assert "a rollout to v1.1 is in progress" in loop.serving(deployment, [engine], rollout, "p").said
 
 
 def test_drift_is_told_by_its_worst_measure():
@@ -84,7 +84,7 @@ def test_drift_is_told_by_its_worst_measure():
         {"feature": "tokens", "divergence": 0.17, "nullBand": 0.01},
     ]}  # fmt: skip
     sight = loop.drift(report, "p")
-    assert (sight.value, sight.said) == ("drifted", "tokens: 0.170 nats, 17.0 × sampling noise")
+    assert (sight.value, sight.said) == ("drifted", "tokens: 0.170 nats, 17.0 × noise band")
     assert loop.drift({"measures": []}, "p").value == "not measured"
 
 
@@ -180,16 +180,16 @@ def test_wrong_answers_are_compared_on_the_same_test_part_whatever_each_run_call
     found = evaluations.mistakes([first, second], [of_first, of_second])
     assert [(each.record_id, each.said) for each in found] == [
         ("a", ("spam", "")),
-        ("c", ("", "something else")),
+        ("c", ("", "no valid label")),
         ("b", ("spam", "spam")),
-        ("d", ("not judged", "spam")),
+        ("d", ("not evaluated", "spam")),
     ]
     assert [each.differs for each in found] == [True, True, False, False]
 
 
 def test_wrong_answers_are_counted_by_what_was_taken_for_what():
     assert evaluations.confusions([case("a"), case("b"), case("c", "spam", "")]) == [
-        ("ham", "spam", 2), ("spam", "something else", 1),
+        ("ham", "spam", 2), ("spam", "no valid label", 1),
     ]  # fmt: skip
 
 
@@ -217,10 +217,10 @@ def test_a_baseline_that_does_better_is_said_and_so_is_what_was_not_tested():
         "bestBaseline": "tfidf_chars",
     }
     assert evaluations.better_baseline(result) == (
-        "TF-IDF on characters reaches macro-F1 0.860; the model 0.580."
+        "TF-IDF on characters reaches macro-F1 0.860; the candidate reaches 0.580."
     )
     assert evaluations.better_baseline({**result, "candidate": scores(0.9)}) == ""
-    assert evaluations.untested(result) == "Not tested, for want of records: other."
+    assert evaluations.untested(result) == "Not tested, because the test part has no records: other."
     assert [each.name for each in evaluations.intervals(result)] == [
         "candidate",
         "TF-IDF on words",
@@ -244,7 +244,7 @@ def test_what_versions_share_stands_once_and_a_continuation_is_drawn_back():
     assert [box.text for box in drawn.boxes] == ["v1", "s", "r1", "v1.0", "r2", "v1.1"]
     assert len(drawn.lines) == 5
     assert len(drawn.continued) == 1
-    assert [box.kind for box in drawn.boxes if box.tone == "good"] == ["serves"]
+    assert [box.kind for box in drawn.boxes if box.tone == "good"] == ["in production"]
     assert drawn.words[1].startswith("v1.1: continues v1.0; dataset version v1")
     assert all(
         box.x + drawn.box_width <= drawn.width and box.y + drawn.box_height <= drawn.height
@@ -300,9 +300,9 @@ def test_a_pause_in_the_traffic_shows_as_none():
     flows = [signals.Flow(0, 0, 10, 0), signals.Flow(3000, 3000, 20, 1)]
     chart = signals.traffic_chart(flows)
     assert "0.000" in [cell for row in chart.rows for cell in row]
-    assert signals.total(flows) == "30 answers were captured, 1 lost."
+    assert signals.total(flows) == "30 answers captured, 1 lost."
     assert signals.total([signals.Flow(0, 0, 10, 0, 2)]).endswith(
-        "none lost. 2 could not be read and are set aside."
+        "none lost. 2 rows could not be read and were set aside."
     )
 
 

@@ -66,4 +66,4 @@ def test_times_are_read_back(time):
 
 
 def test_what_started_a_turn():
-    assert [words.trigger(f"TRIGGER_{name}") for name in ("MANUAL", "DRIFT")] == ["by hand", "by drift"]
+    assert [words.trigger(f"TRIGGER_{name}") for name in ("MANUAL", "DRIFT")] == ["manually", "by drift"]

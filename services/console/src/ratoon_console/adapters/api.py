@@ -142,7 +142,7 @@ async def _sent(http: httpx.AsyncClient, method: str, path: str, **options: Any)
 def _check_path(path: str) -> None:
     """Refuse a name that no resource can have, before it becomes an address."""
     if not path.isprintable() or "\\" in path or "?" in path or "#" in path:
-        raise Refused(httpx.codes.NOT_FOUND, "NO_SUCH_PAGE", "There is nothing of that name.")
+        raise Refused(httpx.codes.NOT_FOUND, "NO_SUCH_PAGE", "No resource has this name.")
 
 
 async def _data_of(response: httpx.Response) -> AsyncIterator[str]:
@@ -158,7 +158,7 @@ async def _data_of(response: httpx.Response) -> AsyncIterator[str]:
 def _piece(chunk: JSON) -> Said:
     """A chunk of an OpenAI-compatible stream."""
     if "error" in chunk:
-        return Said("error", str(chunk["error"].get("message", "The answer broke off.")))
+        return Said("error", str(chunk["error"].get("message", "The answer was interrupted.")))
     choices = chunk.get("choices") or [{}]
     return Said("text", str(choices[0].get("delta", {}).get("content") or ""))
 
@@ -197,4 +197,4 @@ def _told(response: httpx.Response) -> tuple[str, str]:
 
 def _away(http: httpx.AsyncClient, broken: Exception) -> Away:
     address = str(http.base_url).rstrip("/")
-    return Away(f"Nobody answers at {address} ({broken or type(broken).__name__}).")
+    return Away(f"No response from {address} ({broken or type(broken).__name__}).")

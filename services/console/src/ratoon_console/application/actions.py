@@ -30,7 +30,7 @@ class Form:
         """A field that must be there; BadForm when it is not."""
         value = self.fields.get(key, "").strip()
         if not value:
-            raise BadForm(f"The form lacks {key!r}; go back, fill it in, send it again.")
+            raise BadForm(f"The form lacks {key!r}. Go back, fill it in and submit the form again.")
         return value
 
     def number(self, key: str) -> float:
@@ -38,7 +38,7 @@ class Form:
         try:
             value = float(self[key].replace(",", "."))
         except ValueError:
-            raise BadForm(f"{self[key]!r} is not a number; go back and correct it.") from None
+            raise BadForm(f"{self[key]!r} is not a number. Go back and correct it.") from None
         return int(value) if value.is_integer() else value
 
     @property
@@ -46,7 +46,7 @@ class Form:
         """The resource it is about; BadForm when that lies in another project."""
         name = self["name"]
         if not name.startswith(f"projects/{self.project}/"):
-            raise BadForm(f"{name} is not of the project {self.project}.")
+            raise BadForm(f"{name} does not belong to the project {self.project}.")
         return name
 
 
@@ -68,17 +68,17 @@ class Action:
 
 async def pause_rollout(form: Form, api: Api) -> Done:
     """Hold a rollout where it is."""
-    return await _rollout_method(form, api, "pause", "is held where it is")
+    return await _rollout_method(form, api, "pause", "is paused")
 
 
 async def resume_rollout(form: Form, api: Api) -> Done:
     """Let a rollout go on."""
-    return await _rollout_method(form, api, "resume", "goes on")
+    return await _rollout_method(form, api, "resume", "is resumed")
 
 
 async def abort_rollout(form: Form, api: Api) -> Done:
     """Send a rollout back."""
-    return await _rollout_method(form, api, "abort", "goes back to the version that served before")
+    return await _rollout_method(form, api, "abort", "is aborted; traffic returns to the previous version")
 
 
 async def undo_rollout(form: Form, api: Api) -> Done:
@@ -99,7 +99,7 @@ async def roll_out(form: Form, api: Api) -> Done:
         f"{deployment}/rollouts", {"toVersion": version}, requestId=form["request_id"]
     )  # fmt: skip
     return Done(
-        f"The rollout of {last_part(version)} has started.",
+        f"The rollout to {last_part(version)} has started.",
         f"/p/{form.project}/rollouts/{last_part(started['name'])}",
     )
 
@@ -108,7 +108,7 @@ async def start_turn(form: Form, api: Api) -> Done:
     """Take a source through the loop."""
     body = {"sources": [form.name], "skipRollout": form.fields.get("skip_rollout") == "yes"}
     await api.post(f"projects/{form.project}/pipelineRuns", body, requestId=form["request_id"])
-    return Done("A turn of the loop has started.", f"/p/{form.project}")
+    return Done("The pipeline run has started.", f"/p/{form.project}")
 
 
 async def cancel(form: Form, api: Api) -> Done:
@@ -120,13 +120,13 @@ async def cancel(form: Form, api: Api) -> Done:
 async def approve_turn(form: Form, api: Api) -> Done:
     """Let the version of a turn that waits for a person be rolled out."""
     await api.post(f"{form.name}:approve", {"reason": _reason(form)})
-    return Done("Approved; its version is rolled out.")
+    return Done("Approved. The version is being rolled out.")
 
 
 async def reject_turn(form: Form, api: Api) -> Done:
     """End a turn that waits for a person as refused."""
     await api.post(f"{form.name}:reject", {"reason": _reason(form)})
-    return Done("Rejected; what serves stays.")
+    return Done("Rejected. The version in production does not change.")
 
 
 async def create_policy(form: Form, api: Api) -> Done:
@@ -134,46 +134,46 @@ async def create_policy(form: Form, api: Api) -> Done:
     dry = form.fields.get("dry_run") == "yes"
     query = {"policyId": "default", "requestId": form["request_id"]}
     await api.post(f"projects/{form.project}/policies", {"dryRun": dry}, **query)
-    return Done("The policy watches; it says here what it decides.")
+    return Done("The policy is active. Its decisions appear on this page.")
 
 
 async def pause_policy(form: Form, api: Api) -> Done:
     """Hold a policy."""
     await _change(form.name, api, {"paused": True})
-    return Done(f"{last_part(form.name)} is paused; nothing starts by itself.")
+    return Done(f"The policy {last_part(form.name)} is paused; it starts no pipeline runs.")
 
 
 async def resume_policy(form: Form, api: Api) -> Done:
     """Let a policy go on."""
     await _change(form.name, api, {"paused": False})
-    return Done(f"{last_part(form.name)} watches again.")
+    return Done(f"The policy {last_part(form.name)} is active again.")
 
 
 async def start_dry_run(form: Form, api: Api) -> Done:
     """Let a policy only say what it would have started."""
     await _change(form.name, api, {"dryRun": True})
-    return Done(f"{last_part(form.name)} only says what it would have started.")
+    return Done(f"The policy {last_part(form.name)} is in dry-run mode: it only reports what it would start.")
 
 
 async def end_dry_run(form: Form, api: Api) -> Done:
     """Let a policy start pipeline runs."""
     await _change(form.name, api, {"dryRun": False})
-    return Done(f"{last_part(form.name)} starts pipeline runs from now on.")
+    return Done(f"The policy {last_part(form.name)} starts pipeline runs from now on.")
 
 
 async def change_policy(form: Form, api: Api) -> Done:
     """Change the thresholds of a policy; a field that is left empty stays as it is."""
     given = {field: form.number(field) for field in POLICY_NUMBERS if form.fields.get(field, "").strip()}
     if not given:
-        raise BadForm("Fill in what is to change.")
+        raise BadForm("Nothing to change. Fill in at least one field.")
     await _change(form.name, api, given)
-    return Done(f"{last_part(form.name)} is changed.")
+    return Done(f"The policy {last_part(form.name)} is updated.")
 
 
 async def delete_policy(form: Form, api: Api) -> Done:
     """Delete a policy, as it is now."""
     await api.delete(form.name, etag=(await api.get(form.name))["etag"])
-    return Done(f"{last_part(form.name)} is deleted.")
+    return Done(f"The policy {last_part(form.name)} is deleted.")
 
 
 async def delete_source(form: Form, api: Api) -> Done:
@@ -188,7 +188,7 @@ async def change_project(form: Form, api: Api) -> Done:
     wanted = {"labels": labels, "instructions": form.fields.get("instructions", "").strip()}
     allowed = form.fields.get("allow_label_removal") == "yes"
     changed = await _change(f"projects/{form.project}", api, wanted, allowLabelRemoval=allowed)
-    return Done(" ".join(changed.get("notices") or ["The project is changed."]))
+    return Done(" ".join(changed.get("notices") or ["The project is updated."]))
 
 
 async def complete_task(form: Form, api: Api) -> Done:
@@ -204,7 +204,7 @@ async def give_feedback(form: Form, api: Api) -> Done:
         key: form.fields[key] for key in ("thumb", "correction", "comment") if form.fields.get(key)
     }
     await api.post("feedback", body)
-    return Done("Your feedback is kept.")
+    return Done("Your feedback is recorded.")
 
 
 async def point_alias(form: Form, api: Api) -> Done:
@@ -213,7 +213,7 @@ async def point_alias(form: Form, api: Api) -> Done:
     model = version.rpartition("/versions/")[0]
     body = {"version": version, "reason": _reason(form), "requestId": form["request_id"]}
     await api.post(f"{model}/aliases/{alias}:set", body)
-    return Done(f"{alias} points at {last_part(version)}.")
+    return Done(f"The alias {alias} points to {last_part(version)}.")
 
 
 ACTIONS: dict[str, Action] = {
@@ -244,7 +244,7 @@ ACTIONS: dict[str, Action] = {
 async def _rollout_method(form: Form, api: Api, verb: str, became: str) -> Done:
     body = {"reason": _reason(form), "requestId": form["request_id"]}
     rollout = await api.post(f"{form.name}:{verb}", body)
-    return Done(f"The rollout of {last_part(rollout['toVersion'])} {became}.")
+    return Done(f"The rollout to {last_part(rollout['toVersion'])} {became}.")
 
 
 async def _change(name: str, api: Api, fields: Mapping[str, object], **query: object) -> JSON:

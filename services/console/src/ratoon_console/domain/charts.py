@@ -74,7 +74,7 @@ def line_chart(
     kept = [Series(each.name, thinned(finite(each.points)), each.dots) for each in series]
     kept = [each for each in kept if each.points]
     if not kept:
-        return Chart(title, (), (), (), (), f"{title}: nothing was measured yet.", (), ())
+        return Chart(title, (), (), (), (), f"{title}: no measurements yet.", (), ())
     xs = [x for each in kept for x, _ in each.points]
     ys = [y for each in kept for _, y in each.points] + [each.y for each in thresholds]
     box = _Box(*_span(xs), *_padded(ys, zero))

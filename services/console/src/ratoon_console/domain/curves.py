@@ -16,7 +16,7 @@ _CHARTS = (
     ("Validation macro-F1 and accuracy", ("validation_macro_f1", "validation_accuracy")),
     ("Gradient norm", ("gradient_norm",)),
     ("Learning rate", ("learning_rate",)),
-    ("Tokens a second", ("tokens_per_second",)),
+    ("Tokens per second", ("tokens_per_second",)),
 )
 _SHOWN = {
     "loss": "loss",

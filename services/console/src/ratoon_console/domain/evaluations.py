@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from ratoon_console.domain.words import JSON
 
 _JUDGES = (("candidate", "candidate"), ("reference", "in production"), ("tfidf", "TF-IDF on words"),
-           ("majority", "always the commonest label"))  # fmt: skip
+           ("majority", "majority class"))  # fmt: skip
 
 
 _BASELINES = {
-    "majority": "always the commonest label",
+    "majority": "majority class",
     "tfidf": "TF-IDF on words",
     "tfidf_chars": "TF-IDF on characters",
 }
@@ -33,13 +33,13 @@ def better_baseline(result: JSON) -> str:
     reached, model = (float(s.get("macroF1", {}).get("value", 0)) for s in (scores, result["candidate"]))
     if not best or reached <= model:
         return ""
-    return f"{_BASELINES.get(best, best)} reaches macro-F1 {reached:.3f}; the model {model:.3f}."
+    return f"{_BASELINES.get(best, best)} reaches macro-F1 {reached:.3f}; the candidate reaches {model:.3f}."
 
 
 def untested(result: JSON) -> str:
     """A sentence that names the labels without records in the test part; empty: each has some."""
     absent = result["candidate"].get("classesWithoutRecords", [])
-    return f"Not tested, for want of records: {', '.join(absent)}." if absent else ""
+    return f"Not tested, because the test part has no records: {', '.join(absent)}." if absent else ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _ground(split: str, runs: Sequence[JSON]) -> Ground:
     return Ground(split, names, results)
 
 
-RIGHT, NOT_JUDGED = "", "not judged"
+RIGHT, NOT_JUDGED = "", "not evaluated"
 
 
 @dataclass(frozen=True)
@@ -139,14 +139,14 @@ def mistakes(runs: Sequence[JSON], cases: Sequence[Sequence[JSON]]) -> list[Mist
 
 def confusions(cases: Sequence[JSON]) -> list[tuple[str, str, int]]:
     """(right, said, count) of wrong answers, most frequent first."""
-    counted = Counter((case["label"], case["predicted"] or "something else") for case in cases)
+    counted = Counter((case["label"], case["predicted"] or "no valid label") for case in cases)
     return [(label, said, count) for (label, said), count in counted.most_common()]
 
 
 def _mistake(split: str, record_id: str, by_run: dict[int, JSON], judged: Sequence[set[str]]) -> Mistake:
     one = next(iter(by_run.values()))
     said = tuple(
-        str(by_run[at]["predicted"] or "something else")
+        str(by_run[at]["predicted"] or "no valid label")
         if at in by_run
         else RIGHT
         if split in known

@@ -83,7 +83,7 @@ class _Drawing:
                 box = self._box(name, kind, column, row)
                 self._line(before, box)
                 before = box
-        made = self._box(version["name"], "serves" if serves else "version", len(_COLUMNS), row,
+        made = self._box(version["name"], "in production" if serves else "version", len(_COLUMNS), row,
                          "good" if serves else "strong")  # fmt: skip
         self._line(before, made)
         parent, training = self.boxes.get(lineage.get("parentVersion", "")), lineage.get("trainingRun", "")

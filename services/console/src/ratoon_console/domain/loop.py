@@ -103,15 +103,13 @@ def serving(deployment: JSON | None, engines: Sequence[JSON], rollout: JSON | No
     """What answers now."""
     link = f"/p/{project}/rollouts"
     if not deployment or not deployment.get("version"):
-        return Sight(
-            "Serving", "nothing yet", "The first turn of the loop rolls a version out.", "idle", link
-        )
+        return Sight("Serving", "none yet", "The first pipeline run rolls out a version.", "idle", link)
     open_engines = [each for each in engines if plain_state(each.get("state", "")) == "READY"]
     proven = sum(bool(each.get("attested")) for each in open_engines)
-    said = f"{len(open_engines)} of its engines ready, {proven} attested"
+    said = f"{len(open_engines)} engines ready, {proven} attested"
     version = last_part(deployment["version"])
     if rollout:
-        said = f"{said}; a rollout to {last_part(rollout['toVersion'])} is under way"
+        said = f"{said}; a rollout to {last_part(rollout['toVersion'])} is in progress"
         return Sight("Serving", version, said, "busy", link)
     return Sight("Serving", version, said, "good" if open_engines else "bad", link)
 
@@ -120,11 +118,13 @@ def drift(report: JSON | None, project: str) -> Sight:
     """How far the traffic is from the training data."""
     link = f"/p/{project}/signals"
     if not report:
-        return Sight("Drift", "not measured", "It is measured from 50 distinct texts on.", "idle", link)
+        return Sight(
+            "Drift", "not measured", "Drift is measured once there are 50 distinct texts.", "idle", link
+        )
     worst = max(report.get("measures", []), key=ratio, default=None)
     if worst is None:
-        return Sight("Drift", "not measured", "The last report holds no measure.", "idle", link)
-    said = f"{worst['feature']}: {worst['divergence']:.3f} nats, {ratio(worst):.1f} × sampling noise"
+        return Sight("Drift", "not measured", "The last report contains no measurement.", "idle", link)
+    said = f"{worst['feature']}: {worst['divergence']:.3f} nats, {ratio(worst):.1f} × noise band"
     found = bool(report.get("drifted"))
     return Sight("Drift", "drifted" if found else "none", said, "warn" if found else "good", link)
 
@@ -140,11 +140,11 @@ def feedback(report: JSON | None, project: str) -> Sight:
     link = f"/p/{project}/signals"
     judged = number((report or {}).get("feedbackCount"))
     if not report or not judged:
-        return Sight("Feedback", "none yet", "Callers judge answers by their id.", "idle", link)
+        return Sight("Feedback", "none yet", "Callers send feedback with the answer ID.", "idle", link)
     wrong = number(report.get("negativeCount"))
     rate = report.get("errorRate", 0)
     return Sight(
-        "Feedback", f"{percent(rate)} wrong", f"{wrong:,} of {judged:,} judged answers", "idle", link
+        "Feedback", f"{percent(rate)} wrong", f"{wrong:,} of {judged:,} answers with feedback", "idle", link
     )
 
 
@@ -152,27 +152,33 @@ def traffic(report: JSON | None, project: str) -> Sight:
     """How many answers the last report looked at."""
     link = f"/p/{project}/signals"
     if not report:
-        return Sight("Traffic", "none yet", "Ask the model in the playground, or by the API.", "idle", link)
+        return Sight(
+            "Traffic", "none yet", "Send a request in the playground or through the API.", "idle", link
+        )
     version = last_part(report.get("version", ""))
     answers = number(report.get("answerCount"))
-    return Sight("Traffic", f"{answers:,} answers", f"of {version} in the last report's window", "idle", link)
+    return Sight(
+        "Traffic", f"{answers:,} answers", f"of {version} in the window of the last report", "idle", link
+    )
 
 
 def policy(found: JSON | None, project: str) -> Sight:
     """What the policy decided last."""
     link = f"/p/{project}#policies"
     if not found:
-        said = "Nothing starts by itself; create one below."
+        said = "No automatic retraining. Create a policy below."
         return Sight("Policy", "none", said, "idle", link)
-    value = "paused" if found.get("paused") else "dry run" if found.get("dryRun") else "watching"
-    said = found.get("lastDecision") or "It has decided nothing yet."
+    value = "paused" if found.get("paused") else "dry run" if found.get("dryRun") else "active"
+    said = found.get("lastDecision") or "No decision yet."
     return Sight("Policy", value, said, "warn" if found.get("paused") else "good", link)
 
 
 def spoken_of(run: JSON | None) -> str:
     """What a screen reader hears of a turn: its state and the stage it is in, no running numbers."""
     if not run:
-        return "No turn of the loop yet."
+        return "No pipeline run yet."
     at = next((s["id"] for s in run.get("stages", []) if plain_state(s.get("state", "")) == "RUNNING"), "")
-    where = f", {at} under way" if at else ""
-    return f"Turn started {trigger(run.get('trigger', ''))}: {state_words(run.get('state', ''))}{where}."
+    where = f", {at} in progress" if at else ""
+    return (
+        f"Pipeline run started {trigger(run.get('trigger', ''))}: {state_words(run.get('state', ''))}{where}."
+    )

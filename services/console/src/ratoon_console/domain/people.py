@@ -32,4 +32,6 @@ class Person:
         """Why a button is not theirs; empty when it is."""
         if self.may(needed):
             return ""
-        return f"This needs the role {needed.name.lower()}; your key has {self.role.name.lower()}."
+        return (
+            f"This requires the role {needed.name.lower()}; your key has the role {self.role.name.lower()}."
+        )

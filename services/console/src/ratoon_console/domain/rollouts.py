@@ -33,26 +33,30 @@ def buttons(rollout: JSON, deployment: JSON | None) -> list[Button]:
         why_not = _why_no_undo(rollout, deployment)
         return [
             Button(
-                "undo-rollout", "Undo", "Undo this rollout? A new one to the version before starts.", why_not
+                "undo-rollout",
+                "Undo",
+                "Undo this rollout? A rollout to the previous version starts.",
+                why_not,
             )
         ]
     if ended(rollout["state"]):
         return []
-    going_back = "It goes back already." if state == "ROLLING_BACK" else ""
+    going_back = "This rollout is already rolling back." if state == "ROLLING_BACK" else ""
     hold = (
         Button("resume-rollout", "Resume")
         if rollout.get("paused")
         else Button("pause-rollout", "Pause", "", going_back)
     )
-    abort = "Abort this rollout? Traffic goes back to the version before."
+    abort = "Abort this rollout? Traffic returns to the previous version."
     return [hold, Button("abort-rollout", "Abort", abort, going_back)]
 
 
 def _why_no_undo(rollout: JSON, deployment: JSON | None) -> str:
     if not rollout.get("fromVersion"):
-        return "It was the first version; there is none before it."
+        return "This was the first version; there is no previous version."
     if deployment and deployment.get("version") != rollout.get("toVersion"):
-        return f"{last_part(deployment.get('version', ''))} serves by now; undo the rollout that brought it."
+        version = last_part(deployment.get("version", ""))
+        return f"{version} is in production now; undo the rollout to {version} instead."
     return ""
 
 

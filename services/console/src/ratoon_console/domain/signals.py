@@ -86,11 +86,11 @@ def drift_chart(reports: Sequence[JSON], threshold: float) -> Chart:
         for feature in features
     ]
     limits = [
-        Threshold("sampling noise", 1.0),
-        Threshold(f"the policy's threshold, {threshold:g}", threshold),
+        Threshold("noise band", 1.0),
+        Threshold(f"policy threshold, {threshold:g}", threshold),
     ]
     return line_chart(
-        "Drift (1 = sampling noise)", series, time_label(_times(series)), decimal,
+        "Drift (1 = noise band)", series, time_label(_times(series)), decimal,
         limits if series else (),
     )  # fmt: skip
 
@@ -103,8 +103,10 @@ def error_chart(reports: Sequence[JSON], threshold: float) -> Chart:
         if number(report.get("feedbackCount"))
     ]
     series = [Series("wrong", points, dots=len(points) <= 60)]
-    limits = [Threshold(f"the policy's threshold, {threshold:.0%}", threshold)] if points else ()
-    return line_chart("Judged answers found wrong", series, time_label(_times(series)), percent, limits)
+    limits = [Threshold(f"policy threshold, {threshold:.0%}", threshold)] if points else ()
+    return line_chart(
+        "Error rate of answers with feedback", series, time_label(_times(series)), percent, limits
+    )
 
 
 def votes_chart(votes: Sequence[Vote]) -> Chart:
@@ -113,7 +115,7 @@ def votes_chart(votes: Sequence[Vote]) -> Chart:
     width = bin_width([vote.time for vote in votes])
     series = [Series(version, _bad_shares(votes, version, width), dots=True) for version in versions]
     return line_chart(
-        f"Share of thumbs-down, per {_span(width)}", series, time_label(_times(series)), percent
+        f"Share of negative feedback, per {_span(width)}", series, time_label(_times(series)), percent
     )  # fmt: skip
 
 
@@ -122,8 +124,10 @@ def traffic_chart(flows: Sequence[Flow]) -> Chart:
     width = bin_width([flow.end for flow in flows])
     binned = _binned(((flow.end, flow.answers) for flow in flows), width)
     points = [(at, value * 60 / width) for at, value in _filled(binned, width)]
-    series = [Series("answers a minute", points)]
-    return line_chart(f"Answers a minute, per {_span(width)}", series, time_label(_times(series)), decimal)
+    series = [Series("answers per minute", points)]
+    return line_chart(
+        f"Answers per minute, averaged over {_span(width)}", series, time_label(_times(series)), decimal
+    )
 
 
 def standings(votes: Sequence[Vote]) -> list[Standing]:
@@ -155,9 +159,9 @@ def time_label(times: Sequence[float]) -> Callable[[float], str]:
 def total(flows: Sequence[Flow]) -> str:
     """All answers that were captured, and what was lost on the way."""
     lost = sum(flow.lost for flow in flows)
-    told = f"{count(sum(flow.answers for flow in flows))} answers were captured"
+    told = f"{count(sum(flow.answers for flow in flows))} answers captured"
     set_aside = sum(flow.set_aside for flow in flows)
-    unread = f" {count(set_aside)} could not be read and are set aside." if set_aside else ""
+    unread = f" {count(set_aside)} rows could not be read and were set aside." if set_aside else ""
     return f"{told}, {count(lost) if lost else 'none'} lost.{unread}"
 
 

@@ -60,8 +60,8 @@ def choice(value: str) -> str:
 
 
 def trigger(value: str) -> str:
-    """What started a turn: `by hand`, `by drift`."""
-    return f"by {choice(value)}".replace("by manual", "by hand")
+    """What started a turn: `manually`, `by drift`."""
+    return f"by {choice(value)}".replace("by manual", "manually")
 
 
 def moment(text: str) -> datetime | None:

@@ -91,7 +91,12 @@ class Desk:
 
     def problem(self, request: Request, status: int, said: str) -> HTMLResponse:
         """A page that says what happened and what to do."""
-        values = {"title": _TITLES.get(status, "Refused"), "said": said, "status": status, "live": False}
+        values = {
+            "title": _TITLES.get(status, "Request refused"),
+            "said": said,
+            "status": status,
+            "live": False,
+        }
         return self.page(request, "problem.html", values, status)
 
 
@@ -102,10 +107,10 @@ def _check_role(session: Session, needed: Role) -> None:
 
 
 _TITLES = {
-    400: "That form cannot be taken",
-    403: "Not with this key",
-    404: "There is no such thing",
-    409: "Someone was faster",
-    500: "Something broke",
-    503: "Ratoon does not answer",
+    400: "Invalid request",
+    403: "Permission denied",
+    404: "Not found",
+    409: "Conflict",
+    500: "Internal error",
+    503: "Ratoon is not responding",
 }

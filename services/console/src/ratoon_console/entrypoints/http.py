@@ -123,7 +123,7 @@ class Site:
         fields = await _fields(request, session)
         text = fields.get("text", "").strip()
         if not text or len(text) > _MOST_TEXT:
-            raise BadForm(f"Write between 1 and {_MOST_TEXT:,} characters.")
+            raise BadForm(f"The text must have between 1 and {_MOST_TEXT:,} characters.")
         model = fields.get("model", "")
         if session.person.project == "-":
             model = f"{request.path_params['project']}/{model}"
@@ -162,7 +162,7 @@ class Site:
     async def _broken(self, request: Request, _error: Exception) -> Response:
         """A mistake of ours, which the log tells in full."""
         return self._desk.problem(
-            request, 500, "The console made a mistake; its log says which: ratoon logs console"
+            request, 500, "The console failed with an internal error. See its log: ratoon logs console"
         )
 
 
@@ -195,7 +195,7 @@ def _login_values(target: str, wrong: str) -> dict[str, object]:
 def _tokens(wanted: str) -> int:
     """How long an answer may be; BadForm when that is no number."""
     if wanted and not wanted.isdecimal():
-        raise BadForm(f"{wanted!r} is no number of tokens.")
+        raise BadForm(f"{wanted!r} is not a number of tokens.")
     return min(max(int(wanted or _TOKENS), 1), _MOST_TOKENS)
 
 
@@ -224,7 +224,9 @@ async def _fields(request: Request, session: Session) -> dict[str, str]:
     _check_origin(request)
     fields = {key: str(value) for key, value in (await _form(request)).items()}
     if fields.pop("form_key", "") != session.form_key:
-        raise BadForm("This form is of another log-in. Go back, reload the page, send it again.")
+        raise BadForm(
+            "This form belongs to another session. Go back, reload the page and submit the form again."
+        )
     return fields
 
 
@@ -237,7 +239,9 @@ async def _form(request: Request) -> FormData:
         message = await request.receive()
         size += len(message.get("body", b""))
         if size > _MOST_BYTES:
-            raise Refused(413, "FORM_TOO_LARGE", f"A form holds at most {_MOST_BYTES >> 20} MiB; send less.")
+            raise Refused(
+                413, "FORM_TOO_LARGE", f"A form can have at most {_MOST_BYTES >> 20} MiB. Send less."
+            )
         return message
 
     return await Request(request.scope, receive).form(max_files=0)

@@ -84,7 +84,7 @@ document.addEventListener("submit", (event) => {
   if (!("compare" in event.target.dataset)) return;
   if (event.target.querySelectorAll("input:checked").length < 2) {
     event.preventDefault();
-    notify("Choose two or more to compare.");
+    notify("Select at least two items to compare.");
   }
 });
 
@@ -123,7 +123,7 @@ document.addEventListener("submit", async (event) => {
   try {
     const response = await fetch(form.action, { method: "POST", body: fields });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (!response.ok) throw new Error(page.querySelector(".notice.bad")?.textContent || "That was refused.");
+    if (!response.ok) throw new Error(page.querySelector(".notice.bad")?.textContent || "The request was refused.");
     if (!page.getElementById("live")) return location.reload();
     const left = page.querySelector(".progress span")?.textContent || "The queue is empty.";
     live.replaceChildren(...page.getElementById("live").childNodes);
@@ -156,7 +156,7 @@ if (asking) {
     const began = performance.now();
     output.textContent = "";
     took.textContent = "";
-    version.textContent = "Waiting for the first word …";
+    version.textContent = "Waiting for the first token …";
     judge.hidden = true;
     stop.disabled = false;
     output.setAttribute("aria-busy", "true");
@@ -164,7 +164,7 @@ if (asking) {
       const body = new URLSearchParams(new FormData(asking));
       const response = await fetch(asking.action, { method: "POST", body, signal: mine.signal });
       if (!(response.headers.get("content-type") || "").startsWith("text/event-stream"))
-        throw new Error("The question was refused; reload the page and try again.");
+        throw new Error("The request was refused. Reload the page and try again.");
       for await (const [kind, told] of eventsOf(response.body)) heard(kind, told.text, began);
     } catch (error) {
       if (error.name === "AbortError") took.textContent = "Stopped.";
@@ -179,14 +179,14 @@ if (asking) {
   });
 
   function heard(kind, text, began) {
-    if (kind === "version") version.textContent = `${text} answers`;
+    if (kind === "version") version.textContent = `Answer from ${text}`;
     if (kind === "text") output.textContent += text;
     if (kind === "error") {
       version.textContent = text;
       say(text);
     }
     if (kind === "end" && text) {
-      took.textContent = `${((performance.now() - began) / 1000).toFixed(1)} s; id ${text}`;
+      took.textContent = `${((performance.now() - began) / 1000).toFixed(1)} s; answer ID ${text}`;
       judge.hidden = false;
       judge.querySelector("[name=answer_id]").value = text;
       say(`${version.textContent}: ${output.textContent}`);
@@ -198,12 +198,12 @@ if (asking) {
   document.querySelector("[data-feedback]").addEventListener("submit", async (event) => {
     event.preventDefault();
     const body = new URLSearchParams(new FormData(event.target, event.submitter));
-    if (body.get("corrected") && !body.get("correction")) return notify("Choose the right answer first.");
+    if (body.get("corrected") && !body.get("correction")) return notify("Select the correct answer first.");
     if (!body.get("corrected")) body.delete("correction");
     const response = await fetch(event.target.action, { method: "POST", body });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const said = page.querySelector(response.ok ? "#notice" : ".notice.bad");
-    notify(said?.textContent.trim() || "Your feedback could not be stored; try again.");
+    notify(said?.textContent.trim() || "Your feedback could not be stored. Try again.");
     if (response.ok) judge.hidden = true;
   });
 }

@@ -66,7 +66,7 @@ async def version_page(place: Place, api: Api) -> View:
         live=not ended(version["state"]),
         spoken=f"Version {place.path['version']}: {version.get('progress', {}).get('message', '')}"
         if ended(version["state"])
-        else "Curation is under way.",
+        else "Curation is in progress.",
     )
 
 
@@ -113,7 +113,7 @@ async def record_page(place: Place, api: Api) -> View:
 def _facets(profile: JSON) -> list[tuple[str, list[datasets.Bar]]]:
     """What the records can be told apart by."""
     named = [
-        ("Labels that came with them", profile.get("labels", {})),
+        ("Source labels", profile.get("labels", {})),
         ("Languages", profile.get("languages", {})),
     ]
     attributes = [(f"Attribute: {name}", counts) for name, counts in profile.get("attributes", {}).items()]

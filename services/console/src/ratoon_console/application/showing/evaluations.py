@@ -58,7 +58,7 @@ async def side_by_side(place: Place, api: Api) -> View:
     found = evaluations.mistakes(runs, cases)
     return View(
         "compare-evaluations.html",
-        "Evaluations side by side",
+        "Compare evaluations",
         {
             "runs": runs,
             "grounds": evaluations.beside(runs),

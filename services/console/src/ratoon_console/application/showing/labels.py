@@ -26,7 +26,7 @@ async def labels_page(place: Place, api: Api) -> View:
             "done": [task for task in tasks if task["state"] != "STATE_OPEN"][::-1][:50],
         },
         watched=tuple(each["name"] for each in sets if not ended(each["state"])),
-        spoken=f"{queue.open} records wait for review.",
+        spoken=f"{queue.open} records to review.",
     )
 
 
@@ -49,7 +49,7 @@ async def review_page(place: Place, api: Api) -> View:
             "reason": reason,
             "review": labels.review_of(tasks),
         },
-        spoken=f"{queue.open} to go." if task else "The queue is empty.",
+        spoken=f"{queue.open} remaining." if task else "The queue is empty.",
         live=False,
     )
 

@@ -49,7 +49,7 @@ class Loop:
         run, report = loop.current_run(runs), loop.newest(reports)
         return View(
             "loop.html",
-            "The loop",
+            "Loop",
             {
                 "run": run,
                 "steps": loop.steps_of(run, place.project, self._now()),
@@ -81,7 +81,7 @@ class Loop:
         ]
         return View(
             "turn.html",
-            f"Turn {short(run['name'])}",
+            f"Pipeline run {short(run['name'])}",
             {
                 "run": run,
                 "steps": loop.steps_of(run, place.project, self._now()),

@@ -27,7 +27,9 @@ async def models_page(place: Place, api: Api) -> View:
             "production": production,
         },
         watched=tuple(each["name"] for each in versions if not ended(each["state"])),
-        spoken=f"{last_part(production)} is in production." if production else "No version serves yet.",
+        spoken=f"{last_part(production)} is in production."
+        if production
+        else "No version is in production yet.",
     )
 
 

@@ -57,6 +57,7 @@ async def rollout_page(place: Place, api: Api) -> View:
 
 def _spoken(rollout: JSON | None, deployment: JSON | None) -> str:
     if rollout is None:
-        return f"{last_part((deployment or {}).get('version', '')) or 'Nothing'} serves; no rollout is under way."
+        version = last_part((deployment or {}).get("version", "")) or "No version"
+        return f"{version} is in production; no rollout is in progress."
     paused = ", paused" if rollout.get("paused") else ""
     return f"Rollout to {last_part(rollout['toVersion'])}: {state_words(rollout['state'])}{paused}."

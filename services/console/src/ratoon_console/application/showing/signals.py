@@ -60,5 +60,5 @@ async def _comparison(project: JSON, standings: list[signals.Standing], api: Api
 
 def _spoken(reports: list[JSON]) -> str:
     if not reports:
-        return "Nothing was measured yet."
+        return "No measurements yet."
     return "The traffic has drifted." if reports[-1].get("drifted") else "The traffic has not drifted."

@@ -31,7 +31,7 @@ class Training:
         over = ended(run["state"])
         return View(
             "run.html",
-            f"Run {short(run['name'])}",
+            f"Training run {short(run['name'])}",
             {
                 "run": run,
                 "charts": curves.charts(await self._curves(run, api)),
@@ -52,7 +52,7 @@ class Training:
         labels = [short(run["name"]) for run in runs]
         return View(
             "compare-runs.html",
-            "Runs side by side",
+            "Compare training runs",
             {
                 "runs": runs,
                 "charts": curves.compared(list(zip(labels, drawn, strict=True))),
