@@ -104,7 +104,7 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
         case Cancelled():
             told.cancelled.SetInParent()
         case _:
-            raise TypeError(f"{happened!r} is no event of evaluation")
+            raise TypeError(f"{happened!r} is not an event of evaluation")
     return told
 
 

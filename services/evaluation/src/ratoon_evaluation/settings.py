@@ -11,19 +11,23 @@ class Settings(RoomSettings):
 
     model_config = SettingsConfigDict(env_prefix="RATOON_EVALUATION_", frozen=True, extra="ignore")
 
-    service: str = Field("evaluation", description="The room's name; not for you to change.")
-    resamples: int = Field(4000, ge=100, description="Bootstrap resamples behind each confidence interval.")
+    service: str = Field("evaluation", description="Name of the service; do not change it.")
+    resamples: int = Field(
+        4000, ge=100, description="Number of bootstrap resamples for each confidence interval."
+    )
     threads: int = Field(
-        0, ge=0, description="Cores that scoring may use; 0: as many as the model's size is worth."
+        0, ge=0, description="Number of cores that scoring may use; 0: chosen from the model's size."
     )
     job_time_limit_s: float = Field(
         14_400.0,
         ge=0,
-        description="Seconds after which an evaluation is ended and fails; 0: never. Waiting does not count.",
+        description="Seconds after which an evaluation is stopped and fails; 0: never. Time in the queue "
+        "does not count.",
     )
     job_memory_share: float = Field(
         0.7,
         ge=0,
         le=1,
-        description="Share of the memory of the machine or container beyond which a job is ended; 0: no bound.",
+        description="Share of the memory of the machine or container above which a job is stopped; 0: no "
+        "limit.",
     )

@@ -119,7 +119,7 @@ def test_a_part_with_unknown_labels_is_refused(spec, store, tmp_path):
     broken = spec | {"domains": [{"name": "old", "test": strange}]}
     with pytest.raises(UnusablePart, match="eggs"):
         evaluation_job.run(broken, job_in(tmp_path / "job"))
-    with pytest.raises(UnusablePart, match="no table"):
+    with pytest.raises(UnusablePart, match="not a table"):
         rubbish = store.put_bytes(b"rubbish")
         evaluation_job.run(spec | {"domains": [{"name": "old", "test": rubbish}]}, job_in(tmp_path / "other"))
 

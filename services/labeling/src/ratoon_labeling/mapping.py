@@ -198,7 +198,7 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
         case AnnotationCreated(record_id):
             created = events.AnnotationCreated(record_id=record_id)
             return events.AnnotationEvent(name=name, revision=revision, created=created)
-    raise TypeError(f"{happened!r} is no event of labeling")
+    raise TypeError(f"{happened!r} is not an event of labeling")
 
 
 def _policy(value: annotation_pb2.Guideline.ConflictPolicy.ValueType) -> ConflictPolicy | None:

@@ -11,4 +11,4 @@ class Settings(RoomSettings):
 
     model_config = SettingsConfigDict(env_prefix="RATOON_LABELING_", frozen=True, extra="ignore")
 
-    service: str = Field("labeling", description="The room's name; not for you to change.")
+    service: str = Field("labeling", description="Name of the service; do not change it.")

@@ -114,7 +114,7 @@ def test_the_same_input_gives_the_same_digests(freeze):
 
 
 def test_no_label_at_all_is_an_error_that_says_what_came(freeze):
-    with pytest.raises(job.NoLabels, match=r"2 records came with another label: 'x' \(1\), 'y' \(1\)"):
+    with pytest.raises(job.NoLabels, match=r"2 records came with other labels: 'x' \(1\), 'y' \(1\)"):
         freeze(["x", "y", None])
 
 

@@ -126,7 +126,7 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
             return pb.AliasEvent(
                 name=name, revision=revision, moved=pb.AliasMoved(from_version=before, to_version=after)
             )
-    raise TypeError(f"{happened!r} is no event of the registry")
+    raise TypeError(f"{happened!r} is not an event of the registry")
 
 
 def _time(value: datetime) -> Timestamp:

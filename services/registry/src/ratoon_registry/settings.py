@@ -11,21 +11,24 @@ class Settings(RoomSettings):
 
     model_config = SettingsConfigDict(env_prefix="RATOON_REGISTRY_", frozen=True, extra="ignore")
 
-    service: str = Field("registry", description="The room's name; not for you to change.")
-    golden_count: int = Field(16, description="How many golden prompts are recorded for each version.")
+    service: str = Field("registry", description="Name of the service; do not change it.")
+    golden_count: int = Field(16, description="Number of golden prompts recorded for each version.")
     lanes: int = Field(
         2,
         ge=1,
-        description="How many verifications of different projects run at once; a further one opens after a short wait.",
+        description="Maximum number of verifications of different projects that run at once; a further "
+        "one starts after a short wait.",
     )
     job_time_limit_s: float = Field(
         1800.0,
         ge=0,
-        description="Seconds after which a verification is ended and fails; 0: never. Waiting does not count.",
+        description="Seconds after which a verification is stopped and fails; 0: never. Time in the "
+        "queue does not count.",
     )
     job_memory_share: float = Field(
         0.7,
         ge=0,
         le=1,
-        description="Share of the memory of the machine or container beyond which a job is ended; 0: no bound.",
+        description="Share of the memory of the machine or container above which a job is stopped; 0: no "
+        "limit.",
     )

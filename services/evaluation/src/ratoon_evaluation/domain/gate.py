@@ -130,7 +130,7 @@ def _near_baseline(rule: Rule, measured: Measurements) -> Finding:
         return _missing(rule, "no baseline was fitted there (the domain has no training part)")
     difference, model = scores.baseline_difference, scores.candidate.macro_f1.value
     if not math.isfinite(difference.value):
-        return _missing(rule, "what was measured is not a number")
+        return _missing(rule, "the measured value is not a number")
     name = BASELINE_TITLES.get(scores.best_baseline, scores.best_baseline)
     said = (
         f"{name} reaches macro-F1 {scores.baselines[scores.best_baseline].macro_f1.value:.3f}, the model {model:.3f} "
@@ -160,7 +160,7 @@ def _compared(rule: Rule, measured: Measurements) -> Finding:
 
 def _held(rule: Rule, interval: Interval, bound: float, said: str) -> Finding:
     if not (math.isfinite(interval.low) and math.isfinite(bound)):
-        return _missing(rule, "what was measured is not a number")
+        return _missing(rule, "the measured value is not a number")
     passed = interval.low > bound
     relation = "above" if passed else "not above"
     sentence = f"{_title(rule)}: {said}; the lower bound {interval.low:.3f} is {relation} {bound:.3f}."

@@ -174,7 +174,7 @@ def checked(question: Question) -> Question:
             "reference_digest must be empty or the digest of a model artifact.", "reference_digest"
         )
     if not names or len(set(names)) < len(names) or not all(names):
-        raise BadEvaluation("Name at least one domain, each with a name of its own.", "domains")
+        raise BadEvaluation("Name at least one domain, each with its own name.", "domains")
     if (
         len(question.labels) < 2
         or len(set(question.labels)) < len(question.labels)

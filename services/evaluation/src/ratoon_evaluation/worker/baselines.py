@@ -86,7 +86,7 @@ class Baselines:
     def answers(self, labels: Sequence[str]) -> list[FittedBaselines]:
         """Wait for the answers to each task; raises BaselinesFailed."""
         if self._process.wait():
-            raise BaselinesFailed("The baselines could not be fitted; the job's log says why.")
+            raise BaselinesFailed("The baselines could not be fitted; see the job's log for the cause.")
         told = json.loads((self._folder / "answers.json").read_text(encoding="utf-8"))
         return [_fitted(task, labels) for task in told]
 

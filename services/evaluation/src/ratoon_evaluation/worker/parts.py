@@ -43,7 +43,7 @@ def read_part(store: ArtifactStore, digest: str, labels: Sequence[str]) -> Part:
         table = pq.read_table(BytesIO(store.read(digest)))
         part = _part(digest, table)
     except (pa.ArrowInvalid, KeyError) as error:
-        raise UnusablePart(f"Part {digest} is no table of a split: {error}.") from error
+        raise UnusablePart(f"Part {digest} is not a table of a split: {error}.") from error
     if not len(part):
         raise UnusablePart(
             f"Part {digest} of the split has no record: the labelled records are too few for its share. "
@@ -51,7 +51,8 @@ def read_part(store: ArtifactStore, digest: str, labels: Sequence[str]) -> Part:
         )
     if strange := set(part.labels) - set(labels):
         raise UnusablePart(
-            f"Part {digest} holds labels that are not evaluated: {sorted(strange)}; name them, too."
+            f"Part {digest} contains labels that are not evaluated: {sorted(strange)}. Add them to the "
+            "labels of the run."
         )
     return part
 

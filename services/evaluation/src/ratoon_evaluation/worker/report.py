@@ -79,7 +79,7 @@ def _domain(domain: DomainScores) -> Iterable[str]:
     yield _classes(domain.candidate)
     yield _confusion(domain.candidate)
     yield _slices(domain.candidate)
-    yield f"<p>{domain.wrong_count} wrong answers, kept as <code>{domain.wrong}</code>.</p>"
+    yield f"<p>{domain.wrong_count} wrong answers, stored as <code>{domain.wrong}</code>.</p>"
 
 
 def baseline_note(domain: DomainScores) -> str:

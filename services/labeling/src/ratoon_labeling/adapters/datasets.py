@@ -19,8 +19,9 @@ class IngestionDatasets:
         version = self._ingestion.GetDatasetVersion(GetDatasetVersionRequest(name=dataset_version))
         if version.state == DatasetVersion.STATE_REDACTED:
             raise DatasetRedacted(
-                f"{version.erased_count} records of {dataset_version} were erased by {version.erasure}. Make a new "
-                "version of its sources, which lack them, and label that.",
+                f"{version.erased_count} records of {dataset_version} were erased by {version.erasure}. "
+                "Create a new version of its sources, which no longer contain them, and label that "
+                "version.",
                 "label_set.dataset_version",
             )
         if version.state != DatasetVersion.STATE_READY:

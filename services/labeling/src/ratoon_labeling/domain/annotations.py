@@ -55,7 +55,8 @@ def annotator_of(source: Source, named: str, caller: str, caller_is_service: boo
     """
     if source is Source.FEEDBACK and not caller_is_service:
         raise SourceNotYours(
-            "Annotations from feedback are made by the platform: send POST /v1/feedback with the answer's id."
+            "Annotations from feedback are created by the platform: send POST /v1/feedback with the "
+            "answer's id."
         )
     may_name = caller_is_service or source is Source.IMPORT
     return named if named and may_name else caller

@@ -58,7 +58,9 @@ def known_label(label: str, labels: Sequence[str]) -> str:
     """Return the guideline's label that this one is, in the guideline's spelling; UnknownLabel when it has none."""
     known = match_label(label, labels)
     if known is None:
-        raise UnknownLabel(f"{label[:50]!r} is none of the guideline's labels: {', '.join(labels)}.", "label")
+        raise UnknownLabel(
+            f"{label[:50]!r} is not one of the guideline's labels: {', '.join(labels)}.", "label"
+        )
     return known
 
 
@@ -66,6 +68,6 @@ def check_etag(guideline: Guideline, etag: str) -> None:
     """Raise StaleEtag when a change was made on another revision than the present one; empty is not checked."""
     if etag and etag != guideline.etag:
         raise StaleEtag(
-            f"{guideline.name} was changed by somebody else since you read it; read it again and repeat.",
+            f"{guideline.name} was changed after you read it: read it again and retry.",
             "etag",
         )

@@ -207,8 +207,8 @@ def _ended(label_count: int, made: Frozen) -> str:
     said = "1 label is frozen" if label_count == 1 else f"{label_count:,} labels are frozen"
     if not made.unknown_label_count:
         return f"{said}."
-    came = "1 record came" if made.unknown_label_count == 1 else f"{made.unknown_label_count:,} records came"
-    return f"{said}; {came} with a label that the guideline does not have."
+    came = "1 record has" if made.unknown_label_count == 1 else f"{made.unknown_label_count:,} records have"
+    return f"{said}; {came} a label that the guideline does not have."
 
 
 def _cancelling(label_set: LabelSet, seen: Observation) -> Transition:

@@ -56,7 +56,7 @@ def complete(task: Task, label: str, annotator: str) -> Task:
         if (task.label, task.annotator) == (given, annotator):
             return task
         raise TaskAnswered(
-            f"{task.name} was answered by {task.annotator} already; make an annotation to object."
+            f"{task.name} is already answered by {task.annotator}: create an annotation to disagree."
         )
     return replace(
         task, state=TaskState.DONE if given else TaskState.SKIPPED, label=given, annotator=annotator

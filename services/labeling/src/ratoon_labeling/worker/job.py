@@ -71,7 +71,7 @@ def _rows(artifacts: ArtifactStore, spec: Spec, job: JobFolder) -> list[Row]:
     found: list[Row] = []
     for number, shard in enumerate(shards, 1):
         if job.stop_requested():
-            raise Stopped("The label set was called off.")
+            raise Stopped("The label set was cancelled.")
         found.extend(records.rows(artifacts, shard))
         job.progress(0.7 * number / len(shards), "Reading labels", done=len(found), unit="records")
     return found
@@ -133,11 +133,11 @@ def _compared(row: Row, said: Sequence[Judgement], spec: Spec) -> list[str]:
 def _no_labels(records_count: int, labels: Sequence[str], unknown: Counter[str]) -> str:
     said = f"None of {_counted(records_count)} has one of the labels {', '.join(labels)}"
     if not unknown:
-        return f"{said}, and none came with a label: name the column of the labels, or annotate records."
+        return f"{said}, and none has any label: name the column of the labels, or annotate records."
     came = ", ".join(f"{label!r} ({count:,})" for label, count in list(_named(unknown).items())[:10])
     return (
-        f"{said}; {_counted(unknown.total())} came with another label{': ' + came if came else ''}. Add these labels "
-        "to the project, or name the column that holds the labels."
+        f"{said}; {_counted(unknown.total())} came with other labels{': ' + came if came else ''}. Add "
+        "these labels to the project, or name the column that holds the labels."
     )
 
 

@@ -23,7 +23,7 @@ class Sealer:
         """FailedPrecondition when it holds another kind of key."""
         key = load_pem_private_key(private_key.read_bytes(), password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
-            raise FailedPrecondition(f"{private_key} is no EC key on P-256.", reason="KEY_UNSUITABLE")
+            raise FailedPrecondition(f"{private_key} is not an EC key on P-256.", reason="KEY_UNSUITABLE")
         self._key = key
         public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         self._hint = hashlib.sha256(public).hexdigest()

@@ -94,7 +94,8 @@ def set_alias(command: SetAlias, store: Store, clock: Clock) -> Alias:
     model, alias_id = parent_of(command.name), matched(command.name, ALIAS)[2]
     if alias_id == PRODUCTION and not command.by_serving:
         raise AliasReserved(
-            "The alias production records what serves: start a rollout, which moves it at its end."
+            "The alias production records the version that serves: start a rollout, which moves the "
+            "alias at its end."
         )
     now = clock.now()
     with store.write() as tx:
@@ -147,14 +148,16 @@ def _version_id(tx: Transaction, command: CreateVersion) -> VersionId:
         return VersionId.parse(command.version_id)
     parent = command.lineage.parent_version
     if parent and parent_of(parent) != command.parent:
-        raise ParentMismatch(f"{parent} is no version of {command.parent}.")
+        raise ParentMismatch(f"{parent} is not a version of {command.parent}.")
     existing = [VersionId.parse(matched(v.name, VERSION)[2]) for v in tx.all(ModelVersion, command.parent)]
     return next_version_id(existing, VersionId.parse(matched(parent, VERSION)[2]) if parent else None)
 
 
 def _check_takes_alias(tx: Transaction, model: str, version_name: str) -> None:
     if parent_of(version_name) != model:
-        raise InvalidArgument(f"{version_name} is no version of {model}.", reason="BAD_NAME", field="version")
+        raise InvalidArgument(
+            f"{version_name} is not a version of {model}.", reason="BAD_NAME", field="version"
+        )
     version = tx.get(ModelVersion, version_name)
     if version.state is not State.READY:
         raise VersionNotReady(f"{version_name} is {version.state}; only a READY version takes an alias.")

@@ -50,7 +50,9 @@ def record(model: Reloaded, texts: Sequence[str], count: int) -> dict[str, Any]:
     broken = _recordings(model, (_broken_off(_asked(model, text)) for text in texts), count // 2)
     prompts = [*whole, *broken]
     if not prompts:
-        raise NoStablePrompt("The model's best tokens are all but tied on every text: train it for longer.")
+        raise NoStablePrompt(
+            "The model's best tokens are almost equally likely on every text: train it for longer."
+        )
     return {"dtype": "float32", "near_tie": NEAR_TIE, "prompts": prompts}
 
 

@@ -36,7 +36,9 @@ def left_out(inspection: Inspection) -> str:
     """A sentence that names the files which are no part of the version; empty when there is none."""
     names = inspection.left_out
     more = f" and {len(names) - _SOME} more" if len(names) > _SOME else ""
-    return f"Left out, for they belong to no model: {', '.join(names[:_SOME])}{more}." if names else ""
+    return (
+        f"Left out because they are not part of a model: {', '.join(names[:_SOME])}{more}." if names else ""
+    )
 
 
 def speak_as_base(folder: ModelFolder) -> None:
@@ -61,9 +63,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
-        raise UnfitArtifact("JSON_DAMAGED", f"{path.name} is no JSON: copy or save it again.") from None
+        raise UnfitArtifact("JSON_DAMAGED", f"{path.name} is not JSON: copy or save it again.") from None
     if not isinstance(value, dict):
-        raise UnfitArtifact("JSON_DAMAGED", f"{path.name} holds no JSON object: copy or save it again.")
+        raise UnfitArtifact("JSON_DAMAGED", f"{path.name} contains no JSON object: copy or save it again.")
     return value
 
 

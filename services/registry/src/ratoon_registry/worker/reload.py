@@ -35,9 +35,9 @@ _KNOWN = (
     (re.compile(r"(ignore_mismatched_sizes)"), "shapes in the weights differ from those by config.json"),
     (
         re.compile(r"(Class validation error|(?:modulo|division) by zero)"),
-        "config.json states numbers that do not fit together",
+        "config.json contains numbers that contradict each other",
     ),
-    (re.compile(r"(out of memory|can't allocate memory)"), "the memory does not suffice"),
+    (re.compile(r"(out of memory|can't allocate memory)"), "there is not enough memory"),
 )
 
 
@@ -99,7 +99,7 @@ class Reloaded:
                 )
         for name, parameter in self._model.named_parameters():
             if not bool(torch.isfinite(parameter).all()):
-                raise UnfitArtifact("WEIGHTS_NOT_FINITE", f"{name} holds infinite or undefined numbers.")
+                raise UnfitArtifact("WEIGHTS_NOT_FINITE", f"{name} contains infinite or undefined numbers.")
         rows = self._model.get_input_embeddings().weight.shape[0]
         if len(self.tokenizer) > rows:
             raise UnfitArtifact(
@@ -128,6 +128,6 @@ def _merged(base: Any, adapter: Path) -> Any:
     if strange:
         raise UnfitArtifact(
             "WEIGHTS_MISMATCH",
-            f"The adapter does not fit its base model, by {', '.join(sorted(strange)[:5])}.",
+            f"The adapter does not match its base model: {', '.join(sorted(strange)[:5])}.",
         )
     return model.merge_and_unload()

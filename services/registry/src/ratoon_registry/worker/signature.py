@@ -44,4 +44,4 @@ def verify(folder: Path, public_key: Path, signature: Path) -> None:
     try:
         verifying.Config().use_elliptic_key_verifier(public_key=public_key).verify(folder, signature)
     except Exception as error:  # the library raises ValueError, InvalidSignature and json's errors alike
-        raise BadSignature(f"The signature does not hold: {error or type(error).__name__}.") from error
+        raise BadSignature(f"The signature is not valid: {error or type(error).__name__}.") from error
