@@ -95,7 +95,7 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
         case Cancelled():
             cancelled = events_pb.TrainingRunCancelled()
             return events_pb.TrainingRunEvent(name=name, revision=revision, cancelled=cancelled)
-    raise TypeError(f"{happened!r} is no event of training")
+    raise TypeError(f"{happened!r} is not an event of training")
 
 
 def _recipe(value: Recipe) -> pb.Recipe:

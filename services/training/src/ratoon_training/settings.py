@@ -13,7 +13,7 @@ class Settings(ClusterSettings):
 
     model_config = SettingsConfigDict(env_prefix="RATOON_TRAINING_", frozen=True, extra="ignore")
 
-    service: str = Field("training", description="The room's name; not for you to change.")
+    service: str = Field("training", description="Name of the service; do not change it.")
     idle_s: float = Field(
         300.0, description="Seconds that an idle driver keeps its Ray and its workers for the next run."
     )
@@ -21,15 +21,20 @@ class Settings(ClusterSettings):
         5.0, description="Seconds between two checkpoints of a run; 0: after every step."
     )
     memory_bytes: int = Field(
-        0, description="Memory that runs may plan with; 0: what is free here, or what a cluster's pods hold."
+        0,
+        description="Memory that the plans of runs may use; 0: the free memory of this machine, or "
+        "the memory of a cluster's pods.",
     )
     memory_limit_bytes: int = Field(
-        0, description="Bytes of data that a worker may hold before it counts as out of memory; 0: no limit."
+        0,
+        description="Maximum data of a worker, in bytes; beyond it, the worker counts as out of "
+        "memory; 0: no limit.",
     )
     workers: Path | None = Field(
         None,
-        description="On Kubernetes: a folder that says which pods workers compute in; empty: this machine.",
+        description="On Kubernetes: directory that defines the pods of workers; empty: workers run on "
+        "this machine.",
     )
     machine_families: Path | None = Field(
-        None, description="A JSON file of machine families in place of the one that comes with Ratoon."
+        None, description="JSON file of machine families that replaces the one of Ratoon."
     )

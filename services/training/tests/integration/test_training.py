@@ -241,7 +241,7 @@ def test_a_split_that_cannot_be_trained_on_is_refused(task, tmp_path, part, erro
 
 def test_bytes_that_are_no_parquet_are_refused(task, tmp_path):
     spec = {**task.spec("bad"), "train": task.store.put_bytes(b"no parquet")}
-    with pytest.raises(DataMalformed, match="no parquet"):
+    with pytest.raises(DataMalformed, match="not a Parquet file"):
         prepare(spec, RECIPE, tmp_path / "prepared", lambda _: None)
 
 

@@ -58,4 +58,4 @@ def test_a_group_that_is_scaled_to_none_is_waited_for():
 def test_a_run_without_any_workers_of_its_accelerator_is_refused_by_name():
     refused = plan(RECIPE, Resources(Accelerator.CUDA), 0, ())
     assert not refused.admitted
-    assert "no worker for cuda has any: add workers" in refused.reason
+    assert "no worker for cuda is available: add workers" in refused.reason

@@ -89,7 +89,7 @@ def test_a_bad_value_is_refused_by_name(wish: RecipeWish, field: str):
 
 
 def test_neuron_is_refused_with_a_sentence_until_a_recipe_is_written_for_it():
-    with pytest.raises(AcceleratorRefused, match="No recipe is written for neuron"):
+    with pytest.raises(AcceleratorRefused, match="Training on neuron is not supported"):
         Resources(Accelerator.NEURON).checked()
     assert Resources(Accelerator.CUDA).checked().accelerator is Accelerator.CUDA
 

@@ -142,7 +142,7 @@ def test_a_folder_says_which_pods_there_are(folder):
 
 def test_a_template_without_a_limit_of_memory_is_refused_by_name(tmp_path):
     (tmp_path / "cuda.yaml").write_text(TEMPLATE.replace("memory: 48Gi, ", ""))
-    with pytest.raises(FailedPrecondition, match="a limit of memory") as refused:
+    with pytest.raises(FailedPrecondition, match="a memory limit") as refused:
         WorkerFolder(tmp_path).template(Accelerator.CUDA)
     assert refused.value.reason == "WORKER_TEMPLATE_INVALID"
 

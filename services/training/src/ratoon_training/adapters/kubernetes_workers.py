@@ -49,7 +49,7 @@ class KubernetesWorkers:
             there = self._deployments.get(name)
             pods = [pod for pod in self._pods.all() if pod["metadata"]["labels"].get(manifest.PODS) == name]
         except RatoonError as error:
-            _LOG.warning("what %s waits for is not known: %s", run.name, error)
+            _LOG.warning("cannot determine what %s waits for: %s", run.name, error)
             return ""
         return manifest.complaint(there, pods)
 

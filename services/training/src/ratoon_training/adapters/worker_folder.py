@@ -44,8 +44,8 @@ class WorkerFolder:
             container(told)["resources"]["limits"]["memory"]
         except (KeyError, TypeError, StopIteration):
             raise FailedPrecondition(
-                f"{path} is no Deployment with a container {CONTAINER!r} that has a limit of memory: look at "
-                "training.workers in the chart's values.",
+                f"{path} is not a Deployment with a container {CONTAINER!r} that has a memory limit: "
+                "check training.workers in the chart's values.",
                 reason="WORKER_TEMPLATE_INVALID",
             ) from None
         return dict(told)
@@ -76,5 +76,5 @@ def bytes_of(quantity: object) -> int:
     """A Kubernetes quantity of memory, such as 4Gi, in bytes."""
     match = _QUANTITY.fullmatch(str(quantity))
     if match is None:
-        raise ValueError(f"{quantity!r} is no amount of memory.")
+        raise ValueError(f"{quantity!r} is not a quantity of memory.")
     return int(float(match[1]) * _UNITS[match[2] or ""])

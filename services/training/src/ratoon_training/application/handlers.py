@@ -94,7 +94,7 @@ def _recipe(wish: Wish, bases: BaseModels) -> Recipe:
     described = bases.describe(base) if base else None
     if method is Method.CONTINUE and described is not None and described.lora_rank:
         raise InvalidArgument(
-            f"{base} is an adapter: method LORA goes on from it, CONTINUE needs a whole model.",
+            f"{base} is an adapter: method LORA continues from it, CONTINUE needs a whole model.",
             reason="BASE_IS_ADAPTER",
             field="recipe.method",
         )

@@ -35,7 +35,7 @@ class Sweep:
                 if self._has_ended(run):
                     self._workers.remove(run)
         except RatoonError as error:
-            _LOG.warning("pods of runs that have ended were not looked for: %s", error)
+            _LOG.warning("pods of ended runs could not be listed: %s", error)
 
     def _has_ended(self, name: str) -> bool:
         with self._store.read() as tx:

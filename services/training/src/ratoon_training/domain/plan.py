@@ -173,7 +173,7 @@ def _needs(recipe: Recipe, resources: Resources) -> int:
 
 def _reason(resources: Resources, total: int, available: int, largest: int) -> str:
     if not available:
-        lacking = f"no worker for {resources.accelerator.lower()} has any"
+        lacking = f"no worker for {resources.accelerator.lower()} is available"
         return f"The run needs {_mebi(total)} of memory, and {lacking}: add workers, or choose another accelerator."
     needs = f"The run needs {_mebi(total)} of memory, and {_mebi(available)} are free"
     if total <= available:

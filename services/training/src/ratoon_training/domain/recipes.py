@@ -170,7 +170,7 @@ class Resources:
         """These resources, when recipes can use them."""
         if self.accelerator is Accelerator.NEURON:
             raise AcceleratorRefused(
-                "No recipe is written for neuron yet: choose cpu or cuda, or leave the accelerator out."
+                "Training on neuron is not supported yet: choose cpu or cuda, or leave the accelerator out."
             )
         if not 1 <= self.workers <= 64:
             raise BadRecipe("resources.workers must be 1 to 64.", "resources.workers")

@@ -116,7 +116,8 @@ def _join(session: Path) -> None:
         except Exception as error:
             if time.monotonic() > until:
                 raise WorkersLost(
-                    f"The Ray cluster at {address} cannot be joined ({error}): is its head up, is the token its own?"
+                    f"The Ray cluster at {address} cannot be joined ({error}): check that its head runs "
+                    "and that the token is the one of this cluster."
                 ) from error
             _LOG.warning("the Ray cluster at %s cannot be joined (%s); trying again", address, error)
             _end_half_started()
@@ -162,7 +163,7 @@ def _head_address(session: Path) -> str:
         return _start_head(session)
     except Exception as error:
         raise WorkersLost(
-            f"Ray did not start ({error}): is the machine very busy, or its disk full?"
+            f"Ray did not start ({error}): check the load and the free disk space of the machine."
         ) from error
 
 

@@ -67,7 +67,9 @@ def _travelling(order: Order) -> Order:
 
 def _counted(workers: int) -> str:
     return (
-        "a free processor for the training worker" if workers == 1 else f"room for {workers} training workers"
+        "a free processor for the training worker"
+        if workers == 1
+        else f"capacity for {workers} training workers"
     )
 
 

@@ -65,7 +65,8 @@ def read_part(store: ArtifactStore, digest: str, labels: tuple[str, ...], folder
         table = pq.read_table(path, columns=list(COLUMNS))
     except Exception as error:
         raise DataMalformed(
-            f"The {part} part is no parquet with {', '.join(COLUMNS)}: {_first_line(error)}"
+            f"The {part} part is not a Parquet file with the columns {', '.join(COLUMNS)}: "
+            f"{_first_line(error)}"
         ) from None
     finally:
         path.unlink()

@@ -64,7 +64,7 @@ def named_error(error: Exception) -> tuple[str, str] | None:
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
         return (
             OutOfMemory.reason,
-            "The run needs more memory than it may have: lower recipe.batch_size or max_chars.",
+            "The run needs more memory than its limit: lower recipe.batch_size or max_chars.",
         )
     return None
 
