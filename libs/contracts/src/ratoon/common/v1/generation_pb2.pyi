@@ -18,7 +18,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GenerationDefaults(_message.Message):
-    """How a model version generates where a request does not say otherwise. A field that is not set has no default."""
+    """Sampling defaults of a model version. They apply where a request does not set the value. A field that is not set has
+    no default.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -29,17 +31,17 @@ class GenerationDefaults(_message.Message):
     REPETITION_PENALTY_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     temperature: _builtins.float
-    """0: greedy, the likeliest token each time."""
+    """Sampling temperature. 0 selects greedy decoding: the most probable token each time."""
     top_p: _builtins.float
-    """Share of probability from which tokens are drawn."""
+    """Nucleus sampling: share of the probability mass from which tokens are sampled."""
     top_k: _builtins.int
-    """Number of the likeliest tokens from which one is drawn."""
+    """Number of most probable tokens from which one is sampled."""
     min_p: _builtins.float
-    """Least probability of a token, as a share of the likeliest token's."""
+    """Minimum probability of a token, as a share of the probability of the most probable token."""
     repetition_penalty: _builtins.float
-    """Above 1: tokens that occurred already become less likely."""
+    """A value above 1 makes tokens that occurred already less probable."""
     max_tokens: _builtins.int
-    """Longest answer in tokens."""
+    """Maximum length of an answer, in tokens."""
     def __init__(
         self,
         *,

@@ -26,37 +26,39 @@ class _Role:
 class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ROLE_UNSPECIFIED: _Role.ValueType  # 0
+    """Not set."""
     ROLE_PUBLIC: _Role.ValueType  # 1
-    """No credentials needed."""
+    """No credentials are required."""
     ROLE_CALLER: _Role.ValueType  # 2
-    """Ask models and give feedback."""
+    """Send requests to models and submit feedback."""
     ROLE_VIEWER: _Role.ValueType  # 3
-    """Read everything of the project."""
+    """Read all resources of the project."""
     ROLE_ANNOTATOR: _Role.ValueType  # 4
     """Label records."""
     ROLE_ENGINEER: _Role.ValueType  # 5
-    """Build datasets, train, evaluate, register."""
+    """Build datasets; train, evaluate and register models."""
     ROLE_OPERATOR: _Role.ValueType  # 6
-    """Roll out, steer, manage keys."""
+    """Roll out versions, control rollouts and manage API keys."""
     ROLE_SERVICE: _Role.ValueType  # 7
     """Another service of this installation."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
-    """What a caller may do; each role may do all that the ones before it may."""
+    """Permissions of a caller. Each role includes the permissions of the roles before it."""
 
 ROLE_UNSPECIFIED: Role.ValueType  # 0
+"""Not set."""
 ROLE_PUBLIC: Role.ValueType  # 1
-"""No credentials needed."""
+"""No credentials are required."""
 ROLE_CALLER: Role.ValueType  # 2
-"""Ask models and give feedback."""
+"""Send requests to models and submit feedback."""
 ROLE_VIEWER: Role.ValueType  # 3
-"""Read everything of the project."""
+"""Read all resources of the project."""
 ROLE_ANNOTATOR: Role.ValueType  # 4
 """Label records."""
 ROLE_ENGINEER: Role.ValueType  # 5
-"""Build datasets, train, evaluate, register."""
+"""Build datasets; train, evaluate and register models."""
 ROLE_OPERATOR: Role.ValueType  # 6
-"""Roll out, steer, manage keys."""
+"""Roll out versions, control rollouts and manage API keys."""
 ROLE_SERVICE: Role.ValueType  # 7
 """Another service of this installation."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
@@ -66,12 +68,12 @@ SPANS_PROJECTS_FIELD_NUMBER: _builtins.int
 CHANGEABLE_FIELD_NUMBER: _builtins.int
 TOPIC_FIELD_NUMBER: _builtins.int
 required_role: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Role.ValueType]
-"""The least role that may call this method."""
+"""Lowest role that may call the method."""
 spans_projects: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
-"""This method works on resources of several projects in one request; any other request lies in one project."""
+"""One request of the method may work on resources of several projects. Any other request is limited to one project."""
 changeable: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
-"""The fields of the resource that an Update may change (`labels`; `limits.*`: each field of `limits`). Without an
-`update_mask` those of them change that the request carries.
+"""Fields of the resource that an Update method may change (`labels`; `limits.*`: each field of `limits`). Without an
+`update_mask`, the update changes those of them that the request carries.
 """
 topic: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.str]
-"""The event topic whose envelope this message is."""
+"""Event topic of which this message is the envelope."""

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Progress(_message.Message):
-    """How far a piece of long work is."""
+    """Progress of a long-running operation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -52,18 +52,20 @@ class Progress(_message.Message):
     REMAINING_SECONDS_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
     fraction: _builtins.float
-    """From 0 to 1."""
+    """Completed share, from 0 to 1."""
     message: _builtins.str
-    """What it is doing now, one sentence."""
+    """Current activity, in one sentence."""
     done: _builtins.int
+    """Number of completed units."""
     total: _builtins.int
+    """Total number of units."""
     unit: _builtins.str
-    """What `done` and `total` count."""
+    """Unit of `done` and `total`."""
     remaining_seconds: _builtins.float
-    """Estimated seconds to the end; 0 where unknown."""
+    """Estimated time to completion, in seconds. 0: not known."""
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """The latest measurements (`loss`, `tokens_per_second`, …)."""
+        """Latest measurements by name (`loss`, `tokens_per_second`, …)."""
 
     def __init__(
         self,
@@ -86,16 +88,16 @@ Global___Progress: _TypeAlias = Progress  # noqa: Y015
 
 @_typing.final
 class Failure(_message.Message):
-    """Why a piece of long work failed."""
+    """Reason for the failure of a long-running operation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Stable, UPPER_SNAKE."""
+    """Stable reason code in UPPER_SNAKE_CASE."""
     message: _builtins.str
-    """What happened and what to do next."""
+    """What failed and what to do next."""
     def __init__(
         self,
         *,

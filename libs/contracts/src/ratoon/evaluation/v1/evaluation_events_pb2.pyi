@@ -18,7 +18,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class EvaluationRunEvent(_message.Message):
-    """What happened to evaluation runs."""
+    """Events of evaluation runs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -29,16 +29,27 @@ class EvaluationRunEvent(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/evaluationRuns/{evaluation_run}"""
+    """Resource name: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def started(self) -> Global___EvaluationRunStarted: ...
+    def started(self) -> Global___EvaluationRunStarted:
+        """Scoring has started."""
+
     @_builtins.property
-    def completed(self) -> Global___EvaluationRunCompleted: ...
+    def completed(self) -> Global___EvaluationRunCompleted:
+        """The run completed with a verdict."""
+
     @_builtins.property
-    def failed(self) -> Global___EvaluationRunFailed: ...
+    def failed(self) -> Global___EvaluationRunFailed:
+        """The run ended with an error and has no verdict."""
+
     @_builtins.property
-    def cancelled(self) -> Global___EvaluationRunCancelled: ...
+    def cancelled(self) -> Global___EvaluationRunCancelled:
+        """The run was cancelled."""
+
     def __init__(
         self,
         *,
@@ -61,6 +72,8 @@ Global___EvaluationRunEvent: _TypeAlias = EvaluationRunEvent  # noqa: Y015
 
 @_typing.final
 class EvaluationRunStarted(_message.Message):
+    """Scoring has started."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -76,10 +89,13 @@ Global___EvaluationRunStarted: _TypeAlias = EvaluationRunStarted  # noqa: Y015
 
 @_typing.final
 class EvaluationRunCompleted(_message.Message):
+    """The run completed with a verdict."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PASSED_FIELD_NUMBER: _builtins.int
     passed: _builtins.bool
+    """True if the candidate passed the gate."""
     def __init__(
         self,
         *,
@@ -95,10 +111,13 @@ Global___EvaluationRunCompleted: _TypeAlias = EvaluationRunCompleted  # noqa: Y0
 
 @_typing.final
 class EvaluationRunFailed(_message.Message):
+    """The run ended with an error and has no verdict."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
     def __init__(
         self,
         *,
@@ -114,6 +133,8 @@ Global___EvaluationRunFailed: _TypeAlias = EvaluationRunFailed  # noqa: Y015
 
 @_typing.final
 class EvaluationRunCancelled(_message.Message):
+    """The run was cancelled."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class EvaluationRun(_message.Message):
-    """A model artifact scored on test parts, beside baselines, and held against a gate."""
+    """Scores of a model artifact and of baselines on test parts, and the verdict of a gate on these scores."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,21 +34,37 @@ class EvaluationRun(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[EvaluationRun._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: EvaluationRun._State.ValueType  # 0
+        """Not set."""
         STATE_QUEUED: EvaluationRun._State.ValueType  # 1
+        """Waiting to start."""
         STATE_RUNNING: EvaluationRun._State.ValueType  # 2
+        """The work is in progress."""
         STATE_SUCCEEDED: EvaluationRun._State.ValueType  # 3
+        """The run completed; `verdict` holds the decision of the gate."""
         STATE_FAILED: EvaluationRun._State.ValueType  # 4
+        """The work ended with an error; `failure` holds the reason."""
         STATE_CANCELLING: EvaluationRun._State.ValueType  # 5
+        """Cancellation was requested; the work is stopping."""
         STATE_CANCELLED: EvaluationRun._State.ValueType  # 6
+        """Cancelled before the work completed."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of an evaluation run."""
+
     STATE_UNSPECIFIED: EvaluationRun.State.ValueType  # 0
+    """Not set."""
     STATE_QUEUED: EvaluationRun.State.ValueType  # 1
+    """Waiting to start."""
     STATE_RUNNING: EvaluationRun.State.ValueType  # 2
+    """The work is in progress."""
     STATE_SUCCEEDED: EvaluationRun.State.ValueType  # 3
+    """The run completed; `verdict` holds the decision of the gate."""
     STATE_FAILED: EvaluationRun.State.ValueType  # 4
+    """The work ended with an error; `failure` holds the reason."""
     STATE_CANCELLING: EvaluationRun.State.ValueType  # 5
+    """Cancellation was requested; the work is stopping."""
     STATE_CANCELLED: EvaluationRun.State.ValueType  # 6
+    """Cancelled before the work completed."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -68,35 +84,59 @@ class EvaluationRun(_message.Message):
     REPORT_HTML_DIGEST_FIELD_NUMBER: _builtins.int
     REPORT_JSON_DIGEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/evaluationRuns/{evaluation_run}"""
+    """Resource name: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     state: Global___EvaluationRun.State.ValueType
+    """Current state."""
     candidate_digest: _builtins.str
-    """The model artifact that is judged."""
+    """Digest of the model artifact to evaluate. Required."""
     reference_digest: _builtins.str
-    """The model artifact in production; empty: there is none."""
+    """Digest of the model artifact in production. Empty: there is none."""
     seed: _builtins.int
+    """Seed of the resampling that computes the confidence intervals."""
     report_html_digest: _builtins.str
-    """The report as a page and as JSON, blobs."""
+    """Digest of the report as an HTML page (a blob)."""
     report_json_digest: _builtins.str
+    """Digest of the report as JSON (a blob)."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def domains(self) -> _containers.RepeatedCompositeFieldContainer[Global___Domain]: ...
+    def domains(self) -> _containers.RepeatedCompositeFieldContainer[Global___Domain]:
+        """Domains to score. At least one is required; their names must be unique."""
+
     @_builtins.property
-    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels that the model answers with. At least two are required; empty or repeated labels are refused."""
+
     @_builtins.property
-    def gate(self) -> _containers.RepeatedCompositeFieldContainer[Global___GateRule]: ...
+    def gate(self) -> _containers.RepeatedCompositeFieldContainer[Global___GateRule]:
+        """Rules of the gate. A rule of an unknown domain is refused. The candidate passes if all rules hold; a gate without
+        rules does not pass.
+        """
+
     @_builtins.property
-    def progress(self) -> _progress_pb2.Progress: ...
+    def progress(self) -> _progress_pb2.Progress:
+        """Progress of the work."""
+
     @_builtins.property
-    def failure(self) -> _progress_pb2.Failure: ...
+    def failure(self) -> _progress_pb2.Failure:
+        """Why the work failed. Set in the state FAILED only."""
+
     @_builtins.property
-    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___DomainResult]: ...
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___DomainResult]:
+        """Results, one for each domain. Set in the state SUCCEEDED."""
+
     @_builtins.property
-    def verdict(self) -> Global___Verdict: ...
+    def verdict(self) -> Global___Verdict:
+        """Verdict of the gate. Set in the state SUCCEEDED."""
+
     def __init__(
         self,
         *,
@@ -128,16 +168,16 @@ Global___EvaluationRun: _TypeAlias = EvaluationRun  # noqa: Y015
 
 @_typing.final
 class Domain(_message.Message):
-    """A population that the model must serve: one split's sealed test part."""
+    """Population that the model must serve, represented by the sealed test part of a split."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     SPLIT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`new`, `old`, …"""
+    """Name of the domain: `new`, `old`, …"""
     split: _builtins.str
-    """projects/{project}/datasets/{dataset}/splits/{split}"""
+    """Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     def __init__(
         self,
         *,
@@ -154,7 +194,7 @@ Global___Domain: _TypeAlias = Domain  # noqa: Y015
 
 @_typing.final
 class GateRule(_message.Message):
-    """One condition of the gate."""
+    """One condition of the gate. A value that was not measured fails the rule."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -165,25 +205,31 @@ class GateRule(_message.Message):
     class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[GateRule._Kind.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         KIND_UNSPECIFIED: GateRule._Kind.ValueType  # 0
+        """Not set."""
         KIND_BEATS_MAJORITY: GateRule._Kind.ValueType  # 1
-        """The lower bound of macro-F1 lies above the majority class's macro-F1."""
+        """The lower bound of the macro-F1 is above the macro-F1 of the majority class."""
         KIND_BETTER: GateRule._Kind.ValueType  # 2
-        """Paired bootstrap of macro-F1 against the reference."""
+        """Paired bootstrap of the macro-F1 against the reference: the candidate must be better. The usual threshold is 0."""
         KIND_NOT_WORSE: GateRule._Kind.ValueType  # 3
+        """Same comparison as BETTER with a threshold below 0: a small loss is accepted."""
         KIND_NEAR_BASELINE: GateRule._Kind.ValueType  # 4
-        """The measured macro-F1 minus the best baseline's (TF-IDF on words or on characters, fitted on the training
+        """The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on the training
         part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.
         """
 
-    class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """Kind of a gate rule."""
+
     KIND_UNSPECIFIED: GateRule.Kind.ValueType  # 0
+    """Not set."""
     KIND_BEATS_MAJORITY: GateRule.Kind.ValueType  # 1
-    """The lower bound of macro-F1 lies above the majority class's macro-F1."""
+    """The lower bound of the macro-F1 is above the macro-F1 of the majority class."""
     KIND_BETTER: GateRule.Kind.ValueType  # 2
-    """Paired bootstrap of macro-F1 against the reference."""
+    """Paired bootstrap of the macro-F1 against the reference: the candidate must be better. The usual threshold is 0."""
     KIND_NOT_WORSE: GateRule.Kind.ValueType  # 3
+    """Same comparison as BETTER with a threshold below 0: a small loss is accepted."""
     KIND_NEAR_BASELINE: GateRule.Kind.ValueType  # 4
-    """The measured macro-F1 minus the best baseline's (TF-IDF on words or on characters, fitted on the training
+    """The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on the training
     part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.
     """
 
@@ -191,9 +237,14 @@ class GateRule(_message.Message):
     DOMAIN_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     kind: Global___GateRule.Kind.ValueType
+    """Kind of the rule. An unset kind is refused."""
     domain: _builtins.str
+    """Name of the domain to which the rule applies."""
     threshold: _builtins.float
-    """For NOT_WORSE and BETTER: the lower bound of the difference in macro-F1 must lie above this."""
+    """Threshold in macro-F1, from -1 to 1. For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must
+    be above it. For BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the
+    lowest accepted difference.
+    """
     def __init__(
         self,
         *,
@@ -211,7 +262,7 @@ Global___GateRule: _TypeAlias = GateRule  # noqa: Y015
 
 @_typing.final
 class Estimate(_message.Message):
-    """A number with its 95 % confidence interval."""
+    """Measured value with its 95 % confidence interval."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -219,8 +270,11 @@ class Estimate(_message.Message):
     LOWER_FIELD_NUMBER: _builtins.int
     UPPER_FIELD_NUMBER: _builtins.int
     value: _builtins.float
+    """Measured value."""
     lower: _builtins.float
+    """Lower bound of the interval."""
     upper: _builtins.float
+    """Upper bound of the interval."""
     def __init__(
         self,
         *,
@@ -238,12 +292,14 @@ Global___Estimate: _TypeAlias = Estimate  # noqa: Y015
 
 @_typing.final
 class Scores(_message.Message):
-    """The scores of one model on one population."""
+    """Scores of one model or baseline on one domain."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class ClassScore(_message.Message):
+        """Scores of one label."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         LABEL_FIELD_NUMBER: _builtins.int
@@ -252,10 +308,15 @@ class Scores(_message.Message):
         F1_FIELD_NUMBER: _builtins.int
         SUPPORT_FIELD_NUMBER: _builtins.int
         label: _builtins.str
+        """The label."""
         precision: _builtins.float
+        """Share of the answers with this label that are correct, from 0 to 1."""
         recall: _builtins.float
+        """Share of the records with this label that are answered correctly, from 0 to 1."""
         f1: _builtins.float
+        """Harmonic mean of precision and recall."""
         support: _builtins.int
+        """Number of records with this label."""
         def __init__(
             self,
             *,
@@ -280,20 +341,30 @@ class Scores(_message.Message):
     OTHER_COUNT_FIELD_NUMBER: _builtins.int
     CLASSES_WITHOUT_RECORDS_FIELD_NUMBER: _builtins.int
     perplexity: _builtins.float
+    """Perplexity on the tokens of the texts, special tokens excluded. 0: not measured; baselines have none."""
     record_count: _builtins.int
+    """Number of scored records."""
     other_count: _builtins.int
-    """Answers that are none of the labels."""
+    """Number of answers that are none of the labels."""
     @_builtins.property
-    def accuracy(self) -> Global___Estimate: ...
+    def accuracy(self) -> Global___Estimate:
+        """Share of correct answers, from 0 to 1."""
+
     @_builtins.property
-    def macro_f1(self) -> Global___Estimate: ...
+    def macro_f1(self) -> Global___Estimate:
+        """F1 score averaged over the labels, from 0 to 1."""
+
     @_builtins.property
-    def auc(self) -> Global___Estimate: ...
+    def auc(self) -> Global___Estimate:
+        """Area under the ROC curve. Not set: not measured."""
+
     @_builtins.property
-    def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Scores.ClassScore]: ...
+    def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Scores.ClassScore]:
+        """Scores of each label."""
+
     @_builtins.property
     def classes_without_records(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels that no record of the test part bears. They are left out of all macro averages."""
+        """Labels of which the test part has no record. They are excluded from all macro averages."""
 
     def __init__(
         self,
@@ -317,19 +388,24 @@ Global___Scores: _TypeAlias = Scores  # noqa: Y015
 
 @_typing.final
 class DomainResult(_message.Message):
-    """What was found on one domain."""
+    """Results on one domain."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Baseline(_message.Message):
+        """Scores of one baseline."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         NAME_FIELD_NUMBER: _builtins.int
         SCORES_FIELD_NUMBER: _builtins.int
         name: _builtins.str
+        """Name of the baseline."""
         @_builtins.property
-        def scores(self) -> Global___Scores: ...
+        def scores(self) -> Global___Scores:
+            """Scores of the baseline."""
+
         def __init__(
             self,
             *,
@@ -356,33 +432,46 @@ class DomainResult(_message.Message):
     BEST_BASELINE_FIELD_NUMBER: _builtins.int
     BASELINE_DIFFERENCE_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
+    """Name of the domain."""
     predictions_digest: _builtins.str
-    """Parquet blobs."""
+    """Digest of the predictions of the candidate (a Parquet blob)."""
     wrong_answers_digest: _builtins.str
+    """Digest of the wrong answers of the candidate (a Parquet blob)."""
     wrong_answer_count: _builtins.int
+    """Number of wrong answers of the candidate."""
     best_baseline: _builtins.str
-    """Name of the baseline that did best on a share of the training part that it was not fitted on."""
+    """Name of the baseline with the best score on held-out records of the training part. Empty: no baseline was fitted."""
     @_builtins.property
-    def candidate(self) -> Global___Scores: ...
-    @_builtins.property
-    def reference(self) -> Global___Scores: ...
-    @_builtins.property
-    def majority(self) -> Global___Scores: ...
-    @_builtins.property
-    def tfidf(self) -> Global___Scores: ...
-    @_builtins.property
-    def difference(self) -> Global___Estimate:
-        """Candidate minus reference, macro-F1, paired bootstrap."""
+    def candidate(self) -> Global___Scores:
+        """Scores of the candidate."""
 
     @_builtins.property
-    def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___SliceResult]: ...
+    def reference(self) -> Global___Scores:
+        """Scores of the reference. Not set: there is no reference."""
+
+    @_builtins.property
+    def majority(self) -> Global___Scores:
+        """Scores of the baseline that always answers the most frequent label of the training part."""
+
+    @_builtins.property
+    def tfidf(self) -> Global___Scores:
+        """Scores of the baseline by logistic regression on TF-IDF weights of words."""
+
+    @_builtins.property
+    def difference(self) -> Global___Estimate:
+        """Macro-F1 of the candidate minus that of the reference, by paired bootstrap. Not set: there is no reference."""
+
+    @_builtins.property
+    def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___SliceResult]:
+        """Scores of the candidate by slice."""
+
     @_builtins.property
     def baselines(self) -> _containers.RepeatedCompositeFieldContainer[Global___DomainResult.Baseline]:
         """All baselines that were fitted on the training part: `majority`, `tfidf` (words), `tfidf_chars` (characters)."""
 
     @_builtins.property
     def baseline_difference(self) -> Global___Estimate:
-        """Candidate minus `best_baseline`, macro-F1, paired bootstrap."""
+        """Macro-F1 of the candidate minus that of `best_baseline`, by paired bootstrap."""
 
     def __init__(
         self,
@@ -411,6 +500,8 @@ Global___DomainResult: _TypeAlias = DomainResult  # noqa: Y015
 
 @_typing.final
 class SliceResult(_message.Message):
+    """Scores on one slice: the records that share a language, a length range or an attribute value."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SLICE_FIELD_NUMBER: _builtins.int
@@ -418,11 +509,15 @@ class SliceResult(_message.Message):
     MACRO_F1_FIELD_NUMBER: _builtins.int
     ACCURACY_FIELD_NUMBER: _builtins.int
     slice: _builtins.str
-    """`html=yes`, `length=long`, …"""
+    """The slice: `language=en`, `chars=200-499`, `html=yes`, …"""
     record_count: _builtins.int
+    """Number of records in the slice."""
     accuracy: _builtins.float
+    """Share of correct answers, from 0 to 1."""
     @_builtins.property
-    def macro_f1(self) -> Global___Estimate: ...
+    def macro_f1(self) -> Global___Estimate:
+        """F1 score averaged over the labels that occur in the slice."""
+
     def __init__(
         self,
         *,
@@ -441,12 +536,14 @@ Global___SliceResult: _TypeAlias = SliceResult  # noqa: Y015
 
 @_typing.final
 class Verdict(_message.Message):
-    """Whether the gate lets the candidate through, and why."""
+    """Decision of the gate and its reasons."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class RuleResult(_message.Message):
+        """Result of one rule."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         RULE_FIELD_NUMBER: _builtins.int
@@ -454,11 +551,17 @@ class Verdict(_message.Message):
         REASON_FIELD_NUMBER: _builtins.int
         MEASURED_FIELD_NUMBER: _builtins.int
         passed: _builtins.bool
+        """True if the rule holds."""
         reason: _builtins.str
+        """Explanation with the measured values."""
         @_builtins.property
-        def rule(self) -> Global___GateRule: ...
+        def rule(self) -> Global___GateRule:
+            """The rule."""
+
         @_builtins.property
-        def measured(self) -> Global___Estimate: ...
+        def measured(self) -> Global___Estimate:
+            """Measured value. Not set: it was not measured, which fails the rule."""
+
         def __init__(
             self,
             *,
@@ -477,10 +580,13 @@ class Verdict(_message.Message):
     RULES_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     passed: _builtins.bool
+    """True if all rules hold."""
     summary: _builtins.str
-    """One sentence with the numbers."""
+    """Summary with the measured values, in one sentence."""
     @_builtins.property
-    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Verdict.RuleResult]: ...
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Verdict.RuleResult]:
+        """Results, one for each rule."""
+
     def __init__(
         self,
         *,
@@ -498,7 +604,7 @@ Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
 @_typing.final
 class BadCase(_message.Message):
-    """One wrong answer."""
+    """One wrong answer of the candidate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -508,10 +614,15 @@ class BadCase(_message.Message):
     PREDICTED_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
+    """ID of the record."""
     domain: _builtins.str
+    """Name of the domain."""
     label: _builtins.str
+    """Correct label."""
     predicted: _builtins.str
+    """Label that the candidate answered."""
     text: _builtins.str
+    """Text of the record."""
     def __init__(
         self,
         *,

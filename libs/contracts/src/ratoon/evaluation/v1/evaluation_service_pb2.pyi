@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateEvaluationRunRequest(_message.Message):
+    """Request of `CreateEvaluationRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -28,13 +30,20 @@ class CreateEvaluationRunRequest(_message.Message):
     EVALUATION_RUN_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     evaluation_run_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
     def evaluation_run(self) -> _evaluation_run_pb2.EvaluationRun:
-        """Only the digests, `domains`, `labels`, `gate` and `seed` are read."""
+        """The evaluation run to create. Only `candidate_digest`, `reference_digest`, `domains`, `labels`, `gate` and `seed`
+        are read.
+        """
 
     def __init__(
         self,
@@ -54,10 +63,13 @@ Global___CreateEvaluationRunRequest: _TypeAlias = CreateEvaluationRunRequest  # 
 
 @_typing.final
 class GetEvaluationRunRequest(_message.Message):
+    """Request of `GetEvaluationRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     def __init__(
         self,
         *,
@@ -73,14 +85,21 @@ Global___GetEvaluationRunRequest: _TypeAlias = GetEvaluationRunRequest  # noqa: 
 
 @_typing.final
 class ListEvaluationRunsRequest(_message.Message):
+    """Request of `ListEvaluationRuns`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -98,13 +117,18 @@ Global___ListEvaluationRunsRequest: _TypeAlias = ListEvaluationRunsRequest  # no
 
 @_typing.final
 class ListEvaluationRunsResponse(_message.Message):
+    """One page of evaluation runs."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EVALUATION_RUNS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def evaluation_runs(self) -> _containers.RepeatedCompositeFieldContainer[_evaluation_run_pb2.EvaluationRun]: ...
+    def evaluation_runs(self) -> _containers.RepeatedCompositeFieldContainer[_evaluation_run_pb2.EvaluationRun]:
+        """The evaluation runs of this page."""
+
     def __init__(
         self,
         *,
@@ -121,13 +145,16 @@ Global___ListEvaluationRunsResponse: _TypeAlias = ListEvaluationRunsResponse  # 
 
 @_typing.final
 class WatchEvaluationRunRequest(_message.Message):
+    """Request of `WatchEvaluationRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     revision: _builtins.int
-    """Send only what is newer than this revision."""
+    """Send only states with a higher revision. 0: start with the current state."""
     def __init__(
         self,
         *,
@@ -144,10 +171,13 @@ Global___WatchEvaluationRunRequest: _TypeAlias = WatchEvaluationRunRequest  # no
 
 @_typing.final
 class CancelEvaluationRunRequest(_message.Message):
+    """Request of `CancelEvaluationRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     def __init__(
         self,
         *,
@@ -163,14 +193,21 @@ Global___CancelEvaluationRunRequest: _TypeAlias = CancelEvaluationRunRequest  # 
 
 @_typing.final
 class ListBadCasesRequest(_message.Message):
+    """Request of `ListBadCases`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -188,13 +225,18 @@ Global___ListBadCasesRequest: _TypeAlias = ListBadCasesRequest  # noqa: Y015
 
 @_typing.final
 class ListBadCasesResponse(_message.Message):
+    """One page of bad cases."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     BAD_CASES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def bad_cases(self) -> _containers.RepeatedCompositeFieldContainer[_evaluation_run_pb2.BadCase]: ...
+    def bad_cases(self) -> _containers.RepeatedCompositeFieldContainer[_evaluation_run_pb2.BadCase]:
+        """The wrong answers of this page."""
+
     def __init__(
         self,
         *,

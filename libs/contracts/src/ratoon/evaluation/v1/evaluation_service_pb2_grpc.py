@@ -73,38 +73,43 @@ class EvaluationServiceServicer:
     """
 
     def CreateEvaluationRun(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEvaluationRun(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one evaluation run.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEvaluationRuns(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the evaluation runs of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchEvaluationRun(self, request, context):
-        """The current state, then each change.
+        """Stream an evaluation run: its current state, then each change. States between two reads may be skipped. The stream
+        ends after a final state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelEvaluationRun(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Request the cancellation of an evaluation run. A run that has ended is returned unchanged.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBadCases(self, request, context):
-        """The wrong answers of the candidate.
+        """List the wrong answers of the candidate.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

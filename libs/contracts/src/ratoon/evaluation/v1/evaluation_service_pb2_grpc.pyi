@@ -35,13 +35,19 @@ class EvaluationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EvaluationServiceAsyncStub: ...
     CreateEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
+    """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them."""
     GetEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
+    """Return one evaluation run."""
     ListEvaluationRuns: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]
+    """List the evaluation runs of a project, oldest first."""
     WatchEvaluationRun: _grpc.UnaryStreamMultiCallable[_evaluation_service_pb2.WatchEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
-    """The current state, then each change."""
+    """Stream an evaluation run: its current state, then each change. States between two reads may be skipped. The stream
+    ends after a final state.
+    """
     CancelEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
+    """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]
-    """The wrong answers of the candidate."""
+    """List the wrong answers of the candidate."""
 
 @_typing.type_check_only
 class EvaluationServiceAsyncStub(EvaluationServiceStub):
@@ -49,13 +55,19 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
+    """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them."""
     GetEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
+    """Return one evaluation run."""
     ListEvaluationRuns: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]  # type: ignore[assignment]
+    """List the evaluation runs of a project, oldest first."""
     WatchEvaluationRun: _aio.UnaryStreamMultiCallable[_evaluation_service_pb2.WatchEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
-    """The current state, then each change."""
+    """Stream an evaluation run: its current state, then each change. States between two reads may be skipped. The stream
+    ends after a final state.
+    """
     CancelEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
+    """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]  # type: ignore[assignment]
-    """The wrong answers of the candidate."""
+    """List the wrong answers of the candidate."""
 
 class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Evaluation runs, gates and wrong answers."""
@@ -65,21 +77,24 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _evaluation_service_pb2.CreateEvaluationRunRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_evaluation_run_pb2.EvaluationRun, _abc.Awaitable[_evaluation_run_pb2.EvaluationRun]]: ...
+    ) -> _typing.Union[_evaluation_run_pb2.EvaluationRun, _abc.Awaitable[_evaluation_run_pb2.EvaluationRun]]:
+        """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them."""
 
     @_abc_1.abstractmethod
     def GetEvaluationRun(
         self,
         request: _evaluation_service_pb2.GetEvaluationRunRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_evaluation_run_pb2.EvaluationRun, _abc.Awaitable[_evaluation_run_pb2.EvaluationRun]]: ...
+    ) -> _typing.Union[_evaluation_run_pb2.EvaluationRun, _abc.Awaitable[_evaluation_run_pb2.EvaluationRun]]:
+        """Return one evaluation run."""
 
     @_abc_1.abstractmethod
     def ListEvaluationRuns(
         self,
         request: _evaluation_service_pb2.ListEvaluationRunsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_evaluation_service_pb2.ListEvaluationRunsResponse, _abc.Awaitable[_evaluation_service_pb2.ListEvaluationRunsResponse]]: ...
+    ) -> _typing.Union[_evaluation_service_pb2.ListEvaluationRunsResponse, _abc.Awaitable[_evaluation_service_pb2.ListEvaluationRunsResponse]]:
+        """List the evaluation runs of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def WatchEvaluationRun(
@@ -87,14 +102,17 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.WatchEvaluationRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_evaluation_run_pb2.EvaluationRun], _abc.AsyncIterator[_evaluation_run_pb2.EvaluationRun]]:
-        """The current state, then each change."""
+        """Stream an evaluation run: its current state, then each change. States between two reads may be skipped. The stream
+        ends after a final state.
+        """
 
     @_abc_1.abstractmethod
     def CancelEvaluationRun(
         self,
         request: _evaluation_service_pb2.CancelEvaluationRunRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_evaluation_run_pb2.EvaluationRun, _abc.Awaitable[_evaluation_run_pb2.EvaluationRun]]: ...
+    ) -> _typing.Union[_evaluation_run_pb2.EvaluationRun, _abc.Awaitable[_evaluation_run_pb2.EvaluationRun]]:
+        """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
 
     @_abc_1.abstractmethod
     def ListBadCases(
@@ -102,6 +120,6 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.ListBadCasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.ListBadCasesResponse, _abc.Awaitable[_evaluation_service_pb2.ListBadCasesResponse]]:
-        """The wrong answers of the candidate."""
+        """List the wrong answers of the candidate."""
 
 def add_EvaluationServiceServicer_to_server(servicer: EvaluationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

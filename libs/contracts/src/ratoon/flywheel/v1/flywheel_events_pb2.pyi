@@ -18,7 +18,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PipelineRunEvent(_message.Message):
-    """What happened to pipeline runs."""
+    """Events of pipeline runs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,20 +31,35 @@ class PipelineRunEvent(_message.Message):
     CANCELLED_FIELD_NUMBER: _builtins.int
     ROLLED_BACK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/pipelineRuns/{pipeline_run}"""
+    """Resource name: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def started(self) -> Global___PipelineRunStarted: ...
+    def started(self) -> Global___PipelineRunStarted:
+        """A pipeline run started."""
+
     @_builtins.property
-    def succeeded(self) -> Global___PipelineRunSucceeded: ...
+    def succeeded(self) -> Global___PipelineRunSucceeded:
+        """A pipeline run completed all of its stages."""
+
     @_builtins.property
-    def refused(self) -> Global___PipelineRunRefused: ...
+    def refused(self) -> Global___PipelineRunRefused:
+        """A pipeline run ended without a rollout because the gate or an approver refused its version."""
+
     @_builtins.property
-    def failed(self) -> Global___PipelineRunFailed: ...
+    def failed(self) -> Global___PipelineRunFailed:
+        """A pipeline run ended with an error."""
+
     @_builtins.property
-    def cancelled(self) -> Global___PipelineRunCancelled: ...
+    def cancelled(self) -> Global___PipelineRunCancelled:
+        """A pipeline run was cancelled."""
+
     @_builtins.property
-    def rolled_back(self) -> Global___PipelineRunRolledBack: ...
+    def rolled_back(self) -> Global___PipelineRunRolledBack:
+        """The rollout of a pipeline run was rolled back."""
+
     def __init__(
         self,
         *,
@@ -69,10 +84,13 @@ Global___PipelineRunEvent: _TypeAlias = PipelineRunEvent  # noqa: Y015
 
 @_typing.final
 class PipelineRunStarted(_message.Message):
+    """A pipeline run started."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TRIGGER_FIELD_NUMBER: _builtins.int
     trigger: _builtins.str
+    """Trigger of the run: `MANUAL`, `DRIFT`, `FEEDBACK` or `SCHEDULE`."""
     def __init__(
         self,
         *,
@@ -88,10 +106,13 @@ Global___PipelineRunStarted: _TypeAlias = PipelineRunStarted  # noqa: Y015
 
 @_typing.final
 class PipelineRunSucceeded(_message.Message):
+    """A pipeline run completed all of its stages."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
+    """Resource name of the model version that the run registered."""
     def __init__(
         self,
         *,
@@ -107,10 +128,13 @@ Global___PipelineRunSucceeded: _TypeAlias = PipelineRunSucceeded  # noqa: Y015
 
 @_typing.final
 class PipelineRunRefused(_message.Message):
+    """A pipeline run ended without a rollout because the gate or an approver refused its version."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EVALUATION_RUN_FIELD_NUMBER: _builtins.int
     evaluation_run: _builtins.str
+    """Resource name of the evaluation run."""
     def __init__(
         self,
         *,
@@ -126,10 +150,13 @@ Global___PipelineRunRefused: _TypeAlias = PipelineRunRefused  # noqa: Y015
 
 @_typing.final
 class PipelineRunFailed(_message.Message):
+    """A pipeline run ended with an error."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
     def __init__(
         self,
         *,
@@ -145,6 +172,8 @@ Global___PipelineRunFailed: _TypeAlias = PipelineRunFailed  # noqa: Y015
 
 @_typing.final
 class PipelineRunCancelled(_message.Message):
+    """A pipeline run was cancelled."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -160,10 +189,13 @@ Global___PipelineRunCancelled: _TypeAlias = PipelineRunCancelled  # noqa: Y015
 
 @_typing.final
 class PipelineRunRolledBack(_message.Message):
+    """The rollout of a pipeline run was rolled back."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
+    """Resource name of the model version that was rolled back."""
     def __init__(
         self,
         *,
@@ -179,7 +211,7 @@ Global___PipelineRunRolledBack: _TypeAlias = PipelineRunRolledBack  # noqa: Y015
 
 @_typing.final
 class SignalEvent(_message.Message):
-    """What users said and what drifted."""
+    """Events of feedback, traffic and drift."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -189,14 +221,23 @@ class SignalEvent(_message.Message):
     TRAFFIC_SEGMENT_RECEIVED_FIELD_NUMBER: _builtins.int
     DRIFT_DETECTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The feedback, traffic segment or drift report: projects/{project}/{kind}/{id}"""
+    """Resource name of the feedback, traffic segment or drift report: `projects/{project}/{kind}/{id}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def feedback_received(self) -> Global___FeedbackReceived: ...
+    def feedback_received(self) -> Global___FeedbackReceived:
+        """Feedback on an answer was stored."""
+
     @_builtins.property
-    def traffic_segment_received(self) -> Global___TrafficSegmentReceived: ...
+    def traffic_segment_received(self) -> Global___TrafficSegmentReceived:
+        """A traffic segment was stored and its answers were counted."""
+
     @_builtins.property
-    def drift_detected(self) -> Global___DriftDetected: ...
+    def drift_detected(self) -> Global___DriftDetected:
+        """A drift report exceeds its noise band."""
+
     def __init__(
         self,
         *,
@@ -218,12 +259,16 @@ Global___SignalEvent: _TypeAlias = SignalEvent  # noqa: Y015
 
 @_typing.final
 class FeedbackReceived(_message.Message):
+    """Feedback on an answer was stored."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FEEDBACK_FIELD_NUMBER: _builtins.int
     NEGATIVE_FIELD_NUMBER: _builtins.int
     feedback: _builtins.str
+    """Resource name of the feedback."""
     negative: _builtins.bool
+    """True if the feedback is negative."""
     def __init__(
         self,
         *,
@@ -240,12 +285,16 @@ Global___FeedbackReceived: _TypeAlias = FeedbackReceived  # noqa: Y015
 
 @_typing.final
 class TrafficSegmentReceived(_message.Message):
+    """A traffic segment was stored and its answers were counted."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TRAFFIC_SEGMENT_FIELD_NUMBER: _builtins.int
     ANSWER_COUNT_FIELD_NUMBER: _builtins.int
     traffic_segment: _builtins.str
+    """Resource name of the traffic segment."""
     answer_count: _builtins.int
+    """Number of answers that were counted."""
     def __init__(
         self,
         *,
@@ -262,10 +311,13 @@ Global___TrafficSegmentReceived: _TypeAlias = TrafficSegmentReceived  # noqa: Y0
 
 @_typing.final
 class DriftDetected(_message.Message):
+    """A drift report exceeds its noise band."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DRIFT_REPORT_FIELD_NUMBER: _builtins.int
     drift_report: _builtins.str
+    """Resource name of the drift report."""
     def __init__(
         self,
         *,

@@ -26,17 +26,25 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateProjectRequest(_message.Message):
+    """Request of `CreateProject`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     PROJECT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
-    def project(self) -> _project_pb2.Project: ...
+    def project(self) -> _project_pb2.Project:
+        """The project to create."""
+
     def __init__(
         self,
         *,
@@ -54,10 +62,13 @@ Global___CreateProjectRequest: _TypeAlias = CreateProjectRequest  # noqa: Y015
 
 @_typing.final
 class GetProjectRequest(_message.Message):
+    """Request of `GetProject`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     def __init__(
         self,
         *,
@@ -73,12 +84,18 @@ Global___GetProjectRequest: _TypeAlias = GetProjectRequest  # noqa: Y015
 
 @_typing.final
 class ListProjectsRequest(_message.Message):
+    """Request of `ListProjects`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -95,13 +112,18 @@ Global___ListProjectsRequest: _TypeAlias = ListProjectsRequest  # noqa: Y015
 
 @_typing.final
 class ListProjectsResponse(_message.Message):
+    """One page of projects."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROJECTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def projects(self) -> _containers.RepeatedCompositeFieldContainer[_project_pb2.Project]: ...
+    def projects(self) -> _containers.RepeatedCompositeFieldContainer[_project_pb2.Project]:
+        """The projects of this page."""
+
     def __init__(
         self,
         *,
@@ -118,20 +140,24 @@ Global___ListProjectsResponse: _TypeAlias = ListProjectsResponse  # noqa: Y015
 
 @_typing.final
 class UpdateProjectRequest(_message.Message):
+    """Request of `UpdateProject`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROJECT_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     ALLOW_LABEL_REMOVAL_FIELD_NUMBER: _builtins.int
     allow_label_removal: _builtins.bool
-    """Remove labels although a version in production answers with them."""
+    """Allow the removal of labels with which a version in production answers. Default: false."""
     @_builtins.property
     def project(self) -> _project_pb2.Project:
-        """With the `etag` it was read with; a stale one is refused."""
+        """The project with its new values; `name` selects it. A stale `etag` is refused; an empty one is not checked."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change, also to their zero value; empty: those that `project` carries."""
+        """Fields to change. A field that is named here can be set to its zero value. Empty: the changeable fields that
+        `project` carries. Refused when no field can be changed.
+        """
 
     def __init__(
         self,
@@ -150,13 +176,16 @@ Global___UpdateProjectRequest: _TypeAlias = UpdateProjectRequest  # noqa: Y015
 
 @_typing.final
 class DeleteProjectRequest(_message.Message):
+    """Request of `DeleteProject`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     etag: _builtins.str
-    """The `etag` it was read with; empty is not checked."""
+    """`etag` that was read with the resource. A stale value is refused; an empty value is not checked."""
     def __init__(
         self,
         *,
@@ -173,6 +202,8 @@ Global___DeleteProjectRequest: _TypeAlias = DeleteProjectRequest  # noqa: Y015
 
 @_typing.final
 class DeleteProjectResponse(_message.Message):
+    """Empty response of `DeleteProject`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -188,6 +219,8 @@ Global___DeleteProjectResponse: _TypeAlias = DeleteProjectResponse  # noqa: Y015
 
 @_typing.final
 class CreatePolicyRequest(_message.Message):
+    """Request of `CreatePolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -195,12 +228,19 @@ class CreatePolicyRequest(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     policy_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
-    def policy(self) -> _policy_pb2.Policy: ...
+    def policy(self) -> _policy_pb2.Policy:
+        """The policy to create. A field that is not set takes its default."""
+
     def __init__(
         self,
         *,
@@ -219,10 +259,13 @@ Global___CreatePolicyRequest: _TypeAlias = CreatePolicyRequest  # noqa: Y015
 
 @_typing.final
 class GetPolicyRequest(_message.Message):
+    """Request of `GetPolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the policy: `projects/{project}/policies/{policy}`."""
     def __init__(
         self,
         *,
@@ -238,14 +281,21 @@ Global___GetPolicyRequest: _TypeAlias = GetPolicyRequest  # noqa: Y015
 
 @_typing.final
 class ListPoliciesRequest(_message.Message):
+    """Request of `ListPolicies`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -263,13 +313,18 @@ Global___ListPoliciesRequest: _TypeAlias = ListPoliciesRequest  # noqa: Y015
 
 @_typing.final
 class ListPoliciesResponse(_message.Message):
+    """One page of policies."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     POLICIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def policies(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Policy]: ...
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Policy]:
+        """The policies of this page."""
+
     def __init__(
         self,
         *,
@@ -286,17 +341,21 @@ Global___ListPoliciesResponse: _TypeAlias = ListPoliciesResponse  # noqa: Y015
 
 @_typing.final
 class UpdatePolicyRequest(_message.Message):
+    """Request of `UpdatePolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     POLICY_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def policy(self) -> _policy_pb2.Policy:
-        """With the `etag` it was read with; a stale one is refused."""
+        """The policy with its new values; `name` selects it. A stale `etag` is refused; an empty one is not checked."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change, also to their zero value; empty: those that `policy` carries."""
+        """Fields to change. A field that is named here can be set to its zero value. Empty: the changeable fields that
+        `policy` carries. Refused when no field can be changed.
+        """
 
     def __init__(
         self,
@@ -314,13 +373,16 @@ Global___UpdatePolicyRequest: _TypeAlias = UpdatePolicyRequest  # noqa: Y015
 
 @_typing.final
 class DeletePolicyRequest(_message.Message):
+    """Request of `DeletePolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the policy: `projects/{project}/policies/{policy}`."""
     etag: _builtins.str
-    """The `etag` it was read with; empty is not checked."""
+    """`etag` that was read with the resource. A stale value is refused; an empty value is not checked."""
     def __init__(
         self,
         *,
@@ -337,6 +399,8 @@ Global___DeletePolicyRequest: _TypeAlias = DeletePolicyRequest  # noqa: Y015
 
 @_typing.final
 class DeletePolicyResponse(_message.Message):
+    """Empty response of `DeletePolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -352,6 +416,8 @@ Global___DeletePolicyResponse: _TypeAlias = DeletePolicyResponse  # noqa: Y015
 
 @_typing.final
 class CreatePipelineRunRequest(_message.Message):
+    """Request of `CreatePipelineRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -359,13 +425,18 @@ class CreatePipelineRunRequest(_message.Message):
     PIPELINE_RUN_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     pipeline_run_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
     def pipeline_run(self) -> _pipeline_run_pb2.PipelineRun:
-        """Only `sources` and `skip_rollout` are read."""
+        """The pipeline run to create. Only `sources` and `skip_rollout` are read."""
 
     def __init__(
         self,
@@ -385,10 +456,13 @@ Global___CreatePipelineRunRequest: _TypeAlias = CreatePipelineRunRequest  # noqa
 
 @_typing.final
 class GetPipelineRunRequest(_message.Message):
+    """Request of `GetPipelineRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     def __init__(
         self,
         *,
@@ -404,14 +478,21 @@ Global___GetPipelineRunRequest: _TypeAlias = GetPipelineRunRequest  # noqa: Y015
 
 @_typing.final
 class ListPipelineRunsRequest(_message.Message):
+    """Request of `ListPipelineRuns`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -429,13 +510,18 @@ Global___ListPipelineRunsRequest: _TypeAlias = ListPipelineRunsRequest  # noqa: 
 
 @_typing.final
 class ListPipelineRunsResponse(_message.Message):
+    """One page of pipeline runs."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PIPELINE_RUNS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def pipeline_runs(self) -> _containers.RepeatedCompositeFieldContainer[_pipeline_run_pb2.PipelineRun]: ...
+    def pipeline_runs(self) -> _containers.RepeatedCompositeFieldContainer[_pipeline_run_pb2.PipelineRun]:
+        """The pipeline runs of this page."""
+
     def __init__(
         self,
         *,
@@ -452,13 +538,16 @@ Global___ListPipelineRunsResponse: _TypeAlias = ListPipelineRunsResponse  # noqa
 
 @_typing.final
 class WatchPipelineRunRequest(_message.Message):
+    """Request of `WatchPipelineRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     revision: _builtins.int
-    """Send only what is newer than this revision."""
+    """Send only states with a higher revision. 0: start with the current state."""
     def __init__(
         self,
         *,
@@ -475,10 +564,13 @@ Global___WatchPipelineRunRequest: _TypeAlias = WatchPipelineRunRequest  # noqa: 
 
 @_typing.final
 class CancelPipelineRunRequest(_message.Message):
+    """Request of `CancelPipelineRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     def __init__(
         self,
         *,
@@ -494,13 +586,16 @@ Global___CancelPipelineRunRequest: _TypeAlias = CancelPipelineRunRequest  # noqa
 
 @_typing.final
 class ApprovePipelineRunRequest(_message.Message):
+    """Request of `ApprovePipelineRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     reason: _builtins.str
-    """Why, in a sentence; it is kept."""
+    """Reason for the decision, 1 to 1,000 characters. It is stored with the run. An empty reason is refused."""
     def __init__(
         self,
         *,
@@ -517,13 +612,16 @@ Global___ApprovePipelineRunRequest: _TypeAlias = ApprovePipelineRunRequest  # no
 
 @_typing.final
 class RejectPipelineRunRequest(_message.Message):
+    """Request of `RejectPipelineRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     reason: _builtins.str
-    """Why, in a sentence; it is kept."""
+    """Reason for the decision, 1 to 1,000 characters. It is stored with the run. An empty reason is refused."""
     def __init__(
         self,
         *,
@@ -540,6 +638,8 @@ Global___RejectPipelineRunRequest: _TypeAlias = RejectPipelineRunRequest  # noqa
 
 @_typing.final
 class CreateFeedbackRequest(_message.Message):
+    """Request of `CreateFeedback`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -547,12 +647,19 @@ class CreateFeedbackRequest(_message.Message):
     FEEDBACK_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     feedback_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
-    def feedback(self) -> _signal_pb2.Feedback: ...
+    def feedback(self) -> _signal_pb2.Feedback:
+        """The feedback to create. At least one of `thumb`, `rating`, `correction` and `comment` is required."""
+
     def __init__(
         self,
         *,
@@ -571,14 +678,21 @@ Global___CreateFeedbackRequest: _TypeAlias = CreateFeedbackRequest  # noqa: Y015
 
 @_typing.final
 class ListFeedbackRequest(_message.Message):
+    """Request of `ListFeedback`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -596,13 +710,18 @@ Global___ListFeedbackRequest: _TypeAlias = ListFeedbackRequest  # noqa: Y015
 
 @_typing.final
 class ListFeedbackResponse(_message.Message):
+    """One page of feedback."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FEEDBACK_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def feedback(self) -> _containers.RepeatedCompositeFieldContainer[_signal_pb2.Feedback]: ...
+    def feedback(self) -> _containers.RepeatedCompositeFieldContainer[_signal_pb2.Feedback]:
+        """The feedback of this page."""
+
     def __init__(
         self,
         *,
@@ -619,6 +738,8 @@ Global___ListFeedbackResponse: _TypeAlias = ListFeedbackResponse  # noqa: Y015
 
 @_typing.final
 class CompareVersionsRequest(_message.Message):
+    """Request of `CompareVersions`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -627,16 +748,18 @@ class CompareVersionsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     version: _builtins.str
-    """projects/{project}/models/{model}/versions/{version}"""
+    """Resource name of the first version: `projects/{project}/models/{model}/versions/{version}`."""
     other_version: _builtins.str
+    """Resource name of the second version. It must belong to the same project."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """What was said from then on; empty: since the beginning."""
+        """Start of the time range, inclusive. Not set: from the beginning."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """What was said before then; empty: until now."""
+        """End of the time range, exclusive. Not set: until now."""
 
     def __init__(
         self,
@@ -657,6 +780,8 @@ Global___CompareVersionsRequest: _TypeAlias = CompareVersionsRequest  # noqa: Y0
 
 @_typing.final
 class CreateTrafficSegmentRequest(_message.Message):
+    """Request of `CreateTrafficSegment`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -664,11 +789,17 @@ class CreateTrafficSegmentRequest(_message.Message):
     TRAFFIC_SEGMENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     traffic_segment_id: _builtins.str
-    """The segment id that the answer ids name."""
+    """Segment ID that the answer IDs contain."""
     request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
-    def traffic_segment(self) -> _signal_pb2.TrafficSegment: ...
+    def traffic_segment(self) -> _signal_pb2.TrafficSegment:
+        """The traffic segment to register. A negative count and an `end_time` before `start_time` are refused."""
+
     def __init__(
         self,
         *,
@@ -687,14 +818,21 @@ Global___CreateTrafficSegmentRequest: _TypeAlias = CreateTrafficSegmentRequest  
 
 @_typing.final
 class ListTrafficSegmentsRequest(_message.Message):
+    """Request of `ListTrafficSegments`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -712,13 +850,18 @@ Global___ListTrafficSegmentsRequest: _TypeAlias = ListTrafficSegmentsRequest  # 
 
 @_typing.final
 class ListTrafficSegmentsResponse(_message.Message):
+    """One page of traffic segments."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TRAFFIC_SEGMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def traffic_segments(self) -> _containers.RepeatedCompositeFieldContainer[_signal_pb2.TrafficSegment]: ...
+    def traffic_segments(self) -> _containers.RepeatedCompositeFieldContainer[_signal_pb2.TrafficSegment]:
+        """The traffic segments of this page."""
+
     def __init__(
         self,
         *,
@@ -735,10 +878,13 @@ Global___ListTrafficSegmentsResponse: _TypeAlias = ListTrafficSegmentsResponse  
 
 @_typing.final
 class GetDriftReportRequest(_message.Message):
+    """Request of `GetDriftReport`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the drift report: `projects/{project}/driftReports/{drift_report}`."""
     def __init__(
         self,
         *,
@@ -754,14 +900,21 @@ Global___GetDriftReportRequest: _TypeAlias = GetDriftReportRequest  # noqa: Y015
 
 @_typing.final
 class ListDriftReportsRequest(_message.Message):
+    """Request of `ListDriftReports`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -779,13 +932,18 @@ Global___ListDriftReportsRequest: _TypeAlias = ListDriftReportsRequest  # noqa: 
 
 @_typing.final
 class ListDriftReportsResponse(_message.Message):
+    """One page of drift reports."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DRIFT_REPORTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def drift_reports(self) -> _containers.RepeatedCompositeFieldContainer[_signal_pb2.DriftReport]: ...
+    def drift_reports(self) -> _containers.RepeatedCompositeFieldContainer[_signal_pb2.DriftReport]:
+        """The drift reports of this page."""
+
     def __init__(
         self,
         *,

@@ -30,7 +30,7 @@ if _version_not_supported:
 
 
 class FlywheelServiceStub:
-    """Projects, policies, the loop, traffic, feedback and drift.
+    """Projects, policies, pipeline runs, traffic, feedback and drift.
     """
 
     def __init__(self, channel):
@@ -162,158 +162,179 @@ class FlywheelServiceStub:
 
 
 class FlywheelServiceServicer:
-    """Projects, policies, the loop, traffic, feedback and drift.
+    """Projects, policies, pipeline runs, traffic, feedback and drift.
     """
 
     def CreateProject(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Create a project. Monitoring of its traffic starts with the creation.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetProject(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one project.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListProjects(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List all projects, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProject(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Update a project. Pipeline runs that are in progress keep the settings with which they started. The removal of a
+        label with which the version in production answers is refused unless `allow_label_removal` is set.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteProject(self, request, context):
-        """Delete a project with its policies and its captured traffic and feedback. Refused while a pipeline run is under
-        way or a deployment has replicas. Datasets, models and runs stay stored; nobody reaches them without the project.
+        """Delete a project with its policies, its captured traffic and its feedback. Refused while a pipeline run is in
+        progress or a deployment has replicas. Datasets, models and runs stay in storage but cannot be accessed without the
+        project.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreatePolicy(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Create a policy. It takes effect immediately.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPolicy(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one policy.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPolicies(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the policies of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePolicy(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Update a policy. The policy is evaluated again immediately.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeletePolicy(self, request, context):
-        """Delete a policy. Refused while a pipeline run that it started is under way.
+        """Delete a policy. Refused while a pipeline run that the policy started is in progress.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreatePipelineRun(self, request, context):
-        """Start a turn of the loop by hand.
+        """Start a pipeline run manually.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPipelineRun(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one pipeline run.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPipelineRuns(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the pipeline runs of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchPipelineRun(self, request, context):
-        """The current state, then each change.
+        """Stream a pipeline run: its current state, then each change. States between two reads may be skipped. The stream
+        ends after a final state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelPipelineRun(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has
+        ended.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApprovePipelineRun(self, request, context):
-        """Let the version of a run that waits for a person be rolled out.
+        """Approve the rollout of a pipeline run that waits for approval. Refused in any other state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RejectPipelineRun(self, request, context):
-        """End a run that waits for a person as refused.
+        """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateFeedback(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer,
+        the latest one counts.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFeedback(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the feedback of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompareVersions(self, request, context):
-        """Hold two versions beside each other by what users said of their answers in a span of time.
+        """Compare two model versions by the feedback on their answers in a time range.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateTrafficSegment(self, request, context):
-        """A gateway announces a closed segment.
+        """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTrafficSegments(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the traffic segments of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDriftReport(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one drift report.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDriftReports(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the drift reports of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -450,7 +471,7 @@ def add_FlywheelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FlywheelService:
-    """Projects, policies, the loop, traffic, feedback and drift.
+    """Projects, policies, pipeline runs, traffic, feedback and drift.
     """
 
     @staticmethod

@@ -31,117 +31,173 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FlywheelServiceStub:
-    """Projects, policies, the loop, traffic, feedback and drift."""
+    """Projects, policies, pipeline runs, traffic, feedback and drift."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FlywheelServiceAsyncStub: ...
     CreateProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateProjectRequest, _project_pb2.Project]
+    """Create a project. Monitoring of its traffic starts with the creation."""
     GetProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetProjectRequest, _project_pb2.Project]
+    """Return one project."""
     ListProjects: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListProjectsRequest, _flywheel_service_pb2.ListProjectsResponse]
+    """List all projects, oldest first."""
     UpdateProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdateProjectRequest, _project_pb2.Project]
+    """Update a project. Pipeline runs that are in progress keep the settings with which they started. The removal of a
+    label with which the version in production answers is refused unless `allow_label_removal` is set.
+    """
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]
-    """Delete a project with its policies and its captured traffic and feedback. Refused while a pipeline run is under
-    way or a deployment has replicas. Datasets, models and runs stay stored; nobody reaches them without the project.
+    """Delete a project with its policies, its captured traffic and its feedback. Refused while a pipeline run is in
+    progress or a deployment has replicas. Datasets, models and runs stay in storage but cannot be accessed without the
+    project.
     """
     CreatePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]
+    """Create a policy. It takes effect immediately."""
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPolicyRequest, _policy_pb2.Policy]
+    """Return one policy."""
     ListPolicies: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListPoliciesRequest, _flywheel_service_pb2.ListPoliciesResponse]
+    """List the policies of a project, oldest first."""
     UpdatePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdatePolicyRequest, _policy_pb2.Policy]
+    """Update a policy. The policy is evaluated again immediately."""
     DeletePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePolicyRequest, _flywheel_service_pb2.DeletePolicyResponse]
-    """Delete a policy. Refused while a pipeline run that it started is under way."""
+    """Delete a policy. Refused while a pipeline run that the policy started is in progress."""
     CreatePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePipelineRunRequest, _pipeline_run_pb2.PipelineRun]
-    """Start a turn of the loop by hand."""
+    """Start a pipeline run manually."""
     GetPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
+    """Return one pipeline run."""
     ListPipelineRuns: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListPipelineRunsRequest, _flywheel_service_pb2.ListPipelineRunsResponse]
+    """List the pipeline runs of a project, oldest first."""
     WatchPipelineRun: _grpc.UnaryStreamMultiCallable[_flywheel_service_pb2.WatchPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
-    """The current state, then each change."""
+    """Stream a pipeline run: its current state, then each change. States between two reads may be skipped. The stream
+    ends after a final state.
+    """
     CancelPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CancelPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
+    """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has
+    ended.
+    """
     ApprovePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApprovePipelineRunRequest, _pipeline_run_pb2.PipelineRun]
-    """Let the version of a run that waits for a person be rolled out."""
+    """Approve the rollout of a pipeline run that waits for approval. Refused in any other state."""
     RejectPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.RejectPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
-    """End a run that waits for a person as refused."""
+    """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state."""
     CreateFeedback: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateFeedbackRequest, _signal_pb2.Feedback]
+    """Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer,
+    the latest one counts.
+    """
     ListFeedback: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListFeedbackRequest, _flywheel_service_pb2.ListFeedbackResponse]
+    """List the feedback of a project, oldest first."""
     CompareVersions: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CompareVersionsRequest, _signal_pb2.Comparison]
-    """Hold two versions beside each other by what users said of their answers in a span of time."""
+    """Compare two model versions by the feedback on their answers in a time range."""
     CreateTrafficSegment: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]
-    """A gateway announces a closed segment."""
+    """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns."""
     ListTrafficSegments: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListTrafficSegmentsRequest, _flywheel_service_pb2.ListTrafficSegmentsResponse]
+    """List the traffic segments of a project, oldest first."""
     GetDriftReport: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetDriftReportRequest, _signal_pb2.DriftReport]
+    """Return one drift report."""
     ListDriftReports: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListDriftReportsRequest, _flywheel_service_pb2.ListDriftReportsResponse]
+    """List the drift reports of a project, oldest first."""
 
 @_typing.type_check_only
 class FlywheelServiceAsyncStub(FlywheelServiceStub):
-    """Projects, policies, the loop, traffic, feedback and drift."""
+    """Projects, policies, pipeline runs, traffic, feedback and drift."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateProjectRequest, _project_pb2.Project]  # type: ignore[assignment]
+    """Create a project. Monitoring of its traffic starts with the creation."""
     GetProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetProjectRequest, _project_pb2.Project]  # type: ignore[assignment]
+    """Return one project."""
     ListProjects: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListProjectsRequest, _flywheel_service_pb2.ListProjectsResponse]  # type: ignore[assignment]
+    """List all projects, oldest first."""
     UpdateProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdateProjectRequest, _project_pb2.Project]  # type: ignore[assignment]
+    """Update a project. Pipeline runs that are in progress keep the settings with which they started. The removal of a
+    label with which the version in production answers is refused unless `allow_label_removal` is set.
+    """
     DeleteProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]  # type: ignore[assignment]
-    """Delete a project with its policies and its captured traffic and feedback. Refused while a pipeline run is under
-    way or a deployment has replicas. Datasets, models and runs stay stored; nobody reaches them without the project.
+    """Delete a project with its policies, its captured traffic and its feedback. Refused while a pipeline run is in
+    progress or a deployment has replicas. Datasets, models and runs stay in storage but cannot be accessed without the
+    project.
     """
     CreatePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
+    """Create a policy. It takes effect immediately."""
     GetPolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
+    """Return one policy."""
     ListPolicies: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListPoliciesRequest, _flywheel_service_pb2.ListPoliciesResponse]  # type: ignore[assignment]
+    """List the policies of a project, oldest first."""
     UpdatePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdatePolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
+    """Update a policy. The policy is evaluated again immediately."""
     DeletePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePolicyRequest, _flywheel_service_pb2.DeletePolicyResponse]  # type: ignore[assignment]
-    """Delete a policy. Refused while a pipeline run that it started is under way."""
+    """Delete a policy. Refused while a pipeline run that the policy started is in progress."""
     CreatePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
-    """Start a turn of the loop by hand."""
+    """Start a pipeline run manually."""
     GetPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
+    """Return one pipeline run."""
     ListPipelineRuns: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListPipelineRunsRequest, _flywheel_service_pb2.ListPipelineRunsResponse]  # type: ignore[assignment]
+    """List the pipeline runs of a project, oldest first."""
     WatchPipelineRun: _aio.UnaryStreamMultiCallable[_flywheel_service_pb2.WatchPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
-    """The current state, then each change."""
+    """Stream a pipeline run: its current state, then each change. States between two reads may be skipped. The stream
+    ends after a final state.
+    """
     CancelPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CancelPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
+    """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has
+    ended.
+    """
     ApprovePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApprovePipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
-    """Let the version of a run that waits for a person be rolled out."""
+    """Approve the rollout of a pipeline run that waits for approval. Refused in any other state."""
     RejectPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.RejectPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
-    """End a run that waits for a person as refused."""
+    """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state."""
     CreateFeedback: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateFeedbackRequest, _signal_pb2.Feedback]  # type: ignore[assignment]
+    """Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer,
+    the latest one counts.
+    """
     ListFeedback: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListFeedbackRequest, _flywheel_service_pb2.ListFeedbackResponse]  # type: ignore[assignment]
+    """List the feedback of a project, oldest first."""
     CompareVersions: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CompareVersionsRequest, _signal_pb2.Comparison]  # type: ignore[assignment]
-    """Hold two versions beside each other by what users said of their answers in a span of time."""
+    """Compare two model versions by the feedback on their answers in a time range."""
     CreateTrafficSegment: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]  # type: ignore[assignment]
-    """A gateway announces a closed segment."""
+    """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns."""
     ListTrafficSegments: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListTrafficSegmentsRequest, _flywheel_service_pb2.ListTrafficSegmentsResponse]  # type: ignore[assignment]
+    """List the traffic segments of a project, oldest first."""
     GetDriftReport: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetDriftReportRequest, _signal_pb2.DriftReport]  # type: ignore[assignment]
+    """Return one drift report."""
     ListDriftReports: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListDriftReportsRequest, _flywheel_service_pb2.ListDriftReportsResponse]  # type: ignore[assignment]
+    """List the drift reports of a project, oldest first."""
 
 class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Projects, policies, the loop, traffic, feedback and drift."""
+    """Projects, policies, pipeline runs, traffic, feedback and drift."""
 
     @_abc_1.abstractmethod
     def CreateProject(
         self,
         request: _flywheel_service_pb2.CreateProjectRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_project_pb2.Project, _abc.Awaitable[_project_pb2.Project]]: ...
+    ) -> _typing.Union[_project_pb2.Project, _abc.Awaitable[_project_pb2.Project]]:
+        """Create a project. Monitoring of its traffic starts with the creation."""
 
     @_abc_1.abstractmethod
     def GetProject(
         self,
         request: _flywheel_service_pb2.GetProjectRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_project_pb2.Project, _abc.Awaitable[_project_pb2.Project]]: ...
+    ) -> _typing.Union[_project_pb2.Project, _abc.Awaitable[_project_pb2.Project]]:
+        """Return one project."""
 
     @_abc_1.abstractmethod
     def ListProjects(
         self,
         request: _flywheel_service_pb2.ListProjectsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_flywheel_service_pb2.ListProjectsResponse, _abc.Awaitable[_flywheel_service_pb2.ListProjectsResponse]]: ...
+    ) -> _typing.Union[_flywheel_service_pb2.ListProjectsResponse, _abc.Awaitable[_flywheel_service_pb2.ListProjectsResponse]]:
+        """List all projects, oldest first."""
 
     @_abc_1.abstractmethod
     def UpdateProject(
         self,
         request: _flywheel_service_pb2.UpdateProjectRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_project_pb2.Project, _abc.Awaitable[_project_pb2.Project]]: ...
+    ) -> _typing.Union[_project_pb2.Project, _abc.Awaitable[_project_pb2.Project]]:
+        """Update a project. Pipeline runs that are in progress keep the settings with which they started. The removal of a
+        label with which the version in production answers is refused unless `allow_label_removal` is set.
+        """
 
     @_abc_1.abstractmethod
     def DeleteProject(
@@ -149,8 +205,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.DeleteProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.DeleteProjectResponse, _abc.Awaitable[_flywheel_service_pb2.DeleteProjectResponse]]:
-        """Delete a project with its policies and its captured traffic and feedback. Refused while a pipeline run is under
-        way or a deployment has replicas. Datasets, models and runs stay stored; nobody reaches them without the project.
+        """Delete a project with its policies, its captured traffic and its feedback. Refused while a pipeline run is in
+        progress or a deployment has replicas. Datasets, models and runs stay in storage but cannot be accessed without the
+        project.
         """
 
     @_abc_1.abstractmethod
@@ -158,28 +215,32 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _flywheel_service_pb2.CreatePolicyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]: ...
+    ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]:
+        """Create a policy. It takes effect immediately."""
 
     @_abc_1.abstractmethod
     def GetPolicy(
         self,
         request: _flywheel_service_pb2.GetPolicyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]: ...
+    ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]:
+        """Return one policy."""
 
     @_abc_1.abstractmethod
     def ListPolicies(
         self,
         request: _flywheel_service_pb2.ListPoliciesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_flywheel_service_pb2.ListPoliciesResponse, _abc.Awaitable[_flywheel_service_pb2.ListPoliciesResponse]]: ...
+    ) -> _typing.Union[_flywheel_service_pb2.ListPoliciesResponse, _abc.Awaitable[_flywheel_service_pb2.ListPoliciesResponse]]:
+        """List the policies of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def UpdatePolicy(
         self,
         request: _flywheel_service_pb2.UpdatePolicyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]: ...
+    ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]:
+        """Update a policy. The policy is evaluated again immediately."""
 
     @_abc_1.abstractmethod
     def DeletePolicy(
@@ -187,7 +248,7 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.DeletePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.DeletePolicyResponse, _abc.Awaitable[_flywheel_service_pb2.DeletePolicyResponse]]:
-        """Delete a policy. Refused while a pipeline run that it started is under way."""
+        """Delete a policy. Refused while a pipeline run that the policy started is in progress."""
 
     @_abc_1.abstractmethod
     def CreatePipelineRun(
@@ -195,21 +256,23 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.CreatePipelineRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
-        """Start a turn of the loop by hand."""
+        """Start a pipeline run manually."""
 
     @_abc_1.abstractmethod
     def GetPipelineRun(
         self,
         request: _flywheel_service_pb2.GetPipelineRunRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]: ...
+    ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
+        """Return one pipeline run."""
 
     @_abc_1.abstractmethod
     def ListPipelineRuns(
         self,
         request: _flywheel_service_pb2.ListPipelineRunsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_flywheel_service_pb2.ListPipelineRunsResponse, _abc.Awaitable[_flywheel_service_pb2.ListPipelineRunsResponse]]: ...
+    ) -> _typing.Union[_flywheel_service_pb2.ListPipelineRunsResponse, _abc.Awaitable[_flywheel_service_pb2.ListPipelineRunsResponse]]:
+        """List the pipeline runs of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def WatchPipelineRun(
@@ -217,14 +280,19 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.WatchPipelineRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_pipeline_run_pb2.PipelineRun], _abc.AsyncIterator[_pipeline_run_pb2.PipelineRun]]:
-        """The current state, then each change."""
+        """Stream a pipeline run: its current state, then each change. States between two reads may be skipped. The stream
+        ends after a final state.
+        """
 
     @_abc_1.abstractmethod
     def CancelPipelineRun(
         self,
         request: _flywheel_service_pb2.CancelPipelineRunRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]: ...
+    ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
+        """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has
+        ended.
+        """
 
     @_abc_1.abstractmethod
     def ApprovePipelineRun(
@@ -232,7 +300,7 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.ApprovePipelineRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
-        """Let the version of a run that waits for a person be rolled out."""
+        """Approve the rollout of a pipeline run that waits for approval. Refused in any other state."""
 
     @_abc_1.abstractmethod
     def RejectPipelineRun(
@@ -240,21 +308,25 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.RejectPipelineRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
-        """End a run that waits for a person as refused."""
+        """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state."""
 
     @_abc_1.abstractmethod
     def CreateFeedback(
         self,
         request: _flywheel_service_pb2.CreateFeedbackRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_signal_pb2.Feedback, _abc.Awaitable[_signal_pb2.Feedback]]: ...
+    ) -> _typing.Union[_signal_pb2.Feedback, _abc.Awaitable[_signal_pb2.Feedback]]:
+        """Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer,
+        the latest one counts.
+        """
 
     @_abc_1.abstractmethod
     def ListFeedback(
         self,
         request: _flywheel_service_pb2.ListFeedbackRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_flywheel_service_pb2.ListFeedbackResponse, _abc.Awaitable[_flywheel_service_pb2.ListFeedbackResponse]]: ...
+    ) -> _typing.Union[_flywheel_service_pb2.ListFeedbackResponse, _abc.Awaitable[_flywheel_service_pb2.ListFeedbackResponse]]:
+        """List the feedback of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def CompareVersions(
@@ -262,7 +334,7 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.CompareVersionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signal_pb2.Comparison, _abc.Awaitable[_signal_pb2.Comparison]]:
-        """Hold two versions beside each other by what users said of their answers in a span of time."""
+        """Compare two model versions by the feedback on their answers in a time range."""
 
     @_abc_1.abstractmethod
     def CreateTrafficSegment(
@@ -270,27 +342,30 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.CreateTrafficSegmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signal_pb2.TrafficSegment, _abc.Awaitable[_signal_pb2.TrafficSegment]]:
-        """A gateway announces a closed segment."""
+        """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns."""
 
     @_abc_1.abstractmethod
     def ListTrafficSegments(
         self,
         request: _flywheel_service_pb2.ListTrafficSegmentsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_flywheel_service_pb2.ListTrafficSegmentsResponse, _abc.Awaitable[_flywheel_service_pb2.ListTrafficSegmentsResponse]]: ...
+    ) -> _typing.Union[_flywheel_service_pb2.ListTrafficSegmentsResponse, _abc.Awaitable[_flywheel_service_pb2.ListTrafficSegmentsResponse]]:
+        """List the traffic segments of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def GetDriftReport(
         self,
         request: _flywheel_service_pb2.GetDriftReportRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_signal_pb2.DriftReport, _abc.Awaitable[_signal_pb2.DriftReport]]: ...
+    ) -> _typing.Union[_signal_pb2.DriftReport, _abc.Awaitable[_signal_pb2.DriftReport]]:
+        """Return one drift report."""
 
     @_abc_1.abstractmethod
     def ListDriftReports(
         self,
         request: _flywheel_service_pb2.ListDriftReportsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_flywheel_service_pb2.ListDriftReportsResponse, _abc.Awaitable[_flywheel_service_pb2.ListDriftReportsResponse]]: ...
+    ) -> _typing.Union[_flywheel_service_pb2.ListDriftReportsResponse, _abc.Awaitable[_flywheel_service_pb2.ListDriftReportsResponse]]:
+        """List the drift reports of a project, oldest first."""
 
 def add_FlywheelServiceServicer_to_server(servicer: FlywheelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PipelineRun(_message.Message):
-    """One turn of the loop: data to a served version, or to a refusal."""
+    """One run of the pipeline: from data to a served model version, or to a refusal."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,29 +34,45 @@ class PipelineRun(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PipelineRun._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: PipelineRun._State.ValueType  # 0
+        """Not set."""
         STATE_QUEUED: PipelineRun._State.ValueType  # 1
+        """Waiting to start."""
         STATE_RUNNING: PipelineRun._State.ValueType  # 2
+        """The work is in progress."""
         STATE_SUCCEEDED: PipelineRun._State.ValueType  # 3
+        """The work completed."""
         STATE_REFUSED: PipelineRun._State.ValueType  # 4
-        """The gate said no."""
+        """The gate or an approver refused the version."""
         STATE_FAILED: PipelineRun._State.ValueType  # 5
+        """The work ended with an error; `failure` holds the reason."""
         STATE_CANCELLING: PipelineRun._State.ValueType  # 6
+        """Cancellation was requested; the work is stopping."""
         STATE_CANCELLED: PipelineRun._State.ValueType  # 7
+        """Cancelled before the work completed."""
         STATE_ROLLED_BACK: PipelineRun._State.ValueType  # 8
-        """The rollout went back to the old version."""
+        """The rollout was rolled back to the previous version."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of a pipeline run."""
+
     STATE_UNSPECIFIED: PipelineRun.State.ValueType  # 0
+    """Not set."""
     STATE_QUEUED: PipelineRun.State.ValueType  # 1
+    """Waiting to start."""
     STATE_RUNNING: PipelineRun.State.ValueType  # 2
+    """The work is in progress."""
     STATE_SUCCEEDED: PipelineRun.State.ValueType  # 3
+    """The work completed."""
     STATE_REFUSED: PipelineRun.State.ValueType  # 4
-    """The gate said no."""
+    """The gate or an approver refused the version."""
     STATE_FAILED: PipelineRun.State.ValueType  # 5
+    """The work ended with an error; `failure` holds the reason."""
     STATE_CANCELLING: PipelineRun.State.ValueType  # 6
+    """Cancellation was requested; the work is stopping."""
     STATE_CANCELLED: PipelineRun.State.ValueType  # 7
+    """Cancelled before the work completed."""
     STATE_ROLLED_BACK: PipelineRun.State.ValueType  # 8
-    """The rollout went back to the old version."""
+    """The rollout was rolled back to the previous version."""
 
     class _Trigger:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -65,20 +81,34 @@ class PipelineRun(_message.Message):
     class _TriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PipelineRun._Trigger.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         TRIGGER_UNSPECIFIED: PipelineRun._Trigger.ValueType  # 0
+        """Not set."""
         TRIGGER_MANUAL: PipelineRun._Trigger.ValueType  # 1
+        """Started by a user."""
         TRIGGER_DRIFT: PipelineRun._Trigger.ValueType  # 2
+        """Started by a policy: the traffic drifted from the training data."""
         TRIGGER_FEEDBACK: PipelineRun._Trigger.ValueType  # 3
+        """Started by a policy: users found too large a share of the answers wrong."""
         TRIGGER_SCHEDULE: PipelineRun._Trigger.ValueType  # 4
+        """Started by the schedule of a policy."""
 
-    class Trigger(_Trigger, metaclass=_TriggerEnumTypeWrapper): ...
+    class Trigger(_Trigger, metaclass=_TriggerEnumTypeWrapper):
+        """Cause of a pipeline run."""
+
     TRIGGER_UNSPECIFIED: PipelineRun.Trigger.ValueType  # 0
+    """Not set."""
     TRIGGER_MANUAL: PipelineRun.Trigger.ValueType  # 1
+    """Started by a user."""
     TRIGGER_DRIFT: PipelineRun.Trigger.ValueType  # 2
+    """Started by a policy: the traffic drifted from the training data."""
     TRIGGER_FEEDBACK: PipelineRun.Trigger.ValueType  # 3
+    """Started by a policy: users found too large a share of the answers wrong."""
     TRIGGER_SCHEDULE: PipelineRun.Trigger.ValueType  # 4
+    """Started by the schedule of a policy."""
 
     @_typing.final
     class Stage(_message.Message):
+        """One stage of a pipeline run."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         ID_FIELD_NUMBER: _builtins.int
@@ -88,15 +118,25 @@ class PipelineRun(_message.Message):
         START_TIME_FIELD_NUMBER: _builtins.int
         END_TIME_FIELD_NUMBER: _builtins.int
         id: _builtins.str
-        """dataset, labels, split, training, evaluation, registration, approval (where required), rollout"""
+        """ID of the stage: `dataset`, `labels`, `split`, `training`, `evaluation`, `registration`, `approval` (where the
+        project requires it) or `rollout`.
+        """
         state: _builtins.str
+        """State of the stage: `PENDING`, `RUNNING`, `SUCCEEDED`, `REFUSED`, `FAILED`, `CANCELLED`, `ROLLED_BACK` or
+        `SKIPPED`.
+        """
         resource: _builtins.str
-        """The resource that does it."""
+        """Resource name of the resource that executes the stage."""
         message: _builtins.str
+        """Current activity or result, in one sentence."""
         @_builtins.property
-        def start_time(self) -> _timestamp_pb2.Timestamp: ...
+        def start_time(self) -> _timestamp_pb2.Timestamp:
+            """Time at which the stage started."""
+
         @_builtins.property
-        def end_time(self) -> _timestamp_pb2.Timestamp: ...
+        def end_time(self) -> _timestamp_pb2.Timestamp:
+            """Time at which the stage ended."""
+
         def __init__(
             self,
             *,
@@ -115,6 +155,8 @@ class PipelineRun(_message.Message):
 
     @_typing.final
     class Approval(_message.Message):
+        """Decision about the rollout of a pipeline run."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         APPROVED_FIELD_NUMBER: _builtins.int
@@ -122,11 +164,15 @@ class PipelineRun(_message.Message):
         TIME_FIELD_NUMBER: _builtins.int
         REASON_FIELD_NUMBER: _builtins.int
         approved: _builtins.bool
+        """True: approved. False: rejected."""
         decider: _builtins.str
-        """The API key that decided."""
+        """API key that made the decision."""
         reason: _builtins.str
+        """Reason for the decision."""
         @_builtins.property
-        def time(self) -> _timestamp_pb2.Timestamp: ...
+        def time(self) -> _timestamp_pb2.Timestamp:
+            """Time of the decision."""
+
         def __init__(
             self,
             *,
@@ -143,6 +189,8 @@ class PipelineRun(_message.Message):
 
     @_typing.final
     class Products(_message.Message):
+        """Resources that a pipeline run created. A field is empty until its stage has created the resource."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         DATASET_VERSION_FIELD_NUMBER: _builtins.int
@@ -154,13 +202,21 @@ class PipelineRun(_message.Message):
         MODEL_VERSION_FIELD_NUMBER: _builtins.int
         ROLLOUT_FIELD_NUMBER: _builtins.int
         dataset_version: _builtins.str
+        """Resource name of the dataset version."""
         label_set: _builtins.str
+        """Resource name of the label set."""
         split: _builtins.str
+        """Resource name of the split."""
         training_run: _builtins.str
+        """Resource name of the training run."""
         candidate_digest: _builtins.str
+        """Digest of the trained model artifact."""
         evaluation_run: _builtins.str
+        """Resource name of the evaluation run."""
         model_version: _builtins.str
+        """Resource name of the model version."""
         rollout: _builtins.str
+        """Resource name of the rollout."""
         def __init__(
             self,
             *,
@@ -195,37 +251,52 @@ class PipelineRun(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     APPROVAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/pipelineRuns/{pipeline_run}"""
+    """Resource name: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     state: Global___PipelineRun.State.ValueType
+    """Current state."""
     trigger: Global___PipelineRun.Trigger.ValueType
+    """What started the run."""
     trigger_reason: _builtins.str
-    """Why it started, one sentence with the numbers."""
+    """Reason for the start, in one sentence with the measured values."""
     policy: _builtins.str
-    """The policy that started it; empty: a person."""
+    """Resource name of the policy that started the run. Empty: it was started manually."""
     skip_rollout: _builtins.bool
-    """Stop after registration."""
+    """Stop after the registration of the model version. Default: false."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ingestion sources to build from; empty in a run that a policy starts: corrected traffic."""
+        """Resource names of the ingestion sources to build from, all of the same project. Empty: the run retrains on
+        corrected traffic, as each run that a policy starts does. Without a version in production, such a run fails.
+        """
 
     @_builtins.property
-    def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___PipelineRun.Stage]: ...
+    def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___PipelineRun.Stage]:
+        """Stages of the run, in their order."""
+
     @_builtins.property
-    def failure(self) -> _progress_pb2.Failure: ...
+    def failure(self) -> _progress_pb2.Failure:
+        """Why the run ended without success. Not set for a run that succeeded."""
+
     @_builtins.property
     def products(self) -> Global___PipelineRun.Products:
-        """What it made so far."""
+        """Resources that the run has created so far."""
 
     @_builtins.property
-    def progress(self) -> _progress_pb2.Progress: ...
+    def progress(self) -> _progress_pb2.Progress:
+        """Progress of the work."""
+
     @_builtins.property
     def approval(self) -> Global___PipelineRun.Approval:
-        """What a person decided about its version, where the project requires that."""
+        """Decision of an approver about the version of the run. Set where the project requires approval."""
 
     def __init__(
         self,

@@ -19,7 +19,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Policy(_message.Message):
-    """When a pipeline run starts by itself."""
+    """Conditions under which a pipeline run starts automatically. A run starts once the trigger window has settled, so that
+    it learns from all of its traffic.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -42,40 +44,56 @@ class Policy(_message.Message):
     LAST_DECISION_FIELD_NUMBER: _builtins.int
     LAST_DECISION_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/policies/{policy}"""
+    """Resource name: `projects/{project}/policies/{policy}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     etag: _builtins.str
+    """Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused."""
     drift_threshold: _builtins.float
-    """Divergence from the training data, in widths of the null band, from which traffic counts as drifted. The band is
-    the 99th percentile of one look at traffic that has not drifted, and traffic is looked at often. [1.5]
+    """Divergence from the training data above which traffic counts as drifted, in multiples of the noise band. The noise
+    band is the 99th percentile of a single measurement of traffic that has not drifted; traffic is measured often. 0
+    is refused. Default: 1.5.
     """
     error_rate_threshold: _builtins.float
-    """Share of judged answers found wrong or disliked from which a version counts as failing. [0.1]"""
+    """Share of the answers with feedback that are wrong or disliked from which a version counts as failing: above 0, at
+    most 1. Default: 0.1.
+    """
     min_answers: _builtins.int
-    """Distinct texts needed before drift is judged. [200]"""
+    """Minimum number of distinct texts before drift is evaluated. 0 is refused. Default: 200."""
     min_feedback: _builtins.int
-    """Corrected or confirmed answers needed before a retraining makes sense. [200]"""
+    """Minimum number of corrected or confirmed answers before a retraining starts. 0 is refused. Default: 200."""
     burst_answers: _builtins.int
-    """Answers to wait for from the first signal on, so that a burst becomes one dataset. [0: none]"""
+    """Minimum number of answers in the trigger window before a run starts, so that all of them become one dataset.
+    Default: 0, no minimum.
+    """
     settle_seconds: _builtins.float
-    """Seconds of silence after which a burst is over. [10]"""
+    """Time without new answers after which the trigger window is closed, in seconds. Default: 10."""
     cooldown_seconds: _builtins.float
-    """Seconds after a pipeline run in which no other starts. [3600]"""
+    """Minimum time between the end of a pipeline run and the start of the next one, in seconds. Default: 3600."""
     schedule_seconds: _builtins.float
-    """Start on high-value feedback even without drift: 0 never, else seconds. [604800, weekly]"""
+    """Interval after which a run starts on corrected answers even without drift, in seconds. 0: never. Default: 604800
+    (one week).
+    """
     budget_runs: _builtins.int
-    """Pipeline runs that may start by themselves in 30 days. [30]"""
+    """Maximum number of pipeline runs that policies start in 30 days. Default: 30."""
     paused: _builtins.bool
+    """The policy starts no runs. Default: false."""
     dry_run: _builtins.bool
-    """Only say what would have started, and why."""
+    """Report which run would have started, and why, without starting it. Default: false."""
     last_decision: _builtins.str
-    """What the policy decided last, one sentence."""
+    """Last decision of the policy, in one sentence with the measured values."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def last_decision_time(self) -> _timestamp_pb2.Timestamp: ...
+    def last_decision_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last decision that differed from the one before it."""
+
     def __init__(
         self,
         *,

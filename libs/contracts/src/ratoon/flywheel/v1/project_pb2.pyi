@@ -22,13 +22,13 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Project(_message.Message):
-    """What a model is for, and what it must reach."""
+    """Purpose of a model and the requirements that its versions must meet."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Gate(_message.Message):
-        """What a new version must reach."""
+        """Requirements on a new version, as bounds on the change in macro-F1."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -36,12 +36,12 @@ class Project(_message.Message):
         OLD_DOMAIN_THRESHOLD_FIELD_NUMBER: _builtins.int
         BASELINE_MARGIN_FIELD_NUMBER: _builtins.int
         new_domain_threshold: _builtins.float
-        """Lower bound of the gain in macro-F1 on the new domain. [0]"""
+        """Value that the lower bound of the gain in macro-F1 on the new domain must exceed, from -1 to 1. Default: 0."""
         old_domain_threshold: _builtins.float
-        """Lower bound of the change in macro-F1 on the old domain. [-0.08]"""
+        """Value that the lower bound of the change in macro-F1 on the old domain must exceed, from -1 to 1. Default: -0.08."""
         baseline_margin: _builtins.float
-        """How far below the best baseline (TF-IDF on words or on characters) the first version's macro-F1 may be. 1 turns
-        the rule off. [0.02]
+        """Accepted distance of the macro-F1 of the first version below that of the best baseline (TF-IDF on words or on
+        characters), from 0 to 1. 1 turns the rule off. Default: 0.02.
         """
         def __init__(
             self,
@@ -65,7 +65,7 @@ class Project(_message.Message):
 
     @_typing.final
     class TrainingDefaults(_message.Message):
-        """Zero values take the recipe's defaults."""
+        """Training settings. A zero value selects the default of the training recipe."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -76,15 +76,25 @@ class Project(_message.Message):
         class _MethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Project.TrainingDefaults._Method.ValueType], _builtins.type):
             DESCRIPTOR: _descriptor.EnumDescriptor
             METHOD_UNSPECIFIED: Project.TrainingDefaults._Method.ValueType  # 0
+            """Not set."""
             METHOD_FULL: Project.TrainingDefaults._Method.ValueType  # 1
+            """Train all weights."""
             METHOD_LORA: Project.TrainingDefaults._Method.ValueType  # 2
-            """An adapter beside `base_artifact_digest`; later versions go on from the adapter in production."""
+            """Train a LoRA adapter for `base_artifact_digest`, which is required. Later versions continue from the adapter in
+            production.
+            """
 
-        class Method(_Method, metaclass=_MethodEnumTypeWrapper): ...
+        class Method(_Method, metaclass=_MethodEnumTypeWrapper):
+            """Training method."""
+
         METHOD_UNSPECIFIED: Project.TrainingDefaults.Method.ValueType  # 0
+        """Not set."""
         METHOD_FULL: Project.TrainingDefaults.Method.ValueType  # 1
+        """Train all weights."""
         METHOD_LORA: Project.TrainingDefaults.Method.ValueType  # 2
-        """An adapter beside `base_artifact_digest`; later versions go on from the adapter in production."""
+        """Train a LoRA adapter for `base_artifact_digest`, which is required. Later versions continue from the adapter in
+        production.
+        """
 
         SEED_FIELD_NUMBER: _builtins.int
         EPOCHS_FIELD_NUMBER: _builtins.int
@@ -101,24 +111,37 @@ class Project(_message.Message):
         PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
         LORA_RANK_FIELD_NUMBER: _builtins.int
         seed: _builtins.int
+        """Random seed of training."""
         epochs: _builtins.float
+        """Number of epochs of the first version, at most 1,000."""
         continue_epochs: _builtins.float
+        """Number of epochs of later versions, at most 1,000."""
         max_chars: _builtins.int
+        """Maximum length of a text in characters; longer texts are cut. At most 1,000,000. 0: chosen from the data."""
         hidden_size: _builtins.int
+        """Hidden size of a model that is trained from scratch, at most 65,536."""
         layers: _builtins.int
+        """Number of layers of a model that is trained from scratch, at most 128."""
         replay_count: _builtins.int
-        """Records of the old training part mixed into a retraining. [800]"""
+        """Number of records of the previous training part that are mixed into a retraining, at most 10,000,000. Default:
+        2000.
+        """
         workers: _builtins.int
+        """Number of training workers, at most 64."""
         method: Global___Project.TrainingDefaults.Method.ValueType
-        """What is done to which weights; empty: all weights, from scratch or from `base_artifact_digest`."""
+        """Training method. Default: all weights, from scratch or from `base_artifact_digest`."""
         base_artifact_digest: _builtins.str
-        """The model that the first version starts from, a tree uploaded beforehand; empty: none, from scratch."""
+        """Digest of the model artifact (a tree, uploaded beforehand) from which the first version starts. Empty: training
+        from scratch.
+        """
         learning_rate: _builtins.float
-        """Of first and later versions alike; 0: what the recipe says for each."""
+        """Learning rate of the first and of later versions, at most 1. 0: the default of the recipe for each."""
         batch_size: _builtins.int
+        """Number of samples in a training step, at most 4,096."""
         prompt_tokens: _builtins.int
-        """Where `max_chars` is 0, texts are cut to about so many tokens."""
+        """Approximate number of tokens to which texts are cut when `max_chars` is 0. At most 32,768."""
         lora_rank: _builtins.int
+        """Rank of a LoRA adapter, at most 256."""
         def __init__(
             self,
             *,
@@ -147,16 +170,18 @@ class Project(_message.Message):
 
     @_typing.final
     class SplitDefaults(_message.Message):
-        """How records of given sources are shared out; the rest trains. Corrected traffic is split by time instead."""
+        """Split of the records of given sources; the remaining records are used for training. Corrected traffic is split by
+        time instead. The two shares must sum to less than 1.
+        """
 
         DESCRIPTOR: _descriptor.Descriptor
 
         VALIDATION_SHARE_FIELD_NUMBER: _builtins.int
         TEST_SHARE_FIELD_NUMBER: _builtins.int
         validation_share: _builtins.float
-        """[0.1]"""
+        """Share of validation records: above 0, below 1. Default: 0.1."""
         test_share: _builtins.float
-        """[0.1]"""
+        """Share of test records: above 0, below 1. Default: 0.1."""
         def __init__(
             self,
             *,
@@ -171,10 +196,13 @@ class Project(_message.Message):
 
     @_typing.final
     class RolloutDefaults(_message.Message):
+        """Rollout settings."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         BAKE_SECONDS_FIELD_NUMBER: _builtins.int
         bake_seconds: _builtins.float
+        """Bake time in seconds, at most 30 days. 0: the default of the serving service."""
         def __init__(
             self,
             *,
@@ -205,39 +233,58 @@ class Project(_message.Message):
     REQUIRE_APPROVAL_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}"""
+    """Resource name: `projects/{project}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     etag: _builtins.str
+    """Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused."""
     display_name: _builtins.str
+    """Name for people. At most 1,024 characters."""
     instructions: _builtins.str
-    """What annotators are told."""
+    """Labeling instructions for annotators."""
     traffic_retention_days: _builtins.int
-    """How long prompts and answers are kept. [30]"""
+    """Days to keep captured prompts and answers, 1 to 3,650. Default: 30."""
     dataset: _builtins.str
-    """The names under which pipeline runs keep what they make; a project grows one model."""
+    """Resource name of the dataset to which pipeline runs add versions. Set by the server."""
     model: _builtins.str
+    """Resource name of the model to which pipeline runs add versions. A project has one model. Set by the server."""
     deployment: _builtins.str
+    """Resource name of the deployment to which pipeline runs roll out. Set by the server."""
     require_approval: _builtins.bool
-    """A pipeline run waits for a person between the gate and the rollout."""
+    """Pipeline runs wait for approval between the gate and the rollout. Default: false."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
-    @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
-    @_builtins.property
-    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The words the model answers with."""
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
 
     @_builtins.property
-    def gate(self) -> Global___Project.Gate: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def training(self) -> Global___Project.TrainingDefaults: ...
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels that the model answers with: 2 to 1,000 words of at most 64 characters each. Repeated labels and invisible
+        characters are refused.
+        """
+
     @_builtins.property
-    def rollout(self) -> Global___Project.RolloutDefaults: ...
+    def gate(self) -> Global___Project.Gate:
+        """Requirements on a new version."""
+
     @_builtins.property
-    def split(self) -> Global___Project.SplitDefaults: ...
+    def training(self) -> Global___Project.TrainingDefaults:
+        """Training settings of pipeline runs."""
+
+    @_builtins.property
+    def rollout(self) -> Global___Project.RolloutDefaults:
+        """Rollout settings of pipeline runs."""
+
+    @_builtins.property
+    def split(self) -> Global___Project.SplitDefaults:
+        """Split settings of pipeline runs."""
+
     @_builtins.property
     def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What a change means for what exists, a sentence each; only in the answer of the change."""
+        """Consequences of an update for existing resources, one sentence each. Set only in the response of the update."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Feedback(_message.Message):
-    """What a user said of an answer."""
+    """Feedback of a user on an answer. A correction counts first, then the thumb, then the rating."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,20 +34,23 @@ class Feedback(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/feedback/{feedback}"""
+    """Resource name: `projects/{project}/feedback/{feedback}`."""
     answer_id: _builtins.str
-    """The `id` of the answer."""
+    """`id` of the answer. Required; an unknown ID is refused."""
     thumb: _builtins.int
-    """Thumb: 1 up, -1 down, 0 none."""
+    """Thumb: 1 is up, -1 is down, 0 is none."""
     rating: _builtins.int
-    """1 to 5; 0 none."""
+    """Rating from 1 to 5; 0 is none. 4 and 5 are positive, 1 and 2 are negative, 3 is neutral."""
     correction: _builtins.str
-    """The right answer, if the user gave it."""
+    """Correct answer, if the user gave it. It must be one of the labels of the project."""
     comment: _builtins.str
+    """Comment of the user, at most 4,000 characters."""
     version: _builtins.str
-    """Whose answer it was."""
+    """Resource name of the model version that answered. Set by the server."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     def __init__(
         self,
         *,
@@ -70,12 +73,14 @@ Global___Feedback: _TypeAlias = Feedback  # noqa: Y015
 
 @_typing.final
 class Comparison(_message.Message):
-    """Two versions by what users said of their answers."""
+    """Comparison of two model versions by user feedback."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Arm(_message.Message):
+        """Feedback on one version."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         VERSION_FIELD_NUMBER: _builtins.int
@@ -85,13 +90,17 @@ class Comparison(_message.Message):
         SATISFACTION_LOW_FIELD_NUMBER: _builtins.int
         SATISFACTION_HIGH_FIELD_NUMBER: _builtins.int
         version: _builtins.str
-        """projects/{project}/models/{model}/versions/{version}"""
+        """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
         positive_count: _builtins.int
+        """Number of positive votes."""
         negative_count: _builtins.int
+        """Number of negative votes."""
         satisfaction: _builtins.float
-        """Share of praise among those who said anything, with a 95 % interval (Wilson)."""
+        """Share of positive votes, from 0 to 1."""
         satisfaction_low: _builtins.float
+        """Lower bound of the 95 % interval of the satisfaction (Wilson)."""
         satisfaction_high: _builtins.float
+        """Upper bound of the 95 % interval of the satisfaction (Wilson)."""
         def __init__(
             self,
             *,
@@ -115,15 +124,21 @@ class Comparison(_message.Message):
     DIFFERENCE_HIGH_FIELD_NUMBER: _builtins.int
     CONCLUSIVE_FIELD_NUMBER: _builtins.int
     difference: _builtins.float
-    """By how much `version` is liked better than `other_version`, with a 95 % interval (Newcombe)."""
+    """Satisfaction of `version` minus that of `other_version`."""
     difference_low: _builtins.float
+    """Lower bound of the 95 % interval of the difference (Newcombe)."""
     difference_high: _builtins.float
+    """Upper bound of the 95 % interval of the difference (Newcombe)."""
     conclusive: _builtins.bool
-    """Whether the interval leaves 0 out, with at least 20 votes each."""
+    """True if the interval excludes 0 and each version has at least 20 votes."""
     @_builtins.property
-    def version(self) -> Global___Comparison.Arm: ...
+    def version(self) -> Global___Comparison.Arm:
+        """Feedback on the first version."""
+
     @_builtins.property
-    def other_version(self) -> Global___Comparison.Arm: ...
+    def other_version(self) -> Global___Comparison.Arm:
+        """Feedback on the second version."""
+
     def __init__(
         self,
         *,
@@ -144,7 +159,7 @@ Global___Comparison: _TypeAlias = Comparison  # noqa: Y015
 
 @_typing.final
 class TrafficSegment(_message.Message):
-    """A closed piece of captured traffic in the artifact store."""
+    """Closed segment of captured traffic in the artifact store."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -179,24 +194,34 @@ class TrafficSegment(_message.Message):
     SET_ASIDE_COUNT_FIELD_NUMBER: _builtins.int
     SET_ASIDE_FAULTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/trafficSegments/{traffic_segment}"""
+    """Resource name: `projects/{project}/trafficSegments/{traffic_segment}`."""
     deployment: _builtins.str
+    """Resource name of the deployment. Required."""
     digest: _builtins.str
-    """JSON lines, zstd."""
+    """Digest of the segment: JSON lines, compressed with zstd."""
     answer_count: _builtins.int
+    """Number of captured answers."""
     lost_count: _builtins.int
-    """Answers that were lost before they reached a segment."""
+    """Number of answers that were lost before they reached a segment."""
     set_aside_count: _builtins.int
-    """Rows that could not be read. The other rows count; these go with the segment, and at the next erasure."""
+    """Number of rows that could not be read. The other rows count. Unreadable rows are deleted with the segment, or by
+    the next erasure.
+    """
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def start_time(self) -> _timestamp_pb2.Timestamp: ...
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the first answer."""
+
     @_builtins.property
-    def end_time(self) -> _timestamp_pb2.Timestamp: ...
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last answer."""
+
     @_builtins.property
     def set_aside_faults(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """How many rows were set aside, by fault: NOT_JSON, NOT_AN_EXCHANGE, BAD_ID, BAD_TIME, TOO_LARGE, DAMAGED."""
+        """Number of unreadable rows by fault: `NOT_JSON`, `NOT_AN_EXCHANGE`, `BAD_ID`, `BAD_TIME`, `TOO_LARGE`, `DAMAGED`."""
 
     def __init__(
         self,
@@ -222,12 +247,14 @@ Global___TrafficSegment: _TypeAlias = TrafficSegment  # noqa: Y015
 
 @_typing.final
 class DriftReport(_message.Message):
-    """How far a window of traffic is from the training data."""
+    """Divergence of a window of traffic from the training data."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Measure(_message.Message):
+        """Divergence of one feature."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         FEATURE_FIELD_NUMBER: _builtins.int
@@ -235,12 +262,15 @@ class DriftReport(_message.Message):
         NULL_BAND_FIELD_NUMBER: _builtins.int
         DRIFTED_FIELD_NUMBER: _builtins.int
         feature: _builtins.str
-        """tokens, length, language"""
+        """The feature: `tokens`, `length` or `language`."""
         divergence: _builtins.float
-        """KL divergence of the traffic from the training data, nats."""
+        """KL divergence of the traffic from the training data, in nats."""
         null_band: _builtins.float
-        """The 99th percentile of the divergence of samples of the same size of the training data itself."""
+        """Noise band: 99th percentile of the divergence under the null hypothesis, from samples of the training data of the
+        same size.
+        """
         drifted: _builtins.bool
+        """True if `divergence` exceeds the noise band."""
         def __init__(
             self,
             *,
@@ -266,19 +296,29 @@ class DriftReport(_message.Message):
     NEGATIVE_COUNT_FIELD_NUMBER: _builtins.int
     ERROR_RATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/driftReports/{drift_report}"""
+    """Resource name: `projects/{project}/driftReports/{drift_report}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     version: _builtins.str
+    """Resource name of the model version that answered."""
     answer_count: _builtins.int
+    """Number of answers in the window."""
     drifted: _builtins.bool
-    """Whether any measure lies beyond its threshold."""
+    """True if any measure exceeds its threshold."""
     feedback_count: _builtins.int
+    """Number of answers with feedback."""
     negative_count: _builtins.int
+    """Number of answers with negative feedback."""
     error_rate: _builtins.float
+    """`negative_count` divided by `feedback_count`. 0 without feedback."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___DriftReport.Measure]: ...
+    def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___DriftReport.Measure]:
+        """Divergence of each feature."""
+
     def __init__(
         self,
         *,

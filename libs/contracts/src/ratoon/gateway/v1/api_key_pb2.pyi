@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ApiKey(_message.Message):
-    """A secret that a caller shows. Only its hash is kept."""
+    """API key of a caller. Only a hash of the secret is stored."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -38,28 +38,45 @@ class ApiKey(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/apiKeys/{api_key}; projects/- for keys of the whole installation"""
+    """Resource name: `projects/{project}/apiKeys/{api_key}`; `projects/-` for keys of the whole installation."""
     revision: _builtins.int
+    """Increases with every stored change."""
     role: _options_pb2.Role.ValueType
+    """Role of the key. A role above that of the caller who creates the key is refused."""
     secret: _builtins.str
-    """The key itself: only in the answer that makes or rotates it."""
+    """Secret of the key. Returned only by the call that creates or rotates the key."""
     display_name: _builtins.str
+    """Name for people. At most 1,024 characters."""
     etag: _builtins.str
-    """A mark of what can be changed; give it back with a change."""
+    """Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp: ...
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Time at which the key expires. Not set: never. A time in the past is refused."""
+
     @_builtins.property
-    def revoke_time(self) -> _timestamp_pb2.Timestamp: ...
+    def revoke_time(self) -> _timestamp_pb2.Timestamp:
+        """Time at which the key was revoked. Not set: the key is not revoked."""
+
     @_builtins.property
-    def last_use_time(self) -> _timestamp_pb2.Timestamp: ...
+    def last_use_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last use. Not set: the key was never used."""
+
     @_builtins.property
-    def usage(self) -> Global___KeyUsage: ...
+    def usage(self) -> Global___KeyUsage:
+        """Usage of the key since its creation."""
+
     @_builtins.property
-    def limits(self) -> Global___KeyLimits: ...
+    def limits(self) -> Global___KeyLimits:
+        """Limits of the key."""
+
     def __init__(
         self,
         *,
@@ -87,7 +104,7 @@ Global___ApiKey: _TypeAlias = ApiKey  # noqa: Y015
 
 @_typing.final
 class KeyLimits(_message.Message):
-    """How much a key may use; 0: as the installation's settings say. Only completions count."""
+    """Limits of an API key. 0 selects the default of the installation. Only completion requests count."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -96,11 +113,13 @@ class KeyLimits(_message.Message):
     CONCURRENT_REQUESTS_FIELD_NUMBER: _builtins.int
     TOKENS_PER_DAY_FIELD_NUMBER: _builtins.int
     requests_per_minute: _builtins.int
+    """Maximum number of requests in a minute."""
     tokens_per_minute: _builtins.int
-    """Of prompt and answer together."""
+    """Maximum number of tokens in a minute, prompts and answers together."""
     concurrent_requests: _builtins.int
+    """Maximum number of concurrent requests."""
     tokens_per_day: _builtins.int
-    """Days are those of UTC."""
+    """Maximum number of tokens in a UTC day, prompts and answers together."""
     def __init__(
         self,
         *,
@@ -119,7 +138,7 @@ Global___KeyLimits: _TypeAlias = KeyLimits  # noqa: Y015
 
 @_typing.final
 class KeyUsage(_message.Message):
-    """How much a key was used so far."""
+    """Usage of an API key."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -127,9 +146,11 @@ class KeyUsage(_message.Message):
     PROMPT_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     COMPLETION_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     request_count: _builtins.int
-    """Answered completions."""
+    """Number of answered completion requests."""
     prompt_token_count: _builtins.int
+    """Number of prompt tokens."""
     completion_token_count: _builtins.int
+    """Number of answer tokens."""
     def __init__(
         self,
         *,
@@ -147,16 +168,18 @@ Global___KeyUsage: _TypeAlias = KeyUsage  # noqa: Y015
 
 @_typing.final
 class DailyUsage(_message.Message):
-    """What a key used on one day of UTC."""
+    """Usage of an API key in one UTC day."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DATE_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     date: _builtins.str
-    """2026-11-22"""
+    """Date in UTC, for example `2026-11-22`."""
     @_builtins.property
-    def usage(self) -> Global___KeyUsage: ...
+    def usage(self) -> Global___KeyUsage:
+        """Usage on this day."""
+
     def __init__(
         self,
         *,
@@ -173,7 +196,7 @@ Global___DailyUsage: _TypeAlias = DailyUsage  # noqa: Y015
 
 @_typing.final
 class Token(_message.Message):
-    """A short-lived bearer token."""
+    """Short-lived bearer token."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -181,10 +204,11 @@ class Token(_message.Message):
     TOKEN_TYPE_FIELD_NUMBER: _builtins.int
     EXPIRES_IN_FIELD_NUMBER: _builtins.int
     access_token: _builtins.str
+    """The token, for the `Authorization` header."""
     token_type: _builtins.str
-    """`Bearer`"""
+    """Type of the token: `Bearer`."""
     expires_in: _builtins.int
-    """Seconds."""
+    """Lifetime of the token in seconds."""
     def __init__(
         self,
         *,

@@ -23,6 +23,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateApiKeyRequest(_message.Message):
+    """Request of `CreateApiKey`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -30,13 +32,18 @@ class CreateApiKeyRequest(_message.Message):
     API_KEY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`; `projects/-` for a key of the whole installation."""
     api_key_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
     def api_key(self) -> _api_key_pb2.ApiKey:
-        """Only `role`, `expire_time`, `display_name` and `limits` are read."""
+        """The API key to create. Only `role`, `expire_time`, `display_name` and `limits` are read."""
 
     def __init__(
         self,
@@ -56,10 +63,13 @@ Global___CreateApiKeyRequest: _TypeAlias = CreateApiKeyRequest  # noqa: Y015
 
 @_typing.final
 class GetApiKeyRequest(_message.Message):
+    """Request of `GetApiKey`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the API key: `projects/{project}/apiKeys/{api_key}`."""
     def __init__(
         self,
         *,
@@ -75,14 +85,21 @@ Global___GetApiKeyRequest: _TypeAlias = GetApiKeyRequest  # noqa: Y015
 
 @_typing.final
 class ListApiKeysRequest(_message.Message):
+    """Request of `ListApiKeys`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`; `projects/-` for the keys of the whole installation."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -100,13 +117,18 @@ Global___ListApiKeysRequest: _TypeAlias = ListApiKeysRequest  # noqa: Y015
 
 @_typing.final
 class ListApiKeysResponse(_message.Message):
+    """One page of API keys."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     API_KEYS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def api_keys(self) -> _containers.RepeatedCompositeFieldContainer[_api_key_pb2.ApiKey]: ...
+    def api_keys(self) -> _containers.RepeatedCompositeFieldContainer[_api_key_pb2.ApiKey]:
+        """The API keys of this page."""
+
     def __init__(
         self,
         *,
@@ -123,18 +145,20 @@ Global___ListApiKeysResponse: _TypeAlias = ListApiKeysResponse  # noqa: Y015
 
 @_typing.final
 class UpdateApiKeyRequest(_message.Message):
+    """Request of `UpdateApiKey`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     API_KEY_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def api_key(self) -> _api_key_pb2.ApiKey:
-        """With the `etag` it was read with; a stale one is refused."""
+        """The API key with its new values; `name` selects it. A stale `etag` is refused; an empty one is not checked."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which of `display_name`, `expire_time`, `limits` and its parts to change, also to their zero value; empty: those
-        that `api_key` carries.
+        """Which of `display_name`, `expire_time`, `limits` and the fields of `limits` to change. A field that is named here
+        can be set to its zero value. Empty: those that `api_key` carries. Refused when no field can be changed.
         """
 
     def __init__(
@@ -153,13 +177,16 @@ Global___UpdateApiKeyRequest: _TypeAlias = UpdateApiKeyRequest  # noqa: Y015
 
 @_typing.final
 class GetApiKeyUsageRequest(_message.Message):
+    """Request of `GetApiKeyUsage`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     DAYS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the API key: `projects/{project}/apiKeys/{api_key}`."""
     days: _builtins.int
-    """How many days, today among them; 0: 30."""
+    """Number of days, including today: 1 to 366. 0: 30."""
     def __init__(
         self,
         *,
@@ -176,19 +203,22 @@ Global___GetApiKeyUsageRequest: _TypeAlias = GetApiKeyUsageRequest  # noqa: Y015
 
 @_typing.final
 class ApiKeyUsage(_message.Message):
+    """Usage of an API key, in total and by day."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     DAYS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the API key."""
     @_builtins.property
     def total(self) -> _api_key_pb2.KeyUsage:
-        """Since the key was made."""
+        """Usage since the creation of the key."""
 
     @_builtins.property
     def days(self) -> _containers.RepeatedCompositeFieldContainer[_api_key_pb2.DailyUsage]:
-        """Oldest first; days without use are left out."""
+        """Usage by day, oldest first. Days without usage are omitted."""
 
     def __init__(
         self,
@@ -207,10 +237,13 @@ Global___ApiKeyUsage: _TypeAlias = ApiKeyUsage  # noqa: Y015
 
 @_typing.final
 class GetSafetyFilterRequest(_message.Message):
+    """Request of `GetSafetyFilter`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the project's safety filter: `projects/{project}/safetyFilter`."""
     def __init__(
         self,
         *,
@@ -226,17 +259,21 @@ Global___GetSafetyFilterRequest: _TypeAlias = GetSafetyFilterRequest  # noqa: Y0
 
 @_typing.final
 class UpdateSafetyFilterRequest(_message.Message):
+    """Request of `UpdateSafetyFilter`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SAFETY_FILTER_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def safety_filter(self) -> _safety_filter_pb2.SafetyFilter:
-        """With the `etag` it was read with; a stale one is refused."""
+        """The safety filter with its new values; `name` selects it. A stale `etag` is refused; an empty one is not checked."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which of `input_words` and `output_words` to change, also to none; empty: those that `safety_filter` carries."""
+        """Which of `input_words` and `output_words` to change. A list that is named here can be emptied. Empty: those that
+        `safety_filter` carries. Refused when no field can be changed.
+        """
 
     def __init__(
         self,
@@ -254,10 +291,13 @@ Global___UpdateSafetyFilterRequest: _TypeAlias = UpdateSafetyFilterRequest  # no
 
 @_typing.final
 class RotateApiKeyRequest(_message.Message):
+    """Request of `RotateApiKey`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the API key: `projects/{project}/apiKeys/{api_key}`."""
     def __init__(
         self,
         *,
@@ -273,10 +313,13 @@ Global___RotateApiKeyRequest: _TypeAlias = RotateApiKeyRequest  # noqa: Y015
 
 @_typing.final
 class RevokeApiKeyRequest(_message.Message):
+    """Request of `RevokeApiKey`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the API key: `projects/{project}/apiKeys/{api_key}`."""
     def __init__(
         self,
         *,
@@ -292,13 +335,16 @@ Global___RevokeApiKeyRequest: _TypeAlias = RevokeApiKeyRequest  # noqa: Y015
 
 @_typing.final
 class DeleteApiKeyRequest(_message.Message):
+    """Request of `DeleteApiKey`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the API key: `projects/{project}/apiKeys/{api_key}`."""
     etag: _builtins.str
-    """The `etag` it was read with; empty is not checked."""
+    """`etag` that was read with the resource. A stale value is refused; an empty value is not checked."""
     def __init__(
         self,
         *,
@@ -315,6 +361,8 @@ Global___DeleteApiKeyRequest: _TypeAlias = DeleteApiKeyRequest  # noqa: Y015
 
 @_typing.final
 class DeleteApiKeyResponse(_message.Message):
+    """Empty response of `DeleteApiKey`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -330,10 +378,13 @@ Global___DeleteApiKeyResponse: _TypeAlias = DeleteApiKeyResponse  # noqa: Y015
 
 @_typing.final
 class IssueTokenRequest(_message.Message):
+    """Request of `IssueToken`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     API_KEY_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
+    """Secret of the API key."""
     def __init__(
         self,
         *,

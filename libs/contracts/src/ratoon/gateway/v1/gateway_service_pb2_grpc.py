@@ -28,7 +28,7 @@ if _version_not_supported:
 
 
 class GatewayServiceStub:
-    """API keys, what they may use and have used, the tokens they buy; safety filters.
+    """API keys with their limits and usage, access tokens and safety filters.
     """
 
     def __init__(self, channel):
@@ -95,77 +95,87 @@ class GatewayServiceStub:
 
 
 class GatewayServiceServicer:
-    """API keys, what they may use and have used, the tokens they buy; safety filters.
+    """API keys with their limits and usage, access tokens and safety filters.
     """
 
     def CreateApiKey(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Create an API key. The response holds its secret, which cannot be read again. A repeated request returns the key
+        without the secret. A key with more permissions than the caller is refused.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetApiKey(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one API key.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListApiKeys(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the API keys of a project, oldest first. `projects/-` lists the keys of the whole installation.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateApiKey(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Update the display name, the expiry or the limits of an API key. The change takes effect on every gateway within
+        moments. An expiry on the last permanent operator key of the installation, or a new expiry on a revoked key, is
+        refused.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetApiKeyUsage(self, request, context):
-        """What a key used, day by day.
+        """Return the usage of an API key by day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateApiKey(self, request, context):
-        """A new secret; the old one and its tokens end now.
+        """Replace the secret of an API key. The old secret and its tokens become invalid immediately. Refused for a revoked
+        key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeApiKey(self, request, context):
-        """The key and its tokens end now. Refused for the last key of an operator of the installation.
+        """Revoke an API key. The key and its tokens become invalid immediately. Refused for the last permanent operator key
+        of the installation.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteApiKey(self, request, context):
-        """Delete a key with the record of its use. Refused for the last key of an operator of the installation.
+        """Delete an API key and its usage records. Refused for the last permanent operator key of the installation.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSafetyFilter(self, request, context):
-        """The word lists of a project; empty ones when none were ever set.
+        """Return the word lists of a project. The lists are empty if they were never set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateSafetyFilter(self, request, context):
-        """Holds for requests that begin a moment later, on every gateway.
+        """Update the word lists of a project. The change takes effect on every gateway within moments, for requests that
+        start after it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def IssueToken(self, request, context):
-        """Change an API key for a short-lived token, which ends with the key.
+        """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -238,7 +248,7 @@ def add_GatewayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GatewayService:
-    """API keys, what they may use and have used, the tokens they buy; safety filters.
+    """API keys with their limits and usage, access tokens and safety filters.
     """
 
     @staticmethod

@@ -29,85 +29,124 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GatewayServiceStub:
-    """API keys, what they may use and have used, the tokens they buy; safety filters."""
+    """API keys with their limits and usage, access tokens and safety filters."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GatewayServiceAsyncStub: ...
     CreateApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.CreateApiKeyRequest, _api_key_pb2.ApiKey]
+    """Create an API key. The response holds its secret, which cannot be read again. A repeated request returns the key
+    without the secret. A key with more permissions than the caller is refused.
+    """
     GetApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyRequest, _api_key_pb2.ApiKey]
+    """Return one API key."""
     ListApiKeys: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ListApiKeysRequest, _gateway_service_pb2.ListApiKeysResponse]
+    """List the API keys of a project, oldest first. `projects/-` lists the keys of the whole installation."""
     UpdateApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateApiKeyRequest, _api_key_pb2.ApiKey]
+    """Update the display name, the expiry or the limits of an API key. The change takes effect on every gateway within
+    moments. An expiry on the last permanent operator key of the installation, or a new expiry on a revoked key, is
+    refused.
+    """
     GetApiKeyUsage: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyUsageRequest, _gateway_service_pb2.ApiKeyUsage]
-    """What a key used, day by day."""
+    """Return the usage of an API key by day."""
     RotateApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.RotateApiKeyRequest, _api_key_pb2.ApiKey]
-    """A new secret; the old one and its tokens end now."""
+    """Replace the secret of an API key. The old secret and its tokens become invalid immediately. Refused for a revoked
+    key.
+    """
     RevokeApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.RevokeApiKeyRequest, _api_key_pb2.ApiKey]
-    """The key and its tokens end now. Refused for the last key of an operator of the installation."""
+    """Revoke an API key. The key and its tokens become invalid immediately. Refused for the last permanent operator key
+    of the installation.
+    """
     DeleteApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.DeleteApiKeyRequest, _gateway_service_pb2.DeleteApiKeyResponse]
-    """Delete a key with the record of its use. Refused for the last key of an operator of the installation."""
+    """Delete an API key and its usage records. Refused for the last permanent operator key of the installation."""
     GetSafetyFilter: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]
-    """The word lists of a project; empty ones when none were ever set."""
+    """Return the word lists of a project. The lists are empty if they were never set."""
     UpdateSafetyFilter: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]
-    """Holds for requests that begin a moment later, on every gateway."""
+    """Update the word lists of a project. The change takes effect on every gateway within moments, for requests that
+    start after it.
+    """
     IssueToken: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.IssueTokenRequest, _api_key_pb2.Token]
-    """Change an API key for a short-lived token, which ends with the key."""
+    """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
-    """API keys, what they may use and have used, the tokens they buy; safety filters."""
+    """API keys with their limits and usage, access tokens and safety filters."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.CreateApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
+    """Create an API key. The response holds its secret, which cannot be read again. A repeated request returns the key
+    without the secret. A key with more permissions than the caller is refused.
+    """
     GetApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
+    """Return one API key."""
     ListApiKeys: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ListApiKeysRequest, _gateway_service_pb2.ListApiKeysResponse]  # type: ignore[assignment]
+    """List the API keys of a project, oldest first. `projects/-` lists the keys of the whole installation."""
     UpdateApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
+    """Update the display name, the expiry or the limits of an API key. The change takes effect on every gateway within
+    moments. An expiry on the last permanent operator key of the installation, or a new expiry on a revoked key, is
+    refused.
+    """
     GetApiKeyUsage: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyUsageRequest, _gateway_service_pb2.ApiKeyUsage]  # type: ignore[assignment]
-    """What a key used, day by day."""
+    """Return the usage of an API key by day."""
     RotateApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.RotateApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
-    """A new secret; the old one and its tokens end now."""
+    """Replace the secret of an API key. The old secret and its tokens become invalid immediately. Refused for a revoked
+    key.
+    """
     RevokeApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.RevokeApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
-    """The key and its tokens end now. Refused for the last key of an operator of the installation."""
+    """Revoke an API key. The key and its tokens become invalid immediately. Refused for the last permanent operator key
+    of the installation.
+    """
     DeleteApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.DeleteApiKeyRequest, _gateway_service_pb2.DeleteApiKeyResponse]  # type: ignore[assignment]
-    """Delete a key with the record of its use. Refused for the last key of an operator of the installation."""
+    """Delete an API key and its usage records. Refused for the last permanent operator key of the installation."""
     GetSafetyFilter: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]  # type: ignore[assignment]
-    """The word lists of a project; empty ones when none were ever set."""
+    """Return the word lists of a project. The lists are empty if they were never set."""
     UpdateSafetyFilter: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]  # type: ignore[assignment]
-    """Holds for requests that begin a moment later, on every gateway."""
+    """Update the word lists of a project. The change takes effect on every gateway within moments, for requests that
+    start after it.
+    """
     IssueToken: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.IssueTokenRequest, _api_key_pb2.Token]  # type: ignore[assignment]
-    """Change an API key for a short-lived token, which ends with the key."""
+    """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
-    """API keys, what they may use and have used, the tokens they buy; safety filters."""
+    """API keys with their limits and usage, access tokens and safety filters."""
 
     @_abc_1.abstractmethod
     def CreateApiKey(
         self,
         request: _gateway_service_pb2.CreateApiKeyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]: ...
+    ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
+        """Create an API key. The response holds its secret, which cannot be read again. A repeated request returns the key
+        without the secret. A key with more permissions than the caller is refused.
+        """
 
     @_abc_1.abstractmethod
     def GetApiKey(
         self,
         request: _gateway_service_pb2.GetApiKeyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]: ...
+    ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
+        """Return one API key."""
 
     @_abc_1.abstractmethod
     def ListApiKeys(
         self,
         request: _gateway_service_pb2.ListApiKeysRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_gateway_service_pb2.ListApiKeysResponse, _abc.Awaitable[_gateway_service_pb2.ListApiKeysResponse]]: ...
+    ) -> _typing.Union[_gateway_service_pb2.ListApiKeysResponse, _abc.Awaitable[_gateway_service_pb2.ListApiKeysResponse]]:
+        """List the API keys of a project, oldest first. `projects/-` lists the keys of the whole installation."""
 
     @_abc_1.abstractmethod
     def UpdateApiKey(
         self,
         request: _gateway_service_pb2.UpdateApiKeyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]: ...
+    ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
+        """Update the display name, the expiry or the limits of an API key. The change takes effect on every gateway within
+        moments. An expiry on the last permanent operator key of the installation, or a new expiry on a revoked key, is
+        refused.
+        """
 
     @_abc_1.abstractmethod
     def GetApiKeyUsage(
@@ -115,7 +154,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.GetApiKeyUsageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.ApiKeyUsage, _abc.Awaitable[_gateway_service_pb2.ApiKeyUsage]]:
-        """What a key used, day by day."""
+        """Return the usage of an API key by day."""
 
     @_abc_1.abstractmethod
     def RotateApiKey(
@@ -123,7 +162,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.RotateApiKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
-        """A new secret; the old one and its tokens end now."""
+        """Replace the secret of an API key. The old secret and its tokens become invalid immediately. Refused for a revoked
+        key.
+        """
 
     @_abc_1.abstractmethod
     def RevokeApiKey(
@@ -131,7 +172,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.RevokeApiKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
-        """The key and its tokens end now. Refused for the last key of an operator of the installation."""
+        """Revoke an API key. The key and its tokens become invalid immediately. Refused for the last permanent operator key
+        of the installation.
+        """
 
     @_abc_1.abstractmethod
     def DeleteApiKey(
@@ -139,7 +182,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.DeleteApiKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.DeleteApiKeyResponse, _abc.Awaitable[_gateway_service_pb2.DeleteApiKeyResponse]]:
-        """Delete a key with the record of its use. Refused for the last key of an operator of the installation."""
+        """Delete an API key and its usage records. Refused for the last permanent operator key of the installation."""
 
     @_abc_1.abstractmethod
     def GetSafetyFilter(
@@ -147,7 +190,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.GetSafetyFilterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_safety_filter_pb2.SafetyFilter, _abc.Awaitable[_safety_filter_pb2.SafetyFilter]]:
-        """The word lists of a project; empty ones when none were ever set."""
+        """Return the word lists of a project. The lists are empty if they were never set."""
 
     @_abc_1.abstractmethod
     def UpdateSafetyFilter(
@@ -155,7 +198,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.UpdateSafetyFilterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_safety_filter_pb2.SafetyFilter, _abc.Awaitable[_safety_filter_pb2.SafetyFilter]]:
-        """Holds for requests that begin a moment later, on every gateway."""
+        """Update the word lists of a project. The change takes effect on every gateway within moments, for requests that
+        start after it.
+        """
 
     @_abc_1.abstractmethod
     def IssueToken(
@@ -163,6 +208,6 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.IssueTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.Token, _abc.Awaitable[_api_key_pb2.Token]]:
-        """Change an API key for a short-lived token, which ends with the key."""
+        """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key."""
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

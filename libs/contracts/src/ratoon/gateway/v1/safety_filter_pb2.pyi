@@ -21,7 +21,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SafetyFilter(_message.Message):
-    """Words and phrases that prompts and answers of a project may not hold; case, accents and white space do not matter."""
+    """Words and phrases that are not allowed in prompts and answers of a project. Matching ignores case, accents and white
+    space.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,21 +35,28 @@ class SafetyFilter(_message.Message):
     INPUT_WORDS_FIELD_NUMBER: _builtins.int
     OUTPUT_WORDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/safetyFilter; that of projects/- holds for every project"""
+    """Resource name: `projects/{project}/safetyFilter`. The filter of `projects/-` applies to every project."""
     revision: _builtins.int
+    """Increases with every stored change."""
     etag: _builtins.str
-    """A mark of the lists; give it back with a change."""
+    """Version tag of the lists. Send it with an update: a stale value is refused."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
     def input_words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """A prompt that holds one is refused with the reason CONTENT_BLOCKED."""
+        """Words of the prompt filter. A prompt that contains one is refused with the reason `CONTENT_BLOCKED`."""
 
     @_builtins.property
     def output_words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """An answer that holds one ends before it, with the finish reason `content_filter`."""
+        """Words of the answer filter. An answer that would contain one ends before it, with the finish reason
+        `content_filter`.
+        """
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Dataset(_message.Message):
-    """A line of dataset versions."""
+    """Series of dataset versions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,13 +33,19 @@ class Dataset(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/datasets/{dataset}"""
+    """Resource name: `projects/{project}/datasets/{dataset}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     display_name: _builtins.str
+    """Name for people. At most 1,024 characters."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     def __init__(
         self,
         *,
@@ -59,7 +65,7 @@ Global___Dataset: _TypeAlias = Dataset  # noqa: Y015
 
 @_typing.final
 class Curation(_message.Message):
-    """How raw items become records. What is not set takes the defaults in brackets."""
+    """Settings of the conversion of raw items into records."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -71,24 +77,28 @@ class Curation(_message.Message):
     MAX_REPLACED_SHARE_FIELD_NUMBER: _builtins.int
     KEEP_CODE_FIELD_NUMBER: _builtins.int
     min_chars: _builtins.int
-    """Records shorter than this are dropped, unless labelled. [50]"""
+    """Minimum length of a record in characters. Shorter records are dropped unless they are labelled. Negative values are
+    refused. Default: 50.
+    """
     near_duplicate_threshold: _builtins.float
-    """Jaccard similarity of 5-word shingles from which two records are near duplicates, of which one stays; 0 keeps
-    them all, and only marks their clusters. [0.8]
+    """Jaccard similarity of 5-word shingles from which two records are near duplicates; only one of them is kept. From
+    0.3 to 1. 0 keeps all records and only marks their clusters. Default: 0.8.
     """
     keep_exact_duplicates: _builtins.bool
-    """Keep records whose curated text is the same to the letter. [false]"""
+    """Keep records with identical curated text. Default: false."""
     max_replaced_share: _builtins.float
-    """Share of the records in which characters could not be decoded from which the version fails, 0 to 1. [0.05]"""
+    """Share of records with characters that could not be decoded from which the version fails, from 0 to 1. Default:
+    0.05.
+    """
     keep_code: _builtins.bool
-    """Keep files of code, settings and program packages in text archives. [false]"""
+    """Keep files of code, settings and program packages in text archives. Default: false."""
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Keep only these languages (ISO 639-1). [all]"""
+        """Languages to keep, as ISO 639-1 codes. Default: all."""
 
     @_builtins.property
     def masks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is masked: email, phone, card, ip, url; `none` masks nothing. [the first four]"""
+        """Personal data to mask: `email`, `phone`, `card`, `ip`, `url`; `none` masks nothing. Default: the first four."""
 
     def __init__(
         self,
@@ -122,7 +132,7 @@ Global___Curation: _TypeAlias = Curation  # noqa: Y015
 
 @_typing.final
 class DatasetVersion(_message.Message):
-    """An immutable set of curated records: Parquet and a manifest, named by a Merkle root."""
+    """Immutable set of curated records: Parquet files and a manifest, identified by a Merkle root."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -133,25 +143,41 @@ class DatasetVersion(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[DatasetVersion._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: DatasetVersion._State.ValueType  # 0
+        """Not set."""
         STATE_QUEUED: DatasetVersion._State.ValueType  # 1
+        """Waiting to start."""
         STATE_RUNNING: DatasetVersion._State.ValueType  # 2
+        """The work is in progress."""
         STATE_READY: DatasetVersion._State.ValueType  # 3
+        """The version is complete and can be used."""
         STATE_FAILED: DatasetVersion._State.ValueType  # 4
+        """The work ended with an error; `failure` holds the reason."""
         STATE_CANCELLING: DatasetVersion._State.ValueType  # 5
+        """Cancellation was requested; the work is stopping."""
         STATE_CANCELLED: DatasetVersion._State.ValueType  # 6
+        """Cancelled before the work completed."""
         STATE_REDACTED: DatasetVersion._State.ValueType  # 7
-        """Records were erased: what is left can be read, and nothing new is made of it."""
+        """Records were erased. The remaining records can be read, but nothing new can be created from the version."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of a dataset version."""
+
     STATE_UNSPECIFIED: DatasetVersion.State.ValueType  # 0
+    """Not set."""
     STATE_QUEUED: DatasetVersion.State.ValueType  # 1
+    """Waiting to start."""
     STATE_RUNNING: DatasetVersion.State.ValueType  # 2
+    """The work is in progress."""
     STATE_READY: DatasetVersion.State.ValueType  # 3
+    """The version is complete and can be used."""
     STATE_FAILED: DatasetVersion.State.ValueType  # 4
+    """The work ended with an error; `failure` holds the reason."""
     STATE_CANCELLING: DatasetVersion.State.ValueType  # 5
+    """Cancellation was requested; the work is stopping."""
     STATE_CANCELLED: DatasetVersion.State.ValueType  # 6
+    """Cancelled before the work completed."""
     STATE_REDACTED: DatasetVersion.State.ValueType  # 7
-    """Records were erased: what is left can be read, and nothing new is made of it."""
+    """Records were erased. The remaining records can be read, but nothing new can be created from the version."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -172,37 +198,57 @@ class DatasetVersion(_message.Message):
     ERASED_COUNT_FIELD_NUMBER: _builtins.int
     ERASURE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/datasets/{dataset}/versions/{version}"""
+    """Resource name: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     state: Global___DatasetVersion.State.ValueType
+    """Current state."""
     artifact_digest: _builtins.str
-    """The artifact tree: records, rejected items, profile, manifest."""
+    """Digest of the artifact tree: records, rejected items, profile and manifest."""
     merkle_root: _builtins.str
     """Merkle root over the records."""
     item_count: _builtins.int
+    """Number of raw items that were read."""
     record_count: _builtins.int
+    """Number of records."""
     rejected_count: _builtins.int
+    """Number of items that became no record."""
     profile_json: _builtins.str
-    """What the data look like and what each step removed, as JSON."""
+    """Profile of the data and of what each curation step removed, as JSON."""
     redacted_digest: _builtins.str
-    """REDACTED versions: the artifact tree without the records that were erased; `artifact_digest` names what is gone."""
+    """Digest of the artifact tree without the erased records, for a REDACTED version. `artifact_digest` then identifies
+    the erased original.
+    """
     erased_count: _builtins.int
+    """Number of records that were erased."""
     erasure: _builtins.str
-    """The latest erasure of one of its records."""
+    """Resource name of the latest erasure of one of its records."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
-    @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
-    @_builtins.property
-    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the sources it is made of."""
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
 
     @_builtins.property
-    def curation(self) -> Global___Curation: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def progress(self) -> _progress_pb2.Progress: ...
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Resource names of the sources. At least one is required; all must belong to the same project, and none may occur
+        twice.
+        """
+
     @_builtins.property
-    def failure(self) -> _progress_pb2.Failure: ...
+    def curation(self) -> Global___Curation:
+        """Curation settings."""
+
+    @_builtins.property
+    def progress(self) -> _progress_pb2.Progress:
+        """Progress of the work."""
+
+    @_builtins.property
+    def failure(self) -> _progress_pb2.Failure:
+        """Why the work failed. Set in the state FAILED only."""
+
     def __init__(
         self,
         *,
@@ -275,25 +321,42 @@ class Record(_message.Message):
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     CONFLICTING_LABELS_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
+    """ID of the record: 64 hexadecimal digits."""
     content_digest: _builtins.str
+    """Digest of the curated text."""
     text: _builtins.str
+    """Curated text."""
     source: _builtins.str
+    """Resource name of the source."""
     source_path: _builtins.str
+    """Position of the item in its source: a line, a path or an ID."""
     source_label: _builtins.str
+    """Label that came with the item. Empty: none."""
     license: _builtins.str
+    """License of the source."""
     language: _builtins.str
+    """Detected language, as an ISO 639 code."""
     tokens: _builtins.int
+    """Number of tokens in the text."""
     chars: _builtins.int
+    """Number of characters in the text."""
     cluster: _builtins.str
+    """ID of the cluster of near duplicates."""
     @_builtins.property
-    def steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What curation did to the record, in order."""
+
     @_builtins.property
-    def received_time(self) -> _timestamp_pb2.Timestamp: ...
+    def received_time(self) -> _timestamp_pb2.Timestamp:
+        """Time at which the item was received. Not set: not known."""
+
     @_builtins.property
-    def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Values of the attribute columns, by name."""
+
     @_builtins.property
     def conflicting_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The labels of its duplicates, one each, where they differ: `source_label` is empty then, and a label set decides."""
+        """Labels of its duplicates, each one once, if they differ. `source_label` is empty then; the label set decides."""
 
     def __init__(
         self,

@@ -23,8 +23,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Erasure(_message.Message):
-    """The erasure of records from all that a project keeps of them: sources, dataset versions, splits, and what other
-    services hold. It cannot be undone, nor called off.
+    """Erasure of records from all data of a project: sources, dataset versions, splits, and the data of other services. An
+    erasure can be neither undone nor cancelled.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -36,19 +36,29 @@ class Erasure(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Erasure._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Erasure._State.ValueType  # 0
+        """Not set."""
         STATE_QUEUED: Erasure._State.ValueType  # 1
-        """It waits for curations, splits and erasures that were begun before it."""
+        """Waiting for the curations, splits and erasures that started before it."""
         STATE_RUNNING: Erasure._State.ValueType  # 2
+        """The work is in progress."""
         STATE_SUCCEEDED: Erasure._State.ValueType  # 3
+        """The work completed."""
         STATE_FAILED: Erasure._State.ValueType  # 4
+        """The work ended with an error; `failure` holds the reason."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of an erasure."""
+
     STATE_UNSPECIFIED: Erasure.State.ValueType  # 0
+    """Not set."""
     STATE_QUEUED: Erasure.State.ValueType  # 1
-    """It waits for curations, splits and erasures that were begun before it."""
+    """Waiting for the curations, splits and erasures that started before it."""
     STATE_RUNNING: Erasure.State.ValueType  # 2
+    """The work is in progress."""
     STATE_SUCCEEDED: Erasure.State.ValueType  # 3
+    """The work completed."""
     STATE_FAILED: Erasure.State.ValueType  # 4
+    """The work ended with an error; `failure` holds the reason."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -64,39 +74,49 @@ class Erasure(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     UNREAD_SOURCES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/erasures/{erasure}"""
+    """Resource name: `projects/{project}/erasures/{erasure}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     state: Global___Erasure.State.ValueType
+    """Current state."""
     reason: _builtins.str
-    """Why, in a sentence that names nobody: it is kept."""
+    """Reason for the erasure, 1 to 500 characters. It is stored permanently and must not contain personal data."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
-    @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
-    @_builtins.property
-    def record_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """From the moment of creation on, curation rejects what has one of these ids."""
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
 
     @_builtins.property
-    def progress(self) -> _progress_pb2.Progress: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def failure(self) -> _progress_pb2.Failure: ...
+    def record_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """IDs of the records to erase, 1 to 100. From the creation of the erasure on, curation rejects items with these IDs."""
+
+    @_builtins.property
+    def progress(self) -> _progress_pb2.Progress:
+        """Progress of the work."""
+
+    @_builtins.property
+    def failure(self) -> _progress_pb2.Failure:
+        """Why the work failed. Set in the state FAILED only."""
+
     @_builtins.property
     def dataset_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The versions that held one of the records; they are REDACTED now."""
+        """Resource names of the dataset versions that held one of the records. They are REDACTED."""
 
     @_builtins.property
     def splits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The splits that held one of the records; they are REDACTED now."""
+        """Resource names of the splits that held one of the records. They are REDACTED."""
 
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The sources that were written again without them."""
+        """Resource names of the sources that were rewritten without the records."""
 
     @_builtins.property
     def unread_sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Sources that may still hold one of the texts: those that cannot be read, those over the same bytes as a source that
-        held one, and those with rejected items in which a text was found.
+        """Resource names of the sources that may still hold one of the texts: unreadable sources, sources with the same bytes
+        as a source that held one, and sources with rejected items in which a text was found.
         """
 
     def __init__(

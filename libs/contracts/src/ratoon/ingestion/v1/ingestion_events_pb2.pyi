@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class DatasetVersionEvent(_message.Message):
-    """What happened to dataset versions."""
+    """Events of dataset versions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,18 +32,31 @@ class DatasetVersionEvent(_message.Message):
     CANCELLED_FIELD_NUMBER: _builtins.int
     REDACTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/datasets/{dataset}/versions/{version}"""
+    """Resource name: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def started(self) -> Global___DatasetVersionStarted: ...
+    def started(self) -> Global___DatasetVersionStarted:
+        """A dataset version was created and its curation was requested."""
+
     @_builtins.property
-    def completed(self) -> Global___DatasetVersionCompleted: ...
+    def completed(self) -> Global___DatasetVersionCompleted:
+        """A dataset version is complete."""
+
     @_builtins.property
-    def failed(self) -> Global___DatasetVersionFailed: ...
+    def failed(self) -> Global___DatasetVersionFailed:
+        """The curation of a dataset version failed."""
+
     @_builtins.property
-    def cancelled(self) -> Global___DatasetVersionCancelled: ...
+    def cancelled(self) -> Global___DatasetVersionCancelled:
+        """The curation of a dataset version was cancelled."""
+
     @_builtins.property
-    def redacted(self) -> Global___DatasetVersionRedacted: ...
+    def redacted(self) -> Global___DatasetVersionRedacted:
+        """Records of a dataset version were erased."""
+
     def __init__(
         self,
         *,
@@ -67,6 +80,8 @@ Global___DatasetVersionEvent: _TypeAlias = DatasetVersionEvent  # noqa: Y015
 
 @_typing.final
 class DatasetVersionStarted(_message.Message):
+    """A dataset version was created and its curation was requested."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -82,14 +97,19 @@ Global___DatasetVersionStarted: _TypeAlias = DatasetVersionStarted  # noqa: Y015
 
 @_typing.final
 class DatasetVersionCompleted(_message.Message):
+    """A dataset version is complete."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
     MERKLE_ROOT_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     artifact_digest: _builtins.str
+    """Digest of the artifact tree."""
     merkle_root: _builtins.str
+    """Merkle root over the records."""
     record_count: _builtins.int
+    """Number of records."""
     def __init__(
         self,
         *,
@@ -107,10 +127,13 @@ Global___DatasetVersionCompleted: _TypeAlias = DatasetVersionCompleted  # noqa: 
 
 @_typing.final
 class DatasetVersionFailed(_message.Message):
+    """The curation of a dataset version failed."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
     def __init__(
         self,
         *,
@@ -126,6 +149,8 @@ Global___DatasetVersionFailed: _TypeAlias = DatasetVersionFailed  # noqa: Y015
 
 @_typing.final
 class DatasetVersionCancelled(_message.Message):
+    """The curation of a dataset version was cancelled."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -141,14 +166,16 @@ Global___DatasetVersionCancelled: _TypeAlias = DatasetVersionCancelled  # noqa: 
 
 @_typing.final
 class DatasetVersionRedacted(_message.Message):
-    """Records of it were erased."""
+    """Records of a dataset version were erased."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ERASURE_FIELD_NUMBER: _builtins.int
     ERASED_COUNT_FIELD_NUMBER: _builtins.int
     erasure: _builtins.str
+    """Resource name of the erasure."""
     erased_count: _builtins.int
+    """Number of records that this erasure removed."""
     def __init__(
         self,
         *,
@@ -165,7 +192,7 @@ Global___DatasetVersionRedacted: _TypeAlias = DatasetVersionRedacted  # noqa: Y0
 
 @_typing.final
 class SplitEvent(_message.Message):
-    """What happened to splits."""
+    """Events of splits."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -177,18 +204,31 @@ class SplitEvent(_message.Message):
     CANCELLED_FIELD_NUMBER: _builtins.int
     REDACTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/datasets/{dataset}/splits/{split}"""
+    """Resource name: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def completed(self) -> Global___SplitCompleted: ...
+    def completed(self) -> Global___SplitCompleted:
+        """A split is complete."""
+
     @_builtins.property
-    def failed(self) -> Global___SplitFailed: ...
+    def failed(self) -> Global___SplitFailed:
+        """The computation of a split failed."""
+
     @_builtins.property
-    def opened(self) -> Global___SplitOpened: ...
+    def opened(self) -> Global___SplitOpened:
+        """A part of a split was opened, for example the sealed test part."""
+
     @_builtins.property
-    def cancelled(self) -> Global___SplitCancelled: ...
+    def cancelled(self) -> Global___SplitCancelled:
+        """The computation of a split was cancelled."""
+
     @_builtins.property
-    def redacted(self) -> Global___SplitRedacted: ...
+    def redacted(self) -> Global___SplitRedacted:
+        """Records of a split were erased."""
+
     def __init__(
         self,
         *,
@@ -212,12 +252,16 @@ Global___SplitEvent: _TypeAlias = SplitEvent  # noqa: Y015
 
 @_typing.final
 class SplitCompleted(_message.Message):
+    """A split is complete."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TRAIN_DIGEST_FIELD_NUMBER: _builtins.int
     VALIDATION_DIGEST_FIELD_NUMBER: _builtins.int
     train_digest: _builtins.str
+    """Digest of the training part."""
     validation_digest: _builtins.str
+    """Digest of the validation part."""
     def __init__(
         self,
         *,
@@ -234,10 +278,13 @@ Global___SplitCompleted: _TypeAlias = SplitCompleted  # noqa: Y015
 
 @_typing.final
 class SplitFailed(_message.Message):
+    """The computation of a split failed."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
     def __init__(
         self,
         *,
@@ -253,12 +300,13 @@ Global___SplitFailed: _TypeAlias = SplitFailed  # noqa: Y015
 
 @_typing.final
 class SplitOpened(_message.Message):
-    """The sealed test part was read."""
+    """A part of a split was opened, for example the sealed test part."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     READER_FIELD_NUMBER: _builtins.int
     reader: _builtins.str
+    """Reader of the part: the digest of a model artifact or a resource name."""
     def __init__(
         self,
         *,
@@ -274,6 +322,8 @@ Global___SplitOpened: _TypeAlias = SplitOpened  # noqa: Y015
 
 @_typing.final
 class SplitCancelled(_message.Message):
+    """The computation of a split was cancelled."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -289,14 +339,16 @@ Global___SplitCancelled: _TypeAlias = SplitCancelled  # noqa: Y015
 
 @_typing.final
 class SplitRedacted(_message.Message):
-    """Records of it were erased."""
+    """Records of a split were erased."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ERASURE_FIELD_NUMBER: _builtins.int
     ERASED_COUNT_FIELD_NUMBER: _builtins.int
     erasure: _builtins.str
+    """Resource name of the erasure."""
     erased_count: _builtins.int
+    """Number of records that this erasure removed."""
     def __init__(
         self,
         *,
@@ -313,7 +365,7 @@ Global___SplitRedacted: _TypeAlias = SplitRedacted  # noqa: Y015
 
 @_typing.final
 class ErasureEvent(_message.Message):
-    """What happened to erasures."""
+    """Events of erasures."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -322,12 +374,19 @@ class ErasureEvent(_message.Message):
     COMPLETED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/erasures/{erasure}"""
+    """Resource name: `projects/{project}/erasures/{erasure}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def completed(self) -> Global___RecordsErased: ...
+    def completed(self) -> Global___RecordsErased:
+        """Records were erased. Every service that holds data of these records must erase it."""
+
     @_builtins.property
-    def failed(self) -> Global___ErasureFailed: ...
+    def failed(self) -> Global___ErasureFailed:
+        """An erasure failed."""
+
     def __init__(
         self,
         *,
@@ -348,17 +407,21 @@ Global___ErasureEvent: _TypeAlias = ErasureEvent  # noqa: Y015
 
 @_typing.final
 class RecordsErased(_message.Message):
-    """Who holds anything of these records erases it."""
+    """Records were erased. Every service that holds data of these records must erase it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORD_IDS_FIELD_NUMBER: _builtins.int
     TEXT_DIGESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def record_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def record_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """IDs of the erased records."""
+
     @_builtins.property
     def text_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """sha256 of each erased text as it came in, without the white space around it: captured traffic is known by it."""
+        """SHA-256 of each erased text as it was received, without surrounding white space. Captured traffic is matched by
+        this digest.
+        """
 
     def __init__(
         self,
@@ -376,10 +439,13 @@ Global___RecordsErased: _TypeAlias = RecordsErased  # noqa: Y015
 
 @_typing.final
 class ErasureFailed(_message.Message):
+    """An erasure failed."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
     def __init__(
         self,
         *,

@@ -25,6 +25,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateSourceRequest(_message.Message):
+    """Request of `CreateSource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -32,11 +34,19 @@ class CreateSourceRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     source_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
-    def source(self) -> _source_pb2.Source: ...
+    def source(self) -> _source_pb2.Source:
+        """The source to create. `format` and `digest` are required; the blob must be uploaded before."""
+
     def __init__(
         self,
         *,
@@ -55,10 +65,13 @@ Global___CreateSourceRequest: _TypeAlias = CreateSourceRequest  # noqa: Y015
 
 @_typing.final
 class GetSourceRequest(_message.Message):
+    """Request of `GetSource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the source: `projects/{project}/sources/{source}`."""
     def __init__(
         self,
         *,
@@ -74,14 +87,21 @@ Global___GetSourceRequest: _TypeAlias = GetSourceRequest  # noqa: Y015
 
 @_typing.final
 class ListSourcesRequest(_message.Message):
+    """Request of `ListSources`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -99,13 +119,18 @@ Global___ListSourcesRequest: _TypeAlias = ListSourcesRequest  # noqa: Y015
 
 @_typing.final
 class ListSourcesResponse(_message.Message):
+    """One page of sources."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SOURCES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def sources(self) -> _containers.RepeatedCompositeFieldContainer[_source_pb2.Source]: ...
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[_source_pb2.Source]:
+        """The sources of this page."""
+
     def __init__(
         self,
         *,
@@ -122,18 +147,21 @@ Global___ListSourcesResponse: _TypeAlias = ListSourcesResponse  # noqa: Y015
 
 @_typing.final
 class UpdateSourceRequest(_message.Message):
+    """Request of `UpdateSource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SOURCE_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def source(self) -> _source_pb2.Source:
-        """With the `etag` it was read with; a stale one is refused."""
+        """The source with its new values; `name` selects it. A stale `etag` is refused; an empty one is not checked."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change: display_name, license, labels_by_folder, columns.text (…), encoding, format. Empty: those that
-        the source gives.
+        """Fields to change: `display_name`, `license`, `labels_by_folder`, `columns` or a field of it such as `columns.text`,
+        `encoding`, `format`. A field that is named here can be set to its zero value. Empty: those that `source` carries.
+        Refused when no field can be changed.
         """
 
     def __init__(
@@ -152,13 +180,16 @@ Global___UpdateSourceRequest: _TypeAlias = UpdateSourceRequest  # noqa: Y015
 
 @_typing.final
 class DeleteSourceRequest(_message.Message):
+    """Request of `DeleteSource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the source: `projects/{project}/sources/{source}`."""
     etag: _builtins.str
-    """The `etag` it was read with; empty is not checked."""
+    """`etag` that was read with the resource. A stale value is refused; an empty value is not checked."""
     def __init__(
         self,
         *,
@@ -175,6 +206,8 @@ Global___DeleteSourceRequest: _TypeAlias = DeleteSourceRequest  # noqa: Y015
 
 @_typing.final
 class DeleteSourceResponse(_message.Message):
+    """Empty response of `DeleteSource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -190,18 +223,21 @@ Global___DeleteSourceResponse: _TypeAlias = DeleteSourceResponse  # noqa: Y015
 
 @_typing.final
 class PreviewSourceRequest(_message.Message):
+    """Request of `PreviewSource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     record_count: _builtins.int
-    """Records to return, 1 to 50. [5]"""
+    """Maximum number of records to return, 1 to 50. Default: 5."""
     @_builtins.property
     def source(self) -> _source_pb2.Source:
-        """`digest`, and as much of `format`, `columns`, `encoding`, `labels_by_folder` and `display_name` (a file name) as is
-        known. A format that is not set is detected.
+        """`digest`, and the known ones of `format`, `columns`, `encoding`, `labels_by_folder` and `display_name` (a file
+        name). A format that is not set is detected.
         """
 
     def __init__(
@@ -221,6 +257,8 @@ Global___PreviewSourceRequest: _TypeAlias = PreviewSourceRequest  # noqa: Y015
 
 @_typing.final
 class CreateDatasetRequest(_message.Message):
+    """Request of `CreateDataset`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -228,10 +266,19 @@ class CreateDatasetRequest(_message.Message):
     DATASET_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     dataset_id: _builtins.str
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
-    def dataset(self) -> _dataset_pb2.Dataset: ...
+    def dataset(self) -> _dataset_pb2.Dataset:
+        """The dataset to create. Only `display_name` is read."""
+
     def __init__(
         self,
         *,
@@ -250,10 +297,13 @@ Global___CreateDatasetRequest: _TypeAlias = CreateDatasetRequest  # noqa: Y015
 
 @_typing.final
 class GetDatasetRequest(_message.Message):
+    """Request of `GetDataset`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the dataset: `projects/{project}/datasets/{dataset}`."""
     def __init__(
         self,
         *,
@@ -269,14 +319,21 @@ Global___GetDatasetRequest: _TypeAlias = GetDatasetRequest  # noqa: Y015
 
 @_typing.final
 class ListDatasetsRequest(_message.Message):
+    """Request of `ListDatasets`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -294,13 +351,18 @@ Global___ListDatasetsRequest: _TypeAlias = ListDatasetsRequest  # noqa: Y015
 
 @_typing.final
 class ListDatasetsResponse(_message.Message):
+    """One page of datasets."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DATASETS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def datasets(self) -> _containers.RepeatedCompositeFieldContainer[_dataset_pb2.Dataset]: ...
+    def datasets(self) -> _containers.RepeatedCompositeFieldContainer[_dataset_pb2.Dataset]:
+        """The datasets of this page."""
+
     def __init__(
         self,
         *,
@@ -317,6 +379,8 @@ Global___ListDatasetsResponse: _TypeAlias = ListDatasetsResponse  # noqa: Y015
 
 @_typing.final
 class CreateDatasetVersionRequest(_message.Message):
+    """Request of `CreateDatasetVersion`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -324,12 +388,16 @@ class CreateDatasetVersionRequest(_message.Message):
     DATASET_VERSION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the dataset: `projects/{project}/datasets/{dataset}`."""
     version_id: _builtins.str
-    """Empty: v1, v2, …"""
+    """Last segment of the resource name. Empty: the next one of `v1`, `v2`, …"""
     request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
     def dataset_version(self) -> _dataset_pb2.DatasetVersion:
-        """Only `sources` and `curation` are read."""
+        """The dataset version to create. Only `sources` and `curation` are read."""
 
     def __init__(
         self,
@@ -349,10 +417,13 @@ Global___CreateDatasetVersionRequest: _TypeAlias = CreateDatasetVersionRequest  
 
 @_typing.final
 class GetDatasetVersionRequest(_message.Message):
+    """Request of `GetDatasetVersion`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     def __init__(
         self,
         *,
@@ -368,14 +439,21 @@ Global___GetDatasetVersionRequest: _TypeAlias = GetDatasetVersionRequest  # noqa
 
 @_typing.final
 class ListDatasetVersionsRequest(_message.Message):
+    """Request of `ListDatasetVersions`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the dataset: `projects/{project}/datasets/{dataset}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -393,13 +471,18 @@ Global___ListDatasetVersionsRequest: _TypeAlias = ListDatasetVersionsRequest  # 
 
 @_typing.final
 class ListDatasetVersionsResponse(_message.Message):
+    """One page of dataset versions."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DATASET_VERSIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def dataset_versions(self) -> _containers.RepeatedCompositeFieldContainer[_dataset_pb2.DatasetVersion]: ...
+    def dataset_versions(self) -> _containers.RepeatedCompositeFieldContainer[_dataset_pb2.DatasetVersion]:
+        """The dataset versions of this page."""
+
     def __init__(
         self,
         *,
@@ -416,13 +499,16 @@ Global___ListDatasetVersionsResponse: _TypeAlias = ListDatasetVersionsResponse  
 
 @_typing.final
 class WatchDatasetVersionRequest(_message.Message):
+    """Request of `WatchDatasetVersion`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     revision: _builtins.int
-    """Send only what is newer than this revision."""
+    """Send only states with a higher revision. 0: start with the current state."""
     def __init__(
         self,
         *,
@@ -439,10 +525,13 @@ Global___WatchDatasetVersionRequest: _TypeAlias = WatchDatasetVersionRequest  # 
 
 @_typing.final
 class CancelDatasetVersionRequest(_message.Message):
+    """Request of `CancelDatasetVersion`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     def __init__(
         self,
         *,
@@ -458,14 +547,21 @@ Global___CancelDatasetVersionRequest: _TypeAlias = CancelDatasetVersionRequest  
 
 @_typing.final
 class ListRecordsRequest(_message.Message):
+    """Request of `ListRecords`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -483,13 +579,18 @@ Global___ListRecordsRequest: _TypeAlias = ListRecordsRequest  # noqa: Y015
 
 @_typing.final
 class ListRecordsResponse(_message.Message):
+    """One page of records."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORDS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def records(self) -> _containers.RepeatedCompositeFieldContainer[_dataset_pb2.Record]: ...
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[_dataset_pb2.Record]:
+        """The records of this page."""
+
     def __init__(
         self,
         *,
@@ -506,12 +607,16 @@ Global___ListRecordsResponse: _TypeAlias = ListRecordsResponse  # noqa: Y015
 
 @_typing.final
 class GetRecordRequest(_message.Message):
+    """Request of `GetRecord`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     RECORD_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     record_id: _builtins.str
+    """ID of the record: 64 hexadecimal digits."""
     def __init__(
         self,
         *,
@@ -528,14 +633,21 @@ Global___GetRecordRequest: _TypeAlias = GetRecordRequest  # noqa: Y015
 
 @_typing.final
 class ListRejectionsRequest(_message.Message):
+    """Request of `ListRejections`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -553,13 +665,18 @@ Global___ListRejectionsRequest: _TypeAlias = ListRejectionsRequest  # noqa: Y015
 
 @_typing.final
 class ListRejectionsResponse(_message.Message):
+    """One page of rejections."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REJECTIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def rejections(self) -> _containers.RepeatedCompositeFieldContainer[_source_pb2.RejectedItem]: ...
+    def rejections(self) -> _containers.RepeatedCompositeFieldContainer[_source_pb2.RejectedItem]:
+        """The rejected items of this page."""
+
     def __init__(
         self,
         *,
@@ -576,12 +693,16 @@ Global___ListRejectionsResponse: _TypeAlias = ListRejectionsResponse  # noqa: Y0
 
 @_typing.final
 class GetRecordLineageRequest(_message.Message):
+    """Request of `GetRecordLineage`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     RECORD_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     record_id: _builtins.str
+    """ID of the record: 64 hexadecimal digits."""
     def __init__(
         self,
         *,
@@ -598,16 +719,22 @@ Global___GetRecordLineageRequest: _TypeAlias = GetRecordLineageRequest  # noqa: 
 
 @_typing.final
 class RecordLineage(_message.Message):
+    """Dataset versions and splits that hold a record."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Placement(_message.Message):
+        """Part of a split that holds the record."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         SPLIT_FIELD_NUMBER: _builtins.int
         PART_FIELD_NUMBER: _builtins.int
         split: _builtins.str
+        """Resource name of the split."""
         part: _split_pb2.Part.ValueType
+        """Part of the split."""
         def __init__(
             self,
             *,
@@ -625,12 +752,17 @@ class RecordLineage(_message.Message):
     PLACEMENTS_FIELD_NUMBER: _builtins.int
     ERASURE_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
+    """ID of the record."""
     erasure: _builtins.str
-    """The erasure that removed it; empty while it is there."""
+    """Resource name of the erasure that removed the record. Empty: it was not erased."""
     @_builtins.property
-    def dataset_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def dataset_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Resource names of the dataset versions."""
+
     @_builtins.property
-    def placements(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordLineage.Placement]: ...
+    def placements(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordLineage.Placement]:
+        """Splits with the part that holds the record."""
+
     def __init__(
         self,
         *,
@@ -649,6 +781,8 @@ Global___RecordLineage: _TypeAlias = RecordLineage  # noqa: Y015
 
 @_typing.final
 class CreateSplitRequest(_message.Message):
+    """Request of `CreateSplit`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -656,11 +790,18 @@ class CreateSplitRequest(_message.Message):
     SPLIT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the dataset: `projects/{project}/datasets/{dataset}`."""
     split_id: _builtins.str
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
     def split(self) -> _split_pb2.Split:
-        """Only `dataset_version`, `label_set_digest`, `mode`, `ratios`, `seed` and `replay` are read."""
+        """The split to create. Only `dataset_version`, `label_set_digest`, `mode`, `ratios`, `seed` and `replay` are read."""
 
     def __init__(
         self,
@@ -680,10 +821,13 @@ Global___CreateSplitRequest: _TypeAlias = CreateSplitRequest  # noqa: Y015
 
 @_typing.final
 class GetSplitRequest(_message.Message):
+    """Request of `GetSplit`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     def __init__(
         self,
         *,
@@ -699,14 +843,21 @@ Global___GetSplitRequest: _TypeAlias = GetSplitRequest  # noqa: Y015
 
 @_typing.final
 class ListSplitsRequest(_message.Message):
+    """Request of `ListSplits`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the dataset: `projects/{project}/datasets/{dataset}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -724,13 +875,18 @@ Global___ListSplitsRequest: _TypeAlias = ListSplitsRequest  # noqa: Y015
 
 @_typing.final
 class ListSplitsResponse(_message.Message):
+    """One page of splits."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SPLITS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def splits(self) -> _containers.RepeatedCompositeFieldContainer[_split_pb2.Split]: ...
+    def splits(self) -> _containers.RepeatedCompositeFieldContainer[_split_pb2.Split]:
+        """The splits of this page."""
+
     def __init__(
         self,
         *,
@@ -747,12 +903,16 @@ Global___ListSplitsResponse: _TypeAlias = ListSplitsResponse  # noqa: Y015
 
 @_typing.final
 class WatchSplitRequest(_message.Message):
+    """Request of `WatchSplit`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     revision: _builtins.int
+    """Send only states with a higher revision. 0: start with the current state."""
     def __init__(
         self,
         *,
@@ -769,10 +929,13 @@ Global___WatchSplitRequest: _TypeAlias = WatchSplitRequest  # noqa: Y015
 
 @_typing.final
 class CancelSplitRequest(_message.Message):
+    """Request of `CancelSplit`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     def __init__(
         self,
         *,
@@ -788,6 +951,8 @@ Global___CancelSplitRequest: _TypeAlias = CancelSplitRequest  # noqa: Y015
 
 @_typing.final
 class OpenSplitRequest(_message.Message):
+    """Request of `OpenSplit`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -795,10 +960,13 @@ class OpenSplitRequest(_message.Message):
     READER_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     part: _split_pb2.Part.ValueType
+    """Part to open. An unset part is refused."""
     reader: _builtins.str
-    """What reads it: the digest of the model artifact, or the name of a resource."""
+    """Reader of the part: the digest of the model artifact, or a resource name. Required."""
     purpose: _builtins.str
+    """Purpose of the reading. Required; it is logged."""
     def __init__(
         self,
         *,
@@ -817,13 +985,18 @@ Global___OpenSplitRequest: _TypeAlias = OpenSplitRequest  # noqa: Y015
 
 @_typing.final
 class OpenSplitResponse(_message.Message):
+    """Response of `OpenSplit`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DIGEST_FIELD_NUMBER: _builtins.int
     READING_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
+    """Digest of the part (a Parquet blob)."""
     @_builtins.property
-    def reading(self) -> _split_pb2.SplitReading: ...
+    def reading(self) -> _split_pb2.SplitReading:
+        """The logged reading."""
+
     def __init__(
         self,
         *,
@@ -840,14 +1013,21 @@ Global___OpenSplitResponse: _TypeAlias = OpenSplitResponse  # noqa: Y015
 
 @_typing.final
 class ListSplitReadingsRequest(_message.Message):
+    """Request of `ListSplitReadings`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -865,13 +1045,18 @@ Global___ListSplitReadingsRequest: _TypeAlias = ListSplitReadingsRequest  # noqa
 
 @_typing.final
 class ListSplitReadingsResponse(_message.Message):
+    """One page of split readings."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     READINGS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def readings(self) -> _containers.RepeatedCompositeFieldContainer[_split_pb2.SplitReading]: ...
+    def readings(self) -> _containers.RepeatedCompositeFieldContainer[_split_pb2.SplitReading]:
+        """The readings of this page."""
+
     def __init__(
         self,
         *,
@@ -888,6 +1073,8 @@ Global___ListSplitReadingsResponse: _TypeAlias = ListSplitReadingsResponse  # no
 
 @_typing.final
 class CreateErasureRequest(_message.Message):
+    """Request of `CreateErasure`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -895,12 +1082,18 @@ class CreateErasureRequest(_message.Message):
     ERASURE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     erasure_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
     def erasure(self) -> _erasure_pb2.Erasure:
-        """Only `record_ids` (1 to 100) and `reason` are read."""
+        """The erasure to create. Only `record_ids` (1 to 100) and `reason` are read; both are required."""
 
     def __init__(
         self,
@@ -920,10 +1113,13 @@ Global___CreateErasureRequest: _TypeAlias = CreateErasureRequest  # noqa: Y015
 
 @_typing.final
 class GetErasureRequest(_message.Message):
+    """Request of `GetErasure`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the erasure: `projects/{project}/erasures/{erasure}`."""
     def __init__(
         self,
         *,
@@ -939,14 +1135,21 @@ Global___GetErasureRequest: _TypeAlias = GetErasureRequest  # noqa: Y015
 
 @_typing.final
 class ListErasuresRequest(_message.Message):
+    """Request of `ListErasures`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -964,13 +1167,18 @@ Global___ListErasuresRequest: _TypeAlias = ListErasuresRequest  # noqa: Y015
 
 @_typing.final
 class ListErasuresResponse(_message.Message):
+    """One page of erasures."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ERASURES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def erasures(self) -> _containers.RepeatedCompositeFieldContainer[_erasure_pb2.Erasure]: ...
+    def erasures(self) -> _containers.RepeatedCompositeFieldContainer[_erasure_pb2.Erasure]:
+        """The erasures of this page."""
+
     def __init__(
         self,
         *,
@@ -987,13 +1195,16 @@ Global___ListErasuresResponse: _TypeAlias = ListErasuresResponse  # noqa: Y015
 
 @_typing.final
 class WatchErasureRequest(_message.Message):
+    """Request of `WatchErasure`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the erasure: `projects/{project}/erasures/{erasure}`."""
     revision: _builtins.int
-    """Send only what is newer than this revision."""
+    """Send only states with a higher revision. 0: start with the current state."""
     def __init__(
         self,
         *,

@@ -30,7 +30,7 @@ if _version_not_supported:
 
 
 class IngestionServiceStub:
-    """Sources, curation, dataset versions, splits and the lineage of records.
+    """Sources, curation, dataset versions, splits and record lineage.
     """
 
     def __init__(self, channel):
@@ -187,190 +187,216 @@ class IngestionServiceStub:
 
 
 class IngestionServiceServicer:
-    """Sources, curation, dataset versions, splits and the lineage of records.
+    """Sources, curation, dataset versions, splits and record lineage.
     """
 
     def CreateSource(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Create a source from an uploaded blob. Refused while an erasure is in progress in the project.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSource(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one source.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSources(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the sources of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateSource(self, request, context):
-        """Change the display name or licence of a source, or how it is read. The latter is refused once a dataset version
-        was made of it.
+        """Update the display name or license of a source, or how it is read. A change of how it is read is refused once a
+        dataset version was created from it. Any change is refused while an erasure is in progress in the project.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSource(self, request, context):
-        """Delete a source that no dataset version was made of.
+        """Delete a source. Refused if a dataset version was created from it, and while an erasure is in progress in the
+        project.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewSource(self, request, context):
-        """Read the beginning of an uploaded blob as a source would be read. Nothing is stored.
+        """Read the beginning of an uploaded blob as a source. Nothing is stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateDataset(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Create a dataset.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDataset(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one dataset.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDatasets(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the datasets of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateDatasetVersion(self, request, context):
-        """Start the curation of sources into a new version.
+        """Start the curation of sources into a new dataset version. Refused while an erasure is in progress in the project.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDatasetVersion(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one dataset version.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDatasetVersions(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the dataset versions of a dataset, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchDatasetVersion(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Stream a dataset version: its current state, then each change. States between two reads may be skipped. The stream
+        ends after a final state.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelDatasetVersion(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Request the cancellation of a curation. A version that has ended is returned unchanged.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRecords(self, request, context):
-        """The records of a version with their text, in record id order.
+        """List the records of a dataset version with their texts, ordered by record ID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRecord(self, request, context):
-        """One record of a version with its text.
+        """Return one record of a dataset version with its text.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRejections(self, request, context):
-        """The items of a version's sources that became no record, each with the step and the reason.
+        """List the items of the sources of a dataset version that became no record, each with the curation step and the
+        reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRecordLineage(self, request, context):
-        """Every dataset version and split that holds a record, or held it until it was erased.
+        """Return every dataset version and split that holds a record, or that held it until it was erased.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateSplit(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Start the split of a READY dataset version. Refused for a version in any other state, and while an erasure is in
+        progress in the project.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSplit(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one split.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSplits(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the splits of a dataset, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchSplit(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Stream a split: its current state, then each change. States between two reads may be skipped. The stream ends after
+        a final state.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelSplit(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Request the cancellation of a split. A split that has ended is returned unchanged.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def OpenSplit(self, request, context):
-        """Hand out the sealed test part, and log that it was read.
+        """Return the digest of a part of a split, for example of the sealed test part, and log the reading. Refused until the
+        split is READY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSplitReadings(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the logged readings of a split, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateErasure(self, request, context):
-        """Erase records from all that the project keeps of them, for good.
+        """Start the permanent erasure of records from all data of the project.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetErasure(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one erasure.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListErasures(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the erasures of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchErasure(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Stream an erasure: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -532,7 +558,7 @@ def add_IngestionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IngestionService:
-    """Sources, curation, dataset versions, splits and the lineage of records.
+    """Sources, curation, dataset versions, splits and record lineage.
     """
 
     @staticmethod

@@ -31,124 +31,193 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class IngestionServiceStub:
-    """Sources, curation, dataset versions, splits and the lineage of records."""
+    """Sources, curation, dataset versions, splits and record lineage."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IngestionServiceAsyncStub: ...
     CreateSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSourceRequest, _source_pb2.Source]
+    """Create a source from an uploaded blob. Refused while an erasure is in progress in the project."""
     GetSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSourceRequest, _source_pb2.Source]
+    """Return one source."""
     ListSources: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSourcesRequest, _ingestion_service_pb2.ListSourcesResponse]
+    """List the sources of a project, oldest first."""
     UpdateSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.UpdateSourceRequest, _source_pb2.Source]
-    """Change the display name or licence of a source, or how it is read. The latter is refused once a dataset version
-    was made of it.
+    """Update the display name or license of a source, or how it is read. A change of how it is read is refused once a
+    dataset version was created from it. Any change is refused while an erasure is in progress in the project.
     """
     DeleteSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteSourceRequest, _ingestion_service_pb2.DeleteSourceResponse]
-    """Delete a source that no dataset version was made of."""
+    """Delete a source. Refused if a dataset version was created from it, and while an erasure is in progress in the
+    project.
+    """
     PreviewSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.PreviewSourceRequest, _source_pb2.SourcePreview]
-    """Read the beginning of an uploaded blob as a source would be read. Nothing is stored."""
+    """Read the beginning of an uploaded blob as a source. Nothing is stored."""
     CreateDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]
+    """Create a dataset."""
     GetDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetRequest, _dataset_pb2.Dataset]
+    """Return one dataset."""
     ListDatasets: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDatasetsRequest, _ingestion_service_pb2.ListDatasetsResponse]
+    """List the datasets of a project, oldest first."""
     CreateDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetVersionRequest, _dataset_pb2.DatasetVersion]
-    """Start the curation of sources into a new version."""
+    """Start the curation of sources into a new dataset version. Refused while an erasure is in progress in the project."""
     GetDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetVersionRequest, _dataset_pb2.DatasetVersion]
+    """Return one dataset version."""
     ListDatasetVersions: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDatasetVersionsRequest, _ingestion_service_pb2.ListDatasetVersionsResponse]
+    """List the dataset versions of a dataset, oldest first."""
     WatchDatasetVersion: _grpc.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchDatasetVersionRequest, _dataset_pb2.DatasetVersion]
+    """Stream a dataset version: its current state, then each change. States between two reads may be skipped. The stream
+    ends after a final state.
+    """
     CancelDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelDatasetVersionRequest, _dataset_pb2.DatasetVersion]
+    """Request the cancellation of a curation. A version that has ended is returned unchanged."""
     ListRecords: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordsRequest, _ingestion_service_pb2.ListRecordsResponse]
-    """The records of a version with their text, in record id order."""
+    """List the records of a dataset version with their texts, ordered by record ID."""
     GetRecord: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]
-    """One record of a version with its text."""
+    """Return one record of a dataset version with its text."""
     ListRejections: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]
-    """The items of a version's sources that became no record, each with the step and the reason."""
+    """List the items of the sources of a dataset version that became no record, each with the curation step and the
+    reason.
+    """
     GetRecordLineage: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]
-    """Every dataset version and split that holds a record, or held it until it was erased."""
+    """Return every dataset version and split that holds a record, or that held it until it was erased."""
     CreateSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]
+    """Start the split of a READY dataset version. Refused for a version in any other state, and while an erasure is in
+    progress in the project.
+    """
     GetSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSplitRequest, _split_pb2.Split]
+    """Return one split."""
     ListSplits: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitsRequest, _ingestion_service_pb2.ListSplitsResponse]
+    """List the splits of a dataset, oldest first."""
     WatchSplit: _grpc.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchSplitRequest, _split_pb2.Split]
+    """Stream a split: its current state, then each change. States between two reads may be skipped. The stream ends after
+    a final state.
+    """
     CancelSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelSplitRequest, _split_pb2.Split]
+    """Request the cancellation of a split. A split that has ended is returned unchanged."""
     OpenSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenSplitRequest, _ingestion_service_pb2.OpenSplitResponse]
-    """Hand out the sealed test part, and log that it was read."""
+    """Return the digest of a part of a split, for example of the sealed test part, and log the reading. Refused until the
+    split is READY.
+    """
     ListSplitReadings: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitReadingsRequest, _ingestion_service_pb2.ListSplitReadingsResponse]
+    """List the logged readings of a split, oldest first."""
     CreateErasure: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateErasureRequest, _erasure_pb2.Erasure]
-    """Erase records from all that the project keeps of them, for good."""
+    """Start the permanent erasure of records from all data of the project."""
     GetErasure: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetErasureRequest, _erasure_pb2.Erasure]
+    """Return one erasure."""
     ListErasures: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListErasuresRequest, _ingestion_service_pb2.ListErasuresResponse]
+    """List the erasures of a project, oldest first."""
     WatchErasure: _grpc.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchErasureRequest, _erasure_pb2.Erasure]
+    """Stream an erasure: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
 
 @_typing.type_check_only
 class IngestionServiceAsyncStub(IngestionServiceStub):
-    """Sources, curation, dataset versions, splits and the lineage of records."""
+    """Sources, curation, dataset versions, splits and record lineage."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSourceRequest, _source_pb2.Source]  # type: ignore[assignment]
+    """Create a source from an uploaded blob. Refused while an erasure is in progress in the project."""
     GetSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSourceRequest, _source_pb2.Source]  # type: ignore[assignment]
+    """Return one source."""
     ListSources: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSourcesRequest, _ingestion_service_pb2.ListSourcesResponse]  # type: ignore[assignment]
+    """List the sources of a project, oldest first."""
     UpdateSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.UpdateSourceRequest, _source_pb2.Source]  # type: ignore[assignment]
-    """Change the display name or licence of a source, or how it is read. The latter is refused once a dataset version
-    was made of it.
+    """Update the display name or license of a source, or how it is read. A change of how it is read is refused once a
+    dataset version was created from it. Any change is refused while an erasure is in progress in the project.
     """
     DeleteSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteSourceRequest, _ingestion_service_pb2.DeleteSourceResponse]  # type: ignore[assignment]
-    """Delete a source that no dataset version was made of."""
+    """Delete a source. Refused if a dataset version was created from it, and while an erasure is in progress in the
+    project.
+    """
     PreviewSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.PreviewSourceRequest, _source_pb2.SourcePreview]  # type: ignore[assignment]
-    """Read the beginning of an uploaded blob as a source would be read. Nothing is stored."""
+    """Read the beginning of an uploaded blob as a source. Nothing is stored."""
     CreateDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
+    """Create a dataset."""
     GetDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
+    """Return one dataset."""
     ListDatasets: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDatasetsRequest, _ingestion_service_pb2.ListDatasetsResponse]  # type: ignore[assignment]
+    """List the datasets of a project, oldest first."""
     CreateDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetVersionRequest, _dataset_pb2.DatasetVersion]  # type: ignore[assignment]
-    """Start the curation of sources into a new version."""
+    """Start the curation of sources into a new dataset version. Refused while an erasure is in progress in the project."""
     GetDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetVersionRequest, _dataset_pb2.DatasetVersion]  # type: ignore[assignment]
+    """Return one dataset version."""
     ListDatasetVersions: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDatasetVersionsRequest, _ingestion_service_pb2.ListDatasetVersionsResponse]  # type: ignore[assignment]
+    """List the dataset versions of a dataset, oldest first."""
     WatchDatasetVersion: _aio.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchDatasetVersionRequest, _dataset_pb2.DatasetVersion]  # type: ignore[assignment]
+    """Stream a dataset version: its current state, then each change. States between two reads may be skipped. The stream
+    ends after a final state.
+    """
     CancelDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelDatasetVersionRequest, _dataset_pb2.DatasetVersion]  # type: ignore[assignment]
+    """Request the cancellation of a curation. A version that has ended is returned unchanged."""
     ListRecords: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordsRequest, _ingestion_service_pb2.ListRecordsResponse]  # type: ignore[assignment]
-    """The records of a version with their text, in record id order."""
+    """List the records of a dataset version with their texts, ordered by record ID."""
     GetRecord: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]  # type: ignore[assignment]
-    """One record of a version with its text."""
+    """Return one record of a dataset version with its text."""
     ListRejections: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]  # type: ignore[assignment]
-    """The items of a version's sources that became no record, each with the step and the reason."""
+    """List the items of the sources of a dataset version that became no record, each with the curation step and the
+    reason.
+    """
     GetRecordLineage: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]  # type: ignore[assignment]
-    """Every dataset version and split that holds a record, or held it until it was erased."""
+    """Return every dataset version and split that holds a record, or that held it until it was erased."""
     CreateSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
+    """Start the split of a READY dataset version. Refused for a version in any other state, and while an erasure is in
+    progress in the project.
+    """
     GetSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
+    """Return one split."""
     ListSplits: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitsRequest, _ingestion_service_pb2.ListSplitsResponse]  # type: ignore[assignment]
+    """List the splits of a dataset, oldest first."""
     WatchSplit: _aio.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
+    """Stream a split: its current state, then each change. States between two reads may be skipped. The stream ends after
+    a final state.
+    """
     CancelSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
+    """Request the cancellation of a split. A split that has ended is returned unchanged."""
     OpenSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenSplitRequest, _ingestion_service_pb2.OpenSplitResponse]  # type: ignore[assignment]
-    """Hand out the sealed test part, and log that it was read."""
+    """Return the digest of a part of a split, for example of the sealed test part, and log the reading. Refused until the
+    split is READY.
+    """
     ListSplitReadings: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitReadingsRequest, _ingestion_service_pb2.ListSplitReadingsResponse]  # type: ignore[assignment]
+    """List the logged readings of a split, oldest first."""
     CreateErasure: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateErasureRequest, _erasure_pb2.Erasure]  # type: ignore[assignment]
-    """Erase records from all that the project keeps of them, for good."""
+    """Start the permanent erasure of records from all data of the project."""
     GetErasure: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetErasureRequest, _erasure_pb2.Erasure]  # type: ignore[assignment]
+    """Return one erasure."""
     ListErasures: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListErasuresRequest, _ingestion_service_pb2.ListErasuresResponse]  # type: ignore[assignment]
+    """List the erasures of a project, oldest first."""
     WatchErasure: _aio.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchErasureRequest, _erasure_pb2.Erasure]  # type: ignore[assignment]
+    """Stream an erasure: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
 
 class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Sources, curation, dataset versions, splits and the lineage of records."""
+    """Sources, curation, dataset versions, splits and record lineage."""
 
     @_abc_1.abstractmethod
     def CreateSource(
         self,
         request: _ingestion_service_pb2.CreateSourceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_source_pb2.Source, _abc.Awaitable[_source_pb2.Source]]: ...
+    ) -> _typing.Union[_source_pb2.Source, _abc.Awaitable[_source_pb2.Source]]:
+        """Create a source from an uploaded blob. Refused while an erasure is in progress in the project."""
 
     @_abc_1.abstractmethod
     def GetSource(
         self,
         request: _ingestion_service_pb2.GetSourceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_source_pb2.Source, _abc.Awaitable[_source_pb2.Source]]: ...
+    ) -> _typing.Union[_source_pb2.Source, _abc.Awaitable[_source_pb2.Source]]:
+        """Return one source."""
 
     @_abc_1.abstractmethod
     def ListSources(
         self,
         request: _ingestion_service_pb2.ListSourcesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ingestion_service_pb2.ListSourcesResponse, _abc.Awaitable[_ingestion_service_pb2.ListSourcesResponse]]: ...
+    ) -> _typing.Union[_ingestion_service_pb2.ListSourcesResponse, _abc.Awaitable[_ingestion_service_pb2.ListSourcesResponse]]:
+        """List the sources of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def UpdateSource(
@@ -156,8 +225,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.UpdateSourceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_source_pb2.Source, _abc.Awaitable[_source_pb2.Source]]:
-        """Change the display name or licence of a source, or how it is read. The latter is refused once a dataset version
-        was made of it.
+        """Update the display name or license of a source, or how it is read. A change of how it is read is refused once a
+        dataset version was created from it. Any change is refused while an erasure is in progress in the project.
         """
 
     @_abc_1.abstractmethod
@@ -166,7 +235,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.DeleteSourceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.DeleteSourceResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteSourceResponse]]:
-        """Delete a source that no dataset version was made of."""
+        """Delete a source. Refused if a dataset version was created from it, and while an erasure is in progress in the
+        project.
+        """
 
     @_abc_1.abstractmethod
     def PreviewSource(
@@ -174,28 +245,31 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.PreviewSourceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_source_pb2.SourcePreview, _abc.Awaitable[_source_pb2.SourcePreview]]:
-        """Read the beginning of an uploaded blob as a source would be read. Nothing is stored."""
+        """Read the beginning of an uploaded blob as a source. Nothing is stored."""
 
     @_abc_1.abstractmethod
     def CreateDataset(
         self,
         request: _ingestion_service_pb2.CreateDatasetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_dataset_pb2.Dataset, _abc.Awaitable[_dataset_pb2.Dataset]]: ...
+    ) -> _typing.Union[_dataset_pb2.Dataset, _abc.Awaitable[_dataset_pb2.Dataset]]:
+        """Create a dataset."""
 
     @_abc_1.abstractmethod
     def GetDataset(
         self,
         request: _ingestion_service_pb2.GetDatasetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_dataset_pb2.Dataset, _abc.Awaitable[_dataset_pb2.Dataset]]: ...
+    ) -> _typing.Union[_dataset_pb2.Dataset, _abc.Awaitable[_dataset_pb2.Dataset]]:
+        """Return one dataset."""
 
     @_abc_1.abstractmethod
     def ListDatasets(
         self,
         request: _ingestion_service_pb2.ListDatasetsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ingestion_service_pb2.ListDatasetsResponse, _abc.Awaitable[_ingestion_service_pb2.ListDatasetsResponse]]: ...
+    ) -> _typing.Union[_ingestion_service_pb2.ListDatasetsResponse, _abc.Awaitable[_ingestion_service_pb2.ListDatasetsResponse]]:
+        """List the datasets of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def CreateDatasetVersion(
@@ -203,35 +277,41 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.CreateDatasetVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_dataset_pb2.DatasetVersion, _abc.Awaitable[_dataset_pb2.DatasetVersion]]:
-        """Start the curation of sources into a new version."""
+        """Start the curation of sources into a new dataset version. Refused while an erasure is in progress in the project."""
 
     @_abc_1.abstractmethod
     def GetDatasetVersion(
         self,
         request: _ingestion_service_pb2.GetDatasetVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_dataset_pb2.DatasetVersion, _abc.Awaitable[_dataset_pb2.DatasetVersion]]: ...
+    ) -> _typing.Union[_dataset_pb2.DatasetVersion, _abc.Awaitable[_dataset_pb2.DatasetVersion]]:
+        """Return one dataset version."""
 
     @_abc_1.abstractmethod
     def ListDatasetVersions(
         self,
         request: _ingestion_service_pb2.ListDatasetVersionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ingestion_service_pb2.ListDatasetVersionsResponse, _abc.Awaitable[_ingestion_service_pb2.ListDatasetVersionsResponse]]: ...
+    ) -> _typing.Union[_ingestion_service_pb2.ListDatasetVersionsResponse, _abc.Awaitable[_ingestion_service_pb2.ListDatasetVersionsResponse]]:
+        """List the dataset versions of a dataset, oldest first."""
 
     @_abc_1.abstractmethod
     def WatchDatasetVersion(
         self,
         request: _ingestion_service_pb2.WatchDatasetVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_dataset_pb2.DatasetVersion], _abc.AsyncIterator[_dataset_pb2.DatasetVersion]]: ...
+    ) -> _typing.Union[_abc.Iterator[_dataset_pb2.DatasetVersion], _abc.AsyncIterator[_dataset_pb2.DatasetVersion]]:
+        """Stream a dataset version: its current state, then each change. States between two reads may be skipped. The stream
+        ends after a final state.
+        """
 
     @_abc_1.abstractmethod
     def CancelDatasetVersion(
         self,
         request: _ingestion_service_pb2.CancelDatasetVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_dataset_pb2.DatasetVersion, _abc.Awaitable[_dataset_pb2.DatasetVersion]]: ...
+    ) -> _typing.Union[_dataset_pb2.DatasetVersion, _abc.Awaitable[_dataset_pb2.DatasetVersion]]:
+        """Request the cancellation of a curation. A version that has ended is returned unchanged."""
 
     @_abc_1.abstractmethod
     def ListRecords(
@@ -239,7 +319,7 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.ListRecordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListRecordsResponse, _abc.Awaitable[_ingestion_service_pb2.ListRecordsResponse]]:
-        """The records of a version with their text, in record id order."""
+        """List the records of a dataset version with their texts, ordered by record ID."""
 
     @_abc_1.abstractmethod
     def GetRecord(
@@ -247,7 +327,7 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.GetRecordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_dataset_pb2.Record, _abc.Awaitable[_dataset_pb2.Record]]:
-        """One record of a version with its text."""
+        """Return one record of a dataset version with its text."""
 
     @_abc_1.abstractmethod
     def ListRejections(
@@ -255,7 +335,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.ListRejectionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListRejectionsResponse, _abc.Awaitable[_ingestion_service_pb2.ListRejectionsResponse]]:
-        """The items of a version's sources that became no record, each with the step and the reason."""
+        """List the items of the sources of a dataset version that became no record, each with the curation step and the
+        reason.
+        """
 
     @_abc_1.abstractmethod
     def GetRecordLineage(
@@ -263,42 +345,51 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.GetRecordLineageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.RecordLineage, _abc.Awaitable[_ingestion_service_pb2.RecordLineage]]:
-        """Every dataset version and split that holds a record, or held it until it was erased."""
+        """Return every dataset version and split that holds a record, or that held it until it was erased."""
 
     @_abc_1.abstractmethod
     def CreateSplit(
         self,
         request: _ingestion_service_pb2.CreateSplitRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_split_pb2.Split, _abc.Awaitable[_split_pb2.Split]]: ...
+    ) -> _typing.Union[_split_pb2.Split, _abc.Awaitable[_split_pb2.Split]]:
+        """Start the split of a READY dataset version. Refused for a version in any other state, and while an erasure is in
+        progress in the project.
+        """
 
     @_abc_1.abstractmethod
     def GetSplit(
         self,
         request: _ingestion_service_pb2.GetSplitRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_split_pb2.Split, _abc.Awaitable[_split_pb2.Split]]: ...
+    ) -> _typing.Union[_split_pb2.Split, _abc.Awaitable[_split_pb2.Split]]:
+        """Return one split."""
 
     @_abc_1.abstractmethod
     def ListSplits(
         self,
         request: _ingestion_service_pb2.ListSplitsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ingestion_service_pb2.ListSplitsResponse, _abc.Awaitable[_ingestion_service_pb2.ListSplitsResponse]]: ...
+    ) -> _typing.Union[_ingestion_service_pb2.ListSplitsResponse, _abc.Awaitable[_ingestion_service_pb2.ListSplitsResponse]]:
+        """List the splits of a dataset, oldest first."""
 
     @_abc_1.abstractmethod
     def WatchSplit(
         self,
         request: _ingestion_service_pb2.WatchSplitRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_split_pb2.Split], _abc.AsyncIterator[_split_pb2.Split]]: ...
+    ) -> _typing.Union[_abc.Iterator[_split_pb2.Split], _abc.AsyncIterator[_split_pb2.Split]]:
+        """Stream a split: its current state, then each change. States between two reads may be skipped. The stream ends after
+        a final state.
+        """
 
     @_abc_1.abstractmethod
     def CancelSplit(
         self,
         request: _ingestion_service_pb2.CancelSplitRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_split_pb2.Split, _abc.Awaitable[_split_pb2.Split]]: ...
+    ) -> _typing.Union[_split_pb2.Split, _abc.Awaitable[_split_pb2.Split]]:
+        """Request the cancellation of a split. A split that has ended is returned unchanged."""
 
     @_abc_1.abstractmethod
     def OpenSplit(
@@ -306,14 +397,17 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.OpenSplitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.OpenSplitResponse, _abc.Awaitable[_ingestion_service_pb2.OpenSplitResponse]]:
-        """Hand out the sealed test part, and log that it was read."""
+        """Return the digest of a part of a split, for example of the sealed test part, and log the reading. Refused until the
+        split is READY.
+        """
 
     @_abc_1.abstractmethod
     def ListSplitReadings(
         self,
         request: _ingestion_service_pb2.ListSplitReadingsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ingestion_service_pb2.ListSplitReadingsResponse, _abc.Awaitable[_ingestion_service_pb2.ListSplitReadingsResponse]]: ...
+    ) -> _typing.Union[_ingestion_service_pb2.ListSplitReadingsResponse, _abc.Awaitable[_ingestion_service_pb2.ListSplitReadingsResponse]]:
+        """List the logged readings of a split, oldest first."""
 
     @_abc_1.abstractmethod
     def CreateErasure(
@@ -321,27 +415,32 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.CreateErasureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_erasure_pb2.Erasure, _abc.Awaitable[_erasure_pb2.Erasure]]:
-        """Erase records from all that the project keeps of them, for good."""
+        """Start the permanent erasure of records from all data of the project."""
 
     @_abc_1.abstractmethod
     def GetErasure(
         self,
         request: _ingestion_service_pb2.GetErasureRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_erasure_pb2.Erasure, _abc.Awaitable[_erasure_pb2.Erasure]]: ...
+    ) -> _typing.Union[_erasure_pb2.Erasure, _abc.Awaitable[_erasure_pb2.Erasure]]:
+        """Return one erasure."""
 
     @_abc_1.abstractmethod
     def ListErasures(
         self,
         request: _ingestion_service_pb2.ListErasuresRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ingestion_service_pb2.ListErasuresResponse, _abc.Awaitable[_ingestion_service_pb2.ListErasuresResponse]]: ...
+    ) -> _typing.Union[_ingestion_service_pb2.ListErasuresResponse, _abc.Awaitable[_ingestion_service_pb2.ListErasuresResponse]]:
+        """List the erasures of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def WatchErasure(
         self,
         request: _ingestion_service_pb2.WatchErasureRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_erasure_pb2.Erasure], _abc.AsyncIterator[_erasure_pb2.Erasure]]: ...
+    ) -> _typing.Union[_abc.Iterator[_erasure_pb2.Erasure], _abc.AsyncIterator[_erasure_pb2.Erasure]]:
+        """Stream an erasure: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
 
 def add_IngestionServiceServicer_to_server(servicer: IngestionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

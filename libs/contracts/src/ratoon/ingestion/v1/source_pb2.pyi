@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Source(_message.Message):
-    """Raw items, uploaded as one blob, and how to read them."""
+    """Raw items, uploaded as one blob, and the settings to read them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,27 +33,37 @@ class Source(_message.Message):
     class _FormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Source._Format.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         FORMAT_UNSPECIFIED: Source._Format.ValueType  # 0
+        """Not set."""
         FORMAT_MAIL_ARCHIVE: Source._Format.ValueType  # 1
-        """An archive (tar, tar.gz, zip) of raw mails."""
+        """Archive (tar, tar.gz, zip) of raw mails."""
         FORMAT_MBOX: Source._Format.ValueType  # 2
         """One mbox file."""
         FORMAT_TEXT_ARCHIVE: Source._Format.ValueType  # 3
-        """An archive of text files."""
+        """Archive of text files."""
         FORMAT_JSONL: Source._Format.ValueType  # 4
+        """JSON Lines: one JSON object on each line."""
         FORMAT_CSV: Source._Format.ValueType  # 5
+        """CSV table."""
         FORMAT_PARQUET: Source._Format.ValueType  # 6
+        """Parquet file."""
 
-    class Format(_Format, metaclass=_FormatEnumTypeWrapper): ...
+    class Format(_Format, metaclass=_FormatEnumTypeWrapper):
+        """Format of a blob."""
+
     FORMAT_UNSPECIFIED: Source.Format.ValueType  # 0
+    """Not set."""
     FORMAT_MAIL_ARCHIVE: Source.Format.ValueType  # 1
-    """An archive (tar, tar.gz, zip) of raw mails."""
+    """Archive (tar, tar.gz, zip) of raw mails."""
     FORMAT_MBOX: Source.Format.ValueType  # 2
     """One mbox file."""
     FORMAT_TEXT_ARCHIVE: Source.Format.ValueType  # 3
-    """An archive of text files."""
+    """Archive of text files."""
     FORMAT_JSONL: Source.Format.ValueType  # 4
+    """JSON Lines: one JSON object on each line."""
     FORMAT_CSV: Source.Format.ValueType  # 5
+    """CSV table."""
     FORMAT_PARQUET: Source.Format.ValueType  # 6
+    """Parquet file."""
 
     @_typing.final
     class LabelsByFolderEntry(_message.Message):
@@ -77,6 +87,8 @@ class Source(_message.Message):
 
     @_typing.final
     class Columns(_message.Message):
+        """Names of the columns of a table."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         TEXT_FIELD_NUMBER: _builtins.int
@@ -85,12 +97,16 @@ class Source(_message.Message):
         TIME_FIELD_NUMBER: _builtins.int
         ATTRIBUTES_FIELD_NUMBER: _builtins.int
         text: _builtins.str
+        """Column of the text. Default: `text`."""
         label: _builtins.str
+        """Column of the label. Default: `label`."""
         id: _builtins.str
+        """Column of the ID. Default: `id`."""
         time: _builtins.str
+        """Column of the time at which the item was received. Default: `time`."""
         @_builtins.property
         def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """Further columns that are kept as attributes of the records, for slices."""
+            """Additional columns to keep as attributes of the records, for slices."""
 
         def __init__(
             self,
@@ -120,34 +136,45 @@ class Source(_message.Message):
     ENCODING_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/sources/{source}"""
+    """Resource name: `projects/{project}/sources/{source}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     display_name: _builtins.str
+    """Name for people. At most 1,024 characters."""
     format: Global___Source.Format.ValueType
+    """Format of the blob. Required."""
     digest: _builtins.str
-    """sha256 of the blob, uploaded before by `PUT /v1/blobs/{sha256}`; for archives also that of an artifact tree."""
+    """SHA-256 of the blob, which must be uploaded before with `PUT /v1/blobs/{sha256}`. For archives, also the digest of
+    an artifact tree.
+    """
     license: _builtins.str
-    """SPDX identifier, or a sentence."""
+    """License of the data: an SPDX identifier or a sentence."""
     encoding: _builtins.str
-    """Charset of tables and of texts that do not declare theirs, by a WHATWG label such as `gb18030` or `windows-1252`.
-    Empty: detected. A byte order mark in the data wins.
+    """Character encoding of tables, and of texts that declare none, as a WHATWG label such as `gb18030` or
+    `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
     """
     etag: _builtins.str
-    """Give it back in an update or a delete, so that a change made in between is not lost."""
+    """Version tag of the source. Send it with an update or a delete, so that a concurrent change is not lost: a stale
+    value is refused.
+    """
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
     def labels_by_folder(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For archives: folder name to label; items in other folders carry no label. Empty: the folder that holds an
-        item is its label.
+        """For archives: label of each directory. Items in other directories have no label. Empty: the name of the directory
+        that holds an item is its label.
         """
 
     @_builtins.property
     def columns(self) -> Global___Source.Columns:
-        """For JSONL, CSV and Parquet: which columns hold what; empty names take the defaults text, label, id, time.
-        A column that is named must exist.
+        """For JSONL, CSV and Parquet: columns to read. An empty name selects the default: `text`, `label`, `id`, `time`. A
+        column that is named must exist.
         """
 
     def __init__(
@@ -176,7 +203,7 @@ Global___Source: _TypeAlias = Source  # noqa: Y015
 
 @_typing.final
 class SourcePreview(_message.Message):
-    """What the beginning of a blob becomes when it is read as a source."""
+    """Result of reading the beginning of a blob as a source."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -237,45 +264,46 @@ class SourcePreview(_message.Message):
     PROBLEM_REASON_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     format: Global___Source.Format.ValueType
-    """As given, or as detected."""
+    """Format of the blob, as requested or as detected."""
     encoding: _builtins.str
-    """The charset of a table; empty for other formats."""
+    """Character encoding of a table. Empty for other formats."""
     encoding_from: _builtins.str
-    """How the charset was found: `bom`, `declared`, `override`, `detected`, `utf-8`."""
+    """Origin of the character encoding: `bom`, `declared`, `override`, `detected` or `utf-8`."""
     unlabelled_count: _builtins.int
-    """Items without a label."""
+    """Number of items without a label."""
     item_count: _builtins.int
-    """Items that were read."""
+    """Number of items that were read."""
     record_count: _builtins.int
-    """Records that came of them."""
+    """Number of records that these items became."""
     size_bytes: _builtins.int
-    """Bytes of the blob."""
+    """Size of the blob in bytes."""
     complete: _builtins.bool
-    """Whether the whole blob was read."""
+    """True if the whole blob was read."""
     estimated_item_count: _builtins.int
-    """Items of the whole blob, estimated from what was read; 0: not known."""
+    """Estimated number of items in the whole blob. 0: not known."""
     problem_reason: _builtins.str
-    """Why nothing usable comes of it: a stable reason and a sentence; both empty when something does."""
+    """Stable reason code in UPPER_SNAKE_CASE if the blob yields no usable record. Empty otherwise."""
     problem: _builtins.str
+    """Explanation of `problem_reason` in one sentence. Empty without a problem."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The columns of a table, in their order; of JSON objects, the fields of those that were read."""
+        """Columns of a table, in their order. For JSON objects, the fields of the objects that were read."""
 
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreviewedRecord]:
-        """The first records as curation would make them, before the search for duplicates."""
+        """First records as curation would create them, before duplicates are removed."""
 
     @_builtins.property
     def label_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """The labels that came with the items, and how many items carry each."""
+        """Labels that came with the items, with the number of items of each."""
 
     @_builtins.property
     def rejected_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Items that came to nothing, by reason."""
+        """Number of rejected items by reason."""
 
     @_builtins.property
     def rejections(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedItem]:
-        """Some of them."""
+        """Examples of rejected items."""
 
     def __init__(
         self,
@@ -339,16 +367,23 @@ class PreviewedRecord(_message.Message):
     RECEIVED_TIME_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     source_path: _builtins.str
+    """Position of the item in its source: a line, a path or an ID."""
     text: _builtins.str
-    """At most 500 characters."""
+    """Beginning of the text, at most 500 characters."""
     chars: _builtins.int
-    """Characters of the whole text."""
+    """Number of characters in the whole text."""
     label: _builtins.str
+    """Label that came with the item. Empty: none."""
     language: _builtins.str
+    """Detected language, as an ISO 639 code."""
     @_builtins.property
-    def received_time(self) -> _timestamp_pb2.Timestamp: ...
+    def received_time(self) -> _timestamp_pb2.Timestamp:
+        """Time at which the item was received. Not set: not known."""
+
     @_builtins.property
-    def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Values of the attribute columns, by name."""
+
     def __init__(
         self,
         *,
@@ -370,7 +405,7 @@ Global___PreviewedRecord: _TypeAlias = PreviewedRecord  # noqa: Y015
 
 @_typing.final
 class RejectedItem(_message.Message):
-    """One item that became no record."""
+    """Item that became no record."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -382,18 +417,19 @@ class RejectedItem(_message.Message):
     TEXT_START_FIELD_NUMBER: _builtins.int
     RECORD_ID_FIELD_NUMBER: _builtins.int
     source: _builtins.str
+    """Resource name of the source."""
     source_path: _builtins.str
-    """Where it stands in its source: `line-4`, a path, an id."""
+    """Position of the item in its source: `line-4`, a path or an ID."""
     step: _builtins.str
-    """The step that rejected it."""
+    """Curation step that rejected the item."""
     reason: _builtins.str
-    """A stable reason."""
+    """Stable reason code in UPPER_SNAKE_CASE."""
     detail: _builtins.str
-    """What exactly was wrong."""
+    """Details of the reason."""
     text_start: _builtins.str
-    """The start of its text, where it was read as text."""
+    """Beginning of the text. Empty if the item was not read as text."""
     record_id: _builtins.str
-    """Empty where it was not read."""
+    """ID that the record would have had. Empty if the item was not read."""
     def __init__(
         self,
         *,

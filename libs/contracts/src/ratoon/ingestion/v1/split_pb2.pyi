@@ -28,21 +28,30 @@ class _Part:
 class _PartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Part.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PART_UNSPECIFIED: _Part.ValueType  # 0
+    """Not set."""
     PART_TRAIN: _Part.ValueType  # 1
+    """Training part."""
     PART_VALIDATION: _Part.ValueType  # 2
+    """Validation part."""
     PART_TEST: _Part.ValueType  # 3
+    """Test part, which is sealed: each reading is logged."""
 
-class Part(_Part, metaclass=_PartEnumTypeWrapper): ...
+class Part(_Part, metaclass=_PartEnumTypeWrapper):
+    """Part of a split."""
 
 PART_UNSPECIFIED: Part.ValueType  # 0
+"""Not set."""
 PART_TRAIN: Part.ValueType  # 1
+"""Training part."""
 PART_VALIDATION: Part.ValueType  # 2
+"""Validation part."""
 PART_TEST: Part.ValueType  # 3
+"""Test part, which is sealed: each reading is logged."""
 Global___Part: _TypeAlias = Part  # noqa: Y015
 
 @_typing.final
 class Split(_message.Message):
-    """A labelled dataset version in three parts; the test part is sealed."""
+    """Division of a labelled dataset version into three parts. The test part is sealed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -53,25 +62,45 @@ class Split(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Split._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Split._State.ValueType  # 0
+        """Not set."""
         STATE_QUEUED: Split._State.ValueType  # 1
+        """Waiting to start."""
         STATE_RUNNING: Split._State.ValueType  # 2
+        """The work is in progress."""
         STATE_READY: Split._State.ValueType  # 3
+        """The split is complete and can be used."""
         STATE_FAILED: Split._State.ValueType  # 4
+        """The work ended with an error; `failure` holds the reason."""
         STATE_CANCELLING: Split._State.ValueType  # 5
+        """Cancellation was requested; the work is stopping."""
         STATE_CANCELLED: Split._State.ValueType  # 6
+        """Cancelled before the work completed."""
         STATE_REDACTED: Split._State.ValueType  # 7
-        """Records were erased: what is left can be read and replayed, and nobody trains on the whole again."""
+        """Records were erased. The remaining records can be read and replayed, but the original parts can no longer be used
+        for training.
+        """
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of a split."""
+
     STATE_UNSPECIFIED: Split.State.ValueType  # 0
+    """Not set."""
     STATE_QUEUED: Split.State.ValueType  # 1
+    """Waiting to start."""
     STATE_RUNNING: Split.State.ValueType  # 2
+    """The work is in progress."""
     STATE_READY: Split.State.ValueType  # 3
+    """The split is complete and can be used."""
     STATE_FAILED: Split.State.ValueType  # 4
+    """The work ended with an error; `failure` holds the reason."""
     STATE_CANCELLING: Split.State.ValueType  # 5
+    """Cancellation was requested; the work is stopping."""
     STATE_CANCELLED: Split.State.ValueType  # 6
+    """Cancelled before the work completed."""
     STATE_REDACTED: Split.State.ValueType  # 7
-    """Records were erased: what is left can be read and replayed, and nobody trains on the whole again."""
+    """Records were erased. The remaining records can be read and replayed, but the original parts can no longer be used
+    for training.
+    """
 
     class _Mode:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -80,17 +109,21 @@ class Split(_message.Message):
     class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Split._Mode.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         MODE_UNSPECIFIED: Split._Mode.ValueType  # 0
+        """Not set."""
         MODE_STRATIFIED: Split._Mode.ValueType  # 1
-        """Each class in the same shares."""
+        """Every class has the same shares."""
         MODE_TIME: Split._Mode.ValueType  # 2
-        """By received time: oldest train, newest test, never shuffled."""
+        """By received time, without shuffling: the oldest records are used for training, the newest for the test."""
 
-    class Mode(_Mode, metaclass=_ModeEnumTypeWrapper): ...
+    class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
+        """Assignment of records to parts. Near duplicates always stay in one part."""
+
     MODE_UNSPECIFIED: Split.Mode.ValueType  # 0
+    """Not set."""
     MODE_STRATIFIED: Split.Mode.ValueType  # 1
-    """Each class in the same shares."""
+    """Every class has the same shares."""
     MODE_TIME: Split.Mode.ValueType  # 2
-    """By received time: oldest train, newest test, never shuffled."""
+    """By received time, without shuffling: the oldest records are used for training, the newest for the test."""
 
     @_typing.final
     class WithheldCountsEntry(_message.Message):
@@ -114,14 +147,19 @@ class Split(_message.Message):
 
     @_typing.final
     class Ratios(_message.Message):
+        """Shares of the parts. Negative shares, and shares that do not sum to 1, are refused."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         TRAIN_FIELD_NUMBER: _builtins.int
         VALIDATION_FIELD_NUMBER: _builtins.int
         TEST_FIELD_NUMBER: _builtins.int
         train: _builtins.float
+        """Share of the training part, from 0 to 1."""
         validation: _builtins.float
+        """Share of the validation part, from 0 to 1."""
         test: _builtins.float
+        """Share of the test part, from 0 to 1."""
         def __init__(
             self,
             *,
@@ -137,13 +175,18 @@ class Split(_message.Message):
 
     @_typing.final
     class Replay(_message.Message):
+        """Records of an earlier split to mix into the training part. `split` and `count` must be set together."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         SPLIT_FIELD_NUMBER: _builtins.int
         COUNT_FIELD_NUMBER: _builtins.int
         split: _builtins.str
-        """The split whose training part is replayed."""
+        """Resource name of the split whose training part is replayed. It must belong to the same project and be READY or
+        REDACTED.
+        """
         count: _builtins.int
+        """Number of records to replay."""
         def __init__(
             self,
             *,
@@ -158,6 +201,8 @@ class Split(_message.Message):
 
     @_typing.final
     class Redaction(_message.Message):
+        """Remaining parts of a redacted split."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         ERASURE_FIELD_NUMBER: _builtins.int
@@ -165,10 +210,13 @@ class Split(_message.Message):
         VALIDATION_DIGEST_FIELD_NUMBER: _builtins.int
         ERASED_COUNT_FIELD_NUMBER: _builtins.int
         erasure: _builtins.str
-        """The latest erasure of one of its records."""
+        """Resource name of the latest erasure of one of its records."""
         train_digest: _builtins.str
+        """Digest of the training part without the erased records."""
         validation_digest: _builtins.str
+        """Digest of the validation part without the erased records."""
         erased_count: _builtins.int
+        """Number of records that were erased."""
         def __init__(
             self,
             *,
@@ -185,6 +233,8 @@ class Split(_message.Message):
 
     @_typing.final
     class PartSummary(_message.Message):
+        """Summary of a part."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         @_typing.final
@@ -211,9 +261,13 @@ class Split(_message.Message):
         RECORD_COUNT_FIELD_NUMBER: _builtins.int
         CLASS_COUNTS_FIELD_NUMBER: _builtins.int
         part: Global___Part.ValueType
+        """The part."""
         record_count: _builtins.int
+        """Number of records."""
         @_builtins.property
-        def class_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+        def class_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+            """Number of records by label."""
+
         def __init__(
             self,
             *,
@@ -247,46 +301,60 @@ class Split(_message.Message):
     REPLAYED_COUNT_FIELD_NUMBER: _builtins.int
     REDACTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/datasets/{dataset}/splits/{split}"""
+    """Resource name: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     state: Global___Split.State.ValueType
+    """Current state."""
     dataset_version: _builtins.str
-    """The dataset version that is split."""
+    """Resource name of the dataset version. It must be READY and belong to the dataset of the split."""
     label_set_digest: _builtins.str
-    """The label set, by digest (labeling's LabelSet.digest)."""
+    """Digest of the label set (`LabelSet.digest` of the labeling service)."""
     mode: Global___Split.Mode.ValueType
+    """Assignment of records to parts. Default: STRATIFIED."""
     seed: _builtins.int
+    """Random seed of the assignment."""
     train_digest: _builtins.str
+    """Digest of the training part (a Parquet blob)."""
     validation_digest: _builtins.str
+    """Digest of the validation part (a Parquet blob)."""
     replayed_count: _builtins.int
-    """Older records in the training part."""
+    """Number of replayed records in the training part."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
     def ratios(self) -> Global___Split.Ratios:
-        """Shares of training, validation and test. [0.8, 0.1, 0.1]"""
+        """Shares of the training, validation and test part. Default: 0.8, 0.1, 0.1."""
 
     @_builtins.property
     def replay(self) -> Global___Split.Replay:
-        """Older records mixed into the training part."""
+        """Records of an earlier split to mix into the training part."""
 
     @_builtins.property
-    def progress(self) -> _progress_pb2.Progress: ...
+    def progress(self) -> _progress_pb2.Progress:
+        """Progress of the work."""
+
     @_builtins.property
-    def failure(self) -> _progress_pb2.Failure: ...
+    def failure(self) -> _progress_pb2.Failure:
+        """Why the work failed. Set in the state FAILED only."""
+
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Split.PartSummary]:
-        """The parts in numbers."""
+        """Summary of each part."""
 
     @_builtins.property
     def withheld_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Records that are in no part, by reason: NO_LABEL, NO_TIME, EARLIER_TEST, CLUSTER_STRADDLES."""
+        """Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `EARLIER_TEST`, `CLUSTER_STRADDLES`."""
 
     @_builtins.property
     def redaction(self) -> Global___Split.Redaction:
-        """REDACTED splits: what is left of them; `train_digest` and `validation_digest` name what is gone."""
+        """Remaining parts of a REDACTED split. `train_digest` and `validation_digest` then identify the erased originals."""
 
     def __init__(
         self,
@@ -321,7 +389,7 @@ Global___Split: _TypeAlias = Split  # noqa: Y015
 
 @_typing.final
 class SplitReading(_message.Message):
-    """That somebody read a part of a split."""
+    """Logged reading of a part of a split."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -332,14 +400,19 @@ class SplitReading(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     PRINCIPAL_FIELD_NUMBER: _builtins.int
     split: _builtins.str
+    """Resource name of the split."""
     part: Global___Part.ValueType
+    """Part that was read."""
     reader: _builtins.str
-    """What read it: the digest of the model artifact, or the name of a resource."""
+    """Reader of the part: the digest of the model artifact, or a resource name."""
     purpose: _builtins.str
+    """Purpose of the reading."""
     principal: _builtins.str
-    """The identity that called."""
+    """Identity of the caller."""
     @_builtins.property
-    def read_time(self) -> _timestamp_pb2.Timestamp: ...
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the reading, UTC."""
+
     def __init__(
         self,
         *,

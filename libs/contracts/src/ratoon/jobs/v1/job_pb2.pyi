@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Job(_message.Message):
-    """Heavy work of a service on a job worker. The id is the service's; two services may use the same."""
+    """Compute job of a service on a job worker. The calling service chooses the ID; two services may use the same ID."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,25 +32,33 @@ class Job(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Job._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Job._State.ValueType  # 0
+        """Not set."""
         STATE_ABSENT: Job._State.ValueType  # 1
-        """Never started here, or forgotten."""
+        """The job was never started on this worker, or it was forgotten."""
         STATE_RUNNING: Job._State.ValueType  # 2
+        """The process of the job is running."""
         STATE_SUCCEEDED: Job._State.ValueType  # 3
+        """The job completed with a result."""
         STATE_FAILED: Job._State.ValueType  # 4
-        """It said why."""
+        """The job ended with an error that it reported."""
         STATE_LOST: Job._State.ValueType  # 5
-        """Its process is gone and left neither result nor error."""
+        """The process of the job has ended and left neither a result nor an error."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of a job."""
+
     STATE_UNSPECIFIED: Job.State.ValueType  # 0
+    """Not set."""
     STATE_ABSENT: Job.State.ValueType  # 1
-    """Never started here, or forgotten."""
+    """The job was never started on this worker, or it was forgotten."""
     STATE_RUNNING: Job.State.ValueType  # 2
+    """The process of the job is running."""
     STATE_SUCCEEDED: Job.State.ValueType  # 3
+    """The job completed with a result."""
     STATE_FAILED: Job.State.ValueType  # 4
-    """It said why."""
+    """The job ended with an error that it reported."""
     STATE_LOST: Job.State.ValueType  # 5
-    """Its process is gone and left neither result nor error."""
+    """The process of the job has ended and left neither a result nor an error."""
 
     ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -59,14 +67,19 @@ class Job(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """ID of the job."""
     state: Global___Job.State.ValueType
+    """Current state."""
     result: _builtins.str
-    """JSON; empty unless it succeeded."""
+    """Result as JSON. Empty unless the job succeeded."""
     reason: _builtins.str
-    """UPPER_SNAKE, and a sentence; of a job that failed or was lost."""
+    """Stable reason code in UPPER_SNAKE_CASE, for a job that failed or was lost."""
     message: _builtins.str
+    """Explanation in one sentence, for a job that failed or was lost."""
     @_builtins.property
-    def progress(self) -> Global___JobProgress: ...
+    def progress(self) -> Global___JobProgress:
+        """Progress of the job."""
+
     def __init__(
         self,
         *,
@@ -87,6 +100,8 @@ Global___Job: _TypeAlias = Job  # noqa: Y015
 
 @_typing.final
 class JobProgress(_message.Message):
+    """Progress of a job."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -117,14 +132,21 @@ class JobProgress(_message.Message):
     REMAINING_S_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
     fraction: _builtins.float
-    """0 to 1."""
+    """Completed share, from 0 to 1."""
     message: _builtins.str
+    """Current activity, in one sentence."""
     done: _builtins.int
+    """Number of completed units."""
     total: _builtins.int
+    """Total number of units."""
     unit: _builtins.str
+    """Unit of `done` and `total`."""
     remaining_s: _builtins.float
+    """Estimated time to completion, in seconds. Not set: not known."""
     @_builtins.property
-    def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]: ...
+    def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Latest measurements by name."""
+
     def __init__(
         self,
         *,

@@ -18,16 +18,21 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StartJobRequest(_message.Message):
+    """Request of `StartJob`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     MODULE_FIELD_NUMBER: _builtins.int
     SPEC_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """ID of the job."""
     module: _builtins.str
-    """A worker module of the caller: `ratoon_<service>.worker`."""
+    """Python module to run. It must be a worker module of the caller: `ratoon_<service>.worker`."""
     spec: _builtins.str
-    """JSON. Folders in it (`warm`, `work`) are plain names; where they lie is the worker's business."""
+    """Specification of the job as JSON. Directories in it (`warm`, `work`) are plain names; the worker chooses their
+    location.
+    """
     def __init__(
         self,
         *,
@@ -45,10 +50,13 @@ Global___StartJobRequest: _TypeAlias = StartJobRequest  # noqa: Y015
 
 @_typing.final
 class ObserveJobRequest(_message.Message):
+    """Request of `ObserveJob`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """ID of the job."""
     def __init__(
         self,
         *,
@@ -64,12 +72,16 @@ Global___ObserveJobRequest: _TypeAlias = ObserveJobRequest  # noqa: Y015
 
 @_typing.final
 class StopJobRequest(_message.Message):
+    """Request of `StopJob`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     GRACE_S_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """ID of the job."""
     grace_s: _builtins.float
+    """Time between the first request to stop and the kill, in seconds."""
     def __init__(
         self,
         *,
@@ -86,10 +98,13 @@ Global___StopJobRequest: _TypeAlias = StopJobRequest  # noqa: Y015
 
 @_typing.final
 class ForgetJobRequest(_message.Message):
+    """Request of `ForgetJob`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """ID of the job."""
     def __init__(
         self,
         *,
@@ -105,10 +120,13 @@ Global___ForgetJobRequest: _TypeAlias = ForgetJobRequest  # noqa: Y015
 
 @_typing.final
 class ClearWorkRequest(_message.Message):
+    """Request of `ClearWork`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     WORK_FIELD_NUMBER: _builtins.int
     work: _builtins.str
+    """Name of the work directory."""
     def __init__(
         self,
         *,

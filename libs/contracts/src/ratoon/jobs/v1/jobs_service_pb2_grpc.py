@@ -28,8 +28,8 @@ if _version_not_supported:
 
 
 class JobsServiceStub:
-    """Jobs of other services, run where heavy libraries are. What goes in and out are digests in the artifact store. A
-    caller sees and touches its own jobs alone.
+    """Compute jobs of other services, executed where the required libraries are installed. Inputs and outputs are digests
+    in the artifact store. A caller can access only its own jobs.
     """
 
     def __init__(self, channel):
@@ -66,39 +66,40 @@ class JobsServiceStub:
 
 
 class JobsServiceServicer:
-    """Jobs of other services, run where heavy libraries are. What goes in and out are digests in the artifact store. A
-    caller sees and touches its own jobs alone.
+    """Compute jobs of other services, executed where the required libraries are installed. Inputs and outputs are digests
+    in the artifact store. A caller can access only its own jobs.
     """
 
     def StartJob(self, request, context):
-        """Begins a job, unless it runs or has ended.
+        """Start a job. A job that is running or has ended is not started again. A module of another service is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ObserveJob(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return the state of a job.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StopJob(self, request, context):
-        """Asks a job to stop, and kills it when it still runs some time after the first asking.
+        """Request a job to stop. The job is killed if it still runs `grace_s` seconds after the first request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ForgetJob(self, request, context):
-        """Lets a job that does not run be started again.
+        """Forget a job that is not running, so that it can be started again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClearWork(self, request, context):
-        """Removes what jobs kept for their next attempt.
+        """Delete the data that jobs kept for their next attempt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,8 +142,8 @@ def add_JobsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JobsService:
-    """Jobs of other services, run where heavy libraries are. What goes in and out are digests in the artifact store. A
-    caller sees and touches its own jobs alone.
+    """Compute jobs of other services, executed where the required libraries are installed. Inputs and outputs are digests
+    in the artifact store. A caller can access only its own jobs.
     """
 
     @staticmethod

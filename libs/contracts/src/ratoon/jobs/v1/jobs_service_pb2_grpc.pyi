@@ -29,8 +29,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class JobsServiceStub:
-    """Jobs of other services, run where heavy libraries are. What goes in and out are digests in the artifact store. A
-    caller sees and touches its own jobs alone.
+    """Compute jobs of other services, executed where the required libraries are installed. Inputs and outputs are digests
+    in the artifact store. A caller can access only its own jobs.
     """
 
     @_typing.overload
@@ -38,35 +38,37 @@ class JobsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> JobsServiceAsyncStub: ...
     StartJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.StartJobRequest, _job_pb2.Job]
-    """Begins a job, unless it runs or has ended."""
+    """Start a job. A job that is running or has ended is not started again. A module of another service is refused."""
     ObserveJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.ObserveJobRequest, _job_pb2.Job]
+    """Return the state of a job."""
     StopJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.StopJobRequest, _job_pb2.Job]
-    """Asks a job to stop, and kills it when it still runs some time after the first asking."""
+    """Request a job to stop. The job is killed if it still runs `grace_s` seconds after the first request."""
     ForgetJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.ForgetJobRequest, _empty_pb2.Empty]
-    """Lets a job that does not run be started again."""
+    """Forget a job that is not running, so that it can be started again."""
     ClearWork: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.ClearWorkRequest, _empty_pb2.Empty]
-    """Removes what jobs kept for their next attempt."""
+    """Delete the data that jobs kept for their next attempt."""
 
 @_typing.type_check_only
 class JobsServiceAsyncStub(JobsServiceStub):
-    """Jobs of other services, run where heavy libraries are. What goes in and out are digests in the artifact store. A
-    caller sees and touches its own jobs alone.
+    """Compute jobs of other services, executed where the required libraries are installed. Inputs and outputs are digests
+    in the artifact store. A caller can access only its own jobs.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.StartJobRequest, _job_pb2.Job]  # type: ignore[assignment]
-    """Begins a job, unless it runs or has ended."""
+    """Start a job. A job that is running or has ended is not started again. A module of another service is refused."""
     ObserveJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.ObserveJobRequest, _job_pb2.Job]  # type: ignore[assignment]
+    """Return the state of a job."""
     StopJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.StopJobRequest, _job_pb2.Job]  # type: ignore[assignment]
-    """Asks a job to stop, and kills it when it still runs some time after the first asking."""
+    """Request a job to stop. The job is killed if it still runs `grace_s` seconds after the first request."""
     ForgetJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.ForgetJobRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Lets a job that does not run be started again."""
+    """Forget a job that is not running, so that it can be started again."""
     ClearWork: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.ClearWorkRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Removes what jobs kept for their next attempt."""
+    """Delete the data that jobs kept for their next attempt."""
 
 class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Jobs of other services, run where heavy libraries are. What goes in and out are digests in the artifact store. A
-    caller sees and touches its own jobs alone.
+    """Compute jobs of other services, executed where the required libraries are installed. Inputs and outputs are digests
+    in the artifact store. A caller can access only its own jobs.
     """
 
     @_abc_1.abstractmethod
@@ -75,14 +77,15 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_service_pb2.StartJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
-        """Begins a job, unless it runs or has ended."""
+        """Start a job. A job that is running or has ended is not started again. A module of another service is refused."""
 
     @_abc_1.abstractmethod
     def ObserveJob(
         self,
         request: _jobs_service_pb2.ObserveJobRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]: ...
+    ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
+        """Return the state of a job."""
 
     @_abc_1.abstractmethod
     def StopJob(
@@ -90,7 +93,7 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_service_pb2.StopJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
-        """Asks a job to stop, and kills it when it still runs some time after the first asking."""
+        """Request a job to stop. The job is killed if it still runs `grace_s` seconds after the first request."""
 
     @_abc_1.abstractmethod
     def ForgetJob(
@@ -98,7 +101,7 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_service_pb2.ForgetJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Lets a job that does not run be started again."""
+        """Forget a job that is not running, so that it can be started again."""
 
     @_abc_1.abstractmethod
     def ClearWork(
@@ -106,6 +109,6 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_service_pb2.ClearWorkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Removes what jobs kept for their next attempt."""
+        """Delete the data that jobs kept for their next attempt."""
 
 def add_JobsServiceServicer_to_server(servicer: JobsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Guideline(_message.Message):
-    """What annotators are told, and which labels they choose from."""
+    """Instructions for annotators and the labels to choose from."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,21 +33,25 @@ class Guideline(_message.Message):
     class _ConflictPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Guideline._ConflictPolicy.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         CONFLICT_POLICY_UNSPECIFIED: Guideline._ConflictPolicy.ValueType  # 0
+        """Not set."""
         CONFLICT_POLICY_LATEST: Guideline._ConflictPolicy.ValueType  # 1
-        """The newest wins."""
+        """The newest annotation counts."""
         CONFLICT_POLICY_MAJORITY: Guideline._ConflictPolicy.ValueType  # 2
-        """The most frequent wins; a tie goes to review."""
+        """The most frequent label counts; a tie goes to review."""
         CONFLICT_POLICY_HUMAN_FIRST: Guideline._ConflictPolicy.ValueType  # 3
-        """People win over imports and feedback, then the newest."""
+        """Annotations by people take precedence over imports and feedback; among equals, the newest counts."""
 
-    class ConflictPolicy(_ConflictPolicy, metaclass=_ConflictPolicyEnumTypeWrapper): ...
+    class ConflictPolicy(_ConflictPolicy, metaclass=_ConflictPolicyEnumTypeWrapper):
+        """Resolution of several annotations of one record."""
+
     CONFLICT_POLICY_UNSPECIFIED: Guideline.ConflictPolicy.ValueType  # 0
+    """Not set."""
     CONFLICT_POLICY_LATEST: Guideline.ConflictPolicy.ValueType  # 1
-    """The newest wins."""
+    """The newest annotation counts."""
     CONFLICT_POLICY_MAJORITY: Guideline.ConflictPolicy.ValueType  # 2
-    """The most frequent wins; a tie goes to review."""
+    """The most frequent label counts; a tie goes to review."""
     CONFLICT_POLICY_HUMAN_FIRST: Guideline.ConflictPolicy.ValueType  # 3
-    """People win over imports and feedback, then the newest."""
+    """Annotations by people take precedence over imports and feedback; among equals, the newest counts."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -58,18 +62,29 @@ class Guideline(_message.Message):
     CONFLICT_POLICY_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/guidelines/{guideline}"""
+    """Resource name: `projects/{project}/guidelines/{guideline}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     instructions: _builtins.str
+    """Instructions for annotators."""
     conflict_policy: Global___Guideline.ConflictPolicy.ValueType
-    """How several annotations of one record become one label."""
+    """How several annotations of one record become one label. Default: HUMAN_FIRST."""
     etag: _builtins.str
+    """Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and repeated labels are
+        refused.
+        """
+
     def __init__(
         self,
         *,
@@ -92,7 +107,7 @@ Global___Guideline: _TypeAlias = Guideline  # noqa: Y015
 
 @_typing.final
 class Annotation(_message.Message):
-    """That somebody or something gave a record a label."""
+    """Label that an annotator gave to a record."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -103,17 +118,23 @@ class Annotation(_message.Message):
     class _SourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Annotation._Source.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         SOURCE_UNSPECIFIED: Annotation._Source.ValueType  # 0
+        """Not set."""
         SOURCE_IMPORT: Annotation._Source.ValueType  # 1
-        """It came with the data."""
+        """The label came with the data."""
         SOURCE_HUMAN: Annotation._Source.ValueType  # 2
+        """A person gave the label."""
         SOURCE_FEEDBACK: Annotation._Source.ValueType  # 3
         """A user corrected or confirmed an answer."""
 
-    class Source(_Source, metaclass=_SourceEnumTypeWrapper): ...
+    class Source(_Source, metaclass=_SourceEnumTypeWrapper):
+        """Origin of an annotation."""
+
     SOURCE_UNSPECIFIED: Annotation.Source.ValueType  # 0
+    """Not set."""
     SOURCE_IMPORT: Annotation.Source.ValueType  # 1
-    """It came with the data."""
+    """The label came with the data."""
     SOURCE_HUMAN: Annotation.Source.ValueType  # 2
+    """A person gave the label."""
     SOURCE_FEEDBACK: Annotation.Source.ValueType  # 3
     """A user corrected or confirmed an answer."""
 
@@ -127,19 +148,29 @@ class Annotation(_message.Message):
     ANNOTATOR_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/annotations/{annotation}"""
+    """Resource name: `projects/{project}/annotations/{annotation}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     record_id: _builtins.str
+    """ID of the record. Required."""
     content_digest: _builtins.str
-    """The text that was seen."""
+    """Digest of the text that was labelled."""
     label: _builtins.str
+    """The label, 1 to 200 characters."""
     annotator: _builtins.str
-    """The identity of who or what labelled."""
+    """Identity of the person, service or import that labelled. For annotations of people, the identity of the caller is
+    used.
+    """
     source: Global___Annotation.Source.ValueType
+    """Origin of the annotation. Default: HUMAN. FEEDBACK is refused unless the caller is a service."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     def __init__(
         self,
         *,
@@ -163,7 +194,7 @@ Global___Annotation: _TypeAlias = Annotation  # noqa: Y015
 
 @_typing.final
 class Task(_message.Message):
-    """One record that somebody is asked to look at."""
+    """Record that an annotator is asked to review."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -174,15 +205,25 @@ class Task(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Task._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Task._State.ValueType  # 0
+        """Not set."""
         STATE_OPEN: Task._State.ValueType  # 1
+        """The task waits for an answer."""
         STATE_DONE: Task._State.ValueType  # 2
+        """A label was given."""
         STATE_SKIPPED: Task._State.ValueType  # 3
+        """The task was completed without a label."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of a task."""
+
     STATE_UNSPECIFIED: Task.State.ValueType  # 0
+    """Not set."""
     STATE_OPEN: Task.State.ValueType  # 1
+    """The task waits for an answer."""
     STATE_DONE: Task.State.ValueType  # 2
+    """A label was given."""
     STATE_SKIPPED: Task.State.ValueType  # 3
+    """The task was completed without a label."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -197,24 +238,33 @@ class Task(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     ANNOTATOR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/tasks/{task}"""
+    """Resource name: `projects/{project}/tasks/{task}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     state: Global___Task.State.ValueType
+    """Current state."""
     record_id: _builtins.str
+    """ID of the record."""
     content_digest: _builtins.str
+    """Digest of the text."""
     dataset_version: _builtins.str
-    """The dataset version that holds the text."""
+    """Resource name of the dataset version that holds the text."""
     proposed_label: _builtins.str
-    """The label it has now, empty if none."""
+    """Current label. Empty: none."""
     reason: _builtins.str
-    """Why it is asked: review-sample, conflict, low-confidence."""
+    """Reason for the review: `review-sample` or `conflict`."""
     label: _builtins.str
-    """The answer."""
+    """Label that was given. Empty until the task is completed."""
     annotator: _builtins.str
+    """Identity of the annotator who completed the task."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     def __init__(
         self,
         *,

@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LabelSet(_message.Message):
-    """The labels of a dataset version, frozen: what training may use."""
+    """Frozen labels of a dataset version: the labels that training uses."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -35,21 +35,37 @@ class LabelSet(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[LabelSet._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: LabelSet._State.ValueType  # 0
+        """Not set."""
         STATE_QUEUED: LabelSet._State.ValueType  # 1
+        """Waiting to start."""
         STATE_RUNNING: LabelSet._State.ValueType  # 2
+        """The work is in progress."""
         STATE_SUCCEEDED: LabelSet._State.ValueType  # 3
+        """The work completed."""
         STATE_FAILED: LabelSet._State.ValueType  # 4
+        """The work ended with an error; `failure` holds the reason."""
         STATE_CANCELLING: LabelSet._State.ValueType  # 5
+        """Cancellation was requested; the work is stopping."""
         STATE_CANCELLED: LabelSet._State.ValueType  # 6
+        """Cancelled before the work completed."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of a label set."""
+
     STATE_UNSPECIFIED: LabelSet.State.ValueType  # 0
+    """Not set."""
     STATE_QUEUED: LabelSet.State.ValueType  # 1
+    """Waiting to start."""
     STATE_RUNNING: LabelSet.State.ValueType  # 2
+    """The work is in progress."""
     STATE_SUCCEEDED: LabelSet.State.ValueType  # 3
+    """The work completed."""
     STATE_FAILED: LabelSet.State.ValueType  # 4
+    """The work ended with an error; `failure` holds the reason."""
     STATE_CANCELLING: LabelSet.State.ValueType  # 5
+    """Cancellation was requested; the work is stopping."""
     STATE_CANCELLED: LabelSet.State.ValueType  # 6
+    """Cancelled before the work completed."""
 
     @_typing.final
     class ClassCountsEntry(_message.Message):
@@ -111,39 +127,60 @@ class LabelSet(_message.Message):
     UNKNOWN_LABEL_COUNT_FIELD_NUMBER: _builtins.int
     UNKNOWN_LABELS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/labelSets/{label_set}"""
+    """Resource name: `projects/{project}/labelSets/{label_set}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     state: Global___LabelSet.State.ValueType
+    """Current state."""
     dataset_version: _builtins.str
+    """Resource name of the dataset version. It must belong to the same project."""
     guideline: _builtins.str
+    """Resource name of the guideline. It must belong to the same project."""
     import_as: _annotation_pb2.Annotation.Source.ValueType
-    """What the labels that came with the data are: an import, or users' feedback."""
+    """Source of the annotations that are created from the labels that came with the data: an import, or feedback of
+    users. Default: IMPORT.
+    """
     review_sample_size: _builtins.int
-    """How many records are drawn for review."""
+    """Number of records to draw for review, 0 to 10,000."""
     digest: _builtins.str
-    """The parquet blob: record_id, content_digest, label, annotator, source."""
+    """Digest of the labels: a Parquet blob with the columns `record_id`, `content_digest`, `label`, `annotator`,
+    `source`.
+    """
     unlabelled_count: _builtins.int
+    """Number of records without a label."""
     conflict_count: _builtins.int
-    """Records whose annotations name different labels; the guideline's policy decides which counts."""
+    """Number of records whose annotations name different labels. The conflict policy of the guideline decides which one
+    counts.
+    """
     agreement_alpha: _builtins.float
-    """Krippendorff's alpha, nominal, over records with two or more annotations; absent without any."""
+    """Krippendorff's alpha (nominal) over the records with two or more annotations. Not set: there are none."""
     dataset_digest: _builtins.str
-    """The artifact tree of the dataset version."""
+    """Digest of the artifact tree of the dataset version."""
     unknown_label_count: _builtins.int
-    """Labels that came with the data and are none of the guideline's; they are left out."""
+    """Number of labels that came with the data and are not in the guideline. They are omitted."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def progress(self) -> _progress_pb2.Progress: ...
+    def progress(self) -> _progress_pb2.Progress:
+        """Progress of the work."""
+
     @_builtins.property
-    def failure(self) -> _progress_pb2.Failure: ...
+    def failure(self) -> _progress_pb2.Failure:
+        """Why the work failed. Set in the state FAILED only."""
+
     @_builtins.property
-    def class_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    def class_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of records by label."""
+
     @_builtins.property
     def unknown_labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """The most frequent of those labels, as they came, with the number of their records; at most 50."""
+        """Most frequent of the unknown labels, as they came with the data, with the number of records of each. At most 50."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LabelSetEvent(_message.Message):
-    """What happened to label sets."""
+    """Events of label sets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -28,14 +28,23 @@ class LabelSetEvent(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/labelSets/{label_set}"""
+    """Resource name: `projects/{project}/labelSets/{label_set}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def completed(self) -> Global___LabelSetCompleted: ...
+    def completed(self) -> Global___LabelSetCompleted:
+        """A label set is complete."""
+
     @_builtins.property
-    def failed(self) -> Global___LabelSetFailed: ...
+    def failed(self) -> Global___LabelSetFailed:
+        """The computation of a label set failed."""
+
     @_builtins.property
-    def cancelled(self) -> Global___LabelSetCancelled: ...
+    def cancelled(self) -> Global___LabelSetCancelled:
+        """The computation of a label set was cancelled."""
+
     def __init__(
         self,
         *,
@@ -57,12 +66,16 @@ Global___LabelSetEvent: _TypeAlias = LabelSetEvent  # noqa: Y015
 
 @_typing.final
 class LabelSetCompleted(_message.Message):
+    """A label set is complete."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DIGEST_FIELD_NUMBER: _builtins.int
     LABEL_COUNT_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
+    """Digest of the labels."""
     label_count: _builtins.int
+    """Number of labelled records."""
     def __init__(
         self,
         *,
@@ -79,10 +92,13 @@ Global___LabelSetCompleted: _TypeAlias = LabelSetCompleted  # noqa: Y015
 
 @_typing.final
 class LabelSetFailed(_message.Message):
+    """The computation of a label set failed."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
     def __init__(
         self,
         *,
@@ -98,6 +114,8 @@ Global___LabelSetFailed: _TypeAlias = LabelSetFailed  # noqa: Y015
 
 @_typing.final
 class LabelSetCancelled(_message.Message):
+    """The computation of a label set was cancelled."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -113,7 +131,7 @@ Global___LabelSetCancelled: _TypeAlias = LabelSetCancelled  # noqa: Y015
 
 @_typing.final
 class AnnotationEvent(_message.Message):
-    """What happened to annotations."""
+    """Events of annotations."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -121,10 +139,15 @@ class AnnotationEvent(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/annotations/{annotation}"""
+    """Resource name: `projects/{project}/annotations/{annotation}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def created(self) -> Global___AnnotationCreated: ...
+    def created(self) -> Global___AnnotationCreated:
+        """An annotation was created."""
+
     def __init__(
         self,
         *,
@@ -144,10 +167,13 @@ Global___AnnotationEvent: _TypeAlias = AnnotationEvent  # noqa: Y015
 
 @_typing.final
 class AnnotationCreated(_message.Message):
+    """An annotation was created."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORD_ID_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
+    """ID of the record."""
     def __init__(
         self,
         *,

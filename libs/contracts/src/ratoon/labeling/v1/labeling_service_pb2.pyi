@@ -23,6 +23,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateGuidelineRequest(_message.Message):
+    """Request of `CreateGuideline`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -30,12 +32,19 @@ class CreateGuidelineRequest(_message.Message):
     GUIDELINE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     guideline_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
-    def guideline(self) -> _annotation_pb2.Guideline: ...
+    def guideline(self) -> _annotation_pb2.Guideline:
+        """The guideline to create. Only `instructions`, `labels` and `conflict_policy` are read."""
+
     def __init__(
         self,
         *,
@@ -54,10 +63,13 @@ Global___CreateGuidelineRequest: _TypeAlias = CreateGuidelineRequest  # noqa: Y0
 
 @_typing.final
 class GetGuidelineRequest(_message.Message):
+    """Request of `GetGuideline`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the guideline: `projects/{project}/guidelines/{guideline}`."""
     def __init__(
         self,
         *,
@@ -73,14 +85,21 @@ Global___GetGuidelineRequest: _TypeAlias = GetGuidelineRequest  # noqa: Y015
 
 @_typing.final
 class ListGuidelinesRequest(_message.Message):
+    """Request of `ListGuidelines`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -98,13 +117,18 @@ Global___ListGuidelinesRequest: _TypeAlias = ListGuidelinesRequest  # noqa: Y015
 
 @_typing.final
 class ListGuidelinesResponse(_message.Message):
+    """One page of guidelines."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     GUIDELINES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def guidelines(self) -> _containers.RepeatedCompositeFieldContainer[_annotation_pb2.Guideline]: ...
+    def guidelines(self) -> _containers.RepeatedCompositeFieldContainer[_annotation_pb2.Guideline]:
+        """The guidelines of this page."""
+
     def __init__(
         self,
         *,
@@ -121,17 +145,21 @@ Global___ListGuidelinesResponse: _TypeAlias = ListGuidelinesResponse  # noqa: Y0
 
 @_typing.final
 class UpdateGuidelineRequest(_message.Message):
+    """Request of `UpdateGuideline`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     GUIDELINE_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def guideline(self) -> _annotation_pb2.Guideline:
-        """With the `etag` it was read with; a stale one is refused."""
+        """The guideline with its new values; `name` selects it. A stale `etag` is refused; an empty one is not checked."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change, also to their zero value; empty: those that `guideline` carries."""
+        """Fields to change. A field that is named here can be set to its zero value. Empty: the changeable fields that
+        `guideline` carries. Refused when no field can be changed.
+        """
 
     def __init__(
         self,
@@ -149,13 +177,16 @@ Global___UpdateGuidelineRequest: _TypeAlias = UpdateGuidelineRequest  # noqa: Y0
 
 @_typing.final
 class DeleteGuidelineRequest(_message.Message):
+    """Request of `DeleteGuideline`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the guideline: `projects/{project}/guidelines/{guideline}`."""
     etag: _builtins.str
-    """The `etag` it was read with; empty is not checked."""
+    """`etag` that was read with the resource. A stale value is refused; an empty value is not checked."""
     def __init__(
         self,
         *,
@@ -172,6 +203,8 @@ Global___DeleteGuidelineRequest: _TypeAlias = DeleteGuidelineRequest  # noqa: Y0
 
 @_typing.final
 class DeleteGuidelineResponse(_message.Message):
+    """Empty response of `DeleteGuideline`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -187,6 +220,8 @@ Global___DeleteGuidelineResponse: _TypeAlias = DeleteGuidelineResponse  # noqa: 
 
 @_typing.final
 class CreateLabelSetRequest(_message.Message):
+    """Request of `CreateLabelSet`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -194,13 +229,18 @@ class CreateLabelSetRequest(_message.Message):
     LABEL_SET_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     label_set_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
     def label_set(self) -> _label_set_pb2.LabelSet:
-        """Only `dataset_version`, `guideline`, `import_as` and `review_sample_size` are read."""
+        """The label set to create. Only `dataset_version`, `guideline`, `import_as` and `review_sample_size` are read."""
 
     def __init__(
         self,
@@ -220,10 +260,13 @@ Global___CreateLabelSetRequest: _TypeAlias = CreateLabelSetRequest  # noqa: Y015
 
 @_typing.final
 class GetLabelSetRequest(_message.Message):
+    """Request of `GetLabelSet`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the label set: `projects/{project}/labelSets/{label_set}`."""
     def __init__(
         self,
         *,
@@ -239,14 +282,21 @@ Global___GetLabelSetRequest: _TypeAlias = GetLabelSetRequest  # noqa: Y015
 
 @_typing.final
 class ListLabelSetsRequest(_message.Message):
+    """Request of `ListLabelSets`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -264,13 +314,18 @@ Global___ListLabelSetsRequest: _TypeAlias = ListLabelSetsRequest  # noqa: Y015
 
 @_typing.final
 class ListLabelSetsResponse(_message.Message):
+    """One page of label sets."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LABEL_SETS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def label_sets(self) -> _containers.RepeatedCompositeFieldContainer[_label_set_pb2.LabelSet]: ...
+    def label_sets(self) -> _containers.RepeatedCompositeFieldContainer[_label_set_pb2.LabelSet]:
+        """The label sets of this page."""
+
     def __init__(
         self,
         *,
@@ -287,13 +342,16 @@ Global___ListLabelSetsResponse: _TypeAlias = ListLabelSetsResponse  # noqa: Y015
 
 @_typing.final
 class WatchLabelSetRequest(_message.Message):
+    """Request of `WatchLabelSet`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the label set: `projects/{project}/labelSets/{label_set}`."""
     revision: _builtins.int
-    """Send only what is newer than this revision."""
+    """Send only states with a higher revision. 0: start with the current state."""
     def __init__(
         self,
         *,
@@ -310,10 +368,13 @@ Global___WatchLabelSetRequest: _TypeAlias = WatchLabelSetRequest  # noqa: Y015
 
 @_typing.final
 class CancelLabelSetRequest(_message.Message):
+    """Request of `CancelLabelSet`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the label set: `projects/{project}/labelSets/{label_set}`."""
     def __init__(
         self,
         *,
@@ -329,6 +390,8 @@ Global___CancelLabelSetRequest: _TypeAlias = CancelLabelSetRequest  # noqa: Y015
 
 @_typing.final
 class CreateAnnotationRequest(_message.Message):
+    """Request of `CreateAnnotation`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -336,12 +399,19 @@ class CreateAnnotationRequest(_message.Message):
     ANNOTATION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     annotation_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
-    def annotation(self) -> _annotation_pb2.Annotation: ...
+    def annotation(self) -> _annotation_pb2.Annotation:
+        """The annotation to create. Only `record_id`, `content_digest`, `label`, `annotator` and `source` are read."""
+
     def __init__(
         self,
         *,
@@ -360,10 +430,13 @@ Global___CreateAnnotationRequest: _TypeAlias = CreateAnnotationRequest  # noqa: 
 
 @_typing.final
 class GetAnnotationRequest(_message.Message):
+    """Request of `GetAnnotation`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the annotation: `projects/{project}/annotations/{annotation}`."""
     def __init__(
         self,
         *,
@@ -379,14 +452,21 @@ Global___GetAnnotationRequest: _TypeAlias = GetAnnotationRequest  # noqa: Y015
 
 @_typing.final
 class ListAnnotationsRequest(_message.Message):
+    """Request of `ListAnnotations`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -404,13 +484,18 @@ Global___ListAnnotationsRequest: _TypeAlias = ListAnnotationsRequest  # noqa: Y0
 
 @_typing.final
 class ListAnnotationsResponse(_message.Message):
+    """One page of annotations."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ANNOTATIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def annotations(self) -> _containers.RepeatedCompositeFieldContainer[_annotation_pb2.Annotation]: ...
+    def annotations(self) -> _containers.RepeatedCompositeFieldContainer[_annotation_pb2.Annotation]:
+        """The annotations of this page."""
+
     def __init__(
         self,
         *,
@@ -427,10 +512,13 @@ Global___ListAnnotationsResponse: _TypeAlias = ListAnnotationsResponse  # noqa: 
 
 @_typing.final
 class GetTaskRequest(_message.Message):
+    """Request of `GetTask`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the task: `projects/{project}/tasks/{task}`."""
     def __init__(
         self,
         *,
@@ -446,14 +534,21 @@ Global___GetTaskRequest: _TypeAlias = GetTaskRequest  # noqa: Y015
 
 @_typing.final
 class ListTasksRequest(_message.Message):
+    """Request of `ListTasks`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -471,13 +566,18 @@ Global___ListTasksRequest: _TypeAlias = ListTasksRequest  # noqa: Y015
 
 @_typing.final
 class ListTasksResponse(_message.Message):
+    """One page of tasks."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TASKS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_annotation_pb2.Task]: ...
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_annotation_pb2.Task]:
+        """The tasks of this page."""
+
     def __init__(
         self,
         *,
@@ -494,15 +594,19 @@ Global___ListTasksResponse: _TypeAlias = ListTasksResponse  # noqa: Y015
 
 @_typing.final
 class CompleteTaskRequest(_message.Message):
+    """Request of `CompleteTask`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the task: `projects/{project}/tasks/{task}`."""
     label: _builtins.str
-    """Empty: skip it."""
+    """Label to give; it must be one of the labels of the guideline. Empty: skip the task."""
     request_id: _builtins.str
+    """Marks the call as safe to retry. At most 256 characters."""
     def __init__(
         self,
         *,

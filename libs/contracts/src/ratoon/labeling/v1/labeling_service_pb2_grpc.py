@@ -124,100 +124,115 @@ class LabelingServiceServicer:
     """
 
     def CreateGuideline(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Create a guideline.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetGuideline(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one guideline.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListGuidelines(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the guidelines of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateGuideline(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Update a guideline. Existing label sets keep the guideline with which they were created.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteGuideline(self, request, context):
-        """Delete a guideline. Refused while a label set is made with it; label sets that exist keep what they were made with.
+        """Delete a guideline. Refused while a label set is being created with it. Existing label sets keep the guideline with
+        which they were created.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateLabelSet(self, request, context):
-        """Import the labels that came with a dataset version, resolve conflicts, freeze the result.
+        """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLabelSet(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one label set.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLabelSets(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the label sets of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchLabelSet(self, request, context):
-        """The current state, then each change.
+        """Stream a label set: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelLabelSet(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Request the cancellation of a label set. A label set that has ended is returned unchanged.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateAnnotation(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Label a record.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAnnotation(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one annotation.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAnnotations(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the annotations of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTask(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one task.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTasks(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the tasks of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteTask(self, request, context):
-        """Answer a task; an annotation is made of it.
+        """Complete a task. A label is stored as an annotation. Refused when another answer was given before; the same answer
+        again changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

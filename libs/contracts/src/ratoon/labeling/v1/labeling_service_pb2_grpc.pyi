@@ -36,25 +36,43 @@ class LabelingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LabelingServiceAsyncStub: ...
     CreateGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateGuidelineRequest, _annotation_pb2.Guideline]
+    """Create a guideline."""
     GetGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineRequest, _annotation_pb2.Guideline]
+    """Return one guideline."""
     ListGuidelines: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelinesRequest, _labeling_service_pb2.ListGuidelinesResponse]
+    """List the guidelines of a project, oldest first."""
     UpdateGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateGuidelineRequest, _annotation_pb2.Guideline]
+    """Update a guideline. Existing label sets keep the guideline with which they were created."""
     DeleteGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteGuidelineRequest, _labeling_service_pb2.DeleteGuidelineResponse]
-    """Delete a guideline. Refused while a label set is made with it; label sets that exist keep what they were made with."""
+    """Delete a guideline. Refused while a label set is being created with it. Existing label sets keep the guideline with
+    which they were created.
+    """
     CreateLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateLabelSetRequest, _label_set_pb2.LabelSet]
-    """Import the labels that came with a dataset version, resolve conflicts, freeze the result."""
+    """Import the labels that came with a dataset version, resolve conflicts and freeze the result."""
     GetLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetLabelSetRequest, _label_set_pb2.LabelSet]
+    """Return one label set."""
     ListLabelSets: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListLabelSetsRequest, _labeling_service_pb2.ListLabelSetsResponse]
+    """List the label sets of a project, oldest first."""
     WatchLabelSet: _grpc.UnaryStreamMultiCallable[_labeling_service_pb2.WatchLabelSetRequest, _label_set_pb2.LabelSet]
-    """The current state, then each change."""
+    """Stream a label set: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
     CancelLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]
+    """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
     CreateAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]
+    """Label a record."""
     GetAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]
+    """Return one annotation."""
     ListAnnotations: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]
+    """List the annotations of a project, oldest first."""
     GetTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetTaskRequest, _annotation_pb2.Task]
+    """Return one task."""
     ListTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]
+    """List the tasks of a project, oldest first."""
     CompleteTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CompleteTaskRequest, _annotation_pb2.Task]
-    """Answer a task; an annotation is made of it."""
+    """Complete a task. A label is stored as an annotation. Refused when another answer was given before; the same answer
+    again changes nothing.
+    """
 
 @_typing.type_check_only
 class LabelingServiceAsyncStub(LabelingServiceStub):
@@ -62,25 +80,43 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
+    """Create a guideline."""
     GetGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
+    """Return one guideline."""
     ListGuidelines: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelinesRequest, _labeling_service_pb2.ListGuidelinesResponse]  # type: ignore[assignment]
+    """List the guidelines of a project, oldest first."""
     UpdateGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
+    """Update a guideline. Existing label sets keep the guideline with which they were created."""
     DeleteGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteGuidelineRequest, _labeling_service_pb2.DeleteGuidelineResponse]  # type: ignore[assignment]
-    """Delete a guideline. Refused while a label set is made with it; label sets that exist keep what they were made with."""
+    """Delete a guideline. Refused while a label set is being created with it. Existing label sets keep the guideline with
+    which they were created.
+    """
     CreateLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
-    """Import the labels that came with a dataset version, resolve conflicts, freeze the result."""
+    """Import the labels that came with a dataset version, resolve conflicts and freeze the result."""
     GetLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
+    """Return one label set."""
     ListLabelSets: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListLabelSetsRequest, _labeling_service_pb2.ListLabelSetsResponse]  # type: ignore[assignment]
+    """List the label sets of a project, oldest first."""
     WatchLabelSet: _aio.UnaryStreamMultiCallable[_labeling_service_pb2.WatchLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
-    """The current state, then each change."""
+    """Stream a label set: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
     CancelLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
+    """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
     CreateAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
+    """Label a record."""
     GetAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
+    """Return one annotation."""
     ListAnnotations: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]  # type: ignore[assignment]
+    """List the annotations of a project, oldest first."""
     GetTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
+    """Return one task."""
     ListTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]  # type: ignore[assignment]
+    """List the tasks of a project, oldest first."""
     CompleteTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CompleteTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
-    """Answer a task; an annotation is made of it."""
+    """Complete a task. A label is stored as an annotation. Refused when another answer was given before; the same answer
+    again changes nothing.
+    """
 
 class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Guidelines, annotations, tasks and frozen label sets."""
@@ -90,28 +126,32 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _labeling_service_pb2.CreateGuidelineRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]: ...
+    ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]:
+        """Create a guideline."""
 
     @_abc_1.abstractmethod
     def GetGuideline(
         self,
         request: _labeling_service_pb2.GetGuidelineRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]: ...
+    ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]:
+        """Return one guideline."""
 
     @_abc_1.abstractmethod
     def ListGuidelines(
         self,
         request: _labeling_service_pb2.ListGuidelinesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_labeling_service_pb2.ListGuidelinesResponse, _abc.Awaitable[_labeling_service_pb2.ListGuidelinesResponse]]: ...
+    ) -> _typing.Union[_labeling_service_pb2.ListGuidelinesResponse, _abc.Awaitable[_labeling_service_pb2.ListGuidelinesResponse]]:
+        """List the guidelines of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def UpdateGuideline(
         self,
         request: _labeling_service_pb2.UpdateGuidelineRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]: ...
+    ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]:
+        """Update a guideline. Existing label sets keep the guideline with which they were created."""
 
     @_abc_1.abstractmethod
     def DeleteGuideline(
@@ -119,7 +159,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.DeleteGuidelineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.DeleteGuidelineResponse, _abc.Awaitable[_labeling_service_pb2.DeleteGuidelineResponse]]:
-        """Delete a guideline. Refused while a label set is made with it; label sets that exist keep what they were made with."""
+        """Delete a guideline. Refused while a label set is being created with it. Existing label sets keep the guideline with
+        which they were created.
+        """
 
     @_abc_1.abstractmethod
     def CreateLabelSet(
@@ -127,21 +169,23 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.CreateLabelSetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_label_set_pb2.LabelSet, _abc.Awaitable[_label_set_pb2.LabelSet]]:
-        """Import the labels that came with a dataset version, resolve conflicts, freeze the result."""
+        """Import the labels that came with a dataset version, resolve conflicts and freeze the result."""
 
     @_abc_1.abstractmethod
     def GetLabelSet(
         self,
         request: _labeling_service_pb2.GetLabelSetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_label_set_pb2.LabelSet, _abc.Awaitable[_label_set_pb2.LabelSet]]: ...
+    ) -> _typing.Union[_label_set_pb2.LabelSet, _abc.Awaitable[_label_set_pb2.LabelSet]]:
+        """Return one label set."""
 
     @_abc_1.abstractmethod
     def ListLabelSets(
         self,
         request: _labeling_service_pb2.ListLabelSetsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_labeling_service_pb2.ListLabelSetsResponse, _abc.Awaitable[_labeling_service_pb2.ListLabelSetsResponse]]: ...
+    ) -> _typing.Union[_labeling_service_pb2.ListLabelSetsResponse, _abc.Awaitable[_labeling_service_pb2.ListLabelSetsResponse]]:
+        """List the label sets of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def WatchLabelSet(
@@ -149,49 +193,57 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.WatchLabelSetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_label_set_pb2.LabelSet], _abc.AsyncIterator[_label_set_pb2.LabelSet]]:
-        """The current state, then each change."""
+        """Stream a label set: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
 
     @_abc_1.abstractmethod
     def CancelLabelSet(
         self,
         request: _labeling_service_pb2.CancelLabelSetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_label_set_pb2.LabelSet, _abc.Awaitable[_label_set_pb2.LabelSet]]: ...
+    ) -> _typing.Union[_label_set_pb2.LabelSet, _abc.Awaitable[_label_set_pb2.LabelSet]]:
+        """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
 
     @_abc_1.abstractmethod
     def CreateAnnotation(
         self,
         request: _labeling_service_pb2.CreateAnnotationRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_annotation_pb2.Annotation, _abc.Awaitable[_annotation_pb2.Annotation]]: ...
+    ) -> _typing.Union[_annotation_pb2.Annotation, _abc.Awaitable[_annotation_pb2.Annotation]]:
+        """Label a record."""
 
     @_abc_1.abstractmethod
     def GetAnnotation(
         self,
         request: _labeling_service_pb2.GetAnnotationRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_annotation_pb2.Annotation, _abc.Awaitable[_annotation_pb2.Annotation]]: ...
+    ) -> _typing.Union[_annotation_pb2.Annotation, _abc.Awaitable[_annotation_pb2.Annotation]]:
+        """Return one annotation."""
 
     @_abc_1.abstractmethod
     def ListAnnotations(
         self,
         request: _labeling_service_pb2.ListAnnotationsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_labeling_service_pb2.ListAnnotationsResponse, _abc.Awaitable[_labeling_service_pb2.ListAnnotationsResponse]]: ...
+    ) -> _typing.Union[_labeling_service_pb2.ListAnnotationsResponse, _abc.Awaitable[_labeling_service_pb2.ListAnnotationsResponse]]:
+        """List the annotations of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def GetTask(
         self,
         request: _labeling_service_pb2.GetTaskRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]: ...
+    ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]:
+        """Return one task."""
 
     @_abc_1.abstractmethod
     def ListTasks(
         self,
         request: _labeling_service_pb2.ListTasksRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_labeling_service_pb2.ListTasksResponse, _abc.Awaitable[_labeling_service_pb2.ListTasksResponse]]: ...
+    ) -> _typing.Union[_labeling_service_pb2.ListTasksResponse, _abc.Awaitable[_labeling_service_pb2.ListTasksResponse]]:
+        """List the tasks of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def CompleteTask(
@@ -199,6 +251,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.CompleteTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]:
-        """Answer a task; an annotation is made of it."""
+        """Complete a task. A label is stored as an annotation. Refused when another answer was given before; the same answer
+        again changes nothing.
+        """
 
 def add_LabelingServiceServicer_to_server(servicer: LabelingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Model(_message.Message):
-    """A line of model versions."""
+    """Series of model versions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -30,14 +30,21 @@ class Model(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/models/{model}"""
+    """Resource name: `projects/{project}/models/{model}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     display_name: _builtins.str
+    """Name for people. At most 1,024 characters."""
     etag: _builtins.str
+    """Version tag of the model."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     def __init__(
         self,
         *,
@@ -58,7 +65,7 @@ Global___Model: _TypeAlias = Model  # noqa: Y015
 
 @_typing.final
 class Alias(_message.Message):
-    """A name that points at one version (`production`)."""
+    """Name that points to one version, for example `production`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -68,14 +75,19 @@ class Alias(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/models/{model}/aliases/{alias}"""
+    """Resource name: `projects/{project}/models/{model}/aliases/{alias}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     version: _builtins.str
-    """projects/{project}/models/{model}/versions/{version}"""
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     def __init__(
         self,
         *,
@@ -106,13 +118,19 @@ class AliasChange(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     PRINCIPAL_FIELD_NUMBER: _builtins.int
     alias: _builtins.str
+    """Resource name of the alias."""
     from_version: _builtins.str
+    """Resource name of the previous version. Empty: the alias was new."""
     to_version: _builtins.str
+    """Resource name of the new version."""
     reason: _builtins.str
-    """The rollout, or the person, that moved it."""
+    """Reason for the move, for example the rollout that moved the alias."""
     principal: _builtins.str
+    """Identity of the caller."""
     @_builtins.property
-    def change_time(self) -> _timestamp_pb2.Timestamp: ...
+    def change_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the move, UTC."""
+
     def __init__(
         self,
         *,

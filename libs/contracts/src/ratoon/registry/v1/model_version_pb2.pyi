@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ModelVersion(_message.Message):
-    """One version: an artifact that was reloaded, checked and signed before it counts."""
+    """One version of a model: an artifact that was loaded, verified and signed before it can be used."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -35,21 +35,37 @@ class ModelVersion(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ModelVersion._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: ModelVersion._State.ValueType  # 0
+        """Not set."""
         STATE_QUEUED: ModelVersion._State.ValueType  # 1
+        """Waiting to start."""
         STATE_VERIFYING: ModelVersion._State.ValueType  # 2
+        """The artifact is being loaded, verified and signed."""
         STATE_READY: ModelVersion._State.ValueType  # 3
+        """The version is verified and signed and can be used."""
         STATE_FAILED: ModelVersion._State.ValueType  # 4
+        """The work ended with an error; `failure` holds the reason."""
         STATE_CANCELLING: ModelVersion._State.ValueType  # 5
+        """Cancellation was requested; the work is stopping."""
         STATE_CANCELLED: ModelVersion._State.ValueType  # 6
+        """Cancelled before the work completed."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of a model version."""
+
     STATE_UNSPECIFIED: ModelVersion.State.ValueType  # 0
+    """Not set."""
     STATE_QUEUED: ModelVersion.State.ValueType  # 1
+    """Waiting to start."""
     STATE_VERIFYING: ModelVersion.State.ValueType  # 2
+    """The artifact is being loaded, verified and signed."""
     STATE_READY: ModelVersion.State.ValueType  # 3
+    """The version is verified and signed and can be used."""
     STATE_FAILED: ModelVersion.State.ValueType  # 4
+    """The work ended with an error; `failure` holds the reason."""
     STATE_CANCELLING: ModelVersion.State.ValueType  # 5
+    """Cancellation was requested; the work is stopping."""
     STATE_CANCELLED: ModelVersion.State.ValueType  # 6
+    """Cancelled before the work completed."""
 
     @_typing.final
     class ScoresEntry(_message.Message):
@@ -94,47 +110,66 @@ class ModelVersion(_message.Message):
     MAX_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/models/{model}/versions/{version}; versions are v1.0, v1.1, …"""
+    """Resource name: `projects/{project}/models/{model}/versions/{version}`. Version IDs are `v1.0`, `v1.1`, …"""
     revision: _builtins.int
+    """Increases with every stored change."""
     state: Global___ModelVersion.State.ValueType
+    """Current state."""
     artifact_digest: _builtins.str
-    """The model artifact (a tree of safetensors, tokenizer, configuration, recipe, card)."""
+    """Digest of the model artifact: a tree of safetensors files, tokenizer, configuration, recipe and model card.
+    Required.
+    """
     changelog: _builtins.str
-    """What changed since the version before."""
+    """Changes since the previous version."""
     signature_digest: _builtins.str
-    """The signature over the artifact's manifest, a blob."""
+    """Digest of the signature over the manifest of the artifact (a blob)."""
     golden_digest: _builtins.str
-    """Golden prompts with tokens and log-probabilities, a JSON blob."""
+    """Digest of the golden prompts with their tokens and log-probabilities (a JSON blob)."""
     parameter_count: _builtins.int
+    """Number of parameters."""
     size_bytes: _builtins.int
+    """Size of the artifact in bytes."""
     golden_source_digest: _builtins.str
-    """Parquet blob whose texts give the golden prompts (a validation part)."""
+    """Digest of the Parquet blob (a validation part) from whose texts the golden prompts are taken."""
     base_artifact_digest: _builtins.str
-    """Of an adapter: the base model that it goes with (a tree), and the signature over the base's manifest."""
+    """For an adapter: digest of the base model (a tree) to which it belongs."""
     base_signature_digest: _builtins.str
+    """For an adapter: digest of the signature over the manifest of the base model."""
     max_prompt_characters: _builtins.int
-    """Characters of each message that the chat template keeps; 0: all of them. Set by verification."""
+    """Number of characters of each message that the chat template keeps. 0: all. Set by verification."""
     max_prompt_tokens: _builtins.int
-    """Tokens of a prompt that the version was trained to read; 0: not stated. Set by verification."""
+    """Number of prompt tokens for which the version was trained. 0: not stated. Set by verification."""
     context_tokens: _builtins.int
-    """The model's positions: tokens of prompt and answer together. Set by verification."""
+    """Context length of the model in tokens, prompt and answer together. Set by verification."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def lineage(self) -> Global___Lineage: ...
+    def lineage(self) -> Global___Lineage:
+        """Resources from which the version was created."""
+
     @_builtins.property
-    def progress(self) -> _progress_pb2.Progress: ...
+    def progress(self) -> _progress_pb2.Progress:
+        """Progress of the work."""
+
     @_builtins.property
-    def failure(self) -> _progress_pb2.Failure: ...
+    def failure(self) -> _progress_pb2.Failure:
+        """Why the work failed. Set in the state FAILED only."""
+
     @_builtins.property
     def scores(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Scores by name, copied from the evaluation."""
 
     @_builtins.property
     def generation_defaults(self) -> _generation_pb2.GenerationDefaults:
-        """From the artifact's generation_config.json; an adapter without one inherits its base's. Set by verification."""
+        """Sampling defaults from `generation_config.json` of the artifact. An adapter without one inherits those of its base
+        model. Set by verification.
+        """
 
     def __init__(
         self,
@@ -172,7 +207,7 @@ Global___ModelVersion: _TypeAlias = ModelVersion  # noqa: Y015
 
 @_typing.final
 class Lineage(_message.Message):
-    """What a version came from."""
+    """Resources from which a model version was created, by resource name. A field is empty where there is none."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -184,13 +219,21 @@ class Lineage(_message.Message):
     PIPELINE_RUN_FIELD_NUMBER: _builtins.int
     PARENT_VERSION_FIELD_NUMBER: _builtins.int
     dataset_version: _builtins.str
+    """Resource name of the dataset version."""
     split: _builtins.str
+    """Resource name of the split."""
     label_set: _builtins.str
+    """Resource name of the label set."""
     training_run: _builtins.str
+    """Resource name of the training run."""
     evaluation_run: _builtins.str
+    """Resource name of the evaluation run."""
     pipeline_run: _builtins.str
+    """Resource name of the pipeline run."""
     parent_version: _builtins.str
-    """The version it continues; empty: from scratch."""
+    """Resource name of the version from which training continued; it must belong to the same model. Empty: trained from
+    scratch.
+    """
     def __init__(
         self,
         *,

@@ -18,7 +18,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ModelVersionEvent(_message.Message):
-    """What happened to model versions."""
+    """Events of model versions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -28,14 +28,23 @@ class ModelVersionEvent(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/models/{model}/versions/{version}"""
+    """Resource name: `projects/{project}/models/{model}/versions/{version}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def registered(self) -> Global___ModelVersionRegistered: ...
+    def registered(self) -> Global___ModelVersionRegistered:
+        """A model version is verified and signed."""
+
     @_builtins.property
-    def failed(self) -> Global___ModelVersionFailed: ...
+    def failed(self) -> Global___ModelVersionFailed:
+        """The verification of a model version failed."""
+
     @_builtins.property
-    def cancelled(self) -> Global___ModelVersionCancelled: ...
+    def cancelled(self) -> Global___ModelVersionCancelled:
+        """The verification of a model version was cancelled."""
+
     def __init__(
         self,
         *,
@@ -57,10 +66,13 @@ Global___ModelVersionEvent: _TypeAlias = ModelVersionEvent  # noqa: Y015
 
 @_typing.final
 class ModelVersionRegistered(_message.Message):
+    """A model version is verified and signed."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
     artifact_digest: _builtins.str
+    """Digest of the model artifact."""
     def __init__(
         self,
         *,
@@ -76,10 +88,13 @@ Global___ModelVersionRegistered: _TypeAlias = ModelVersionRegistered  # noqa: Y0
 
 @_typing.final
 class ModelVersionFailed(_message.Message):
+    """The verification of a model version failed."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
     def __init__(
         self,
         *,
@@ -95,6 +110,8 @@ Global___ModelVersionFailed: _TypeAlias = ModelVersionFailed  # noqa: Y015
 
 @_typing.final
 class ModelVersionCancelled(_message.Message):
+    """The verification of a model version was cancelled."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -110,7 +127,7 @@ Global___ModelVersionCancelled: _TypeAlias = ModelVersionCancelled  # noqa: Y015
 
 @_typing.final
 class AliasEvent(_message.Message):
-    """What happened to aliases."""
+    """Events of aliases."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -118,10 +135,15 @@ class AliasEvent(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     MOVED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/models/{model}/aliases/{alias}"""
+    """Resource name: `projects/{project}/models/{model}/aliases/{alias}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def moved(self) -> Global___AliasMoved: ...
+    def moved(self) -> Global___AliasMoved:
+        """An alias points to another version."""
+
     def __init__(
         self,
         *,
@@ -141,12 +163,16 @@ Global___AliasEvent: _TypeAlias = AliasEvent  # noqa: Y015
 
 @_typing.final
 class AliasMoved(_message.Message):
+    """An alias points to another version."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FROM_VERSION_FIELD_NUMBER: _builtins.int
     TO_VERSION_FIELD_NUMBER: _builtins.int
     from_version: _builtins.str
+    """Resource name of the previous version. Empty: the alias was new."""
     to_version: _builtins.str
+    """Resource name of the new version."""
     def __init__(
         self,
         *,

@@ -22,6 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateModelRequest(_message.Message):
+    """Request of `CreateModel`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -29,12 +31,19 @@ class CreateModelRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     model_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
-    def model(self) -> _model_pb2.Model: ...
+    def model(self) -> _model_pb2.Model:
+        """The model to create. Only `display_name` is read."""
+
     def __init__(
         self,
         *,
@@ -53,10 +62,13 @@ Global___CreateModelRequest: _TypeAlias = CreateModelRequest  # noqa: Y015
 
 @_typing.final
 class GetModelRequest(_message.Message):
+    """Request of `GetModel`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the model: `projects/{project}/models/{model}`."""
     def __init__(
         self,
         *,
@@ -72,14 +84,21 @@ Global___GetModelRequest: _TypeAlias = GetModelRequest  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):
+    """Request of `ListModels`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -97,13 +116,18 @@ Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
 
 @_typing.final
 class ListModelsResponse(_message.Message):
+    """One page of models."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MODELS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def models(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Model]: ...
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Model]:
+        """The models of this page."""
+
     def __init__(
         self,
         *,
@@ -120,6 +144,8 @@ Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
 @_typing.final
 class CreateModelVersionRequest(_message.Message):
+    """Request of `CreateModelVersion`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -127,13 +153,20 @@ class CreateModelVersionRequest(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the model: `projects/{project}/models/{model}`."""
     model_version_id: _builtins.str
-    """Empty: the next minor number, or the next major when architecture or base changed."""
+    """Last segment of the resource name, for example `v1.2`. Empty: the next minor number, or the next major number if
+    the architecture or the base model changed.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
     def model_version(self) -> _model_version_pb2.ModelVersion:
-        """Only `artifact_digest`, `lineage`, `changelog`, `golden_source_digest` and `scores` are read."""
+        """The model version to create. Only `artifact_digest`, `lineage`, `changelog`, `golden_source_digest` and `scores`
+        are read.
+        """
 
     def __init__(
         self,
@@ -153,10 +186,13 @@ Global___CreateModelVersionRequest: _TypeAlias = CreateModelVersionRequest  # no
 
 @_typing.final
 class GetModelVersionRequest(_message.Message):
+    """Request of `GetModelVersion`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
     def __init__(
         self,
         *,
@@ -172,14 +208,21 @@ Global___GetModelVersionRequest: _TypeAlias = GetModelVersionRequest  # noqa: Y0
 
 @_typing.final
 class ListModelVersionsRequest(_message.Message):
+    """Request of `ListModelVersions`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the model: `projects/{project}/models/{model}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -197,13 +240,18 @@ Global___ListModelVersionsRequest: _TypeAlias = ListModelVersionsRequest  # noqa
 
 @_typing.final
 class ListModelVersionsResponse(_message.Message):
+    """One page of model versions."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MODEL_VERSIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def model_versions(self) -> _containers.RepeatedCompositeFieldContainer[_model_version_pb2.ModelVersion]: ...
+    def model_versions(self) -> _containers.RepeatedCompositeFieldContainer[_model_version_pb2.ModelVersion]:
+        """The model versions of this page."""
+
     def __init__(
         self,
         *,
@@ -220,13 +268,16 @@ Global___ListModelVersionsResponse: _TypeAlias = ListModelVersionsResponse  # no
 
 @_typing.final
 class WatchModelVersionRequest(_message.Message):
+    """Request of `WatchModelVersion`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
     revision: _builtins.int
-    """Send only what is newer than this revision."""
+    """Send only states with a higher revision. 0: start with the current state."""
     def __init__(
         self,
         *,
@@ -243,10 +294,13 @@ Global___WatchModelVersionRequest: _TypeAlias = WatchModelVersionRequest  # noqa
 
 @_typing.final
 class CancelModelVersionRequest(_message.Message):
+    """Request of `CancelModelVersion`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
     def __init__(
         self,
         *,
@@ -262,10 +316,13 @@ Global___CancelModelVersionRequest: _TypeAlias = CancelModelVersionRequest  # no
 
 @_typing.final
 class GetAliasRequest(_message.Message):
+    """Request of `GetAlias`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the alias: `projects/{project}/models/{model}/aliases/{alias}`."""
     def __init__(
         self,
         *,
@@ -281,14 +338,21 @@ Global___GetAliasRequest: _TypeAlias = GetAliasRequest  # noqa: Y015
 
 @_typing.final
 class ListAliasesRequest(_message.Message):
+    """Request of `ListAliases`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the model: `projects/{project}/models/{model}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -306,13 +370,18 @@ Global___ListAliasesRequest: _TypeAlias = ListAliasesRequest  # noqa: Y015
 
 @_typing.final
 class ListAliasesResponse(_message.Message):
+    """One page of aliases."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ALIASES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def aliases(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Alias]: ...
+    def aliases(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Alias]:
+        """The aliases of this page."""
+
     def __init__(
         self,
         *,
@@ -329,6 +398,8 @@ Global___ListAliasesResponse: _TypeAlias = ListAliasesResponse  # noqa: Y015
 
 @_typing.final
 class SetAliasRequest(_message.Message):
+    """Request of `SetAlias`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -336,9 +407,13 @@ class SetAliasRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the alias: `projects/{project}/models/{model}/aliases/{alias}`."""
     version: _builtins.str
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`. It must be READY."""
     reason: _builtins.str
+    """Reason for the move. It is stored in the history."""
     request_id: _builtins.str
+    """Marks the call as safe to retry. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -357,14 +432,21 @@ Global___SetAliasRequest: _TypeAlias = SetAliasRequest  # noqa: Y015
 
 @_typing.final
 class ListAliasChangesRequest(_message.Message):
+    """Request of `ListAliasChanges`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the model: `projects/{project}/models/{model}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -382,13 +464,18 @@ Global___ListAliasChangesRequest: _TypeAlias = ListAliasChangesRequest  # noqa: 
 
 @_typing.final
 class ListAliasChangesResponse(_message.Message):
+    """One page of alias changes."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ALIAS_CHANGES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def alias_changes(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.AliasChange]: ...
+    def alias_changes(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.AliasChange]:
+        """The alias changes of this page."""
+
     def __init__(
         self,
         *,

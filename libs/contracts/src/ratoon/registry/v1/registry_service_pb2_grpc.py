@@ -28,7 +28,7 @@ if _version_not_supported:
 
 
 class RegistryServiceStub:
-    """Models, versions, aliases and their history.
+    """Models, model versions, aliases and the history of aliases.
     """
 
     def __init__(self, channel):
@@ -100,80 +100,91 @@ class RegistryServiceStub:
 
 
 class RegistryServiceServicer:
-    """Models, versions, aliases and their history.
+    """Models, model versions, aliases and the history of aliases.
     """
 
     def CreateModel(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Create a model.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one model.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the models of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateModelVersion(self, request, context):
-        """Verify, record golden prompts, sign; READY when all of it held.
+        """Register a model artifact. The version is verified, its golden prompts are recorded and it is signed; it is READY
+        when all of these steps have succeeded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetModelVersion(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one model version.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListModelVersions(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the model versions of a model, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchModelVersion(self, request, context):
-        """The current state, then each change.
+        """Stream a model version: its current state, then each change. States between two reads may be skipped. The stream
+        ends after a final state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelModelVersion(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Request the cancellation of a verification. A version that has ended is returned unchanged.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAlias(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one alias.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAliases(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the aliases of a model, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetAlias(self, request, context):
-        """Point an alias at a version; `production` is moved by serving alone.
+        """Point an alias to a READY version of the model. The alias `production` can be moved only by the serving service, at
+        the end of a rollout or a rollback.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAliasChanges(self, request, context):
-        """The whole history, newest first.
+        """List every move of every alias of a model, oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -251,7 +262,7 @@ def add_RegistryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RegistryService:
-    """Models, versions, aliases and their history.
+    """Models, model versions, aliases and the history of aliases.
     """
 
     @staticmethod

@@ -29,74 +29,105 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RegistryServiceStub:
-    """Models, versions, aliases and their history."""
+    """Models, model versions, aliases and the history of aliases."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RegistryServiceAsyncStub: ...
     CreateModel: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.CreateModelRequest, _model_pb2.Model]
+    """Create a model."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelRequest, _model_pb2.Model]
+    """Return one model."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelsRequest, _registry_service_pb2.ListModelsResponse]
+    """List the models of a project, oldest first."""
     CreateModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.CreateModelVersionRequest, _model_version_pb2.ModelVersion]
-    """Verify, record golden prompts, sign; READY when all of it held."""
+    """Register a model artifact. The version is verified, its golden prompts are recorded and it is signed; it is READY
+    when all of these steps have succeeded.
+    """
     GetModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelVersionRequest, _model_version_pb2.ModelVersion]
+    """Return one model version."""
     ListModelVersions: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelVersionsRequest, _registry_service_pb2.ListModelVersionsResponse]
+    """List the model versions of a model, oldest first."""
     WatchModelVersion: _grpc.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelVersionRequest, _model_version_pb2.ModelVersion]
-    """The current state, then each change."""
+    """Stream a model version: its current state, then each change. States between two reads may be skipped. The stream
+    ends after a final state.
+    """
     CancelModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.CancelModelVersionRequest, _model_version_pb2.ModelVersion]
+    """Request the cancellation of a verification. A version that has ended is returned unchanged."""
     GetAlias: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetAliasRequest, _model_pb2.Alias]
+    """Return one alias."""
     ListAliases: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasesRequest, _registry_service_pb2.ListAliasesResponse]
+    """List the aliases of a model, oldest first."""
     SetAlias: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.SetAliasRequest, _model_pb2.Alias]
-    """Point an alias at a version; `production` is moved by serving alone."""
+    """Point an alias to a READY version of the model. The alias `production` can be moved only by the serving service, at
+    the end of a rollout or a rollback.
+    """
     ListAliasChanges: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasChangesRequest, _registry_service_pb2.ListAliasChangesResponse]
-    """The whole history, newest first."""
+    """List every move of every alias of a model, oldest first."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
-    """Models, versions, aliases and their history."""
+    """Models, model versions, aliases and the history of aliases."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateModel: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.CreateModelRequest, _model_pb2.Model]  # type: ignore[assignment]
+    """Create a model."""
     GetModel: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelRequest, _model_pb2.Model]  # type: ignore[assignment]
+    """Return one model."""
     ListModels: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelsRequest, _registry_service_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """List the models of a project, oldest first."""
     CreateModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.CreateModelVersionRequest, _model_version_pb2.ModelVersion]  # type: ignore[assignment]
-    """Verify, record golden prompts, sign; READY when all of it held."""
+    """Register a model artifact. The version is verified, its golden prompts are recorded and it is signed; it is READY
+    when all of these steps have succeeded.
+    """
     GetModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelVersionRequest, _model_version_pb2.ModelVersion]  # type: ignore[assignment]
+    """Return one model version."""
     ListModelVersions: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelVersionsRequest, _registry_service_pb2.ListModelVersionsResponse]  # type: ignore[assignment]
+    """List the model versions of a model, oldest first."""
     WatchModelVersion: _aio.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelVersionRequest, _model_version_pb2.ModelVersion]  # type: ignore[assignment]
-    """The current state, then each change."""
+    """Stream a model version: its current state, then each change. States between two reads may be skipped. The stream
+    ends after a final state.
+    """
     CancelModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.CancelModelVersionRequest, _model_version_pb2.ModelVersion]  # type: ignore[assignment]
+    """Request the cancellation of a verification. A version that has ended is returned unchanged."""
     GetAlias: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetAliasRequest, _model_pb2.Alias]  # type: ignore[assignment]
+    """Return one alias."""
     ListAliases: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasesRequest, _registry_service_pb2.ListAliasesResponse]  # type: ignore[assignment]
+    """List the aliases of a model, oldest first."""
     SetAlias: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.SetAliasRequest, _model_pb2.Alias]  # type: ignore[assignment]
-    """Point an alias at a version; `production` is moved by serving alone."""
+    """Point an alias to a READY version of the model. The alias `production` can be moved only by the serving service, at
+    the end of a rollout or a rollback.
+    """
     ListAliasChanges: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasChangesRequest, _registry_service_pb2.ListAliasChangesResponse]  # type: ignore[assignment]
-    """The whole history, newest first."""
+    """List every move of every alias of a model, oldest first."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Models, versions, aliases and their history."""
+    """Models, model versions, aliases and the history of aliases."""
 
     @_abc_1.abstractmethod
     def CreateModel(
         self,
         request: _registry_service_pb2.CreateModelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_model_pb2.Model, _abc.Awaitable[_model_pb2.Model]]: ...
+    ) -> _typing.Union[_model_pb2.Model, _abc.Awaitable[_model_pb2.Model]]:
+        """Create a model."""
 
     @_abc_1.abstractmethod
     def GetModel(
         self,
         request: _registry_service_pb2.GetModelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_model_pb2.Model, _abc.Awaitable[_model_pb2.Model]]: ...
+    ) -> _typing.Union[_model_pb2.Model, _abc.Awaitable[_model_pb2.Model]]:
+        """Return one model."""
 
     @_abc_1.abstractmethod
     def ListModels(
         self,
         request: _registry_service_pb2.ListModelsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_service_pb2.ListModelsResponse, _abc.Awaitable[_registry_service_pb2.ListModelsResponse]]: ...
+    ) -> _typing.Union[_registry_service_pb2.ListModelsResponse, _abc.Awaitable[_registry_service_pb2.ListModelsResponse]]:
+        """List the models of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def CreateModelVersion(
@@ -104,21 +135,25 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.CreateModelVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_version_pb2.ModelVersion, _abc.Awaitable[_model_version_pb2.ModelVersion]]:
-        """Verify, record golden prompts, sign; READY when all of it held."""
+        """Register a model artifact. The version is verified, its golden prompts are recorded and it is signed; it is READY
+        when all of these steps have succeeded.
+        """
 
     @_abc_1.abstractmethod
     def GetModelVersion(
         self,
         request: _registry_service_pb2.GetModelVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_model_version_pb2.ModelVersion, _abc.Awaitable[_model_version_pb2.ModelVersion]]: ...
+    ) -> _typing.Union[_model_version_pb2.ModelVersion, _abc.Awaitable[_model_version_pb2.ModelVersion]]:
+        """Return one model version."""
 
     @_abc_1.abstractmethod
     def ListModelVersions(
         self,
         request: _registry_service_pb2.ListModelVersionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_service_pb2.ListModelVersionsResponse, _abc.Awaitable[_registry_service_pb2.ListModelVersionsResponse]]: ...
+    ) -> _typing.Union[_registry_service_pb2.ListModelVersionsResponse, _abc.Awaitable[_registry_service_pb2.ListModelVersionsResponse]]:
+        """List the model versions of a model, oldest first."""
 
     @_abc_1.abstractmethod
     def WatchModelVersion(
@@ -126,28 +161,33 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.WatchModelVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_model_version_pb2.ModelVersion], _abc.AsyncIterator[_model_version_pb2.ModelVersion]]:
-        """The current state, then each change."""
+        """Stream a model version: its current state, then each change. States between two reads may be skipped. The stream
+        ends after a final state.
+        """
 
     @_abc_1.abstractmethod
     def CancelModelVersion(
         self,
         request: _registry_service_pb2.CancelModelVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_model_version_pb2.ModelVersion, _abc.Awaitable[_model_version_pb2.ModelVersion]]: ...
+    ) -> _typing.Union[_model_version_pb2.ModelVersion, _abc.Awaitable[_model_version_pb2.ModelVersion]]:
+        """Request the cancellation of a verification. A version that has ended is returned unchanged."""
 
     @_abc_1.abstractmethod
     def GetAlias(
         self,
         request: _registry_service_pb2.GetAliasRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_model_pb2.Alias, _abc.Awaitable[_model_pb2.Alias]]: ...
+    ) -> _typing.Union[_model_pb2.Alias, _abc.Awaitable[_model_pb2.Alias]]:
+        """Return one alias."""
 
     @_abc_1.abstractmethod
     def ListAliases(
         self,
         request: _registry_service_pb2.ListAliasesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_service_pb2.ListAliasesResponse, _abc.Awaitable[_registry_service_pb2.ListAliasesResponse]]: ...
+    ) -> _typing.Union[_registry_service_pb2.ListAliasesResponse, _abc.Awaitable[_registry_service_pb2.ListAliasesResponse]]:
+        """List the aliases of a model, oldest first."""
 
     @_abc_1.abstractmethod
     def SetAlias(
@@ -155,7 +195,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.SetAliasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.Alias, _abc.Awaitable[_model_pb2.Alias]]:
-        """Point an alias at a version; `production` is moved by serving alone."""
+        """Point an alias to a READY version of the model. The alias `production` can be moved only by the serving service, at
+        the end of a rollout or a rollback.
+        """
 
     @_abc_1.abstractmethod
     def ListAliasChanges(
@@ -163,6 +205,6 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.ListAliasChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.ListAliasChangesResponse, _abc.Awaitable[_registry_service_pb2.ListAliasChangesResponse]]:
-        """The whole history, newest first."""
+        """List every move of every alias of a model, oldest first."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

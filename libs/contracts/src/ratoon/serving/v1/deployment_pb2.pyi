@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Deployment(_message.Message):
-    """A named place where a model is served; callers ask for it by `model`."""
+    """Named endpoint at which a model is served. Callers select it with `model` in a request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -37,28 +37,37 @@ class Deployment(_message.Message):
     REPLICAS_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/deployments/{deployment}"""
+    """Resource name: `projects/{project}/deployments/{deployment}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     model: _builtins.str
-    """projects/{project}/models/{model}"""
+    """Resource name of the model: `projects/{project}/models/{model}`. Required."""
     version: _builtins.str
-    """The version that serves; empty before the first rollout ends."""
+    """Resource name of the version that serves. Empty until the first rollout has completed."""
     previous_version: _builtins.str
-    """The version before it, for a rollback."""
+    """Resource name of the previous version, the target of a rollback."""
     active_rollout: _builtins.str
-    """The rollout that is under way; empty: none."""
+    """Resource name of the rollout in progress. Empty: none."""
     min_replicas: _builtins.int
-    """How few replicas its engine may have; 0: none while nobody asks, and the first who asks waits."""
+    """Minimum number of replicas of the engine. 0: scale to zero without requests; the first request then waits for a
+    replica.
+    """
     max_replicas: _builtins.int
-    """How many it may have."""
+    """Maximum number of replicas of the engine, at most 64."""
     replicas: _builtins.int
-    """How many it is to have now."""
+    """Desired number of replicas."""
     pool: _builtins.str
-    """The pool whose nodes its engines run on, as the operator named it; empty: the installation's."""
+    """Node pool of the engines, by the name that the operator configured. Empty: the default of the installation. An
+    unknown pool is refused.
+    """
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     def __init__(
         self,
         *,
@@ -96,19 +105,33 @@ class Engine(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Engine._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Engine._State.ValueType  # 0
+        """Not set."""
         STATE_STARTING: Engine._State.ValueType  # 1
+        """The engine is starting."""
         STATE_READY: Engine._State.ValueType  # 2
+        """The engine can serve requests."""
         STATE_DRAINING: Engine._State.ValueType  # 3
+        """The engine accepts no new requests and finishes open streams."""
         STATE_STOPPED: Engine._State.ValueType  # 4
+        """The engine is stopped."""
         STATE_FAILED: Engine._State.ValueType  # 5
+        """The engine ended unexpectedly."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of an engine."""
+
     STATE_UNSPECIFIED: Engine.State.ValueType  # 0
+    """Not set."""
     STATE_STARTING: Engine.State.ValueType  # 1
+    """The engine is starting."""
     STATE_READY: Engine.State.ValueType  # 2
+    """The engine can serve requests."""
     STATE_DRAINING: Engine.State.ValueType  # 3
+    """The engine accepts no new requests and finishes open streams."""
     STATE_STOPPED: Engine.State.ValueType  # 4
+    """The engine is stopped."""
     STATE_FAILED: Engine.State.ValueType  # 5
+    """The engine ended unexpectedly."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -119,17 +142,25 @@ class Engine(_message.Message):
     ATTESTED_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/deployments/{deployment}/engines/{engine}"""
+    """Resource name: `projects/{project}/deployments/{deployment}/engines/{engine}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     version: _builtins.str
+    """Resource name of the model version that the engine serves."""
     state: Global___Engine.State.ValueType
+    """Current state."""
     attested: _builtins.bool
-    """Whether it proved which weights it serves."""
+    """True if the engine passed attestation: it serves the weights of the version."""
     message: _builtins.str
+    """Status of the engine, in one sentence."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     def __init__(
         self,
         *,

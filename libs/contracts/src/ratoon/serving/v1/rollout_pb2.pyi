@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Rollout(_message.Message):
-    """The way of a deployment from one version to another."""
+    """Change of a deployment from one version to another."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,41 +34,53 @@ class Rollout(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Rollout._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Rollout._State.ValueType  # 0
+        """Not set."""
         STATE_QUEUED: Rollout._State.ValueType  # 1
+        """Waiting to start."""
         STATE_PREPARING: Rollout._State.ValueType  # 2
-        """Green starts, attests, is probed and warmed."""
+        """Green starts, passes attestation, is probed and warmed up."""
         STATE_SHIFTING: Rollout._State.ValueType  # 3
-        """Traffic moves."""
+        """Traffic moves to green."""
         STATE_BAKING: Rollout._State.ValueType  # 4
-        """Green serves, blue stays warm, analysis watches."""
+        """Green serves, blue stays warm, and the analysis runs."""
         STATE_DRAINING: Rollout._State.ValueType  # 5
-        """Blue ends its streams and goes."""
+        """Blue finishes its open streams and stops; then the alias `production` is moved."""
         STATE_SUCCEEDED: Rollout._State.ValueType  # 6
+        """The new version serves."""
         STATE_ROLLING_BACK: Rollout._State.ValueType  # 7
-        """Traffic moves back."""
+        """Traffic moves back to blue, and green stops."""
         STATE_ROLLED_BACK: Rollout._State.ValueType  # 8
-        """The old version serves."""
+        """The old version serves again."""
         STATE_FAILED: Rollout._State.ValueType  # 9
+        """The new version never served, or the old version could not be restored; `failure` holds the reason."""
         STATE_CANCELLED: Rollout._State.ValueType  # 10
+        """The rollout was aborted; the old version serves."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of a rollout. The engine of the new version is called green, that of the old version blue."""
+
     STATE_UNSPECIFIED: Rollout.State.ValueType  # 0
+    """Not set."""
     STATE_QUEUED: Rollout.State.ValueType  # 1
+    """Waiting to start."""
     STATE_PREPARING: Rollout.State.ValueType  # 2
-    """Green starts, attests, is probed and warmed."""
+    """Green starts, passes attestation, is probed and warmed up."""
     STATE_SHIFTING: Rollout.State.ValueType  # 3
-    """Traffic moves."""
+    """Traffic moves to green."""
     STATE_BAKING: Rollout.State.ValueType  # 4
-    """Green serves, blue stays warm, analysis watches."""
+    """Green serves, blue stays warm, and the analysis runs."""
     STATE_DRAINING: Rollout.State.ValueType  # 5
-    """Blue ends its streams and goes."""
+    """Blue finishes its open streams and stops; then the alias `production` is moved."""
     STATE_SUCCEEDED: Rollout.State.ValueType  # 6
+    """The new version serves."""
     STATE_ROLLING_BACK: Rollout.State.ValueType  # 7
-    """Traffic moves back."""
+    """Traffic moves back to blue, and green stops."""
     STATE_ROLLED_BACK: Rollout.State.ValueType  # 8
-    """The old version serves."""
+    """The old version serves again."""
     STATE_FAILED: Rollout.State.ValueType  # 9
+    """The new version never served, or the old version could not be restored; `failure` holds the reason."""
     STATE_CANCELLED: Rollout.State.ValueType  # 10
+    """The rollout was aborted; the old version serves."""
 
     class _Strategy:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -77,19 +89,37 @@ class Rollout(_message.Message):
     class _StrategyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Rollout._Strategy.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STRATEGY_UNSPECIFIED: Rollout._Strategy.ValueType  # 0
+        """Not set."""
         STRATEGY_SECOND_ENGINE: Rollout._Strategy.ValueType  # 1
+        """Green runs in its own process next to blue (blue-green)."""
         STRATEGY_ADAPTER_SWAP: Rollout._Strategy.ValueType  # 2
+        """Green is an adapter in the process of blue. Both versions can answer at the same time. Refused unless the running
+        engine holds the base model of the adapter and accepts its rank.
+        """
         STRATEGY_IN_PLACE: Rollout._Strategy.ValueType  # 3
+        """The weights of green replace those of blue in its process. Requests wait during the change. Refused together with
+        `shares`, and unless the versions differ only in their weights.
+        """
 
-    class Strategy(_Strategy, metaclass=_StrategyEnumTypeWrapper): ...
+    class Strategy(_Strategy, metaclass=_StrategyEnumTypeWrapper):
+        """Rollout strategy."""
+
     STRATEGY_UNSPECIFIED: Rollout.Strategy.ValueType  # 0
+    """Not set."""
     STRATEGY_SECOND_ENGINE: Rollout.Strategy.ValueType  # 1
+    """Green runs in its own process next to blue (blue-green)."""
     STRATEGY_ADAPTER_SWAP: Rollout.Strategy.ValueType  # 2
+    """Green is an adapter in the process of blue. Both versions can answer at the same time. Refused unless the running
+    engine holds the base model of the adapter and accepts its rank.
+    """
     STRATEGY_IN_PLACE: Rollout.Strategy.ValueType  # 3
+    """The weights of green replace those of blue in its process. Requests wait during the change. Refused together with
+    `shares`, and unless the versions differ only in their weights.
+    """
 
     @_typing.final
     class Bake(_message.Message):
-        """When the new version is trusted. Zero values take the defaults in brackets."""
+        """Analysis settings of a rollout. A zero value selects the default."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -98,13 +128,17 @@ class Rollout(_message.Message):
         MAX_LATENCY_RATIO_FIELD_NUMBER: _builtins.int
         MAX_NEGATIVE_RATE_FIELD_NUMBER: _builtins.int
         seconds: _builtins.float
-        """[30]"""
+        """Bake time: duration of the analysis after the shift, in seconds. Default: 30."""
         max_error_rate: _builtins.float
-        """Share of failed answers from which it is rolled back. [0.05]"""
+        """Share of failed answers from which the version is rolled back: above 0, at most 1. Default: 0.05."""
         max_latency_ratio: _builtins.float
-        """Median latency against the old version's from which it is rolled back. [3]"""
+        """Ratio of the median latency to that of the old version from which the version is rolled back. Values below 1 are
+        refused. Default: 3.
+        """
         max_negative_rate: _builtins.float
-        """Share of thumbs down from which it is rolled back, over at least 20 votes. [0.5]"""
+        """Share of negative votes, over at least 20 votes, from which the version is rolled back: above 0, at most 1.
+        Default: 0.5.
+        """
         def __init__(
             self,
             *,
@@ -121,15 +155,21 @@ class Rollout(_message.Message):
 
     @_typing.final
     class Step(_message.Message):
+        """Log entry of a rollout."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         TIME_FIELD_NUMBER: _builtins.int
         STATE_FIELD_NUMBER: _builtins.int
         MESSAGE_FIELD_NUMBER: _builtins.int
         state: _builtins.str
+        """Phase of the rollout, for example `ATTESTING` or `BAKING`."""
         message: _builtins.str
+        """What happened, in one sentence."""
         @_builtins.property
-        def time(self) -> _timestamp_pb2.Timestamp: ...
+        def time(self) -> _timestamp_pb2.Timestamp:
+            """Time of the entry, UTC."""
+
         def __init__(
             self,
             *,
@@ -161,38 +201,56 @@ class Rollout(_message.Message):
     SHARES_FIELD_NUMBER: _builtins.int
     STEP_SECONDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/deployments/{deployment}/rollouts/{rollout}"""
+    """Resource name: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     state: Global___Rollout.State.ValueType
+    """Current state."""
     to_version: _builtins.str
-    """The version to serve."""
+    """Resource name of the version to roll out. It must be READY and belong to the model of the deployment."""
     from_version: _builtins.str
-    """The version that served before; empty at the first."""
+    """Resource name of the version that served before. Empty for the first rollout."""
     strategy: Global___Rollout.Strategy.ValueType
+    """Rollout strategy. A strategy that cannot serve the two versions is refused. Not set: the cheapest safe strategy is
+    chosen.
+    """
     paused: _builtins.bool
+    """True if the rollout is paused."""
     reason: _builtins.str
-    """Why this strategy was chosen, or why it ended as it did."""
+    """Reason for the choice of the strategy, or for the end of the rollout."""
     etag: _builtins.str
+    """Version tag of the rollout."""
     step_seconds: _builtins.float
-    """How long each of `shares` is watched. [10]"""
+    """Duration of the analysis of each of `shares`, in seconds. Default: 10."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def bake(self) -> Global___Rollout.Bake: ...
+    def bake(self) -> Global___Rollout.Bake:
+        """Analysis of the new version."""
+
     @_builtins.property
-    def progress(self) -> _progress_pb2.Progress: ...
+    def progress(self) -> _progress_pb2.Progress:
+        """Progress of the work."""
+
     @_builtins.property
-    def failure(self) -> _progress_pb2.Failure: ...
+    def failure(self) -> _progress_pb2.Failure:
+        """Why the rollout failed, was rolled back or was aborted. Not set otherwise."""
+
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rollout.Step]:
-        """What happened and when, oldest first."""
+        """Log of the rollout, oldest entry first."""
 
     @_builtins.property
     def shares(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """The new version's share of traffic in percent, step by step, each larger than the one before; after the last it takes
-        all. Empty: all at once. Each user stays with one version meanwhile.
+        """Traffic shares of the new version in percent, one for each step. They must increase and lie between 1 and 99; after
+        the last step, the new version receives all traffic. Empty: all traffic at once. Each user stays on one version
+        during this time.
         """
 
     def __init__(

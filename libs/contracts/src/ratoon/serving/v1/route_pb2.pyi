@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class RouteTable(_message.Message):
-    """Which engines answer for which deployment. The table is the truth of what serves."""
+    """Routes of all deployments. The route table defines which engines serve traffic."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -30,11 +30,15 @@ class RouteTable(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ROUTES_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """Grows with each change."""
+    """Version of the table. Increases with every change."""
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]: ...
+    def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]:
+        """Routes, one for each deployment."""
+
     def __init__(
         self,
         *,
@@ -52,17 +56,21 @@ Global___RouteTable: _TypeAlias = RouteTable  # noqa: Y015
 
 @_typing.final
 class Route(_message.Message):
+    """Route of one deployment."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
     HOLD_SECONDS_FIELD_NUMBER: _builtins.int
     deployment: _builtins.str
-    """projects/{project}/deployments/{deployment}"""
+    """Resource name of the deployment: `projects/{project}/deployments/{deployment}`."""
     hold_seconds: _builtins.float
-    """Requests wait at the gateway, up to this long, while no target is open."""
+    """Maximum time that requests wait at the gateway while no target accepts requests, in seconds."""
     @_builtins.property
-    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]: ...
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]:
+        """Engines of the deployment."""
+
     def __init__(
         self,
         *,
@@ -80,7 +88,7 @@ Global___Route: _TypeAlias = Route  # noqa: Y015
 
 @_typing.final
 class Target(_message.Message):
-    """One engine."""
+    """One replica of an engine that receives requests."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -96,28 +104,30 @@ class Target(_message.Message):
     CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
-    """projects/{project}/deployments/{deployment}/engines/{engine}"""
+    """Resource name of the engine: `projects/{project}/deployments/{deployment}/engines/{engine}`."""
     version: _builtins.str
-    """projects/{project}/models/{model}/versions/{version}"""
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
     endpoint: _builtins.str
-    """unix:///… or http://host:port"""
+    """Address of the engine: `unix:///…` or `http://host:port`."""
     secret: _builtins.str
-    """What the engine wants in the header `x-ratoon-engine-secret`."""
+    """Secret that the engine requires in the header `x-ratoon-engine-secret`."""
     weight: _builtins.int
-    """Share of new requests; 0: only requests that pin this version."""
+    """Relative share of new requests. 0: only requests that pin this version."""
     served_name: _builtins.str
-    """The name by which the engine knows the model."""
+    """Model name to use in requests to the engine."""
     max_prompt_characters: _builtins.int
-    """Characters of each message that the version's chat template keeps; 0: all of them."""
+    """Number of characters of each message that the chat template of the version keeps. 0: all."""
     max_prompt_tokens: _builtins.int
-    """Tokens of a prompt that the version was trained to read; 0: not stated."""
+    """Number of prompt tokens for which the version was trained. 0: not stated."""
     context_tokens: _builtins.int
-    """Tokens that fit the engine, prompt and answer together; 0: not stated."""
+    """Context length of the engine in tokens, prompt and answer together. 0: not stated."""
     slots: _builtins.int
-    """Answers that the engine computes at once, which gateways share between keys; 0: not stated, they are not shared."""
+    """Number of answers that the engine computes concurrently; gateways share them between API keys. 0: not stated, and
+    not shared.
+    """
     @_builtins.property
     def generation_defaults(self) -> _generation_pb2.GenerationDefaults:
-        """What the gateway sets where a request does not."""
+        """Sampling defaults that the gateway sets where a request does not set the value."""
 
     def __init__(
         self,
@@ -144,7 +154,7 @@ Global___Target: _TypeAlias = Target  # noqa: Y015
 
 @_typing.final
 class TrafficReport(_message.Message):
-    """What a gateway saw of one engine in one window."""
+    """Requests to one engine in one time window, as observed by one gateway."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -162,28 +172,44 @@ class TrafficReport(_message.Message):
     CALLER_ERROR_COUNT_FIELD_NUMBER: _builtins.int
     CALLERS_FIELD_NUMBER: _builtins.int
     deployment: _builtins.str
+    """Resource name of the deployment."""
     engine: _builtins.str
+    """Resource name of the engine."""
     version: _builtins.str
+    """Resource name of the model version."""
     request_count: _builtins.int
-    """Requests that this engine was the first to be given; each counts once, whatever was tried after it. Those of
-    `caller_error_count` are not among them.
+    """Number of requests that were sent to this engine first. Each request counts once, regardless of retries on other
+    engines. Requests in `caller_error_count` are excluded.
     """
     error_count: _builtins.int
-    """Of them, those that it answered with 5xx or broke, and that no other engine failed in the same way."""
+    """Number of these requests that the engine answered with 5xx or aborted, and that no other engine failed in the same
+    way.
+    """
     cut_count: _builtins.int
-    """Of the errors, streams that ended before their end."""
+    """Number of errors that are interrupted streams."""
     latency_p50_seconds: _builtins.float
+    """Median latency, in seconds."""
     latency_p99_seconds: _builtins.float
+    """99th percentile of the latency, in seconds."""
     open_count: _builtins.int
+    """Number of requests in progress."""
     caller_error_count: _builtins.int
-    """Requests that say nothing about the version: answered with 4xx, or failed by another engine in the same way."""
+    """Number of requests that do not indicate an error of the version: answered with 4xx, or failed by another engine in
+    the same way.
+    """
     @_builtins.property
-    def start_time(self) -> _timestamp_pb2.Timestamp: ...
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Start of the window."""
+
     @_builtins.property
-    def end_time(self) -> _timestamp_pb2.Timestamp: ...
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """End of the window. A report without it is refused."""
+
     @_builtins.property
     def callers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallerTraffic]:
-        """The same counts by caller, so that one caller's failures do not decide; at most 64, those with most failures first."""
+        """The same counts by caller, so that the failures of a single caller do not decide. At most 64 callers, those with
+        the most failures first.
+        """
 
     def __init__(
         self,
@@ -212,7 +238,7 @@ Global___TrafficReport: _TypeAlias = TrafficReport  # noqa: Y015
 
 @_typing.final
 class CallerTraffic(_message.Message):
-    """One caller's part of a traffic report."""
+    """Share of one caller in a traffic report."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -222,11 +248,15 @@ class CallerTraffic(_message.Message):
     CUT_COUNT_FIELD_NUMBER: _builtins.int
     LATENCY_P50_SECONDS_FIELD_NUMBER: _builtins.int
     caller: _builtins.str
-    """Tells callers apart within the installation; no name of a person or key."""
+    """Opaque ID that distinguishes callers within the installation. It names neither a person nor an API key."""
     request_count: _builtins.int
+    """Number of requests."""
     error_count: _builtins.int
+    """Number of errors."""
     cut_count: _builtins.int
+    """Number of errors that are interrupted streams."""
     latency_p50_seconds: _builtins.float
+    """Median latency, in seconds."""
     def __init__(
         self,
         *,
@@ -246,7 +276,7 @@ Global___CallerTraffic: _TypeAlias = CallerTraffic  # noqa: Y015
 
 @_typing.final
 class QualityReport(_message.Message):
-    """What users thought of one version's answers in one window."""
+    """User feedback on the answers of one version in one time window."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -257,13 +287,21 @@ class QualityReport(_message.Message):
     POSITIVE_COUNT_FIELD_NUMBER: _builtins.int
     NEGATIVE_COUNT_FIELD_NUMBER: _builtins.int
     deployment: _builtins.str
+    """Resource name of the deployment."""
     version: _builtins.str
+    """Resource name of the model version."""
     positive_count: _builtins.int
+    """Number of answers with positive feedback."""
     negative_count: _builtins.int
+    """Number of answers with negative feedback."""
     @_builtins.property
-    def start_time(self) -> _timestamp_pb2.Timestamp: ...
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Start of the window."""
+
     @_builtins.property
-    def end_time(self) -> _timestamp_pb2.Timestamp: ...
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """End of the window. A report without it is refused."""
+
     def __init__(
         self,
         *,

@@ -18,7 +18,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class RolloutEvent(_message.Message):
-    """What happened to rollouts."""
+    """Events of rollouts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -30,18 +30,31 @@ class RolloutEvent(_message.Message):
     ROLLED_BACK_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/deployments/{deployment}/rollouts/{rollout}"""
+    """Resource name: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def started(self) -> Global___RolloutStarted: ...
+    def started(self) -> Global___RolloutStarted:
+        """A rollout started."""
+
     @_builtins.property
-    def shifted(self) -> Global___RolloutShifted: ...
+    def shifted(self) -> Global___RolloutShifted:
+        """All traffic is on the new version."""
+
     @_builtins.property
-    def succeeded(self) -> Global___RolloutSucceeded: ...
+    def succeeded(self) -> Global___RolloutSucceeded:
+        """A rollout completed; the new version serves."""
+
     @_builtins.property
-    def rolled_back(self) -> Global___RolloutRolledBack: ...
+    def rolled_back(self) -> Global___RolloutRolledBack:
+        """A rollout was rolled back; the old version serves again."""
+
     @_builtins.property
-    def failed(self) -> Global___RolloutFailed: ...
+    def failed(self) -> Global___RolloutFailed:
+        """A rollout failed: the new version never served, or the old version could not be restored."""
+
     def __init__(
         self,
         *,
@@ -65,10 +78,13 @@ Global___RolloutEvent: _TypeAlias = RolloutEvent  # noqa: Y015
 
 @_typing.final
 class RolloutStarted(_message.Message):
+    """A rollout started."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TO_VERSION_FIELD_NUMBER: _builtins.int
     to_version: _builtins.str
+    """Resource name of the new version."""
     def __init__(
         self,
         *,
@@ -84,10 +100,13 @@ Global___RolloutStarted: _TypeAlias = RolloutStarted  # noqa: Y015
 
 @_typing.final
 class RolloutShifted(_message.Message):
+    """All traffic is on the new version."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TO_VERSION_FIELD_NUMBER: _builtins.int
     to_version: _builtins.str
+    """Resource name of the new version."""
     def __init__(
         self,
         *,
@@ -103,10 +122,13 @@ Global___RolloutShifted: _TypeAlias = RolloutShifted  # noqa: Y015
 
 @_typing.final
 class RolloutSucceeded(_message.Message):
+    """A rollout completed; the new version serves."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TO_VERSION_FIELD_NUMBER: _builtins.int
     to_version: _builtins.str
+    """Resource name of the new version."""
     def __init__(
         self,
         *,
@@ -122,12 +144,16 @@ Global___RolloutSucceeded: _TypeAlias = RolloutSucceeded  # noqa: Y015
 
 @_typing.final
 class RolloutRolledBack(_message.Message):
+    """A rollout was rolled back; the old version serves again."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     TO_VERSION_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """Reason for the rollback."""
     to_version: _builtins.str
+    """Resource name of the version that serves again."""
     def __init__(
         self,
         *,
@@ -144,10 +170,13 @@ Global___RolloutRolledBack: _TypeAlias = RolloutRolledBack  # noqa: Y015
 
 @_typing.final
 class RolloutFailed(_message.Message):
+    """A rollout failed: the new version never served, or the old version could not be restored."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """Reason for the failure."""
     def __init__(
         self,
         *,
@@ -163,7 +192,7 @@ Global___RolloutFailed: _TypeAlias = RolloutFailed  # noqa: Y015
 
 @_typing.final
 class EngineEvent(_message.Message):
-    """What happened to engines."""
+    """Events of engines."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -173,14 +202,23 @@ class EngineEvent(_message.Message):
     STOPPED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/deployments/{deployment}/engines/{engine}"""
+    """Resource name: `projects/{project}/deployments/{deployment}/engines/{engine}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def ready(self) -> Global___EngineReady: ...
+    def ready(self) -> Global___EngineReady:
+        """An engine can serve requests."""
+
     @_builtins.property
-    def stopped(self) -> Global___EngineStopped: ...
+    def stopped(self) -> Global___EngineStopped:
+        """An engine was stopped."""
+
     @_builtins.property
-    def failed(self) -> Global___EngineFailed: ...
+    def failed(self) -> Global___EngineFailed:
+        """An engine ended unexpectedly."""
+
     def __init__(
         self,
         *,
@@ -202,10 +240,13 @@ Global___EngineEvent: _TypeAlias = EngineEvent  # noqa: Y015
 
 @_typing.final
 class EngineReady(_message.Message):
+    """An engine can serve requests."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
     version: _builtins.str
+    """Resource name of the model version."""
     def __init__(
         self,
         *,
@@ -221,10 +262,13 @@ Global___EngineReady: _TypeAlias = EngineReady  # noqa: Y015
 
 @_typing.final
 class EngineStopped(_message.Message):
+    """An engine was stopped."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
     version: _builtins.str
+    """Resource name of the model version."""
     def __init__(
         self,
         *,
@@ -240,10 +284,13 @@ Global___EngineStopped: _TypeAlias = EngineStopped  # noqa: Y015
 
 @_typing.final
 class EngineFailed(_message.Message):
+    """An engine ended unexpectedly."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """Reason for the failure."""
     def __init__(
         self,
         *,

@@ -23,6 +23,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateDeploymentRequest(_message.Message):
+    """Request of `CreateDeployment`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -30,13 +32,18 @@ class CreateDeploymentRequest(_message.Message):
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     deployment_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
     def deployment(self) -> _deployment_pb2.Deployment:
-        """Only `model` and `pool` are read."""
+        """The deployment to create. Only `model` and `pool` are read."""
 
     def __init__(
         self,
@@ -56,10 +63,13 @@ Global___CreateDeploymentRequest: _TypeAlias = CreateDeploymentRequest  # noqa: 
 
 @_typing.final
 class GetDeploymentRequest(_message.Message):
+    """Request of `GetDeployment`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the deployment: `projects/{project}/deployments/{deployment}`."""
     def __init__(
         self,
         *,
@@ -75,14 +85,21 @@ Global___GetDeploymentRequest: _TypeAlias = GetDeploymentRequest  # noqa: Y015
 
 @_typing.final
 class ListDeploymentsRequest(_message.Message):
+    """Request of `ListDeployments`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -100,13 +117,18 @@ Global___ListDeploymentsRequest: _TypeAlias = ListDeploymentsRequest  # noqa: Y0
 
 @_typing.final
 class ListDeploymentsResponse(_message.Message):
+    """One page of deployments."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DEPLOYMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def deployments(self) -> _containers.RepeatedCompositeFieldContainer[_deployment_pb2.Deployment]: ...
+    def deployments(self) -> _containers.RepeatedCompositeFieldContainer[_deployment_pb2.Deployment]:
+        """The deployments of this page."""
+
     def __init__(
         self,
         *,
@@ -123,6 +145,8 @@ Global___ListDeploymentsResponse: _TypeAlias = ListDeploymentsResponse  # noqa: 
 
 @_typing.final
 class ScaleDeploymentRequest(_message.Message):
+    """Request of `ScaleDeployment`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -130,9 +154,13 @@ class ScaleDeploymentRequest(_message.Message):
     MAX_REPLICAS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the deployment: `projects/{project}/deployments/{deployment}`."""
     min_replicas: _builtins.int
+    """Minimum number of replicas, at most `max_replicas`. 0: scale to zero without requests."""
     max_replicas: _builtins.int
+    """Maximum number of replicas, 1 to 64."""
     request_id: _builtins.str
+    """Marks the call as safe to retry. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -151,10 +179,13 @@ Global___ScaleDeploymentRequest: _TypeAlias = ScaleDeploymentRequest  # noqa: Y0
 
 @_typing.final
 class WakeDeploymentRequest(_message.Message):
+    """Request of `WakeDeployment`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the deployment: `projects/{project}/deployments/{deployment}`."""
     def __init__(
         self,
         *,
@@ -170,10 +201,13 @@ Global___WakeDeploymentRequest: _TypeAlias = WakeDeploymentRequest  # noqa: Y015
 
 @_typing.final
 class GetEngineRequest(_message.Message):
+    """Request of `GetEngine`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the engine: `projects/{project}/deployments/{deployment}/engines/{engine}`."""
     def __init__(
         self,
         *,
@@ -189,14 +223,21 @@ Global___GetEngineRequest: _TypeAlias = GetEngineRequest  # noqa: Y015
 
 @_typing.final
 class ListEnginesRequest(_message.Message):
+    """Request of `ListEngines`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the deployment: `projects/{project}/deployments/{deployment}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -214,13 +255,18 @@ Global___ListEnginesRequest: _TypeAlias = ListEnginesRequest  # noqa: Y015
 
 @_typing.final
 class ListEnginesResponse(_message.Message):
+    """One page of engines."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ENGINES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def engines(self) -> _containers.RepeatedCompositeFieldContainer[_deployment_pb2.Engine]: ...
+    def engines(self) -> _containers.RepeatedCompositeFieldContainer[_deployment_pb2.Engine]:
+        """The engines of this page."""
+
     def __init__(
         self,
         *,
@@ -237,6 +283,8 @@ Global___ListEnginesResponse: _TypeAlias = ListEnginesResponse  # noqa: Y015
 
 @_typing.final
 class CreateRolloutRequest(_message.Message):
+    """Request of `CreateRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -244,13 +292,18 @@ class CreateRolloutRequest(_message.Message):
     ROLLOUT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the deployment: `projects/{project}/deployments/{deployment}`."""
     rollout_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
     def rollout(self) -> _rollout_pb2.Rollout:
-        """Only `to_version`, `strategy`, `bake`, `shares` and `step_seconds` are read."""
+        """The rollout to create. Only `to_version`, `strategy`, `bake`, `shares` and `step_seconds` are read."""
 
     def __init__(
         self,
@@ -270,10 +323,13 @@ Global___CreateRolloutRequest: _TypeAlias = CreateRolloutRequest  # noqa: Y015
 
 @_typing.final
 class GetRolloutRequest(_message.Message):
+    """Request of `GetRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the rollout: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
     def __init__(
         self,
         *,
@@ -289,14 +345,21 @@ Global___GetRolloutRequest: _TypeAlias = GetRolloutRequest  # noqa: Y015
 
 @_typing.final
 class ListRolloutsRequest(_message.Message):
+    """Request of `ListRollouts`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the deployment: `projects/{project}/deployments/{deployment}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -314,13 +377,18 @@ Global___ListRolloutsRequest: _TypeAlias = ListRolloutsRequest  # noqa: Y015
 
 @_typing.final
 class ListRolloutsResponse(_message.Message):
+    """One page of rollouts."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLLOUTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def rollouts(self) -> _containers.RepeatedCompositeFieldContainer[_rollout_pb2.Rollout]: ...
+    def rollouts(self) -> _containers.RepeatedCompositeFieldContainer[_rollout_pb2.Rollout]:
+        """The rollouts of this page."""
+
     def __init__(
         self,
         *,
@@ -337,13 +405,16 @@ Global___ListRolloutsResponse: _TypeAlias = ListRolloutsResponse  # noqa: Y015
 
 @_typing.final
 class WatchRolloutRequest(_message.Message):
+    """Request of `WatchRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the rollout: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
     revision: _builtins.int
-    """Send only what is newer than this revision."""
+    """Send only states with a higher revision. 0: start with the current state."""
     def __init__(
         self,
         *,
@@ -360,14 +431,19 @@ Global___WatchRolloutRequest: _TypeAlias = WatchRolloutRequest  # noqa: Y015
 
 @_typing.final
 class PauseRolloutRequest(_message.Message):
+    """Request of `PauseRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the rollout: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
     reason: _builtins.str
+    """Reason for the pause."""
     request_id: _builtins.str
+    """Marks the call as safe to retry. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -385,14 +461,19 @@ Global___PauseRolloutRequest: _TypeAlias = PauseRolloutRequest  # noqa: Y015
 
 @_typing.final
 class ResumeRolloutRequest(_message.Message):
+    """Request of `ResumeRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the rollout: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
     reason: _builtins.str
+    """Reason for the resumption."""
     request_id: _builtins.str
+    """Marks the call as safe to retry. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -410,14 +491,19 @@ Global___ResumeRolloutRequest: _TypeAlias = ResumeRolloutRequest  # noqa: Y015
 
 @_typing.final
 class AbortRolloutRequest(_message.Message):
+    """Request of `AbortRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the rollout: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
     reason: _builtins.str
+    """Reason for the abort. It is stored with the rollout."""
     request_id: _builtins.str
+    """Marks the call as safe to retry. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -435,14 +521,19 @@ Global___AbortRolloutRequest: _TypeAlias = AbortRolloutRequest  # noqa: Y015
 
 @_typing.final
 class UndoRolloutRequest(_message.Message):
+    """Request of `UndoRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the rollout: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
     reason: _builtins.str
+    """Reason for the undo."""
     request_id: _builtins.str
+    """Marks the call as safe to retry. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -460,6 +551,8 @@ Global___UndoRolloutRequest: _TypeAlias = UndoRolloutRequest  # noqa: Y015
 
 @_typing.final
 class InjectFaultRequest(_message.Message):
+    """Request of `InjectFault`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -468,14 +561,17 @@ class InjectFaultRequest(_message.Message):
     SECONDS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/deployments/{deployment}"""
+    """Resource name of the deployment: `projects/{project}/deployments/{deployment}`."""
     version: _builtins.str
-    """projects/{project}/models/{model}/versions/{version}; one of its engines must run."""
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`. One of its engines must be
+    running.
+    """
     error_rate: _builtins.float
-    """Share of answers that fail, from 0 (the drill ends) to 1."""
+    """Share of answers that fail, from 0 to 1. 0 ends the drill."""
     seconds: _builtins.float
-    """How long it lasts; 0: until it is set anew."""
+    """Duration of the drill, in seconds. 0: until the next call. Negative values are refused."""
     request_id: _builtins.str
+    """Marks the call as safe to retry. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -495,6 +591,8 @@ Global___InjectFaultRequest: _TypeAlias = InjectFaultRequest  # noqa: Y015
 
 @_typing.final
 class GetRouteTableRequest(_message.Message):
+    """Request of `GetRouteTable`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -510,11 +608,13 @@ Global___GetRouteTableRequest: _TypeAlias = GetRouteTableRequest  # noqa: Y015
 
 @_typing.final
 class WatchRouteTableRequest(_message.Message):
+    """Request of `WatchRouteTable`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """Send only what is newer than this version."""
+    """Send only tables with a higher version. 0: start with the current table."""
     def __init__(
         self,
         *,
@@ -530,17 +630,21 @@ Global___WatchRouteTableRequest: _TypeAlias = WatchRouteTableRequest  # noqa: Y0
 
 @_typing.final
 class ReportTrafficRequest(_message.Message):
+    """Request of `ReportTraffic`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     GATEWAY_FIELD_NUMBER: _builtins.int
     REPORTS_FIELD_NUMBER: _builtins.int
     ROUTE_TABLE_VERSION_FIELD_NUMBER: _builtins.int
     gateway: _builtins.str
-    """Stable while the gateway process lives."""
+    """ID of the gateway, stable during the lifetime of its process."""
     route_table_version: _builtins.int
-    """The route table version that the gateway routes by."""
+    """Version of the route table that the gateway uses."""
     @_builtins.property
-    def reports(self) -> _containers.RepeatedCompositeFieldContainer[_route_pb2.TrafficReport]: ...
+    def reports(self) -> _containers.RepeatedCompositeFieldContainer[_route_pb2.TrafficReport]:
+        """Reports, one for each engine and window."""
+
     def __init__(
         self,
         *,
@@ -558,6 +662,8 @@ Global___ReportTrafficRequest: _TypeAlias = ReportTrafficRequest  # noqa: Y015
 
 @_typing.final
 class ReportTrafficResponse(_message.Message):
+    """Empty response of `ReportTraffic`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -573,11 +679,15 @@ Global___ReportTrafficResponse: _TypeAlias = ReportTrafficResponse  # noqa: Y015
 
 @_typing.final
 class ReportQualityRequest(_message.Message):
+    """Request of `ReportQuality`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REPORTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def reports(self) -> _containers.RepeatedCompositeFieldContainer[_route_pb2.QualityReport]: ...
+    def reports(self) -> _containers.RepeatedCompositeFieldContainer[_route_pb2.QualityReport]:
+        """Reports, one for each version and window."""
+
     def __init__(
         self,
         *,
@@ -593,6 +703,8 @@ Global___ReportQualityRequest: _TypeAlias = ReportQualityRequest  # noqa: Y015
 
 @_typing.final
 class ReportQualityResponse(_message.Message):
+    """Empty response of `ReportQuality`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

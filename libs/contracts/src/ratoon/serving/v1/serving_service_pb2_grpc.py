@@ -145,131 +145,146 @@ class ServingServiceServicer:
     """
 
     def CreateDeployment(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Create a deployment. It serves no model until the first rollout. An unknown pool is refused.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDeployment(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one deployment.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDeployments(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the deployments of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ScaleDeployment(self, request, context):
-        """Say how few and how many replicas its engine may have.
+        """Set the minimum and maximum number of replicas of a deployment. Refused outside 0 to 64 replicas, and when the
+        installation cannot run that number of replicas.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WakeDeployment(self, request, context):
-        """Gateways tell that somebody asks for a deployment that has no engine.
+        """Start a deployment that was scaled to zero. Called by gateways when a request arrives.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEngine(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one engine.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEngines(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the current and former engines of a deployment, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateRollout(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Start a rollout to a version. Refused while another rollout of the deployment is in progress, when the version is
+        not READY, and when the deployment serves it already.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRollout(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one rollout.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRollouts(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the rollouts of a deployment, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchRollout(self, request, context):
-        """The current state, then each change.
+        """Stream a rollout: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseRollout(self, request, context):
-        """Hold it where it is.
+        """Pause a rollout in its current state. A failed analysis still rolls it back. Refused when the rollout can no longer
+        be changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeRollout(self, request, context):
-        """Go on.
+        """Resume a paused rollout. Refused when the rollout can no longer be changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AbortRollout(self, request, context):
-        """Go back to the version that served before.
+        """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UndoRollout(self, request, context):
-        """Start a rollout back to the version before this one.
+        """Return to the version before a rollout: abort it if it is in progress, otherwise start a rollout to the previous
+        version. Refused when there is no previous version, or when a later rollout has changed the deployment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def InjectFault(self, request, context):
-        """A drill: let a share of one version's answers fail for a while, so that what watches them can be seen to work.
+        """Inject faults for a drill: a share of the answers of one version fails for a limited time, to test the analysis.
+        Refused when the deployment has no engine of the version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRouteTable(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return the route table.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchRouteTable(self, request, context):
-        """The table, then each new one.
+        """Stream the route table: the current one, then each new version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportTraffic(self, request, context):
-        """Gateways tell what they saw, about once a second.
+        """Report observed traffic. Called by gateways about once a second.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportQuality(self, request, context):
-        """Flywheel tells what users thought.
+        """Report user feedback. Called by the flywheel service.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,36 +37,57 @@ class ServingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ServingServiceAsyncStub: ...
     CreateDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.CreateDeploymentRequest, _deployment_pb2.Deployment]
+    """Create a deployment. It serves no model until the first rollout. An unknown pool is refused."""
     GetDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetDeploymentRequest, _deployment_pb2.Deployment]
+    """Return one deployment."""
     ListDeployments: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ListDeploymentsRequest, _serving_service_pb2.ListDeploymentsResponse]
+    """List the deployments of a project, oldest first."""
     ScaleDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ScaleDeploymentRequest, _deployment_pb2.Deployment]
-    """Say how few and how many replicas its engine may have."""
+    """Set the minimum and maximum number of replicas of a deployment. Refused outside 0 to 64 replicas, and when the
+    installation cannot run that number of replicas.
+    """
     WakeDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.WakeDeploymentRequest, _deployment_pb2.Deployment]
-    """Gateways tell that somebody asks for a deployment that has no engine."""
+    """Start a deployment that was scaled to zero. Called by gateways when a request arrives."""
     GetEngine: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetEngineRequest, _deployment_pb2.Engine]
+    """Return one engine."""
     ListEngines: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ListEnginesRequest, _serving_service_pb2.ListEnginesResponse]
+    """List the current and former engines of a deployment, oldest first."""
     CreateRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.CreateRolloutRequest, _rollout_pb2.Rollout]
+    """Start a rollout to a version. Refused while another rollout of the deployment is in progress, when the version is
+    not READY, and when the deployment serves it already.
+    """
     GetRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetRolloutRequest, _rollout_pb2.Rollout]
+    """Return one rollout."""
     ListRollouts: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ListRolloutsRequest, _serving_service_pb2.ListRolloutsResponse]
+    """List the rollouts of a deployment, oldest first."""
     WatchRollout: _grpc.UnaryStreamMultiCallable[_serving_service_pb2.WatchRolloutRequest, _rollout_pb2.Rollout]
-    """The current state, then each change."""
+    """Stream a rollout: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
     PauseRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.PauseRolloutRequest, _rollout_pb2.Rollout]
-    """Hold it where it is."""
+    """Pause a rollout in its current state. A failed analysis still rolls it back. Refused when the rollout can no longer
+    be changed.
+    """
     ResumeRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ResumeRolloutRequest, _rollout_pb2.Rollout]
-    """Go on."""
+    """Resume a paused rollout. Refused when the rollout can no longer be changed."""
     AbortRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.AbortRolloutRequest, _rollout_pb2.Rollout]
-    """Go back to the version that served before."""
+    """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed."""
     UndoRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.UndoRolloutRequest, _rollout_pb2.Rollout]
-    """Start a rollout back to the version before this one."""
+    """Return to the version before a rollout: abort it if it is in progress, otherwise start a rollout to the previous
+    version. Refused when there is no previous version, or when a later rollout has changed the deployment.
+    """
     InjectFault: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.InjectFaultRequest, _deployment_pb2.Engine]
-    """A drill: let a share of one version's answers fail for a while, so that what watches them can be seen to work."""
+    """Inject faults for a drill: a share of the answers of one version fails for a limited time, to test the analysis.
+    Refused when the deployment has no engine of the version.
+    """
     GetRouteTable: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetRouteTableRequest, _route_pb2.RouteTable]
+    """Return the route table."""
     WatchRouteTable: _grpc.UnaryStreamMultiCallable[_serving_service_pb2.WatchRouteTableRequest, _route_pb2.RouteTable]
-    """The table, then each new one."""
+    """Stream the route table: the current one, then each new version."""
     ReportTraffic: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ReportTrafficRequest, _serving_service_pb2.ReportTrafficResponse]
-    """Gateways tell what they saw, about once a second."""
+    """Report observed traffic. Called by gateways about once a second."""
     ReportQuality: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ReportQualityRequest, _serving_service_pb2.ReportQualityResponse]
-    """Flywheel tells what users thought."""
+    """Report user feedback. Called by the flywheel service."""
 
 @_typing.type_check_only
 class ServingServiceAsyncStub(ServingServiceStub):
@@ -74,36 +95,57 @@ class ServingServiceAsyncStub(ServingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.CreateDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
+    """Create a deployment. It serves no model until the first rollout. An unknown pool is refused."""
     GetDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
+    """Return one deployment."""
     ListDeployments: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ListDeploymentsRequest, _serving_service_pb2.ListDeploymentsResponse]  # type: ignore[assignment]
+    """List the deployments of a project, oldest first."""
     ScaleDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ScaleDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
-    """Say how few and how many replicas its engine may have."""
+    """Set the minimum and maximum number of replicas of a deployment. Refused outside 0 to 64 replicas, and when the
+    installation cannot run that number of replicas.
+    """
     WakeDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.WakeDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
-    """Gateways tell that somebody asks for a deployment that has no engine."""
+    """Start a deployment that was scaled to zero. Called by gateways when a request arrives."""
     GetEngine: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetEngineRequest, _deployment_pb2.Engine]  # type: ignore[assignment]
+    """Return one engine."""
     ListEngines: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ListEnginesRequest, _serving_service_pb2.ListEnginesResponse]  # type: ignore[assignment]
+    """List the current and former engines of a deployment, oldest first."""
     CreateRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.CreateRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
+    """Start a rollout to a version. Refused while another rollout of the deployment is in progress, when the version is
+    not READY, and when the deployment serves it already.
+    """
     GetRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
+    """Return one rollout."""
     ListRollouts: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ListRolloutsRequest, _serving_service_pb2.ListRolloutsResponse]  # type: ignore[assignment]
+    """List the rollouts of a deployment, oldest first."""
     WatchRollout: _aio.UnaryStreamMultiCallable[_serving_service_pb2.WatchRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
-    """The current state, then each change."""
+    """Stream a rollout: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
     PauseRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.PauseRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
-    """Hold it where it is."""
+    """Pause a rollout in its current state. A failed analysis still rolls it back. Refused when the rollout can no longer
+    be changed.
+    """
     ResumeRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ResumeRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
-    """Go on."""
+    """Resume a paused rollout. Refused when the rollout can no longer be changed."""
     AbortRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.AbortRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
-    """Go back to the version that served before."""
+    """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed."""
     UndoRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.UndoRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
-    """Start a rollout back to the version before this one."""
+    """Return to the version before a rollout: abort it if it is in progress, otherwise start a rollout to the previous
+    version. Refused when there is no previous version, or when a later rollout has changed the deployment.
+    """
     InjectFault: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.InjectFaultRequest, _deployment_pb2.Engine]  # type: ignore[assignment]
-    """A drill: let a share of one version's answers fail for a while, so that what watches them can be seen to work."""
+    """Inject faults for a drill: a share of the answers of one version fails for a limited time, to test the analysis.
+    Refused when the deployment has no engine of the version.
+    """
     GetRouteTable: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetRouteTableRequest, _route_pb2.RouteTable]  # type: ignore[assignment]
+    """Return the route table."""
     WatchRouteTable: _aio.UnaryStreamMultiCallable[_serving_service_pb2.WatchRouteTableRequest, _route_pb2.RouteTable]  # type: ignore[assignment]
-    """The table, then each new one."""
+    """Stream the route table: the current one, then each new version."""
     ReportTraffic: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ReportTrafficRequest, _serving_service_pb2.ReportTrafficResponse]  # type: ignore[assignment]
-    """Gateways tell what they saw, about once a second."""
+    """Report observed traffic. Called by gateways about once a second."""
     ReportQuality: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ReportQualityRequest, _serving_service_pb2.ReportQualityResponse]  # type: ignore[assignment]
-    """Flywheel tells what users thought."""
+    """Report user feedback. Called by the flywheel service."""
 
 class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Deployments, engines, rollouts and routes."""
@@ -113,21 +155,24 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _serving_service_pb2.CreateDeploymentRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]: ...
+    ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]:
+        """Create a deployment. It serves no model until the first rollout. An unknown pool is refused."""
 
     @_abc_1.abstractmethod
     def GetDeployment(
         self,
         request: _serving_service_pb2.GetDeploymentRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]: ...
+    ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]:
+        """Return one deployment."""
 
     @_abc_1.abstractmethod
     def ListDeployments(
         self,
         request: _serving_service_pb2.ListDeploymentsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_serving_service_pb2.ListDeploymentsResponse, _abc.Awaitable[_serving_service_pb2.ListDeploymentsResponse]]: ...
+    ) -> _typing.Union[_serving_service_pb2.ListDeploymentsResponse, _abc.Awaitable[_serving_service_pb2.ListDeploymentsResponse]]:
+        """List the deployments of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def ScaleDeployment(
@@ -135,7 +180,9 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.ScaleDeploymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]:
-        """Say how few and how many replicas its engine may have."""
+        """Set the minimum and maximum number of replicas of a deployment. Refused outside 0 to 64 replicas, and when the
+        installation cannot run that number of replicas.
+        """
 
     @_abc_1.abstractmethod
     def WakeDeployment(
@@ -143,42 +190,49 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.WakeDeploymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]:
-        """Gateways tell that somebody asks for a deployment that has no engine."""
+        """Start a deployment that was scaled to zero. Called by gateways when a request arrives."""
 
     @_abc_1.abstractmethod
     def GetEngine(
         self,
         request: _serving_service_pb2.GetEngineRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_deployment_pb2.Engine, _abc.Awaitable[_deployment_pb2.Engine]]: ...
+    ) -> _typing.Union[_deployment_pb2.Engine, _abc.Awaitable[_deployment_pb2.Engine]]:
+        """Return one engine."""
 
     @_abc_1.abstractmethod
     def ListEngines(
         self,
         request: _serving_service_pb2.ListEnginesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_serving_service_pb2.ListEnginesResponse, _abc.Awaitable[_serving_service_pb2.ListEnginesResponse]]: ...
+    ) -> _typing.Union[_serving_service_pb2.ListEnginesResponse, _abc.Awaitable[_serving_service_pb2.ListEnginesResponse]]:
+        """List the current and former engines of a deployment, oldest first."""
 
     @_abc_1.abstractmethod
     def CreateRollout(
         self,
         request: _serving_service_pb2.CreateRolloutRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]: ...
+    ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
+        """Start a rollout to a version. Refused while another rollout of the deployment is in progress, when the version is
+        not READY, and when the deployment serves it already.
+        """
 
     @_abc_1.abstractmethod
     def GetRollout(
         self,
         request: _serving_service_pb2.GetRolloutRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]: ...
+    ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
+        """Return one rollout."""
 
     @_abc_1.abstractmethod
     def ListRollouts(
         self,
         request: _serving_service_pb2.ListRolloutsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_serving_service_pb2.ListRolloutsResponse, _abc.Awaitable[_serving_service_pb2.ListRolloutsResponse]]: ...
+    ) -> _typing.Union[_serving_service_pb2.ListRolloutsResponse, _abc.Awaitable[_serving_service_pb2.ListRolloutsResponse]]:
+        """List the rollouts of a deployment, oldest first."""
 
     @_abc_1.abstractmethod
     def WatchRollout(
@@ -186,7 +240,9 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.WatchRolloutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_rollout_pb2.Rollout], _abc.AsyncIterator[_rollout_pb2.Rollout]]:
-        """The current state, then each change."""
+        """Stream a rollout: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
 
     @_abc_1.abstractmethod
     def PauseRollout(
@@ -194,7 +250,9 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.PauseRolloutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
-        """Hold it where it is."""
+        """Pause a rollout in its current state. A failed analysis still rolls it back. Refused when the rollout can no longer
+        be changed.
+        """
 
     @_abc_1.abstractmethod
     def ResumeRollout(
@@ -202,7 +260,7 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.ResumeRolloutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
-        """Go on."""
+        """Resume a paused rollout. Refused when the rollout can no longer be changed."""
 
     @_abc_1.abstractmethod
     def AbortRollout(
@@ -210,7 +268,7 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.AbortRolloutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
-        """Go back to the version that served before."""
+        """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed."""
 
     @_abc_1.abstractmethod
     def UndoRollout(
@@ -218,7 +276,9 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.UndoRolloutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
-        """Start a rollout back to the version before this one."""
+        """Return to the version before a rollout: abort it if it is in progress, otherwise start a rollout to the previous
+        version. Refused when there is no previous version, or when a later rollout has changed the deployment.
+        """
 
     @_abc_1.abstractmethod
     def InjectFault(
@@ -226,14 +286,17 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.InjectFaultRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_pb2.Engine, _abc.Awaitable[_deployment_pb2.Engine]]:
-        """A drill: let a share of one version's answers fail for a while, so that what watches them can be seen to work."""
+        """Inject faults for a drill: a share of the answers of one version fails for a limited time, to test the analysis.
+        Refused when the deployment has no engine of the version.
+        """
 
     @_abc_1.abstractmethod
     def GetRouteTable(
         self,
         request: _serving_service_pb2.GetRouteTableRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_route_pb2.RouteTable, _abc.Awaitable[_route_pb2.RouteTable]]: ...
+    ) -> _typing.Union[_route_pb2.RouteTable, _abc.Awaitable[_route_pb2.RouteTable]]:
+        """Return the route table."""
 
     @_abc_1.abstractmethod
     def WatchRouteTable(
@@ -241,7 +304,7 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.WatchRouteTableRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_route_pb2.RouteTable], _abc.AsyncIterator[_route_pb2.RouteTable]]:
-        """The table, then each new one."""
+        """Stream the route table: the current one, then each new version."""
 
     @_abc_1.abstractmethod
     def ReportTraffic(
@@ -249,7 +312,7 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.ReportTrafficRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_serving_service_pb2.ReportTrafficResponse, _abc.Awaitable[_serving_service_pb2.ReportTrafficResponse]]:
-        """Gateways tell what they saw, about once a second."""
+        """Report observed traffic. Called by gateways about once a second."""
 
     @_abc_1.abstractmethod
     def ReportQuality(
@@ -257,6 +320,6 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.ReportQualityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_serving_service_pb2.ReportQualityResponse, _abc.Awaitable[_serving_service_pb2.ReportQualityResponse]]:
-        """Flywheel tells what users thought."""
+        """Report user feedback. Called by the flywheel service."""
 
 def add_ServingServiceServicer_to_server(servicer: ServingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -18,7 +18,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class TrainingRunEvent(_message.Message):
-    """What happened to training runs."""
+    """Events of training runs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -29,16 +29,27 @@ class TrainingRunEvent(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/trainingRuns/{training_run}"""
+    """Resource name: `projects/{project}/trainingRuns/{training_run}`."""
     revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
     @_builtins.property
-    def started(self) -> Global___TrainingRunStarted: ...
+    def started(self) -> Global___TrainingRunStarted:
+        """The first training step was observed."""
+
     @_builtins.property
-    def completed(self) -> Global___TrainingRunCompleted: ...
+    def completed(self) -> Global___TrainingRunCompleted:
+        """A training run completed with a model artifact."""
+
     @_builtins.property
-    def failed(self) -> Global___TrainingRunFailed: ...
+    def failed(self) -> Global___TrainingRunFailed:
+        """A training run ended without a model."""
+
     @_builtins.property
-    def cancelled(self) -> Global___TrainingRunCancelled: ...
+    def cancelled(self) -> Global___TrainingRunCancelled:
+        """A training run was cancelled."""
+
     def __init__(
         self,
         *,
@@ -61,6 +72,8 @@ Global___TrainingRunEvent: _TypeAlias = TrainingRunEvent  # noqa: Y015
 
 @_typing.final
 class TrainingRunStarted(_message.Message):
+    """The first training step was observed."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -76,10 +89,13 @@ Global___TrainingRunStarted: _TypeAlias = TrainingRunStarted  # noqa: Y015
 
 @_typing.final
 class TrainingRunCompleted(_message.Message):
+    """A training run completed with a model artifact."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
     artifact_digest: _builtins.str
+    """Digest of the model artifact."""
     def __init__(
         self,
         *,
@@ -95,10 +111,13 @@ Global___TrainingRunCompleted: _TypeAlias = TrainingRunCompleted  # noqa: Y015
 
 @_typing.final
 class TrainingRunFailed(_message.Message):
+    """A training run ended without a model."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
     def __init__(
         self,
         *,
@@ -114,6 +133,8 @@ Global___TrainingRunFailed: _TypeAlias = TrainingRunFailed  # noqa: Y015
 
 @_typing.final
 class TrainingRunCancelled(_message.Message):
+    """A training run was cancelled."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class TrainingRun(_message.Message):
-    """One training of one model on a split."""
+    """Training of one model on one split."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,25 +34,41 @@ class TrainingRun(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[TrainingRun._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: TrainingRun._State.ValueType  # 0
+        """Not set."""
         STATE_QUEUED: TrainingRun._State.ValueType  # 1
+        """Waiting to start."""
         STATE_RUNNING: TrainingRun._State.ValueType  # 2
+        """The work is in progress."""
         STATE_SUCCEEDED: TrainingRun._State.ValueType  # 3
+        """The work completed."""
         STATE_FAILED: TrainingRun._State.ValueType  # 4
+        """The work ended with an error; `failure` holds the reason."""
         STATE_CANCELLING: TrainingRun._State.ValueType  # 5
+        """Cancellation was requested; the work is stopping."""
         STATE_CANCELLED: TrainingRun._State.ValueType  # 6
+        """Cancelled before the work completed."""
         STATE_PREPARING: TrainingRun._State.ValueType  # 7
-        """Its workers start, and turn text into tokens."""
+        """The workers start and tokenize the texts."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of a training run."""
+
     STATE_UNSPECIFIED: TrainingRun.State.ValueType  # 0
+    """Not set."""
     STATE_QUEUED: TrainingRun.State.ValueType  # 1
+    """Waiting to start."""
     STATE_RUNNING: TrainingRun.State.ValueType  # 2
+    """The work is in progress."""
     STATE_SUCCEEDED: TrainingRun.State.ValueType  # 3
+    """The work completed."""
     STATE_FAILED: TrainingRun.State.ValueType  # 4
+    """The work ended with an error; `failure` holds the reason."""
     STATE_CANCELLING: TrainingRun.State.ValueType  # 5
+    """Cancellation was requested; the work is stopping."""
     STATE_CANCELLED: TrainingRun.State.ValueType  # 6
+    """Cancelled before the work completed."""
     STATE_PREPARING: TrainingRun.State.ValueType  # 7
-    """Its workers start, and turn text into tokens."""
+    """The workers start and tokenize the texts."""
 
     @_typing.final
     class MetricsEntry(_message.Message):
@@ -76,12 +92,16 @@ class TrainingRun(_message.Message):
 
     @_typing.final
     class Diagnosis(_message.Message):
+        """Diagnosis of the training curves."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         VERDICT_FIELD_NUMBER: _builtins.int
         REMEDY_FIELD_NUMBER: _builtins.int
         verdict: _builtins.str
+        """`underfit`, `still-improving`, `overfit`, `vanishing-gradients`, `exploding-gradients` or `healthy`."""
         remedy: _builtins.str
+        """Recommended remedy, in one sentence."""
         def __init__(
             self,
             *,
@@ -96,7 +116,7 @@ class TrainingRun(_message.Message):
 
     @_typing.final
     class CurvePoint(_message.Message):
-        """What one step measured. Validation values are those of the last epoch that ended before it."""
+        """Measurements at one step. Validation values are those of the last epoch that ended before the step."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -123,8 +143,11 @@ class TrainingRun(_message.Message):
         STEP_FIELD_NUMBER: _builtins.int
         METRICS_FIELD_NUMBER: _builtins.int
         step: _builtins.int
+        """Number of the step."""
         @_builtins.property
-        def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]: ...
+        def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+            """Measurements by name."""
+
         def __init__(
             self,
             *,
@@ -139,17 +162,21 @@ class TrainingRun(_message.Message):
 
     @_typing.final
     class PromptLimit(_message.Message):
+        """Length to which texts are cut."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         MAX_TOKENS_FIELD_NUMBER: _builtins.int
         MAX_CHARACTERS_FIELD_NUMBER: _builtins.int
         CUT_SHARE_FIELD_NUMBER: _builtins.int
         max_tokens: _builtins.int
-        """The most tokens that a training text keeps."""
+        """Maximum number of tokens that a training text keeps."""
         max_characters: _builtins.int
-        """Longer texts lose their end. Chosen from the data, or given as `recipe.max_chars`."""
+        """Maximum length of a text in characters. The end of a longer text is cut off. Chosen from the data, or set by
+        `recipe.max_chars`.
+        """
         cut_share: _builtins.float
-        """Share of the training texts that are cut, in 0..1."""
+        """Share of the training texts that are cut, from 0 to 1."""
         def __init__(
             self,
             *,
@@ -185,52 +212,72 @@ class TrainingRun(_message.Message):
     CURVE_FIELD_NUMBER: _builtins.int
     PROMPT_LIMIT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """projects/{project}/trainingRuns/{training_run}"""
+    """Resource name: `projects/{project}/trainingRuns/{training_run}`."""
     revision: _builtins.int
+    """Increases with every stored change."""
     state: Global___TrainingRun.State.ValueType
+    """Current state."""
     train_digest: _builtins.str
-    """Digests of the parquet parts (ingestion's Split)."""
+    """Digest of the training part of the split (a Parquet blob)."""
     validation_digest: _builtins.str
+    """Digest of the validation part of the split (a Parquet blob)."""
     base_artifact_digest: _builtins.str
-    """The model artifact to continue from; empty: from scratch."""
+    """Digest of the model artifact from which training continues. Empty: training from scratch. Required by the methods
+    CONTINUE and LORA, refused with FROM_SCRATCH.
+    """
     artifact_digest: _builtins.str
-    """The model artifact (a tree)."""
+    """Digest of the trained model artifact (a tree)."""
     curves_digest: _builtins.str
-    """Curves of the run, a JSON blob."""
+    """Digest of the training curves (a JSON blob)."""
     parameter_count: _builtins.int
+    """Number of parameters of the model."""
     attempt: _builtins.int
-    """How often its workers were started; a later attempt resumes from the last checkpoint."""
+    """Number of times that the workers were started. A later attempt resumes from the last checkpoint."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
     @_builtins.property
-    def recipe(self) -> Global___Recipe: ...
+    def recipe(self) -> Global___Recipe:
+        """Training recipe. In a response, all defaults are filled in."""
+
     @_builtins.property
-    def resources(self) -> Global___Resources: ...
+    def resources(self) -> Global___Resources:
+        """Compute resources."""
+
     @_builtins.property
-    def progress(self) -> _progress_pb2.Progress: ...
+    def progress(self) -> _progress_pb2.Progress:
+        """Progress of the work."""
+
     @_builtins.property
-    def failure(self) -> _progress_pb2.Failure: ...
+    def failure(self) -> _progress_pb2.Failure:
+        """Why the work failed. Set in the state FAILED only."""
+
     @_builtins.property
     def diagnosis(self) -> Global___TrainingRun.Diagnosis:
-        """underfit, still-improving, overfit, vanishing-gradients, exploding-gradients, healthy; with the remedy."""
+        """Diagnosis of the training curves."""
 
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Final measurements by name (train_loss, validation_loss, seconds, tokens_per_second, peak_memory_bytes, …)."""
+        """Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`, `peak_memory_bytes`,
+        …).
+        """
 
     @_builtins.property
     def plan(self) -> Global___ResourcePlan:
-        """What the run needs, computed before it starts."""
+        """Memory requirement of the run, computed before it starts."""
 
     @_builtins.property
     def curve(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrainingRun.CurvePoint]:
-        """The curve since the run's first step, evenly thinned; the exact one comes with `curves_digest`."""
+        """Training curve since the first step, evenly thinned. `curves_digest` holds the exact curve."""
 
     @_builtins.property
     def prompt_limit(self) -> Global___TrainingRun.PromptLimit:
-        """Where the chat template cuts a user's text; there once the text was turned into tokens."""
+        """Length to which the chat template cuts texts of users. Set once the texts are tokenized."""
 
     def __init__(
         self,
@@ -267,7 +314,7 @@ Global___TrainingRun: _TypeAlias = TrainingRun  # noqa: Y015
 
 @_typing.final
 class Recipe(_message.Message):
-    """How to train. Zero values take the recipe's defaults."""
+    """Training recipe. A zero value selects the default."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -278,18 +325,30 @@ class Recipe(_message.Message):
     class _MethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe._Method.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         METHOD_UNSPECIFIED: Recipe._Method.ValueType  # 0
+        """Not set."""
         METHOD_FROM_SCRATCH: Recipe._Method.ValueType  # 1
+        """Train a new tokenizer and a new Llama model."""
         METHOD_CONTINUE: Recipe._Method.ValueType  # 2
+        """Train all weights of a base model. An adapter as base is refused."""
         METHOD_LORA: Recipe._Method.ValueType  # 3
+        """Train a low-rank adapter for a base model, whose weights do not change."""
 
-    class Method(_Method, metaclass=_MethodEnumTypeWrapper): ...
+    class Method(_Method, metaclass=_MethodEnumTypeWrapper):
+        """Training method."""
+
     METHOD_UNSPECIFIED: Recipe.Method.ValueType  # 0
+    """Not set."""
     METHOD_FROM_SCRATCH: Recipe.Method.ValueType  # 1
+    """Train a new tokenizer and a new Llama model."""
     METHOD_CONTINUE: Recipe.Method.ValueType  # 2
+    """Train all weights of a base model. An adapter as base is refused."""
     METHOD_LORA: Recipe.Method.ValueType  # 3
+    """Train a low-rank adapter for a base model, whose weights do not change."""
 
     @_typing.final
     class Architecture(_message.Message):
+        """Architecture of a Llama model that is trained from scratch. A zero value selects the default."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         VOCAB_SIZE_FIELD_NUMBER: _builtins.int
@@ -298,10 +357,15 @@ class Recipe(_message.Message):
         HEADS_FIELD_NUMBER: _builtins.int
         MAX_POSITIONS_FIELD_NUMBER: _builtins.int
         vocab_size: _builtins.int
+        """Size of the vocabulary, 300 to 262,144. Default: 4096."""
         hidden_size: _builtins.int
+        """Hidden size. Default: 128."""
         layers: _builtins.int
+        """Number of layers, 1 to 128. Default: 3."""
         heads: _builtins.int
+        """Number of attention heads. It must divide the hidden size into heads of a multiple of 32. Default: 4."""
         max_positions: _builtins.int
+        """Context length in tokens, 128 to 131,072. Default: 2048."""
         def __init__(
             self,
             *,
@@ -333,35 +397,49 @@ class Recipe(_message.Message):
     PACKED_FIELD_NUMBER: _builtins.int
     LABEL_SMOOTHING_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
+    """Training method. Default: FROM_SCRATCH without a base model, LORA on top of an adapter, otherwise CONTINUE."""
     seed: _builtins.int
+    """Random seed."""
     learning_rate: _builtins.float
+    """Learning rate: above 0, at most 1. Default: 0.002; 0.0002 for LORA."""
     epochs: _builtins.float
+    """Number of epochs, at most 1,000. Default: chosen from the data; 1 for LORA."""
     batch_size: _builtins.int
+    """Number of samples in a training step, 1 to 4,096. Default: 16."""
     max_chars: _builtins.int
-    """User text is cut to this many characters by the chat template."""
+    """Maximum length of a text in characters, at most 1,000,000. The chat template cuts longer texts of users. A base
+    model that sets its own limit keeps it. Default: chosen from the data.
+    """
     language_model_weight: _builtins.float
-    """Weight of the language model's loss beside the answer's. Above 0 the model learns to predict texts as well.
-    [0.5 from scratch, else 0]
+    """Weight of the language-model loss relative to the answer loss, from 0 to 1. Above 0, the model also learns to
+    predict texts. Default: 0.5 for FROM_SCRATCH, otherwise 0.
     """
     lora_rank: _builtins.int
+    """Rank of the LoRA adapter, 1 to 256. An existing adapter keeps its rank. Default: 8."""
     sweep: _builtins.str
-    """`lr-procedure`, or empty."""
+    """Hyperparameter search before the training: `lr-procedure` searches for a learning rate. Empty: none."""
     language_model_epochs: _builtins.float
-    """For so many epochs the language model's loss counts; then the answers' alone. [1]"""
+    """Number of epochs in which the language-model loss counts; afterwards only the answer loss counts. Default: 1."""
     prompt_tokens: _builtins.int
-    """Where `max_chars` is 0, it is chosen so that about so many tokens remain; 0: as the lengths of the texts suggest."""
+    """Approximate number of tokens that remain of a text when `max_chars` is 0: 8 to 32,768. 0: chosen from the lengths
+    of the texts.
+    """
     packed: _builtins.bool
-    """The samples of a step share one row without padding, each seeing only itself."""
+    """Pack the samples of a step into one row without padding; each sample attends only to itself. Default: false."""
     label_smoothing: _builtins.float
-    """How much of an answer's target is spread over all tokens: a remedy for labels that are sometimes wrong.
-    [0.05 where all weights of a model go on, else 0]
+    """Share of the target of an answer that is distributed over all tokens, from 0 to below 1. It reduces the effect of
+    wrong labels. Default: 0.05 for CONTINUE, otherwise 0.
     """
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The words the model answers with; each is one token of a model from scratch. Empty: the base model's."""
+        """Labels that the model answers with, at least two of at most 64 characters each. In a model trained from scratch,
+        each label is one token. Empty: the labels of the base model.
+        """
 
     @_builtins.property
-    def architecture(self) -> Global___Recipe.Architecture: ...
+    def architecture(self) -> Global___Recipe.Architecture:
+        """Architecture of a model that is trained from scratch."""
+
     def __init__(
         self,
         *,
@@ -402,7 +480,7 @@ Global___Recipe: _TypeAlias = Recipe  # noqa: Y015
 
 @_typing.final
 class Resources(_message.Message):
-    """Where to train."""
+    """Compute resources of a training run."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -413,22 +491,35 @@ class Resources(_message.Message):
     class _AcceleratorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Resources._Accelerator.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         ACCELERATOR_UNSPECIFIED: Resources._Accelerator.ValueType  # 0
+        """Not set."""
         ACCELERATOR_CPU: Resources._Accelerator.ValueType  # 1
+        """CPU."""
         ACCELERATOR_CUDA: Resources._Accelerator.ValueType  # 2
+        """NVIDIA GPU."""
         ACCELERATOR_NEURON: Resources._Accelerator.ValueType  # 3
+        """AWS Trainium. Refused: no recipe supports it yet."""
 
-    class Accelerator(_Accelerator, metaclass=_AcceleratorEnumTypeWrapper): ...
+    class Accelerator(_Accelerator, metaclass=_AcceleratorEnumTypeWrapper):
+        """Accelerator of the workers."""
+
     ACCELERATOR_UNSPECIFIED: Resources.Accelerator.ValueType  # 0
+    """Not set."""
     ACCELERATOR_CPU: Resources.Accelerator.ValueType  # 1
+    """CPU."""
     ACCELERATOR_CUDA: Resources.Accelerator.ValueType  # 2
+    """NVIDIA GPU."""
     ACCELERATOR_NEURON: Resources.Accelerator.ValueType  # 3
+    """AWS Trainium. Refused: no recipe supports it yet."""
 
     ACCELERATOR_FIELD_NUMBER: _builtins.int
     WORKERS_FIELD_NUMBER: _builtins.int
     THREADS_PER_WORKER_FIELD_NUMBER: _builtins.int
     accelerator: Global___Resources.Accelerator.ValueType
+    """Accelerator of the workers. Default: CPU."""
     workers: _builtins.int
+    """Number of workers, 1 to 64. Default: 1."""
     threads_per_worker: _builtins.int
+    """Number of threads of each worker, at most 256. 0: the cores of the machine are divided among the workers."""
     def __init__(
         self,
         *,
@@ -446,7 +537,9 @@ Global___Resources: _TypeAlias = Resources  # noqa: Y015
 
 @_typing.final
 class ResourcePlan(_message.Message):
-    """What a run needs, by rule of thumb and by the measured model, which alone admits or refuses."""
+    """Memory requirement of a run, by rule of thumb and by the measured model. Only the measured model decides about
+    admission.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -457,14 +550,18 @@ class ResourcePlan(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MACHINE_FAMILIES_FIELD_NUMBER: _builtins.int
     rule_of_thumb_bytes: _builtins.int
+    """Memory requirement by rule of thumb, in bytes. For comparison only."""
     measured_bytes: _builtins.int
+    """Memory requirement by the measured model, in bytes, over all workers."""
     available_bytes: _builtins.int
+    """Available memory, in bytes."""
     admitted: _builtins.bool
+    """True if the run fits the available memory. A run that does not fit fails with OUT_OF_MEMORY."""
     reason: _builtins.str
-    """One sentence."""
+    """Explanation with the numbers, and what to change if the run is not admitted."""
     @_builtins.property
     def machine_families(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Machine families that suit it, best first."""
+        """Suitable machine families, best first."""
 
     def __init__(
         self,

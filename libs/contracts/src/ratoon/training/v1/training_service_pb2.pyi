@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateTrainingRunRequest(_message.Message):
+    """Request of `CreateTrainingRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
@@ -28,13 +30,20 @@ class CreateTrainingRunRequest(_message.Message):
     TRAINING_RUN_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     training_run_id: _builtins.str
-    """The last part of the name; empty: one is made."""
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
     request_id: _builtins.str
-    """Makes a retry safe: the same id gives the same resource."""
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
     @_builtins.property
     def training_run(self) -> _training_run_pb2.TrainingRun:
-        """Only the digests, `recipe` and `resources` are read."""
+        """The training run to create. Only `train_digest`, `validation_digest`, `base_artifact_digest`, `recipe` and
+        `resources` are read.
+        """
 
     def __init__(
         self,
@@ -54,10 +63,13 @@ Global___CreateTrainingRunRequest: _TypeAlias = CreateTrainingRunRequest  # noqa
 
 @_typing.final
 class GetTrainingRunRequest(_message.Message):
+    """Request of `GetTrainingRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`."""
     def __init__(
         self,
         *,
@@ -73,14 +85,21 @@ Global___GetTrainingRunRequest: _TypeAlias = GetTrainingRunRequest  # noqa: Y015
 
 @_typing.final
 class ListTrainingRunsRequest(_message.Message):
+    """Request of `ListTrainingRuns`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
     page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     def __init__(
         self,
         *,
@@ -98,13 +117,18 @@ Global___ListTrainingRunsRequest: _TypeAlias = ListTrainingRunsRequest  # noqa: 
 
 @_typing.final
 class ListTrainingRunsResponse(_message.Message):
+    """One page of training runs."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TRAINING_RUNS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
-    def training_runs(self) -> _containers.RepeatedCompositeFieldContainer[_training_run_pb2.TrainingRun]: ...
+    def training_runs(self) -> _containers.RepeatedCompositeFieldContainer[_training_run_pb2.TrainingRun]:
+        """The training runs of this page."""
+
     def __init__(
         self,
         *,
@@ -121,13 +145,16 @@ Global___ListTrainingRunsResponse: _TypeAlias = ListTrainingRunsResponse  # noqa
 
 @_typing.final
 class WatchTrainingRunRequest(_message.Message):
+    """Request of `WatchTrainingRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`."""
     revision: _builtins.int
-    """Send only what is newer than this revision."""
+    """Send only states with a higher revision. 0: start with the current state."""
     def __init__(
         self,
         *,
@@ -144,10 +171,13 @@ Global___WatchTrainingRunRequest: _TypeAlias = WatchTrainingRunRequest  # noqa: 
 
 @_typing.final
 class CancelTrainingRunRequest(_message.Message):
+    """Request of `CancelTrainingRun`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`."""
     def __init__(
         self,
         *,
@@ -163,13 +193,18 @@ Global___CancelTrainingRunRequest: _TypeAlias = CancelTrainingRunRequest  # noqa
 
 @_typing.final
 class PlanTrainingRequest(_message.Message):
+    """Request of `PlanTraining`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     TRAINING_RUN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
     @_builtins.property
-    def training_run(self) -> _training_run_pb2.TrainingRun: ...
+    def training_run(self) -> _training_run_pb2.TrainingRun:
+        """The training run to plan. Only `base_artifact_digest`, `recipe` and `resources` are used."""
+
     def __init__(
         self,
         *,

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class TrainingServiceStub:
-    """Training runs and what they need.
+    """Training runs and their resource requirements.
     """
 
     def __init__(self, channel):
@@ -69,42 +69,47 @@ class TrainingServiceStub:
 
 
 class TrainingServiceServicer:
-    """Training runs and what they need.
+    """Training runs and their resource requirements.
     """
 
     def CreateTrainingRun(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Start a training run.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTrainingRun(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one training run.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTrainingRuns(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """List the training runs of a project, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchTrainingRun(self, request, context):
-        """The current state, then each change.
+        """Stream a training run: its current state, then each change. States between two reads may be skipped. The stream
+        ends after a final state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelTrainingRun(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Request the cancellation of a training run. A run that has ended is returned unchanged.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PlanTraining(self, request, context):
-        """What a run would need, without starting it.
+        """Compute the resource requirements of a training run without starting it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,7 +157,7 @@ def add_TrainingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TrainingService:
-    """Training runs and what they need.
+    """Training runs and their resource requirements.
     """
 
     @staticmethod

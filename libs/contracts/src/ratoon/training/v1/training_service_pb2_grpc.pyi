@@ -28,58 +28,73 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TrainingServiceStub:
-    """Training runs and what they need."""
+    """Training runs and their resource requirements."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TrainingServiceAsyncStub: ...
     CreateTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateTrainingRunRequest, _training_run_pb2.TrainingRun]
+    """Start a training run."""
     GetTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.GetTrainingRunRequest, _training_run_pb2.TrainingRun]
+    """Return one training run."""
     ListTrainingRuns: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ListTrainingRunsRequest, _training_service_pb2.ListTrainingRunsResponse]
+    """List the training runs of a project, oldest first."""
     WatchTrainingRun: _grpc.UnaryStreamMultiCallable[_training_service_pb2.WatchTrainingRunRequest, _training_run_pb2.TrainingRun]
-    """The current state, then each change."""
+    """Stream a training run: its current state, then each change. States between two reads may be skipped. The stream
+    ends after a final state.
+    """
     CancelTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CancelTrainingRunRequest, _training_run_pb2.TrainingRun]
+    """Request the cancellation of a training run. A run that has ended is returned unchanged."""
     PlanTraining: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.PlanTrainingRequest, _training_run_pb2.ResourcePlan]
-    """What a run would need, without starting it."""
+    """Compute the resource requirements of a training run without starting it."""
 
 @_typing.type_check_only
 class TrainingServiceAsyncStub(TrainingServiceStub):
-    """Training runs and what they need."""
+    """Training runs and their resource requirements."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
+    """Start a training run."""
     GetTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.GetTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
+    """Return one training run."""
     ListTrainingRuns: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ListTrainingRunsRequest, _training_service_pb2.ListTrainingRunsResponse]  # type: ignore[assignment]
+    """List the training runs of a project, oldest first."""
     WatchTrainingRun: _aio.UnaryStreamMultiCallable[_training_service_pb2.WatchTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
-    """The current state, then each change."""
+    """Stream a training run: its current state, then each change. States between two reads may be skipped. The stream
+    ends after a final state.
+    """
     CancelTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CancelTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
+    """Request the cancellation of a training run. A run that has ended is returned unchanged."""
     PlanTraining: _aio.UnaryUnaryMultiCallable[_training_service_pb2.PlanTrainingRequest, _training_run_pb2.ResourcePlan]  # type: ignore[assignment]
-    """What a run would need, without starting it."""
+    """Compute the resource requirements of a training run without starting it."""
 
 class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Training runs and what they need."""
+    """Training runs and their resource requirements."""
 
     @_abc_1.abstractmethod
     def CreateTrainingRun(
         self,
         request: _training_service_pb2.CreateTrainingRunRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]: ...
+    ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]:
+        """Start a training run."""
 
     @_abc_1.abstractmethod
     def GetTrainingRun(
         self,
         request: _training_service_pb2.GetTrainingRunRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]: ...
+    ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]:
+        """Return one training run."""
 
     @_abc_1.abstractmethod
     def ListTrainingRuns(
         self,
         request: _training_service_pb2.ListTrainingRunsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_training_service_pb2.ListTrainingRunsResponse, _abc.Awaitable[_training_service_pb2.ListTrainingRunsResponse]]: ...
+    ) -> _typing.Union[_training_service_pb2.ListTrainingRunsResponse, _abc.Awaitable[_training_service_pb2.ListTrainingRunsResponse]]:
+        """List the training runs of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def WatchTrainingRun(
@@ -87,14 +102,17 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_service_pb2.WatchTrainingRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_training_run_pb2.TrainingRun], _abc.AsyncIterator[_training_run_pb2.TrainingRun]]:
-        """The current state, then each change."""
+        """Stream a training run: its current state, then each change. States between two reads may be skipped. The stream
+        ends after a final state.
+        """
 
     @_abc_1.abstractmethod
     def CancelTrainingRun(
         self,
         request: _training_service_pb2.CancelTrainingRunRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]: ...
+    ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]:
+        """Request the cancellation of a training run. A run that has ended is returned unchanged."""
 
     @_abc_1.abstractmethod
     def PlanTraining(
@@ -102,6 +120,6 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_service_pb2.PlanTrainingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_run_pb2.ResourcePlan, _abc.Awaitable[_training_run_pb2.ResourcePlan]]:
-        """What a run would need, without starting it."""
+        """Compute the resource requirements of a training run without starting it."""
 
 def add_TrainingServiceServicer_to_server(servicer: TrainingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
