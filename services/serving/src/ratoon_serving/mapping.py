@@ -216,12 +216,12 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
             return events.EngineEvent(
                 name=name, revision=revision, stopped=events.EngineStopped(version=version)
             )
-    raise TypeError(f"{happened!r} is no event of serving")
+    raise TypeError(f"{happened!r} is not an event of serving")
 
 
 def _progress(value: Rollout) -> progress_pb2.Progress:
     place = _ON_THE_WAY.index(value.phase) if value.phase in _ON_THE_WAY else len(_ON_THE_WAY) - 1
-    message = value.notes[-1].message if value.notes else "it waits for its turn"
+    message = value.notes[-1].message if value.notes else "it waits in the queue"
     return progress_pb2.Progress(fraction=place / (len(_ON_THE_WAY) - 1), message=message)
 
 

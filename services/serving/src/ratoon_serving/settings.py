@@ -15,42 +15,45 @@ class Settings(ClusterSettings):
 
     model_config = SettingsConfigDict(env_prefix="RATOON_SERVING_", frozen=True, extra="ignore")
 
-    service: str = Field("serving", description="The room's name; not for you to change.")
+    service: str = Field("serving", description="Name of the service; do not change it.")
     threads: int = Field(
-        max(1, os.cpu_count() or 1), ge=1, description="How many threads an engine computes with on a CPU."
+        max(1, os.cpu_count() or 1), ge=1, description="Number of threads of an engine on a CPU."
     )
     kv_cache_mib: int = Field(256, ge=16, description="Memory of an engine's key-value cache, in MiB.")
     max_model_len: int = Field(
-        2048, ge=64, description="The longest sequence that an engine serves, in tokens."
+        2048, ge=64, description="Maximum length of a sequence that an engine serves, in tokens."
     )
 
     engines: Literal["local", "kubernetes"] = Field(
-        "local", description="Where engines run: `local`, processes of this machine, or `kubernetes`, pods."
+        "local",
+        description="Where engines run: `local`, as processes of this machine, or `kubernetes`, as pods.",
     )
     engine_templates: Path = Field(
-        Path("/etc/ratoon/engines"), description="On Kubernetes: the folder of templates, `<pool>.yaml` each."
+        Path("/etc/ratoon/engines"),
+        description="On Kubernetes: directory of the pool templates, one `<pool>.yaml` each.",
     )
-    engine_pool: str = Field(
-        "cpu", description="On Kubernetes: the pool whose template engines are made from."
-    )
+    engine_pool: str = Field("cpu", description="On Kubernetes: pool whose template defines the engines.")
     engine_start_s: float = Field(
         900.0,
         gt=0,
-        description="On Kubernetes: how long a pod may take until its engine answers, in seconds.",
+        description="On Kubernetes: seconds within which an engine must answer after its pod was created.",
     )
     engine_room_s: float = Field(
         60.0,
         gt=0,
-        description="On Kubernetes: how long a second engine waits for a node, where going on in place is safe.",
+        description="On Kubernetes: seconds that a second engine waits for a node if an in-place rollout "
+        "is safe instead.",
     )
     idle_s: float = Field(
         600.0,
         gt=0,
         le=1800,
-        description="After how long without a request an engine may be scaled to none, in seconds.",
+        description="Seconds without a request after which an engine may be scaled to zero.",
     )
     replica_requests_per_s: float = Field(
-        0.0, ge=0, description="Requests a second that one replica bears, as a measure for scaling; 0: none."
+        0.0,
+        ge=0,
+        description="Requests a second that one replica serves, as the target for scaling; 0: no target.",
     )
 
     @property

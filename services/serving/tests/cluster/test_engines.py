@@ -112,7 +112,7 @@ def test_with_room_for_one_engine_the_next_version_is_loaded_in_place_and_says_s
         new = cluster.version("v1.1")
         ended = cluster.end(cluster.begin(deployment, new))
         assert (ended.state, ended.strategy) == (S.STATE_SUCCEEDED, S.STRATEGY_IN_PLACE)
-        assert "the pool of engines has no place left, a second engine takes 1" in ended.steps[0].message
+        assert "the pool of engines has no place left, but a second engine needs 1" in ended.steps[0].message
         assert cluster.pods() == [pod]
         assert ask(cluster.route(deployment).targets[0]) == (200, new)
         cluster.end_pod(pod)  # what comes instead loads the target, not what was first
@@ -134,7 +134,7 @@ def test_a_pod_that_no_node_takes_is_told_and_leads_back(cluster):
         new = cluster.models.add(f"{MODEL}/versions/v1.1", weights=Weights(shape="another"))
         ended = cluster.end(cluster.begin(deployment, new))
         assert ended.state == S.STATE_FAILED
-        assert "no node takes its pod" in ended.reason
+        assert "no node accepts its pod" in ended.reason
         assert ask(cluster.route(deployment).targets[0]) == (200, old)
         cluster.until("the pod that waited is still wanted", lambda: len(cluster.engines()) == 1)
 

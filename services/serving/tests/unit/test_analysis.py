@@ -96,7 +96,7 @@ def test_at_the_end_silence_is_judged_by_what_was_to_be_expected():
     quiet = judge_at_end(BAKE, Traffic(), calm, Votes(), Probes(9))
     assert (quiet.outlook, quiet.message) == (
         Outlook.FINE_SO_FAR,
-        "no traffic came; 9 synthetic probes decided",
+        "there was no traffic; 9 synthetic probes decided",
     )
     assert judge_at_end(BAKE, Traffic(), Traffic(), Votes(), Probes()).outlook is Outlook.BAD
     assert (

@@ -32,7 +32,7 @@ def test_a_log_probability_outside_of_the_tolerance_fails():
 
 def test_short_answers_and_missing_recordings_fail():
     assert not compare([GOLDEN], [Continuation((), ())]).passed
-    assert "register it anew" in compare([], []).message
+    assert "register it again" in compare([], []).message
 
 
 def test_the_recording_is_read_as_registration_writes_it():

@@ -34,15 +34,15 @@ UNKNOWN = "OSError: cannot read /srv/someone/.ratoon/serving/models/abc/config.j
 @pytest.mark.parametrize(
     ("log", "said"),
     [
-        (POSITIONS, "the model has 512 positions, and the engine was set to hold 2048"),
+        (POSITIONS, "the model has 512 positions, and the engine is configured for 2048"),
         (CACHE, "RATOON_SERVING_KV_CACHE_MIB"),
         (LORA, "GPT2LMHeadModel"),
         (FILES, "config.json' hashes to 1"),
         (
             "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory\n",
-            "memory does not suffice",
+            "not have enough memory",
         ),
-        ("INFO 11-28 08:00:00 [a.py:1] all is well\n", "killed, perhaps for want of memory"),
+        ("INFO 11-28 08:00:00 [a.py:1] all is well\n", "killed, perhaps because memory ran out"),
         (UNKNOWN, "cannot read …: it is odd"),
     ],
 )

@@ -58,7 +58,7 @@ def test_a_pod_that_no_node_takes_says_so_in_the_schedulers_words():
         "message": "0/3 nodes are available: 3 Insufficient memory.",
     }
     seen = sight(pod(ip="", phase="Pending", conditions=[waits]))
-    assert (seen.failed, seen.message) == (False, f"no node takes its pod: {waits['message']}")
+    assert (seen.failed, seen.message) == (False, f"no node accepts its pod: {waits['message']}")
 
 
 def test_an_engine_that_ended_says_how():

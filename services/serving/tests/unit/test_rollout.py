@@ -42,7 +42,7 @@ def test_a_rollout_ends_in_the_new_version_and_moves_the_alias_last():
     assert (world.weights, world.alias, world.serving) == (((GREEN, 100),), NEW, NEW)
     assert world.engines[BLUE].state is EngineState.ABSENT
     assert [type(e) for e in world.events] == [RolloutStarted, RolloutShifted, RolloutSucceeded]
-    assert world.rollout.reason.startswith("no traffic came; ")
+    assert world.rollout.reason.startswith("there was no traffic; ")
 
 
 def test_the_first_rollout_has_nothing_to_bake_against():
@@ -172,7 +172,7 @@ def test_silence_where_traffic_was_expected_is_a_failure():
     until(world, Phase.BAKING)
     world.rollout = replace(world.rollout, baseline=Traffic(requests=600, seconds=60))
     assert world.run() is Phase.ROLLED_BACK
-    assert "no data is no proof" in world.rollout.reason
+    assert "missing data counts as failure" in world.rollout.reason
 
 
 def test_callers_who_go_home_are_no_failure_where_gateways_say_so():
@@ -181,7 +181,7 @@ def test_callers_who_go_home_are_no_failure_where_gateways_say_so():
     world.rollout = replace(world.rollout, baseline=Traffic(requests=600, seconds=60))
     world.traffic = Traffic(seconds=9)
     assert world.run() is Phase.SUCCEEDED
-    assert "no traffic came" in world.rollout.reason
+    assert "there was no traffic" in world.rollout.reason
 
 
 def test_reports_that_are_late_after_a_restart_are_waited_for():

@@ -59,7 +59,7 @@ def test_where_places_are_counted_one_that_is_short_leads_in_place_and_says_so()
     full, two, endless = Room(places=1), Room(places=2), Room(endless=True)
     in_place = choose(None, WHOLE, WHOLE, full, processes=2)
     assert in_place.strategy is Strategy.IN_PLACE
-    assert in_place.reason.startswith("the pool of engines has 1 place left, a second engine takes 2")
+    assert in_place.reason.startswith("the pool of engines has 1 place left, but a second engine needs 2")
     for room in (two, endless):
         assert choose(None, WHOLE, WHOLE, room, processes=2).strategy is Strategy.SECOND_ENGINE
     assert choose(None, WHOLE, OTHER, full, processes=2).strategy is Strategy.SECOND_ENGINE

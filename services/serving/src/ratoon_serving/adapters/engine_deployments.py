@@ -146,7 +146,7 @@ class EngineDeployments:
 
         told = self._insist(there, patch)
         if told is None:
-            raise Aborted(f"{name} was ended meanwhile.", reason="FENCED")
+            raise Aborted(f"{name} was deleted in the meantime.", reason="FENCED")
         self.watch.put(told)
         return told
 
@@ -163,4 +163,6 @@ class EngineDeployments:
                 if manifest.mark(now) != manifest.mark(there):
                     raise
                 there = now
-        raise Aborted(f"{there['metadata']['name']} changes all the time.", reason="FENCED")
+        raise Aborted(
+            f"{there['metadata']['name']} was changed by another writer at each attempt.", reason="FENCED"
+        )

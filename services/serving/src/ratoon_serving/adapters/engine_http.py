@@ -184,11 +184,11 @@ class EngineClient:
 def seen_in(told: JSON, engine: Engine) -> EngineView:
     """The engine in what its process tells; absent when the process holds another version."""
     if not told.get("ready"):
-        broken = told.get("broken") or "it does not say why"
-        return EngineView(EngineState.GONE, message=f"the engine says that it is broken: {broken}")
+        broken = told.get("broken") or "it gives no cause"
+        return EngineView(EngineState.GONE, message=f"the engine reports that it is broken: {broken}")
     own = told["adapters"].get(engine.served_name, {}) if engine.is_adapter else told
     if own.get("version") != engine.version:
-        return EngineView(EngineState.ABSENT, message="its process holds another version")
+        return EngineView(EngineState.ABSENT, message="its process serves another version")
     told_of = own["artifact_digest"], own["accepting"], own["in_flight"]
     return EngineView(EngineState.READY, *told_of, load_id=own.get("load_id", ""))
 

@@ -24,7 +24,7 @@ _PATH = re.compile(r"(?<![\w:])(?:/[\w.@+~-]+){2,}/?")
 _KNOWN = (
     (
         re.compile(r"max_model_len \((\d+)\) is greater than the derived max_model_len \(.*?=(\d+)"),
-        "the model has {1} positions, and the engine was set to hold {0}",
+        "the model has {1} positions, and the engine is configured for {0}",
     ),
     (
         re.compile(r"(KV cache is needed|No available memory for the cache blocks|KV cache memory)"),
@@ -33,8 +33,8 @@ _KNOWN = (
     ),
     (
         re.compile(r"(\w+) does not support LoRA"),
-        "engines take no adapters for the architecture {0}: merge the adapter into its base and register the whole "
-        "model",
+        "engines support no adapters for the architecture {0}: merge the adapter into its base and "
+        "register the whole model",
     ),
     (
         re.compile(r"Model architectures? \[?'?(\w+)'?\]? (?:are|is|failed)"),
@@ -42,12 +42,12 @@ _KNOWN = (
     ),
     (
         re.compile(r"(out of memory|[Cc]annot allocate memory|can't allocate memory|DefaultCPUAllocator)"),
-        "the machine's memory does not suffice for it",
+        "the machine does not have enough memory for it",
     ),
     (
         re.compile(r"[Uu]nsupported modules_to_save: \[([^\]]*)\]"),
-        "engines cannot load an adapter that holds whole layers ({0}): merge it into its base and register the whole "
-        "model",
+        "engines cannot load an adapter that contains whole layers ({0}): merge it into its base and "
+        "register the whole model",
     ),
     (
         re.compile(r"does not (?:yet )?support (DoRA|LoRA bias|Activated LoRA|layer_replication|QALoRA)"),
@@ -76,7 +76,9 @@ def failure(log: Path) -> str:
 
 def reason_in(text: str) -> str:
     """The root cause in what an engine wrote."""
-    return root_cause(text) or "its log says nothing of the cause: it was killed, perhaps for want of memory"
+    return root_cause(text) or (
+        "its log does not show the cause: it was killed, perhaps because memory ran out"
+    )
 
 
 def root_cause(text: str) -> str:

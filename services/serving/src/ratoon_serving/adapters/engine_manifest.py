@@ -70,7 +70,7 @@ def template(text: str, pool: str) -> JSON:
         names = [container["name"] for container in pod["containers"]]
         volumes = [volume["name"] for volume in pod["volumes"]]
     except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise _no_template(pool, f"it is no Deployment ({error!r})") from None
+        raise _no_template(pool, f"it is not a Deployment ({error!r})") from None
     if told.get("kind") != "Deployment" or CONTAINER not in names or VOLUME not in volumes:
         raise _no_template(pool, f"it needs a container {CONTAINER!r} and a volume {VOLUME!r}")
     return dict(told)
@@ -154,7 +154,7 @@ def refusal(told: JSON) -> str:
     """Why a Deployment may not have another pod, a quota for example; empty: it may."""
     for condition in told.get("status", {}).get("conditions") or []:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return str(condition.get("message", "")) or "the cluster refuses another pod"
+            return str(condition.get("message", "")) or "the cluster refuses to create a pod"
     return ""
 
 
@@ -188,6 +188,6 @@ def _metadata(name: str, place: Place, labels: Mapping[str, str], noted: Mapping
 
 def _no_template(pool: str, why: str) -> FailedPrecondition:
     return FailedPrecondition(
-        f"The template of the pool {pool!r} cannot be used: {why}. Look at the chart's values for it.",
+        f"The template of the pool {pool!r} cannot be used: {why}. Check its values in the chart.",
         reason="ENGINE_TEMPLATE_INVALID",
     )

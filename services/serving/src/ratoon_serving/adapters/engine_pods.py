@@ -74,7 +74,7 @@ class EnginePods:
             self.load_beside(engine, member)
         except (FailedPrecondition, Unavailable) as error:
             return replace(member, state=EngineState.GONE, message=str(error))
-        return replace(member, state=EngineState.STARTING, message="its adapter was loaded just now")
+        return replace(member, state=EngineState.STARTING, message="its adapter has just been loaded")
 
     def _ask(self, engine: Engine, pod: PodSight, silent: Member) -> Member:
         """What it tells; when it is silent for a while, as it is in a long computation, what it told last."""
@@ -84,10 +84,10 @@ class EnginePods:
             self._told[key] = (now, seen)
             return seen
         if not pod.started:
-            return replace(silent, message=pod.message or "it loads its weights")
+            return replace(silent, message=pod.message or "it is loading its weights")
         since, last = self._told.setdefault(key, (now, silent))
         if self._client.refuses(at(engine, silent)):
-            return replace(silent, state=EngineState.GONE, message="nobody listens at its address")
+            return replace(silent, state=EngineState.GONE, message="no process listens at its address")
         if self._client.is_hung(at(engine, silent), now - since):
             told_of = f"it has not answered for {now - since:.0f} s"
             return replace(silent, state=EngineState.GONE, message=told_of)

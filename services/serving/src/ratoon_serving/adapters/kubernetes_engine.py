@@ -96,7 +96,7 @@ class KubernetesEngineHost:
             return EngineView()
         members = self._pods.members(engine, there)
         refused = manifest.refusal(there)
-        waits = refused or "its pod is being made"
+        waits = refused or "its pod is being created"
         if not members:
             return EngineView(EngineState.STARTING, message=waits, unplaced=bool(refused))
         replicas = int(there["spec"].get("replicas", 1))
@@ -173,7 +173,7 @@ class KubernetesEngineHost:
         try:
             self._cluster.create_event(event(engine, there, self._cluster.namespace, happened))
         except RatoonError as error:
-            _LOG.warning("an event was not told: %s", error)
+            _LOG.warning("an event could not be recorded: %s", error)
 
     def sweep(self, is_known: Callable[[str], bool]) -> None:
         """End every Deployment of ours whose process is not known; while the API is away, the next start does it."""
@@ -182,7 +182,7 @@ class KubernetesEngineHost:
                 if not is_known(manifest.annotations(there).get(manifest.PROCESS, "")):
                     self._deployments.end(there)
         except RatoonError as error:
-            _LOG.warning("engines that nobody knows were not looked for: %s", error)
+            _LOG.warning("unknown engines could not be listed: %s", error)
 
     def _load(self, engine: Engine, there: JSON, members: Sequence[Member], fence: Fence) -> None:
         """Write the target, then load it: a pod that starts anew in between starts with the target."""

@@ -15,9 +15,9 @@ def leftovers(settings: RoomSettings, _open: Collection[str]) -> Iterator[Item]:
         runs = mark is not None and mark.alive()
         if told.exists():
             wanted.append(told.read_text())
-        use = "an engine is wanted here" if told.exists() else "an engine runs here" if runs else ""
-        yield Item(folder, "engine folder", size_of(folder), newest(folder), use)
+        use = "an engine should run here" if told.exists() else "an engine runs here" if runs else ""
+        yield Item(folder, "engine directory", size_of(folder), newest(folder), use)
     for path in (settings.folder / "models").glob("*"):
         digest = path.name.removesuffix(".sig")
-        use = "an engine holds it" if any(digest in told for told in wanted) else ""
+        use = "an engine uses it" if any(digest in told for told in wanted) else ""
         yield Item(path, "model copy", size_of(path), newest(path), use)

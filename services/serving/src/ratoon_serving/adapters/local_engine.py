@@ -70,7 +70,9 @@ class LocalEngineHost:
     def prepare(self, pool: str) -> None:
         """Start what the next engine will be forked from."""
         if pool:
-            raise FailedPrecondition("Engines of this machine are in no pool.", reason="ENGINE_POOL_UNKNOWN")
+            raise FailedPrecondition(
+                "Engines on this machine do not belong to a pool.", reason="ENGINE_POOL_UNKNOWN"
+            )
         self._nursery.ensure()
 
     def endpoint(self, engine: Engine) -> str:
@@ -189,7 +191,7 @@ class LocalEngineHost:
             self._load_beside(engine)
         except (FailedPrecondition, Unavailable) as error:
             return EngineView(EngineState.GONE, message=str(error))
-        return EngineView(EngineState.STARTING, message="its adapter was loaded just now")
+        return EngineView(EngineState.STARTING, message="its adapter has just been loaded")
 
     def _load_instead(self, engine: Engine) -> None:
         """Write the target, then load it: a process that starts anew in between starts with the target."""
@@ -239,7 +241,9 @@ class LocalEngineHost:
         return self._ask(engine, folder)
 
     def _fork(self, folder: Path) -> EngineView:
-        waiting = EngineView(EngineState.STARTING, message="the nursery imports what engines share")
+        waiting = EngineView(
+            EngineState.STARTING, message="the fork server is importing the modules that engines share"
+        )
         if not self._nursery.alive():
             self._nursery.ensure()
             return waiting
@@ -257,7 +261,7 @@ class LocalEngineHost:
             started_for_it = engine.is_adapter and told.get("ready") and self._is_target(engine)
             return self._loaded(engine) if started_for_it and seen.state is EngineState.ABSENT else seen
         if not ready.exists():
-            return EngineView(EngineState.STARTING, message="it loads its weights")
+            return EngineView(EngineState.STARTING, message="it is loading its weights")
         silent = EngineView(EngineState.STARTING, message="it runs, but has not answered yet")
         since, last = self._told.setdefault(key, (now, silent))
         if self._client.is_hung(engine, now - since):

@@ -59,7 +59,7 @@ class Nursery:
                 line = connection.makefile().readline()
             except OSError:
                 return False
-        answer = json.loads(line or '{"error": "it ended"}')
+        answer = json.loads(line or '{"error": "the fork server ended"}')
         if "error" in answer:
             raise Unavailable(f"The engine was not started: {answer['error']}.", reason="ENGINE_NOT_FORKED")
         return True

@@ -86,7 +86,7 @@ def _ended(own: JSON) -> str:
 def _unscheduled(status: JSON) -> str:
     for condition in status.get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return f"no node takes its pod: {condition.get('message') or condition.get('reason', '')}"
+            return f"no node accepts its pod: {condition.get('message') or condition.get('reason', '')}"
     return ""
 
 
@@ -96,7 +96,7 @@ def _waiting(status: JSON) -> str:
         if waiting and waiting.get("reason") not in (None, "PodInitializing", "ContainerCreating"):
             detail = _ended(own) or waiting.get("message", "")
             return f"{own['name']} waits: {waiting['reason']} {detail}".strip()
-    return "its pod starts"
+    return "its pod is starting"
 
 
 def _port(pod: JSON) -> int:

@@ -69,7 +69,7 @@ class Executor:
         proofs, failed = self._proofs(engine, seen)
         self._save_proofs(engine.name, proofs)
         return failed or Check(
-            bool(proofs), f"{len(proofs)} processes continue the golden prompts as recorded."
+            bool(proofs), f"{len(proofs)} processes reproduce the recorded answers to the golden prompts."
         )
 
     def probe(self, engine: Engine) -> Check:

@@ -166,7 +166,7 @@ def undo_rollout(
     if not rollout.from_version or rollout.phase is not Phase.SUCCEEDED:
         raise NothingToUndo(f"{name} ended as {rollout.phase}: there is nothing to undo.")
     if deployment.version != rollout.to_version:
-        raise NothingToUndo(f"{deployment.name} serves {deployment.version} by now: undo the latest rollout.")
+        raise NothingToUndo(f"{deployment.name} serves {deployment.version} now: undo the latest rollout.")
     as_it_came = None if rollout.strategy is Strategy.SECOND_ENGINE else rollout.strategy
     command = CreateRollout(
         rollout.deployment, "", rollout.from_version, as_it_came, rollout.bake, request_id=request_id
@@ -181,7 +181,8 @@ def scale_deployment(
     matched(name, DEPLOYMENT)
     if bounds.most > host.most_replicas or (bounds.least == 0 and host.most_replicas == 1):
         raise ScalingUnavailable(
-            f"Engines here have {host.most_replicas} replica: more, or none, needs engines on Kubernetes."
+            f"A local engine has {host.most_replicas} replica: other numbers of replicas require engines "
+            "on Kubernetes."
         )
     with store.write() as tx:
         deployment = tx.get(Deployment, name)
@@ -214,7 +215,8 @@ def inject_fault(command: InjectFault, store: Store, host: EngineHost) -> Engine
         engines = [tx.get(Engine, target.engine) for target in targets if target.version == command.version]
     if not engines:
         raise FaultsForbidden(
-            f"{command.deployment} has no engine of {command.version or 'that version'} to disturb."
+            f"{command.deployment} has no engine of {command.version or 'that version'} to inject a "
+            "fault into."
         )
     for engine in engines:
         host.inject(engine, command.error_rate, command.seconds)
@@ -328,7 +330,7 @@ def _engine(
 def _check_model(deployment: Deployment, version: ServableVersion) -> None:
     if parent_of(version.name) != deployment.model:
         raise InvalidArgument(
-            f"{version.name} is no version of {deployment.model}.",
+            f"{version.name} is not a version of {deployment.model}.",
             reason="BAD_NAME",
             field="rollout.to_version",
         )
@@ -341,18 +343,18 @@ def _check_free(tx: Transaction, deployment: Deployment, to_version: str) -> Non
     if active is not None and not active.ended:
         raise RolloutActive(f"{active.name} is under way ({active.phase}): wait for its end, or abort it.")
     if deployment.version == to_version:
-        raise AlreadyServing(f"{deployment.name} serves {to_version} already.")
+        raise AlreadyServing(f"{deployment.name} already serves {to_version}.")
 
 
 def _why_not(rollout: Rollout) -> str:
     """Why a rollout takes no more commands, and what can be done instead."""
     if rollout.phase is Phase.SUCCEEDED:
-        return "it has succeeded; undo starts a rollout to the version before"
+        return "it has succeeded; undo starts a rollout to the previous version"
     if rollout.ended:
         return f"it ended as {rollout.phase}, and {rollout.from_version.rsplit('/', 1)[-1] or 'no version'} serves"
     if rollout.phase is Phase.PROMOTING:
-        return "it is about to succeed; undo is possible when it has"
-    return "it is on its way back already"
+        return "it is about to succeed; undo is possible once it has succeeded"
+    return "it is already rolling back"
 
 
 def _steer(name: str, store: Store, operations: Operations, change: Callable[[Rollout], Rollout]) -> Rollout:

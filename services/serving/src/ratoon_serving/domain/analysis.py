@@ -168,14 +168,16 @@ def judge_at_end(bake: Bake, new: Traffic, old: Traffic, votes: Votes, probes: P
     expected = old.requests / old.seconds * bake.seconds if old.seconds else 0.0
     if not new.requests and expected >= EXPECTED_REQUESTS and new.seconds < HEARD_SHARE * bake.seconds:
         complaint = (
-            f"no gateway told of the bake, where about {expected:.0f} requests were expected; "
-            "no data is no proof"
+            f"no gateway reported traffic during the bake, but about {expected:.0f} requests were "
+            "expected; missing data counts as failure"
         )
         return Judgement(Outlook.UNHEARD, complaint)
     if not new.requests and not probes.good:
-        return Judgement(Outlook.BAD, "neither a request nor a good synthetic probe was seen in the bake")
+        return Judgement(
+            Outlook.BAD, "neither a request nor a good synthetic probe was observed during the bake"
+        )
     if not new.requests:
-        return Judgement(Outlook.FINE_SO_FAR, f"no traffic came; {probes.good} synthetic probes decided")
+        return Judgement(Outlook.FINE_SO_FAR, f"there was no traffic; {probes.good} synthetic probes decided")
     rate = new.failed / new.requests
     alone = _errors(bake, new, old) or _latency(bake, new, old)
     left_out = "; the failures or slow answers of one caller did not decide" if alone else ""

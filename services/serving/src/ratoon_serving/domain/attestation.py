@@ -52,7 +52,7 @@ def golden_prompts(blob: Mapping[str, Any]) -> list[GoldenPrompt]:
 def compare(golden: Sequence[GoldenPrompt], answers: Sequence[Continuation]) -> Check:
     """Whether the answers are those of the recorded weights, and in how many places that could be told."""
     if not golden:
-        return Check(False, "The version has no golden prompts: register it anew.")
+        return Check(False, "The version has no golden prompts: register it again.")
     compared = total = 0
     for number, (prompt, answer) in enumerate(zip(golden, answers, strict=True)):
         total += len(prompt.tokens)
@@ -63,7 +63,7 @@ def compare(golden: Sequence[GoldenPrompt], answers: Sequence[Continuation]) -> 
                 False, f"Golden prompt {number}: {fault}. The engine does not serve the registered weights."
             )
     if compared < MIN_SHARE * total:
-        return Check(False, f"Only {compared} of {total} golden places could be compared: too few to tell.")
+        return Check(False, f"Only {compared} of {total} golden places could be compared: too few to decide.")
     return Check(True, f"{compared} of {total} golden places match within {LOGPROB_TOLERANCE} nats.")
 
 
@@ -71,7 +71,7 @@ def _compare_one(prompt: GoldenPrompt, answer: Continuation) -> tuple[int, str]:
     """Places compared, and what differs; after a near-tie that went the other way the rest tells nothing."""
     compared = 0
     if len(answer.tokens) < len(prompt.tokens):
-        return 0, f"{len(answer.tokens)} tokens came where {len(prompt.tokens)} were recorded"
+        return 0, f"{len(answer.tokens)} tokens were generated, but {len(prompt.tokens)} were recorded"
     places = zip(prompt.tokens, prompt.logprobs, prompt.seconds, answer.tokens, answer.logprobs, strict=False)
     for place, (token, logprob, second, told, told_logprob) in enumerate(places):
         if logprob - second < NEAR_TIE:
@@ -79,11 +79,11 @@ def _compare_one(prompt: GoldenPrompt, answer: Continuation) -> tuple[int, str]:
                 return compared, ""
             continue
         if told != token:
-            return compared, f"token {told} came at place {place} where {token} was recorded"
+            return compared, f"token {told} was generated at position {place}, but {token} was recorded"
         if abs(told_logprob - logprob) > LOGPROB_TOLERANCE:
             return (
                 compared,
-                f"log-probability {told_logprob:.4f} at place {place}, {logprob:.4f} was recorded",
+                f"log-probability {told_logprob:.4f} at position {place}, but {logprob:.4f} was recorded",
             )
         compared += 1
     return compared, ""

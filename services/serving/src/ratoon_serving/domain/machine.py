@@ -78,7 +78,7 @@ def lead_back(rollout: Rollout, reason: str, now: datetime) -> Move:
 
 def abort(rollout: Rollout, reason: str) -> Rollout:
     """Wish it back; the next step sees to it."""
-    return replace(rollout, abort_reason=reason or "asked for", paused=False)
+    return replace(rollout, abort_reason=reason or "requested", paused=False)
 
 
 def resume(rollout: Rollout, now: datetime) -> Rollout:
@@ -120,7 +120,7 @@ def _queued(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     if rollout.paused:
         return Move(rollout)
     waiting = replace(rollout, baseline=seen.baseline)
-    told = f"new requests wait, the others are answered: {rollout.reason}"
+    told = f"new requests wait until open requests have ended: {rollout.reason}"
     return settle(enter(waiting, Phase.CLOSING, now, told), seen, started)
 
 
@@ -132,7 +132,10 @@ def _closing(rollout: Rollout, seen: Observation, now: datetime) -> Move:
         return Move(loading, (start(loading, rollout.green),), wake_after=0.0)
     if emptying or seconds_in_phase(rollout, now) <= rollout.limits.quiet_s:
         return Move(rollout, emptying, wake_after=0.05)
-    why = f"{seen.blue.in_flight} answers took longer than {rollout.limits.quiet_s:.0f} s: a second engine instead"
+    why = (
+        f"{seen.blue.in_flight} answers took longer than {rollout.limits.quiet_s:.0f} s: starting a "
+        "second engine instead"
+    )
     apart = replace(rollout, strategy=Strategy.SECOND_ENGINE, apart=rollout.green, reason=why)
     moved = enter(apart, Phase.STARTING, now, why)
     return Move(moved, (*routes(moved, seen), start(moved, rollout.green)), wake_after=0.0)
@@ -255,7 +258,7 @@ def _waited_for_reports(rollout: Rollout, now: datetime) -> bool:
 
 def _bad_after_shift(rollout: Rollout, seen: Observation) -> str:
     if seen.green.state in LOST:
-        return f"the new engine ended after traffic came to it: {seen.green.message}"
+        return f"the new engine ended after traffic was routed to it: {seen.green.message}"
     verdict = judge(rollout.bake, seen.traffic, rollout.baseline, seen.votes, rollout.probes)
     return verdict.message if verdict.outlook is Outlook.BAD else ""
 

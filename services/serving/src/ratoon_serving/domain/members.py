@@ -23,7 +23,7 @@ def as_one(engine: Engine, seen: EngineView) -> EngineView:
         return _spoken(engine, seen, seen.members, _ALL_MATTER)
     counting = [member for member in seen.members if counts(engine, member)]
     if not counting:
-        told = "it was started anew, and has not proved itself yet"
+        told = "it was restarted and has not passed attestation yet"
         return EngineView(EngineState.GONE, message=told, members=seen.members)
     return replace(_spoken(engine, seen, counting, _ONE_WILL_DO), changed=_changed(engine, seen, counting))
 

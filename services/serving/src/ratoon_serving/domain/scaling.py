@@ -24,7 +24,8 @@ class Bounds:
     def __post_init__(self) -> None:
         if not 0 <= self.least <= self.most or not 1 <= self.most <= MOST:
             raise BoundsInvalid(
-                f"An engine has 0 to {MOST} replicas, the least no more than the most, the most not 0."
+                f"An engine has 0 to {MOST} replicas: the minimum must not exceed the maximum, and the "
+                "maximum must not be 0."
             )
 
     @property

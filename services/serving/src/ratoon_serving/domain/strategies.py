@@ -39,12 +39,13 @@ class Room:
         needed = size + self.overhead
         if self.places is not None:
             told = (
-                f"the pool of engines has {self.places or 'no'} place left, a second engine takes {processes}"
+                f"the pool of engines has {self.places or 'no'} place left, but a second engine needs "
+                f"{processes}"
             )
             return "" if self.places >= processes else told
         if self.endless or self.available >= needed:
             return ""
-        return f"{self.available // _MIB} MiB of memory are free, a second engine takes {needed // _MIB}"
+        return f"{self.available // _MIB} MiB of memory are free, but a second engine needs {needed // _MIB}"
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,14 @@ def choose(
             return _cheapest(old, new, room.lacks(new.size_bytes, processes))
         case Strategy.ADAPTER_SWAP if not _same_base(old, new):
             raise StrategyUnavailable(
-                f"{asked} needs a warm engine that holds the adapter's base model and takes its rank: "
-                "use SECOND_ENGINE."
+                f"{asked} needs a warm engine that has loaded the adapter's base model and supports its "
+                "rank: use SECOND_ENGINE."
             )
         case Strategy.IN_PLACE if not are_interchangeable(old, new):
             raise StrategyUnavailable(
-                f"{asked} needs a warm engine whose version differs in its weights alone: use SECOND_ENGINE."
+                f"{asked} needs a warm engine whose version differs only in its weights: use SECOND_ENGINE."
             )
-    return Choice(asked, "it was asked for")
+    return Choice(asked, "it was requested")
 
 
 def _cheapest(old: Weights | None, new: Weights, lacking: str) -> Choice:
@@ -84,9 +85,9 @@ def _cheapest(old: Weights | None, new: Weights, lacking: str) -> Choice:
             Strategy.ADAPTER_SWAP, "both versions are adapters of the base model in the warm engine"
         )
     if lacking and are_interchangeable(old, new):
-        return Choice(Strategy.IN_PLACE, f"{lacking}; the versions differ in their weights alone")
+        return Choice(Strategy.IN_PLACE, f"{lacking}; the versions differ only in their weights")
     if lacking and old is not None:
-        return Choice(Strategy.SECOND_ENGINE, f"{lacking}, but no other way is safe for these versions")
+        return Choice(Strategy.SECOND_ENGINE, f"{lacking}, but no other strategy is safe for these versions")
     return Choice(Strategy.SECOND_ENGINE, "a second engine is safe for any pair of versions")
 
 

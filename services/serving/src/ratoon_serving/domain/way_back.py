@@ -62,7 +62,7 @@ def reverting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     if not rollout.blue or rollout.blue_attested:
         if actions := routes(rollout, seen):
             return Move(rollout, actions, wake_after=0.0)
-        told = f"traffic is on {short(rollout.from_version)}" if rollout.blue else "nothing is routed"
+        told = f"traffic is on {short(rollout.from_version)}" if rollout.blue else "no traffic is routed"
         return Move(enter(rollout, Phase.DISCARDING, now, told), wake_after=0.0)
     if seconds_in_phase(rollout, now) > rollout.limits.revert_s:
         return _give_up_blue(rollout, seen, now)
@@ -85,7 +85,7 @@ def _load_back(rollout: Rollout, seen: Observation, now: datetime) -> Move:
 def _give_up_blue(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     """The old version cannot be brought back: the new one goes on serving if it served and still runs."""
     serves = rollout.shifted_at is not None and seen.green.state is EngineState.READY
-    why = f"{rollout.reason}; {short(rollout.from_version)} could not be brought back ({seen.blue.message})"
+    why = f"{rollout.reason}; {short(rollout.from_version)} could not be restored ({seen.blue.message})"
     lost = replace(rollout, ending=Phase.FAILED, reason=why, forsaken=serves)
     return Move(enter(lost, Phase.RESTORING if serves else Phase.DISCARDING, now, why), wake_after=0.0)
 

@@ -106,7 +106,7 @@ class Control:
         except AttestationError as error:
             return 409, _error(error.reason, str(error))
         except (KeyError, TypeError, ValueError) as error:
-            return 400, _error("INVALID_ARGUMENT", f"The control request is not understood: {error!r}.")
+            return 400, _error("INVALID_ARGUMENT", f"The control request is not valid: {error!r}.")
 
     async def _status(self, state: Any, _body: JSON) -> JSON:
         client = state.engine_client
@@ -136,7 +136,7 @@ class Control:
         door = self._named(body)
         if body.get("load_id", door.load_id) != door.load_id:
             raise AttestationError(
-                "The engine stays closed: these weights were loaded anew, and are unproven."
+                "The engine stays closed: these weights were loaded again and have not passed attestation."
             )
         door.open = True
         return await self._status(state, {})
@@ -181,7 +181,7 @@ class Control:
             return await self._status(state, {})
 
     async def _load_in_place(self, client: Any, folder: Path) -> None:
-        self._broken = "a reload of its weights did not end"
+        self._broken = "a reload of its weights did not finish"
         try:
             await client.collective_rpc("reload_weights", kwargs={"weights_path": str(folder)})
             await client.reset_prefix_cache()
@@ -195,7 +195,7 @@ class Control:
         key = Path(self._settings.public_key)
         new = SignedManifest.beside(folder, key)
         if (found := new.check_folder(folder)) != digest:
-            raise FileMismatch(f"The folder's artifact digest is {found}, but {digest} was named.")
+            raise FileMismatch(f"The directory's artifact digest is {found}, but {digest} was named.")
         old = SignedManifest.beside(self._model, key)
         for path in ("config.json", *_SPEECH):
             if new.digests.get(path) != old.digests.get(path):
@@ -209,7 +209,7 @@ class Control:
         async with self._swap:
             if name in self._adapters:
                 raise AttestationError(
-                    f"An adapter named {name!r} is loaded already: a version is a new name."
+                    f"An adapter named {name!r} is already loaded: use a new name for each version."
                 )
             private, source = self._private(name), await self._folder(body, "adapter")
             digest = await asyncio.to_thread(self._copy_verified, source, private)
@@ -218,7 +218,7 @@ class Control:
             if not isinstance(answer, str):
                 await asyncio.to_thread(shutil.rmtree, private, ignore_errors=True)
                 if not self.ready(state):
-                    raise AttestationError("The engine broke while it loaded the adapter.")
+                    raise AttestationError("The engine failed while it loaded the adapter.")
                 raise AdapterRefused(str(answer.error.message))
             self._adapters[name] = self._new_door(version, digest)
             return await self._status(state, {})

@@ -190,7 +190,7 @@ def verify(settings: EngineSettings) -> None:
     found = SignedManifest.beside(folder, key).check_folder(folder)
     if found != settings.artifact_digest:
         raise FileMismatch(
-            f"The folder's artifact digest is {found}, but {settings.artifact_digest} was named."
+            f"The directory's artifact digest is {found}, but {settings.artifact_digest} was named."
         )
 
 

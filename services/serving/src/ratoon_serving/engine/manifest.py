@@ -72,7 +72,7 @@ class SignedManifest:
             signature = base64.b64decode(envelope["signatures"][0]["sig"])
             payload_type = envelope["payloadType"]
         except (ValueError, KeyError, IndexError, TypeError):
-            raise SignatureInvalid("The model's signature is no model-signing bundle.") from None
+            raise SignatureInvalid("The model's signature is not a model-signing bundle.") from None
         _check_signature(public_key_pem, payload_type, payload, signature)
         return SignedManifest(_resources(json.loads(payload)))
 
@@ -80,7 +80,9 @@ class SignedManifest:
         """FileMismatch unless this file has these bytes' sha256."""
         expected = self.digests.get(path)
         if expected is None:
-            raise FileMismatch(f"The model folder holds {path!r}, which the signed manifest does not name.")
+            raise FileMismatch(
+                f"The model directory contains {path!r}, which the signed manifest does not name."
+            )
         if expected != actual:
             raise FileMismatch(
                 f"{path!r} hashes to {actual}, but {expected} was signed: the model is not loaded."
@@ -102,7 +104,7 @@ class SignedManifest:
         """FileMismatch when a signed file is missing."""
         if missing := sorted(set(self.digests) - found):
             raise FileMismatch(
-                f"The model folder lacks {', '.join(missing)}, which the signed manifest names."
+                f"The model directory lacks {', '.join(missing)}, which the signed manifest names."
             )
 
 
@@ -112,7 +114,7 @@ def files_of(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
             raise FileMismatch(
-                f"The model folder holds a link, {path.relative_to(folder)}: only files are loaded."
+                f"The model directory contains a link, {path.relative_to(folder)}: only files are loaded."
             )
         if path.is_file():
             found[path.relative_to(folder).as_posix()] = path
@@ -128,7 +130,7 @@ def _check_signature(public_key_pem: bytes, payload_type: str, payload: bytes, s
     key = load_pem_public_key(public_key_pem)
     if not isinstance(key, ec.EllipticCurvePublicKey) or payload_type != _PAYLOAD_TYPE:
         raise SignatureInvalid(
-            "The model's signature is not by an elliptic-curve key over an in-toto statement."
+            "The model's signature is not a signature of an in-toto statement by an elliptic-curve key."
         )
     signed = b"DSSEv1 %d %b %d %b" % (len(payload_type), payload_type.encode(), len(payload), payload)
     try:
@@ -141,9 +143,7 @@ def _resources(statement: dict[str, Any]) -> dict[str, str]:
     """The statement's files; only whole files hashed by sha256 are taken."""
     predicate = statement.get("predicate", {})
     if statement.get("predicateType") != _PREDICATE_TYPE or predicate["serialization"]["method"] != "files":
-        raise SignatureInvalid(
-            "The signed manifest is of a kind that is not known here: sign whole files by sha256."
-        )
+        raise SignatureInvalid("The signed manifest is of an unknown kind: sign whole files by sha256.")
     rows = predicate["resources"]
     if any(row["algorithm"] != "sha256" for row in rows):
         raise SignatureInvalid("The signed manifest names other hashes than sha256.")

@@ -48,8 +48,8 @@ class Refusal:
 READY = ("GET", "/ratoon/ready")
 """The one route that needs no secret: whether the engine is of use, in a status and no word."""
 NOT_FOUND = Refusal(404, "not_found", "Not found.")
-CLOSED = Refusal(503, "engine_closed", "This engine takes no new requests.", ((CLOSED_HEADER, b"1"),))
-INJECTED = Refusal(500, "injected_fault", "This failure was asked for by an operator.")
+CLOSED = Refusal(503, "engine_closed", "This engine accepts no new requests.", ((CLOSED_HEADER, b"1"),))
+INJECTED = Refusal(500, "injected_fault", "An operator injected this failure.")
 
 
 class EngineGate:
