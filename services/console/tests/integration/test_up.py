@@ -77,7 +77,7 @@ def test_a_policy_is_made_paused_and_resumed_by_its_buttons(installation):
         assert "starts pipeline runs from now on" in said
         assert Client(state=installation.state).get("projects/letters/policies/default")["dryRun"] is False
         said = press(client, "change-project", {"labels": "a, b, news", "instructions": "Which?"})
-        assert "Versions that exist never answer with it" in said
+        assert "Existing versions never answer with it" in said
         said = press(
             client, "change-policy", {"name": "projects/letters/policies/default", "minFeedback": "50"}
         )

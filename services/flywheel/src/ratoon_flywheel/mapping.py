@@ -323,7 +323,7 @@ def _of_signal(happened: object, name: str, revision: int) -> Message:
         case DriftDetected(report):
             told = {"drift_detected": ev.DriftDetected(drift_report=report)}
         case _:
-            raise TypeError(f"{happened!r} is no event of the flywheel")
+            raise TypeError(f"{happened!r} is not an event of the flywheel")
     return ev.SignalEvent(name=name, revision=revision, **told)
 
 

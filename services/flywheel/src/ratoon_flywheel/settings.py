@@ -11,12 +11,13 @@ class Settings(RoomSettings):
 
     model_config = SettingsConfigDict(env_prefix="RATOON_FLYWHEEL_", frozen=True, extra="ignore")
 
-    service: str = Field("flywheel", description="The room's name; not for you to change.")
+    service: str = Field("flywheel", description="Name of the service; do not change it.")
     drift_window: int = Field(
-        1000, description="How many distinct texts, the newest, drift is measured on.", ge=50
+        1000, description="Number of distinct texts on which drift is measured; the newest are used.", ge=50
     )
     drift_max_chars: int = Field(
         1000,
-        description="How many characters of a text drift looks at; a project whose model is shown fewer takes those.",
+        description="Number of characters of a text that drift detection reads; if a project's model "
+        "receives fewer, that number is used.",
         ge=1,
     )

@@ -49,7 +49,7 @@ def test_what_is_given_changes_and_nothing_else(world):
     changed = update(world, labels=["ham", "spam", "news", "offers"])
     assert changed.instructions == "Which?"
     assert list(changed.notices) == [
-        "New: 'offers'. Versions that exist never answer with it; a pipeline run learns it once records carry it."
+        "New: 'offers'. Existing versions never answer with it; a pipeline run trains on it once records carry it."
     ]
     assert not world.flywheel.GetProject(pb.GetProjectRequest(name=PARENT)).notices
     assert update(world, display_name="Mail").labels == changed.labels

@@ -103,7 +103,7 @@ def test_a_project_of_adapters_starts_from_its_base_and_goes_on_from_production(
     assert (first.base_artifact_digest, first.recipe.prompt_tokens) == (base, 64)
     assert second.base_artifact_digest == rooms.made("ModelVersion")[0].artifact_digest
     assert rooms.made("ModelVersion")[0].changelog.startswith(
-        f"First version, trained on from the base model {base[:12]}"
+        f"First version, trained from the base model {base[:12]}"
     )
     ratios = rooms.made("Split")[0].ratios
     assert (ratios.train, ratios.validation, ratios.test) == pytest.approx((0.6, 0.1, 0.3))

@@ -8,7 +8,7 @@ from ratoon_flywheel.adapters.answers import AnswerTables
 
 SET_ASIDE = Family(
     "ratoon_traffic_rows_set_aside",
-    "Rows of captured traffic that could not be read, by their fault.",
+    "Rows of captured traffic that could not be read, by fault.",
     ("fault",),
 )
 

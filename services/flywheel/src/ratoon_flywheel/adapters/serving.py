@@ -75,7 +75,7 @@ class ServingQuality:
         try:
             self._send([votes])
         except _REFUSALS as error:
-            _LOG.error("serving refuses what users thought of %s: %s", votes.version, error)
+            _LOG.error("serving refused the feedback on %s: %s", votes.version, error)
 
     def _send(self, votes: Sequence[Votes]) -> None:
         self._serving.ReportQuality(pb.ReportQualityRequest(reports=[_report(each) for each in votes]))

@@ -191,7 +191,7 @@ def _texts(segments: Segments, digest: str, wanted: frozenset[str]) -> dict[str,
             if isinstance(row, Exchange) and row.answer_id in wanted
         }
     except (BadSegment, FailedPrecondition, NotFound) as error:
-        _LOG.warning("a traffic segment teaches nothing: %s", error)
+        _LOG.warning("a traffic segment yields no labelled examples: %s", error)
         return {}
 
 

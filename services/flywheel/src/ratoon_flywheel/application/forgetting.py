@@ -56,7 +56,7 @@ class ForgettingProcedure:
                 for name in names:
                     self._rewrite(forgetting, name)
             case EraseBlobs(digests):
-                why = f"it held texts that {forgetting.name} forgot."
+                why = f"it contained texts that {forgetting.name} erased."
                 for digest in digests:
                     self._segments.erase(digest, why)
 

@@ -197,7 +197,7 @@ def create_run(
         matched(source, f"{PROJECT}/sources/*", "pipeline_run.sources")
         if parent_of(source) != command.parent:
             raise BadSource(
-                f"{source} lies in another project than {command.parent}.", "pipeline_run.sources"
+                f"{source} belongs to another project than {command.parent}.", "pipeline_run.sources"
             )
     now = clock.now()
     name = f"{command.parent}/pipelineRuns/{checked_id(command.run_id, 'pipeline_run_id')}"
@@ -293,7 +293,7 @@ def compare_versions(
     for field, name in names.items():
         matched(name, f"{PROJECT}/models/*/versions/*", field)
         if not name.startswith(f"{command.parent}/"):
-            raise BadFeedback(f"{name} lies in another project than {command.parent}.", field)
+            raise BadFeedback(f"{name} belongs to another project than {command.parent}.", field)
     for name in names.values():
         lineage.check_version(name)
     with store.read() as tx:

@@ -54,7 +54,7 @@ def log_set_aside(segment: str, taken: Intake) -> None:
     """Say once what of a segment is set aside."""
     if taken.set_aside:
         _LOG.warning(
-            "%s: %d of %d rows are set aside (%s); the others count",
+            "%s: %d of %d rows are set aside (%s); the others are used",
             *(segment, sum(taken.set_aside.values()), taken.rows, ", ".join(taken.set_aside)),
         )
 

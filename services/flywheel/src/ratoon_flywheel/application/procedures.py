@@ -114,7 +114,7 @@ class RunProcedure:
     def failed(self, run: PipelineRun, error: Description, now: datetime) -> Step[PipelineRun]:
         """A room that is away, or busy with a rollout, is waited for; any other error ends the run."""
         if error.code == _AWAY or error.reason == _ROLLOUT_ACTIVE:
-            waiting = replace(run, progress=replace(run.progress, message=f"waits: {error.message}"))
+            waiting = replace(run, progress=replace(run.progress, message=f"waiting: {error.message}"))
             return Step(waiting, wake_after=_PATIENCE_S)
         return _as_step(fail(run, error.reason, error.message, now))
 
@@ -125,8 +125,9 @@ class RunProcedure:
         digest = export_lessons(order.project, order.window, self._store, self._answers, self._segments)
         if not digest:
             raise NothingToLearn(
-                f"No answer of {order.project.name} was corrected or confirmed since the last retraining, so there is"
-                " nothing to learn; give feedback, or start a run with sources."
+                f"No answer of {order.project.name} was corrected or confirmed since the last "
+                "retraining, so there are no labelled examples to train on: give feedback, or start a "
+                "run with sources."
             )
         source = self._sources.create(order.project, digest, claim.action_id("source"))
         return replace(order, sources=(source,))

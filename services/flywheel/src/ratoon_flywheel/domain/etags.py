@@ -13,6 +13,4 @@ def etag_of(*settings: object) -> str:
 def check_etag(name: str, current: str, given: str) -> None:
     """Refuse a change that was made on another state than the present one; an empty etag is not checked."""
     if given and given != current:
-        raise StaleEtag(
-            f"{name} was changed by somebody else since you read it; read it again and repeat.", "etag"
-        )
+        raise StaleEtag(f"{name} was changed after you read it: read it again and retry.", "etag")

@@ -199,14 +199,14 @@ def label_notices(before: Project, after: Project, served: str, allowed: bool) -
     notices = []
     if added:
         notices.append(
-            f"New: {_listed(added)}. Versions that exist never answer with it; a pipeline run learns it once records "
-            "carry it."
+            f"New: {_listed(added)}. Existing versions never answer with it; a pipeline run trains on it "
+            "once records carry it."
         )
     if removed:
-        answers = f" {served} goes on answering with it, which counts as no label." if served else ""
+        answers = f" {served} still answers with it, which counts as no label." if served else ""
         notices.append(
-            f"Removed: {_listed(removed)}. Records that carry it count as unknown labels in label sets that are made "
-            f"from now on; label sets and versions that exist keep it.{answers}"
+            f"Removed: {_listed(removed)}. Records that carry it count as unknown labels in label sets "
+            f"that are created from now on; existing label sets and versions keep it.{answers}"
         )
     return tuple(notices)
 
@@ -242,7 +242,7 @@ def _check_base(training: TrainingDefaults) -> None:
     if training.method is Method.LORA and not base:
         raise BadProject("An adapter needs a base model: upload one and give its digest.", field)
     if base and not fullmatch(r"[0-9a-f]{64}", base):
-        raise BadProject(f"{base!r} is no sha256 digest in lowercase hex.", field)
+        raise BadProject(f"{base!r} is not a sha256 digest in lowercase hex.", field)
 
 
 def _check_split(split: SplitDefaults) -> None:
@@ -265,8 +265,6 @@ def _check_labels(labels: Sequence[str]) -> None:
                 f"Label {label[:_MAX_LABEL]!r} must be one word of at most {_MAX_LABEL} characters.", "labels"
             )
         if has_invisible(label) or not label.isprintable():
-            raise BadProject(
-                f"Label {label!a} holds a character that nobody can see; leave it out.", "labels"
-            )
+            raise BadProject(f"Label {label!a} contains an invisible character: remove it.", "labels")
     if same := duplicates(labels):
         raise BadProject(duplicate_sentence(*same[0]), "labels")

@@ -24,7 +24,7 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     seed = int(digest[:12], 16)
     if len(texts) > MOST_DOCUMENTS:
         texts = Random(seed).sample(texts, MOST_DOCUMENTS)
-    job.progress(0.1, "Draws the null band of drift.", done=0, total=len(texts), unit="texts")
+    job.progress(0.1, "Computing the noise band of drift.", done=0, total=len(texts), unit="texts")
     made = baseline([features(text, int(spec["max_chars"])) for text in texts], seed)
     return {"baseline_digest": artifacts.put_bytes(_encoded(made)), "documents": len(texts)}
 

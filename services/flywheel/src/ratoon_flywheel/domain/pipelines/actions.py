@@ -142,7 +142,7 @@ def order_of(run: PipelineRun, stage: StageId) -> Order:
         case StageId.ROLLOUT:
             return RollOut(project, made.model_version)
         case StageId.APPROVAL:
-            raise ValueError("a person decides, no room is asked")
+            raise ValueError("a person decides; no service is called")
 
 
 def _split(run: PipelineRun) -> MakeSplit:
@@ -183,7 +183,7 @@ def _changelog(run: PipelineRun) -> str:
     made = run.products
     if run.production is None:
         base = run.project.training.base_artifact_digest
-        origin = f"on from the base model {base[:12]}" if base else "from scratch"
+        origin = f"from the base model {base[:12]}" if base else "from scratch"
         start = f"First version, trained {origin} on {made.dataset_version}."
     else:
         data = "corrected traffic" if run.retrains else "new sources"

@@ -204,7 +204,9 @@ def decide(policy: Policy, seen: Evidence, history: History, now: datetime) -> D
         return Decision(Verb.NOTHING, "The policy is paused.")
     if history.open_run:
         return Decision(
-            Verb.NOTHING, f"{history.open_run} is under way; signals until it ends are its burst."
+            Verb.NOTHING,
+            f"{history.open_run} is under way; signals that arrive before it ends belong "
+            "to its trigger window.",
         )
     begin = burst_begin(policy, history)
     if begin is not None and now < begin:
@@ -296,9 +298,9 @@ def _unsettled(policy: Policy, seen: Evidence, now: datetime) -> str:
 def _calm(policy: Policy, seen: Evidence) -> str:
     """Why nothing starts, with the numbers."""
     if not seen.version:
-        return "No answers since the last burst."
+        return "No answers since the last trigger window."
     if seen.answers < policy.min_answers:
-        drift = f"{seen.answers} of {policy.min_answers} distinct texts that drift needs"
+        drift = f"{seen.answers} of {policy.min_answers} distinct texts that a drift measurement needs"
     elif not seen.divergences:
         drift = "drift is not measured yet"
     else:

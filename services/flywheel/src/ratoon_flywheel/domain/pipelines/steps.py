@@ -126,13 +126,15 @@ def decided(run: PipelineRun, approval: Approval) -> PipelineRun:
         told = f"{given.decider} has decided" if given else f"it is {run.state}"
         raise NoDecisionWanted(f"{run.name} does not wait for a decision: {told}.")
     if not approval.reason.strip() or len(approval.reason) > LONGEST_REASON:
-        raise NoReason(f"Say why, in 1 to {LONGEST_REASON} characters: it is kept with the run.", "reason")
+        raise NoReason(
+            f"Give a reason of 1 to {LONGEST_REASON} characters: it is stored with the run.", "reason"
+        )
     return replace(run, approval=approval)
 
 
 def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Transition:
     if run.retrains and production is None:
-        message = "There is no version in production yet, so there is no traffic to learn from; give sources."
+        message = "There is no version in production yet, so there is no traffic to train on: give sources."
         return fail(run, "NOTHING_TO_RETRAIN", message, now)
     stages = tuple(
         replace(s, state=StageState.SKIPPED) if s.id is StageId.ROLLOUT and run.skip_rollout else s

@@ -133,7 +133,7 @@ def checked(segment: TrafficSegment) -> TrafficSegment:
     if min(segment.answer_count, segment.lost_count) < 0:
         raise BadSegment("answer_count and lost_count may not be negative.", "answer_count")
     if segment.end_time < segment.start_time:
-        raise BadSegment("end_time lies before start_time.", "end_time")
+        raise BadSegment("end_time is before start_time.", "end_time")
     return segment
 
 
