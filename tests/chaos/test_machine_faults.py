@@ -111,5 +111,5 @@ def test_what_dies_under_watch_is_started_again_until_it_is_taken_down(house, tm
         finally:
             watcher.kill()
     assert not house.installation.processes.running()
-    assert "gateway has died; starting it again" in said.read_text()
-    assert "Ratoon was taken down" in said.read_text()
+    assert "Restarting after an unexpected exit: gateway" in said.read_text()
+    assert "Ratoon was stopped" in said.read_text()

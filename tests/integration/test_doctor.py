@@ -59,7 +59,7 @@ def database(installation, service="registry"):
 def test_one_that_is_well_and_does_not_run_has_no_fault_and_is_not_touched(installation):
     before = sorted(installation.state.rglob("*"))
     findings = examine(installation, thorough=True)
-    assert [f.said for f in findings if f.severity is not Severity.OK] == ["Ratoon does not run."]
+    assert [f.said for f in findings if f.severity is not Severity.OK] == ["Ratoon is not running."]
     assert [path for path in sorted(installation.state.rglob("*")) if path.suffix != ".db-shm"] == [
         path for path in before if path.suffix != ".db-shm"
     ]
@@ -85,7 +85,7 @@ def test_a_public_key_that_is_not_the_services(installation):
 def test_a_database_that_is_missing(installation):
     path = installation.state / "labeling" / "labeling.db"
     path.unlink()
-    assert "labeling is not there" in found(installation, "databases", Severity.FAULT)
+    assert "labeling does not exist" in found(installation, "databases", Severity.FAULT)
     assert not path.exists()
 
 
@@ -137,7 +137,7 @@ def test_captured_traffic_that_flywheel_refuses(installation):
     spool.mkdir(parents=True, exist_ok=True)
     (spool / "01a2.refused").write_text("{}")
     said = found(installation, "traffic", Severity.WARNING)
-    assert said.startswith("1 segment of captured traffic could not be given to flywheel, 01a2 the oldest")
+    assert said.startswith("1 segment of captured traffic could not be delivered to flywheel (oldest: 01a2)")
 
 
 def test_an_event_that_waits_too_long_is_named_while_the_platform_runs(installation):
@@ -188,7 +188,7 @@ def test_processes_of_which_one_has_ended(installation):
         folder.mkdir(parents=True)
         (folder / "process.json").write_text(json.dumps(asdict(ProcessMark.of(pid))))
     said = found(installation, "processes", Severity.FAULT)
-    assert "The process gateway has ended" in said
+    assert "The process gateway has exited" in said
     assert "registry is not ready" in said
 
 

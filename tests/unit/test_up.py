@@ -41,5 +41,5 @@ def test_a_child_that_ends_at_once_is_told_with_its_last_words(tmp_path, monkeyp
 
     installation = Installation(tmp_path)
     monkeypatch.setattr(installation, "ready", lambda service: False)
-    with pytest.raises(Exception, match="ended at once"):
+    with pytest.raises(Exception, match="exited immediately"):
         installation._await(Process("control", ("labeling",)), Child(), print)

@@ -1,1 +1,1 @@
-"""One installation on one machine: its processes, what they listen on, what they use. The public API does the rest."""
+"""Manage one installation on one machine: processes, listeners, state. Everything else uses the public API."""

@@ -1,9 +1,10 @@
-"""A whole installation in one file, and an installation made from that file.
+"""Back up an installation to one file, and restore an installation from that file.
 
-All databases and the event log are taken at one moment: every writer stands still while a reader of each begins, and
-goes on while they are copied. So a backup holds what a power cut at that moment would have left, and an installation
-made from it goes on as after one: long work that was under way begins anew, engines are started again. Artifacts are
-copied after the databases, so what a database refers to is there. It knows rooms by name only.
+All databases and the event log are copied as of one moment: all writers are blocked while a read transaction begins in
+each database, and continue while the databases are copied. A backup therefore contains the state that a power failure
+at that moment would leave, and a restored installation recovers in the same way: long-running operations start again,
+and engines are started again. Artifacts are copied after the databases, so every artifact that a database refers to is
+in the backup. This module knows services only by name.
 """
 
 import hashlib
@@ -46,7 +47,7 @@ class File:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup says of itself: when it was made, each room's database revision, every file."""
+    """Contents of a backup: creation time, database revision of each service, all files."""
 
     time: str
     revisions: dict[str, str]
@@ -54,22 +55,22 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Total size of all files in bytes."""
         return sum(file.size for file in self.files)
 
     @property
     def damaged(self) -> list[str]:
-        """The artifacts that were damaged already when the backup was made."""
+        """Artifacts that were already damaged when the backup was created."""
         blobs = [file for file in self.files if file.path.startswith("artifacts/")]
         return [file.path for file in blobs if file.sha256 != PurePosixPath(file.path).name]
 
     def encoded(self) -> bytes:
-        """As JSON."""
+        """Return the manifest as JSON."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode()
 
     @staticmethod
     def of(data: bytes) -> "Manifest":
-        """From JSON; FailedPrecondition when this version cannot read it."""
+        """Parse JSON; raise FailedPrecondition if this version cannot read it."""
         try:
             told: dict[str, Any] = json.loads(data)
             files = tuple(File(**each) for each in told["files"])
@@ -78,19 +79,22 @@ class Manifest:
             raise _damaged(f"its {MANIFEST} cannot be read ({error})") from None
         if told["format"] != FORMAT:
             raise FailedPrecondition(
-                f"The backup has format {told['format']}, this version reads {FORMAT}; use the version that made it.",
+                f"The backup has format {told['format']}, but this version of Ratoon reads format {FORMAT}. "
+                "Restore it with the version that created it.",
                 reason="BACKUP_FROM_ELSEWHERE",
             )
         return made
 
 
 def back_up(state: Path, rooms: Sequence[RoomSettings], target: Path) -> Manifest:
-    """Write a backup of the installation, which may run meanwhile; what it holds.
+    """Write a backup of the installation, which may be running, and return its manifest.
 
-    FailedPrecondition when the file exists, a part of the state lies elsewhere, or a database is damaged.
+    Raise FailedPrecondition if the file exists, a part of the state is stored elsewhere, or a database is damaged.
     """
     if target.exists():
-        raise FailedPrecondition(f"{target} exists; a backup never overwrites.", reason="BACKUP_EXISTS")
+        raise FailedPrecondition(
+            f"{target} exists. A backup never overwrites a file.", reason="BACKUP_EXISTS"
+        )
     _check_all_here(state, rooms)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -106,19 +110,20 @@ def back_up(state: Path, rooms: Sequence[RoomSettings], target: Path) -> Manifes
 
 
 def restore(backup: Path, state: Path) -> Manifest:
-    """Make an installation in a folder that is not there or empty; every byte is checked before it appears there.
+    """Create an installation in a missing or empty directory. Every byte is verified before the directory appears.
 
-    FailedPrecondition when the folder holds something, the backup is damaged, or a newer version made it.
+    Raise FailedPrecondition if the directory is not empty, the backup is damaged, or a newer version created it.
     """
     if state.exists() and any(state.iterdir()):
         raise FailedPrecondition(
-            f"{state} is not empty; name another folder with --state, or move it away.", reason="STATE_EXISTS"
+            f"{state} is not empty. Name another directory with --state, or move this one away.",
+            reason="STATE_EXISTS",
         )
     state.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{state.name}.", dir=state.parent))
     try:
         manifest = _unpack(backup, fresh)
-        os.sync()  # all of it is on disk before it has the name
+        os.sync()  # all files are on disk before the directory gets its name
         with suppress(FileNotFoundError):
             state.rmdir()
         fresh.rename(state)
@@ -130,7 +135,7 @@ def restore(backup: Path, state: Path) -> Manifest:
 
 @contextmanager
 def one_moment(databases: Sequence[Path]) -> Iterator[list[sqlite3.Connection]]:
-    """Connections that see these SQLite files as they were at one moment, whatever is written from then on."""
+    """Yield connections that read a snapshot of these SQLite files as of one moment, unaffected by later writes."""
     with ExitStack() as readers:
         seeing = [readers.enter_context(closing(_connect(path))) for path in databases]
         with ExitStack() as standstill:
@@ -144,7 +149,7 @@ def one_moment(databases: Sequence[Path]) -> Iterator[list[sqlite3.Connection]]:
 
 
 def _write(state: Path, rooms: Sequence[RoomSettings], beside: Path, sink: BinaryIO) -> Manifest:
-    """Keys and rooms' own files first, then the databases at one moment, then the artifacts, then the manifest."""
+    """Write keys and files of the services, then the database snapshot, then the artifacts, then the manifest."""
     files: list[File] = []
     with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in _small_files(state, rooms):
@@ -164,7 +169,7 @@ def _write(state: Path, rooms: Sequence[RoomSettings], beside: Path, sink: Binar
 
 
 def _copies(state: Path, rooms: Sequence[RoomSettings], folder: Path) -> dict[Path, Path]:
-    """A copy of each database and of the event log, all of one moment."""
+    """Copy each database and the event log as of one moment."""
     log = state / "events" / "events.sqlite"
     paths = [*map(_database, rooms), *([log] if log.exists() else [])]
     copies = {path: folder / path.name for path in paths}
@@ -177,19 +182,19 @@ def _copies(state: Path, rooms: Sequence[RoomSettings], folder: Path) -> dict[Pa
 
 
 def _check_whole(path: Path, copy: sqlite3.Connection) -> None:
-    """FailedPrecondition when a database is damaged: a backup of it would be worth nothing."""
+    """Raise FailedPrecondition if a database is damaged, because its backup could not be used."""
     try:
         (said,) = copy.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         said = str(error)
     if said != "ok":
         raise FailedPrecondition(
-            f"{path} is damaged ({said}); restore an older backup.", reason="DATABASE_DAMAGED"
+            f"{path} is damaged ({said}). Restore an older backup.", reason="DATABASE_DAMAGED"
         )
 
 
 def _unpack(backup: Path, folder: Path) -> Manifest:
-    """The files of a backup in a fresh folder, checked."""
+    """Unpack and verify the files of a backup in an empty directory."""
     manifest: Manifest | None = None
     found: dict[str, str] = {}
     try:
@@ -197,7 +202,7 @@ def _unpack(backup: Path, folder: Path) -> Manifest:
             for member in tar:
                 source = tar.extractfile(member)
                 if source is None:
-                    raise _damaged(f"{member.name!r} is no file")
+                    raise _damaged(f"{member.name!r} is not a file")
                 if member.name == MANIFEST:
                     manifest = Manifest.of(source.read())
                 else:
@@ -205,32 +210,32 @@ def _unpack(backup: Path, folder: Path) -> Manifest:
     except (tarfile.TarError, EOFError) as error:
         raise _damaged(str(error)) from None
     if manifest is None:
-        raise _damaged(f"it ends before its {MANIFEST}")
+        raise _damaged(f"it has no {MANIFEST}")
     _check_files(manifest, found)
     _check_revisions(manifest)
     return manifest
 
 
 def _check_files(manifest: Manifest, found: dict[str, str]) -> None:
-    """Every file that the manifest names is there with the same bytes, and no other."""
+    """Check that the files are exactly those of the manifest, with the same bytes."""
     told = {file.path: file.sha256 for file in manifest.files}
     wrong = sorted(name for name in told.keys() | found.keys() if told.get(name) != found.get(name))
     if wrong:
-        raise _damaged(f"{len(wrong)} files are not as they were, {wrong[0]} among them")
+        raise _damaged(f"{len(wrong)} files differ from the manifest, such as {wrong[0]}")
 
 
 def _check_revisions(manifest: Manifest) -> None:
     unknown = [service for service, at in manifest.revisions.items() if not knows(service, at)]
     if unknown:
         raise FailedPrecondition(
-            f"A newer version of Ratoon made this backup (it has newer databases of {', '.join(unknown)}); "
-            "restore it with that version.",
+            f"A newer version of Ratoon created this backup (newer databases: {', '.join(unknown)}). "
+            "Restore it with that version.",
             reason="BACKUP_FROM_ELSEWHERE",
         )
 
 
 def _check_all_here(state: Path, rooms: Sequence[RoomSettings]) -> None:
-    """FailedPrecondition when a part of the state is not in the state folder, where a copy of it could be made."""
+    """Raise FailedPrecondition if a part of the state is outside the state directory."""
     for each in rooms:
         places = {
             "database": each.database_url.startswith(f"sqlite:///{state}/"),
@@ -241,14 +246,15 @@ def _check_all_here(state: Path, rooms: Sequence[RoomSettings]) -> None:
         elsewhere = [name for name, here in places.items() if not here]
         if elsewhere:
             raise FailedPrecondition(
-                f"The {' and '.join(elsewhere)} of {each.service} are not in {state}; back them up with their own "
-                "tools (pg_dump for PostgreSQL), at one moment with the rest: stop Ratoon first.",
+                f"The state of {each.service} is not all in {state} (stored elsewhere: {', '.join(elsewhere)}). Stop "
+                "Ratoon, so that all parts are of one moment, and back up each part with its own tools (pg_dump for "
+                "PostgreSQL).",
                 reason="STATE_ELSEWHERE",
             )
 
 
 def _small_files(state: Path, rooms: Sequence[RoomSettings]) -> Iterator[Path]:
-    """Keys, reports, and what rooms keep beside their databases."""
+    """Yield keys, reports, and the files that services store next to their databases."""
     kept = [each.folder / name for each in rooms for name in each.kept]
     for place in (state / "keys", state / "demo", *kept):
         if place.is_file():
@@ -292,20 +298,20 @@ def _add(tar: tarfile.TarFile, name: str, source: BinaryIO, size: int) -> File:
 
 
 class _Hashed:
-    """A reader that hashes what passes."""
+    """A reader that hashes the bytes it returns."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source, self.hasher = source, hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         data = self._source.read(size)
         self.hasher.update(data)
         return data
 
 
 def _put(source: Any, path: Path) -> str:
-    """Write a file that its owner alone may read; its sha256."""
+    """Write a file that only its owner may read; return its sha256."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     hashed = _Hashed(source)
@@ -316,12 +322,12 @@ def _put(source: Any, path: Path) -> str:
 
 
 def _inside(name: str) -> PurePosixPath:
-    """The path of a member, which may only go down."""
+    """Return the path of a member, which must be inside the target directory."""
     path = PurePosixPath(name)
     if path.is_absolute() or not path.parts or ".." in path.parts:
-        raise _damaged(f"{name!r} leads out of the folder")
+        raise _damaged(f"{name!r} points outside the target directory")
     return path
 
 
 def _damaged(what: str) -> FailedPrecondition:
-    return FailedPrecondition(f"The backup is damaged: {what}. Take another one.", reason="BACKUP_DAMAGED")
+    return FailedPrecondition(f"The backup is damaged: {what}. Use another backup.", reason="BACKUP_DAMAGED")

@@ -1,4 +1,4 @@
-"""Bringing an installation up and down: keys, databases, processes, readiness. It knows rooms by name only."""
+"""Start and stop an installation: keys, databases, processes, readiness. It knows services only by name."""
 
 import importlib
 import os
@@ -23,25 +23,25 @@ from ratoon.sdk.local.processes import CONSOLE, EDGE, PRIVATE, Process, Processe
 
 READY_WITHIN_S = 60.0
 _DRAIN_S = 45.0
-"""Seconds that a process has to end: longer than the gateway lets open answers go on (`RATOON_GATEWAY_DRAIN_S`)."""
+"""Seconds for a process to exit: longer than the drain time of the gateway (`RATOON_GATEWAY_DRAIN_S`)."""
 _WORKERS_END_S = 20.0
 USUAL_PORT = 8080
 _CONSOLE_AFTER = 10
-"""The console listens so many ports after the HTTP API."""
+"""Offset of the console port from the port of the HTTP API."""
 _STEP, _TRIES = 20, 200
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Something that listens: who, and where."""
+    """A listener: its name and its address."""
 
     name: str
     address: str
 
 
 class Installation:
-    """The installation in one state folder."""
+    """The installation in one state directory."""
 
     def __init__(self, state: Path) -> None:
         self.state = state.absolute()
@@ -50,13 +50,14 @@ class Installation:
     def up(
         self, isolated: bool, host: str, port: int, say: Say, observing: Observing = NOTHING
     ) -> list[Listener]:
-        """Start what does not run yet and wait until all of it is ready; what listens where."""
+        """Start the processes that are not running, wait until all are ready, and return the listeners."""
         self._prepare(say)
         running = {each.name for each in self.processes.running()}
         wanted = layout(isolated)
         if running - {process.name for process in wanted}:
             raise FailedPrecondition(
-                "Ratoon runs here in another layout; run `ratoon down` first.", reason="OTHER_LAYOUT_RUNS"
+                "Ratoon is running with another process layout (--isolated or not). Run `ratoon down` first.",
+                reason="OTHER_LAYOUT_RUNS",
             )
         missing = [process for process in wanted if process.name not in running]
         if any(process.name == "gateway" for process in missing):
@@ -69,23 +70,23 @@ class Installation:
             (self.state / "run" / "console.url").write_text(f"http://{host}:{at}\n")
         environment = {**self._environment(host, port), **observing.environment(wanted)}
         children = {process.name: self.processes.start(process, environment) for process in missing}
-        say(f"Starting {', '.join(children)} …" if children else "Ratoon runs already.")
+        say(f"Starting {', '.join(children)} …" if children else "Ratoon is already running.")
         for process in wanted:
             if not self._await(process, children.get(process.name), say):
-                say(f"{process.name} has just ended; starting it again …")
+                say(f"{process.name} exited; restarting …")
                 self._await(process, self.processes.start(process, environment), say)
         metrics = {name: at for name, at in observing.addresses(wanted).items() if name in children}
         shown = [Listener(f"metrics of {name}", f"http://{at}/metrics") for name, at in metrics.items()]
         return [*self.listeners(), *shown]
 
     def port(self) -> int:
-        """The port of the HTTP API: the one of the last start, or the usual one."""
+        """Return the port of the HTTP API: that of the last start, or the default."""
         url = self.state / "run" / "gateway.url"
         stored = url.read_text().strip().rpartition(":")[2] if url.exists() else ""
         return int(stored) if stored.isdigit() else USUAL_PORT
 
     def down(self, keep_workers: bool, say: Say) -> int:
-        """End the processes: the console, the gateway, the services, then engines and training; how many ended."""
+        """Stop the console, the gateway, the services, then engines and training; return the number of processes."""
         order = sorted(self.processes.running(), key=lambda each: [*EDGE, each.name].index(each.name))
         for name in self.processes.wanted():
             self.processes.forget(name)
@@ -101,26 +102,26 @@ class Installation:
         return ended
 
     def listeners(self) -> list[Listener]:
-        """What listens where."""
+        """Return all listeners with their addresses."""
         told = (("HTTP API", "gateway.url"), ("gRPC", "gateway.grpc"), ("console", "console.url"))
         files = [(name, self.state / "run" / file) for name, file in told]
         edge = [Listener(name, file.read_text().strip()) for name, file in files if file.exists()]
         return [*edge, *(Listener(service, socket_address(self.state, service)) for service in SERVICES)]
 
     def migrate(self, say: Say) -> None:
-        """Bring every room's database to this version."""
+        """Migrate the databases of all services to this version."""
         for service in SERVICES:
             settings = self.settings(service)
             at = migrate(service, settings.database_url)
             say(f"{service}: database at revision {at}")
 
     def settings(self, service: str) -> RoomSettings:
-        """A room's settings in this state folder and environment."""
+        """Return the settings of a service in this state directory and environment."""
         made: RoomSettings = importlib.import_module(f"ratoon_{service}.settings").Settings(state=self.state)
         return made
 
     def ready(self, service: str, timeout_s: float = 1.0) -> bool:
-        """Whether a room, or the console, says that it serves."""
+        """Return True if a service, or the console, reports that it serves."""
         if service == CONSOLE:
             return self._console_ready(timeout_s)
         with grpc.insecure_channel(socket_address(self.state, service)) as channel:
@@ -141,17 +142,17 @@ class Installation:
             return False
 
     def workers(self) -> list[Running]:
-        """Engines, training drivers and jobs that run for this installation."""
+        """Return the engines, training drivers and jobs that run for this installation."""
         return self.processes.workers()
 
     def _prepare(self, say: Say) -> None:
-        """Folders, keys and databases of a new installation, or an older one; all of it is its owner's alone."""
+        """Create or update directories, keys and databases; only their owner may access them."""
         os.umask(PRIVATE)
         for folder in (self.state, self.state / "run", run_folder(self.state)):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _check_own(folder)
         if make_keys(self.state / "keys", SERVICES):
-            say(f"Made service keys in {self.state / 'keys'} (readable by you alone).")
+            say(f"Created service keys in {self.state / 'keys'} (readable only by you).")
         make_signing_key(self.state / "keys")
         self.migrate(lambda _line: None)
 
@@ -171,9 +172,10 @@ class Installation:
         return {**per_service, **own, "PYTHONUNBUFFERED": "1"}
 
     def _await(self, process: Process, child: subprocess.Popen[bytes] | None, say: Say) -> bool:
-        """Wait until every room of a process serves; Unavailable with the end of its log when it does not.
+        """Wait until every service of a process serves; raise Unavailable with the end of its log if it does not.
 
-        False when it is not this call's child and has ended: who was killed a moment ago still counted as running.
+        Return False if the process is not a child of this call and has exited: a process that was killed a moment ago
+        still counted as running.
         """
         began = time.monotonic()
         waiting = list(process.services)
@@ -184,10 +186,12 @@ class Installation:
             if child is None and process.name in self.processes.lost():
                 return False
             if child is not None and child.poll() is not None:
-                raise Unavailable(self._last_words(process.name, "ended at once"), reason="PROCESS_ENDED")
+                raise Unavailable(
+                    self._last_words(process.name, "exited immediately"), reason="PROCESS_ENDED"
+                )
             if time.monotonic() - began > READY_WITHIN_S:
                 said = self._last_words(process.name, f"is not ready after {READY_WITHIN_S:.0f} s")
-                raise Unavailable(f"{said} Waiting for: {', '.join(waiting)}.", reason="NOT_READY")
+                raise Unavailable(f"{said} Services not ready: {', '.join(waiting)}.", reason="NOT_READY")
             time.sleep(0.1)
         if "gateway" in process.services:
             _await_http((self.state / "run" / "gateway.url").read_text().strip())
@@ -198,12 +202,12 @@ class Installation:
     def _last_words(self, name: str, what: str) -> str:
         log = self.processes.log(name)
         lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-        said = lines[-1] if lines else "nothing was logged"
-        return f"The process {name} {what}. Its log ({log}) ends: {said}"
+        said = lines[-1] if lines else "(the log is empty)"
+        return f"The process {name} {what}. Last line of its log ({log}): {said}"
 
 
 def find_state(given: Path | None) -> Path:
-    """The state folder: the one given, RATOON_STATE, or `.ratoon` here."""
+    """Return the state directory: the given one, RATOON_STATE, or `.ratoon` in the working directory."""
     return (given or Path(os.environ.get("RATOON_STATE", ".ratoon"))).absolute()
 
 
@@ -221,7 +225,7 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _free_base(host: str, port: int) -> int:
-    """A port that is free, like those of gRPC and of the console that go with it."""
+    """Return a port that is free together with the ports of gRPC and the console that belong to it."""
     for base in range(port + _STEP, min(port + _TRIES * _STEP, 65_000), _STEP):
         if all(_is_free(host, base + further) for further in (0, 1, _CONSOLE_AFTER)):
             return base
@@ -239,7 +243,7 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def _free_port(host: str, wanted: int) -> int:
-    """This port, or any free one where somebody else has it: what listens where is told either way."""
+    """Return this port, or any free port if it is in use. The caller reports the address."""
     if _is_free(host, wanted):
         return wanted
     with socket.create_server((host, 0)) as probe:
@@ -247,10 +251,13 @@ def _free_port(host: str, wanted: int) -> int:
 
 
 def _check_own(folder: Path) -> None:
-    """The folder of our sockets and keys must be ours alone."""
+    """Restrict a directory of sockets or keys to its owner; raise FailedPrecondition if another user owns it."""
     found = folder.stat()
     if found.st_uid != os.getuid():
-        raise FailedPrecondition(f"{folder} belongs to another user.", reason="FOLDER_NOT_OURS")
+        raise FailedPrecondition(
+            f"{folder} is owned by another user. Run Ratoon as that user, or change the owner.",
+            reason="FOLDER_NOT_OURS",
+        )
     if found.st_mode & 0o077:
         folder.chmod(0o700)
 
@@ -263,4 +270,7 @@ def _await_http(url: str) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise Unavailable(f"The gateway does not answer at {url}.", reason="NOT_READY")
+    raise Unavailable(
+        f"The gateway did not respond at {url} within {READY_WITHIN_S:.0f} s. See `ratoon logs gateway`.",
+        reason="NOT_READY",
+    )

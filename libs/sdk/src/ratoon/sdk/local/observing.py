@@ -1,4 +1,4 @@
-"""What an installation on one machine shows of itself when it is asked to: metrics of each process, and spans."""
+"""Optional observability of an installation on one machine: metrics of each process, and traces."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from ratoon.sdk.local.processes import CONSOLE, Process
 
 @dataclass(frozen=True)
 class Observing:
-    """What to show: metrics on loopback ports from `metrics` on (0: nowhere), spans to `otlp` (empty: nowhere)."""
+    """Metrics on loopback ports from `metrics` upwards (0: none), traces to `otlp` (empty: none)."""
 
     metrics: int = 0
     otlp: str = ""
 
     def addresses(self, processes: Sequence[Process]) -> Mapping[str, str]:
-        """Where each process's metrics are, by its name."""
+        """Return the metrics address of each process by process name."""
         if not self.metrics:
             return {}
         rooms = [process.name for process in processes if process.name != CONSOLE]
         return {name: f"127.0.0.1:{self.metrics + place}" for place, name in enumerate(rooms)}
 
     def environment(self, processes: Sequence[Process]) -> dict[str, str]:
-        """The same as settings of the rooms; what is not asked for stays as the environment has it."""
+        """Return these settings as environment variables; unset ones keep their values from the environment."""
         return dict(self._settings(processes))
 
     def _settings(self, processes: Sequence[Process]) -> Iterator[tuple[str, str]]:
@@ -35,4 +35,4 @@ class Observing:
 
 
 NOTHING = Observing()
-"""Nothing is shown."""
+"""No metrics and no traces."""

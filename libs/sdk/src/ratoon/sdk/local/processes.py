@@ -1,4 +1,4 @@
-"""The processes of an installation: which rooms each runs, started once, found again by pid and start time."""
+"""Processes of an installation: the services of each process, identified by pid and start time."""
 
 import os
 import signal
@@ -15,29 +15,29 @@ from ratoon.chassis.settings import SERVICES
 
 CONTROL = tuple(service for service in SERVICES if service != "gateway")
 CONSOLE = "console"
-"""The web page: no room, but a process beside them."""
+"""The web console: a process, but not a service."""
 PRIVATE = 0o077
-"""The file mode mask of everything below a state folder: its owner's alone."""
+"""Umask of all files in a state directory: access only for the owner."""
 EDGE = (CONSOLE, "gateway")
-"""What callers and people reach; it goes first and comes last."""
+"""Processes that users connect to; they stop first and start last."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process of the platform: its name and the rooms in it."""
+    """A process of the platform: its name and its services."""
 
     name: str
     services: tuple[str, ...]
 
     def command(self) -> list[str]:
-        """What starts it."""
+        """Return the command that starts the process."""
         if len(self.services) == 1:
             return [sys.executable, "-m", f"ratoon_{self.services[0]}"]
         return [sys.executable, "-m", "ratoon.chassis.host", *self.services]
 
 
 def layout(isolated: bool) -> list[Process]:
-    """Seven rooms together and the gateway beside them, or each room in its own process; and the console."""
+    """Return the processes: seven services in one process and the gateway, or one per service; and the console."""
     rooms = [Process(service, (service,)) for service in SERVICES]
     if not isolated:
         rooms = [Process("control", CONTROL), Process("gateway", ("gateway",))]
@@ -46,7 +46,7 @@ def layout(isolated: bool) -> list[Process]:
 
 @dataclass(frozen=True)
 class Running:
-    """A process that runs: its name, its mark, the memory it holds in bytes."""
+    """A running process: name, identity, memory in bytes."""
 
     name: str
     mark: ProcessMark
@@ -54,7 +54,7 @@ class Running:
 
 
 class Processes:
-    """Starts, finds and ends the processes of one state folder."""
+    """Start, find and stop the processes of one state directory."""
 
     def __init__(self, state: Path) -> None:
         self.state = state
@@ -62,7 +62,7 @@ class Processes:
         self._logs = state / "logs"
 
     def start(self, process: Process, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Start it in a session of its own, with a log file."""
+        """Start a process in a new session, with a log file."""
         self._logs.mkdir(parents=True, exist_ok=True)
         folder = self._marks / process.name
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,34 +81,34 @@ class Processes:
         return child
 
     def log(self, name: str) -> Path:
-        """A process's log file."""
+        """Return the log file of a process."""
         return self._logs / f"{name}.log"
 
     def names(self) -> list[str]:
-        """Every process that was ever started here, in the order of the layout."""
+        """Return the names of all processes that were ever started here, in layout order."""
         known = sorted(path.name for path in self._marks.glob("*")) if self._marks.exists() else []
         return sorted(known, key=lambda name: (name == CONSOLE, name == "gateway", name))
 
     def running(self) -> list[Running]:
-        """The platform's processes that run now."""
+        """Return the platform processes that are running."""
         marked = ((name, ProcessMark.read(self._marks / name)) for name in self.names())
         return [Running(name, mark, resident([mark.pid])) for name, mark in marked if mark and mark.alive()]
 
     def wanted(self) -> list[str]:
-        """The platform's processes that were started and not taken down, whether they run or not."""
+        """Return the platform processes that were started and not stopped, running or not."""
         return [name for name in self.names() if ProcessMark.read(self._marks / name)]
 
     def lost(self) -> list[str]:
-        """Those of them that do not run."""
+        """Return the started processes that are not running."""
         running = {each.name for each in self.running()}
         return [name for name in self.wanted() if name not in running]
 
     def forget(self, name: str) -> None:
-        """It was taken down."""
+        """Record that a process was stopped."""
         (self._marks / name / "process.json").unlink(missing_ok=True)
 
     def workers(self) -> list[Running]:
-        """Everything else that runs for this installation: engines, training drivers, jobs, warm workers."""
+        """Return the other processes of this installation: engines, training drivers, jobs, warm workers."""
         marks = {path.parent: ProcessMark.read(path.parent) for path in self._worker_marks()}
         alive = {folder: mark for folder, mark in marks.items() if mark and mark.alive()}
         roots = {mark.pid for mark in alive.values()}
@@ -118,7 +118,7 @@ class Processes:
         ]
 
     def end(self, chosen: Sequence[Running], grace_s: float) -> Iterator[str]:
-        """Ask these to end, kill those that have not after the grace; yields each name as it ends."""
+        """Terminate processes, kill those that remain after the grace period, and yield each name as it ends."""
         for each in chosen:
             _signal(each.mark.pid, signal.SIGTERM)
         left, until = list(chosen), time.monotonic() + grace_s
@@ -129,7 +129,7 @@ class Processes:
             time.sleep(0.05)
         for each in left:
             _signal(each.mark.pid, signal.SIGKILL)
-            yield f"{each.name} (killed: it did not end within {grace_s:.0f} s)"
+            yield f"{each.name} (killed: it did not exit within {grace_s:.0f} s)"
 
     def _worker_marks(self) -> Iterator[Path]:
         for path in self.state.rglob("process.json"):
@@ -138,12 +138,12 @@ class Processes:
 
 
 def resident(pids: Sequence[int]) -> int:
-    """Memory that these processes hold, in bytes; pages they share with others count in part (PSS)."""
+    """Return the memory of these processes in bytes; shared pages count in proportion (PSS)."""
     return sum(_held(pid) for pid in pids)
 
 
 def _tree(pid: int, others: Collection[int]) -> list[int]:
-    """A process and everything below it, without the trees of the others."""
+    """Return a process and its descendants, without the trees of `others`."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (parent := _parent(folder)):

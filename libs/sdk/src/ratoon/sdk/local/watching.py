@@ -1,4 +1,4 @@
-"""Sees to it that the platform's processes run: what died is started again, ever more rarely if it dies again."""
+"""Restart platform processes that exit, with growing pauses if they exit again."""
 
 import threading
 from collections.abc import Callable
@@ -13,19 +13,19 @@ _LONGEST_S = 60.0
 def watch(
     processes: Processes, up: Callable[[], object], say: Callable[[str], None], stop: threading.Event
 ) -> None:
-    """Call `up` whenever a process has died, until `stop` is set or somebody took the installation down."""
+    """Call `up` whenever a process has exited, until `stop` is set or the installation is stopped."""
     pause = LOOK_S
     while not stop.wait(pause):
         if not processes.wanted():
-            say("Ratoon was taken down; nothing is left to watch.")
+            say("Ratoon was stopped; the watch ends.")
             return
         lost = processes.lost()
         if not lost:
             pause = LOOK_S
             continue
-        say(f"{', '.join(lost)} has died; starting it again")
+        say(f"Restarting after an unexpected exit: {', '.join(lost)}")
         pause = min(2 * pause, _LONGEST_S)
         try:
             up()
         except RatoonError as error:
-            say(f"{error} Trying again in {pause:.0f} s.")
+            say(f"{error} Retrying in {pause:.0f} s.")

@@ -1,6 +1,7 @@
-"""What is wrong with an installation on this machine, and how to mend it. It looks, and changes nothing.
+"""Read-only checks of an installation on this machine, with a remedy for each finding.
 
-Each check is a function that yields what it found; one that finds nothing is well. It knows rooms by name only.
+Each check is a function that yields its findings; a check without findings is reported as ok. This package knows
+services only by name.
 """
 
 from ratoon.sdk.local.doctor import contents, surroundings
@@ -25,10 +26,17 @@ CHECKS: dict[str, Check] = {
 
 
 def examine(installation: Installation, *, thorough: bool = False) -> list[Finding]:
-    """Every check's findings, or that it is well; `thorough` reads every artifact."""
+    """Return the findings of every check, or that it is ok; `thorough` also verifies every artifact."""
     if not installation.state.exists():
-        said = f"There is no installation in {installation.state}."
-        return [Finding("state", Severity.FAULT, said, "Start one: ratoon up, or name its folder: --state")]
+        said = f"No installation in {installation.state}."
+        return [
+            Finding(
+                "state",
+                Severity.FAULT,
+                said,
+                "Run `ratoon up` to create one, or name its directory with --state.",
+            )
+        ]
     checks = {**CHECKS, "artifacts": contents.artifacts} if thorough else CHECKS
     return [finding for name, check in checks.items() for finding in _found(name, check, installation)]
 

@@ -1,4 +1,4 @@
-"""Checks of what rooms keep: databases, events, times, artifacts."""
+"""Checks of the stored state of services: databases, events, times, artifacts."""
 
 import importlib
 import sqlite3
@@ -32,23 +32,27 @@ T = TypeVar("T")
 
 
 def databases(installation: Installation) -> Iterator[Trouble]:
-    """Every database is there, whole, and at the revision of this version."""
+    """Every database exists, is undamaged, and is at the revision of this version."""
     for service in SERVICES:
         yield from _database(service, installation.settings(service))
     log = installation.state / "events" / "events.sqlite"
     if log.exists() and (said := _damage(log)):
-        yield Trouble(f"The event log {log} is damaged: {said}.", "ratoon down, restore it from a backup.")
+        yield Trouble(
+            f"The event log {log} is damaged: {said}.", "Run `ratoon down`, then restore it from a backup."
+        )
 
 
 def _database(service: str, settings: RoomSettings) -> Iterator[Trouble]:
     path = Path(settings.database_url.removeprefix("sqlite:///"))
     if _is_missing(settings):
         yield Trouble(
-            f"The database of {service} is not there: {path}.", "ratoon migrate, or restore a backup."
+            f"The database of {service} does not exist: {path}.", "Run `ratoon migrate`, or restore a backup."
         )
         return
     if path.exists() and (said := _damage(path)):
-        yield Trouble(f"{path} is damaged: {said}.", "ratoon down, then restore a backup: ratoon restore")
+        yield Trouble(
+            f"{path} is damaged: {said}.", "Run `ratoon down`, then `ratoon restore` with a backup."
+        )
         return
     try:
         with closing(Database(settings.database_url)) as database:
@@ -56,29 +60,32 @@ def _database(service: str, settings: RoomSettings) -> Iterator[Trouble]:
     except SQLAlchemyError as error:
         said = str(getattr(error, "orig", error)).splitlines()[0]
         yield Trouble(
-            f"The database of {service} cannot be opened: {said}.", "Start its server; see the address."
+            f"The database of {service} cannot be opened: {said}.",
+            "Start its database server, or correct its address.",
         )
         return
     if at != needed and knows(service, at):
         yield Trouble(
-            f"The database of {service} is at revision {at or 'none'}, not {needed}.", "ratoon migrate"
+            f"The database of {service} is at revision {at or 'none'}, not {needed}.", "Run: ratoon migrate"
         )
     elif at != needed:
         yield Trouble(
-            f"The database of {service} is at revision {at}, of a newer version.",
-            "Install that version, or restore a backup made before it.",
+            f"The database of {service} is at revision {at}, of a newer version of Ratoon.",
+            "Install that version, or restore a backup from before the upgrade.",
         )
 
 
 def backlogs(installation: Installation) -> Iterator[Trouble]:
-    """Events reach the log, and none lies among the dead letters."""
+    """Events reach the event log, and there are no dead letters."""
     running = bool(installation.processes.running())
     for service in SERVICES:
         waiting = _asked(installation.settings(service), outbox.waiting, 0)
         if waiting > (_BACKLOG if running else 0):
             yield Trouble(
                 f"{waiting} events of {service} have not reached the log.",
-                "See that the event log can be written: ratoon logs" if running else "ratoon up sends them.",
+                "Check that the event log is writable; see `ratoon logs`."
+                if running
+                else "Run `ratoon up` to publish them.",
                 Severity.WARNING,
             )
         elif running and (late := _late(installation.settings(service))):
@@ -87,7 +94,7 @@ def backlogs(installation: Installation) -> Iterator[Trouble]:
 
 
 def _late(settings: RoomSettings) -> Trouble | None:
-    """The event that waits longest for the log, where that is too long for a relay that works."""
+    """Return a finding for the oldest unpublished event if a working relay would have published it."""
     nothing: outbox.Waiting | None = None
     oldest = _asked(settings, outbox.oldest, nothing)
     if oldest is None or oldest.time is None:
@@ -97,8 +104,9 @@ def _late(settings: RoomSettings) -> Trouble | None:
         return None
     return Trouble(
         f"Event {oldest.event_id} of {oldest.topic} ({oldest.bytes:,} bytes) has waited for {age:,.0f} s to reach the "
-        f"log of events.",
-        "ratoon logs says why. Where the log refuses it for its size, raise max.message.bytes of the topic.",
+        f"event log.",
+        "See `ratoon logs` for the reason. If the log refuses the event for its size, raise max.message.bytes of the "
+        "topic.",
         Severity.WARNING,
     )
 
@@ -113,22 +121,22 @@ def _dead_letters(installation: Installation) -> Iterator[Trouble]:
                 for letter in dead_letters(log, topic)[-1:]:
                     yield Trouble(
                         f"An event of {topic} could not be handled by {letter.group} ({letter.reason}).",
-                        "Mend what the reason says; state was looked at anyway, so nothing is lost.",
+                        "Fix the cause in the reason. Consumers also read the stored state, so no work is lost.",
                         Severity.WARNING,
                     )
     except EventLogError as error:
-        yield Trouble(str(error), "See that the event log can be read.")
+        yield Trouble(str(error), "Check that the event log is readable.")
 
 
 def traffic(installation: Installation) -> Iterator[Trouble]:
-    """All of captured traffic reached flywheel, and all rows of it can be read."""
+    """All captured traffic reached flywheel, and all of its rows are readable."""
     spool = installation.state / "gateway" / "segments"
     refused = sorted(path.stem for path in spool.glob("*.refused"))
     if refused:
         yield Trouble(
-            f"{_segments(len(refused))} of captured traffic could not be given to flywheel, {refused[0]} the oldest; "
-            "they are set aside, the others go on.",
-            "ratoon logs gateway says why. They are tried again when the gateway starts.",
+            f"{_segments(len(refused))} of captured traffic could not be delivered to flywheel (oldest: {refused[0]}). "
+            "They are set aside; the other segments are delivered.",
+            "See `ratoon logs gateway` for the reason. The gateway retries them when it starts.",
             Severity.WARNING,
         )
     query = "SELECT count(*) FROM noted_texts WHERE presence = 'UNREADABLE'"
@@ -138,8 +146,8 @@ def traffic(installation: Installation) -> Iterator[Trouble]:
     if count:
         yield Trouble(
             f"Rows of {_segments(count)} of captured traffic could not be read; "
-            "they are set aside, the other rows count.",
-            "ratoon logs names the segments and the faults. They are read again after an upgrade.",
+            "they are set aside, and the other rows are used.",
+            "See `ratoon logs` for the segments and the faults. The rows are read again after an upgrade.",
             Severity.WARNING,
         )
 
@@ -149,19 +157,19 @@ def _segments(count: int) -> str:
 
 
 def clock(installation: Installation) -> Iterator[Trouble]:
-    """No resource is from the future: the clock was not set back."""
+    """No resource was created in the future: the clock was not set back."""
     newest = max((_newest(installation.settings(service)) for service in SERVICES), default=0.0)
     ahead = newest - time.time()
     if ahead > _CLOCK_SLACK_S:
         yield Trouble(
-            f"Something was made {ahead:,.0f} s in the future of this machine's clock: it was set back.",
-            "Set the clock right (timedatectl set-ntp true); order by time is wrong until then.",
+            f"The newest resource was created {ahead:,.0f} s in the future: the clock of this machine was set back.",
+            "Correct the clock (timedatectl set-ntp true). Until then, the order by time is wrong.",
             Severity.WARNING,
         )
 
 
 def _newest(settings: RoomSettings) -> float:
-    """When the newest resource of a room was made, in seconds since 1970; 0 when nobody can say."""
+    """Return the creation time of the newest resource of a service in seconds since 1970; 0 if unknown."""
 
     def times(connection: Connection) -> list[str]:
         queries = (f"SELECT max(create_time) FROM {each}" for each in garbage.resource_tables(connection))
@@ -173,14 +181,14 @@ def _newest(settings: RoomSettings) -> float:
 
 
 def resources(installation: Installation) -> Iterator[Trouble]:
-    """Every stored resource can be read."""
+    """Every stored resource is readable."""
     for service in SERVICES:
         tables = importlib.import_module(f"ratoon_{service}.adapters.tables").RESOURCES
         nothing: list[tuple[str, str]] = []
         for name, why in _asked(installation.settings(service), partial(_unreadable, tables=tables), nothing):
             yield Trouble(
-                f"What {service} stored of {name} cannot be read: {why}; listings leave it out.",
-                "Restore a backup from before it was written; if there is none, report it with this line.",
+                f"The stored {service} resource {name} cannot be read: {why}. Listings omit it.",
+                "Restore a backup from before it was written. If there is none, report this line as a bug.",
             )
 
 
@@ -189,7 +197,7 @@ def _unreadable(connection: Connection, tables: Mapping[type, Table]) -> list[tu
 
 
 def artifacts(installation: Installation) -> Iterator[Trouble]:
-    """Every artifact still has the bytes that its name says."""
+    """The content of every artifact matches its digest."""
     folder = ArtifactStore(installation.settings("registry").artifacts_url).folder
     if folder is None:
         return
@@ -197,12 +205,12 @@ def artifacts(installation: Installation) -> Iterator[Trouble]:
         if item.kind == "artifact" and file_digest(item.path) != item.path.name:
             yield Trouble(
                 f"Artifact {item.path.name} is damaged.",
-                "Copy it from a backup, or upload the same bytes again: they replace it.",
+                "Copy it from a backup, or upload the same bytes again; the upload replaces it.",
             )
 
 
 def _asked(settings: RoomSettings, question: Callable[[Connection], T], otherwise: T) -> T:
-    """What a room's database says; something else when it cannot say, which the check of databases tells."""
+    """Return the answer of a service's database, or `otherwise` if the database cannot be read."""
     if _is_missing(settings):
         return otherwise
     try:
@@ -213,13 +221,13 @@ def _asked(settings: RoomSettings, question: Callable[[Connection], T], otherwis
 
 
 def _is_missing(settings: RoomSettings) -> bool:
-    """Whether the database is a file that is not there; to open it would make one."""
+    """Return True if the database is a missing file; opening it would create the file."""
     file = settings.database_url.removeprefix("sqlite:///")
     return file != settings.database_url and not Path(file).exists()
 
 
 def _damage(path: Path) -> str:
-    """What SQLite says is wrong with a file; empty when it is whole."""
+    """Return the damage that SQLite finds in a file; empty if there is none."""
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30.0)) as connection:
             (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()

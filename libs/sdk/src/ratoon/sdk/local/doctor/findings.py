@@ -1,4 +1,4 @@
-"""What checks say: a trouble, and what to do about it."""
+"""Findings of checks, each with a remedy."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from ratoon.sdk.local.installation import Installation
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
-    """It works, and may not for long."""
+    """Everything works, but may fail soon."""
     FAULT = "fault"
     """Something does not work."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found, and what to do about it."""
+    """A finding of a check and its remedy."""
 
     check: str
     severity: Severity
@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Trouble:
-    """A finding before it has the name of its check."""
+    """A finding without the name of its check."""
 
     said: str
     remedy: str

@@ -1,4 +1,4 @@
-"""Checks of what surrounds the rooms: folders, keys, processes, ports, engines, the machine."""
+"""Checks of the environment of the services: directories, keys, processes, ports, engines, machine."""
 
 import ctypes
 import os
@@ -22,67 +22,69 @@ _DEFAULT_ADDRESS = ("127.0.0.1", 8080)
 
 
 def folders(installation: Installation) -> Iterator[Trouble]:
-    """The state belongs to us, can be written, and others cannot look into what is secret."""
+    """The state is owned by this user and writable, and other users cannot read secrets."""
     for folder in (installation.state, installation.state / "keys", run_folder(installation.state)):
         if not folder.exists():
             continue
         found = folder.stat()
         if found.st_uid != os.getuid():
             yield Trouble(
-                f"{folder} belongs to another user.", f"Run Ratoon as that user, or: chown -R {folder}"
+                f"{folder} is owned by another user.", f"Run Ratoon as that user, or: chown -R $USER {folder}"
             )
         elif found.st_mode & 0o077:
             yield Trouble(
-                f"Others can look into {folder}.", f"chmod 700 {folder}", _unless_root_of_state(folder)
+                f"Other users can access {folder}.", f"Run: chmod 700 {folder}", _unless_root_of_state(folder)
             )
     if not os.access(installation.state, os.W_OK) or _is_read_only(installation.state):
         yield Trouble(
-            f"{installation.state} cannot be written.", "Mount it writable, or move it to a disk that is."
+            f"{installation.state} is not writable.", "Mount it writable, or move it to a writable disk."
         )
 
 
 def keys(installation: Installation) -> Iterator[Trouble]:
-    """Every service has its private key for the owner alone, and its public half is the one that all believe."""
+    """Every service has a private key that only its owner can read, and public.json contains its public key."""
     folder = installation.state / "keys"
     try:
         public = load_public_keys(folder / "public.json")
     except (RatoonError, ValueError) as error:
-        yield Trouble(str(error), "Restore keys/ from a backup; without any, `ratoon up` makes new ones.")
+        yield Trouble(
+            str(error), "Restore keys/ from a backup. If there are no keys, `ratoon up` creates new ones."
+        )
         return
     for service in SERVICES:
         try:
             key = load_key(folder / f"{service}.key")
         except (RatoonError, ValueError) as error:
-            yield Trouble(str(error), f"chmod 600 {folder}/{service}.key, or restore it from a backup.")
+            yield Trouble(str(error), f"Run `chmod 600 {folder}/{service}.key`, or restore it from a backup.")
             continue
         if service not in public or public[service].public_bytes_raw() != key.public_key().public_bytes_raw():
             yield Trouble(
-                f"The public key of {service} in {folder}/public.json is not that of {service}.key.",
-                "Restore keys/ from a backup: services refuse each other as it is.",
+                f"The public key of {service} in {folder}/public.json does not match {service}.key.",
+                "Restore keys/ from a backup. Until then, services reject the calls of this service.",
             )
     for name in ("operator.key", "answers.secret", "model-signing.pem"):
         path = folder / name
         if path.exists() and path.stat().st_mode & 0o077:
-            yield Trouble(f"{path} can be read by others.", f"chmod 600 {path}")
+            yield Trouble(f"{path} can be read by others.", f"Run: chmod 600 {path}")
 
 
 def processes(installation: Installation) -> Iterator[Trouble]:
-    """All processes of the platform run and are ready, or none does."""
+    """All processes of the platform are running and ready, or none is running."""
     running = {each.name for each in installation.processes.running()}
     dead = [name for name in installation.processes.names() if name not in running]
     if not running:
-        yield Trouble("Ratoon does not run.", "ratoon up", Severity.WARNING)
+        yield Trouble("Ratoon is not running.", "Run: ratoon up", Severity.WARNING)
         return
     for name in dead:
         log = installation.processes.log(name)
-        yield Trouble(f"The process {name} has ended; its log is {log}.", "ratoon up")
+        yield Trouble(f"The process {name} has exited. Its log is {log}.", "Run: ratoon up")
     for service in (s for name in running for s in (CONTROL if name == "control" else (name,))):
         if service in (*SERVICES, CONSOLE) and not installation.ready(service):
-            yield Trouble(f"{service} is not ready.", "ratoon logs, then: ratoon down && ratoon up")
+            yield Trouble(f"{service} is not ready.", "See `ratoon logs`, then run: ratoon down && ratoon up")
 
 
 def ports(installation: Installation) -> Iterator[Trouble]:
-    """Where the gateway will listen nobody else does."""
+    """The ports of the gateway are free."""
     if any(each.name == "gateway" for each in installation.processes.running()):
         return
     told = installation.state / "run" / "gateway.url"
@@ -96,26 +98,26 @@ def ports(installation: Installation) -> Iterator[Trouble]:
             if probe.connect_ex((host, each)) == 0:
                 yield Trouble(
                     f"Port {each} on {host} is taken.",
-                    f"Stop what uses it (ss -ltnp 'sport = :{each}'), or: ratoon up --port {port + 10}",
+                    f"Stop the process that uses it (ss -ltnp 'sport = :{each}'), or run: ratoon up --port {port + 10}",
                     Severity.WARNING,
                 )
 
 
 def workers(installation: Installation) -> Iterator[Trouble]:
-    """Every engine is wanted, and what is left of dead processes is known."""
+    """Every running engine is assigned to a deployment, and no traces of exited processes remain."""
     controlled = any(each.name not in EDGE for each in installation.processes.running())
     for folder in sorted((installation.state / "serving" / "engines").glob("*")):
         mark = ProcessMark.read(folder)
         alive, wanted = mark is not None and mark.alive(), (folder / "engine.json").exists()
         if alive and not wanted:
             yield Trouble(
-                f"The engine {folder.name} (process {mark.pid if mark else ''}) belongs to nobody.",
-                "ratoon up ends it within a minute; or: ratoon down",
+                f"The engine {folder.name} (process {mark.pid if mark else ''}) is not assigned to a deployment.",
+                "Run `ratoon up`, which stops it within a minute, or run `ratoon down`.",
             )
         if wanted and not alive and not controlled:
             yield Trouble(
-                f"The engine {folder.name} has ended, and nobody starts it again.",
-                "ratoon up",
+                f"The engine {folder.name} has exited, and no process restarts it.",
+                "Run: ratoon up",
                 Severity.WARNING,
             )
     if not controlled:
@@ -125,28 +127,28 @@ def workers(installation: Installation) -> Iterator[Trouble]:
 def _stale_sockets(folder: Path) -> Iterator[Trouble]:
     stale = [path.name for path in sorted(folder.glob("*.sock")) if not _listens(path)]
     if stale:
-        said = f"{len(stale)} sockets in {folder} are of processes that have ended ({stale[0]}, …)."
-        yield Trouble(said, "Nothing: ratoon up replaces them.", Severity.WARNING)
+        said = f"{len(stale)} sockets in {folder} are from processes that have exited ({stale[0]}, …)."
+        yield Trouble(said, "No action needed: `ratoon up` replaces them.", Severity.WARNING)
 
 
 def machine(installation: Installation) -> Iterator[Trouble]:
-    """There is disk and memory to go on, and what engines load."""
+    """Disk space, memory and libnuma are available."""
     free = shutil.disk_usage(installation.state).free
     if free < _LEAST_DISK_BYTES:
         yield Trouble(
-            f"{free / 2**30:.1f} GiB are free where the state is; a training and an engine need 2.",
-            "Free some: ratoon gc --dry-run says what Ratoon can spare.",
+            f"{free / 2**30:.1f} GiB are free on the disk of the state; a training run and an engine need 2 GiB.",
+            "Free disk space. `ratoon gc --dry-run` lists what Ratoon can remove.",
             Severity.WARNING if free > _LEAST_DISK_BYTES // 4 else Severity.FAULT,
         )
     lines = Path("/proc/meminfo").read_text().splitlines()
     memory = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
     if memory < _LEAST_MEMORY_BYTES:
-        said = f"{memory / 2**30:.1f} GiB of memory are free; a second engine needs about 2."
-        yield Trouble(said, "Stop something else, or serve smaller models.", Severity.WARNING)
+        said = f"{memory / 2**30:.1f} GiB of memory are free; a second engine needs about 2 GiB."
+        yield Trouble(said, "Stop other programs, or serve smaller models.", Severity.WARNING)
     try:
         ctypes.CDLL("libnuma.so.1")
     except OSError:
-        yield Trouble("libnuma is missing, which engines load.", "apt-get install libnuma1")
+        yield Trouble("libnuma, which engines load, is missing.", "Run: apt-get install libnuma1")
 
 
 def _listens(path: Path) -> bool:
@@ -164,5 +166,5 @@ def _is_read_only(folder: Path) -> bool:
 
 
 def _unless_root_of_state(folder: Path) -> Severity:
-    """Keys and sockets must be ours alone; the folder around them should."""
+    """Return FAULT for the keys directory, which must be private, and WARNING for the others."""
     return Severity.FAULT if folder.name == "keys" else Severity.WARNING
