@@ -1,8 +1,8 @@
-"""The Python client of Ratoon and its command line; everything goes over the public HTTP API.
+"""Python client and command line of Ratoon, over the public HTTP API.
 
 from ratoon.sdk import Client
 
-client = Client()                       # RATOON_URL and RATOON_API_KEY, or the installation in this folder
+client = Client()                       # RATOON_URL and RATOON_API_KEY, else the local installation
 answer = client.chat("mail-triage", "Dear winner, …")
 client.feedback(answer.id, thumb="up")
 """

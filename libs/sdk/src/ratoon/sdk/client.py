@@ -1,4 +1,4 @@
-"""A caller of the public HTTP API: resources as JSON objects, uploads that resume, watching, asking, feedback."""
+"""Client of the public HTTP API: resources as JSON objects, resumable uploads, watches, chat, feedback."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ _FEEDBACK_ATTEMPTS = 6
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said: the text, the id that feedback names, the version that wrote it (`name@version`)."""
+    """Answer of a model: the text, the id for feedback, and the version that wrote it (`name@version`)."""
 
     text: str
     id: str
@@ -33,7 +33,7 @@ class Answer:
 
 
 class Client:
-    """One caller. `url` and `api_key` default to RATOON_URL and RATOON_API_KEY, then to the installation here."""
+    """Client. `url` and `api_key` default to RATOON_URL and RATOON_API_KEY, then to the local installation."""
 
     def __init__(
         self, url: str = "", api_key: str = "", state: Path | None = None, timeout_s: float = 60.0
@@ -49,30 +49,30 @@ class Client:
         self._http.close()
 
     def get(self, name: str, **query: object) -> JSON:
-        """A resource by its name, or any GET below /v1."""
+        """Get a resource by name, or send any GET request below /v1."""
         return self._call("GET", name, query=query)
 
     def post(self, name: str, body: Mapping[str, object] | None = None, **query: object) -> JSON:
-        """A POST below /v1: a create with a body, or a method (`…:cancel`)."""
+        """Send a POST request below /v1: a create with a body, or a custom method (`…:cancel`)."""
         return self._call("POST", name, body or {}, query)
 
     def patch(self, name: str, body: Mapping[str, object], **query: object) -> JSON:
-        """Change the fields of a resource that `body` gives, and no others; it carries the etag it was read with."""
+        """Update only the fields of a resource that are in `body`, which includes the etag of the resource as read."""
         return self._call("PATCH", name, body, query)
 
     def delete(self, name: str, **query: object) -> JSON:
-        """Delete a resource; with `etag` only as it was read."""
+        """Delete a resource; with `etag`, only if it has not changed since it was read."""
         return self._call("DELETE", name, query=query)
 
     def create(self, collection: str, body: Mapping[str, object], id: str = "", request_id: str = "") -> JSON:
-        """Create a resource in a collection (`projects/p/datasets`); safe to repeat with the same `request_id`."""
+        """Create a resource in a collection (`projects/p/datasets`). Retries with the same `request_id` are safe."""
         query: dict[str, object] = {"requestId": request_id or str(uuid.uuid4())}
         if id:
             query[id_field(collection)] = id
         return self._call("POST", collection, body, query)
 
     def list(self, collection: str, page_size: int = 500) -> Iterator[JSON]:
-        """Every resource of a collection, page after page."""
+        """Yield all resources of a collection, page by page."""
         token = ""
         while True:
             page = self.get(collection, pageSize=page_size, pageToken=token)
@@ -84,7 +84,7 @@ class Client:
                 return
 
     def watch(self, name: str) -> Iterator[JSON]:
-        """A resource's state, then each newer one, until it has ended; a broken stream is resumed."""
+        """Yield the state of a resource and each newer state until the final one. Resume if the stream breaks."""
         seen, failures = "", 0
         while True:
             try:
@@ -95,22 +95,24 @@ class Client:
             except (httpx.TransportError, Unreachable) as broken:
                 failures += 1
                 if failures > _RECONNECTS:
-                    raise Unreachable(f"{self.url} stopped answering while {name} was watched.") from broken
+                    raise Unreachable(
+                        f"{self.url} stopped responding during the watch of {name}."
+                    ) from broken
                 _pause(failures)
 
     def wait(self, name: str, on_state: Callable[[JSON], None] = lambda _: None) -> JSON:
-        """Watch until the end; the last state. OperationFailed when it did not end well."""
+        """Watch a resource and return its final state. Raise OperationFailed unless it is ready or succeeded."""
         state: JSON = {}
         for state in self.watch(name):
             on_state(state)
         if state.get("state") in ENDED_WELL:
             return state
         failure = state.get("failure", {})
-        said = failure.get("message") or state.get("reason") or state.get("state", "it ended without a state")
+        said = failure.get("message") or state.get("reason") or state.get("state", "no state was reported")
         raise OperationFailed(f"{name}: {said}", state)
 
     def upload(self, source: Path | bytes, on_bytes: Callable[[int, int], None] = lambda _d, _t: None) -> str:
-        """Put a file or bytes into the artifact store, resuming what is there; returns the digest."""
+        """Upload a file or bytes to the artifact store, resume a partial upload, and return the digest."""
         data = source if isinstance(source, bytes) else None
         digest = hashlib.sha256(data).hexdigest() if data is not None else _file_digest(Path(str(source)))
         total = len(data) if data is not None else Path(str(source)).stat().st_size
@@ -131,7 +133,7 @@ class Client:
         on_bytes: Callable[[int, int], None] = lambda _d, _t: None,
         names: Collection[str] | None = None,
     ) -> str:
-        """Put a folder, or these of its files, into the artifact store; returns the digest of the whole."""
+        """Upload a directory, or the files of it in `names`, to the artifact store; return the digest of the tree."""
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         if names is not None:
             files = [path for path in files if path.relative_to(folder).as_posix() in names]
@@ -148,11 +150,11 @@ class Client:
         return self.upload(json.dumps({"files": rows}, separators=(",", ":"), sort_keys=True).encode())
 
     def download(self, digest: str) -> bytes:
-        """A blob of the artifact store."""
+        """Download a blob from the artifact store."""
         return self._send("GET", f"/v1/blobs/{digest}").content
 
     def chat(self, model: str, text: str, **options: object) -> Answer:
-        """Ask a deployment (`name`, or `name@version`); options go to the engine (`max_tokens`, …)."""
+        """Send a prompt to a deployment (`name` or `name@version`); pass options such as `max_tokens` to the engine."""
         body = {"model": model, "messages": [{"role": "user", "content": text}], "temperature": 0, **options}
         response = self._send("POST", "/v1/chat/completions", json=body)
         said = response.json()
@@ -164,7 +166,7 @@ class Client:
     def feedback(
         self, answer_id: str, *, thumb: str = "", rating: int = 0, correction: str = "", comment: str = ""
     ) -> JSON:
-        """Say what an answer was worth: thumb `up` or `down`, rating 1 to 5, correction. Kept when this returns."""
+        """Give feedback on an answer: thumb `up` or `down`, rating 1 to 5, correction. It is stored on return."""
         given = {"thumb": thumb, "rating": rating, "correction": correction, "comment": comment}
         body = {"id": answer_id, **{k: v for k, v in given.items() if v}}
         for attempt in range(_FEEDBACK_ATTEMPTS):
@@ -195,14 +197,14 @@ class Client:
             response = self._http.request(method, path, **options)
         except httpx.TransportError as broken:
             raise Unreachable(
-                f"Nothing answers at {self.url} ({broken}). Is Ratoon up? Try: ratoon up"
+                f"No server responds at {self.url} ({broken}). If Ratoon is not running, start it: ratoon up"
             ) from broken
         if response.is_error:
             raise _api_error(response)
         return response
 
     def _events(self, name: str, last_id: str) -> Iterator[tuple[str, JSON]]:
-        """The server-sent events of a Watch: id and state."""
+        """Yield the server-sent events of a watch: id and state."""
         headers = {"accept": "text/event-stream", **({"last-event-id": last_id} if last_id else {})}
         with self._http.stream(
             "GET", f"/v1/{name}:watch", headers=headers, timeout=httpx.Timeout(30, read=None)
@@ -222,7 +224,7 @@ class Client:
                     data = ""
 
     def _uploaded(self, digest: str, total: int) -> tuple[int, bool]:
-        """How many bytes of a blob the platform has already, and whether it has proven them."""
+        """Return the number of bytes of a blob that the platform has, and True if it has verified them."""
         response = self._http.head(f"/v1/blobs/{digest}")
         if response.status_code == httpx.codes.NOT_FOUND:
             return 0, False
@@ -234,7 +236,7 @@ class Client:
 
 
 def id_field(collection: str) -> str:
-    """The query parameter that names a new resource of a collection: `datasetId` for `projects/p/datasets`."""
+    """Return the query parameter for the id of a new resource: `datasetId` for `projects/p/datasets`."""
     last = collection.rsplit("/", 1)[-1]
     special = {"policies": "policy", "aliases": "alias", "feedback": "feedback"}
     if collection.endswith("/versions"):

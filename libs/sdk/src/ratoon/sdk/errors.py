@@ -1,24 +1,24 @@
-"""What can go wrong for a caller.
+"""Errors of the client.
 
 RatoonSdkError
-├── Unreachable       nobody answers at the address
-├── ApiError          the platform refused: HTTP status, reason, sentence
-└── OperationFailed   long work ended in another state than hoped for
+├── Unreachable       no server responds at the address
+├── ApiError          the platform rejected the request: HTTP status, reason, message
+└── OperationFailed   a long-running operation did not succeed
 """
 
 from typing import Any
 
 
 class RatoonSdkError(Exception):
-    """Any error of this client; its text says what to do."""
+    """Base class of all errors of this client. The message says what to do."""
 
 
 class Unreachable(RatoonSdkError):
-    """Nobody answers at the address."""
+    """No server responds at the address."""
 
 
 class ApiError(RatoonSdkError):
-    """The platform refused the request."""
+    """The platform rejected the request."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class ApiError(RatoonSdkError):
 
 
 class OperationFailed(RatoonSdkError):
-    """Long work failed, was refused or was cancelled; `resource` is its last state."""
+    """A long-running operation failed, was refused or was cancelled. `resource` is its last state."""
 
     def __init__(self, message: str, resource: dict[str, Any]) -> None:
         super().__init__(message)

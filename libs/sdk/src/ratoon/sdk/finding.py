@@ -1,4 +1,4 @@
-"""Records by their text: what one must know before one can ask for a record's lineage or erase it."""
+"""Find records by their text, to get the ids that lineage and erasure need."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -11,9 +11,10 @@ JSON = dict[str, Any]
 
 
 def find_records(client: Client, project: str, text: str, version: str = "") -> Iterator[JSON]:
-    """Yield the records whose text holds this one, each once, with the newest `version` that holds it.
+    """Yield each record whose text contains this text, with the newest `version` that contains the record.
 
-    Case, white space and Unicode form do not count. All records are read, over the network: minutes for a million.
+    The search ignores case, white space and Unicode form. It reads all records over the network, which takes minutes
+    for a million records.
     """
     sought, seen = _folded(text), set[str]()
     for name in [version] if version else _versions(client, project):
@@ -28,7 +29,7 @@ def find_records(client: Client, project: str, text: str, version: str = "") -> 
 
 
 def _versions(client: Client, project: str) -> list[str]:
-    """All dataset versions of a project, the newest first."""
+    """Return all dataset versions of a project, newest first."""
     found = [
         each
         for dataset in client.list(f"{project}/datasets")

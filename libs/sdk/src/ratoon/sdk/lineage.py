@@ -1,4 +1,4 @@
-"""Where a record went: dataset versions, splits, and the model versions that learned from it or from such a model."""
+"""Lineage of a record: dataset versions, splits, and the model versions trained on it or continued from such one."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,11 +7,11 @@ from ratoon.sdk.client import Client
 
 JSON = dict[str, Any]
 _LEARNED = {"PART_TRAIN", "PART_VALIDATION"}
-"""Parts that shape a model: the one it is fitted to, and the one that chooses its best epoch."""
+"""Parts that influence a model: training, and validation, which selects the best epoch."""
 
 
 def lineage_of(client: Client, project: str, record_id: str) -> JSON:
-    """What ingestion says of a record, erased or not, with `modelVersions`: who saw it, oldest first."""
+    """Return the lineage of a record, erased or not, and the `modelVersions` trained on it, oldest first."""
     found = client.get(f"{project}/records/{record_id}:lineage")
     placements = found.get("placements", [])
     splits = {placed["split"] for placed in placements if placed["part"] in _LEARNED}
@@ -24,7 +24,7 @@ def _versions(client: Client, project: str) -> Iterator[JSON]:
 
 
 def _that_saw(versions: list[JSON], splits: set[str]) -> list[str]:
-    """Versions trained on one of the splits, and those that went on from one that was."""
+    """Return the versions trained on one of the splits, and the versions that continue from those."""
     saw: list[str] = []
     for version in sorted(versions, key=lambda each: str(each["createTime"])):
         lineage = version.get("lineage", {})

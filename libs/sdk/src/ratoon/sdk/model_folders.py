@@ -1,4 +1,4 @@
-"""Model folders of this machine before they are uploaded: what they lack, and which of their files are no model's."""
+"""Checks of local model directories before the upload: missing files, and files that are not part of a model."""
 
 import json
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ _RECIPE = "recipe.json"
 
 
 class UnfitModel(RatoonSdkError):
-    """The folder holds no model that can be trained or served; the text says why, file by file."""
+    """The directory does not contain a usable model; the message lists the reasons."""
 
 
 @dataclass(frozen=True)
 class ModelFolderFiles:
-    """The files of a folder: those of the model, and those that are left out."""
+    """Files of a directory: those of the model, and those that are skipped."""
 
     model: tuple[str, ...]
     left_out: tuple[str, ...]
 
 
 def checked_model(folder: Path) -> ModelFolderFiles:
-    """Look at a model or adapter folder; UnfitModel with every reason when it cannot be used."""
+    """Check a model or adapter directory; raise UnfitModel with all reasons if it cannot be used."""
     files = FolderFiles(folder)
     found = inspect_model_tree(files)
     reasons = [problem.message for problem in found.problems]
     if found.is_adapter and not _names_base(folder / _RECIPE):
         reasons.append(
-            "The adapter does not say which base model it goes with: upload the base first, and write its digest into "
+            "The adapter does not name its base model. Upload the base model first, and add its digest to "
             f'{_RECIPE} as {{"base_artifact_digest": "…"}}.'
         )
     if reasons:
         listed = "".join(f"\n- {reason}" for reason in reasons)
-        raise UnfitModel(f"{folder} holds no model that can be trained or served:{listed}")
+        raise UnfitModel(f"{folder} does not contain a model that can be trained or served:{listed}")
     return ModelFolderFiles(*map(tuple, kept_and_left_out(files.sizes())))
 
 

@@ -1,4 +1,4 @@
-"""Data of one's own as a source: a folder becomes an archive; what a file becomes can be looked at before."""
+"""Create sources from local data: archive directories, upload files, request previews."""
 
 import hashlib
 import io
@@ -21,19 +21,19 @@ FORMATS = ("mail-archive", "mbox", "text-archive", "jsonl", "csv", "parquet")
 
 @dataclass(frozen=True)
 class Upload:
-    """Uploaded data and how to read them: all of a source but its id and licence. `format` may still be empty."""
+    """Uploaded data and how to read it: a source without id and licence. `format` may be empty."""
 
     file_name: str
     digest: str
     format: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Roles (`text`, `label`, `id`, `time`) to names of columns."""
+    """Column names by role (`text`, `label`, `id`, `time`)."""
     labels_by_folder: Mapping[str, str] = field(default_factory=dict)
     encoding: str = ""
     attributes: Sequence[str] = ()
 
     def body(self) -> JSON:
-        """The fields of a source."""
+        """Return the fields of a source."""
         columns = {role: name for role, name in self.columns.items() if name}
         named = {"columns": columns | ({"attributes": list(self.attributes)} if self.attributes else {})}
         found: JSON = {
@@ -58,11 +58,11 @@ def create_source(
     source_id: str = "",
     encoding: str = "",
 ) -> JSON:
-    """Upload a file or folder and create a source of it in `parent` (projects/{project}).
+    """Upload a file or directory and create a source from it in `parent` (projects/{project}).
 
-    Without `source_id` an id is made up. Sub-folders of a folder are labels of their own name unless
-    `labels_by_folder` says otherwise. The same data, read in the same way, are the same source; read in another way
-    they are another one.
+    Without `source_id`, the server generates an id. Subdirectories are labels with their own names unless
+    `labels_by_folder` maps them. The same data with the same settings give the same source; other settings give
+    another source.
     """
     upload = upload_data(client, path, format, columns, labels_by_folder, encoding)
     if not upload.format:
@@ -80,11 +80,11 @@ def upload_data(
     labels_by_folder: Mapping[str, str] | None = None,
     encoding: str = "",
 ) -> Upload:
-    """Upload a file, or a folder as an archive."""
+    """Upload a file, or a directory as an archive."""
     if not path.exists():
         raise RatoonSdkError(f"{path} does not exist.")
     if format not in ("auto", *FORMATS):
-        raise RatoonSdkError(f"The format {format!r} is none of {', '.join(FORMATS)}.")
+        raise RatoonSdkError(f"Unknown format {format!r}. Available: {', '.join(FORMATS)}.")
     folders = (
         {each.name: each.name for each in sorted(path.iterdir()) if each.is_dir()} if path.is_dir() else {}
     )
@@ -99,15 +99,15 @@ def upload_data(
 
 
 def preview(client: Client, parent: str, upload: Upload, records: int = 5) -> JSON:
-    """What the beginning of uploaded data becomes: format, columns, charset, first records, labels, rejections."""
+    """Return a preview of uploaded data: format, columns, character encoding, first records, labels, rejections."""
     return client.post(f"{parent}/sources:preview", upload.body(), recordCount=records)
 
 
 def with_format(upload: Upload, format: str) -> Upload:
-    """The upload in a format; RatoonSdkError when there is none."""
+    """Return the upload with a format; raise RatoonSdkError if the format is unknown."""
     if format not in FORMATS:
         raise RatoonSdkError(
-            f"The format of {upload.file_name} cannot be told. Name it: {', '.join(FORMATS)} (--format)."
+            f"The format of {upload.file_name} is not recognized. Set it with --format: {', '.join(FORMATS)}."
         )
     return replace(upload, format=format)
 
@@ -115,7 +115,7 @@ def with_format(upload: Upload, format: str) -> Upload:
 def create_uploaded(
     client: Client, parent: str, upload: Upload, license: str = "", source_id: str = ""
 ) -> JSON:
-    """Create a source of uploaded data; the same request again gives the same source."""
+    """Create a source from uploaded data. The same request again returns the same source."""
     body = upload.body() | {"license": license}
     request = json.dumps([source_id, body], sort_keys=True, ensure_ascii=False)
     request_id = f"source-{hashlib.sha256(request.encode()).hexdigest()[:40]}"
@@ -123,22 +123,22 @@ def create_uploaded(
 
 
 def format_of(path: Path) -> str:
-    """The format that a name tells; empty when it does not."""
+    """Return the format for a file name; empty if the name does not determine it."""
     if path.is_dir() or path.name.endswith(_ARCHIVES):
         return "text-archive"
     return _BY_SUFFIX.get(path.suffix, "")
 
 
 def archive(folder: Path) -> bytes:
-    """A folder as a tar archive with the same bytes for the same files, whenever and by whomever it is made."""
+    """Return a directory as a deterministic tar archive: the same files always give the same bytes."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     if not files:
-        raise RatoonSdkError(f"{folder} holds no files.")
+        raise RatoonSdkError(f"{folder} contains no files.")
     return archive_of((path.relative_to(folder).as_posix(), path.read_bytes()) for path in files)
 
 
 def archive_of(members: Any) -> bytes:
-    """A tar archive of (name, bytes) pairs, deterministic."""
+    """Return a deterministic tar archive of (name, bytes) pairs."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:") as tar:
         for name, content in members:
@@ -149,5 +149,5 @@ def archive_of(members: Any) -> bytes:
 
 
 def format_name(value: str) -> str:
-    """A format of the API as callers name it: `mail-archive` for FORMAT_MAIL_ARCHIVE."""
+    """Return the command-line name of an API format: `mail-archive` for FORMAT_MAIL_ARCHIVE."""
     return value.removeprefix("FORMAT_").replace("_", "-").lower()

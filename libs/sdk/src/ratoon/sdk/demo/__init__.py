@@ -1,1 +1,1 @@
-"""The demo: the whole loop on real mail, driven over the public HTTP API alone, and a report of what was measured."""
+"""Demo: the closed loop on real mail over the public HTTP API, and a report of the measurements."""

@@ -1,4 +1,4 @@
-"""The mail corpus cut for the demo: what trains, what is kept for the control, what arrives later."""
+"""Parts of the mail corpus: training, held-out for the control, arriving later."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ LICENSE = "PDDL-1.0"
 
 @dataclass(frozen=True)
 class Mail:
-    """One raw mail: its folder, its file name, its bytes."""
+    """One raw mail: directory, file name, bytes."""
 
     folder: str
     name: str
@@ -24,7 +24,7 @@ class Mail:
 
     @property
     def label(self) -> str:
-        """What the folder says: ham or spam."""
+        """Label of the directory: ham or spam."""
         return LABELS[self.folder]
 
 
@@ -38,10 +38,10 @@ class Corpus:
 
 
 def read_corpus(folder: Path, share: float, mails: Mails | None = None) -> Corpus:
-    """Cut the corpus; `mails` takes as many of each class alone, and `share` below 1 that share, for a quick look."""
+    """Read and divide the corpus. `mails` limits the mails of each class; `share` below 1 takes that share of them."""
     missing = [name for name in LABELS if not (folder / name).is_dir()]
     if missing:
-        raise RatoonSdkError(f"{folder} lacks {', '.join(missing)}; run `make data` first.")
+        raise RatoonSdkError(f"{folder} does not contain {', '.join(missing)}. Run `make data` first.")
     read = 1.0 if mails else share
     known = [mail for name in ("easy-ham-1", "spam-1") for mail in _read(folder, name, read)]
     later = [mail for name in ("hard-ham-1", "spam-2") for mail in _read(folder, name, read)]
@@ -58,7 +58,7 @@ def read_corpus(folder: Path, share: float, mails: Mails | None = None) -> Corpu
 
 
 def _of_each_class(mails: list[Mail], count: int) -> list[Mail]:
-    """So many of each class, drawn, in the order of the mails."""
+    """Return a sample of `count` mails of each class, in the order of the mails."""
     taken: set[Mail] = set()
     for label in CLASSES:
         of_class = [mail for mail in mails if mail.label == label]
@@ -67,7 +67,7 @@ def _of_each_class(mails: list[Mail], count: int) -> list[Mail]:
 
 
 def archive(mails: list[Mail]) -> bytes:
-    """The mails as one archive, folder by folder; the same mails give the same bytes."""
+    """Return the mails as one archive by directory; the same mails give the same bytes."""
     return archive_of((f"{mail.folder}/{mail.name}", mail.content) for mail in mails)
 
 
@@ -78,6 +78,6 @@ def _read(folder: Path, name: str, share: float) -> list[Mail]:
 
 
 def _draw(mail: Mail, purpose: str) -> float:
-    """A number from 0 to 1 that only depends on the mail and the purpose."""
+    """Return a number from 0 to 1 that depends only on the mail and the purpose."""
     digest = hashlib.sha256(f"{purpose}/{mail.folder}/{mail.name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

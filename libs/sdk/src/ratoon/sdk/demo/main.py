@@ -1,4 +1,4 @@
-"""Runs the demo from an empty machine to the report; the exit status says whether the loop did its job."""
+"""Run the demo from an empty machine to the report. The exit status reports the result."""
 
 import shutil
 import sys
@@ -24,9 +24,9 @@ _QUIET_S = 4.0
 
 
 class Teller:
-    """Prints what the demo does, with the elapsed time; a line that begins with a carriage return replaces itself.
+    """Print progress lines with the elapsed time. The next line replaces a line that begins with a carriage return.
 
-    When nothing was said for a few seconds, the last line is said again with the time that it is now.
+    After a few seconds without a new line, the last line is repeated with the current time.
     """
 
     def __init__(self, quiet_s: float = _QUIET_S) -> None:
@@ -42,7 +42,7 @@ class Teller:
             self._print(line)
 
     def close(self) -> None:
-        """Repeat nothing any more."""
+        """Stop repeating the last line."""
         self._closed.set()
 
     def _repeat(self) -> None:
@@ -72,7 +72,7 @@ class Teller:
 def run_demo(
     state: Path, data: Path, project: str, port: int, share: float, stop: bool, tier: Tier = NANO
 ) -> int:
-    """Up, the loop, the report, down; 0 when the loop did what it is for."""
+    """Start Ratoon, run the loop, write the report, stop Ratoon; return 0 if the demo passed."""
     say = Teller()
     installation = Installation(state)
     measured = Measured(installation.processes)
@@ -85,7 +85,7 @@ def run_demo(
         complaints = [failure] if failure else report.complaints(demo)
         written = report.write(demo, state / "demo", complaints)
         print(written.read_text())
-        say(f"Report: {state / 'demo' / 'report.html'} (and report.txt, report.json beside it)")
+        say(f"Report: {state / 'demo' / 'report.html'} (also report.txt and report.json in that directory)")
         return 1 if complaints else 0
     finally:
         if stop:
@@ -100,15 +100,13 @@ def _demo(
     client = Client(state=state, timeout_s=tier.patience_s)
     corpus = read_corpus(data, share, tier.mails)
     name = project or _free_project(client)
-    counts = (
-        f"{len(corpus.training)} to train on, {len(corpus.kept)} kept, {len(corpus.arriving)} to arrive later"
-    )
+    counts = f"{len(corpus.training)} to train on, {len(corpus.kept)} held out, {len(corpus.arriving)} to arrive later"
     say(f"Project {name}: mails {counts}")
     return Demo(client, name, corpus, measured, say, tier, _base(data, tier))
 
 
 def _loop(demo: Demo) -> str:
-    """Every step in turn; what went wrong, or nothing."""
+    """Run all steps in order; return the error message, or an empty string."""
     messages: dict[str, list[Message]] = {}
 
     def prepare() -> None:
@@ -141,12 +139,12 @@ def _loop(demo: Demo) -> str:
 
 
 def _base(data: Path, tier: Tier) -> Path | None:
-    """The folder of the tier's base model, if it has one."""
+    """Return the directory of the base model of a tier, if it has one."""
     if tier.base is None:
         return None
     folder = data.parent / tier.base
     if not (folder / "config.json").exists():
-        raise RatoonSdkError(f"{folder} is not there: run `make demo TIER={tier.name}`, which fetches it.")
+        raise RatoonSdkError(f"{folder} does not exist. Run `make demo TIER={tier.name}` to fetch it.")
     return folder
 
 
@@ -158,12 +156,13 @@ def _free_project(client: Client) -> str:
 
 
 def _check_machine(state: Path) -> None:
-    """Say at once what would fail later."""
+    """Check disk space and memory before the demo starts."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     free = shutil.disk_usage(state).free
     if free < _DISK_BYTES:
         raise RatoonSdkError(
-            f"{state} has {free / 2**30:.1f} GiB free; the demo needs 3 GiB. Free some, or use --state."
+            f"The disk of {state} has {free / 2**30:.1f} GiB free; the demo needs 3 GiB. "
+            "Free disk space, or use --state."
         )
     available = _available_memory()
     if available < _MEMORY_BYTES:

@@ -1,4 +1,4 @@
-"""What the demo measures of itself: seconds and peak memory of each stage, and what happened when."""
+"""Measurements of the demo: seconds and peak memory of each stage, and a timeline."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ _EVERY_S = 2.0
 
 @dataclass
 class StageFigures:
-    """One stage: seconds, those of them spent on training steps or answers, and the most memory held, in bytes."""
+    """One stage: total seconds, seconds of training steps and answers, and peak memory in bytes."""
 
     name: str
     seconds: float = 0.0
@@ -24,7 +24,7 @@ class StageFigures:
 
 @dataclass
 class Moment:
-    """Something that happened: when (UTC), what, and what caused it."""
+    """Timeline event: time (UTC), event, cause."""
 
     time: str
     what: str
@@ -33,23 +33,23 @@ class Moment:
 
 @dataclass
 class Measured:
-    """Everything that was measured, as it grows."""
+    """All measurements of a run."""
 
     processes: Processes
     stages: list[StageFigures] = field(default_factory=list)
     timeline: list[Moment] = field(default_factory=list)
     work_seconds: float = 0.0
-    """Of the stage under way: training steps, and the time in which answers were written."""
+    """Seconds of training steps and of answers in the current stage."""
 
     def note(self, what: str, because: str = "", at: str = "") -> None:
-        """Something happened, now or at a time that the platform gave."""
+        """Add an event to the timeline, with the current time or a given one."""
         self.timeline.append(
             Moment(at or datetime.now(UTC).isoformat(timespec="milliseconds"), what, because)
         )
 
     @contextmanager
     def answers(self) -> Iterator[None]:
-        """Count the time inside as work: answers are being written."""
+        """Count the time in this context as time of answers."""
         began = time.monotonic()
         try:
             yield
@@ -58,7 +58,7 @@ class Measured:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[StageFigures]:
-        """Measure what happens inside."""
+        """Measure the time and memory of this context."""
         figures, stop = StageFigures(name), threading.Event()
         sampler = threading.Thread(target=self._sample, args=(figures, stop), daemon=True)
         sampler.start()

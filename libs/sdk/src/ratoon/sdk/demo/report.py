@@ -1,4 +1,4 @@
-"""The demo's report: JSON for programs, text for the terminal, a page for people; every number is of that run."""
+"""Report of the demo as JSON, text and HTML. All numbers are from the same run."""
 
 import html
 import json
@@ -19,29 +19,33 @@ _LEAST_STREAMS = 20
 
 
 def complaints(demo: Demo) -> list[str]:
-    """What the loop did not do as it should; empty when all is well."""
+    """Return the failed checks of the demo; empty if it passed."""
     found: list[str] = []
     truth, blame = steps.true_scores(demo), steps.misattributed(demo)
     served, failed = _served(demo), _failed(demo)
     if truth["v1.1"] <= truth["v1.0"]:
-        found.append(f"v1.1 is not better on the new mail: {truth['v1.1']:.3f} against {truth['v1.0']:.3f}.")
+        found.append(
+            f"v1.1 is not better than v1.0 on the new mail: macro-F1 {truth['v1.1']:.3f} against {truth['v1.0']:.3f}."
+        )
     if failed:
-        found.append(f"{len(failed)} of {served} requests failed, the first: {failed[0].error}")
+        found.append(f"{len(failed)} requests failed and {served} succeeded. First error: {failed[0].error}")
     if cut := [s for s in demo.streams if s.ended != "length"]:
-        found.append(f"{len(cut)} streams did not reach their end, the first: {cut[0].ended}")
+        found.append(f"{len(cut)} streams did not complete. First reason: {cut[0].ended}")
     if blame["misattributed"]:
-        found.append(f"{blame['misattributed']} answers carry the wrong version.")
+        found.append(f"{blame['misattributed']} answers are attributed to the wrong version.")
     if blame["checked"] == 0:
-        found.append("No prompt told the two versions apart, so that attribution was not checked.")
+        found.append("No prompt distinguishes the two versions, so attribution was not checked.")
     if demo.facts["streamsOpenAtSwitch"] < _LEAST_STREAMS:
-        found.append(f"Only {demo.facts['streamsOpenAtSwitch']} streams were open at the switch.")
+        found.append(
+            f"Only {demo.facts['streamsOpenAtSwitch']} streams were open at the switch; {_LEAST_STREAMS} are required."
+        )
     if (count := len(steps.own_runs(demo))) != 1:
-        found.append(f"{count} retrainings started by themselves, not one.")
+        found.append(f"{count} retraining runs started automatically instead of 1.")
     return found
 
 
 def write(demo: Demo, folder: Path, found: Sequence[str]) -> Path:
-    """Write report.json, report.txt and report.html; returns the text's path."""
+    """Write report.json, report.txt and report.html; return the path of report.txt."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = _facts(demo, found)
     (folder / "report.json").write_text(json.dumps(facts, indent=1))
@@ -85,7 +89,7 @@ def _facts(demo: Demo, found: Sequence[str]) -> JSON:
 
 
 def _evaluation(run: JSON) -> JSON:
-    """What an evaluation found, a line a domain and model."""
+    """Return the results of an evaluation by domain and model."""
     rows = {}
     for result in run.get("results", []):
         scored = {
@@ -112,10 +116,13 @@ def _evaluation(run: JSON) -> JSON:
 
 def _tables(demo: Demo, facts: JSON) -> list[Table]:
     return [
-        ("Scores (macro-F1 with its 95 % interval, on sealed test parts)", *_score_rows(facts)),
-        ("Against the folder's truth (the gate saw the callers' noisy labels)", *_truth_rows(facts)),
-        ("Requests", ["what", "count"], [[key, str(value)] for key, value in facts["requests"].items()]),
-        ("What happened, and why", ["time (UTC)", "what", "because"], _timeline_rows(facts)),
+        ("Scores (macro-F1 with 95 % confidence interval, on sealed test parts)", *_score_rows(facts)),
+        (
+            "Scores against the labels of the corpus (the gate used the noisy labels of the callers)",
+            *_truth_rows(facts),
+        ),
+        ("Requests", ["metric", "count"], [[key, str(value)] for key, value in facts["requests"].items()]),
+        ("Timeline", ["time (UTC)", "event", "cause"], _timeline_rows(facts)),
         ("Stages", ["stage", "seconds", "peak memory"], _stage_rows(facts)),
     ]
 
@@ -136,7 +143,7 @@ def _score_rows(facts: JSON) -> tuple[list[str], list[list[str]]]:
 
 
 def _truth_rows(facts: JSON) -> tuple[list[str], list[list[str]]]:
-    return ["what", "macro-F1"], [[key, _number(value)] for key, value in facts["truth"].items()]
+    return ["version", "macro-F1"], [[key, _number(value)] for key, value in facts["truth"].items()]
 
 
 def _timeline_rows(facts: JSON) -> list[list[str]]:
@@ -145,7 +152,7 @@ def _timeline_rows(facts: JSON) -> list[list[str]]:
 
 def _stage_rows(facts: JSON) -> list[list[str]]:
     rows = [[s["name"], f"{s['seconds']:.1f}", f"{s['peak_bytes'] / 2**20:.0f} MiB"] for s in facts["stages"]]
-    return [*rows, ["all", f"{sum(s['seconds'] for s in facts['stages']):.1f}", ""]]
+    return [*rows, ["total", f"{sum(s['seconds'] for s in facts['stages']):.1f}", ""]]
 
 
 def _served(demo: Demo) -> int:
@@ -153,7 +160,7 @@ def _served(demo: Demo) -> int:
 
 
 def _failed(demo: Demo) -> list[Exchange]:
-    """Requests that failed though no fault was injected."""
+    """Return the requests that failed without an injected fault."""
     return [e for e in _asked(demo) if not e.answer]
 
 
@@ -174,11 +181,12 @@ def _number(value: object) -> str:
 
 def _headline(facts: JSON) -> str:
     if not facts["passed"]:
-        return "The loop did not do its job: " + " ".join(facts["complaints"])
+        return "The demo failed: " + " ".join(facts["complaints"])
     truth = facts["truth"]
     return (
-        f"The loop turned by itself: macro-F1 on the new mail rose from {truth['v1.0']:.3f} to {truth['v1.1']:.3f}, "
-        f"{facts['requests']['served']} requests served, none failed, none cut, none misattributed."
+        f"The loop closed automatically: macro-F1 on the new mail rose from {truth['v1.0']:.3f} to "
+        f"{truth['v1.1']:.3f}, {facts['requests']['served']} requests served, none failed, none cut, "
+        "none misattributed."
     )
 
 
@@ -213,9 +221,9 @@ th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px sol
 .bad {{ border-left: .4rem solid #d33; padding-left: 1rem; }}
 </style>
 <h1>Ratoon demo: {html.escape(facts["project"])}</h1>
-<p class="{mark}">{said}</p><p>{facts["time"]}, {html.escape(facts["machine"])}. Streams open over the switch:
+<p class="{mark}">{said}</p><p>{facts["time"]}, {html.escape(facts["machine"])}. Streams open during the switch:
 {facts["requests"]["streamsOpenAtSwitch"]} of {facts["requests"]["streams"]},
-each with at least {TOKENS_TO_COME} tokens to come.</p>
+each with at least {TOKENS_TO_COME} remaining tokens.</p>
 {body}</html>
 """
 

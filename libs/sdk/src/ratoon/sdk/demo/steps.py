@@ -1,4 +1,4 @@
-"""The demo's steps, each over the public HTTP API: what is asked, what is waited for, what is kept for the report."""
+"""Steps of the demo over the public HTTP API: requests, waits, and data for the report."""
 
 import json
 import random
@@ -24,7 +24,7 @@ _CALM_S = 6.0
 
 @dataclass
 class Demo:
-    """One run of the demo: who calls, the project, the mails, and all that is found out on the way."""
+    """One run of the demo: client, project, mails, and collected results."""
 
     client: Client
     project: str
@@ -33,7 +33,7 @@ class Demo:
     say: Say
     tier: Tier = NANO
     base: Path | None = None
-    """The model folder that the first version starts from, if any."""
+    """Base model directory of the first version, if any."""
     seed: int = 7
     runs: dict[str, JSON] = field(default_factory=dict)
     evaluations: dict[str, JSON] = field(default_factory=dict)
@@ -54,21 +54,21 @@ class Demo:
 
     @property
     def model(self) -> str:
-        """The model's name; dataset, model and deployment are called as the project."""
+        """The name of the model. Dataset, model and deployment have the name of the project."""
         return f"{self.parent}/models/{self.project}"
 
     @property
     def deployment(self) -> str:
-        """The deployment's name."""
+        """The name of the deployment."""
         return f"{self.parent}/deployments/{self.project}"
 
     def production(self) -> str:
-        """The version that `production` names."""
+        """Return the version that the alias `production` points to."""
         return str(self.client.get(f"{self.model}/aliases/production")["version"])
 
 
 def create_project(demo: Demo) -> None:
-    """The project and the policy that watches over it; a base model is uploaded first."""
+    """Upload the base model, if any, and create the project and its retraining policy."""
     settings = dict(demo.tier.settings)
     if demo.base is not None:
         digest = demo.client.upload_tree(demo.base, _upload_ticker(demo, demo.base.name))
@@ -83,11 +83,11 @@ def create_project(demo: Demo) -> None:
     demo.client.create("projects", body, demo.project, request_id=f"demo-{demo.project}")
     policy = {"minAnswers": 200, "minFeedback": 200, "settleSeconds": 5, "cooldownSeconds": 3600}
     demo.client.create(f"{demo.parent}/policies", policy, "default", request_id=f"demo-{demo.project}")
-    demo.measured.note(f"project {demo.project} and its policy", "asked by the demo")
+    demo.measured.note(f"project {demo.project} and its policy created", "request of the demo")
 
 
 def first_version(demo: Demo) -> None:
-    """Mail in, v1.0 served: dataset, labels, split, training, evaluation, gate, registration, rollout."""
+    """Run the first pipeline: dataset, labels, split, training, evaluation, gate, registration, rollout."""
     source = upload(demo, "training-mails", demo.corpus.training)
     run = demo.client.create(f"{demo.parent}/pipelineRuns", {"sources": [source["name"]]})
     demo.runs["v1.0"] = follow_run(demo, run["name"])
@@ -95,7 +95,7 @@ def first_version(demo: Demo) -> None:
 
 
 def upload(demo: Demo, name: str, mails: list[Mail]) -> JSON:
-    """Some mails as a source of the project."""
+    """Upload mails as a source of the project."""
     digest = demo.client.upload(archive(mails))
     body = {
         "displayName": name,
@@ -109,7 +109,7 @@ def upload(demo: Demo, name: str, mails: list[Mail]) -> JSON:
 
 
 def messages_of(demo: Demo, name: str, mails: list[Mail]) -> list[Message]:
-    """Mails as the texts that a mail server would send: decoded and cleaned by ingestion, duplicates kept."""
+    """Return mails as a mail server would send them: decoded and cleaned by ingestion, with duplicates."""
     source = upload(demo, name, mails)
     request_id = f"demo-{name}"
     dataset = demo.client.create(f"{demo.parent}/datasets", {"displayName": name}, name, request_id)
@@ -123,19 +123,19 @@ def messages_of(demo: Demo, name: str, mails: list[Mail]) -> list[Message]:
     }
     ordered = [texts[path] for mail in mails if (path := f"{mail.folder}/{mail.name}") in texts]
     if not ordered:
-        raise RatoonSdkError(f"No mail of {name} came out of ingestion; see {version['name']}.")
+        raise RatoonSdkError(f"Ingestion accepted no mail of {name}; see {version['name']}.")
     return ordered
 
 
 def control(demo: Demo, kept: list[Message], count: int) -> None:
-    """As much traffic from the same population, without corrections: nothing may start."""
+    """Send the same amount of traffic from the training population; no pipeline run may start."""
     repeated = [kept[i % len(kept)] for i in range(count)]
     random.Random(demo.seed).shuffle(repeated)
     with demo.measured.answers():
         demo.control = send(
             demo.client, demo.project, repeated, _ticker(demo, "control mails answered", count)
         )
-    demo.say("waiting to see that nothing starts …")
+    demo.say("checking that no pipeline run starts …")
     until = time.monotonic() + _CALM_S + 2 * 5
     while time.monotonic() < until:
         time.sleep(1)
@@ -144,7 +144,8 @@ def control(demo: Demo, kept: list[Message], count: int) -> None:
     policy = demo.client.get(f"{demo.parent}/policies/default")
     demo.facts["controlDecision"] = policy.get("lastDecision", "")
     demo.measured.note(
-        f"control traffic of {count} mails started {len(started)} runs", demo.facts["controlDecision"]
+        f"control traffic of {count} mails started {len(started)} pipeline runs",
+        demo.facts["controlDecision"],
     )
     if started:
         raise RatoonSdkError(
@@ -153,34 +154,38 @@ def control(demo: Demo, kept: list[Message], count: int) -> None:
 
 
 def traffic(demo: Demo, arriving: list[Message]) -> None:
-    """The world drifts: other mail arrives, and its readers correct the answers."""
+    """Send mail of another kind, with corrections of its readers."""
     ticker = _ticker(demo, "mails answered", len(arriving))
     with demo.measured.answers():
         demo.exchanges = send(demo.client, demo.project, arriving, ticker)
     demo.judged = judge(demo.client, demo.exchanges, CLASSES, demo.seed)
     demo.measured.note(
         f"{len(arriving)} mails of a new kind answered, {demo.judged.corrected} corrected",
-        "traffic of the demo",
+        "traffic from the demo",
     )
 
 
 def second_version(demo: Demo) -> None:
-    """Wait until a run starts by itself, hold its rollout until streams are open on the old version, let it go."""
-    run = wait_for(demo, "a retraining run to start by itself", lambda: next(iter(own_runs(demo)), None))
-    demo.measured.note(f"{run['name']} started by itself", run.get("triggerReason", ""), run["createTime"])
-    demo.say(f"{run['name']} started by itself: {run.get('triggerReason', '')}")
+    """Wait for an automatic retraining run, and follow it until its rollout."""
+    run = wait_for(demo, "an automatic retraining run", lambda: next(iter(own_runs(demo)), None))
+    demo.measured.note(
+        f"{run['name']} started automatically", run.get("triggerReason", ""), run["createTime"]
+    )
+    demo.say(f"{run['name']} started automatically: {run.get('triggerReason', '')}")
     demo.runs["v1.1"] = follow_run(demo, run["name"], stop_at="rollout")
     keep_evaluation(demo, "v1.1")
 
 
 def switch(demo: Demo) -> None:
-    """The rollout of the second version with long streams open on the first."""
+    """Roll out the second version while long streams are open on the first."""
     run = demo.runs["v1.1"]
     rollout = next(stage["resource"] for stage in run["stages"] if stage["id"] == "rollout")
     demo.client.post(f"{rollout}:pause", {"reason": "the demo opens streams on the old version first"})
-    wait_for(demo, "the new engine to prove itself", lambda: _has_step(demo.client.get(rollout), "PROBING"))
+    wait_for(
+        demo, "the attestation of the new engine", lambda: _has_step(demo.client.get(rollout), "PROBING")
+    )
     demo.measured.note(
-        "the new engine proved which weights it serves", f"rollout {rollout.rsplit('/', 1)[-1]}"
+        "the new engine passed attestation of its weights", f"rollout {rollout.rsplit('/', 1)[-1]}"
     )
     count = demo.tier.streams
     wrong = [e.message for e in demo.exchanges[: len(demo.exchanges) // 2] if not _right(e)]
@@ -192,9 +197,9 @@ def switch(demo: Demo) -> None:
     demo.client.post(f"{rollout}:resume", {"reason": "streams are open"})
     opened = f"{demo.facts['streamsOpenAtSwitch']} streams open on the old version"
     demo.measured.note(f"{opened}, rollout resumed")
-    demo.say(f"{opened}; callers ask on while traffic moves to the new one")
+    demo.say(f"{opened}; requests continue while traffic moves to the new version")
     _ask_across(demo, rollout, probed)
-    demo.say("The new version answers; what it says first tells its answers from the old one's")
+    demo.say("the new version serves; recording the first words of its answers to check attribution")
     _learn_first_words(demo, "v1.1", [*probed, *held])
     later = [e.message for e in demo.exchanges[len(demo.exchanges) // 2 :]]
     with demo.measured.answers():
@@ -205,12 +210,12 @@ def switch(demo: Demo) -> None:
     demo.facts["rollout"] = demo.client.wait(rollout)
     demo.runs["v1.1"] = follow_run(demo, run["name"])
     demo.measured.note(
-        f"production names {demo.production()}", f"rollout {rollout.rsplit('/', 1)[-1]} succeeded"
+        f"production points to {demo.production()}", f"rollout {rollout.rsplit('/', 1)[-1]} succeeded"
     )
 
 
 def refuse(demo: Demo) -> None:
-    """A candidate that learned flipped labels: the gate must refuse it, with the numbers."""
+    """Train a candidate on flipped labels; the gate must refuse it."""
     flipped = [
         json.dumps(
             {"text": e.message.text, "label": CLASSES[1 - CLASSES.index(e.message.truth)], "id": str(i)}
@@ -227,20 +232,20 @@ def refuse(demo: Demo) -> None:
     verdict = demo.evaluations["flipped"].get("verdict", {}).get("summary", "")
     if demo.runs["flipped"]["state"] != "STATE_REFUSED" or demo.production() != before:
         raise RatoonSdkError(
-            f"The flipped candidate was not refused: {demo.runs['flipped']['state']}. {verdict}"
+            f"The candidate trained on flipped labels was not refused: {demo.runs['flipped']['state']}. {verdict}"
         )
     demo.measured.note("a candidate trained on flipped labels was refused", verdict)
 
 
 def roll_back(demo: Demo) -> None:
-    """A version that turns bad after the switch: errors are injected, and it must be rolled back by itself."""
+    """Inject errors into a new version after the switch; it must be rolled back automatically."""
     good = demo.production()
     served = demo.client.get(good)
     body = {
         "artifactDigest": served["artifactDigest"],
         "goldenSourceDigest": served["goldenSourceDigest"],
         "lineage": {**served.get("lineage", {}), "parentVersion": good},
-        "changelog": "The same weights again, to rehearse a rollback.",
+        "changelog": "Same weights, for the test of a rollback.",
     }
     version = demo.client.create(f"{demo.model}/versions", body)
     demo.client.wait(version["name"])
@@ -248,11 +253,11 @@ def roll_back(demo: Demo) -> None:
         f"{demo.deployment}/rollouts", {"toVersion": version["name"], "bake": {"seconds": BAKE_S}}
     )
     wait_for(
-        demo, "the switch to the version that will turn bad", lambda: _in_state(demo, rollout, "STATE_BAKING")
+        demo, "the switch to the version that will fail", lambda: _in_state(demo, rollout, "STATE_BAKING")
     )
     fault = {"version": version["name"], "errorRate": 0.5, "seconds": 60}
     demo.client.post(f"{demo.deployment}:injectFault", fault)
-    demo.measured.note(f"errors injected into {_short(version['name'])}", "the demo rehearses a rollback")
+    demo.measured.note(f"errors injected into {_short(version['name'])}", "the demo tests a rollback")
     began = time.monotonic()
     while (
         not _ended(state := demo.client.get(rollout["name"]))
@@ -262,7 +267,7 @@ def roll_back(demo: Demo) -> None:
     demo.facts["rollback"] = state
     if state["state"] != "STATE_ROLLED_BACK" or demo.production() != good:
         raise RatoonSdkError(
-            f"The bad version was not rolled back: {state['state']}. {state.get('reason', '')}"
+            f"The failing version was not rolled back: {state['state']}. {state.get('reason', '')}"
         )
     demo.measured.note(
         f"{_short(version['name'])} was rolled back to {_short(good)}", state.get("reason", "")
@@ -272,7 +277,7 @@ def roll_back(demo: Demo) -> None:
 def follow_run(
     demo: Demo, name: str, stop_at: str = "", accept: frozenset[str] | set[str] = frozenset()
 ) -> JSON:
-    """Watch a pipeline run, telling its stages, to its end or until a stage has its resource."""
+    """Watch a pipeline run and print its stages, to its end or until the stage `stop_at` has a resource."""
     told: dict[str, str] = {}
     state: JSON = {}
     for state in demo.client.watch(name):
@@ -288,7 +293,7 @@ def follow_run(
 
 
 def keep_evaluation(demo: Demo, key: str) -> None:
-    """The evaluation of a run, for the report, and what its training spent on steps."""
+    """Store the evaluation of a run for the report, and count the seconds of its training steps."""
     products = demo.runs[key]["products"]
     demo.evaluations[key] = demo.client.get(products["evaluationRun"])
     training = demo.client.get(products["trainingRun"])
@@ -296,13 +301,13 @@ def keep_evaluation(demo: Demo, key: str) -> None:
 
 
 def own_runs(demo: Demo) -> list[JSON]:
-    """The pipeline runs that started by themselves."""
+    """Return the pipeline runs that started automatically."""
     runs = demo.client.list(f"{demo.parent}/pipelineRuns")
     return [run for run in runs if run.get("trigger") not in (None, "TRIGGER_MANUAL")]
 
 
 def wait_for(demo: Demo, what: str, look: Callable[[], Any]) -> Any:
-    """Look every half second until something is there; an error when it does not come."""
+    """Poll every half second until `look` returns a value; raise RatoonSdkError after the timeout."""
     began, told, within_s = time.monotonic(), 0.0, demo.tier.trigger_within_s
     while time.monotonic() - began < within_s:
         if found := look():
@@ -311,11 +316,11 @@ def wait_for(demo: Demo, what: str, look: Callable[[], Any]) -> Any:
             told = time.monotonic()
             demo.say(f"waiting for {what} … {told - began:.0f} s")
         time.sleep(0.5)
-    raise RatoonSdkError(f"Waited {within_s:.0f} s for {what}; see `ratoon logs control`.")
+    raise RatoonSdkError(f"Timed out after {within_s:.0f} s waiting for {what}. See `ratoon logs control`.")
 
 
 def true_scores(demo: Demo) -> JSON:
-    """Macro-F1 of both versions on the later half of the traffic, against the folder's truth."""
+    """Return macro-F1 of both versions on the later half of the traffic, against the labels of the corpus."""
     half = demo.exchanges[len(demo.exchanges) // 2 :]
     return {
         "mails": len(half),
@@ -326,7 +331,7 @@ def true_scores(demo: Demo) -> JSON:
 
 
 def misattributed(demo: Demo) -> JSON:
-    """Answers whose text is not what the version in their header says, among prompts that tell the versions apart."""
+    """Count answers that do not match the version in their header, for prompts that distinguish the versions."""
     telling = {
         text for text, words in demo.first_words.items() if len(set(words.values())) == len(words) == 2
     }
@@ -338,7 +343,7 @@ def misattributed(demo: Demo) -> JSON:
 
 
 def _ask_across(demo: Demo, rollout: str, messages: list[Message]) -> None:
-    """Ask the same prompts again and again while the traffic moves, until the new version bakes."""
+    """Repeat the same prompts while the traffic moves, until the new version bakes."""
     seen_baking = False
     while not seen_baking:
         state = demo.client.get(rollout)
@@ -348,7 +353,7 @@ def _ask_across(demo: Demo, rollout: str, messages: list[Message]) -> None:
 
 
 def _learn_first_words(demo: Demo, version: str, messages: list[Message]) -> None:
-    """What a version says first to each prompt, by asking it by name while it is warm."""
+    """Record the first word that a version answers to each prompt, by a request to that version."""
     for exchange in send(demo.client, f"{demo.project}@{version}", messages, max_tokens=2, ignore_eos=True):
         if exchange.answer:
             word = _first_word(exchange.answer.text)

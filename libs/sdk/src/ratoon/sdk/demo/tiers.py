@@ -1,16 +1,16 @@
-"""The sizes in which the demo comes: how much mail, which model, and what the loop is given to do."""
+"""Sizes of the demo: amount of mail, model, load."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 BASE_MODEL = Path("smollm2-135m-instruct")
-"""Where `make data` puts the small chat model, beside the mails."""
+"""Directory of the small chat model that `make data` fetches, next to the mails."""
 
 
 @dataclass(frozen=True)
 class Mails:
-    """How many mails of each class train (validation and test included), are kept for the control, arrive later."""
+    """Mails of each class for training (with validation and test), for the control, and arriving later."""
 
     training: int
     kept: int
@@ -19,21 +19,21 @@ class Mails:
 
 @dataclass(frozen=True)
 class Tier:
-    """One size of the demo; `settings` are fields of its project."""
+    """Size of the demo. `settings` are fields of the project."""
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
     mails: Mails | None = None
-    """None: every mail of the corpus."""
+    """Limits of mails; None: all mails of the corpus."""
     base: Path | None = None
-    """A model folder, beside the mails, that the first version starts from; None: from scratch."""
+    """Base model directory next to the mails; None: train from scratch."""
     flipped: int = 500
-    """Mails of the candidate that must be refused."""
+    """Training mails of the candidate that must be refused."""
     streams: int = 28
-    """Long answers that are open at the switch, of so many tokens each."""
+    """Long answers that are open at the switch, each of `stream_tokens` tokens."""
     stream_tokens: int = 640
     patience_s: float = 60.0
-    """How long a caller waits for an answer, which may queue behind those streams."""
+    """Timeout of a request in seconds; requests may queue behind the streams."""
     trigger_within_s: float = 240.0
 
 
@@ -45,9 +45,9 @@ NANO = Tier(
         "gate": {"baselineMargin": 0.05},
     },
 )
-"""A Llama of a million parameters from scratch, on all mails.
+"""A Llama with a million parameters, trained from scratch on all mails.
 
-A fifth of them is tested on, so that a gain shows: some sixty spam mails, of which one is 0.008 of macro-F1.
+The test part is a fifth of the mails, so that a gain is measurable: about 60 spam mails, each worth 0.008 macro-F1.
 """
 SMALL = Tier(
     "small",
@@ -61,7 +61,7 @@ SMALL = Tier(
             "replayCount": 120,
         },
         "split": {"validationShare": 0.06, "testShare": 0.36},
-        # On spam a bag of words stays ahead of a chat model that saw 295 mails; this tier shows adapters.
+        # On spam, a bag of words outperforms a chat model trained on 295 mails; this tier demonstrates adapters.
         "gate": {"baselineMargin": 1},
     },
     mails=Mails(training=295, kept=100, arriving=200),
@@ -72,5 +72,5 @@ SMALL = Tier(
     patience_s=240.0,
     trigger_within_s=480.0,
 )
-"""LoRA on SmolLM2-135M-Instruct: of 590 mails about 320 train and 200 test, and 400 arrive."""
+"""LoRA on SmolLM2-135M-Instruct: of 590 mails, about 320 train and 200 test; 400 mails arrive later."""
 TIERS = {tier.name: tier for tier in (NANO, SMALL)}

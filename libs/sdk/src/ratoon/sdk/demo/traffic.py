@@ -1,4 +1,4 @@
-"""Callers of the demo: mails sent through the HTTP API, answers kept, feedback given, open streams held."""
+"""Traffic of the demo over the HTTP API: requests, feedback, open streams."""
 
 import json
 import random
@@ -19,7 +19,7 @@ INVERTED_SHARE = 0.03
 
 @dataclass(frozen=True)
 class Message:
-    """A text that arrives, and what it truly is."""
+    """Text of a mail and its true label."""
 
     text: str
     truth: str
@@ -27,7 +27,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A message and what came back; no answer means the request failed, `error` says how."""
+    """Message and its answer. Without an answer, the request failed with `error`."""
 
     message: Message
     answer: Answer | None
@@ -42,7 +42,7 @@ def send(
     callers: int = CALLERS,
     **options: object,
 ) -> list[Exchange]:
-    """Ask for every message, several callers at once, each request once; the exchanges in the messages' order."""
+    """Send every message once, with several concurrent callers; return the exchanges in message order."""
     done, lock = 0, threading.Lock()
 
     def one(message: Message) -> Exchange:
@@ -58,7 +58,7 @@ def send(
 
 
 def ask(client: Client, model: str, message: Message, **options: object) -> Exchange:
-    """One request."""
+    """Send one request."""
     try:
         return Exchange(message, client.chat(model, message.text, **{"max_tokens": 4, **options}))
     except RatoonSdkError as error:
@@ -67,7 +67,7 @@ def ask(client: Client, model: str, message: Message, **options: object) -> Exch
 
 @dataclass
 class Judged:
-    """What the callers said: thumbs up, corrections, and how many of both were inverted on purpose."""
+    """Counts of feedback: thumbs up, corrections, and how many of both were inverted on purpose."""
 
     up: int = 0
     corrected: int = 0
@@ -75,7 +75,7 @@ class Judged:
 
 
 def judge(client: Client, exchanges: Sequence[Exchange], labels: tuple[str, str], seed: int) -> Judged:
-    """Give feedback on every answer: a thumb when it looks right, a correction when not; some callers err."""
+    """Give feedback on every answer: a thumb up or a correction. A share of the callers err."""
     draws, judged = random.Random(seed), Judged()
     plans = []
     for exchange in exchanges:
@@ -96,7 +96,7 @@ def judge(client: Client, exchanges: Sequence[Exchange], labels: tuple[str, str]
 
 
 def macro_f1(truths: Sequence[str], answers: Sequence[str], labels: Sequence[str]) -> float:
-    """The mean over the labels of the harmonic mean of precision and recall."""
+    """Return the mean F1 score over the labels."""
     scores = []
     for label in labels:
         hits = sum(t == label == a for t, a in zip(truths, answers, strict=True))
@@ -107,19 +107,19 @@ def macro_f1(truths: Sequence[str], answers: Sequence[str], labels: Sequence[str
 
 @dataclass
 class Stream:
-    """One long answer that is being received: its version, its text, how many tokens came, how it ended."""
+    """Stream of one long answer: version, text, number of tokens, end."""
 
     message: Message
     version: str = ""
     text: str = ""
     tokens: int = 0
     ended: str = ""
-    """`length` or `stop` when it came to its end; else what went wrong."""
+    """`length` or `stop` if the stream completed, else the error."""
 
 
 @dataclass
 class OpenStreams:
-    """Streams held open over a switch, each on a thread of its own."""
+    """Streams that stay open during a switch, each on its own thread."""
 
     client: Client
     model: str
@@ -128,7 +128,7 @@ class OpenStreams:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def open(self, messages: Sequence[Message], within_s: float = 60.0) -> None:
-        """Open a stream for each message and return when all of them have begun."""
+        """Open a stream for each message and return when all have started."""
         for message in messages:
             stream = Stream(message)
             thread = threading.Thread(target=self._receive, args=(stream,), daemon=True)
@@ -138,15 +138,15 @@ class OpenStreams:
         until = time.monotonic() + within_s
         while not all(stream.tokens or stream.ended for stream in self.streams):
             if time.monotonic() > until:
-                raise RatoonSdkError("The streams of the demo did not begin in time.")
+                raise RatoonSdkError(f"The streams of the demo did not start within {within_s:.0f} s.")
             time.sleep(0.02)
 
     def to_come(self, least: int) -> int:
-        """How many streams are open with at least so many tokens to come."""
+        """Return the number of open streams with at least `least` remaining tokens."""
         return sum(not stream.ended and self.tokens - stream.tokens >= least for stream in self.streams)
 
     def join(self, timeout_s: float = 300.0) -> None:
-        """Wait for the end of all streams."""
+        """Wait until all streams have ended."""
         until = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
@@ -170,11 +170,11 @@ class OpenStreams:
                     _take(stream, line)
         except httpx.HTTPError as error:
             stream.ended = stream.ended or f"{type(error).__name__}: {error}"
-        stream.ended = stream.ended or "cut: the connection ended before the answer did"
+        stream.ended = stream.ended or "cut: the connection closed before the answer was complete"
 
 
 def _take(stream: Stream, line: str) -> None:
-    """One line of a server-sent event stream."""
+    """Process one line of a server-sent event stream."""
     data = line.removeprefix("data:").strip()
     if not line.startswith("data:") or data == "[DONE]":
         return
