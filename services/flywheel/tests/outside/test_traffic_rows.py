@@ -152,7 +152,7 @@ def test_a_small_blob_does_not_unpack_without_bound(segments, monkeypatch):
 @pytest.mark.parametrize("data", [b"", b"no zstd", b"\x1f\x8b gzip", b'{"answer_id": 1}\n'])
 def test_what_is_no_segment_is_refused_once_in_our_words(segments, data):
     with pytest.raises(
-        BadSegment, match="is no traffic segment: a segment is JSON lines, compressed by zstd"
+        BadSegment, match="is not a traffic segment: a segment is JSON lines, compressed by zstd"
     ) as no:
         list(segments.read(segments.write([data])))
     assert no.value.code == "INVALID_ARGUMENT"

@@ -85,7 +85,8 @@ class ArtifactSegments:
         with self._artifacts.open(digest) as raw:
             if raw.read(len(_ZSTD_MAGIC)) != _ZSTD_MAGIC:
                 raise BadSegment(
-                    f"Artifact {digest} is no traffic segment: a segment is JSON lines, compressed by zstd.",
+                    f"Artifact {digest} is not a traffic segment: a segment is JSON lines, compressed by "
+                    "zstd.",
                     "traffic_segment.digest",
                 )
         with self._artifacts.open(digest) as raw:

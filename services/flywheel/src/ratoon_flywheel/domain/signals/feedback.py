@@ -88,7 +88,7 @@ def checked(feedback: Feedback, labels: Sequence[str]) -> Feedback:
         )
     for field in ("comment", "correction"):
         if not is_encodable(getattr(feedback, field)):
-            raise BadFeedback(f"{field} contains half of a surrogate pair, which is no character.", field)
+            raise BadFeedback(f"{field} contains half of a surrogate pair, which is not a character.", field)
     if not (feedback.thumb or feedback.rating or feedback.correction or feedback.comment):
         raise BadFeedback("The feedback is empty: give a thumb, a rating, a correction or a comment.")
     if feedback.correction and match_label(feedback.correction, labels) is None:
