@@ -23,6 +23,8 @@ def group(
 ) -> typer.Typer:
     """Create the command group of `projects/{project}/{collection}`; `parent` is a collection between the two."""
     app = typer.Typer(help=help, no_args_is_help=True)
+    kind = words(collection)
+    one = re.sub("ie$", "y", kind.removesuffix("s"))
     inside: type[str] = Annotated[  # type: ignore[assignment]
         str,
         typer.Option(
@@ -45,31 +47,27 @@ def group(
         inside = place(context, within).split("/", 2)
         return resolve_name(name, "/".join(inside[:2]), inside[2])
 
-    @app.command("list")
+    @app.command("list", help=f"List {kind}, oldest first.")
     def _list(context: typer.Context, within: inside = "") -> None:  # type: ignore[valid-type]
-        """List all resources, oldest first."""
         chosen = session(context)
         found = place(context, within)
-        empty = f"No {words(collection)} in {found.rpartition('/')[0]}."
+        empty = f"No {kind} in {found.rpartition('/')[0]}."
         show_rows(chosen.client.list(found), columns, chosen.output, empty)
 
-    @app.command("show")
+    @app.command("show", help=f"Show one {one}.")
     def _show(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
-        """Show one resource."""
         chosen = session(context)
         show(chosen.client.get(full(context, name, within)), chosen.output)
 
     if long_work:
 
-        @app.command("watch")
+        @app.command("watch", help=f"Watch one {one} to its end. Exit status 1 unless it succeeds.")
         def _watch(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
-            """Watch an operation to its end. Exit status 1 unless it succeeds."""
             chosen = session(context)
             show(follow(chosen.client, full(context, name, within), chosen.output), chosen.output)
 
-        @app.command("cancel")
+        @app.command("cancel", help=f"Cancel one {one}.")
         def _cancel(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
-            """Cancel an operation."""
             chosen = session(context)
             show(chosen.client.post(f"{full(context, name, within)}:cancel"), chosen.output)
 
