@@ -317,7 +317,7 @@ def test_what_is_left_of_a_split_is_tested_on_and_replayed(rpc, store):
 
 
 def test_an_erasure_names_records_and_a_reason_and_needs_an_operator(rpc, state):
-    with pytest.raises(InvalidArgument, match="why"):
+    with pytest.raises(InvalidArgument, match="a reason"):
         all_erased(rpc, "a" * 64, reason="")
     with pytest.raises(InvalidArgument, match="record id"):
         all_erased(rpc, "../etc/passwd")
