@@ -6,11 +6,13 @@ Knows nothing of what they test.
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -34,7 +36,11 @@ class Tier:
 
 _HEAVY = "engine or ray or kafka"
 _LIGHT_AND_HEAVY = (f"not ({_HEAVY})", _HEAVY)
-"""Most tests wait for other processes; of those that start engines, Ray or Kafka only one runs at a time."""
+"""Most tests wait for other processes; of those that start engines, Ray or Kafka only one runs at a time.
+
+Each directory has a process of its own: what one leaves behind in its process is not in the way of the next.
+"""
+_MARK = re.compile(r"mark\.(?:engine|ray|kafka)\b")
 _INTEGRATION = (
     "libs/*/tests/integration",
     "libs/*/tests/conformance",
@@ -75,7 +81,7 @@ REPORTS = ROOT / ".pytest_cache"
 FAILURES, NOTHING_COLLECTED = 1, 5
 """Exit statuses of pytest."""
 FEW = 3
-"""So many failures may be a busy machine's; more are a fault."""
+"""Failures in so many files may be a loaded machine's; more are a fault."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +118,8 @@ def main() -> int:
     started, outcomes = time.monotonic(), list[Outcome]()
     for tier in wanted:
         if folders := present(tier):
-            processes = [
-                Process(name, folders, options) for name, options in processes_of(tier, quick, extra).items()
-            ]
             print(f"\n── {tier}: {len(folders)} directories ──", flush=True)
-            outcomes += [run_again(process, first) if again else first for process, first in run(processes)]
+            outcomes += run(lanes_of(tier, folders, quick, extra), again)
     report(outcomes, time.monotonic() - started)
     return 1 if any(outcome.status for outcome in outcomes) else 0
 
@@ -132,13 +135,25 @@ def present(tier: str) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in found]
 
 
-def processes_of(tier: str, quick: bool, extra: list[str]) -> dict[str, list[str]]:
-    """Return the processes of `tier` by name, each with its options of pytest."""
+def lanes_of(tier: str, folders: list[str], quick: bool, extra: list[str]) -> list[list["Process"]]:
+    """Return the lanes of `tier`: they run side by side, the processes of a lane one after the other."""
     options = [*TIERS[tier].options, *(TIERS[tier].quick if quick else ()), *extra]
     parts = TIERS[tier].parts
-    if not parts or "-m" in options:
-        return {tier: options}
-    return {f"{tier} {number}": [*options, "-m", part] for number, part in enumerate(parts, start=1)}
+    if not parts or extra or "-m" in options:
+        return [[Process(tier, folders, options)]]
+    return [
+        [
+            Process(f"{tier} {number}: {folder}", [folder], [*options, "-m", part])
+            for folder in folders
+            if number == 1 or has_heavy_tests(folder)
+        ]
+        for number, part in enumerate(parts, start=1)
+    ]
+
+
+def has_heavy_tests(folder: str) -> bool:
+    """Return whether a directory has tests that start engines, Ray or Kafka."""
+    return any(_MARK.search(path.read_text()) for path in (ROOT / folder).rglob("*.py"))
 
 
 class Process:
@@ -146,61 +161,57 @@ class Process:
 
     def __init__(self, name: str, folders: list[str], options: list[str]) -> None:
         self.name, self.folders, self.options = name, folders, options
-        files = REPORTS / name.replace(" ", "-")
-        self.results, self.output, self.crash = (
-            files.with_suffix(kind) for kind in (".xml", ".log", ".crash")
-        )
-        self.cache = files
+        files = REPORTS / re.sub(r"\W+", "-", name)
+        self.results, self.crash, self.cache = files.with_suffix(".xml"), files.with_suffix(".crash"), files
 
-    def start(self, output: TextIO | None, *more: str) -> "subprocess.Popen[bytes]":
-        """Start it; its output goes to ours, or to a file."""
-        REPORTS.mkdir(exist_ok=True)
+    def run(self, output: TextIO | None, *more: str) -> Outcome:
+        """Run it to its end; its output goes to ours, or to a file."""
         self.results.unlink(missing_ok=True)
         self.crash.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pytest", "-q", "--durations=5", f"--junitxml={self.results}"]
         command += ["-o", f"cache_dir={self.cache}", *self.options, *more, *self.folders]
         env = os.environ | QUIET | {"RATOON_TESTS_CRASH": str(self.crash)}
-        return subprocess.Popen(
+        started = time.monotonic()
+        status = subprocess.run(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env
-        )
-
-    def outcome(self, status: int, seconds: float) -> Outcome:
-        """Return the outcome of a process that ended."""
+        ).returncode
+        seconds = time.monotonic() - started
         if status == NOTHING_COLLECTED and self.options:
             status = 0
         crash = self.crash.read_text() if status < 0 and self.crash.exists() else ""
         return Outcome(self.name, status, seconds, *counts(self.results), crash=crash)
 
 
-def run(processes: list[Process]) -> list[tuple[Process, Outcome]]:
-    """Run the processes of a tier side by side: the first prints as it goes, the others when all have ended."""
-    started = time.monotonic()
+def run(lanes: list[list[Process]], again: bool) -> list[Outcome]:
+    """Run the lanes of a tier side by side: the first prints as it goes, the others when all have ended."""
+    REPORTS.mkdir(exist_ok=True)
     with contextlib.ExitStack() as files:
-        outputs = [files.enter_context(process.output.open("w")) for process in processes[1:]]
-        running = {
-            process.start(output): process
-            for process, output in zip(processes, [None, *outputs], strict=True)
-        }
-        outcomes: dict[Process, Outcome] = {}
-        while len(outcomes) < len(running):
-            time.sleep(0.1)
-            for child, process in running.items():
-                if process not in outcomes and child.poll() is not None:
-                    outcomes[process] = process.outcome(child.returncode, time.monotonic() - started)
-    for process in processes[1:]:
-        print(process.output.read_text(), flush=True)
-    return list(outcomes.items())
+        paths = [REPORTS / f"lane-{number}.log" for number in range(1, len(lanes))]
+        outputs = [None, *(files.enter_context(path.open("w")) for path in paths)]
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            outcomes = list(pool.map(run_lane, lanes, outputs, [again] * len(lanes)))
+    for path in paths:
+        print(path.read_text(), flush=True)
+    return [outcome for lane in outcomes for outcome in lane]
 
 
-def run_again(process: Process, first: Outcome) -> Outcome:
+def run_lane(processes: list[Process], output: TextIO | None, again: bool) -> list[Outcome]:
+    """Run processes one after the other."""
+    outcomes = []
+    for process in processes:
+        first = process.run(output)
+        outcomes.append(run_again(process, output, first) if again else first)
+    return outcomes
+
+
+def run_again(process: Process, output: TextIO | None, first: Outcome) -> Outcome:
     """Run the few tests that failed once more, or all of a process that died, and return the outcome with that."""
-    few = first.status == FAILURES and 0 < first.failed <= FEW
+    few = first.status == FAILURES and 0 < len(failing_files(process.results)) <= FEW
     if not few and first.status >= 0:
         return first
     names = failures(process.results) if few else [f"{first.name} ({signal.Signals(-first.status).name})"]
-    started = time.monotonic()
     options = ("--last-failed", "--last-failed-no-failures=none") if few else ()
-    second = process.outcome(process.start(None, *options).wait(), time.monotonic() - started)
+    second = process.run(output, *options)
     seconds = first.seconds + second.seconds
     if second.status or second.passed < first.failed:
         return replace(first, seconds=seconds)
@@ -211,11 +222,18 @@ def run_again(process: Process, first: Outcome) -> Outcome:
 def failures(results: Path) -> list[str]:
     """Return the names of the tests that failed, from a JUnit file."""
     cases = ElementTree.parse(results).iter("testcase")
-    return [
-        f"{case.get('classname')}.{case.get('name')}"
-        for case in cases
-        if case.find("failure") is not None or case.find("error") is not None
-    ]
+    return [f"{case.get('classname')}.{case.get('name')}" for case in cases if is_failed(case)]
+
+
+def failing_files(results: Path) -> set[str]:
+    """Return the files of the tests that failed: all tests of a file may fail by one fixture."""
+    cases = ElementTree.parse(results).iter("testcase")
+    return {str(case.get("classname")) for case in cases if is_failed(case)}
+
+
+def is_failed(case: ElementTree.Element) -> bool:
+    """Return whether a test of a JUnit file failed, or its fixtures did."""
+    return case.find("failure") is not None or case.find("error") is not None
 
 
 def counts(results: Path) -> tuple[int, int, int]:
@@ -236,7 +254,7 @@ def report(outcomes: list[Outcome], seconds: float) -> None:
     for one in outcomes:
         verdict = "FAILED" if one.status else "ok"
         print(
-            f"{one.name:14} {verdict:7} {one.passed:5} passed {one.failed:4} failed {one.skipped:4} skipped"
+            f"{one.name:56} {verdict:7} {one.passed:5} passed {one.failed:4} failed {one.skipped:4} skipped"
             f" {one.seconds:7.1f} s"
         )
     for name in (name for one in outcomes for name in one.unsettled):
@@ -246,7 +264,7 @@ def report(outcomes: list[Outcome], seconds: float) -> None:
             print(f"{one.name} died:\n{one.crash.partition('Extension modules')[0]}")
     failed = [one.name for one in outcomes if one.status]
     print(
-        f"{'all':14} {'FAILED' if failed else 'ok':7} {sum(one.passed for one in outcomes):5} passed"
+        f"{'all':56} {'FAILED' if failed else 'ok':7} {sum(one.passed for one in outcomes):5} passed"
         f" {sum(one.failed for one in outcomes):4} failed {sum(one.skipped for one in outcomes):4} skipped"
         f" {seconds:7.1f} s"
     )

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import pytest
 
 from ratoon.sdk import Client
 from ratoon.sdk.local.installation import Installation
+from ratoon.testkit.ports import free_ports
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 
 def up(installation: Installation) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    installation.up(False, "127.0.0.1", port, lambda _line: None)
+    installation.up(False, "127.0.0.1", free_ports(2)[0], lambda _line: None)
 
 
 def address(installation: Installation) -> str:

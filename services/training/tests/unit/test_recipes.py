@@ -36,7 +36,7 @@ def test_a_wish_takes_what_the_method_says():
     assert scratch.language_model_weight == 0.5
     base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS, 200)
     continued = recipe_of(RecipeWish(), base)
-    assert (continued.method, continued.learning_rate, continued.epochs) == (Method.CONTINUE, 1e-3, 0.0)
+    assert (continued.method, continued.learning_rate, continued.epochs) == (Method.CONTINUE, 2e-3, 0.0)
     assert (scratch.label_smoothing, continued.label_smoothing) == (0.0, 0.05)
     assert (continued.labels, continued.max_chars, continued.architecture) == (LABELS, 200, base.architecture)
 

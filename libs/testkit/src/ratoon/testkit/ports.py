@@ -9,28 +9,27 @@ _BELOW_CLIENTS = range(10_000, 30_000)
 
 
 def free_ports(count: int = 1) -> list[int]:
-    """So many ports in a row, all free on the loopback address at this moment."""
+    """Return `count` successive ports of the loopback address that are free and are given to no client meanwhile."""
     while True:
-        with ExitStack() as held:
-            first = held.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            ports = [first.getsockname()[1] + step for step in range(count)]
-            try:
-                for port in ports[1:]:
-                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except (OSError, OverflowError):
-                continue
+        first = random.choice(_BELOW_CLIENTS)
+        ports = list(range(first, first + count))
+        if _are_free(ports):
             return ports
 
 
 def server_ports(count: int) -> list[int]:
-    """So many free ports that no client is given meanwhile, for servers that start one after the other."""
+    """Return `count` free ports that are given to no client meanwhile, for servers that start one after the other."""
     while True:
         ports = random.sample(_BELOW_CLIENTS, count)
-        with ExitStack() as held:
-            try:
-                for port in ports:
-                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if _are_free(ports):
             return ports
+
+
+def _are_free(ports: list[int]) -> bool:
+    with ExitStack() as held:
+        try:
+            for port in ports:
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
