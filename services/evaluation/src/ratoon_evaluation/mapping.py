@@ -1,11 +1,9 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
-from datetime import datetime
-
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from ratoon.chassis.events import record_of
+from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import progress_pb2
 from ratoon.evaluation.v1 import evaluation_events_pb2 as events_pb2
 from ratoon.evaluation.v1 import evaluation_run_pb2 as pb
@@ -34,8 +32,8 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
     seen = pb.EvaluationRun(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         state=pb.EvaluationRun.State.Value(f"STATE_{value.state}"),
         candidate_digest=question.candidate,
         reference_digest=question.reference,
@@ -200,9 +198,3 @@ def _progress(value: Progress) -> progress_pb2.Progress:
         unit=value.unit,
         remaining_seconds=value.remaining_s,
     )
-
-
-def _time(value: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(value)
-    return stamp

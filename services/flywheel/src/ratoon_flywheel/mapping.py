@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from ratoon.chassis.events import record_of
+from ratoon.chassis.timestamps import time_of, timestamp
 from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record
 from ratoon.flywheel.v1 import flywheel_events_pb2, pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
@@ -49,8 +49,8 @@ def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
     return project_pb2.Project(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         etag=value.etag,
         display_name=value.display_name,
         labels=value.labels,
@@ -73,11 +73,11 @@ def policy(value: Policy) -> policy_pb2.Policy:
     return policy_pb2.Policy(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         etag=value.etag,
         last_decision=value.last_decision,
-        last_decision_time=_time(value.last_decision_time),
+        last_decision_time=timestamp(value.last_decision_time),
         **{field: getattr(value, field) for field in policies.CHANGEABLE},
     )
 
@@ -95,8 +95,8 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
     seen = kind(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         state=kind.State.Value(f"STATE_{value.state}"),
         trigger=kind.Trigger.Value(f"TRIGGER_{value.trigger}"),
         trigger_reason=value.trigger_reason,
@@ -111,7 +111,10 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
         given = value.approval
         seen.approval.MergeFrom(
             kind.Approval(
-                approved=given.approved, decider=given.decider, time=_time(given.time), reason=given.reason
+                approved=given.approved,
+                decider=given.decider,
+                time=timestamp(given.time),
+                reason=given.reason,
             )
         )
     if value.failure_reason:
@@ -123,7 +126,7 @@ def feedback(value: Feedback) -> signal_pb2.Feedback:
     """Feedback as callers see it."""
     return signal_pb2.Feedback(
         name=value.name,
-        create_time=_time(value.create_time),
+        create_time=timestamp(value.create_time),
         answer_id=value.answer_id,
         thumb=value.thumb,
         rating=value.rating,
@@ -137,12 +140,12 @@ def segment(value: TrafficSegment) -> signal_pb2.TrafficSegment:
     """A traffic segment as callers see it."""
     return signal_pb2.TrafficSegment(
         name=value.name,
-        create_time=_time(value.create_time),
+        create_time=timestamp(value.create_time),
         deployment=value.deployment,
         digest=value.digest,
         answer_count=value.answer_count,
-        start_time=_time(value.start_time),
-        end_time=_time(value.end_time),
+        start_time=timestamp(value.start_time),
+        end_time=timestamp(value.end_time),
         lost_count=value.lost_count,
         set_aside_count=sum(value.set_aside.values()),
         set_aside_faults=value.set_aside,
@@ -154,7 +157,7 @@ def drift_report(value: DriftReport) -> signal_pb2.DriftReport:
     return signal_pb2.DriftReport(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
+        create_time=timestamp(value.create_time),
         version=value.version,
         answer_count=value.answer_count,
         measures=[
@@ -226,8 +229,8 @@ def compare_versions(request: pb.CompareVersionsRequest) -> CompareVersions:
         request.parent,
         request.version,
         request.other_version,
-        request.start_time.ToDatetime(UTC) if request.HasField("start_time") else None,
-        request.end_time.ToDatetime(UTC) if request.HasField("end_time") else None,
+        time_of(request, "start_time"),
+        time_of(request, "end_time"),
     )
 
 
@@ -371,14 +374,6 @@ def _stage(value: Stage) -> pipeline_run_pb2.PipelineRun.Stage:
         state=value.state.value,
         resource=value.resource,
         message=value.message,
-        start_time=_time(value.start_time),
-        end_time=_time(value.end_time),
+        start_time=timestamp(value.start_time),
+        end_time=timestamp(value.end_time),
     )
-
-
-def _time(value: datetime | None) -> Timestamp | None:
-    if value is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(value)
-    return stamp

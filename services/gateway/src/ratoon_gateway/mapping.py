@@ -3,10 +3,9 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from ratoon.chassis.timestamps import time_of, timestamp
 from ratoon.flywheel.v1 import flywheel_service_pb2, signal_pb2
 from ratoon.gateway.v1 import api_key_pb2, gateway_service_pb2, safety_filter_pb2
 from ratoon.serving.v1 import route_pb2
@@ -34,8 +33,8 @@ def traffic_report(report: EngineReport) -> route_pb2.TrafficReport:
         deployment=report.deployment,
         engine=report.engine,
         version=report.version,
-        start_time=_timestamp(report.start),
-        end_time=_timestamp(report.end),
+        start_time=timestamp(report.start),
+        end_time=timestamp(report.end),
         request_count=report.requests,
         error_count=report.errors,
         cut_count=report.cut,
@@ -67,8 +66,8 @@ def create_segment(segment: ClosedSegment) -> flywheel_service_pb2.CreateTraffic
             deployment=segment.deployment,
             digest=segment.digest,
             answer_count=segment.answers,
-            start_time=_timestamp(datetime.fromisoformat(segment.start)),
-            end_time=_timestamp(datetime.fromisoformat(segment.end)),
+            start_time=timestamp(datetime.fromisoformat(segment.start)),
+            end_time=timestamp(datetime.fromisoformat(segment.end)),
             lost_count=segment.lost,
         ),
     )
@@ -101,7 +100,7 @@ def create_key(request: gateway_service_pb2.CreateApiKeyRequest) -> CreateKey:
         request.api_key_id,
         Role(wanted.role),
         wanted.display_name,
-        _expires(wanted),
+        time_of(wanted, "expire_time"),
         request.request_id,
         _limits(wanted.limits),
     )
@@ -112,7 +111,12 @@ def update_key(request: gateway_service_pb2.UpdateApiKeyRequest) -> UpdateKey:
     wanted = request.api_key
     fields = tuple(request.update_mask.paths)
     return UpdateKey(
-        wanted.name, wanted.display_name, _limits(wanted.limits), _expires(wanted), wanted.etag, fields
+        wanted.name,
+        wanted.display_name,
+        _limits(wanted.limits),
+        time_of(wanted, "expire_time"),
+        wanted.etag,
+        fields,
     )
 
 
@@ -128,8 +132,8 @@ def safety_filter(stored: SafetyFilter) -> safety_filter_pb2.SafetyFilter:
     return safety_filter_pb2.SafetyFilter(
         name=stored.name,
         revision=stored.revision,
-        create_time=_timestamp(stored.create_time),
-        update_time=_timestamp(stored.update_time),
+        create_time=timestamp(stored.create_time),
+        update_time=timestamp(stored.update_time),
         etag=stored.etag,
         input_words=stored.input_words,
         output_words=stored.output_words,
@@ -150,12 +154,12 @@ def api_key(key: ApiKey, used: Used, secret: str = "") -> api_key_pb2.ApiKey:
     return api_key_pb2.ApiKey(
         name=key.name,
         revision=key.revision,
-        create_time=_timestamp(key.create_time),
-        update_time=_timestamp(key.update_time),
+        create_time=timestamp(key.create_time),
+        update_time=timestamp(key.update_time),
         role=int(key.role),  # type: ignore[arg-type]
-        expire_time=_timestamp(key.expire_time),
-        revoke_time=_timestamp(key.revoke_time),
-        last_use_time=_timestamp(used.last_use),
+        expire_time=timestamp(key.expire_time),
+        revoke_time=timestamp(key.revoke_time),
+        last_use_time=timestamp(used.last_use),
         secret=secret,
         display_name=key.display_name,
         usage=_usage(used),
@@ -164,10 +168,6 @@ def api_key(key: ApiKey, used: Used, secret: str = "") -> api_key_pb2.ApiKey:
         ),
         etag=key.etag,
     )
-
-
-def _expires(key: api_key_pb2.ApiKey) -> datetime | None:
-    return key.expire_time.ToDatetime(UTC) if key.HasField("expire_time") else None
 
 
 def _usage(used: Used) -> api_key_pb2.KeyUsage:
@@ -217,11 +217,3 @@ def _defaults(target: route_pb2.Target) -> tuple[tuple[str, float | int], ...]:
     if context > _ANSWER_TOKENS and target.max_prompt_characters:
         defaults["truncate_prompt_tokens"] = context - _ANSWER_TOKENS
     return tuple(sorted(defaults.items()))
-
-
-def _timestamp(time: datetime | None) -> Timestamp | None:
-    if time is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(time.astimezone(UTC))
-    return stamp

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from ratoon.chassis.events import record_of
+from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record as LogRecord
 from ratoon.ingestion.v1 import (
@@ -130,7 +130,7 @@ def split(value: Split) -> split_pb2.Split:
 def reading(value: SplitReading) -> split_pb2.SplitReading:
     """A reading of a split as callers see it."""
     return split_pb2.SplitReading(
-        read_time=_time(value.create_time),
+        read_time=timestamp(value.create_time),
         split=value.split,
         part=_part(value.part),
         reader=value.reader,
@@ -141,7 +141,7 @@ def reading(value: SplitReading) -> split_pb2.SplitReading:
 
 def record(value: Record) -> dataset_pb2.Record:
     """A curated record as callers see it."""
-    seen = dataset_pb2.Record(
+    return dataset_pb2.Record(
         record_id=value.record_id,
         content_digest=value.content_digest,
         text=value.text,
@@ -156,10 +156,8 @@ def record(value: Record) -> dataset_pb2.Record:
         steps=value.steps,
         attributes=value.attributes,
         conflicting_labels=value.conflicting_labels,
+        received_time=timestamp(value.received_time),
     )
-    if value.received_time is not None:
-        seen.received_time.FromDatetime(value.received_time)
-    return seen
 
 
 def rejection(value: RejectedItem) -> source_pb2.RejectedItem:
@@ -269,9 +267,9 @@ def preview(result: Mapping[str, Any]) -> source_pb2.SourcePreview:
         told.format = source_pb2.Source.Format.Value(f"FORMAT_{name}")
     for row in fields.pop("records", ()):
         received = row.pop("received_time")
-        record = told.records.add(**row)
-        if received:
-            record.received_time.FromDatetime(datetime.fromisoformat(received))
+        told.records.add(
+            **row, received_time=timestamp(datetime.fromisoformat(received) if received else None)
+        )
     for row in fields.pop("rejections", ()):
         told.rejections.add(**row)
     told.MergeFrom(source_pb2.SourcePreview(**fields))
@@ -404,8 +402,8 @@ def _common(value: Any) -> dict[str, Any]:
     return {
         "name": value.name,
         "revision": value.revision,
-        "create_time": _time(value.create_time),
-        "update_time": _time(value.update_time),
+        "create_time": timestamp(value.create_time),
+        "update_time": timestamp(value.update_time),
     }
 
 
@@ -461,9 +459,3 @@ def _progress(value: Progress) -> progress_pb2.Progress:
 
 def _part(value: Part) -> "split_pb2.Part.ValueType":
     return split_pb2.Part.Value(f"PART_{value}")
-
-
-def _time(value: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(value)
-    return stamp

@@ -1,12 +1,10 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
-from datetime import datetime
-
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from ratoon.chassis.errors import InvalidArgument
 from ratoon.chassis.events import record_of
+from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2, labeling_events_pb2
@@ -34,8 +32,8 @@ def guideline(value: Guideline) -> annotation_pb2.Guideline:
     return annotation_pb2.Guideline(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         instructions=value.instructions,
         labels=value.labels,
         conflict_policy=_POLICY.Value(f"CONFLICT_POLICY_{value.conflict_policy}"),
@@ -48,8 +46,8 @@ def annotation(value: Annotation) -> annotation_pb2.Annotation:
     return annotation_pb2.Annotation(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         record_id=value.record_id,
         content_digest=value.content_digest,
         label=value.label,
@@ -63,8 +61,8 @@ def task(value: Task) -> annotation_pb2.Task:
     return annotation_pb2.Task(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         state=annotation_pb2.Task.State.Value(f"STATE_{value.state}"),
         record_id=value.record_id,
         content_digest=value.content_digest,
@@ -82,8 +80,8 @@ def label_set(value: LabelSet) -> label_set_pb2.LabelSet:
     seen = label_set_pb2.LabelSet(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         state=label_set_pb2.LabelSet.State.Value(f"STATE_{value.state}"),
         dataset_version=value.dataset_version,
         dataset_digest=value.dataset_digest,
@@ -208,9 +206,3 @@ def _policy(value: annotation_pb2.Guideline.ConflictPolicy.ValueType) -> Conflic
 
 def _source(value: annotation_pb2.Annotation.Source.ValueType, default: Source) -> Source:
     return Source(_SOURCE.Name(value).removeprefix("SOURCE_")) if value else default
-
-
-def _time(value: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(value)
-    return stamp

@@ -1,11 +1,9 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
-from datetime import datetime
-
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from ratoon.chassis.events import record_of
+from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import generation_pb2, progress_pb2
 from ratoon.events.ports import Record
 from ratoon.registry.v1 import model_pb2, model_version_pb2, registry_events_pb2, registry_service_pb2
@@ -20,8 +18,8 @@ def model(value: Model) -> model_pb2.Model:
     return model_pb2.Model(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         display_name=value.display_name,
         etag=str(value.revision),
     )
@@ -32,8 +30,8 @@ def version(value: ModelVersion) -> model_version_pb2.ModelVersion:
     seen = model_version_pb2.ModelVersion(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         state=model_version_pb2.ModelVersion.State.Value(f"STATE_{value.state}"),
         artifact_digest=value.artifact_digest,
         lineage=model_version_pb2.Lineage(**vars(value.lineage)),
@@ -62,8 +60,8 @@ def alias(value: Alias) -> model_pb2.Alias:
     return model_pb2.Alias(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         version=value.version,
     )
 
@@ -72,7 +70,7 @@ def alias_change(value: AliasChange) -> model_pb2.AliasChange:
     """A move of an alias as callers see it."""
     return model_pb2.AliasChange(
         alias=value.alias,
-        change_time=_time(value.create_time),
+        change_time=timestamp(value.create_time),
         from_version=value.from_version,
         to_version=value.to_version,
         reason=value.reason,
@@ -127,9 +125,3 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
                 name=name, revision=revision, moved=pb.AliasMoved(from_version=before, to_version=after)
             )
     raise TypeError(f"{happened!r} is not an event of the registry")
-
-
-def _time(value: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(value)
-    return stamp

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from ratoon.chassis.errors import InvalidArgument
 from ratoon.chassis.events import record_of
+from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import generation_pb2, progress_pb2
 from ratoon.events.ports import Record
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2, serving_events_pb2
@@ -88,8 +88,8 @@ def deployment(value: Deployment) -> deployment_pb2.Deployment:
     return deployment_pb2.Deployment(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         model=value.model,
         version=value.version,
         previous_version=value.previous_version,
@@ -106,8 +106,8 @@ def engine(value: Engine) -> deployment_pb2.Engine:
     return deployment_pb2.Engine(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         version=value.version,
         state=deployment_pb2.Engine.State.Value(f"STATE_{_ENGINE_STATES[value.state]}"),
         attested=value.attested,
@@ -120,8 +120,8 @@ def rollout(value: Rollout) -> rollout_pb2.Rollout:
     seen = rollout_pb2.Rollout(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         state=rollout_pb2.Rollout.State.Value(f"STATE_{_STATES[value.phase]}"),
         to_version=value.to_version,
         from_version=value.from_version,
@@ -143,7 +143,9 @@ def rollout(value: Rollout) -> rollout_pb2.Rollout:
 def route_table(value: RouteTable) -> route_pb2.RouteTable:
     """The table as gateways see it."""
     routes = [_route(route) for route in value.routes]
-    return route_pb2.RouteTable(version=value.revision, update_time=_time(value.update_time), routes=routes)
+    return route_pb2.RouteTable(
+        version=value.revision, update_time=timestamp(value.update_time), routes=routes
+    )
 
 
 def create_deployment(request: pb.CreateDeploymentRequest) -> CreateDeployment:
@@ -226,7 +228,7 @@ def _progress(value: Rollout) -> progress_pb2.Progress:
 
 
 def _step(time: datetime, phase: Phase, message: str) -> rollout_pb2.Rollout.Step:
-    return rollout_pb2.Rollout.Step(time=_time(time), state=phase.value, message=message)
+    return rollout_pb2.Rollout.Step(time=timestamp(time), state=phase.value, message=message)
 
 
 def _route(route: Route) -> route_pb2.Route:
@@ -272,9 +274,3 @@ def _window(report: route_pb2.TrafficReport | route_pb2.QualityReport) -> Window
             "A report needs start_time and end_time.", reason="BAD_WINDOW", field="reports.end_time"
         )
     return Window(report.start_time.ToDatetime(UTC), report.end_time.ToDatetime(UTC))
-
-
-def _time(value: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(value)
-    return stamp

@@ -1,12 +1,11 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
 from dataclasses import asdict
-from datetime import datetime
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from ratoon.chassis.events import record_of
+from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record
 from ratoon.training.v1 import training_events_pb2 as events_pb
@@ -23,8 +22,8 @@ def run(value: TrainingRun) -> pb.TrainingRun:
     seen = pb.TrainingRun(
         name=value.name,
         revision=value.revision,
-        create_time=_time(value.create_time),
-        update_time=_time(value.update_time),
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
         state=pb.TrainingRun.State.Value(f"STATE_{value.state}"),
         train_digest=value.train_digest,
         validation_digest=value.validation_digest,
@@ -178,9 +177,3 @@ def _progress(value: Progress) -> progress_pb2.Progress:
         remaining_seconds=value.remaining_s or 0.0,
         metrics=value.metrics,
     )
-
-
-def _time(value: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(value)
-    return stamp

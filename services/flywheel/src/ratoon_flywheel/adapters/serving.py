@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import grpc
 
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
+from ratoon.chassis.timestamps import timestamp
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
@@ -99,12 +100,11 @@ class ServingDeployments:
 
 
 def _report(votes: Votes) -> route_pb2.QualityReport:
-    report = route_pb2.QualityReport(
+    return route_pb2.QualityReport(
         deployment=votes.deployment,
         version=votes.version,
         positive_count=votes.positive,
         negative_count=votes.negative,
+        start_time=timestamp(votes.start),
+        end_time=timestamp(votes.end),
     )
-    report.start_time.FromDatetime(votes.start)
-    report.end_time.FromDatetime(votes.end)
-    return report
