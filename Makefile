@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help env data demo test test-more test-outside test-browser test-chaos test-charts test-cluster-quick test-cluster cluster-images images check format proto chart check-proto lock clean
+.PHONY: help env data demo test test-more test-outside test-browser test-chaos test-charts test-cluster-quick test-cluster cluster-images images check format proto chart check-proto release-record lock clean
 
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,8 +73,11 @@ chart: env ## write the chart's values schema and the reference of its values
 	@$(PYTHON) scripts/chart_schema.py
 	@$(PYTHON) scripts/chart_values.py
 
-check-proto: env ## stale generated code, proto lint, breaking changes since the last tag
+check-proto: env ## check that generated code is fresh, lint the protos, refuse breaking changes since the last release
 	@$(PYTHON) scripts/protos.py check
+
+release-record: env ## record the contracts as those of a release; later changes are compared with them
+	@$(PYTHON) scripts/protos.py release
 
 bench-loop: data ## the loop, stage by stage: seconds, peak memory, overhead
 bench-idle: env ## start-up time, memory and processor of idle services

@@ -1,11 +1,13 @@
-"""Generated code from `protos/`: written into `libs/contracts`, checked to be fresh, well-formed, unbroken.
+"""Generated code from `protos/`: written into `libs/contracts`, checked to be fresh, well-formed, compatible.
 
-Owns how protoc and buf are called. Knows nothing of what the messages mean.
+`generate` writes the code, `check` compares it and the contracts with the last release, `release` records the
+contracts as those of a release. Owns how protoc and buf are called. Knows nothing of what the messages mean.
 """
 
 import argparse
 import filecmp
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -13,12 +15,21 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
+import tomllib
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 GENERATED = ROOT / "libs/contracts/src"
+RELEASE = PROTOS / "release.binpb"
+"""Descriptor set of the contracts of the last release, without source information."""
+ACCEPTED = PROTOS / "accepted_breaks.toml"
+"""Deliberate breaking changes since the last release, each with its reason. Absent: none."""
+BUF_FOUND = 100
+"""Exit status of buf when it ran and reports findings."""
 BUF_VERSION = "1.75.0"
 BUF_SHA256 = "98b19d4b2b46130e083157490c54dfdcb8ea771e53204d3c6a06a2b12edd0503"
 
@@ -30,10 +41,10 @@ class ProtoError(Exception):
 def main() -> int:
     """Run the command named on the command line; 0 when the contracts are in order."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["generate", "check"])
-    command = parser.parse_args().command
+    commands = {"generate": lambda: generate(GENERATED), "check": check, "release": release}
+    parser.add_argument("command", choices=commands)
     try:
-        generate(GENERATED) if command == "generate" else check()
+        commands[parser.parse_args().command]()
     except ProtoError as error:
         print(f"protos: {error}", file=sys.stderr)
         return 1
@@ -41,18 +52,108 @@ def main() -> int:
 
 
 def check() -> None:
-    """Raise `ProtoError` unless the generated code is fresh, the protos lint clean and break no caller."""
+    """Raise `ProtoError` unless the generated code is fresh and the protos lint clean and are compatible."""
     check_fresh()
     buf = install_buf()
     with tempfile.TemporaryDirectory() as scratch:
         image = Path(scratch, "now.binpb")
-        describe(PROTOS, image)
+        describe(PROTOS, image, "--include_source_info")
         run_buf(buf, "lint", str(image))
-        if tag := last_tag():
-            before = Path(scratch, "before.binpb")
-            describe(export(tag, Path(scratch, "before")), before)
-            run_buf(buf, "breaking", str(image), "--against", str(before))
-    print(f"protos: {len(files(PROTOS))} files, generated code fresh, lint clean")
+    check_breaks(breaks(PROTOS, RELEASE), accepted_breaks(ACCEPTED))
+    print(
+        f"protos: {len(files(PROTOS))} files, generated code fresh, lint clean, compatible with the last release"
+    )
+
+
+def release() -> None:
+    """Record the contracts as those of a release, after `check`. The accepted breaks end with it."""
+    check()
+    describe(PROTOS, RELEASE)
+    ACCEPTED.unlink(missing_ok=True)
+    print(f"protos: {RELEASE.relative_to(ROOT)} holds the contracts of this release; commit it")
+
+
+def check_breaks(found: list[str], accepted: dict[str, str]) -> None:
+    """Print each accepted break with its reason; raise `ProtoError` if another break exists or one no longer does."""
+    for each, reason in accepted.items():
+        print(f"protos: accepted break: {each} Reason: {reason}")
+    if refused := [each for each in found if each not in accepted]:
+        raise ProtoError(
+            "the protos break callers of the last release; undo the changes, or list each deliberate one with its "
+            f"reason in {ACCEPTED.relative_to(ROOT)}:\n  " + "\n  ".join(refused)
+        )
+    if stale := [each for each in accepted if each not in found]:
+        raise ProtoError(
+            f"{ACCEPTED.relative_to(ROOT)} lists breaks that do not exist; remove them:\n  "
+            + "\n  ".join(stale)
+        )
+
+
+def accepted_breaks(path: Path) -> dict[str, str]:
+    """Return the reason of each accepted break."""
+    entries = tomllib.loads(path.read_text())["accepted"] if path.exists() else []
+    return {entry["break"]: entry["reason"] for entry in entries}
+
+
+def breaks(folder: Path, released: Path) -> list[str]:
+    """Return what the protos under `folder` break for callers of the descriptor set `released`, one sentence each."""
+    if not released.exists():
+        raise ProtoError(f"{released} is missing; restore it from git: nothing else says what was released")
+    with tempfile.TemporaryDirectory() as scratch:
+        image = Path(scratch, "now.binpb")
+        describe(folder, image)
+        lost = promises(released.read_bytes()) - promises(image.read_bytes())
+        return [*schema_breaks(image, released), *(f"{promise} no longer holds." for promise in sorted(lost))]
+
+
+def schema_breaks(image: Path, released: Path) -> list[str]:
+    """Return the findings of buf's breaking rules."""
+    command = [str(install_buf()), "breaking", str(image), "--against", str(released), "--error-format=json"]
+    done = subprocess.run(
+        [*command, "--config", str(ROOT / "buf.yaml")], cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode not in (0, BUF_FOUND):
+        raise ProtoError(f"buf breaking failed: {done.stderr.strip()}")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return [f"{each.get('path', 'protos')}: {each['message']}" for each in found]
+
+
+def promises(image: bytes) -> set[str]:
+    """Return what the options in a descriptor set promise callers: topics, REST routes, roles, changeable fields.
+
+    buf compares no custom options.
+    """
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+    from ratoon.common.v1 import options_pb2  # generated code: `generate` works without it
+
+    found = set()
+    for file in FileDescriptorSet.FromString(image).file:
+        for message in file.message_type:
+            if topic := message.options.Extensions[options_pb2.topic]:
+                found.add(f"{file.package}.{message.name}: topic {topic}")
+        for service in file.service:
+            for method in service.method:
+                name = f"{file.package}.{service.name}.{method.name}"
+                found.update(f"{name}: {promise}" for promise in method_promises(method.options))
+    return found
+
+
+def method_promises(options: Any) -> Iterator[str]:
+    """Yield what the options of one method promise. A role that may call includes all higher roles."""
+    from google.api import annotations_pb2
+
+    from ratoon.common.v1 import options_pb2
+
+    rule = options.Extensions[annotations_pb2.http]
+    for route in (rule, *rule.additional_bindings):
+        if verb := route.WhichOneof("pattern"):
+            yield f"route {verb.upper()} {getattr(route, verb)} with body {route.body!r}"
+    if required := options.Extensions[options_pb2.required_role]:
+        yield from (f"callable by {name}" for name, role in options_pb2.Role.items() if role >= required)
+    yield from (f"field {field} changeable" for field in options.Extensions[options_pb2.changeable])
+    if options.Extensions[options_pb2.spans_projects]:
+        yield "requests span projects"
 
 
 def generate(target: Path) -> None:
@@ -88,11 +189,9 @@ def differences(left: Path, right: Path) -> list[str]:
     return sorted([*changed, *lost, *(str(path) for path in ours ^ theirs)])
 
 
-def describe(folder: Path, image: Path) -> None:
+def describe(folder: Path, image: Path, *arguments: str) -> None:
     """Write the descriptor set of all protos under `folder`, imports included, to `image`."""
-    protoc(
-        folder, files(folder), "--include_imports", "--include_source_info", f"--descriptor_set_out={image}"
-    )
+    protoc(folder, files(folder), "--include_imports", f"--descriptor_set_out={image}", *arguments)
 
 
 def protoc(folder: Path, names: list[str], *arguments: str) -> None:
@@ -145,25 +244,6 @@ def unpack_binary(archive: Path, target: Path) -> None:
             raise ProtoError(f"{archive.name} holds no bin/buf")
         target.write_bytes(member.read())
     target.chmod(0o755)
-
-
-def last_tag() -> str:
-    """Return the latest tag before this commit whose tree has protos, or nothing."""
-    command = ["git", "describe", "--tags", "--abbrev=0"]
-    tag = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    has_protos = ["git", "cat-file", "-e", f"{tag}:protos"]
-    found = tag and subprocess.run(has_protos, cwd=ROOT, capture_output=True).returncode == 0
-    return tag if found else ""
-
-
-def export(tag: str, target: Path) -> Path:
-    """Write the protos of `tag` under `target` and return their root."""
-    target.mkdir()
-    archive = target / "protos.tar"
-    subprocess.run(["git", "archive", "-o", archive, tag, "protos"], cwd=ROOT, check=True)
-    with tarfile.open(archive) as packed:
-        packed.extractall(target, filter="data")
-    return target / "protos"
 
 
 if __name__ == "__main__":
