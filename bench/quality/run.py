@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from collections_of_texts import COLLECTIONS, Row, labels_of, parts
 
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import JobFolder, write_json
+from ratoon.chassis.files import write_json
+from ratoon.chassis.jobs import JobFolder
 from ratoon_evaluation.worker import job as evaluation
 from ratoon_training.application.commands import RecipeWish, recipe_of
 from ratoon_training.worker.orders import Order, outcome_of

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import write_json
+from ratoon.chassis.files import write_json
 from ratoon_training.domain.recipes import Architecture, Recipe
 from ratoon_training.worker import models, objective
 from ratoon_training.worker.corpus import Corpus

@@ -6,7 +6,6 @@ under a secret that gateway and flywheel share (a file beside the service keys, 
 
 import hashlib
 import hmac
-import os
 import random
 import secrets
 import time
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratoon.chassis.errors import InvalidArgument
+from ratoon.chassis.files import OWNER_ONLY, create_file
 from ratoon.chassis.identity import check_private
 
 SECRET_FILE = "answers.secret"
@@ -99,10 +99,5 @@ def new_secret() -> bytes:
 def _make_secret(path: Path) -> None:
     """Write a fresh secret, unless another process was first."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as sink:
-        sink.write(new_secret())
     with suppress(FileExistsError):
-        os.link(temporary, path)
-    temporary.unlink()
+        create_file(path, new_secret(), mode=OWNER_ONLY)

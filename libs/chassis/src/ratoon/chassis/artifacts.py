@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from typing import Any, BinaryIO, cast
 import fsspec
 
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
+from ratoon.chassis.files import replacing
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PROJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
@@ -141,17 +141,12 @@ class ArtifactStore:
         if path.exists() and file_digest(path) == digest:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         hasher = hashlib.sha256()
-        try:
-            with self.open_as_it_is(digest) as source, temporary.open("wb") as sink:
-                while chunk := source.read(_CHUNK):
-                    hasher.update(chunk)
-                    sink.write(chunk)
+        with self.open_as_it_is(digest) as source, replacing(path, durable=False) as sink:
+            while chunk := source.read(_CHUNK):
+                hasher.update(chunk)
+                sink.write(chunk)
             _check(digest, hasher.hexdigest())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
         return path
 
     def put_tree(self, folder: Path) -> str:
@@ -394,17 +389,9 @@ class ArtifactStore:
         An object store does that by itself: what is put there appears when it is whole.
         """
         final = Path(self._path(digest))
-        temporary = final.with_name(f"{final.name}.{uuid.uuid4().hex}")
         final.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as sink:
-                yield sink
-                sink.flush()
-                os.fsync(sink.fileno())
-            temporary.replace(final)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with replacing(final) as sink:
+            yield sink
 
 
 def is_manifest(data: bytes) -> bool:

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import FailedPrecondition, Unauthenticated
+from ratoon.chassis.files import OWNER_ONLY, replace_file, write_json
 
 ISSUER_FOR_OTHERS = "gateway"
 ANY_PROJECT = "-"
@@ -197,9 +198,7 @@ def make_keys(folder: Path, services: Iterable[str]) -> list[str]:
     if made or not (folder / "public.json").exists():
         ours = [path for path in sorted(folder.glob("*.key")) if path.stem not in OTHER_KEYS]
         halves = {path.stem: public_text_of(load_key(path)) for path in ours}
-        temporary = folder / ".public.json"
-        temporary.write_text(json.dumps(halves, indent=1))
-        temporary.replace(folder / "public.json")
+        write_json(folder / "public.json", halves, indent=1)
     return made
 
 
@@ -209,7 +208,7 @@ def make_signing_key(folder: Path) -> Path:
     if not path.exists():
         key = ec.generate_private_key(ec.SECP256R1())
         (folder / "model-signing.pub").write_bytes(public_pem_of(key))
-        _write_private(path, pem_of(key))
+        replace_file(path, pem_of(key), mode=OWNER_ONLY)
     return path
 
 
@@ -257,7 +256,7 @@ def load_public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
 def _make_key(path: Path) -> bool:
     if path.exists():
         return False
-    _write_private(path, pem_of(Ed25519PrivateKey.generate()))
+    replace_file(path, pem_of(Ed25519PrivateKey.generate()), mode=OWNER_ONLY)
     return True
 
 
@@ -266,15 +265,6 @@ def pem_of(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Whole or not at all, and never readable by others."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as sink:
-        sink.write(content)
-    temporary.replace(path)
 
 
 def public_pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ratoon.chassis.errors import Unavailable
+from ratoon.chassis.files import write_json
 
 JSON = dict[str, Any]
 
@@ -269,17 +269,6 @@ class ProcessMark:
     def alive(self) -> bool:
         """Whether that very process still runs (a zombie does not)."""
         return _start_ticks(self.pid) == self.start_ticks
-
-
-def write_json(path: Path, value: JSON, *, durable: bool = True) -> None:
-    """Replace a JSON file whole; durable: it survives a power cut."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with temporary.open("w") as sink:
-        json.dump(value, sink)
-        if durable:
-            sink.flush()
-            os.fsync(sink.fileno())
-    temporary.replace(path)
 
 
 def _read(path: Path) -> JSON:

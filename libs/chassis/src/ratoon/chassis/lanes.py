@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ratoon.chassis.jobs import ProcessMark, write_json
+from ratoon.chassis.files import write_json
+from ratoon.chassis.jobs import ProcessMark
 
 PATIENCE_S = 5.0
 """A job waits this long for the first lane before another one opens for it, in seconds."""

@@ -27,8 +27,9 @@ from typing import Any, TextIO
 
 from ratoon.chassis import lanes
 from ratoon.chassis.errors import own_reason, storage_fault
+from ratoon.chassis.files import write_json
 from ratoon.chassis.job_limits import LOOK_S, Watch, keep_within
-from ratoon.chassis.jobs import JobFolder, ProcessMark, write_json
+from ratoon.chassis.jobs import JobFolder, ProcessMark
 
 JSON = dict[str, Any]
 Run = Callable[[JSON, JobFolder], JSON]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ratoon.chassis.authority import Pair, issue
+from ratoon.chassis.files import replace_file
 from ratoon.chassis.tls import AUTHORITY, CERTIFICATE, KEY
 
 
@@ -15,7 +16,5 @@ def write_certificates(folder: Path, authority: Pair, *dns_names: str) -> Path:
         (CERTIFICATE, made.certificate),
         (KEY, made.key),
     ):
-        temporary = folder / f".{name}"
-        temporary.write_bytes(content)
-        temporary.replace(folder / name)
+        replace_file(folder / name, content, durable=False)
     return folder

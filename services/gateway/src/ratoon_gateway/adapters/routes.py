@@ -5,13 +5,13 @@ A thread holds the stream; the event loop reads the table and is woken by a newe
 
 import asyncio
 import logging
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 
+from ratoon.chassis.files import OWNER_ONLY, replace_file
 from ratoon.serving.v1 import route_pb2, serving_service_pb2
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon_gateway import mapping
@@ -128,12 +128,8 @@ class RouteWatcher:
             _LOG.exception("the route table could not be stored on disk")
 
     def _save(self, data: bytes) -> None:
-        temporary = self._last_good.with_suffix(".new")
-        temporary.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as sink:
-            sink.write(data)
-        temporary.replace(self._last_good)
+        self._last_good.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        replace_file(self._last_good, data, mode=OWNER_ONLY, durable=False)
 
     def _load(self) -> None:
         try:

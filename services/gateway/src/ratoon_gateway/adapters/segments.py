@@ -25,7 +25,7 @@ from prometheus_client import CollectorRegistry, Counter
 from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.clock import Clock
-from ratoon.chassis.jobs import write_json
+from ratoon.chassis.files import write_json
 from ratoon.chassis.names import uuid7
 from ratoon_gateway.adapters.metrics import token_counter
 from ratoon_gateway.application.ports import Usage

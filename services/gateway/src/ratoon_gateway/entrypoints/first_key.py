@@ -1,11 +1,11 @@
 """The operator's API key of a new installation, in a file that only its owner reads."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import AlreadyExists
+from ratoon.chassis.files import OWNER_ONLY, replace_file
 from ratoon.chassis.store import Store
 from ratoon_gateway.application.handlers import make_first_key
 
@@ -26,9 +26,5 @@ class FirstKey:
         """Nothing goes on."""
 
     def _write(self, secret: str) -> str:
-        temporary = self._path.with_name(f".{self._path.name}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as sink:
-            sink.write(secret + "\n")
-        temporary.replace(self._path)
+        replace_file(self._path, f"{secret}\n".encode(), mode=OWNER_ONLY)
         return str(self._path)

@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+
+from ratoon.chassis.files import OWNER_ONLY, create_file
 
 
 class RecordKeys:
@@ -30,13 +31,4 @@ class RecordKeys:
         if self._path.exists():
             return
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as sink:
-            sink.write(secrets.token_hex(32))
-            sink.flush()
-            os.fsync(sink.fileno())
-        try:
-            os.link(draft, self._path)
-        finally:
-            draft.unlink()
+        create_file(self._path, secrets.token_hex(32).encode(), mode=OWNER_ONLY)

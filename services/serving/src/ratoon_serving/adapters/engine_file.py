@@ -1,11 +1,10 @@
 """What an engine is told: `engine.json`, all that both sides share."""
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ratoon.chassis.files import OWNER_ONLY, write_json
 from ratoon_serving.domain.engine import Engine
 
 
@@ -30,11 +29,7 @@ class EngineFile:
 
     def write(self, path: Path) -> None:
         """Write it where only the owner can read, whole or not at all."""
-        temporary = path.with_name(f".{path.name}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as sink:
-            json.dump(self.values, sink)
-        temporary.replace(path)
+        write_json(path, self.values, mode=OWNER_ONLY, durable=False)
 
 
 def engine_file(

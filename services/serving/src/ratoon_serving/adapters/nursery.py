@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ratoon.chassis.errors import Unavailable
-from ratoon.chassis.jobs import ProcessMark, write_json
+from ratoon.chassis.files import write_json
+from ratoon.chassis.jobs import ProcessMark
 
 MODULE = "ratoon_serving.engine.nursery"
 _SOCKET = "nursery.sock"

@@ -20,7 +20,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.jobs import ProcessMark, write_json
+from ratoon.chassis.files import write_json
+from ratoon.chassis.jobs import ProcessMark
 from ratoon_serving.engine.launch import ENVIRONMENT, launch, preload
 from ratoon_serving.engine.settings import STARTED
 

@@ -8,8 +8,6 @@ Nothing is ever pickled.
 import fcntl
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ratoon.chassis.files import replace_file
 from ratoon_training.domain.errors import StaleWorker
 
 KEPT = 2
@@ -52,7 +51,7 @@ class Checkpoints:
             held = _fence(self._folder)
             if held > self._fence:
                 raise StaleWorker(f"Attempt {held} has taken this run over from attempt {self._fence}.")
-            _replace(self._folder / "fence", str(self._fence).encode())
+            replace_file(self._folder / "fence", str(self._fence).encode())
 
     def save(self, name: str, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
         """Publish a file under `name` at once; it is durable when this returns."""
@@ -63,7 +62,7 @@ class Checkpoints:
                 raise StaleWorker(
                     "A newer attempt has taken this run over; this one writes no more checkpoints."
                 )
-            _replace(self._folder / f"{name}.{digest}.safetensors", data)
+            replace_file(self._folder / f"{name}.{digest}.safetensors", data)
 
     def save_later(self, step: int, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
         """Publish a step's checkpoint in the background, from a copy made now; waits for the one before it."""
@@ -129,21 +128,3 @@ def _locked(folder: Path) -> Iterator[None]:
     with (folder / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put a file there whole: written beside it, synced, renamed, and the folder synced."""
-    temporary = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("wb") as sink:
-            sink.write(data)
-            sink.flush()
-            os.fsync(sink.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

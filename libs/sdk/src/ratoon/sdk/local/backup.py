@@ -14,7 +14,6 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from typing import Any, BinaryIO, cast
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
+from ratoon.chassis.files import OWNER_ONLY, replacing
 from ratoon.chassis.garbage import DIGEST
 from ratoon.chassis.revisions import knows, revision_of
 from ratoon.chassis.settings import RoomSettings
@@ -96,17 +96,8 @@ def back_up(state: Path, rooms: Sequence[RoomSettings], target: Path) -> Manifes
             f"{target} exists. A backup never overwrites a file.", reason="BACKUP_EXISTS"
         )
     _check_all_here(state, rooms)
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as sink:
-            manifest = _write(state, rooms, target.parent, sink)
-            sink.flush()
-            os.fsync(sink.fileno())
-        partial.rename(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return manifest
+    with replacing(target, mode=OWNER_ONLY) as sink:
+        return _write(state, rooms, target.parent, sink)
 
 
 def restore(backup: Path, state: Path) -> Manifest:

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ratoon.chassis.jobs import ProcessMark, write_json
+from ratoon.chassis.files import write_json
+from ratoon.chassis.jobs import ProcessMark
 from ratoon.chassis.log_files import OWN_FILE
 from ratoon.chassis.settings import SERVICES
 
