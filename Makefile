@@ -76,8 +76,9 @@ chart: env ## write the chart's values schema and the reference of its values
 check-proto: env ## check that generated code is fresh, lint the protos, refuse breaking changes since the last release
 	@$(PYTHON) scripts/protos.py check
 
-release-record: env ## record the contracts as those of a release; later changes are compared with them
+release-record: env ## record the contracts and migrations of a release; later changes are compared with them
 	@$(PYTHON) scripts/protos.py release
+	@$(PYTHON) scripts/migrations.py release
 
 bench-loop: data ## the loop, stage by stage: seconds, peak memory, overhead
 bench-idle: env ## start-up time, memory and processor of idle services
