@@ -71,7 +71,7 @@ def test_the_settings_of_the_job_worker_are_those_in_the_chassis_readme():
 
 
 @pytest.mark.parametrize("path", domain_files, ids=lambda path: str(path.relative_to(ROOT / "services")))
-def test_the_domain_imports_the_standard_library_the_rules_of_tasks_and_itself_alone(path):
+def test_the_domain_imports_the_standard_library_the_rules_of_tasks_and_jobs_and_itself_alone(path):
     package = path.relative_to(ROOT).parts[3]
     assert [name for name in imported(path) if not is_pure(name, package)] == []
 
@@ -105,4 +105,4 @@ def imported(path: Path) -> set[str]:
 def is_pure(name: str, package: str) -> bool:
     if name.partition(".")[0] in sys.stdlib_module_names:
         return True
-    return f"{name}.".startswith((f"{package}.domain.", "ratoon.tasks."))
+    return f"{name}.".startswith((f"{package}.domain.", "ratoon.operations.job_machine.", "ratoon.tasks."))
