@@ -10,7 +10,7 @@ from ratoon_ingestion.adapters.local_jobs import Resources, WorkerJobs
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.adapters.record_keys import RecordKeys
 from ratoon_ingestion.application.erasing import ErasureProcedure
-from ratoon_ingestion.application.procedures import CurationProcedure, SplitProcedure
+from ratoon_ingestion.application.procedures import curation_procedure, split_procedure
 from ratoon_ingestion.entrypoints.grpc import IngestionServicer, Ports
 from ratoon_ingestion.settings import Settings
 
@@ -31,8 +31,8 @@ def build(settings: Settings, platform: Platform) -> App:
     )
     jobs = WorkerJobs(base.jobs(), keys, resources)
     procedures = (
-        CurationProcedure(store, jobs),
-        SplitProcedure(store, jobs),
+        curation_procedure(store, jobs),
+        split_procedure(store, jobs),
         ErasureProcedure(store, jobs, artifacts),
     )
     operations = base.operations(store, procedures)

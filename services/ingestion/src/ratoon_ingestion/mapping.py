@@ -19,6 +19,7 @@ from ratoon.ingestion.v1 import (
     source_pb2,
     split_pb2,
 )
+from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon_ingestion.application.commands import (
     CreateDataset,
     CreateErasure,
@@ -38,7 +39,7 @@ from ratoon_ingestion.domain.errors import BadCuration, BadReading, BadSource
 from ratoon_ingestion.domain.pii import DEFAULT_MASKS, Mask
 from ratoon_ingestion.domain.sources import Columns, Format, Source
 from ratoon_ingestion.domain.splits import Replay, Split, SplitCompleted, SplitOpened, SplitReading
-from ratoon_ingestion.domain.work import Cancelled, Failed, Progress, State
+from ratoon_ingestion.domain.work import Progress, State
 
 _NO_MASKS = "none"
 _COLUMNS = ("text", "label", "id", "time", "attributes")

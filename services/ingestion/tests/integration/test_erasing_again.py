@@ -11,6 +11,7 @@ from ratoon.chassis.database import Database
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store
+from ratoon.operations.job_machine import Phase
 from ratoon.testkit.clock import FakeClock
 from ratoon_ingestion import mapping
 from ratoon_ingestion.adapters import tables
@@ -22,7 +23,7 @@ from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.errors import ErasureUnderWay
 from ratoon_ingestion.domain.sources import Format, Source
-from ratoon_ingestion.domain.work import Observation, Phase, State
+from ratoon_ingestion.domain.work import Observation, State
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 P, DATASET = "projects/p", "projects/p/datasets/d"
@@ -54,7 +55,7 @@ class Worker:
     def start(self, job_id: str, job: object) -> None:
         self.begun.append(job_id)
 
-    def restart(self, job_id: str, job: object) -> None:
+    def forget(self, job_id: str) -> None:
         raise AssertionError("nothing is lost here")
 
     def stop(self, job_id: str) -> None:

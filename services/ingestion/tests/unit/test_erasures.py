@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ratoon.operations.job_machine import Action, Failed, Failure, Phase
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import DatasetVersion
@@ -24,7 +25,7 @@ from ratoon_ingestion.domain.erasures import (
 )
 from ratoon_ingestion.domain.errors import BadErasure, BadRecordId
 from ratoon_ingestion.domain.splits import PartSummary, Split, opened
-from ratoon_ingestion.domain.work import Action, Failed, Failure, Observation, Phase, State
+from ratoon_ingestion.domain.work import Observation, State
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 RECORD, NAME = "a" * 64, "projects/p/erasures/e"
@@ -43,28 +44,30 @@ DONE = Observation(Phase.SUCCEEDED, result=RESULT)
 
 
 def test_it_waits_for_what_was_begun_before():
-    after = step(QUEUED, Sight((VERSION,), Observation(Phase.ABSENT)))
+    after = step(QUEUED, Sight((VERSION,), Observation(Phase.ABSENT)), NOW)
     assert (after.resource.state, after.actions) == (State.QUEUED, ())
     assert VERSION in after.resource.progress.message
 
 
 def test_its_plan_is_saved_before_anything_is_replaced_and_it_ends_when_all_is():
-    begun = step(QUEUED, Sight((), Observation(Phase.ABSENT)))
+    begun = step(QUEUED, Sight((), Observation(Phase.ABSENT)), NOW)
     assert (begun.resource.state, begun.actions) == (State.RUNNING, (Action.START,))
-    planned = step(begun.resource, Sight((), DONE))
-    assert (planned.actions, planned.events) == ((Action.REPLACE,), ())
+    planned = step(begun.resource, Sight((), DONE), NOW)
+    assert (planned.actions, planned.events) == ((Action.APPLY,), ())
     assert planned.resource.plan is not None
     assert planned.resource.traces == (Trace(RECORD, (VERSION,), (Placement(SPLIT, Part.TRAIN),)),)
-    again = step(planned.resource, Sight((), DONE, replaced=False))
-    assert again.actions == (Action.REPLACE,)
-    ended = step(planned.resource, Sight((), DONE, replaced=True))
+    again = step(planned.resource, Sight((), DONE, replaced=False), NOW)
+    assert again.actions == (Action.APPLY,)
+    ended = step(planned.resource, Sight((), DONE, replaced=True), NOW)
     assert ended.resource.state is State.READY
     assert ended.events == (RecordsErased((RECORD,), ("f" * 64,)),)
 
 
 def test_a_job_that_fails_ends_it_with_the_reason():
     failed = step(
-        QUEUED, Sight((), Observation(Phase.FAILED, failure=Failure("ARCHIVE_DAMAGED", "It breaks off.")))
+        QUEUED,
+        Sight((), Observation(Phase.FAILED, failure=Failure("ARCHIVE_DAMAGED", "It breaks off."))),
+        NOW,
     )
     assert failed.resource.failure.reason == "ARCHIVE_DAMAGED"
     assert failed.events == (Failed("ARCHIVE_DAMAGED"),)
@@ -76,7 +79,7 @@ def test_a_job_that_fails_ends_it_with_the_reason():
 def test_whatever_is_seen_on_the_way_it_never_ends_before_everything_is_replaced(seen):
     erasure = QUEUED
     for phase, waits in seen:
-        moved = step(erasure, Sight((VERSION,) if waits else (), Observation(phase)))
+        moved = step(erasure, Sight((VERSION,) if waits else (), Observation(phase)), NOW)
         assert moved.resource.state is not State.READY
         assert not any(isinstance(event, RecordsErased) for event in moved.events)
         erasure = moved.resource

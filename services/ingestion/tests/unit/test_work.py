@@ -1,29 +1,19 @@
-"""The state machine of curations and splits."""
+"""Curations and splits: what their jobs make of them."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
+from ratoon.operations.job_machine import Action, Failure, Phase, Transition, step
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import DatasetVersion, VersionCompleted, curated, next_version_id
 from ratoon_ingestion.domain.errors import BadReading, PartSealed
 from ratoon_ingestion.domain.splits import PartSummary, Split, SplitCompleted, opened, parted
-from ratoon_ingestion.domain.work import (
-    MAX_ATTEMPTS,
-    Action,
-    Cancelled,
-    Failed,
-    Failure,
-    Observation,
-    Phase,
-    Progress,
-    State,
-    step,
-)
+from ratoon_ingestion.domain.work import Observation, Progress, State
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 QUEUED = DatasetVersion(
@@ -37,67 +27,44 @@ RESULT = {
     "rejected": 2,
     "profile": {"items": 10},
 }
-OBSERVATIONS = st.builds(
-    Observation,
-    st.sampled_from(Phase),
-    st.builds(Progress, st.floats(0, 1)),
-    st.none() | st.just(RESULT),
-    st.just(Failure("SOURCE_EMPTY", "It holds no items.")),
-)
+
+
+def after(version: DatasetVersion, observation: Observation) -> Transition[DatasetVersion]:
+    return step(version, observation, NOW, curated)
 
 
 def test_a_queued_version_starts_its_job():
-    after = step(QUEUED, Observation(Phase.ABSENT), curated)
-    assert (after.resource.state, after.actions) == (State.RUNNING, (Action.START,))
-
-
-def test_progress_is_carried_on():
-    after = step(QUEUED, Observation(Phase.RUNNING, Progress(0.5, "Curated 10 items")), curated)
-    assert after.resource.progress.fraction == 0.5
+    started = after(QUEUED, Observation(Phase.ABSENT))
+    assert (started.resource.state, started.actions) == (State.RUNNING, (Action.START,))
 
 
 def test_a_finished_job_makes_the_version_ready_and_tells_it():
-    after = step(QUEUED, Observation(Phase.SUCCEEDED, result=RESULT), curated)
-    assert (after.resource.state, after.resource.record_count) == (State.READY, 8)
-    assert after.events == (VersionCompleted("a" * 64, "b" * 64, 8),)
+    done = after(QUEUED, Observation(Phase.SUCCEEDED, result=RESULT))
+    assert (done.resource.state, done.resource.record_count) == (State.READY, 8)
+    assert done.resource.progress == Progress(1.0, "Done")
+    assert done.events == (VersionCompleted("a" * 64, "b" * 64, 8),)
 
 
 def test_a_failed_job_says_why():
-    after = step(QUEUED, Observation(Phase.FAILED, failure=Failure("SOURCE_EMPTY", "No items.")), curated)
-    assert (after.resource.state, after.events) == (State.FAILED, (Failed("SOURCE_EMPTY"),))
+    empty = Failure("SOURCE_EMPTY", "No items.")
+    failed = after(QUEUED, Observation(Phase.FAILED, failure=empty))
+    assert (failed.resource.state, failed.resource.failure) == (State.FAILED, empty)
 
 
-def test_a_lost_job_is_started_again_but_not_for_ever():
-    version, starts = step(QUEUED, Observation(Phase.ABSENT), curated).resource, 1
-    while not version.state.ended:
-        after = step(version, Observation(Phase.LOST, failure=Failure("WORKER_LOST", "It died.")), curated)
-        version, starts = after.resource, starts + len(after.actions)
-    assert (version.state, version.failure.reason, starts) == (State.FAILED, "WORKER_LOST", MAX_ATTEMPTS)
+def test_a_redacted_version_stays_as_it_is():
+    redacted = replace(QUEUED, state=State.REDACTED, cancel_requested=True)
+    assert after(redacted, Observation(Phase.ABSENT)) == Transition(redacted)
 
 
-def test_cancelling_stops_the_job_and_waits_for_its_end():
-    asked = replace(QUEUED, state=State.RUNNING, cancel_requested=True)
-    after = step(asked, Observation(Phase.RUNNING), curated)
-    assert (after.resource.state, after.actions) == (State.CANCELLING, (Action.STOP,))
-    ended = step(after.resource, Observation(Phase.LOST), curated)
-    assert (ended.resource.state, ended.events) == (State.CANCELLED, (Cancelled(),))
-
-
-@given(st.lists(st.tuples(OBSERVATIONS, st.booleans()), max_size=20))
-def test_every_walk_obeys(walk):
-    version, told = QUEUED, []
-    for seen, cancel in walk:
-        version = replace(
-            version, cancel_requested=version.cancel_requested or (cancel and not version.state.ended)
-        )
-        before, after = version, step(version, seen, curated)
-        version = after.resource
-        told += after.events
-        if before.state.ended:
-            assert (version, after.actions, after.events) == (before, (), ())
-        assert Action.START not in after.actions or not version.cancel_requested
-        assert version.attempts <= MAX_ATTEMPTS
-    assert len(told) == int(version.state.ended)
+def test_a_row_of_an_older_release_is_read_and_keeps_its_field_names():
+    rows = TypeAdapter(DatasetVersion)
+    running = replace(
+        QUEUED, progress=Progress(0.5, "half", 1, 2, "items", 30.0), failure=Failure("REASON", "Why.")
+    )
+    row = json.loads(rows.dump_json(running))
+    assert row["progress"]["remaining_seconds"] == 30.0
+    assert row["failure"] == {"reason": "REASON", "message": "Why."}
+    assert rows.validate_python(row) == running
 
 
 def test_versions_are_numbered_after_the_highest():

@@ -5,12 +5,13 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
+from ratoon.chassis.job_procedure import observed
 from ratoon.chassis.jobs import Jobs, JobStatus
 from ratoon.chassis.names import project_of
 from ratoon_ingestion.adapters.record_keys import RecordKeys
 from ratoon_ingestion.application.ports import CurationJob, ErasureJob, Job, PreviewJob, SplitJob
 from ratoon_ingestion.domain.sources import Source
-from ratoon_ingestion.domain.work import Failure, Observation, Phase, Progress
+from ratoon_ingestion.domain.work import Observation, Progress
 
 WORKER = "ratoon_ingestion.worker"
 JSON = dict[str, Any]
@@ -42,11 +43,6 @@ class WorkerJobs:
     def start(self, job_id: str, job: Job) -> None:
         """Begin, unless this job was begun before."""
         self._jobs.start(job_id, WORKER, self._spec(job))
-
-    def restart(self, job_id: str, job: Job) -> None:
-        """Begin again what was lost."""
-        self._jobs.forget(job_id)
-        self.start(job_id, job)
 
     def stop(self, job_id: str) -> None:
         """Ask the job to end; kill it after a grace."""
@@ -156,5 +152,4 @@ def _observation(status: JobStatus) -> Observation:
     progress = Progress(
         told.fraction, told.message, told.done, told.total, told.unit, told.remaining_s or 0.0
     )
-    failure = Failure(status.reason, status.message)
-    return Observation(Phase(status.state.value), progress, status.result or None, failure)
+    return observed(status, progress, status.result or None)

@@ -3,12 +3,14 @@
 from datetime import datetime
 
 from ratoon.chassis.errors import Description
+from ratoon.chassis.job_procedure import as_step, perform
 from ratoon.chassis.names import parent_of
 from ratoon.chassis.operations import Claim, Step
 from ratoon.chassis.store import Store, Transaction
+from ratoon.operations.job_machine import Action, Failure, fail
 from ratoon_ingestion.application.browsing import readable_splits, readable_versions
 from ratoon_ingestion.application.ports import Blobs, ErasureJob, Jobs
-from ratoon_ingestion.application.procedures import act, as_step
+from ratoon_ingestion.application.procedures import POLL_INTERVAL_S
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import (
     Erasure,
@@ -20,7 +22,6 @@ from ratoon_ingestion.domain.erasures import (
 )
 from ratoon_ingestion.domain.sources import Source, rewritten
 from ratoon_ingestion.domain.splits import Split
-from ratoon_ingestion.domain.work import Action, Failure, fail
 
 
 class ErasureProcedure:
@@ -43,19 +44,19 @@ class ErasureProcedure:
 
     def step(self, erasure: Erasure, seen: Sight, now: datetime) -> Step[Erasure]:
         """What follows from it."""
-        return as_step(step(erasure, seen))
+        return as_step(step(erasure, seen, now), POLL_INTERVAL_S)
 
     def act(self, erasure: Erasure, action: Action, claim: Claim) -> None:
         """Start, restart or stop the job, or carry out its plan."""
-        if action is Action.REPLACE:
+        if action is Action.APPLY:
             assert erasure.plan is not None, "there is a plan before it is carried out"
             self._carry_out(erasure, erasure.plan)
         else:
-            act(self._jobs, action, claim.action_id("erase"), self._job(erasure))
+            perform(self._jobs, action, claim.action_id("erase"), lambda: self._job(erasure))
 
     def failed(self, erasure: Erasure, error: Description, now: datetime) -> Step[Erasure]:
         """An error that repeating will not mend ends the erasure; its records stay barred."""
-        return as_step(fail(erasure, Failure(error.reason, error.message)))
+        return as_step(fail(erasure, Failure(error.reason, error.message)), POLL_INTERVAL_S)
 
     def _job(self, erasure: Erasure) -> ErasureJob:
         project = parent_of(erasure.name)

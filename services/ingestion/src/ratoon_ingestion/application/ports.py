@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+from ratoon.chassis.job_procedure import JobRunner
 from ratoon_ingestion.domain.datasets import DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure, Placement
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split
-from ratoon_ingestion.domain.work import Observation
 
 
 @dataclass(frozen=True)
@@ -54,29 +54,7 @@ class PreviewJob:
 
 Job = CurationJob | SplitJob | ErasureJob | PreviewJob
 
-
-class Jobs(Protocol):
-    """Heavy work outside this process, one job an operation."""
-
-    def observe(self, job_id: str) -> Observation:
-        """The job as it is now."""
-        ...
-
-    def start(self, job_id: str, job: Job) -> None:
-        """Begin, unless this job was begun before."""
-        ...
-
-    def restart(self, job_id: str, job: Job) -> None:
-        """Begin again what was lost."""
-        ...
-
-    def stop(self, job_id: str) -> None:
-        """Ask the job to end; kill it after a grace."""
-        ...
-
-    def forget(self, job_id: str) -> None:
-        """Forget a job that has ended, with its result."""
-        ...
+Jobs = JobRunner[Job, Mapping[str, Any]]
 
 
 class Blobs(Protocol):

@@ -1,106 +1,65 @@
-"""How curations and splits are worked on: the domain decides, a job does."""
+"""Procedures of curations and splits, each of which one job computes."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
-from ratoon.chassis.errors import Description
+from ratoon.chassis.job_procedure import JobProcedure
 from ratoon.chassis.names import project_of
-from ratoon.chassis.operations import Claim, Step
 from ratoon.chassis.store import Store
+from ratoon.operations.job_machine import step
 from ratoon_ingestion.application.browsing import readable_splits
-from ratoon_ingestion.application.ports import CurationJob, Job, Jobs, SplitJob
+from ratoon_ingestion.application.ports import CurationJob, Jobs, SplitJob
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, curated
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split, parted
-from ratoon_ingestion.domain.work import Action, Failure, Observation, Transition, W, fail, step
 
-_LOOK_S = 0.25
-"""Seconds between two looks at a job."""
-
-
-class CurationProcedure:
-    """The long work behind CreateDatasetVersion."""
-
-    kind = DatasetVersion
-
-    def __init__(self, store: Store, jobs: Jobs) -> None:
-        self._store, self._jobs = store, jobs
-
-    def observe(self, version: DatasetVersion, claim: Claim) -> Observation:
-        """The curation job as it is now."""
-        return self._jobs.observe(claim.action_id("curate"))
-
-    def step(self, version: DatasetVersion, seen: Observation, now: datetime) -> Step[DatasetVersion]:
-        """What follows from it."""
-        return as_step(step(version, seen, curated))
-
-    def act(self, version: DatasetVersion, action: Action, claim: Claim) -> None:
-        """Start, restart or stop the job."""
-        with self._store.read() as tx:
-            sources = tuple(tx.get(Source, name) for name in version.sources)
-            erasures = tx.all(Erasure, f"projects/{project_of(version.name)}")
-        barred = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
-        act(self._jobs, action, claim.action_id("curate"), CurationJob(version, sources, barred))
-
-    def failed(self, version: DatasetVersion, error: Description, now: datetime) -> Step[DatasetVersion]:
-        """An error that repeating will not mend ends the curation."""
-        return as_step(fail(version, Failure(error.reason, error.message)))
+POLL_INTERVAL_S = 0.25
+"""Seconds between two observations of a job."""
+Result = Mapping[str, Any]
 
 
-class SplitProcedure:
-    """The long work behind CreateSplit."""
-
-    kind = Split
-
-    def __init__(self, store: Store, jobs: Jobs) -> None:
-        self._store, self._jobs = store, jobs
-
-    def observe(self, split: Split, claim: Claim) -> Observation:
-        """The job as it is now."""
-        return self._jobs.observe(claim.action_id("split"))
-
-    def step(self, split: Split, seen: Observation, now: datetime) -> Step[Split]:
-        """What follows from it."""
-        return as_step(step(split, seen, parted))
-
-    def act(self, split: Split, action: Action, claim: Claim) -> None:
-        """Start, restart or stop the job."""
-        act(self._jobs, action, claim.action_id("split"), self._job(split))
-
-    def failed(self, split: Split, error: Description, now: datetime) -> Step[Split]:
-        """An error that repeating will not mend ends the split."""
-        return as_step(fail(split, Failure(error.reason, error.message)))
-
-    def _job(self, split: Split) -> SplitJob:
-        """What the split builds on; the test parts of all other splits of the project bar training."""
-        with self._store.read() as tx:
-            version = tx.get(DatasetVersion, split.dataset_version)
-            replayed = tx.get(Split, split.replay.split) if split.replay.split else None
-            datasets = [dataset.name for dataset in tx.all(Dataset, f"projects/{project_of(split.name)}")]
-            others = readable_splits(tx, datasets)
-        return SplitJob(
-            split=split,
-            version_digest=version.readable_digest,
-            cluster_threshold=version.curation.cluster_threshold,
-            earlier_tests=tuple(sorted({other.parts[Part.TEST].readable_digest for other in others})),
-            replay_train_digest=replayed.parts[Part.TRAIN].readable_digest if replayed else "",
-        )
+def curation_procedure(store: Store, jobs: Jobs) -> JobProcedure[DatasetVersion, CurationJob, Result]:
+    """Return the procedure behind CreateDatasetVersion."""
+    return JobProcedure(
+        DatasetVersion,
+        "curate",
+        jobs,
+        partial(curation_job, store),
+        partial(step, complete=curated),
+        POLL_INTERVAL_S,
+    )
 
 
-def act(jobs: Jobs, action: Action, job_id: str, job: Job) -> None:
-    """Start, restart or stop a job."""
-    if action is Action.START:
-        jobs.start(job_id, job)
-    elif action is Action.RESTART:
-        jobs.restart(job_id, job)
-    else:
-        jobs.stop(job_id)
+def split_procedure(store: Store, jobs: Jobs) -> JobProcedure[Split, SplitJob, Result]:
+    """Return the procedure behind CreateSplit."""
+    return JobProcedure(
+        Split, "split", jobs, partial(split_job, store), partial(step, complete=parted), POLL_INTERVAL_S
+    )
 
 
-def as_step(transition: Transition[W]) -> Step[W]:
-    """A transition as the mechanism of long work wants it."""
-    resource = transition.resource
-    return Step(
-        resource, transition.actions, transition.events, wake_after=_LOOK_S, done=resource.state.ended
+def curation_job(store: Store, version: DatasetVersion) -> CurationJob:
+    """Return the input of a curation; erased records are barred."""
+    with store.read() as tx:
+        sources = tuple(tx.get(Source, name) for name in version.sources)
+        erasures = tx.all(Erasure, f"projects/{project_of(version.name)}")
+    barred = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
+    return CurationJob(version, sources, barred)
+
+
+def split_job(store: Store, split: Split) -> SplitJob:
+    """Return the input of a split; the test parts of all other splits of the project bar training."""
+    with store.read() as tx:
+        version = tx.get(DatasetVersion, split.dataset_version)
+        replayed = tx.get(Split, split.replay.split) if split.replay.split else None
+        datasets = [dataset.name for dataset in tx.all(Dataset, f"projects/{project_of(split.name)}")]
+        others = readable_splits(tx, datasets)
+    return SplitJob(
+        split=split,
+        version_digest=version.readable_digest,
+        cluster_threshold=version.curation.cluster_threshold,
+        earlier_tests=tuple(sorted({other.parts[Part.TEST].readable_digest for other in others})),
+        replay_train_digest=replayed.parts[Part.TRAIN].readable_digest if replayed else "",
     )

@@ -4,6 +4,7 @@ from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import InvalidArgument
 from ratoon.chassis.names import matched, parent_of
 from ratoon.chassis.store import Store, Transaction
+from ratoon.operations.job_machine import Phase
 from ratoon_ingestion.application.commands import PreviewSource, UpdateSource
 from ratoon_ingestion.application.handlers import PROJECT, SOURCE, check_no_erasure, check_uploaded
 from ratoon_ingestion.application.ports import Blobs, Jobs, PreviewJob
@@ -11,7 +12,7 @@ from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.errors import SourceInUse, StaleEtag
 from ratoon_ingestion.domain.sources import Format, Source, changed, read_otherwise
-from ratoon_ingestion.domain.work import Observation, Phase, State
+from ratoon_ingestion.domain.work import Observation, State
 
 _MAX_RECORDS = 50
 _GONE = (State.FAILED, State.CANCELLED)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from ratoon.operations.job_machine import Failure
 from ratoon_ingestion.domain.curation import CurationConfig
-from ratoon_ingestion.domain.work import Failure, Progress, State
+from ratoon_ingestion.domain.work import DONE, Progress, State, Work
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class DatasetVersion:
+class DatasetVersion(Work):
     """One version: what it is made of, how, and once it is READY its tree, Merkle root, counts and profile.
 
     Once it is REDACTED, `artifact_digest` names what is gone, and `redacted_digest` the tree of what is left.
@@ -70,9 +71,11 @@ class VersionCompleted:
 
 
 def curated(version: DatasetVersion, result: Mapping[str, Any]) -> tuple[DatasetVersion, VersionCompleted]:
-    """The version with what its curation made."""
+    """Return the READY version with the result of its curation."""
     done = replace(
         version,
+        state=State.READY,
+        progress=DONE,
         artifact_digest=str(result["artifact_digest"]),
         merkle_root=str(result["merkle_root"]),
         item_count=int(result["items"]),

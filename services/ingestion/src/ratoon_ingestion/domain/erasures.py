@@ -14,20 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from ratoon.operations.job_machine import Action, Failure, Phase, Transition
+from ratoon.operations.job_machine import step as job_step
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import DatasetVersion
 from ratoon_ingestion.domain.errors import BadErasure, BadRecordId
 from ratoon_ingestion.domain.splits import Split
-from ratoon_ingestion.domain.work import (
-    Action,
-    Failure,
-    Observation,
-    Phase,
-    Progress,
-    State,
-    Transition,
-)
-from ratoon_ingestion.domain.work import step as work_step
+from ratoon_ingestion.domain.work import Observation, Progress, State, Work
 
 _RECORD_ID = re.compile(r"[0-9a-f]{64}")
 _MOST_RECORDS = 100
@@ -72,7 +65,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Erasure:
+class Erasure(Work):
     """Which records go, why, and once that is known where they stood."""
 
     name: str
@@ -145,7 +138,7 @@ class Sight:
     replaced: bool = False
 
 
-def step(erasure: Erasure, seen: Sight) -> Transition[Erasure]:
+def step(erasure: Erasure, seen: Sight, now: datetime) -> Transition[Erasure]:
     """The next state, what to do and what to tell."""
     if erasure.state.ended:
         return Transition(erasure)
@@ -157,13 +150,13 @@ def step(erasure: Erasure, seen: Sight) -> Transition[Erasure]:
     if seen.job.phase is Phase.SUCCEEDED and seen.job.result is not None:
         replacing = Progress(0.9, "Replacing the old artifacts")
         planned = replace(_planned(erasure, seen.job.result), state=State.RUNNING, progress=replacing)
-        return Transition(planned, (Action.REPLACE,))
-    return work_step(erasure, seen.job, _never_ready)
+        return Transition(planned, (Action.APPLY,))
+    return job_step(erasure, seen.job, now, _never_ready)
 
 
 def _carried_out(erasure: Erasure, plan: Plan, seen: Sight) -> Transition[Erasure]:
     if not seen.replaced:
-        return Transition(erasure, (Action.REPLACE,))
+        return Transition(erasure, (Action.APPLY,))
     done = replace(erasure, state=State.READY, progress=Progress(1.0, _ended(plan)))
     return Transition(done, events=(RecordsErased(erasure.record_ids, plan.text_digests),))
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from ratoon.operations.job_machine import Failure
 from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
 from ratoon_ingestion.domain.errors import BadReading, BadSplit, PartSealed
-from ratoon_ingestion.domain.work import Failure, Progress, State
+from ratoon_ingestion.domain.work import DONE, Progress, State, Work
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class PartSummary:
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(Work):
     """How a version is parted, and once it is READY its parts."""
 
     name: str
@@ -95,13 +96,18 @@ class SplitOpened:
 
 
 def parted(split: Split, result: Mapping[str, Any]) -> tuple[Split, SplitCompleted]:
-    """The split with what its job made."""
+    """Return the READY split with the result of its job."""
     parts = {
         Part(name): PartSummary(str(part["digest"]), int(part["records"]), dict(part["classes"]))
         for name, part in result["parts"].items()
     }
     done = replace(
-        split, parts=parts, withheld_counts=dict(result["withheld"]), replayed_count=int(result["replayed"])
+        split,
+        state=State.READY,
+        progress=DONE,
+        parts=parts,
+        withheld_counts=dict(result["withheld"]),
+        replayed_count=int(result["replayed"]),
     )
     return done, SplitCompleted(parts[Part.TRAIN].digest, parts[Part.VALIDATION].digest)
 

@@ -16,6 +16,7 @@ from ratoon.chassis.watch import Changes, watch
 from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceServicer
+from ratoon.operations.job_machine import Phase
 from ratoon_ingestion import mapping
 from ratoon_ingestion.application import browsing, handlers, sources
 from ratoon_ingestion.application.ports import Blobs, Jobs, PreviewJob, Records
@@ -23,7 +24,7 @@ from ratoon_ingestion.domain.datasets import DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.errors import PreviewFailed
 from ratoon_ingestion.domain.splits import Split
-from ratoon_ingestion.domain.work import Observation, Phase
+from ratoon_ingestion.domain.work import Observation
 
 Context = Any
 
