@@ -3,7 +3,6 @@
 import json
 import random
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL, Client
 from ratoon.sdk.errors import ApiError
 from ratoon.sdk.local.installation import Installation, Listener
+from ratoon.testkit.waiting import until
 
 from .checker import Databases
 from .loop import patiently
@@ -94,15 +94,6 @@ def refused(call: Callable[[], object]) -> ApiError:
     with pytest.raises(ApiError) as told:
         call()
     return told.value
-
-
-def until(look: Callable[[], Any], seconds: float) -> Any:
-    """What is looked for, once it is there."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"it did not come within {seconds:.0f} s"
-        time.sleep(0.1)
-    return found
 
 
 def free_port() -> int:

@@ -20,9 +20,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ratoon.sdk.errors import ApiError
+from ratoon.testkit.waiting import until
 
 from .checker import Databases, Ledger, one_move_a_rollout
-from .house import House, until
+from .house import House
 from .served import Served, Traffic, adapter, excused, unexpected, whole_model
 from .victims import Victim
 

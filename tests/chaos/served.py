@@ -20,8 +20,9 @@ import httpx
 from ratoon.chassis.jobs import ProcessMark
 from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL
 from ratoon.testkit.models import tiny_adapter, tiny_llama
+from ratoon.testkit.waiting import until
 
-from .house import House, until
+from .house import House
 from .loop import patiently
 from .victims import Victim
 

@@ -6,8 +6,9 @@ import pytest
 
 from ratoon.chassis.settings import SERVICES
 from ratoon.testkit.kafka import Broker, kafka_broker
+from ratoon.testkit.waiting import until
 
-from .house import House, until
+from .house import House
 from .test_machine_faults import waiting
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from ratoon.chassis.errors import described
+from ratoon.testkit.waiting import until
 
 from . import mounts
-from .house import TEXTS, House, refused, until
+from .house import TEXTS, House, refused
 
 pytestmark = pytest.mark.timeout(300)
 SLOW_C = """

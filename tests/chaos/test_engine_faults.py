@@ -16,8 +16,8 @@ import pytest
 
 from ratoon.chassis.jobs import ProcessMark
 from ratoon.sdk.errors import ApiError
+from ratoon.testkit.waiting import until
 
-from .house import until
 from .served import PROJECT, Served, Traffic
 from .victims import Victim
 

@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 
 from ratoon.sdk.local.installation import Installation
+from ratoon.testkit.waiting import until
 
-from .house import free_port, until
+from .house import free_port
 from .kills import DATA, Outcome, run_loop
 from .loop import slice_of
 from .victims import Census, Victim

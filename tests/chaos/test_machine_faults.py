@@ -11,8 +11,9 @@ import pytest
 
 from ratoon.chassis.errors import described
 from ratoon.chassis.settings import SERVICES
+from ratoon.testkit.waiting import until
 
-from .house import House, until
+from .house import House
 from .victims import Victim
 
 pytestmark = pytest.mark.timeout(300)

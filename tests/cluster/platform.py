@@ -1,7 +1,6 @@
 """The installed platform as its operator and its callers have it: pods, the gateway's port, the first key."""
 
 import base64
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from ratoon.sdk.client import Client
 from ratoon.testkit.kubernetes import CommandFailed
 from ratoon.testkit.kubernetes.node import Cluster, OwnCluster
+from ratoon.testkit.waiting import until
 
 from .release import CONTROLLERS, Manifest, Release
 
@@ -55,10 +55,12 @@ class Platform:
 
     def wait_ready(self, seconds: float) -> None:
         """Until every controller has its pods, of this revision, ready; else AssertionError with what they say."""
-        until = time.monotonic() + seconds
-        while waiting := self._waiting():
-            assert time.monotonic() < until, f"not ready: {', '.join(waiting)}\n{self.complaints()}"
-            time.sleep(1.0)
+        until(
+            lambda: not self._waiting(),
+            seconds,
+            lambda: f"not ready: {', '.join(self._waiting())}\n{self.complaints()}",
+            1.0,
+        )
 
     def pods(self, part: str) -> list[str]:
         """Names of the pods of a part that are not on their way out."""
@@ -73,10 +75,12 @@ class Platform:
 
     def wait_gone(self, seconds: float) -> None:
         """Until no pod is left."""
-        until = time.monotonic() + seconds
-        while left := self.names("pods"):
-            assert time.monotonic() < until, f"still there: {', '.join(left)}"
-            time.sleep(1.0)
+        until(
+            lambda: not self.names("pods"),
+            seconds,
+            lambda: f"still there: {', '.join(self.names('pods'))}",
+            1.0,
+        )
 
     def complaints(self) -> str:
         """What pods that are not ready say, and what the cluster says about them."""

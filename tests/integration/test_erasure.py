@@ -5,7 +5,6 @@ import io
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.sdk.client import Client
 from ratoon.sdk.errors import ApiError, OperationFailed
 from ratoon.testkit.rooms import State, running
+from ratoon.testkit.waiting import until
 
 P = "projects/p"
 DATASET = f"{P}/datasets/p"
@@ -123,13 +123,6 @@ def _end_jobs(folder: Path) -> None:
         with suppress(OSError):
             if str(folder).encode() in entry.read_bytes():
                 os.kill(int(entry.parent.name), signal.SIGKILL)
-
-
-def until(found: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def test_a_record_is_erased_from_every_room_and_every_file(house):

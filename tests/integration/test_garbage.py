@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 import uuid
 from contextlib import closing
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from ratoon.chassis.jobs import ProcessMark
 from ratoon.chassis.settings import SERVICES
 from ratoon.chassis.upkeep import GarbageSettings, Upkeep, collect, survey
 from ratoon.sdk.local.installation import Installation
+from ratoon.testkit.waiting import until
 
 LONG_AGO = 1_700_000_000
 NOTHING_KEPT = Limits(grace_s=3600, keep_s=3600)
@@ -165,8 +165,7 @@ def test_the_control_process_collects_in_a_process_of_its_own(house, monkeypatch
         monkeypatch.setenv(f"RATOON_{service.upper()}_STATE", str(house.state))
     upkeep = Upkeep(GarbageSettings(every_hours=0.0001))
     upkeep.start()
-    until = time.monotonic() + 60
-    while house.store.exists(orphan) and time.monotonic() < until:
-        time.sleep(0.1)
-    upkeep.stop()
-    assert not house.store.exists(orphan)
+    try:
+        until(lambda: not house.store.exists(orphan), 60, "the orphan is collected")
+    finally:
+        upkeep.stop()

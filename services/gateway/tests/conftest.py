@@ -27,6 +27,7 @@ from ratoon.serving.v1.serving_service_pb2_grpc import (
 from ratoon.testkit.engine import MockEngine, Pace
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.rooms import State, running
+from ratoon.testkit.waiting import until
 from ratoon_gateway.settings import Settings
 
 DEPLOYMENT = "projects/p/deployments/mail-triage"
@@ -210,14 +211,6 @@ class House:
             self.serving.table = route_pb2.RouteTable(version=version, routes=[route])
             self.serving.changed.notify_all()
         until(lambda: any(r.route_table_version >= version for r in self.serving.reports[-3:]))
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait for a condition; it fails when it does not come true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.01)
 
 
 @pytest.fixture

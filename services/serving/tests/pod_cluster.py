@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.waiting import until
 from ratoon_serving.adapters import tables
 from ratoon_serving.bootstrap import assemble, engine_host
 from ratoon_serving.domain.scaling import Policy
@@ -180,7 +180,4 @@ class Cluster:
         return json.loads(answer.data)["items"]
 
     def until(self, what: str, seen) -> None:
-        deadline = time.monotonic() + 90
-        while not seen():
-            assert time.monotonic() < deadline, what
-            time.sleep(0.2)
+        until(seen, 90, what, 0.2)

@@ -1,6 +1,5 @@
 """The real API takes the chart: its schemas, its admission under Pod Security *restricted*, its own owners and pods."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from ratoon.testkit.kubernetes import CommandFailed, ControlPlane
 from ratoon.testkit.kubernetes.fakes import FakeNode, fake_nodes
+from ratoon.testkit.waiting import until
 
 from ..release import CONTROLLERS, EXAMPLES, LAPTOP, Manifest, Release
 
@@ -48,10 +48,7 @@ def test_a_pod_that_is_not_restricted_is_refused(release: Release) -> None:
 
 
 def test_every_controller_gets_the_pods_that_it_asks_for(release: Release) -> None:
-    until = time.monotonic() + _PODS_S
-    while (lacking := lacking_pods(release)) and time.monotonic() < until:
-        time.sleep(0.5)
-    assert not lacking, refusals(release)
+    until(lambda: not lacking_pods(release), _PODS_S, lambda: refusals(release), 0.5)
     assert refusals(release) == []
 
 

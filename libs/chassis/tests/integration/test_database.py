@@ -17,6 +17,7 @@ from ratoon.chassis.operations import Claim, Operations, Step, operations_table
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store, resource_table
 from ratoon.events.ports import Record
+from ratoon.testkit.waiting import until
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -147,12 +148,12 @@ def test_two_replicas_share_the_work_and_do_nothing_twice(replicas):
             workers[0].begin(tx, tx.create(Work(name, NOW, NOW))[0])
     for worker in workers:
         worker.start()
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
+
+    def all_succeeded() -> bool:
         with stores[1].read() as tx:
-            if all(tx.get(Work, name).state == "SUCCEEDED" for name in names):
-                break
-        time.sleep(0.05)
+            return all(tx.get(Work, name).state == "SUCCEEDED" for name in names)
+
+    until(all_succeeded, 60, "every operation succeeds")
     for worker in workers:
         worker.stop()
     assert sorted(done) == sorted(names)

@@ -22,6 +22,7 @@ from ratoon.chassis.tls import Certificates
 from ratoon.testkit.certificates import write_certificates
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.waiting import until
 
 WORKER = """
 import sys, time
@@ -88,12 +89,16 @@ HERE = Path("/here").joinpath("work", "abc")
 """What a service that runs elsewhere calls its folder."""
 
 
-def until(jobs: RemoteJobs, *states: JobState) -> JobStatus:
-    deadline = time.monotonic() + 30
-    while (seen := jobs.observe("j")).state not in states or not seen.progress.message:
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.02)
-    return seen
+def reached(jobs: RemoteJobs, *states: JobState) -> JobStatus:
+    """The status of the job once it is in one of these states and has told its progress."""
+
+    def status() -> JobStatus | None:
+        seen = jobs.observe("j")
+        return seen if seen.state in states and seen.progress.message else None
+
+    found = until(status, 30, lambda: jobs.observe("j"))
+    assert found is not None
+    return found
 
 
 def test_a_job_runs_there_with_folders_and_store_of_the_workers_own(jobs, settings):
@@ -105,7 +110,7 @@ def test_a_job_runs_there_with_folders_and_store_of_the_workers_own(jobs, settin
         "more": 1,
     }
     jobs.start("j", MODULE, spec)
-    seen = until(jobs, JobState.SUCCEEDED)
+    seen = reached(jobs, JobState.SUCCEEDED)
     work = settings.folder.joinpath("registry", "work", "abc")
     assert seen.result["spec"] == {
         "artifacts": "s3://bucket/artifacts",
@@ -122,13 +127,13 @@ def test_a_job_runs_there_with_folders_and_store_of_the_workers_own(jobs, settin
 
 def test_a_job_that_fails_says_why_and_one_that_is_asked_stops(jobs):
     jobs.start("j", MODULE, {"fail": True})
-    seen = until(jobs, JobState.FAILED)
+    seen = reached(jobs, JobState.FAILED)
     assert (seen.reason, seen.message) == ("TOLD", "as told")
     jobs.forget("j")
     jobs.start("j", MODULE, {"wait": True})
-    until(jobs, JobState.RUNNING)
+    reached(jobs, JobState.RUNNING)
     jobs.stop("j", grace_s=10)
-    until(jobs, JobState.SUCCEEDED)
+    reached(jobs, JobState.SUCCEEDED)
 
 
 def test_a_caller_runs_its_own_modules_and_sees_its_own_jobs(jobs, settings, tmp_path):
@@ -149,10 +154,10 @@ def test_a_worker_that_is_away_is_unavailable_and_one_that_lost_its_disk_knows_n
     jobs = jobs_of("registry", settings, tmp_path)
     with serving([build(settings, Platform.of_process())]):
         jobs.start("j", MODULE, {"wait": True})
-        until(jobs, JobState.RUNNING)
+        reached(jobs, JobState.RUNNING)
         pid = LocalJobs(settings.folder / "registry/jobs").folder("j") / "process.json"
         os.kill(int(pid.read_text().partition(":")[2].partition(",")[0]), signal.SIGKILL)
-        until(jobs, JobState.LOST)
+        reached(jobs, JobState.LOST)
     with pytest.raises(Unavailable):
         jobs.observe("j")
     shutil.rmtree(settings.folder)
@@ -171,15 +176,15 @@ def test_folders_of_ended_jobs_go_after_a_while_and_running_ones_stay(settings):
     set_caller(Principal("registry", Role.SERVICE))
     desk.start("runs", MODULE, {"wait": True})
     desk.start("ended", MODULE, {"work": "kept"})
-    deadline = time.monotonic() + 30
-    while desk.observe("ended").state is not JobState.SUCCEEDED:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: desk.observe("ended").state is JobState.SUCCEEDED, 30)
     Sweeper(desk, keep_s=3600).sweep()
     assert {item.path.name for item in desk.ended()} == {"runs", "ended", "kept"}
-    while {item.path.name for item in desk.ended()} != {"runs"}:
+
+    def only_the_running_one() -> bool:
         Sweeper(desk, keep_s=-1).sweep()
-        assert time.monotonic() < deadline
+        return {item.path.name for item in desk.ended()} == {"runs"}
+
+    until(only_the_running_one, 30)
     desk.stop("runs", 0.0)
 
 
@@ -194,8 +199,4 @@ def test_an_id_always_has_the_same_worker_and_ids_spread():
 
 def test_processes_that_nobody_waits_for_are_taken_leave_of():
     orphan = subprocess.Popen(["true"])
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{orphan.pid}").exists():
-        reap()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: reap() or not Path(f"/proc/{orphan.pid}").exists(), 10)

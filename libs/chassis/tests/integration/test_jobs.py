@@ -8,6 +8,7 @@ import pytest
 
 from ratoon.chassis.errors import Unavailable
 from ratoon.chassis.jobs import JobFolder, JobState, LocalJobs
+from ratoon.testkit.waiting import until
 
 WORKER = """
 import sys, time
@@ -29,48 +30,48 @@ def jobs(tmp_path) -> LocalJobs:
     return LocalJobs(tmp_path / "jobs", {"PYTHONPATH": str(tmp_path)})
 
 
-def until(jobs: LocalJobs, state: JobState) -> None:
-    for _ in range(1500):
-        if jobs.observe("j").state is state and (
-            state is not JobState.RUNNING or jobs.observe("j").progress.message
-        ):
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{jobs.observe('j')} never became {state}")
+def reach(jobs: LocalJobs, state: JobState) -> None:
+    """Wait until the job is in this state and, while it runs, has told its progress."""
+
+    def reached() -> bool:
+        seen = jobs.observe("j")
+        return seen.state is state and (state is not JobState.RUNNING or bool(seen.progress.message))
+
+    until(reached, 30, lambda: f"{jobs.observe('j')} never became {state}")
 
 
 def test_a_job_tells_progress_and_result(jobs):
     assert jobs.observe("j").state is JobState.ABSENT
     jobs.start("j", "a_worker", {})
-    until(jobs, JobState.SUCCEEDED)
+    reach(jobs, JobState.SUCCEEDED)
     assert jobs.observe("j").result == {"answer": 42}
     assert jobs.observe("j").progress.message == "half"
 
 
 def test_a_job_that_fails_says_why(jobs):
     jobs.start("j", "a_worker", {"fail": True})
-    until(jobs, JobState.FAILED)
+    reach(jobs, JobState.FAILED)
     assert (jobs.observe("j").reason, jobs.observe("j").message) == ("TOLD", "as told")
 
 
 def test_another_platform_takes_the_running_job_over_and_stops_it(jobs, tmp_path):
     jobs.start("j", "a_worker", {"wait": True})
-    until(jobs, JobState.RUNNING)
+    reach(jobs, JobState.RUNNING)
     later = LocalJobs(tmp_path / "jobs")
     later.start("j", "a_worker", {"wait": True})
     assert later.observe("j").state is JobState.RUNNING
     later.stop("j", grace_s=5)
-    until(later, JobState.SUCCEEDED)
+    reach(later, JobState.SUCCEEDED)
 
 
 def test_a_job_whose_platform_was_killed_before_it_marked_it_is_found(jobs, tmp_path):
     jobs.start("j", "a_worker", {"wait": True})
-    until(jobs, JobState.RUNNING)
+    reach(jobs, JobState.RUNNING)
     (jobs.folder("j") / "process.json").unlink()
     later = LocalJobs(tmp_path / "jobs")
     assert later.observe("j").state is JobState.RUNNING
     later.stop("j")
-    until(later, JobState.SUCCEEDED)
+    reach(later, JobState.SUCCEEDED)
 
 
 def test_a_job_that_the_disk_failed_can_be_started_again(jobs):
@@ -78,36 +79,36 @@ def test_a_job_that_the_disk_failed_can_be_started_again(jobs):
     JobFolder(jobs.folder("j")).fail("DISK_FULL", "No space is left.")
     os.killpg(jobs._children["j"].pid, signal.SIGKILL)
     with pytest.raises(Unavailable) as told:
-        until(jobs, JobState.FAILED)
+        reach(jobs, JobState.FAILED)
     assert told.value.reason == "DISK_FULL"
     jobs.start("j", "a_worker", {})
-    until(jobs, JobState.SUCCEEDED)
+    reach(jobs, JobState.SUCCEEDED)
 
 
 def test_a_killed_job_is_lost_and_can_be_started_again(jobs):
     jobs.start("j", "a_worker", {"wait": True})
-    until(jobs, JobState.RUNNING)
+    reach(jobs, JobState.RUNNING)
     pid = jobs._children["j"].pid
     os.killpg(pid, signal.SIGKILL)
-    until(jobs, JobState.LOST)
+    reach(jobs, JobState.LOST)
     jobs.forget("j")
     jobs.start("j", "a_worker", {})
-    until(jobs, JobState.SUCCEEDED)
+    reach(jobs, JobState.SUCCEEDED)
 
 
 @pytest.mark.parametrize("linger", [0.3, 60], ids=["a while", "for ever"])
 def test_a_job_that_has_failed_and_lingers_is_not_taken_for_the_next_one(jobs, monkeypatch, linger):
     monkeypatch.setattr("ratoon.chassis.jobs._WAY_OUT_S", 1.0)
     jobs.start("j", "a_worker", {"fail": True, "linger": linger})
-    until(jobs, JobState.FAILED)
+    reach(jobs, JobState.FAILED)
     jobs.forget("j")
     jobs.start("j", "a_worker", {})
-    until(jobs, JobState.SUCCEEDED)
+    reach(jobs, JobState.SUCCEEDED)
 
 
 def test_a_job_that_does_not_listen_is_killed_after_the_grace(jobs):
     jobs.start("j", "a_worker", {"wait": True, "deaf": True})
-    until(jobs, JobState.RUNNING)
+    reach(jobs, JobState.RUNNING)
     jobs.stop("j", grace_s=0.0)
     for _ in range(100):
         jobs.stop("j", grace_s=0.0)

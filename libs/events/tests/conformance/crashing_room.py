@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 from ratoon.chassis.database import Database
 from ratoon.events.dead_letters import dead_letters
 from ratoon.events.ports import Delivery, EventLog, Partition, Record, Subscription
-from ratoon.testkit.events import POISON, Room, eventually, open_log
+from ratoon.testkit.events import POISON, Room, open_log
+from ratoon.testkit.waiting import until
 
 
 class Fuse:
@@ -94,8 +95,8 @@ def main(told: dict[str, Any]) -> None:
     room.database = database
     relay.start()
     consumer.start()
-    eventually(lambda: len(room.effects()) >= told["changes"] - 1 and not room.waiting(), "everything")
-    eventually(lambda: dead_letters(log, told["topic"]), "the dead letter")
+    until(lambda: len(room.effects()) >= told["changes"] - 1 and not room.waiting(), message="everything")
+    until(lambda: dead_letters(log, told["topic"]), message="the dead letter")
     consumer.stop()
     relay.stop()
 

@@ -10,7 +10,8 @@ from ratoon.events.dead_letters import dead_letters, replayable
 from ratoon.events.headers import headers_text
 from ratoon.events.inbox import replay, replay_topic
 from ratoon.events.ports import EventLog, Record, Topic, with_dead_letters
-from ratoon.testkit.events import CLOCK, POISON, LogUnderTest, Room, eventually
+from ratoon.testkit.events import CLOCK, POISON, LogUnderTest, Room
+from ratoon.testkit.waiting import until
 
 
 class Away(Exception):
@@ -20,7 +21,7 @@ class Away(Exception):
 
 
 def settle(room: Room, effects: int) -> None:
-    eventually(lambda: len(room.effects()) >= effects and not room.waiting(), f"{effects} effects")
+    until(lambda: len(room.effects()) >= effects and not room.waiting(), message=f"{effects} effects")
 
 
 def test_each_change_has_one_effect_in_the_order_of_its_key(room: Room) -> None:
@@ -96,7 +97,7 @@ def test_poison_is_parked_once_and_later_events_of_its_key_go_on(room: Room, log
         poison = room.change("things/1", POISON)
         room.change("things/1")
         settle(room, 2)
-        eventually(lambda: dead_letters(log, room.topic) and not room.waiting(), "a dead letter")
+        until(lambda: dead_letters(log, room.topic) and not room.waiting(), message="a dead letter")
     assert [effect.revision for effect in room.effects()] == [1, 3]
     (letter,) = dead_letters(log, room.topic)
     assert (letter.event_id, letter.group, letter.reason) == (poison.id, room.topic, "ValueError")
@@ -113,7 +114,7 @@ def test_what_is_no_event_is_parked_at_once(room: Room, log: EventLog) -> None:
     )
     with room.running():
         settle(room, 1)
-        eventually(lambda: dead_letters(log, room.topic), "a dead letter")
+        until(lambda: dead_letters(log, room.topic), message="a dead letter")
     (letter,) = dead_letters(log, room.topic)
     assert letter.reason == "MALFORMED_EVENT"
     assert not replayable(letter)
@@ -144,7 +145,7 @@ def test_a_dead_letter_is_replayed_for_its_group_alone(room: Room, log: EventLog
         room.change("things/1", POISON)
         room.change("things/1")
         settle(room, 1)
-        eventually(lambda: dead_letters(log, room.topic), "a dead letter")
+        until(lambda: dead_letters(log, room.topic), message="a dead letter")
     (letter,) = dead_letters(log, room.topic)
 
     def mended(event: Event, connection: Connection) -> None:
@@ -195,7 +196,7 @@ def test_a_topic_that_is_missing_stops_no_other(room: Room, name: str) -> None:
         with room.database.write() as connection:
             outbox.append(connection, Record(f"{name}-missing", b"key", b"value"))
         room.change("things/1")
-        eventually(lambda: room.effects(), "the other topic's effect")
+        until(lambda: room.effects(), message="the other topic's effect")
     assert room.waiting() == 1
 
 

@@ -24,7 +24,8 @@ from ratoon.events.ports import (
     Topic,
     UnknownTopic,
 )
-from ratoon.testkit.events import LogUnderTest, eventually
+from ratoon.testkit.events import LogUnderTest
+from ratoon.testkit.waiting import until
 
 
 def records(topic: str, count: int, keys: int = 1, start: int = 0) -> list[Record]:
@@ -42,7 +43,7 @@ def take(subscription: Subscription, count: int) -> list[Delivery]:
             return False
         return len(found) >= count
 
-    eventually(enough, f"{count} records")
+    until(enough, message=f"{count} records")
     return found
 
 
@@ -123,7 +124,7 @@ def test_one_active_consumer_and_a_successor(under_test: LogUnderTest, log: Even
             seen.extend(values(polled))
         return len(seen) >= 5
 
-    eventually(settled, "the second five")
+    until(settled, message="the second five")
     assert seen == [5, 6, 7, 8, 9]
     active.close()
     log.append(records(topic, 5, start=10))
@@ -161,7 +162,7 @@ def test_a_partition_held_back_waits_and_another_goes_on(log: EventLog, name: st
     sizes = Counter(each.partition for each in log.scan(name))
     subscription = log.subscribe(name, [name])
     found: list[Delivery] = []
-    eventually(lambda: found.extend(subscription.poll(0.2, 3)) or found, "the first three")
+    until(lambda: found.extend(subscription.poll(0.2, 3)) or found, message="the first three")
     held = found[0].partition
     others = sum(each.partition != held for each in found)
     while others < sizes.total() - sizes[held]:
@@ -182,8 +183,8 @@ def test_the_lag_is_what_has_still_to_be_read(log: EventLog, topic: str) -> None
         assert subscription.lag() <= 10 - len(found)
     assert subscription.lag() == 0
     log.append(records(topic, 5, start=10))
-    eventually(lambda: len(subscription.poll(0.2, max_records=1)) == 1, "one more record")
-    eventually(lambda: subscription.lag() == 4, "a lag of 4")
+    until(lambda: len(subscription.poll(0.2, max_records=1)) == 1, message="one more record")
+    until(lambda: subscription.lag() == 4, message="a lag of 4")
     subscription.close()
 
 
@@ -274,7 +275,7 @@ def test_retention_drops_the_oldest_and_a_late_group_starts_behind_it(log: Event
         log.append(records(name, 1, start=next(ticks)))
         return min(values(list(log.scan(name))), default=0) > 2
 
-    eventually(dropped, "the first three are dropped")
+    until(dropped, message="the first three are dropped")
     subscription = log.subscribe(name, [name])
     found = take(subscription, 1)
     assert values(found)[0] > 2

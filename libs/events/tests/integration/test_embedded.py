@@ -12,7 +12,8 @@ from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.embedded.wake import Bell, wake
 from ratoon.events.ports import LogUnavailable, Record, Topic
 from ratoon.testkit.clock import FakeClock
-from ratoon.testkit.events import CLOCK, eventually
+from ratoon.testkit.events import CLOCK
+from ratoon.testkit.waiting import until
 
 TOPIC = Topic("things", partitions=1)
 
@@ -101,7 +102,7 @@ def test_a_sleeping_consumer_is_woken_by_an_append(tmp_path: Path) -> None:
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.append(len(subscription.poll(600.0))))
     thread.start()
-    eventually(lambda: log.append([record(b"1")]) or not thread.is_alive(), "the sleeper wakes")
+    until(lambda: log.append([record(b"1")]) or not thread.is_alive(), message="the sleeper wakes")
     thread.join()
     assert found[0] >= 1
 

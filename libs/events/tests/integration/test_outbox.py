@@ -12,8 +12,9 @@ from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.inbox import Marks, prune
 from ratoon.events.ports import Record, RecordRefused, Topic
 from ratoon.testkit.clock import FakeClock
-from ratoon.testkit.events import CLOCK, Room, eventually
+from ratoon.testkit.events import CLOCK, Room
 from ratoon.testkit.postgresql import Databases
+from ratoon.testkit.waiting import until
 
 
 @pytest.fixture
@@ -29,14 +30,14 @@ def test_a_second_relay_waits_until_the_first_has_stopped(room: Room) -> None:
     first, second = room.relay(), room.relay()
     first.start()
     room.change("things/1")
-    eventually(lambda: not room.waiting(), "the first relay publishes")
+    until(lambda: not room.waiting(), message="the first relay publishes")
     second.start()
     room.change("things/1")
-    eventually(lambda: not room.waiting(), "the first relay goes on")
+    until(lambda: not room.waiting(), message="the first relay goes on")
     assert second.published.records == 0
     first.stop()
     room.change("things/1")
-    eventually(lambda: second.published.records == 1, "the second relay follows")
+    until(lambda: second.published.records == 1, message="the second relay follows")
     second.stop()
 
 
@@ -48,7 +49,7 @@ def test_a_lease_of_another_machine_is_respected(room: Room, tmp_path: Path) -> 
         connection.execute(text(lease), {"expires": now + outbox.LEASE_S - 1})
     room.change("things/1")
     relay.start()
-    eventually(lambda: (tmp_path / "events" / "events.sqlite").exists(), "its first step")
+    until(lambda: (tmp_path / "events" / "events.sqlite").exists(), message="its first step")
     relay.stop()
     assert room.waiting() == 1
 

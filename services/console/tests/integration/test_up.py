@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from ratoon.sdk import Client
 from ratoon.sdk.local.installation import Installation
 from ratoon.testkit.ports import free_ports
+from ratoon.testkit.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +105,7 @@ def test_what_is_not_there_is_told(installation):
 def test_it_is_started_again_after_it_died(installation):
     (console,) = [each for each in installation.processes.running() if each.name == "console"]
     os.kill(console.mark.pid, signal.SIGKILL)
-    until = time.monotonic() + 10
-    while console.mark.alive() and time.monotonic() < until:
-        time.sleep(0.05)
+    until(lambda: not console.mark.alive(), 10, "the console ends")
     up(installation)
     assert installation.ready("console")
     with logged_in(installation) as client:

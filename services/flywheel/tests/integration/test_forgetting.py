@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 
 import zstandard
 
@@ -13,16 +12,9 @@ from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import project_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1.ingestion_events_pb2 import ErasureEvent, RecordsErased
+from ratoon.testkit.waiting import until
 
 PARENT = "projects/mail"
-
-
-def until(found, seconds: float = 60.0):
-    deadline = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return value
 
 
 def digest(text: str) -> str:

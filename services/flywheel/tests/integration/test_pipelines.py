@@ -1,8 +1,5 @@
 """Pipeline runs against scripted rooms: what is asked of whom, how runs end, and that a restart repeats nothing."""
 
-import time
-from collections.abc import Callable
-
 import pytest
 
 from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
@@ -12,6 +9,7 @@ from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, project_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1 import split_pb2
+from ratoon.testkit.waiting import until
 from ratoon.training.v1 import training_run_pb2
 
 PARENT = "projects/mail"
@@ -32,15 +30,6 @@ def begin(flywheel: FlywheelServiceStub, source: str = "mails", **more: object) 
 def ended(flywheel: FlywheelServiceStub, run: Run) -> Run:
     *_, last = flywheel.WatchPipelineRun(pb.WatchPipelineRunRequest(name=run.name), timeout=60)
     return last
-
-
-def until(found: Callable[[], object], seconds: float = 30.0) -> object:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := found():
-            return value
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")
 
 
 def test_the_first_version_goes_through_every_room(flywheel, rooms):

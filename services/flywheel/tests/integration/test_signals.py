@@ -1,8 +1,6 @@
 """Traffic and feedback over real sockets: drift starts one retraining, its like does not, feedback is never lost."""
 
 import json
-import time
-from collections.abc import Callable
 
 import pytest
 import zstandard
@@ -13,19 +11,11 @@ from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2, signal
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1 import split_pb2
 from ratoon.registry.v1 import model_pb2, model_version_pb2
+from ratoon.testkit.waiting import until
 from ratoon_flywheel.adapters import traffic
 
 PARENT = "projects/mail"
 Run = pipeline_run_pb2.PipelineRun
-
-
-def until(found: Callable[[], object], seconds: float = 60.0) -> object:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := found():
-            return value
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.testkit.collector import collecting
+from ratoon.testkit.waiting import until
 
 PARENT = "projects/mail"
 FEEDBACK = "ratoon.flywheel.v1.FlywheelService/CreateFeedback"
@@ -27,15 +28,6 @@ def collector():
 @pytest.fixture
 def observed(collector):
     return {"otlp": collector.url}
-
-
-def until(found, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := found():
-            return value
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")
 
 
 def create_project(flywheel):

@@ -12,19 +12,12 @@ from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.clock import SystemClock
 from ratoon.testkit.engine import Faults
+from ratoon.testkit.waiting import until
 from ratoon_gateway.adapters.segments import SegmentCapture
 from ratoon_gateway.domain.capture import Answered
 from ratoon_gateway.domain.completions import CHAT, read_ask
 
 ASK = {"model": "mail-triage", "messages": [{"role": "user", "content": "Buy now"}]}
-
-
-def until(condition, seconds=20.0):
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 def lines_of(house):

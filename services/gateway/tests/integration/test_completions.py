@@ -1,23 +1,14 @@
 """The OpenAI routes with the unmodified client: answers, streams, errors, holding, retries, a caller who leaves."""
 
 import threading
-import time
 
 import grpc
 import openai
 import pytest
 
 from ratoon.testkit.engine import Faults, Pace
+from ratoon.testkit.waiting import until
 from ratoon_gateway.adapters.routes import LiveRoutes, RouteWatcher
-
-
-def until(condition, seconds=20.0):
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.01)
-
 
 ASK = {"model": "mail-triage", "messages": [{"role": "user", "content": 'Buy "now" {today}'}]}
 

@@ -18,15 +18,8 @@ from ratoon.flywheel.v1 import flywheel_service_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.gateway.v1 import gateway_service_pb2
 from ratoon.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from ratoon.testkit.waiting import until
 from ratoon_gateway.adapters.uploads import Uploads
-
-
-def until(condition, seconds=20.0):
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 def make_key(house, project="p", role="ROLE_CALLER", **more):

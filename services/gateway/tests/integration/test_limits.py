@@ -1,23 +1,15 @@
 """What a key may use: refused with a time to come back, told in headers, counted by day; patience with slow callers."""
 
 import socket
-import time
 from datetime import UTC, datetime
 
 import openai
 import pytest
 
 from ratoon.testkit.engine import Faults, Pace
+from ratoon.testkit.waiting import until
 
 ASK = {"model": "mail-triage", "messages": [{"role": "user", "content": "Buy now"}]}
-
-
-def until(condition, seconds=20.0):
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 def make_key(house, **limits):

@@ -1,7 +1,6 @@
 """Safety filters over the API: hot, per project, for prompts and answers, across the chunks of a stream."""
 
 import json
-import time
 
 import openai
 import pytest
@@ -9,17 +8,10 @@ import zstandard
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.testkit.engine import Pace
+from ratoon.testkit.waiting import until
 
 ASK = {"model": "mail-triage", "messages": [{"role": "user", "content": "Buy now"}]}
 FILTER = "/v1/projects/p/safetyFilter"
-
-
-def until(condition, seconds=20.0):
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 def serve(house, pace=None):

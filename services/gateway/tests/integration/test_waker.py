@@ -12,6 +12,7 @@ from ratoon.serving.v1.serving_service_pb2_grpc import (
     ServingServiceServicer,
     add_ServingServiceServicer_to_server,
 )
+from ratoon.testkit.waiting import until
 from ratoon_gateway.adapters import serving
 from ratoon_gateway.adapters.routes import LiveRoutes
 from ratoon_gateway.adapters.serving import Waker
@@ -53,10 +54,7 @@ def test_serving_is_told_once_for_many_who_wait_and_again_where_it_was_away(aske
     routes, servicer = asked
     for _ in range(100):
         routes.wanted(NAME)
-    deadline = time.monotonic() + 20
-    while len(servicer.woken) < 2:
-        assert time.monotonic() < deadline, "serving was not told again"
-        time.sleep(0.02)
+    until(lambda: len(servicer.woken) >= 2, 20, "serving was not told again")
     time.sleep(0.5)
     assert set(servicer.woken) == {NAME}
     assert len(servicer.woken) < 10

@@ -13,16 +13,9 @@ import zstandard
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.testkit.engine import Faults, Pace
+from ratoon.testkit.waiting import until
 
 ASK = {"model": "mail-triage", "messages": [{"role": "user", "content": "hi"}]}
-
-
-def until(condition, seconds=30.0):
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 def caller(house, **options):

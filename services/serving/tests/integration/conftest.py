@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.waiting import until
 from ratoon_serving.adapters import tables
 from ratoon_serving.bootstrap import assemble
 from ratoon_serving.settings import Settings
@@ -72,10 +72,11 @@ class Installation:
 
     def routed(self, deployment: str, weights: dict[str, int]) -> None:
         """Wait until the route has these weights: what is done follows the state that says so."""
-        until = time.monotonic() + 20
-        while {t.version: t.weight for t in self.route(deployment).targets} != weights:
-            assert time.monotonic() < until, self.route(deployment)
-            time.sleep(0.02)
+        until(
+            lambda: {t.version: t.weight for t in self.route(deployment).targets} == weights,
+            20,
+            lambda: self.route(deployment),
+        )
 
     def serve(self, number: str, weights=simulated.WHOLE) -> tuple[str, str]:
         deployment, version = self.deployment(), self.version(number, weights)

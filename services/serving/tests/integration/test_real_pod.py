@@ -19,6 +19,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import make_signing_key
 from ratoon.testkit.models import tiny_llama
 from ratoon.testkit.ports import free_ports
+from ratoon.testkit.waiting import until
 from ratoon_serving.adapters.engine_file import served_names
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.adapters.pod_file import pod_file
@@ -93,10 +94,7 @@ class Pod:
         threads = [threading.Thread(target=ask) for _ in range(EngineSettings.max_num_seqs + 16)]
         for thread in threads:
             thread.start()
-        deadline = time.monotonic() + 60
-        while not EngineClient().load(engine)[0]:
-            assert time.monotonic() < deadline, "nothing waits"
-            time.sleep(0.05)
+        until(lambda: EngineClient().load(engine)[0], 60, "nothing waits")
         yield
         callers.close()
         for thread in threads:

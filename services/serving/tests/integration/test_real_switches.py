@@ -12,6 +12,7 @@ import pytest
 
 from ratoon.serving.v1 import rollout_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon.testkit.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -91,10 +92,11 @@ def test_a_warm_engine_that_is_killed_comes_back_with_what_the_database_names(in
         (target,) = installation.targets(deployment)
         (mark,) = [mark for mark in installation.marks() if mark.alive() and _serves(mark, target)]
         os.killpg(mark.pid, signal.SIGKILL)
-        deadline = time.monotonic() + 180
-        while mark.alive() or not installation.targets(deployment):
-            assert time.monotonic() < deadline, "the engine was not brought back"
-            time.sleep(0.1)
+        until(
+            lambda: not mark.alive() and installation.targets(deployment),
+            180,
+            "the engine was not brought back",
+        )
         answers, _ = under_load(installation, deployment, lambda: time.sleep(2))
     assert versions_of(answers) == {target.version}
 

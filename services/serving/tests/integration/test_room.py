@@ -1,6 +1,5 @@
 """Serving as a room: gRPC, database and mock engines over real sockets, a registry in memory."""
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon.testkit.waiting import until
 from ratoon_serving.domain.generation import Generation, PromptLimits
 from ratoon_serving.domain.strategies import Weights
 
@@ -47,10 +47,11 @@ def test_a_deployment_names_its_rollout_for_as_long_as_it_is_under_way(room):
     asked = pb.GetDeploymentRequest(name=deployment)
     assert room.operator.GetDeployment(asked).active_rollout == rollout.name
     room.end(rollout)
-    deadline = time.monotonic() + 20
-    while room.operator.GetDeployment(asked).active_rollout:
-        assert time.monotonic() < deadline, "the deployment still names a rollout that ended"
-        time.sleep(0.1)
+    until(
+        lambda: not room.operator.GetDeployment(asked).active_rollout,
+        20,
+        "the deployment still names a rollout that ended",
+    )
 
 
 def test_the_next_version_takes_over_and_the_old_engine_goes(room):
@@ -140,10 +141,11 @@ def test_an_engine_that_dies_between_rollouts_is_brought_back_and_proves_itself(
     (target,) = room.route(deployment).targets
     dead = room.host.engines[target.engine]
     room.host.die(target.engine)
-    deadline = time.monotonic() + 30
-    while room.host.engines[target.engine] is dead or not room.route(deployment).targets:
-        assert time.monotonic() < deadline, "the engine was not brought back"
-        time.sleep(0.05)
+    until(
+        lambda: room.host.engines[target.engine] is not dead and room.route(deployment).targets,
+        30,
+        "the engine was not brought back",
+    )
     assert room.route(deployment).targets[0].version == version
     assert room.operator.GetEngine(pb.GetEngineRequest(name=target.engine)).attested
 
@@ -207,10 +209,7 @@ def test_bounds_of_scaling_are_kept_and_refused_where_engines_do_not_scale(room)
         scaled = room.operator.ScaleDeployment(asked)
         assert (scaled.min_replicas, scaled.max_replicas) == (2, 2)
         engine = room.route(deployment).targets[0].engine
-        deadline = time.monotonic() + 20
-        while room.host.replicas.get(engine) != 2:
-            assert time.monotonic() < deadline, "the engine was not scaled"
-            time.sleep(0.1)
+        until(lambda: room.host.replicas.get(engine) == 2, 20, "the engine was not scaled")
         with pytest.raises(InvalidArgument):
             room.operator.ScaleDeployment(
                 pb.ScaleDeploymentRequest(name=deployment, min_replicas=3, max_replicas=2)

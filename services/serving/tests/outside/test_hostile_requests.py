@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from ratoon.serving.v1 import rollout_pb2
+from ratoon.testkit.waiting import until
 from ratoon_serving.engine.sockets import PREFIX, SOCKETS_NOTE
 
 pytestmark = [pytest.mark.engine, pytest.mark.thorough, pytest.mark.timeout(900)]
@@ -104,8 +105,5 @@ def test_no_request_of_one_caller_holds_the_engine_up_for_others(installation):
         assert json.loads((note.parent / "engine.json").read_text())["max_model_len"] == 2048
     (mark,) = installation.marks()
     os.kill(mark.pid, signal.SIGTERM)
-    deadline = time.monotonic() + 60
-    while mark.alive():
-        assert time.monotonic() < deadline, "the engine did not end"
-        time.sleep(0.1)
+    until(lambda: not mark.alive(), 60, "the engine did not end")
     assert not sockets.exists()

@@ -1,7 +1,6 @@
 """Training on a real Kubernetes API, with the account, the rights and the templates that the chart gives it."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -17,6 +16,7 @@ from ratoon.chassis.migrations import migrate
 from ratoon.testkit.kubernetes.control_plane import ControlPlane, control_plane
 from ratoon.testkit.kubernetes.fakes import FakeNode, fake_nodes
 from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.waiting import until
 from ratoon.training.v1 import training_run_pb2 as run_pb
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
@@ -162,10 +162,7 @@ class Cluster:
 
     def until(self, what: str, seen: Callable[[], bool]) -> None:
         """Wait for it; `what` says what is wrong when it does not come."""
-        deadline = time.monotonic() + 90
-        while not seen():
-            assert time.monotonic() < deadline, what
-            time.sleep(0.3)
+        until(seen, 90, what, 0.3)
 
 
 def succeeded() -> Observation:

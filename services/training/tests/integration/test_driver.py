@@ -6,7 +6,6 @@ One Ray is shared by the tests of this module, until a test kills it.
 import os
 import signal
 import stat
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from ratoon.chassis.jobs import JobState, JobStatus, LocalJobs
+from ratoon.testkit.waiting import until
 from ratoon_training.worker.cluster import started
 
 from .conftest import RECIPE, Task
@@ -38,10 +38,12 @@ class Driver:
         self.jobs.start(name, WORKER, {**spec, "warm": str(self.warm), "warm_idle_s": 60})
 
     def until(self, name: str, enough: Callable[[JobStatus], bool]) -> JobStatus:
-        deadline = time.monotonic() + PATIENCE_S
-        while not enough(status := self.jobs.observe(name)):
-            assert time.monotonic() < deadline, status
-            time.sleep(0.05)
+        def reached() -> JobStatus | None:
+            status = self.jobs.observe(name)
+            return status if enough(status) else None
+
+        status = until(reached, PATIENCE_S, lambda: self.jobs.observe(name))
+        assert status is not None
         return status
 
     def steps(self, name: str, count: int) -> JobStatus:
@@ -190,10 +192,11 @@ def test_a_driver_killed_in_the_middle_leaves_no_ray_and_its_run_resumes_to_the_
     family = driver.processes()
     driver.kill("chassis.warm")
     assert driver.end("driver-killed").state is JobState.LOST
-    deadline = time.monotonic() + 30
-    while left := [line for pid, line in command_lines() if family.get(pid) == line]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
+    until(
+        lambda: not [line for pid, line in command_lines() if family.get(pid) == line],
+        30,
+        "all processes end",
+    )
     assert not Path((driver.warm / "ray-session").read_text()).exists()
     driver.start("driver-killed-2", work="driver-killed", fence=2)
     assert driver.digest("driver-killed-2") == undisturbed

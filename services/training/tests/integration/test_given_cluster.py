@@ -17,6 +17,7 @@ import pytest
 from ratoon.chassis.jobs import JobState, JobStatus, LocalJobs
 from ratoon.chassis.shelf import Shelf
 from ratoon.testkit.ports import free_ports
+from ratoon.testkit.waiting import until
 from ratoon_training.domain.places import shelf_of
 
 from .conftest import RECIPE, Task
@@ -234,9 +235,7 @@ def test_a_cluster_that_is_not_there_is_named(task, cluster, tmp_path):
     gone = {**cluster.environment, "RATOON_RAY_ADDRESS": address, "RATOON_RAY_JOIN_S": "3"}
     jobs = LocalJobs(tmp_path / "jobs", gone)
     jobs.start("nowhere", "ratoon_training.worker", task.spec("nowhere"))
-    deadline = time.monotonic() + PATIENCE_S
-    while (status := jobs.observe("nowhere")).state is JobState.RUNNING:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: jobs.observe("nowhere").state is not JobState.RUNNING, PATIENCE_S)
+    status = jobs.observe("nowhere")
     assert (status.state, status.reason) == (JobState.FAILED, "WORKERS_LOST"), status
     assert "cannot be joined" in status.message

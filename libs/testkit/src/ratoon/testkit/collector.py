@@ -1,7 +1,6 @@
 """A collector of spans inside a test's process: takes OTLP over HTTP as a real one does, and keeps what comes."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
+
+from ratoon.testkit.waiting import until
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,7 @@ class Collector:
 
     def until(self, there: Callable[[], object], seconds: float = 20.0) -> None:
         """Wait until this is so; AssertionError, with the names that came, when it does not become so."""
-        deadline = time.monotonic() + seconds
-        while not there():
-            assert time.monotonic() < deadline, sorted({f"{s.service}: {s.name}" for s in self.spans})
-            time.sleep(0.05)
+        until(there, seconds, lambda: sorted({f"{s.service}: {s.name}" for s in self.spans}))
 
     def take(self, request: ExportTraceServiceRequest) -> None:
         """Keep the spans of a request."""

@@ -5,7 +5,6 @@ Each log can be opened as often as processes would, taken away for a while, and 
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -240,12 +239,3 @@ class Room:
         finally:
             consumer.stop()
             relay.stop()
-
-
-def eventually(condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:
-    """Wait until something holds; it is the test's bound, not its measure."""
-    until = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > until:
-            raise AssertionError(f"not after {within_s:.0f} s: {what}")
-        time.sleep(0.02)
