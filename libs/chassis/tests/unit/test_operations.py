@@ -213,6 +213,15 @@ def test_work_that_cannot_be_read_is_left_alone_for_an_hour_and_counted_without_
     assert world.here.run_due() == 1
 
 
+def test_work_that_a_newer_release_wrote_waits_seconds_for_a_process_of_that_release(world):
+    with world.store.write() as tx:
+        tx.connection.exec_driver_sql("""UPDATE works SET body = '{"schema_version":2}'""")
+    assert world.here.run_due() == 1
+    assert world.here.run_due() == 0
+    world.clock.advance(16)
+    assert world.here.run_due() == 1
+
+
 def test_work_acts_for_the_project_of_its_resource(world, monkeypatch):
     seen = []
     monkeypatch.setattr(world.first, "observe", lambda work, _claim: seen.append(acting_for()) or work.done)

@@ -41,7 +41,7 @@ from ratoon.chassis.errors import Aborted, DataLoss, Description, described
 from ratoon.chassis.identity import act_for, end_acting
 from ratoon.chassis.names import project_of
 from ratoon.chassis.operation_watch import OperationWatch
-from ratoon.chassis.store import Resource, Store, Transaction
+from ratoon.chassis.store import Resource, Store, Transaction, WrittenByANewerRelease
 
 _LOG = logging.getLogger(__name__)
 _LEASE_S = 30.0
@@ -52,6 +52,8 @@ _PATIENCE_WITH_ABSENCE = 60
 _LONGEST_PAUSE_S = 10.0
 _UNREADABLE_PAUSE_S = 3600.0
 """Until an operation is looked at again whose resource cannot be read: nothing but a restored row mends that."""
+_NEWER_PAUSE_S = 15.0
+"""Pause of an operation whose resource a newer release wrote: a process of that release takes it over."""
 _PERMANENT = {
     "INVALID_ARGUMENT",
     "NOT_FOUND",
@@ -325,7 +327,8 @@ class Operations:
             self._release(claim, 0.05)
         except DataLoss as error:
             _LOG.warning("%s", error)
-            self._release(claim, _UNREADABLE_PAUSE_S)
+            is_newer = isinstance(error, WrittenByANewerRelease)
+            self._release(claim, _NEWER_PAUSE_S if is_newer else _UNREADABLE_PAUSE_S)
         except Exception as error:
             self._stumble(procedure, claim, error)
         finally:

@@ -2,7 +2,8 @@
 
 It keeps what every room promises: `request_id` makes a create safe to retry, a stale revision never wins, listings
 are paged in the order (create_time, name), and state and event commit together. What could not be read back is never
-written; a stored row that cannot be read is left out of listings and named in `Store.unreadable`. It knows no domain.
+written; a stored row that cannot be read is left out of listings and named in `Store.unreadable`. `bodies` reads and
+writes the documents. It knows no domain.
 """
 
 import logging
@@ -14,7 +15,6 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
-from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 from sqlalchemy import (
     Column,
@@ -36,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ratoon.chassis import requests
+from ratoon.chassis.bodies import BodyCodec, Unreadable, Upgrade, next_revision
 from ratoon.chassis.clock import Clock, SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Aborted, AlreadyExists, DataLoss, InvalidArgument, NotFound
@@ -62,6 +63,7 @@ T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)
 _MOST_UNREADABLE = 1000
 _ROWS, _PAGE_FETCH = 500, 50
+_UPGRADES = "upgrades"
 _PAGE_CHARS = 1_000_000
 """Of the documents on a page: it stays under a message's 4 MiB, whatever its script. One alone may have more."""
 _REFERENCE = re.compile(r'(?<!content_digest)(?<!record_id)": ?"[0-9a-f]{64}"')
@@ -72,8 +74,14 @@ Encode = Callable[[object, str, int], Record]
 """A room's mapping of a domain event, its resource's name and revision, to a record of the event log."""
 
 
-def resource_table(metadata: MetaData, name: str) -> Table:
-    """The table of one kind of resource."""
+class WrittenByANewerRelease(DataLoss):
+    """A newer release wrote the resource with values that this one does not know; nothing is lost."""
+
+    code, reason = "FAILED_PRECONDITION", "WRITTEN_BY_A_NEWER_RELEASE"
+
+
+def resource_table(metadata: MetaData, name: str, upgrades: Sequence[Upgrade] = ()) -> Table:
+    """Return the table of one kind of resource. `upgrades` bring stored bodies from version 1 to the current one."""
     return Table(
         name,
         metadata,
@@ -85,7 +93,13 @@ def resource_table(metadata: MetaData, name: str) -> Table:
         Column("request_digest", String(64)),
         Column("body", Text, nullable=False),
         Index(f"ix_{name}_listing", "parent", "create_time", "name"),
+        info={_UPGRADES: tuple(upgrades)},
     )
+
+
+def codec_of(kind: type, table: Table) -> BodyCodec:
+    """Return the codec of the stored bodies of a kind."""
+    return BodyCodec(kind, table.info.get(_UPGRADES, ()))
 
 
 class Store:
@@ -103,7 +117,7 @@ class Store:
     ) -> None:
         """`grant` lets the artifacts that a resource refers to belong to its project, before it is written."""
         self.database = database
-        self._kinds = {kind: (table, TypeAdapter[Any](kind)) for kind, table in tables.items()}
+        self._kinds = {kind: (table, codec_of(kind, table)) for kind, table in tables.items()}
         self._encode, self._append, self._tokens = encode, append, tokens
         self._clock = clock or SystemClock()
         self.grant = grant
@@ -149,7 +163,7 @@ class Transaction:
         """The resource, or None; DataLoss when what is stored cannot be read."""
         table, _ = self._store._kinds[kind]
         row = self.connection.execute(select(table.c.name, table.c.body).where(table.c.name == name)).first()
-        return None if row is None else self._read(kind, row)
+        return None if row is None else self.read_row(kind, row)
 
     def find_readable(self, kind: type[T], name: str) -> T | None:
         """The resource, or None where there is none that can be read."""
@@ -170,7 +184,7 @@ class Transaction:
         AlreadyExists when the name is taken, or when the request id was used for another request.
         """
         kind = type(resource)
-        table, adapter = self._store._kinds[kind]
+        table, codec = self._store._kinds[kind]
         parent = parent_of(resource.name)
         request_key = f"{parent}:{request_id}" if request_id else None
         digest = _request_digest(request_id)
@@ -184,7 +198,7 @@ class Transaction:
             "revision": 1,
             "request_key": request_key,
             "request_digest": digest or None,
-            "body": _body(adapter, resource),
+            "body": _body(codec, resource),
         }
         if (existing := self.find(kind, resource.name)) is not None:
             raise AlreadyExists(
@@ -201,16 +215,18 @@ class Transaction:
 
     def save(self, resource: T) -> T:
         """Replace a resource whose revision is still the stored one; Aborted when somebody else was first."""
-        table, adapter = self._store._kinds[type(resource)]
+        table, codec = self._store._kinds[type(resource)]
         saved = replace(
-            cast(Any, resource), revision=resource.revision + 1, update_time=self._store._clock.now()
+            cast(Any, resource),
+            revision=next_revision(resource.revision),
+            update_time=self._store._clock.now(),
         )
-        body = _body(adapter, saved)
+        body = _body(codec, saved)
         self._store.grant(saved)
         changed = self.connection.execute(
             update(table)
-            .where(table.c.name == resource.name, table.c.revision == resource.revision)
-            .values(revision=saved.revision, body=body)
+            .where(table.c.name == resource.name, table.c.revision == int(resource.revision))
+            .values(revision=int(saved.revision), body=body)
         )
         if changed.rowcount != 1:
             raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
@@ -219,7 +235,7 @@ class Transaction:
     def delete(self, resource: Resource) -> None:
         """Remove a resource whose revision is still the stored one; Aborted when somebody else was first."""
         table, _ = self._store._kinds[type(resource)]
-        ours = (table.c.name == resource.name) & (table.c.revision == resource.revision)
+        ours = (table.c.name == resource.name) & (table.c.revision == int(resource.revision))
         if self.connection.execute(delete(table).where(ours)).rowcount != 1:
             raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
 
@@ -282,7 +298,7 @@ class Transaction:
         row = self.connection.execute(query.where(table.c.request_key == request_key)).first()
         if row is None:
             return None
-        first = self._read(kind, row)
+        first = self.read_row(kind, row)
         if digest and row.request_digest and row.request_digest != digest:
             raise AlreadyExists(
                 f"The request id {request_key.rpartition(':')[2]!r} made {first.name} by another request"
@@ -296,20 +312,16 @@ class Transaction:
         """The resources in these rows, without those that cannot be read."""
         for row in rows:
             with suppress(DataLoss):
-                yield self._read(kind, row)
+                yield self.read_row(kind, row)
 
-    def _read(self, kind: type[T], row: Any) -> T:
-        _, adapter = self._store._kinds[kind]
+    def read_row(self, kind: type[T], row: Any) -> T:
+        """Return the resource in a row with `name` and `body`; DataLoss when it cannot be read."""
+        _, codec = self._store._kinds[kind]
         try:
-            return cast(T, adapter.validate_json(row.body))
-        except ValidationError as error:
-            why = _fault(error)
-            self._note(row.name, why)
-            raise DataLoss(
-                f"What is stored of {row.name} cannot be read: {why}. Restore it from a backup; `ratoon doctor` "
-                "lists all such resources.",
-                reason="UNREADABLE_RESOURCE",
-            ) from None
+            return cast(T, codec.load(row.body))
+        except Unreadable as error:
+            self._note(row.name, error.fault)
+            raise _unreadable(row.name, error) from None
 
     def _note(self, name: str, why: str) -> None:
         """Count a resource that cannot be read, and say so in the log once."""
@@ -322,28 +334,34 @@ class Transaction:
 def unreadable_rows(connection: Connection, tables: Mapping[type, Table]) -> Iterator[tuple[str, str]]:
     """Name and fault of every stored resource that cannot be read."""
     for kind, table in tables.items():
-        adapter = TypeAdapter[Any](kind)
+        codec = codec_of(kind, table)
         query = select(table.c.name, table.c.body).order_by(table.c.name)
         for row in connection.execute(query.execution_options(yield_per=_ROWS)):
             try:
-                adapter.validate_json(row.body)
-            except ValidationError as error:
-                yield row.name, _fault(error)
+                codec.load(row.body)
+            except Unreadable as error:
+                yield row.name, error.fault
 
 
-def _fault(error: ValidationError) -> str:
-    """The first field that cannot be read, and the kind of its fault; never its value."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'the whole'} ({first['type']})"
+def _unreadable(name: str, error: Unreadable) -> DataLoss:
+    if error.is_newer:
+        return WrittenByANewerRelease(
+            f"{name} was written by a newer release; this one cannot read {error.fault}. Upgrade to the newer release."
+        )
+    return DataLoss(
+        f"What is stored of {name} cannot be read: {error.fault}. Restore it from a backup; `ratoon doctor` "
+        "lists all such resources.",
+        reason="UNREADABLE_RESOURCE",
+    )
 
 
-def _body(adapter: TypeAdapter[Any], resource: Resource) -> str:
+def _body(codec: BodyCodec, resource: Resource) -> str:
     """The document of a resource; InvalidArgument names the field that could not be read back."""
     try:
-        body = adapter.dump_json(resource).decode()
-        whole = adapter.validate_json(body) == resource
-    except ValidationError as error:
-        raise _unstorable(resource, _fault(error).partition(" ")[0]) from None
+        body = codec.dump(resource)
+        whole = codec.load(body) == resource
+    except Unreadable as error:
+        raise _unstorable(resource, error.fault.partition(" ")[0]) from None
     except (PydanticSerializationError, ValueError):  # half of a character, a number beyond what JSON has
         raise _unstorable(resource, _half_character(resource) or "the whole") from None
     if not whole and (field := _no_number(resource) or _half_character(resource)):

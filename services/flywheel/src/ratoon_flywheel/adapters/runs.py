@@ -1,6 +1,5 @@
 """Pipeline runs, newest first, and which of them waits for what."""
 
-from pydantic import TypeAdapter
 from sqlalchemy import delete, insert, select
 
 from ratoon.chassis.store import Transaction
@@ -9,7 +8,6 @@ from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 
 _ENOUGH = 100
 """Runs that a decision looks back on."""
-_RUN = TypeAdapter(PipelineRun)
 
 
 class RunTables:
@@ -19,10 +17,12 @@ class RunTables:
         """The newest runs of a project, enough for any decision, oldest first."""
         t = RESOURCES[PipelineRun]
         query = (
-            select(t.c.body).where(t.c.parent == project).order_by(t.c.create_time.desc(), t.c.name.desc())
+            select(t.c.name, t.c.body)
+            .where(t.c.parent == project)
+            .order_by(t.c.create_time.desc(), t.c.name.desc())
         )
         rows = tx.connection.execute(query.limit(_ENOUGH)).all()
-        return [_RUN.validate_json(row.body) for row in reversed(rows)]
+        return [tx.read_row(PipelineRun, row) for row in reversed(rows)]
 
     def note_child(self, tx: Transaction, resource: str, run: str) -> None:
         """Remember which run waits for a resource of another room."""

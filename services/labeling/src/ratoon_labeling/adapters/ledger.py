@@ -11,14 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, delete, insert, select
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.bodies import BodyCodec, Unreadable
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
 from ratoon.chassis.names import parent_of
-from ratoon.chassis.store import Transaction
+from ratoon.chassis.store import Transaction, codec_of
 from ratoon_labeling.adapters.tables import ERASED_RECORDS, RECORDINGS, RESOURCES
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
@@ -29,7 +29,7 @@ BATCH = 1000
 """Rows a transaction: other writers get their turn in between."""
 
 _NAMESPACE = uuid.UUID("6f0f3c0e-4f57-4c0e-9a53-0f8d7a1f2b64")
-_TABLES = {kind: (RESOURCES[kind], TypeAdapter[Any](kind)) for kind in (Annotation, Task)}
+_TABLES = {kind: (RESOURCES[kind], codec_of(kind, RESOURCES[kind])) for kind in (Annotation, Task)}
 
 
 class BulkLedger:
@@ -83,23 +83,23 @@ class BulkLedger:
         """Add those whose names are new and whose records were not erased meanwhile, a batch a transaction."""
         stream = iter(resources)
         while batch := list(islice(stream, BATCH)):
-            table, adapter = _TABLES[type(batch[0])]
+            table, codec = _TABLES[type(batch[0])]
             with self._database.write() as connection:
                 erased = _erased_since(connection, label_set)
                 by_name = {each.name: each for each in batch if each.record_id not in erased}
                 there = set(connection.scalars(select(table.c.name).where(table.c.name.in_(by_name))))
-                rows = [_row(each, adapter) | also for name, each in by_name.items() if name not in there]
+                rows = [_row(each, codec) | also for name, each in by_name.items() if name not in there]
                 if rows:
                     connection.execute(insert(table), rows)
 
 
 def _write_annotations(connection: Connection, project: str, file: BinaryIO) -> None:
-    table, adapter = _TABLES[Annotation]
+    table, codec = _TABLES[Annotation]
     query = select(table.c.body).where(table.c.parent == project, ~table.c.imported).order_by(table.c.name)
     for body in connection.execution_options(yield_per=BATCH).scalars(query):
         try:
-            said: Annotation = adapter.validate_json(body)
-        except ValidationError:
+            said: Annotation = codec.load(body)
+        except Unreadable:
             _LOG.error("an annotation of %s cannot be read and is left out of its label sets", project)
             continue
         line = {
@@ -175,13 +175,13 @@ def _task(label_set: LabelSet, line: dict[str, str], now: datetime) -> Task:
     )
 
 
-def _row(resource: Annotation | Task, adapter: TypeAdapter[Any]) -> dict[str, Any]:
+def _row(resource: Annotation | Task, codec: BodyCodec) -> dict[str, Any]:
     return {
         "name": resource.name,
         "parent": parent_of(resource.name),
         "create_time": resource.create_time.isoformat(),
         "revision": 1,
-        "body": adapter.dump_json(replace(resource, revision=1)).decode(),
+        "body": codec.dump(replace(resource, revision=1)),
     }
 
 

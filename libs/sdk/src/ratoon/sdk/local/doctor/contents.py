@@ -188,7 +188,8 @@ def resources(installation: Installation) -> Iterator[Trouble]:
         for name, why in _asked(installation.settings(service), partial(_unreadable, tables=tables), nothing):
             yield Trouble(
                 f"The stored {service} resource {name} cannot be read: {why}. Listings omit it.",
-                "Restore a backup from before it was written. If there is none, report this line as a bug.",
+                "If a newer release wrote it, upgrade again. Otherwise, restore a backup from before it was written. "
+                "If there is none, report this line as a bug.",
             )
 
 
