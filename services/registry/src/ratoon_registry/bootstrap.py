@@ -8,7 +8,7 @@ from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.adapters.verification import JobVerification, Limits
-from ratoon_registry.application.procedures import VersionProcedure
+from ratoon_registry.application.procedures import version_procedure
 from ratoon_registry.entrypoints.grpc import RegistryServicer
 from ratoon_registry.settings import Settings
 
@@ -29,7 +29,7 @@ def build(settings: Settings, platform: Platform) -> App:
             settings.job_memory_share,
         ),
     )
-    operations = base.operations(store, [VersionProcedure(verification)])
+    operations = base.operations(store, [version_procedure(verification)])
     ports = (store, operations, verification, base.changes(store))
     servicer = RegistryServicer(*ports, base.threads, base.clock)
     rpc = Rpc("ratoon.registry.v1.RegistryService", add_RegistryServiceServicer_to_server, servicer)

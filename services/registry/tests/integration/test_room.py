@@ -16,6 +16,7 @@ from ratoon.chassis.errors import (
 )
 from ratoon.chassis.identity import Role
 from ratoon.chassis.migrations import migrate
+from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import (
@@ -26,8 +27,8 @@ from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.rooms import State, serving
 from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
-from ratoon_registry.application.procedures import VersionProcedure
-from ratoon_registry.domain.versions import ModelVersion, Observation, Phase, Verified
+from ratoon_registry.application.procedures import version_procedure
+from ratoon_registry.domain.versions import ModelVersion, Verified
 from ratoon_registry.entrypoints.grpc import RegistryServicer
 from ratoon_registry.settings import Settings
 
@@ -44,33 +45,31 @@ class FakeVerification:
         if artifact_digest.startswith("0"):
             raise InvalidArgument("A tree may not hold '../x'.", reason="BAD_TREE_PATH")
 
-    def observe(self, job_id: str) -> Observation:
+    def observe(self, job_id: str) -> JobObservation[Verified]:
         version = self.started.get(job_id)
         if version is None:
-            return Observation(Phase.ABSENT)
+            return JobObservation(Phase.ABSENT)
         if version.artifact_digest.startswith("bad"):
-            return Observation(
-                Phase.FAILED, reason="PICKLE_FOUND", message="model.bin is no safetensors file."
-            )
-        return Observation(
-            Phase.SUCCEEDED, verified=Verified(version.artifact_digest, "s" * 64, "g" * 64, 10, 40)
-        )
+            failure = Failure("PICKLE_FOUND", "model.bin is no safetensors file.")
+            return JobObservation(Phase.FAILED, failure=failure)
+        verified = Verified(version.artifact_digest, "s" * 64, "g" * 64, 10, 40)
+        return JobObservation(Phase.SUCCEEDED, result=verified)
 
     def start(self, job_id: str, version: ModelVersion) -> None:
         self.started.setdefault(job_id, version)
 
-    def restart(self, job_id: str, version: ModelVersion) -> None:
-        self.started[job_id] = version
-
     def stop(self, job_id: str) -> None:
         self.started.pop(job_id, None)
+
+    def forget(self, job_id: str) -> None:
+        self.stop(job_id)
 
 
 def build(settings: Settings) -> App:
     base = Foundation(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     verification = FakeVerification()
-    operations = base.operations(store, [VersionProcedure(verification)])
+    operations = base.operations(store, [version_procedure(verification)])
     ports = (store, operations, verification, base.changes(store))
     servicer = RegistryServicer(*ports, base.threads, base.clock)
     return base.app(

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.job_procedure import observed
 from ratoon.chassis.jobs import Jobs, JobStatus
+from ratoon.operations.job_machine import JobObservation, Progress
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.domain.generation import Generation, PromptLimits
-from ratoon_registry.domain.versions import ModelVersion, Observation, Phase, Progress, Verified
+from ratoon_registry.domain.versions import ModelVersion, Verified
 
 WORKER = "ratoon_registry.worker"
 
@@ -37,7 +39,7 @@ class JobVerification:
         """InvalidArgument with the entry's name unless every file of the tree is in the store as the tree states."""
         self._artifacts.check_tree(artifact_digest)
 
-    def observe(self, job_id: str) -> Observation:
+    def observe(self, job_id: str) -> JobObservation[Verified]:
         """The job as it is now; signed with the registry's key when it succeeded."""
         status = self._jobs.observe(job_id)
         return _observation(status, self._signed(status.result) if status.result else {})
@@ -46,14 +48,13 @@ class JobVerification:
         """Begin, unless this job was begun before."""
         self._jobs.start(job_id, WORKER, self._spec(version))
 
-    def restart(self, job_id: str, version: ModelVersion) -> None:
-        """Begin again what was lost."""
-        self._jobs.forget(job_id)
-        self.start(job_id, version)
-
     def stop(self, job_id: str) -> None:
         """Ask the job to end; kill it after a grace."""
         self._jobs.stop(job_id)
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that has ended, with its result."""
+        self._jobs.forget(job_id)
 
     def _spec(self, version: ModelVersion) -> dict[str, Any]:
         return {
@@ -78,10 +79,9 @@ class JobVerification:
         return self._artifacts.put_bytes(self._sealer.sealed(self._artifacts.read(digest)))
 
 
-def _observation(status: JobStatus, result: dict[str, Any]) -> Observation:
+def _observation(status: JobStatus, result: dict[str, Any]) -> JobObservation[Verified]:
     progress = Progress(status.progress.fraction, status.progress.message)
-    verified = _verified(result) if result else None
-    return Observation(Phase(status.state.value), progress, verified, status.reason, status.message)
+    return observed(status, progress, _verified(result) if result else None)
 
 
 def _verified(result: dict[str, Any]) -> Verified:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from ratoon_registry.domain.versions import Cancelled, Failed, Registered
+from ratoon.operations.job_machine import Cancelled, Failed
+from ratoon_registry.domain.versions import Registered
 
 
 @dataclass(frozen=True)

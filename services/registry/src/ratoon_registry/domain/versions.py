@@ -8,11 +8,11 @@ QUEUED, VERIFYING → CANCELLING → CANCELLED
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
+from ratoon.operations.job_machine import Failure, JobObservation, Progress, Transition
+from ratoon.operations.job_machine import step as job_step
 from ratoon_registry.domain.generation import Generation, PromptLimits
-
-MAX_ATTEMPTS = 5
-"""Starts of a job after which the loss of its worker is final."""
 
 
 class State(StrEnum):
@@ -42,14 +42,6 @@ class Lineage:
     evaluation_run: str = ""
     pipeline_run: str = ""
     parent_version: str = ""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the verification is: fraction 0..1 and a sentence."""
-
-    fraction: float = 0.0
-    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,34 +94,9 @@ class ModelVersion:
     generation: Generation = Generation()
     prompt: PromptLimits = PromptLimits()
 
-
-class Phase(StrEnum):
-    """What can be seen of the verification job."""
-
-    ABSENT = "ABSENT"
-    RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    LOST = "LOST"
-
-
-@dataclass(frozen=True)
-class Observation:
-    """The verification job as it is now."""
-
-    phase: Phase
-    progress: Progress = Progress()
-    verified: Verified | None = None
-    reason: str = ""
-    message: str = ""
-
-
-class Action(StrEnum):
-    """What a step asks for."""
-
-    START = "START"
-    RESTART = "RESTART"
-    STOP = "STOP"
+    def with_failure(self, failure: Failure) -> Self:
+        """Return the version with this failure."""
+        return replace(self, failure_reason=failure.reason, failure_message=failure.message)
 
 
 @dataclass(frozen=True)
@@ -139,76 +106,26 @@ class Registered:
     artifact_digest: str
 
 
-@dataclass(frozen=True)
-class Failed:
-    """The version did not pass verification."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Cancelled:
-    """Somebody called it off."""
+def step(
+    version: ModelVersion, observation: JobObservation[Verified], now: datetime
+) -> Transition[ModelVersion]:
+    """Return what follows from an observation of the verification job."""
+    return job_step(version, observation, now, _ready, State.VERIFYING)
 
 
-Event = Registered | Failed | Cancelled
-
-
-@dataclass(frozen=True)
-class Transition:
-    """What follows from an observation."""
-
-    version: ModelVersion
-    actions: tuple[Action, ...] = ()
-    events: tuple[Event, ...] = ()
-
-
-def step(version: ModelVersion, seen: Observation) -> Transition:
-    """The next state of a version, what to do and what to tell."""
-    if version.state.ended:
-        return Transition(version)
-    if version.cancel_requested:
-        return _cancelling(version, seen)
-    if seen.phase is Phase.SUCCEEDED and seen.verified is not None:
-        return _ready(version, seen.verified)
-    if seen.phase is Phase.FAILED:
-        return fail(version, seen.reason, seen.message)
-    verifying = replace(version, state=State.VERIFYING, progress=seen.progress)
-    if seen.phase is Phase.RUNNING:
-        return Transition(verifying)
-    if seen.phase is Phase.LOST:
-        if version.attempts >= MAX_ATTEMPTS:
-            message = f"The worker was lost {version.attempts} times. {seen.message}".strip()
-            return fail(version, seen.reason or "WORKER_LOST", message)
-        return Transition(replace(verifying, attempts=version.attempts + 1), (Action.RESTART,))
-    return Transition(replace(verifying, attempts=max(1, version.attempts)), (Action.START,))
-
-
-def fail(version: ModelVersion, reason: str, message: str) -> Transition:
-    """The version as one that did not pass."""
-    failed = replace(version, state=State.FAILED, failure_reason=reason, failure_message=message)
-    return Transition(failed, events=(Failed(reason),))
-
-
-def _ready(version: ModelVersion, made: Verified) -> Transition:
+def _ready(version: ModelVersion, result: Verified) -> tuple[ModelVersion, Registered]:
     ready = replace(
         version,
         state=State.READY,
-        progress=Progress(1.0, f"Verified, recorded and signed. {made.notice}".strip()),
-        artifact_digest=made.artifact_digest,
-        signature_digest=made.signature_digest,
-        golden_digest=made.golden_digest,
-        parameter_count=made.parameter_count,
-        size_bytes=made.size_bytes,
-        base_artifact_digest=made.base_artifact_digest,
-        base_signature_digest=made.base_signature_digest,
-        generation=made.generation,
-        prompt=made.prompt,
+        progress=Progress(1.0, f"Verified, recorded and signed. {result.notice}".strip()),
+        artifact_digest=result.artifact_digest,
+        signature_digest=result.signature_digest,
+        golden_digest=result.golden_digest,
+        parameter_count=result.parameter_count,
+        size_bytes=result.size_bytes,
+        base_artifact_digest=result.base_artifact_digest,
+        base_signature_digest=result.base_signature_digest,
+        generation=result.generation,
+        prompt=result.prompt,
     )
-    return Transition(ready, events=(Registered(made.artifact_digest),))
-
-
-def _cancelling(version: ModelVersion, seen: Observation) -> Transition:
-    if seen.phase is Phase.RUNNING:
-        return Transition(replace(version, state=State.CANCELLING), (Action.STOP,))
-    return Transition(replace(version, state=State.CANCELLED), events=(Cancelled(),))
+    return ready, Registered(result.artifact_digest)
