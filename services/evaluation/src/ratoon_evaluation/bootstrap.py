@@ -9,7 +9,7 @@ from ratoon_evaluation.adapters import tables
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_evaluation.adapters.scoring import JobScoring, Resources
 from ratoon_evaluation.adapters.splits import IngestionSplits
-from ratoon_evaluation.application.procedures import RunProcedure
+from ratoon_evaluation.application.procedures import run_procedure
 from ratoon_evaluation.entrypoints.grpc import EvaluationServicer, Ports
 from ratoon_evaluation.settings import Settings
 
@@ -28,7 +28,7 @@ def build(settings: Settings, platform: Platform) -> App:
         settings.job_memory_share,
     )
     scoring = JobScoring(base.jobs(), resources)
-    operations = base.operations(store, [RunProcedure(store, splits, scoring)])
+    operations = base.operations(store, [run_procedure(store, splits, scoring)])
     ports = Ports(
         store=store,
         operations=operations,

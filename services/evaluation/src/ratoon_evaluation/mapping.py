@@ -9,16 +9,15 @@ from ratoon.evaluation.v1 import evaluation_events_pb2 as events_pb2
 from ratoon.evaluation.v1 import evaluation_run_pb2 as pb
 from ratoon.evaluation.v1 import evaluation_service_pb2 as service_pb2
 from ratoon.events.ports import Record
+from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon_evaluation.application.commands import CreateRun, ListBadCases
 from ratoon_evaluation.application.handlers import BadCase
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Finding, Rule, RuleKind, Verdict
 from ratoon_evaluation.domain.runs import (
-    Cancelled,
     Completed,
     Domain,
     EvaluationRun,
-    Failed,
     Progress,
     Question,
     Started,

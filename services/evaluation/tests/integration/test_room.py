@@ -20,15 +20,16 @@ from ratoon.evaluation.v1.evaluation_service_pb2_grpc import (
     EvaluationServiceStub,
     add_EvaluationServiceServicer_to_server,
 )
+from ratoon.operations.job_machine import JobObservation, Phase
 from ratoon.testkit.rooms import State, serving
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters import tables
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_evaluation.adapters.scoring import JobScoring, Resources
 from ratoon_evaluation.application.ports import Parts
-from ratoon_evaluation.application.procedures import RunProcedure
+from ratoon_evaluation.application.procedures import run_procedure
 from ratoon_evaluation.domain.errors import SplitNotReady
-from ratoon_evaluation.domain.runs import Observation, Phase, Progress
+from ratoon_evaluation.domain.runs import Progress
 from ratoon_evaluation.entrypoints.grpc import EvaluationServicer, Ports
 from ratoon_evaluation.settings import Settings
 
@@ -61,12 +62,12 @@ class SlowScoring:
 
     def observe(self, job_id):
         return (
-            Observation(Phase.RUNNING, Progress(0.5, "half"))
+            JobObservation(Phase.RUNNING, Progress(0.5, "half"))
             if job_id in self.running
-            else Observation(Phase.ABSENT)
+            else JobObservation(Phase.ABSENT)
         )
 
-    def start(self, job_id, run, parts, kept):
+    def start(self, job_id, job):
         self.running.add(job_id)
 
     def forget(self, job_id):
@@ -79,7 +80,7 @@ class SlowScoring:
 def build(settings: Settings, scoring, splits) -> App:
     base = Foundation(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
-    operations = base.operations(store, [RunProcedure(store, splits, scoring)])
+    operations = base.operations(store, [run_procedure(store, splits, scoring)])
     answers, tokens = ParquetAnswers(ArtifactStore(settings.artifacts_url)), PageTokens(b"test")
     ports = Ports(store, operations, base.changes(store), base.threads, base.clock, splits, answers, tokens)
     servicer = EvaluationServicer(ports)

@@ -1,24 +1,20 @@
-"""A run's state machine and what may be asked."""
+"""What scoring makes of a run, and what may be asked."""
 
+import json
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from ratoon.chassis.ownership import digests_of
+from ratoon.operations.job_machine import Action, Failed, Failure, JobObservation, Phase, Transition
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, Verdict
 from ratoon_evaluation.domain.runs import (
-    Action,
-    Cancelled,
     Completed,
     Domain,
     EvaluationRun,
-    Failed,
-    Observation,
-    Phase,
     Progress,
     Question,
     Scored,
@@ -41,90 +37,48 @@ QUEUED = EvaluationRun("projects/p/evaluationRuns/e", NOW, NOW, QUESTION)
 SCORED = Scored(Outcome(Measurements(), Verdict(False, ())), "c" * 64, "d" * 64)
 
 
+def after(run: EvaluationRun, observation: JobObservation[Scored]) -> Transition[EvaluationRun]:
+    return step(run, observation, NOW)
+
+
 def test_a_queued_run_starts_and_says_so_once():
-    after = step(QUEUED, Observation(Phase.ABSENT))
-    assert (after.run.state, after.actions, after.events) == (State.RUNNING, (Action.START,), (Started(),))
-    again = step(after.run, Observation(Phase.RUNNING, Progress(0.5, "half")))
-    assert (again.run.progress.fraction, again.actions, again.events) == (0.5, (), ())
+    started = after(QUEUED, JobObservation(Phase.ABSENT))
+    assert (started.resource.state, started.actions) == (State.RUNNING, (Action.START,))
+    assert started.events == (Started(),)
+    running = after(started.resource, JobObservation(Phase.RUNNING, Progress(0.5, "half")))
+    assert (running.resource.progress.fraction, running.actions, running.events) == (0.5, (), ())
+    assert after(QUEUED, JobObservation(Phase.RUNNING)).events == (Started(),)
 
 
-def test_a_lost_job_is_started_again():
-    assert step(replace(QUEUED, state=State.RUNNING), Observation(Phase.LOST)).actions == (Action.RESTART,)
-
-
-def test_a_job_that_loses_its_worker_each_time_fails_with_what_it_said_last():
-    run, starts = step(QUEUED, Observation(Phase.ABSENT)).run, 1
-    while not run.state.ended:
-        after = step(run, Observation(Phase.LOST, reason="WORKER_LOST", message="Killed."))
-        starts += after.actions == (Action.RESTART,)
-        run = after.run
-    assert (starts, run.state, run.failure_reason) == (5, State.FAILED, "WORKER_LOST")
-    assert run.failure_message == "The worker was lost 5 times. Killed."
+def test_a_run_that_ends_before_it_was_seen_to_run_says_only_that():
+    for ends in (
+        JobObservation(Phase.SUCCEEDED, result=SCORED),
+        JobObservation(Phase.FAILED, failure=Failure("REASON", "Why.")),
+    ):
+        ended = after(QUEUED, ends)
+        assert ended.resource.state.ended
+        assert not any(isinstance(event, Started) for event in ended.events)
 
 
 def test_a_refusal_is_a_success_of_the_run():
-    after = step(QUEUED, Observation(Phase.SUCCEEDED, scored=SCORED))
-    assert after.run.state is State.SUCCEEDED
-    assert after.events == (Completed(passed=False),)
-    assert after.run.progress.message.startswith("Refused")
+    succeeded = after(QUEUED, JobObservation(Phase.SUCCEEDED, result=SCORED))
+    assert (succeeded.resource.state, succeeded.resource.scored) == (State.SUCCEEDED, SCORED)
+    assert succeeded.events == (Completed(passed=False),)
+    assert succeeded.resource.progress.message.startswith("Refused")
 
 
 def test_a_fault_is_told_with_its_reason():
-    after = step(QUEUED, Observation(Phase.FAILED, reason="UNUSABLE_PART", message="empty"))
-    assert (after.run.failure_reason, after.run.failure_message) == ("UNUSABLE_PART", "empty")
-    assert after.events == (Failed("UNUSABLE_PART"),)
+    failed = after(QUEUED, JobObservation(Phase.FAILED, failure=Failure("UNUSABLE_PART", "empty")))
+    assert (failed.resource.failure_reason, failed.resource.failure_message) == ("UNUSABLE_PART", "empty")
+    assert failed.events == (Failed("UNUSABLE_PART"),)
 
 
-def test_a_wish_to_cancel_stops_the_job_first():
-    wished = replace(QUEUED, state=State.RUNNING, cancel_requested=True)
-    asked = step(wished, Observation(Phase.RUNNING))
-    assert (asked.run.state, asked.actions) == (State.CANCELLING, (Action.STOP,))
-    gone = step(asked.run, Observation(Phase.LOST))
-    assert (gone.run.state, gone.events) == (State.CANCELLED, (Cancelled(),))
-
-
-observations = st.builds(
-    Observation,
-    phase=st.sampled_from(Phase),
-    progress=st.builds(Progress, fraction=st.floats(0, 1)),
-    scored=st.sampled_from([None, SCORED]),
-    reason=st.just("R"),
-    message=st.just("m"),
-)
-
-
-@given(st.lists(st.tuples(observations, st.booleans()), max_size=30))
-def test_any_history_keeps_the_rules(history):
-    run, told = QUEUED, []
-    for seen, cancel in history:
-        before = run
-        after = step(replace(run, cancel_requested=run.cancel_requested or cancel), seen)
-        run = after.run
-        told += after.events
-        if before.state.ended:
-            assert run.state is before.state
-            assert not after.actions
-            assert not after.events
-        if run.cancel_requested and not before.state.ended:
-            assert run.state in (State.CANCELLING, State.CANCELLED)
-            assert set(after.actions) <= {Action.STOP}
-        if run.state is State.SUCCEEDED:
-            assert run.scored is not None
-    ends = [event for event in told if isinstance(event, Completed | Failed | Cancelled)]
-    assert len(ends) == run.state.ended
-    assert sum(isinstance(event, Started) for event in told) <= 1
-
-
-@given(st.booleans())
-def test_every_run_ends_once_its_job_has(cancel):
-    run = replace(QUEUED, cancel_requested=cancel)
-    for seen in (
-        Observation(Phase.ABSENT),
-        Observation(Phase.RUNNING),
-        Observation(Phase.FAILED, reason="R"),
-    ):
-        run = step(run, seen).run
-    assert run.state.ended
+def test_a_row_of_an_older_release_is_read_and_keeps_its_field_names():
+    rows = TypeAdapter(EvaluationRun)
+    running = replace(QUEUED, progress=Progress(0.5, "half", 1, 2, "records", 30.0))
+    row = json.loads(rows.dump_json(running))
+    assert row["progress"]["remaining_s"] == 30.0
+    assert rows.validate_python(row) == running
 
 
 @pytest.mark.parametrize(

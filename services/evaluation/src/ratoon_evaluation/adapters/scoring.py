@@ -1,17 +1,17 @@
 """Scoring as a job: `python -m ratoon_evaluation.worker`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from ratoon.chassis.job_procedure import observed
 from ratoon.chassis.jobs import JobProgress, Jobs, JobStatus
-from ratoon_evaluation.application.ports import Parts
+from ratoon.operations.job_machine import JobObservation
+from ratoon_evaluation.application.ports import ScoringJob
 from ratoon_evaluation.domain.gate import Outcome
-from ratoon_evaluation.domain.kept import Kept
-from ratoon_evaluation.domain.runs import EvaluationRun, Observation, Phase, Progress, Scored
+from ratoon_evaluation.domain.runs import Progress, Scored
 
 WORKER = "ratoon_evaluation.worker"
 
@@ -39,35 +39,35 @@ class JobScoring:
     def __init__(self, jobs: Jobs, resources: Resources) -> None:
         self._jobs, self._resources = jobs, resources
 
-    def observe(self, job_id: str) -> Observation:
+    def observe(self, job_id: str) -> JobObservation[Scored]:
         """The job as it is now."""
         return _observation(self._jobs.observe(job_id))
 
-    def start(self, job_id: str, run: EvaluationRun, parts: Mapping[str, Parts], kept: Kept) -> None:
+    def start(self, job_id: str, job: ScoringJob) -> None:
         """Begin, unless this job was begun before."""
-        self._jobs.start(job_id, WORKER, self._spec(run, parts, kept))
+        self._jobs.start(job_id, WORKER, self._spec(job))
 
     def forget(self, job_id: str) -> None:
-        """Let a job that was lost be begun again."""
+        """Forget a job that has ended, with its result."""
         self._jobs.forget(job_id)
 
     def stop(self, job_id: str) -> None:
         """Ask the job to end; kill it after a grace."""
         self._jobs.stop(job_id)
 
-    def _spec(self, run: EvaluationRun, parts: Mapping[str, Parts], kept: Kept) -> dict[str, Any]:
-        question, resources = run.question, self._resources
+    def _spec(self, job: ScoringJob) -> dict[str, Any]:
+        run, question, resources = job.run, job.run.question, self._resources
         return {
             "artifacts": resources.artifacts_url,
             "candidate": question.candidate,
             "reference": question.reference,
             "labels": list(question.labels),
             "domains": [
-                {"name": name, "test": each.test, "train": each.train} for name, each in parts.items()
+                {"name": name, "test": each.test, "train": each.train} for name, each in job.parts.items()
             ],
             "kept": [
                 {"model": model, "test": part, "predictions": digest}
-                for (model, part), digest in kept.items()
+                for (model, part), digest in job.kept.items()
             ],
             "rules": [{"kind": r.kind, "domain": r.domain, "threshold": r.threshold} for r in question.rules],
             "seed": question.seed,
@@ -81,10 +81,9 @@ class JobScoring:
         }
 
 
-def _observation(status: JobStatus) -> Observation:
+def _observation(status: JobStatus) -> JobObservation[Scored]:
     scored = _scored(status.result) if status.result else None
-    phase = Phase(status.state.value)
-    return Observation(phase, _progress(status.progress), scored, status.reason, status.message)
+    return observed(status, _progress(status.progress), scored)
 
 
 def _scored(result: dict[str, Any]) -> Scored:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ratoon.chassis.job_procedure import JobRunner
 from ratoon_evaluation.domain.kept import Kept
-from ratoon_evaluation.domain.runs import EvaluationRun, Observation
+from ratoon_evaluation.domain.runs import EvaluationRun, Scored
 
 
 @dataclass(frozen=True)
@@ -33,24 +34,17 @@ class Splits(Protocol):
         ...
 
 
-class Scoring(Protocol):
-    """The heavy work: models scored, compared and judged. One job an attempt."""
+@dataclass(frozen=True)
+class ScoringJob:
+    """A run to score, the parts by domain, and kept answers that need not be computed again."""
 
-    def observe(self, job_id: str) -> Observation:
-        """The job as it is now."""
-        ...
+    run: EvaluationRun
+    parts: Mapping[str, Parts]
+    kept: Kept
 
-    def start(self, job_id: str, run: EvaluationRun, parts: Mapping[str, Parts], kept: Kept) -> None:
-        """Begin, unless this job was begun before; `parts` by domain, `kept` is not asked for again."""
-        ...
 
-    def forget(self, job_id: str) -> None:
-        """Let a job that was lost be begun again."""
-        ...
-
-    def stop(self, job_id: str) -> None:
-        """Ask the job to end; kill it after a grace."""
-        ...
+Scoring = JobRunner[ScoringJob, Scored]
+"""The heavy work: models scored, compared and judged."""
 
 
 class Answers(Protocol):

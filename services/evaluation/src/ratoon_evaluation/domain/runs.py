@@ -9,15 +9,15 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
+from ratoon.operations.job_machine import Failure, JobObservation, Transition
+from ratoon.operations.job_machine import Progress as JobProgress
+from ratoon.operations.job_machine import step as job_step
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Outcome, Rule
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-
-
-MAX_ATTEMPTS = 5
-"""Starts of a job after which the loss of its worker is final."""
 
 
 class State(StrEnum):
@@ -59,14 +59,9 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far the scoring is: fraction 0..1, a sentence, done of total units, seconds left (0: unknown)."""
+class Progress(JobProgress):
+    """Progress of the scoring, with its remaining time in seconds (0: unknown)."""
 
-    fraction: float = 0.0
-    message: str = ""
-    done: int = 0
-    total: int = 0
-    unit: str = ""
     remaining_s: float = 0.0
 
 
@@ -97,35 +92,9 @@ class EvaluationRun:
     cancel_requested: bool = False
     revision: int = 0
 
-
-class Phase(StrEnum):
-    """What can be seen of the scoring job."""
-
-    ABSENT = "ABSENT"
-    RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    LOST = "LOST"
-
-
-@dataclass(frozen=True)
-class Observation:
-    """The scoring job as it is now."""
-
-    phase: Phase
-    progress: Progress = Progress()
-    scored: Scored | None = None
-    reason: str = ""
-    message: str = ""
-
-
-class Action(StrEnum):
-    """What a step asks for."""
-
-    START = "START"
-    """Open the test parts, which is logged, and start the scoring."""
-    RESTART = "RESTART"
-    STOP = "STOP"
+    def with_failure(self, failure: Failure) -> Self:
+        """Return the run with this failure."""
+        return replace(self, failure_reason=failure.reason, failure_message=failure.message)
 
 
 @dataclass(frozen=True)
@@ -138,30 +107,6 @@ class Completed:
     """There is a verdict."""
 
     passed: bool
-
-
-@dataclass(frozen=True)
-class Failed:
-    """There is none, because of a fault."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Cancelled:
-    """Somebody called it off."""
-
-
-Event = Started | Completed | Failed | Cancelled
-
-
-@dataclass(frozen=True)
-class Transition:
-    """What follows from an observation."""
-
-    run: EvaluationRun
-    actions: tuple[Action, ...] = ()
-    events: tuple[Event, ...] = ()
 
 
 def checked(question: Question) -> Question:
@@ -186,42 +131,16 @@ def checked(question: Question) -> Question:
     return question
 
 
-def step(run: EvaluationRun, seen: Observation) -> Transition:
-    """The next state of a run, what to do and what to tell."""
-    if run.state.ended:
-        return Transition(run)
-    if run.cancel_requested:
-        return _cancelling(run, seen)
-    if seen.phase is Phase.SUCCEEDED and seen.scored is not None:
-        return _succeeded(run, seen.scored)
-    if seen.phase is Phase.FAILED:
-        return fail(run, seen.reason, seen.message)
-    running = replace(run, state=State.RUNNING, progress=seen.progress)
-    started = (Started(),) if run.state is State.QUEUED else ()
-    if seen.phase is Phase.RUNNING:
-        return Transition(running, events=started)
-    if seen.phase is Phase.LOST:
-        if run.attempts >= MAX_ATTEMPTS:
-            message = f"The worker was lost {run.attempts} times. {seen.message}".strip()
-            return fail(run, seen.reason or "WORKER_LOST", message)
-        return Transition(replace(running, attempts=run.attempts + 1), (Action.RESTART,), started)
-    return Transition(replace(running, attempts=max(1, run.attempts)), (Action.START,), started)
+def step(run: EvaluationRun, observation: JobObservation[Scored], now: datetime) -> Transition[EvaluationRun]:
+    """Return what follows from an observation of the scoring job."""
+    transition = job_step(run, observation, now, _succeeded)
+    if run.state is State.QUEUED and transition.resource.state is State.RUNNING:
+        return replace(transition, events=(Started(), *transition.events))
+    return transition
 
 
-def fail(run: EvaluationRun, reason: str, message: str) -> Transition:
-    """The run as one that a fault ended."""
-    failed = replace(run, state=State.FAILED, failure_reason=reason, failure_message=message)
-    return Transition(failed, events=(Failed(reason),))
-
-
-def _succeeded(run: EvaluationRun, scored: Scored) -> Transition:
+def _succeeded(run: EvaluationRun, scored: Scored) -> tuple[EvaluationRun, Completed]:
     verdict = scored.outcome.verdict
     progress = Progress(1.0, verdict.sentence)
     done = replace(run, state=State.SUCCEEDED, progress=progress, scored=scored)
-    return Transition(done, events=(Completed(verdict.passed),))
-
-
-def _cancelling(run: EvaluationRun, seen: Observation) -> Transition:
-    if seen.phase is Phase.RUNNING:
-        return Transition(replace(run, state=State.CANCELLING), (Action.STOP,))
-    return Transition(replace(run, state=State.CANCELLED), events=(Cancelled(),))
+    return done, Completed(verdict.passed)
