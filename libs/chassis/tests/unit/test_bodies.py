@@ -336,6 +336,35 @@ def test_a_row_that_a_step_cannot_upgrade_is_named_and_hides_no_other(tmp_path):
     database.close()
 
 
+class BadRate(Exception):
+    """An error of a domain."""
+
+
+@dataclass(frozen=True)
+class CheckedConfig:
+    rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.rate > 1:
+            raise BadRate("rate")
+
+
+@dataclass(frozen=True)
+class CheckedRun(Run):
+    config: CheckedConfig = CheckedConfig()  # type: ignore[assignment]
+
+
+def test_a_row_that_the_checks_of_its_kind_refuse_hides_no_other(releases, tmp_path):
+    create(releases.old, Run, config=Config(2.0))
+    create(releases.old, Run, "projects/p/runs/r2")
+    store, database = _store(f"sqlite:///{tmp_path / 'runs.db'}", CheckedRun)
+    with store.read() as tx:
+        assert [each.name for each in tx.all(CheckedRun, "projects/p")] == ["projects/p/runs/r2"]
+    with pytest.raises(DataLoss, match=r"the whole \(BadRate\)"):
+        get(store, CheckedRun)
+    database.close()
+
+
 def test_keeping_unknown_fields_needs_no_further_query(releases):
     create(releases.new, NewerRun, owner="ada")
     statements = []

@@ -81,7 +81,7 @@ class BodyCodec:
     def load(self, body: str) -> Any:
         """Return the resource of a body; Unreadable when it cannot be read."""
         if document := self._current(body):
-            with suppress(ValidationError):
+            with suppress(Exception):  # the checks of a kind raise errors of its domain
                 return self._adapter.validate_json(document, extra="forbid")
         return self._load_other(body)
 
@@ -104,7 +104,7 @@ class BodyCodec:
 
     def _known(self, version: int, document: dict[str, Any]) -> tuple[Any, bool]:
         """Return the resource of a document, and whether it holds all of the document."""
-        with suppress(ValidationError):
+        with suppress(Exception):
             return self._adapter.validate_python(document, extra="forbid"), True
         try:
             return self._adapter.validate_python(document), False
@@ -112,6 +112,10 @@ class BodyCodec:
             types = {each["type"] for each in error.errors(include_url=False, include_input=False)}
             has_newer_values = version == self.version and types <= _UNKNOWN_VALUE
             raise Unreadable(_fault(error), is_newer=version > self.version or has_newer_values) from None
+        except Exception as error:
+            raise Unreadable(
+                f"the whole ({type(error).__name__})", is_newer=version > self.version
+            ) from error
 
     def _dump_over(self, origin: Origin, resource: Any) -> str:
         now = replace(resource, revision=int(resource.revision))
