@@ -91,6 +91,16 @@ def test_a_result_completes_the_resource():
     assert (done.actions, done.events) == ((), (Completed("text"),))
 
 
+def test_a_result_is_applied_before_it_completes_the_resource():
+    applying = Progress(0.9, "Sending the report.")
+    observation = JobObservation(Phase.SUCCEEDED, applying, "text", applied=False)
+    moved = after(WORKING, observation)
+    assert moved == Transition(replace(WORKING, progress=applying), (Action.APPLY,))
+    assert after(moved.resource, replace(observation, applied=True)).resource.state is State.DONE
+    cancelled = after(replace(moved.resource, cancel_requested=True), observation)
+    assert (cancelled.resource.state, cancelled.actions) == (State.CANCELLED, ())
+
+
 def test_an_error_fails_the_resource_with_its_reason():
     failed = after(WORKING, JobObservation(Phase.FAILED, failure=Failure("EMPTY", "No pages.")))
     assert (failed.resource.state, failed.resource.why) == (State.FAILED, Failure("EMPTY", "No pages."))
@@ -152,6 +162,7 @@ observations = st.builds(
     progress=st.builds(Progress, fraction=st.floats(0, 1)),
     result=st.sampled_from([None, "text"]),
     failure=st.just(Failure("REASON", "Why.")),
+    applied=st.booleans(),
 )
 
 

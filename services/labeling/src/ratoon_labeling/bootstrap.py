@@ -10,7 +10,7 @@ from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.datasets import IngestionDatasets
 from ratoon_labeling.adapters.freezing import JobFreezing
 from ratoon_labeling.adapters.ledger import BulkLedger
-from ratoon_labeling.application.procedures import LabelSetProcedure
+from ratoon_labeling.application.procedures import label_set_procedure
 from ratoon_labeling.entrypoints.events import TOPICS, forgetter
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
 from ratoon_labeling.settings import Settings
@@ -22,7 +22,7 @@ def build(settings: Settings, platform: Platform) -> App:
     store = base.store(tables.RESOURCES, mapping.event)
     freezing = JobFreezing(base.jobs(), settings.artifacts_url)
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
-    operations = base.operations(store, [LabelSetProcedure(freezing, ledger)])
+    operations = base.operations(store, [label_set_procedure(freezing, ledger)])
     datasets = IngestionDatasets(base.peer("ingestion"))
     servicer = LabelingServicer(store, operations, datasets, base.changes(store), base.threads, base.clock)
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)

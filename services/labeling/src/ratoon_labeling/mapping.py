@@ -9,6 +9,7 @@ from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2, labeling_events_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
+from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon_labeling.application.commands import (
     CompleteTask,
     CreateAnnotation,
@@ -19,7 +20,7 @@ from ratoon_labeling.application.commands import (
 )
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline
-from ratoon_labeling.domain.label_sets import Cancelled, Completed, Failed, LabelSet
+from ratoon_labeling.domain.label_sets import Completed, LabelSet
 from ratoon_labeling.domain.tasks import Task
 
 _POLICY = annotation_pb2.Guideline.ConflictPolicy

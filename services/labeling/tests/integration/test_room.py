@@ -21,7 +21,7 @@ from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.freezing import JobFreezing
 from ratoon_labeling.adapters.ledger import BulkLedger
-from ratoon_labeling.application.procedures import LabelSetProcedure
+from ratoon_labeling.application.procedures import label_set_procedure
 from ratoon_labeling.domain.errors import DatasetNotReady
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
 from ratoon_labeling.settings import Settings
@@ -49,7 +49,7 @@ def build(settings: Settings, datasets: FakeDatasets) -> App:
     store = base.store(tables.RESOURCES, mapping.event)
     freezing = JobFreezing(LocalJobs(settings.folder / "jobs"), settings.artifacts_url)
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
-    operations = base.operations(store, [LabelSetProcedure(freezing, ledger)])
+    operations = base.operations(store, [label_set_procedure(freezing, ledger)])
     servicer = LabelingServicer(store, operations, datasets, base.changes(store), base.threads, base.clock)
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])

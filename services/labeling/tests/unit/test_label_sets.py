@@ -1,25 +1,17 @@
-"""The label set's state machine, step by step and under any order of observations."""
+"""What a label set's job and ledger make of it."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from hypothesis import given
-from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
+from ratoon.chassis.operations import Claim, Step
+from ratoon.operations.job_machine import Failed, Failure, JobObservation, Phase, Progress
+from ratoon_labeling.application.ports import FreezingJob
+from ratoon_labeling.application.procedures import LabelSetProcedure, label_set_procedure
 from ratoon_labeling.domain.guidelines import ConflictPolicy
-from ratoon_labeling.domain.label_sets import (
-    Action,
-    Cancelled,
-    Completed,
-    Failed,
-    Frozen,
-    LabelSet,
-    Observation,
-    Phase,
-    Progress,
-    State,
-    step,
-)
+from ratoon_labeling.domain.label_sets import RECORDING, Completed, Frozen, LabelSet, State
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 QUEUED = LabelSet(
@@ -32,62 +24,107 @@ QUEUED = LabelSet(
     ("ham", "spam"),
     ConflictPolicy.HUMAN_FIRST,
 )
+CLAIM = Claim(QUEUED.name, 1)
 FROZEN = Frozen("a" * 64, "b" * 64, "c" * 64, {"ham": 3, "spam": 1}, 2, 1, 0, None)
 
-observations = st.builds(
-    Observation,
-    phase=st.sampled_from(Phase),
-    frozen=st.just(FROZEN),
-    recorded=st.booleans(),
-    reason=st.just("BROKEN"),
-)
+NOTHING = JobObservation[Frozen](Phase.ABSENT)
+ENDED = JobObservation(Phase.SUCCEEDED, Progress(1.0, "Frozen."), FROZEN)
+
+
+class Freezer:
+    """A freezing job whose state a test sets."""
+
+    def __init__(self) -> None:
+        self.now, self.done = NOTHING, list[object]()
+
+    def observe(self, job_id: str) -> JobObservation[Frozen]:
+        return self.now
+
+    def start(self, job_id: str, job: FreezingJob) -> None:
+        self.done.append(job)
+
+    def stop(self, job_id: str) -> None:
+        self.done.append("stop")
+
+    def forget(self, job_id: str) -> None:
+        self.done.append("forget")
+
+
+class Records:
+    """A ledger in memory."""
+
+    def __init__(self) -> None:
+        self.recorded: list[tuple[str, Frozen]] = []
+
+    def export(self, project: str) -> str:
+        return f"annotations of {project}"
+
+    def record(self, label_set: LabelSet, made: Frozen) -> None:
+        self.recorded.append((label_set.name, made))
+
+    def is_recorded(self, label_set: str) -> bool:
+        return bool(self.recorded)
+
+    def forget(self, tx: object, project: str, record_ids: object) -> None:
+        """Nothing is erased here."""
+
+
+def turn(procedure: LabelSetProcedure, label_set: LabelSet) -> Step[LabelSet]:
+    """Observe, decide and act once."""
+    step = procedure.step(label_set, procedure.observe(label_set, CLAIM), NOON)
+    for action in step.actions:
+        procedure.act(step.resource, action, CLAIM)
+    return step
 
 
 def test_the_way_to_frozen_labels():
-    started = step(QUEUED, Observation(Phase.ABSENT))
-    assert (started.label_set.state, started.actions) == (State.RUNNING, (Action.START,))
-    running = step(started.label_set, Observation(Phase.RUNNING, Progress(0.5, "half")))
-    assert (running.label_set.progress.fraction, running.actions) == (0.5, ())
-    recording = step(running.label_set, Observation(Phase.SUCCEEDED, frozen=FROZEN))
-    assert (recording.label_set.state, recording.actions) == (State.RUNNING, (Action.RECORD,))
-    done = step(recording.label_set, Observation(Phase.SUCCEEDED, frozen=FROZEN, recorded=True))
-    assert (done.label_set.state, done.label_set.class_counts) == (State.SUCCEEDED, {"ham": 3, "spam": 1})
-    assert done.events == (Completed("a" * 64, 4),)
+    freezer, records = Freezer(), Records()
+    procedure = label_set_procedure(freezer, records)
+    started = turn(procedure, QUEUED)
+    assert (started.resource.state, started.resource.attempts) == (State.RUNNING, 1)
+    assert freezer.done == [FreezingJob(started.resource, "annotations of projects/p")]
+    freezer.now = ENDED
+    recording = turn(procedure, started.resource)
+    assert (recording.resource.state, recording.resource.progress) == (State.RUNNING, RECORDING)
+    assert (recording.events, records.recorded) == ((), [(QUEUED.name, FROZEN)])
+    succeeded = turn(procedure, recording.resource)
+    assert (succeeded.resource.state, succeeded.resource.class_counts) == (
+        State.SUCCEEDED,
+        FROZEN.class_counts,
+    )
+    assert (succeeded.actions, succeeded.events, succeeded.done) == ((), (Completed("a" * 64, 4),), True)
+    assert (
+        succeeded.resource.progress.message
+        == "4 labels are frozen; 1 record has a label that the guideline does not have."
+    )
 
 
-def test_a_lost_job_is_started_again_and_a_failed_one_says_why():
-    assert step(QUEUED, Observation(Phase.LOST)).actions == (Action.RESTART,)
-    failed = step(QUEUED, Observation(Phase.FAILED, reason="NO_LABELS", message="None of them has a label."))
-    assert (failed.label_set.state, failed.label_set.failure_reason) == (State.FAILED, "NO_LABELS")
+def test_a_lost_job_is_forgotten_and_started_again():
+    freezer = Freezer()
+    freezer.now = JobObservation(Phase.LOST)
+    turn(label_set_procedure(freezer, Records()), QUEUED)
+    assert freezer.done[0] == "forget"
+    assert isinstance(freezer.done[1], FreezingJob)
+
+
+def test_a_failed_job_says_why():
+    freezer = Freezer()
+    freezer.now = JobObservation(Phase.FAILED, failure=Failure("NO_LABELS", "None of them has a label."))
+    failed = turn(label_set_procedure(freezer, Records()), QUEUED)
+    assert (failed.resource.state, failed.resource.failure_reason) == (State.FAILED, "NO_LABELS")
+    assert failed.resource.failure_message == "None of them has a label."
     assert failed.events == (Failed("NO_LABELS"),)
 
 
-def test_a_job_that_loses_its_worker_each_time_fails_with_what_it_said_last():
-    label_set, starts = step(QUEUED, Observation(Phase.ABSENT)).label_set, 1
-    while not label_set.state.ended:
-        after = step(label_set, Observation(Phase.LOST, reason="WORKER_LOST", message="Killed."))
-        starts += after.actions == (Action.RESTART,)
-        label_set = after.label_set
-    assert (starts, label_set.state, label_set.failure_reason) == (5, State.FAILED, "WORKER_LOST")
-    assert label_set.failure_message == "The worker was lost 5 times. Killed."
+def test_nothing_is_recorded_once_cancellation_is_requested():
+    freezer, records = Freezer(), Records()
+    freezer.now = ENDED
+    cancelled = turn(label_set_procedure(freezer, records), replace(QUEUED, cancel_requested=True))
+    assert (cancelled.resource.state, records.recorded) == (State.CANCELLED, [])
 
 
-def test_cancelling_stops_the_job_first():
-    asked = replace(QUEUED, state=State.RUNNING, cancel_requested=True)
-    stopping = step(asked, Observation(Phase.RUNNING))
-    assert (stopping.label_set.state, stopping.actions) == (State.CANCELLING, (Action.STOP,))
-    stopped = step(stopping.label_set, Observation(Phase.FAILED, reason="STOPPED"))
-    assert (stopped.label_set.state, stopped.events) == (State.CANCELLED, (Cancelled(),))
-
-
-@given(st.lists(st.tuples(observations, st.booleans()), max_size=12))
-def test_it_ends_once_whatever_is_seen(seen):
-    """One event at the end and none after it; nothing is recorded or succeeds after a wish to cancel."""
-    label_set, told = QUEUED, []
-    for observation, cancel in seen:
-        label_set = replace(label_set, cancel_requested=label_set.cancel_requested or cancel)
-        after = step(label_set, observation)
-        assert not (label_set.state.ended and (after.actions or after.events or after.label_set != label_set))
-        assert not (label_set.cancel_requested and Action.RECORD in after.actions)
-        label_set, told = after.label_set, [*told, *after.events]
-    assert len(told) == int(label_set.state.ended)
+def test_a_row_of_an_older_release_is_read():
+    rows = TypeAdapter(LabelSet)
+    row = json.loads(rows.dump_json(QUEUED))
+    row["progress"] = {"fraction": 0.5, "message": "half", "done": 1, "total": 2}
+    assert rows.validate_python(row) == replace(QUEUED, progress=Progress(0.5, "half", 1, 2))

@@ -72,7 +72,7 @@ R = TypeVar("R")
 class JobObservation(Generic[R]):
     """State of a job; `result` is set once it has succeeded, `failure` once it has failed or was lost.
 
-    `applied` is false while the result still has to be applied outside the resource.
+    `applied` is false while the result has to be applied outside the resource; `progress` then tells how far that is.
     """
 
     phase: Phase
@@ -152,7 +152,7 @@ def step(
         return _cancelling(resource, observation.phase)
     match observation.phase:
         case Phase.SUCCEEDED:
-            return _succeeded(resource, observation, complete)
+            return _succeeded(resource, observation, complete, working)
         case Phase.FAILED:
             return fail(resource, observation.failure)
         case Phase.RUNNING:
@@ -174,9 +174,13 @@ def backoff_s(attempts: int) -> float:
     return min(MAX_BACKOFF_S, BACKOFF_S * 2.0 ** min(attempts - 1, 10))
 
 
-def _succeeded(resource: W, observation: JobObservation[R], complete: Complete[W, R]) -> Transition[W]:
+def _succeeded(
+    resource: W, observation: JobObservation[R], complete: Complete[W, R], working: str
+) -> Transition[W]:
     if observation.result is None:
         return fail(resource, Failure("WORKER_FAILED", "The job ended without a result."))
+    if not observation.applied:
+        return Transition(_with(resource, working, progress=observation.progress), (Action.APPLY,))
     done, event = complete(resource, observation.result)
     return Transition(done, events=(event,))
 

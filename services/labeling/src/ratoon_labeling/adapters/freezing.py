@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from ratoon.chassis.job_procedure import observed
 from ratoon.chassis.jobs import Jobs, JobStatus
-from ratoon_labeling.domain.label_sets import Frozen, LabelSet, Observation, Phase, Progress
+from ratoon.operations.job_machine import JobObservation, Progress
+from ratoon_labeling.application.ports import FreezingJob
+from ratoon_labeling.domain.label_sets import Frozen
 
 WORKER = "ratoon_labeling.worker"
 
@@ -14,29 +17,29 @@ class JobFreezing:
     def __init__(self, jobs: Jobs, artifacts_url: str) -> None:
         self._jobs, self._artifacts_url = jobs, artifacts_url
 
-    def observe(self, job_id: str) -> Observation:
+    def observe(self, job_id: str) -> JobObservation[Frozen]:
         """The job as it is now."""
         return _observation(self._jobs.observe(job_id))
 
-    def start(self, job_id: str, label_set: LabelSet, annotations_digest: str) -> None:
+    def start(self, job_id: str, job: FreezingJob) -> None:
         """Begin, unless this job was begun before."""
-        self._jobs.start(job_id, WORKER, self._spec(label_set, annotations_digest))
-
-    def restart(self, job_id: str, label_set: LabelSet, annotations_digest: str) -> None:
-        """Begin again what was lost."""
-        self._jobs.forget(job_id)
-        self.start(job_id, label_set, annotations_digest)
+        self._jobs.start(job_id, WORKER, self._spec(job))
 
     def stop(self, job_id: str) -> None:
         """Ask the job to end; kill it after a grace."""
         self._jobs.stop(job_id)
 
-    def _spec(self, label_set: LabelSet, annotations_digest: str) -> dict[str, Any]:
+    def forget(self, job_id: str) -> None:
+        """Forget a job that has ended, with its result."""
+        self._jobs.forget(job_id)
+
+    def _spec(self, job: FreezingJob) -> dict[str, Any]:
+        label_set = job.label_set
         return {
             "artifacts": self._artifacts_url,
             "name": label_set.name,
             "dataset_digest": label_set.dataset_digest,
-            "annotations_digest": annotations_digest,
+            "annotations_digest": job.annotations_digest,
             "labels": list(label_set.labels),
             "conflict_policy": label_set.conflict_policy.value,
             "import_as": label_set.import_as.value,
@@ -44,12 +47,7 @@ class JobFreezing:
         }
 
 
-def _observation(status: JobStatus) -> Observation:
+def _observation(status: JobStatus) -> JobObservation[Frozen]:
     told = status.progress
-    return Observation(
-        Phase(status.state.value),
-        Progress(told.fraction, told.message, told.done, told.total),
-        Frozen(**status.result) if status.result else None,
-        reason=status.reason,
-        message=status.message,
-    )
+    progress = Progress(told.fraction, told.message, told.done, told.total)
+    return observed(status, progress, Frozen(**status.result) if status.result else None)

@@ -1,10 +1,12 @@
 """What labeling needs from the world."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from ratoon.chassis.job_procedure import JobRunner
 from ratoon.chassis.store import Transaction
-from ratoon_labeling.domain.label_sets import Frozen, LabelSet, Observation
+from ratoon_labeling.domain.label_sets import Frozen, LabelSet
 
 
 class Datasets(Protocol):
@@ -15,24 +17,16 @@ class Datasets(Protocol):
         ...
 
 
-class Freezing(Protocol):
-    """The heavy part of a label set: a job that reads the dataset and writes the labels. One job an attempt."""
+@dataclass(frozen=True)
+class FreezingJob:
+    """A label set to freeze, and the digest of the project's annotations that did not come with data."""
 
-    def observe(self, job_id: str) -> Observation:
-        """The job as it is now."""
-        ...
+    label_set: LabelSet
+    annotations_digest: str
 
-    def start(self, job_id: str, label_set: LabelSet, annotations_digest: str) -> None:
-        """Begin, unless this job was begun before."""
-        ...
 
-    def restart(self, job_id: str, label_set: LabelSet, annotations_digest: str) -> None:
-        """Begin again what was lost."""
-        ...
-
-    def stop(self, job_id: str) -> None:
-        """Ask the job to end; kill it after a grace."""
-        ...
+Freezing = JobRunner[FreezingJob, Frozen]
+"""The heavy part of a label set: a job that reads the dataset and writes the labels."""
 
 
 class Ledger(Protocol):

@@ -1,50 +1,51 @@
-"""How a label set is worked on: the domain decides, the ports do."""
+"""Procedure of a label set: a job freezes the labels, then the ledger records what the job found, once."""
 
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from functools import partial
 
-from ratoon.chassis.errors import Description
+from ratoon.chassis.job_procedure import JobProcedure
 from ratoon.chassis.names import parent_of
-from ratoon.chassis.operations import Claim, Step
-from ratoon_labeling.application.ports import Freezing, Ledger
-from ratoon_labeling.domain.label_sets import Action, LabelSet, Observation, Transition, fail, step
+from ratoon.chassis.operations import Claim
+from ratoon.operations.job_machine import Action, JobObservation, step
+from ratoon_labeling.application.ports import Freezing, FreezingJob, Ledger
+from ratoon_labeling.domain.label_sets import RECORDING, Frozen, LabelSet, frozen
+
+_POLL_INTERVAL_S = 0.2
 
 
-class LabelSetProcedure:
+@dataclass(frozen=True)
+class LabelSetProcedure(JobProcedure[LabelSet, FreezingJob, Frozen]):
     """The long work behind CreateLabelSet."""
 
-    kind = LabelSet
+    ledger: Ledger
 
-    def __init__(self, freezing: Freezing, ledger: Ledger) -> None:
-        self._freezing, self._ledger = freezing, ledger
+    def observe(self, resource: LabelSet, claim: Claim) -> JobObservation[Frozen]:
+        """Return the state of the job, and whether its result is recorded."""
+        observation = super().observe(resource, claim)
+        if observation.result is None or self.ledger.is_recorded(resource.name):
+            return observation
+        return replace(observation, progress=RECORDING, applied=False)
 
-    def observe(self, label_set: LabelSet, claim: Claim) -> Observation:
-        """The freezing job as it is now, and whether what it found is kept."""
-        seen = self._freezing.observe(claim.action_id("freeze"))
-        return replace(seen, recorded=seen.frozen is not None and self._ledger.is_recorded(label_set.name))
-
-    def step(self, label_set: LabelSet, seen: Observation, now: datetime) -> Step[LabelSet]:
-        """What follows from it."""
-        return _as_step(step(label_set, seen))
-
-    def act(self, label_set: LabelSet, action: Action, claim: Claim) -> None:
-        """Start, restart or stop the job, or keep what it found."""
-        job_id = claim.action_id("freeze")
-        if action is Action.STOP:
-            self._freezing.stop(job_id)
-        elif action is Action.RECORD:
-            made = self._freezing.observe(job_id).frozen
-            if made is not None:
-                self._ledger.record(label_set, made)
-        else:
-            begin = self._freezing.start if action is Action.START else self._freezing.restart
-            begin(job_id, label_set, self._ledger.export(parent_of(label_set.name)))
-
-    def failed(self, label_set: LabelSet, error: Description, now: datetime) -> Step[LabelSet]:
-        """An error that repeating will not mend ends the label set."""
-        return _as_step(fail(label_set, error.reason, error.message))
+    def act(self, resource: LabelSet, action: Action, claim: Claim) -> None:
+        """Start, restart or stop the job, or record its result."""
+        if action is not Action.APPLY:
+            super().act(resource, action, claim)
+        elif (result := super().observe(resource, claim).result) is not None:
+            self.ledger.record(resource, result)
 
 
-def _as_step(transition: Transition) -> Step[LabelSet]:
-    ended = transition.label_set.state.ended
-    return Step(transition.label_set, transition.actions, transition.events, wake_after=0.2, done=ended)
+def label_set_procedure(freezing: Freezing, ledger: Ledger) -> LabelSetProcedure:
+    """Return the procedure of label sets."""
+    return LabelSetProcedure(
+        LabelSet,
+        "freeze",
+        freezing,
+        partial(_freezing_job, ledger),
+        partial(step, complete=frozen),
+        _POLL_INTERVAL_S,
+        ledger,
+    )
+
+
+def _freezing_job(ledger: Ledger, label_set: LabelSet) -> FreezingJob:
+    return FreezingJob(label_set, ledger.export(parent_of(label_set.name)))
