@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.jobs import JobState, LocalJobs, ProcessMark
+from ratoon.chassis.jobs import JobState, LocalJobs
+from ratoon.process.identity import ProcessIdentity
 from ratoon_training.domain.recipes import Accelerator, Recipe
 
 _LOOP = Path(__file__).with_name("loop.py")
@@ -87,7 +88,7 @@ class Ratoon:
 
     def close(self) -> None:
         """End the warm driver."""
-        if (mark := ProcessMark.read(self._warm)) is not None and mark.alive():
+        if (mark := ProcessIdentity.read(self._warm)) is not None and mark.alive():
             os.kill(mark.pid, signal.SIGTERM)
 
     def _spec(self, work: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from ratoon.chassis.jobs import ProcessMark
+from ratoon.process.identity import ProcessIdentity
 from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.waiting import until
@@ -117,7 +117,7 @@ class Served:
         wanted = self.serving()
         for path in self.house.state.glob("serving/engines/*/engine.json"):
             written = json.loads(path.read_text())
-            mark = ProcessMark.read(path.parent)
+            mark = ProcessIdentity.read(path.parent)
             if (written["version"] == wanted) is old and mark is not None and mark.alive():
                 os.kill(mark.pid, signal.SIGKILL)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.jobs import ProcessMark
+from ratoon.process.identity import ProcessIdentity
 from ratoon.sdk.errors import ApiError
 from ratoon.testkit.waiting import until
 
@@ -37,7 +37,7 @@ def asked(served: Served) -> str:
 def engine(served: Served) -> tuple[int, Path]:
     """The one engine that runs: its pid and its folder."""
     for path in served.house.state.glob("serving/engines/*/process.json"):
-        mark = ProcessMark.read(path.parent)
+        mark = ProcessIdentity.read(path.parent)
         if mark is not None and mark.alive():
             return mark.pid, path.parent
     raise AssertionError("no engine runs")

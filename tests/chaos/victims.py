@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ratoon.chassis.jobs import ProcessMark
+from ratoon.process.identity import ProcessIdentity
 
 _GONE_S = 30.0
 
@@ -36,7 +36,7 @@ class Victim(StrEnum):
 class Seen:
     """A process at one moment."""
 
-    mark: ProcessMark
+    mark: ProcessIdentity
     parent: int
     line: str
     ours: bool
@@ -48,7 +48,7 @@ class Census:
 
     def __init__(self, state: Path) -> None:
         self._folder, self._state = state, str(state)
-        self._ever: dict[ProcessMark, str] = {}
+        self._ever: dict[ProcessIdentity, str] = {}
 
     def take(self) -> dict[int, Seen]:
         """The processes that run now, by pid."""
@@ -82,7 +82,7 @@ class Census:
     def _engines(self) -> list[int]:
         """The servers; by their marks, since all are forks of one process and look alike."""
         marks = [
-            ProcessMark.read(path.parent) for path in self._folder.glob("serving/engines/*/process.json")
+            ProcessIdentity.read(path.parent) for path in self._folder.glob("serving/engines/*/process.json")
         ]
         return [mark.pid for mark in marks if mark is not None and mark.alive()]
 
@@ -126,7 +126,7 @@ def _everybody(state: str) -> Iterable[Seen]:
         except (OSError, IndexError):
             continue
         if line:
-            mark = ProcessMark.of(int(folder.name))
+            mark = ProcessIdentity.of(int(folder.name))
             yield Seen(mark, parent, line, state in line or state in environment)
 
 

@@ -17,13 +17,13 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.identity import make_keys
-from ratoon.chassis.jobs import ProcessMark
 from ratoon.chassis.migrations import migrate_down
 from ratoon.chassis.settings import SERVICES, run_folder
 from ratoon.events.cloudevents import Event
 from ratoon.events.dead_letters import dead_letter
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.ports import Delivery, Partition, Topic, with_dead_letters
+from ratoon.process.identity import ProcessIdentity
 from ratoon.sdk.cli import app
 from ratoon.sdk.local.doctor import Severity, contents, examine
 from ratoon.sdk.local.installation import Installation
@@ -174,7 +174,7 @@ def test_an_engine_that_belongs_to_nobody_and_one_that_nobody_starts_again(insta
     with subprocess.Popen(["sleep", "60"]) as process:
         for name in ("stray", "gone"):
             (engines / name).mkdir(parents=True)
-        mark = ProcessMark.of(process.pid)
+        mark = ProcessIdentity.of(process.pid)
         (engines / "stray" / "process.json").write_text(json.dumps(asdict(mark)))
         (engines / "gone" / "engine.json").write_text("{}")
         assert "stray" in found(installation, "workers", Severity.FAULT)
@@ -186,7 +186,7 @@ def test_processes_of_which_one_has_ended(installation):
     for name, pid in (("control", os.getpid()), ("gateway", 2**22 + 1)):
         folder = installation.state / "run" / "processes" / name
         folder.mkdir(parents=True)
-        (folder / "process.json").write_text(json.dumps(asdict(ProcessMark.of(pid))))
+        (folder / "process.json").write_text(json.dumps(asdict(ProcessIdentity.of(pid))))
     said = found(installation, "processes", Severity.FAULT)
     assert "The process gateway has exited" in said
     assert "registry is not ready" in said

@@ -15,9 +15,9 @@ from sqlalchemy import text
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
 from ratoon.chassis.garbage import Limits
-from ratoon.chassis.jobs import ProcessMark
 from ratoon.chassis.settings import SERVICES
 from ratoon.chassis.upkeep import GarbageSettings, Upkeep, collect, survey
+from ratoon.process.identity import ProcessIdentity
 from ratoon.sdk.local.installation import Installation
 from ratoon.testkit.waiting import until
 
@@ -124,7 +124,7 @@ def test_an_object_store_is_collected_alike(house, tmp_path):
 def test_jobs_stay_while_they_run_or_their_work_is_open(house):
     digest = house.store.put_bytes(b"what a running job reads")
     house.file("training/jobs/runs/spec.json", json.dumps({"train": digest}))
-    mark = ProcessMark.of(os.getpid())
+    mark = ProcessIdentity.current()
     house.file("training/jobs/runs/process.json", json.dumps(asdict(mark)))
     house.file("training/jobs/ended/result.json")
     house.file("evaluation/jobs/wanted/result.json")

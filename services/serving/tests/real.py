@@ -9,8 +9,9 @@ from pathlib import Path
 from ratoon.chassis.app import Foundation, Platform
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import Role, make_signing_key
-from ratoon.chassis.jobs import JobState, LocalJobs, ProcessMark
+from ratoon.chassis.jobs import JobState, LocalJobs
 from ratoon.chassis.migrations import migrate
+from ratoon.process.identity import ProcessIdentity
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
@@ -122,12 +123,12 @@ class Installation:
         table = self.gateway.GetRouteTable(pb.GetRouteTableRequest())
         return list(next(r.targets for r in table.routes if r.deployment == deployment))
 
-    def marks(self) -> list[ProcessMark]:
+    def marks(self) -> list[ProcessIdentity]:
         folders = (self.settings.folder / "engines").glob("*/process.json")
-        return [ProcessMark.read(file.parent) for file in folders]
+        return [ProcessIdentity.read(file.parent) for file in folders]
 
     def end_processes(self) -> None:
-        marks = [*self.marks(), ProcessMark.read(self.settings.folder / "nursery")]
+        marks = [*self.marks(), ProcessIdentity.read(self.settings.folder / "nursery")]
         for mark in marks:
             if mark is not None and mark.alive():
                 os.killpg(mark.pid, signal.SIGKILL)

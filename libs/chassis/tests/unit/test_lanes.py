@@ -1,15 +1,14 @@
 """The fair order of waiting jobs over lanes."""
 
-import os
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon.chassis.jobs import ProcessMark
 from ratoon.chassis.lanes import PATIENCE_S, Queue, Ticket, lane
+from ratoon.process.identity import ProcessIdentity
 
-MARK = ProcessMark.of(os.getpid())
+MARK = ProcessIdentity.current()
 LONG_AGO, NOW = 100.0, 1000.0
 
 

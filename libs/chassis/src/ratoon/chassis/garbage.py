@@ -20,7 +20,7 @@ from sqlalchemy import Connection, inspect, text
 from ratoon.chassis.artifacts import LARGEST_MANIFEST, MANIFEST_HEAD, ArtifactStore, is_manifest
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition, NotFound
-from ratoon.chassis.jobs import ProcessMark
+from ratoon.process.identity import ProcessIdentity
 
 DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _LARGEST_JSON = 8 << 20
@@ -125,7 +125,7 @@ def objects(store: ArtifactStore) -> Iterator[Item]:
 def jobs(folder: Path, open_since: float) -> Iterator[Item]:
     """Job folders: needed while their process lives, and while work is open that is older than they are."""
     for path in folder.glob("*"):
-        mark = ProcessMark.read(path)
+        mark = ProcessIdentity.read(path)
         alive = mark is not None and mark.alive()
         modified = newest(path)
         use = "runs" if alive else "its result may be wanted" if modified >= open_since else ""

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from ratoon.chassis.errors import Unavailable
 from ratoon.chassis.files import write_json
+from ratoon.process.identity import ProcessIdentity
 
 JSON = dict[str, Any]
 
@@ -188,7 +189,7 @@ class LocalJobs:
                 env={**os.environ, **self._environment, **self._trace()},
             )
         self._children[job_id] = child
-        write_json(folder / "process.json", asdict(ProcessMark.of(child.pid)))
+        write_json(folder / "process.json", asdict(ProcessIdentity.of(child.pid)))
 
     def observe(self, job_id: str) -> JobStatus:
         """Where the job stands. Unavailable once for each time that the disk failed it: it counts as ABSENT then."""
@@ -218,11 +219,11 @@ class LocalJobs:
         wish, now = folder / "stop", time.clock_gettime(time.CLOCK_BOOTTIME)
         if not wish.exists():
             wish.write_text(str(now))
-        mark = ProcessMark.read(folder)
+        mark = ProcessIdentity.read(folder)
         if mark is None or not mark.alive():
             return
         if now - float(wish.read_text() or 0) > grace_s:
-            _kill(mark.pid)
+            mark.signal_group(signal.SIGKILL)
 
     def forget(self, job_id: str) -> None:
         """Let a job that has ended be started again: its process, end and wish are forgotten, its files stay.
@@ -230,7 +231,7 @@ class LocalJobs:
         A process that has told its end and is still on its way out is waited for, or the next start would take it for
         the job that was asked for.
         """
-        mark = ProcessMark.read(self.folder(job_id))
+        mark = ProcessIdentity.read(self.folder(job_id))
         if mark is not None:
             _see_out(mark)
         for name in ("process.json", "result.json", "error.json", "stop", "progress.json"):
@@ -244,31 +245,8 @@ class LocalJobs:
         child = self._children.get(job_id)
         if child is not None and child.poll() is not None:
             del self._children[job_id]
-        mark = ProcessMark.read(folder)
+        mark = ProcessIdentity.read(folder)
         return mark is not None and mark.alive()
-
-
-@dataclass(frozen=True)
-class ProcessMark:
-    """Which process it was: pid and kernel start time in clock ticks, so that a reused pid is not mistaken for it."""
-
-    pid: int
-    start_ticks: int
-
-    @staticmethod
-    def of(pid: int) -> "ProcessMark":
-        """The mark of a process that runs now."""
-        return ProcessMark(pid, _start_ticks(pid) or 0)
-
-    @staticmethod
-    def read(folder: Path) -> "ProcessMark | None":
-        """The mark in a folder's process.json."""
-        path = folder / "process.json"
-        return ProcessMark(**_read(path)) if path.exists() else None
-
-    def alive(self) -> bool:
-        """Whether that very process still runs (a zombie does not)."""
-        return _start_ticks(self.pid) == self.start_ticks
 
 
 def _read(path: Path) -> JSON:
@@ -295,7 +273,7 @@ def _adopted(folder: Path) -> bool:
         return False
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and _words(process)[-1:] == [str(folder)]:
-            write_json(folder / "process.json", asdict(ProcessMark.of(int(process.name))))
+            write_json(folder / "process.json", asdict(ProcessIdentity.of(int(process.name))))
             return True
     return False
 
@@ -308,24 +286,9 @@ def _words(process: Path) -> list[str]:
         return []
 
 
-def _start_ticks(pid: int) -> int | None:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
-
-
-def _see_out(mark: ProcessMark) -> None:
+def _see_out(mark: ProcessIdentity) -> None:
     deadline = time.monotonic() + _WAY_OUT_S
     while mark.alive():
         if time.monotonic() > deadline:
-            _kill(mark.pid)
+            mark.signal_group(signal.SIGKILL)
         time.sleep(0.01)
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

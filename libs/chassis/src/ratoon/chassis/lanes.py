@@ -7,7 +7,6 @@ open; a further one opens for a job that has waited for a while, so that one ten
 
 import fcntl
 import json
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ratoon.chassis.files import write_json
-from ratoon.chassis.jobs import ProcessMark
+from ratoon.process.identity import ProcessIdentity
 
 PATIENCE_S = 5.0
 """A job waits this long for the first lane before another one opens for it, in seconds."""
@@ -36,7 +35,7 @@ class Ticket:
 
     def alive(self) -> bool:
         """Whether its process still runs."""
-        return ProcessMark(self.pid, self.start_ticks).alive()
+        return ProcessIdentity(self.pid, self.start_ticks).alive()
 
 
 @dataclass
@@ -80,7 +79,7 @@ def lane(
     folder: Path, tenant: str, lanes: int, waits: Callable[[int], None], patience_s: float = PATIENCE_S
 ) -> Iterator[int]:
     """Wait for a lane of the folder and hold it; `waits` is told how many jobs wait or run before this one."""
-    mark = ProcessMark.of(os.getpid())
+    mark = ProcessIdentity.current()
     ticket = Ticket(uuid.uuid4().hex, tenant, _now(), mark.pid, mark.start_ticks)
     with _kept(folder) as queue:
         queue.waiting.append(ticket)

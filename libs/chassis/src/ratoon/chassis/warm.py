@@ -29,7 +29,8 @@ from ratoon.chassis import lanes
 from ratoon.chassis.errors import own_reason, storage_fault
 from ratoon.chassis.files import write_json
 from ratoon.chassis.job_limits import LOOK_S, Watch, keep_within
-from ratoon.chassis.jobs import JobFolder, ProcessMark
+from ratoon.chassis.jobs import JobFolder
+from ratoon.process.identity import ProcessIdentity
 
 JSON = dict[str, Any]
 Run = Callable[[JSON, JobFolder], JSON]
@@ -139,7 +140,7 @@ def listen(folder: Path, idle_s: float = IDLE_S) -> None:
         except BlockingIOError:
             return
         with _bound(folder) as server:
-            write_json(folder / "process.json", asdict(ProcessMark.of(os.getpid())), durable=False)
+            write_json(folder / "process.json", asdict(ProcessIdentity.current()), durable=False)
             server.settimeout(idle_s)
             _take(server)
 

@@ -7,20 +7,21 @@ import os
 import uuid
 from pathlib import Path
 
+from ratoon.process.identity import ProcessIdentity
+
 
 def holder() -> str:
-    """A new name of a holder in this process: `<machine>:<process id>:<start>:<random>`."""
-    return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}:{uuid.uuid4().hex[:12]}"
+    """Return a new name of a holder in this process: `<machine>:<process id>:<start>:<random>`."""
+    process = ProcessIdentity.current()
+    return f"{_machine()}:{process.pid}:{process.start_ticks}:{uuid.uuid4().hex[:12]}"
 
 
 def is_gone(name: str) -> bool:
-    """Whether the holder's process has certainly ended; False for holders on other machines."""
-    machine, _, rest = name.partition(":")
-    pid, _, rest = rest.partition(":")
-    started = rest.partition(":")[0]
-    if not pid.isdigit() or machine != _machine():
+    """Return whether the holder's process has certainly ended; False for holders on other machines."""
+    machine, pid, start = (*name.split(":"), "", "", "")[:3]
+    if machine != _machine() or not pid.isdigit() or not start.isdigit() or start == "0":
         return False
-    return _started(int(pid)) != started
+    return not ProcessIdentity(int(pid), int(start)).alive()
 
 
 def _machine() -> str:
@@ -30,12 +31,3 @@ def _machine() -> str:
         return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
         return "unknown"
-
-
-def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty for one that has ended or is a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] in "ZX" else fields[19]

@@ -3,15 +3,15 @@
 from collections.abc import Collection, Iterator
 
 from ratoon.chassis.garbage import Item, newest, size_of
-from ratoon.chassis.jobs import ProcessMark
 from ratoon.chassis.settings import RoomSettings
+from ratoon.process.identity import ProcessIdentity
 
 
 def leftovers(settings: RoomSettings, _open: Collection[str]) -> Iterator[Item]:
     """An engine's folder is needed while it is wanted or runs, a model's while a wanted engine names it."""
     wanted = []
     for folder in (settings.folder / "engines").glob("*"):
-        told, mark = folder / "engine.json", ProcessMark.read(folder)
+        told, mark = folder / "engine.json", ProcessIdentity.read(folder)
         runs = mark is not None and mark.alive()
         if told.exists():
             wanted.append(told.read_text())

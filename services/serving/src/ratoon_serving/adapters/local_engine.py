@@ -7,7 +7,6 @@ takes the process over when it still proves its version; everything else is ende
 
 import hashlib
 import json
-import os
 import shutil
 import signal
 import time
@@ -18,7 +17,7 @@ from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import FailedPrecondition, Unavailable
-from ratoon.chassis.jobs import ProcessMark
+from ratoon.process.identity import ProcessIdentity
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
 from ratoon_serving.adapters.engine_http import EngineClient, seen_in
 from ratoon_serving.adapters.engine_log import failure
@@ -137,12 +136,12 @@ class LocalEngineHost:
         if not engine.is_adapter and not self._is_target(engine):
             return
         folder = self._folder(engine.process)
-        mark = ProcessMark.read(folder)
+        mark = ProcessIdentity.read(folder)
         if mark is None or not mark.alive():
             self._bury(engine.process)
         elif not (folder / "stop").exists():
             (folder / "stop").write_text(str(_boot()))
-            _signal(mark, signal.SIGTERM)
+            mark.signal_group(signal.SIGTERM)
 
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
         """The engine's greedy continuations."""
@@ -165,9 +164,9 @@ class LocalEngineHost:
         for folder in (self._given.state / "engines").glob("*"):
             told = _read(folder)
             if not told or not is_known(str(told.get("process") or told["engine"])):
-                mark = ProcessMark.read(folder)
+                mark = ProcessIdentity.read(folder)
                 if mark is not None:
-                    _signal(mark, signal.SIGKILL)
+                    mark.signal_group(signal.SIGKILL)
                 forget_sockets(folder)
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -231,7 +230,7 @@ class LocalEngineHost:
         folder = self._folder(engine.process)
         if not (folder / "engine.json").exists():
             return EngineView(EngineState.ABSENT)
-        mark = ProcessMark.read(folder)
+        mark = ProcessIdentity.read(folder)
         if mark is None:
             return self._fork(folder)
         if (folder / "stop").exists():
@@ -268,21 +267,21 @@ class LocalEngineHost:
             return EngineView(EngineState.GONE, message=f"it has not answered for {now - since:.0f} s")
         return last
 
-    def _ending(self, name: str, mark: ProcessMark) -> EngineView:
+    def _ending(self, name: str, mark: ProcessIdentity) -> EngineView:
         folder = self._folder(name)
         if not mark.alive():
             self._bury(name)
             return EngineView(EngineState.ABSENT)
         if _boot() - float((folder / "stop").read_text() or 0) > _GRACE_S:
-            _signal(mark, signal.SIGKILL)
+            mark.signal_group(signal.SIGKILL)
         return EngineView(EngineState.READY, accepting=False, message="it is ending")
 
     def _bury(self, name: str) -> None:
         """End whatever is left of its processes and forget that it was wanted; the log stays."""
         folder = self._folder(name)
-        mark = ProcessMark.read(folder) if folder.exists() else None
+        mark = ProcessIdentity.read(folder) if folder.exists() else None
         if mark is not None:
-            _signal(mark, signal.SIGKILL)
+            mark.signal_group(signal.SIGKILL)
         for left in ("engine.json", "process.json", "ready", "stop"):
             (folder / left).unlink(missing_ok=True)
         forget_sockets(folder)
@@ -321,13 +320,3 @@ def _boot() -> float:
 def _mark(name: str) -> str:
     """A short folder name for an engine: its id, and a hash of the whole name."""
     return f"{name.rsplit('/', 1)[-1]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-
-
-def _signal(mark: ProcessMark, number: int) -> None:
-    """Signal an engine's whole session: its core may outlive its server."""
-    if ProcessMark.of(mark.pid).start_ticks not in (0, mark.start_ticks):
-        return  # the number belongs to somebody else by now
-    try:
-        os.killpg(mark.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return

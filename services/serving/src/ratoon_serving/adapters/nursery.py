@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ratoon.chassis.errors import Unavailable
 from ratoon.chassis.files import write_json
-from ratoon.chassis.jobs import ProcessMark
+from ratoon.process.identity import ProcessIdentity
 
 MODULE = "ratoon_serving.engine.nursery"
 _SOCKET = "nursery.sock"
@@ -41,13 +41,13 @@ class Nursery:
                 start_new_session=True,
                 env={**os.environ, **self._environment},
             )
-        write_json(self._state / "process.json", asdict(ProcessMark.of(self._child.pid)))
+        write_json(self._state / "process.json", asdict(ProcessIdentity.of(self._child.pid)))
 
     def alive(self) -> bool:
         """Whether it runs, still importing or not."""
         if self._child is not None:
             self._child.poll()
-        mark = ProcessMark.read(self._state)
+        mark = ProcessIdentity.read(self._state)
         return mark is not None and mark.alive()
 
     def fork(self, folder: Path) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.chassis.files import write_json
-from ratoon.chassis.jobs import ProcessMark
+from ratoon.process.identity import ProcessIdentity
 from ratoon_serving.engine.launch import ENVIRONMENT, launch, preload
 from ratoon_serving.engine.settings import STARTED
 
@@ -67,7 +67,7 @@ class Nursery:
         return True
 
     def _fork(self, folder: Path, inherited: list[int]) -> dict[str, Any]:
-        running = ProcessMark.read(folder)
+        running = ProcessIdentity.read(folder)
         if running is not None and running.alive():
             return asdict(running)
         gate, go = os.pipe()
@@ -76,7 +76,7 @@ class Nursery:
             os.close(go)
             _become_engine(folder, gate, inherited)
         os.close(gate)
-        mark = asdict(ProcessMark.of(pid))
+        mark = asdict(ProcessIdentity.of(pid))
         write_json(folder / "process.json", mark)
         os.write(go, b"1")
         os.close(go)

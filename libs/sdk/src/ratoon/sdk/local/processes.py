@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ratoon.chassis.files import write_json
-from ratoon.chassis.jobs import ProcessMark
 from ratoon.chassis.log_files import OWN_FILE
 from ratoon.chassis.settings import SERVICES
+from ratoon.process.identity import ProcessIdentity
 
 CONTROL = tuple(service for service in SERVICES if service != "gateway")
 CONSOLE = "console"
@@ -50,7 +50,7 @@ class Running:
     """A running process: name, identity, memory in bytes."""
 
     name: str
-    mark: ProcessMark
+    mark: ProcessIdentity
     resident_bytes: int
 
 
@@ -78,7 +78,7 @@ class Processes:
                 umask=PRIVATE,
                 env={**os.environ, **environment, **own},
             )
-        write_json(folder / "process.json", asdict(ProcessMark.of(child.pid)))
+        write_json(folder / "process.json", asdict(ProcessIdentity.of(child.pid)))
         return child
 
     def log(self, name: str) -> Path:
@@ -92,12 +92,12 @@ class Processes:
 
     def running(self) -> list[Running]:
         """Return the platform processes that are running."""
-        marked = ((name, ProcessMark.read(self._marks / name)) for name in self.names())
+        marked = ((name, ProcessIdentity.read(self._marks / name)) for name in self.names())
         return [Running(name, mark, resident([mark.pid])) for name, mark in marked if mark and mark.alive()]
 
     def wanted(self) -> list[str]:
         """Return the platform processes that were started and not stopped, running or not."""
-        return [name for name in self.names() if ProcessMark.read(self._marks / name)]
+        return [name for name in self.names() if ProcessIdentity.read(self._marks / name)]
 
     def lost(self) -> list[str]:
         """Return the started processes that are not running."""
@@ -110,7 +110,7 @@ class Processes:
 
     def workers(self) -> list[Running]:
         """Return the other processes of this installation: engines, training drivers, jobs, warm workers."""
-        marks = {path.parent: ProcessMark.read(path.parent) for path in self._worker_marks()}
+        marks = {path.parent: ProcessIdentity.read(path.parent) for path in self._worker_marks()}
         alive = {folder: mark for folder, mark in marks.items() if mark and mark.alive()}
         roots = {mark.pid for mark in alive.values()}
         return [

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from ratoon.chassis.errors import RatoonError
 from ratoon.chassis.identity import load_key, load_public_keys
-from ratoon.chassis.jobs import ProcessMark
 from ratoon.chassis.settings import SERVICES, run_folder
+from ratoon.process.identity import ProcessIdentity
 from ratoon.sdk.local.doctor.findings import Severity, Trouble
 from ratoon.sdk.local.installation import Installation
 from ratoon.sdk.local.processes import CONSOLE, CONTROL, EDGE
@@ -107,7 +107,7 @@ def workers(installation: Installation) -> Iterator[Trouble]:
     """Every running engine is assigned to a deployment, and no traces of exited processes remain."""
     controlled = any(each.name not in EDGE for each in installation.processes.running())
     for folder in sorted((installation.state / "serving" / "engines").glob("*")):
-        mark = ProcessMark.read(folder)
+        mark = ProcessIdentity.read(folder)
         alive, wanted = mark is not None and mark.alive(), (folder / "engine.json").exists()
         if alive and not wanted:
             yield Trouble(
