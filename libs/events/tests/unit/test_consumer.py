@@ -1,10 +1,9 @@
-"""How long a consumer waits, what it says of an error, and who holds a lease."""
+"""What a consumer says of an error, and who holds a lease."""
 
 import subprocess
 import sys
 import threading
 
-from ratoon.events.consumer import RetryPolicy
 from ratoon.events.dead_letters import dead_letter
 from ratoon.events.holder import holder, is_gone
 from ratoon.events.ports import Delivery, Partition, Record
@@ -26,11 +25,6 @@ def caught(error: Exception) -> Exception:
         raise error
     except Exception as raised:
         return raised
-
-
-def test_pauses_grow_to_a_bound() -> None:
-    policy = RetryPolicy(first_pause_s=0.2, longest_pause_s=5.0)
-    assert [policy.pause_s(attempt) for attempt in (1, 2, 3, 10_000)] == [0.2, 0.4, 0.8, 5.0]
 
 
 def test_a_dead_letter_says_why_and_where_and_keeps_the_record() -> None:

@@ -15,9 +15,11 @@ from ratoon.chassis import tracing
 from ratoon.chassis.identity import ACTING_FOR, Signer, acting_for
 from ratoon.chassis.rpc import error_of
 from ratoon.chassis.tls import Certificates, Mark, is_socket
+from ratoon.process.backoff import Backoff
 
 _DEADLINE_S = 20.0
 _ATTEMPTS = 4
+_BACKOFF = Backoff(0.1, 5.0)
 _OPTIONS = [("grpc.max_receive_message_length", 4 << 20), ("grpc.enable_retries", 0)]
 NETWORK_OPTIONS = [
     ("grpc.keepalive_time_ms", 20_000),
@@ -51,7 +53,7 @@ class _Caller(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
                 return outcome
             if failed.code() is not grpc.StatusCode.UNAVAILABLE or attempt + 1 == attempts:
                 raise error_of(failed)
-            time.sleep(0.1 * 2**attempt)
+            time.sleep(_BACKOFF.delay_s(attempt + 1))
         raise AssertionError("unreachable")
 
     def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:

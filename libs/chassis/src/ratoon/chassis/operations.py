@@ -42,6 +42,7 @@ from ratoon.chassis.identity import act_for, end_acting
 from ratoon.chassis.names import project_of
 from ratoon.chassis.operation_watch import OperationWatch
 from ratoon.chassis.store import Resource, Store, Transaction, WrittenByANewerRelease
+from ratoon.process.backoff import Backoff
 
 _LOG = logging.getLogger(__name__)
 _LEASE_S = 30.0
@@ -49,7 +50,7 @@ _SWEEP_S = 1.0
 _PATIENCE = 8
 """How often an error in a row is tried again, unless the part that is needed is away:"""
 _PATIENCE_WITH_ABSENCE = 60
-_LONGEST_PAUSE_S = 10.0
+_BACKOFF = Backoff(0.25, 10.0)
 _UNREADABLE_PAUSE_S = 3600.0
 """Until an operation is looked at again whose resource cannot be read: nothing but a restored row mends that."""
 _NEWER_PAUSE_S = 15.0
@@ -363,7 +364,8 @@ class Operations:
                     self._save(claim, resource, step)
                 self._release(claim, step.wake_after)
             else:
-                self._release(claim, _pause_after(claim.failures), failures=claim.failures + 1)
+                failures = claim.failures + 1
+                self._release(claim, _BACKOFF.delay_s(failures), failures)
         except Exception:
             _LOG.exception("%s: could not be given back; its lease will run out", claim.name)
 
@@ -402,11 +404,6 @@ class Operations:
             "traceparent": tracing.current(),
         }
         connection.execute(insert(self._table).values(**row, owner="", fence=0, failures=0))
-
-
-def _pause_after(failures: int) -> float:
-    """Seconds until what failed so often in a row is tried again."""
-    return min((1 << min(failures, 10)) / 4, _LONGEST_PAUSE_S)
 
 
 class _LeaseTime:

@@ -45,13 +45,14 @@ from ratoon.events.ports import (
     with_dead_letters,
 )
 from ratoon.events.worker import Worker
+from ratoon.process.backoff import Backoff
 
 BATCH = 500
 SWEEP_S = 1.0
 LEASE_S = 10.0
 _LOG = logging.getLogger(__name__)
-_BLOCKED_S, _MAX_BLOCKED_S = 2.0, 30.0
-"""The first and the longest pause before an event or a topic that the log refused is tried again."""
+_BACKOFF = Backoff(2.0, 30.0)
+"""Delays before a refused event is sent again; a refused topic always waits for the first of them."""
 _LOOK_AHEAD = 20
 """Batches that are looked through for events that do not wait behind a refused one."""
 
@@ -130,7 +131,7 @@ class _Refusal:
 
     lane: tuple[str, bytes]
     until: float
-    pause: float
+    failures: int
 
 
 @dataclass
@@ -223,7 +224,7 @@ class Relay:
                 raise
             except EventLogError as error:
                 self.published.failures += 1
-                self._blocked[topic] = self._clock.boot() + _BLOCKED_S
+                self._blocked[topic] = self._clock.boot() + _BACKOFF.initial_s
                 _LOG.warning("events of %s wait: %s", topic, error)
         for each in done:
             self._refused.pop(each, None)
@@ -266,8 +267,9 @@ class Relay:
         """Let an event wait, longer each time; the log names it once."""
         self.published.failures += 1
         known = self._refused.get(row.id)
-        pause = min(_MAX_BLOCKED_S, known.pause * 2) if known else _BLOCKED_S
-        self._refused[row.id] = _Refusal((row.topic, row.key), self._clock.boot() + pause, pause)
+        failures = known.failures + 1 if known else 1
+        until = self._clock.boot() + _BACKOFF.delay_s(failures)
+        self._refused[row.id] = _Refusal((row.topic, row.key), until, failures)
         if known is None:
             event_id = dict(headers_of(row.headers)).get("ce_id", b"").decode("utf-8", "replace")
             _LOG.error(

@@ -36,6 +36,7 @@ from ratoon.events.ports import (
     Subscription,
 )
 from ratoon.events.worker import Worker
+from ratoon.process.backoff import Backoff
 
 _LOG = logging.getLogger(__name__)
 _PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED"}
@@ -51,12 +52,7 @@ class RetryPolicy:
     """How an event that fails is tried again."""
 
     attempts: int = 5
-    first_pause_s: float = 0.2
-    longest_pause_s: float = 30.0
-
-    def pause_s(self, attempt: int) -> float:
-        """Seconds to wait after this attempt, counted from 1."""
-        return min(self.longest_pause_s, self.first_pause_s * float(2 ** min(attempt - 1, 20)))
+    backoff: Backoff = Backoff(0.2, 30.0)
 
 
 @dataclass
@@ -218,7 +214,7 @@ class Consumer:
                 "%s parked %s: %s", self._group, identity_of(delivery), letter.header("ratoon_dead_message")
             )
             return True
-        due = self._clock.boot() + self._retry.pause_s(attempts)
+        due = self._clock.boot() + self._retry.backoff.delay_s(attempts)
         self._retries[delivery.partition] = _Retry(delivery.offset, attempts, due)
         self.consumed.retried += 1
         _LOG.info("%s tries %s again: %s", self._group, identity_of(delivery), type(error).__name__)

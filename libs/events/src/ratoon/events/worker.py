@@ -4,9 +4,10 @@ import logging
 import threading
 from collections.abc import Callable
 
+from ratoon.process.backoff import Backoff
+
 _LOG = logging.getLogger(__name__)
-_FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 5.0
+_BACKOFF = Backoff(0.2, 5.0)
 
 
 class Worker:
@@ -59,7 +60,7 @@ class Worker:
             self._failures += 1
             log = _LOG.warning if self._failures in (1, 10) else _LOG.debug
             log("%s: %s: %s", self._name, type(error).__name__, error, exc_info=self._failures == 10)
-            return min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * float(2 ** min(self._failures, 10)))
+            return _BACKOFF.delay_s(self._failures)
         if self._failures:
             _LOG.info("%s: works again after %d failures", self._name, self._failures)
         self._failures = 0

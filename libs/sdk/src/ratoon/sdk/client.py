@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from ratoon.process.backoff import Backoff
 from ratoon.sdk.errors import ApiError, OperationFailed, Unreachable
 
 JSON = dict[str, Any]
@@ -20,6 +21,7 @@ ENDED_WELL = {"STATE_READY", "STATE_SUCCEEDED"}
 ENDED_BADLY = {"STATE_FAILED", "STATE_CANCELLED", "STATE_REFUSED", "STATE_ROLLED_BACK", "STATE_REDACTED"}
 _CHUNK = 4 << 20
 _RECONNECTS = 30
+_BACKOFF = Backoff(0.2, 5.0)
 _FEEDBACK_ATTEMPTS = 6
 
 
@@ -98,7 +100,7 @@ class Client:
                     raise Unreachable(
                         f"{self.url} stopped responding during the watch of {name}."
                     ) from broken
-                _pause(failures)
+                time.sleep(_BACKOFF.delay_s(failures + 1))
 
     def wait(self, name: str, on_state: Callable[[JSON], None] = lambda _: None) -> JSON:
         """Watch a resource and return its final state. Raise OperationFailed unless it is ready or succeeded."""
@@ -175,7 +177,7 @@ class Client:
             except ApiError as error:
                 if error.status != httpx.codes.SERVICE_UNAVAILABLE or attempt + 1 == _FEEDBACK_ATTEMPTS:
                     raise
-                _pause(attempt)
+                time.sleep(_BACKOFF.delay_s(attempt + 1))
         raise AssertionError("unreachable")
 
     def _call(
@@ -282,7 +284,3 @@ def _read_at(path: Path, offset: int) -> bytes:
     with path.open("rb") as source:
         source.seek(offset)
         return source.read(_CHUNK)
-
-
-def _pause(failures: int) -> None:
-    time.sleep(min(0.2 * 2**failures, 5.0))

@@ -21,6 +21,7 @@ from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.inbox import inbox_tables
 from ratoon.events.kafka import KafkaLog, KafkaSettings
 from ratoon.events.ports import EventLog, LogUnavailable, Topic
+from ratoon.process.backoff import Backoff
 from ratoon.testkit.kafka import Broker
 
 CLOCK = SystemClock()
@@ -178,7 +179,7 @@ class Room:
             database=self.database,
             publish=outbox.append,
             clock=CLOCK,
-            retry=RetryPolicy(attempts=2, first_pause_s=0.05),
+            retry=RetryPolicy(attempts=2, backoff=Backoff(0.05, 30.0)),
             batch=batch,
             idle_s=0.1,
         )

@@ -13,6 +13,7 @@ from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import AlreadyExists, Description, described
 from ratoon.flywheel.v1 import flywheel_service_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
+from ratoon.process.backoff import Backoff
 from ratoon_gateway import mapping
 from ratoon_gateway.adapters.metrics import SET_ASIDE, WAITING, segment_metrics
 from ratoon_gateway.domain.errors import BadRequest
@@ -21,14 +22,16 @@ from ratoon_gateway.domain.segments import ClosedSegment
 
 _LOG = logging.getLogger(__name__)
 _SWEEP_S = 1.0
-_MAX_PAUSE_S = 15.0
+_AWAY_BACKOFF = Backoff(2.0, 15.0)
+"""Delays while flywheel accepts nothing."""
 _AWAY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "ABORTED")
 """Flywheel takes nothing now: every segment waits."""
 _REFUSALS = ("INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECONDITION", "OUT_OF_RANGE")
 """Flywheel will never take this segment as it is."""
 _MAX_TRIES = 8
 """How often a segment that makes flywheel fail is tried before it is set aside."""
-_MAX_DELAY_S = 60.0
+_FAILED_BACKOFF = Backoff(2.0, 60.0)
+"""Delays between attempts with one segment."""
 
 
 class FlywheelFeedback:
@@ -85,11 +88,11 @@ class SegmentAnnouncer:
         self._thread.join(timeout=10)
 
     def _loop(self) -> None:
-        pause = _SWEEP_S
+        failures = 0
         while not self._stopping.is_set():
-            self._wake.wait(pause)
+            self._wake.wait(_AWAY_BACKOFF.delay_s(failures) if failures else _SWEEP_S)
             self._wake.clear()
-            pause = _SWEEP_S if self._announce_all() else min(_MAX_PAUSE_S, pause * 2)
+            failures = 0 if self._announce_all() else failures + 1
 
     def _announce_all(self) -> bool:
         """Announce what is due; False when flywheel does not answer."""
@@ -114,7 +117,7 @@ class SegmentAnnouncer:
         """Try the segment again later, or set it aside; others go on meanwhile."""
         tries = self._tries.setdefault(path.stem, _Tries())
         tries.count += 1
-        tries.next_at = self._clock.boot() + min(_MAX_DELAY_S, 2.0**tries.count)
+        tries.next_at = self._clock.boot() + _FAILED_BACKOFF.delay_s(tries.count)
         if told.code not in _REFUSALS and tries.count < _MAX_TRIES:
             _LOG.warning(
                 "flywheel could not store the traffic segment %s: %s; it is sent again",

@@ -12,13 +12,14 @@ from pathlib import Path
 import grpc
 
 from ratoon.chassis.files import OWNER_ONLY, replace_file
+from ratoon.process.backoff import Backoff
 from ratoon.serving.v1 import route_pb2, serving_service_pb2
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon_gateway import mapping
 from ratoon_gateway.domain.routes import RouteTable
 
 _LOG = logging.getLogger(__name__)
-_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+_BACKOFF = Backoff(0.1, 2.0)
 
 
 class LiveRoutes:
@@ -97,23 +98,23 @@ class RouteWatcher:
         self._stopping.set()
 
     def _loop(self) -> None:
-        pause = _SHORTEST_PAUSE_S
+        failures = 0
         while not self._stopping.is_set():
             try:
                 for table in self._stub.WatchRouteTable(serving_service_pb2.WatchRouteTableRequest()):
-                    pause = _SHORTEST_PAUSE_S
+                    failures = 0
                     self._take(table)
                     if self._stopping.is_set():
                         return
             except Exception as error:
-                if pause == _SHORTEST_PAUSE_S and not self._stopping.is_set():
+                if not failures and not self._stopping.is_set():
                     _LOG.warning(
                         "no route updates from serving (%s); keeping route table %d",
                         error,
                         self._routes.table.version,
                     )
-            self._stopping.wait(pause)
-            pause = min(_LONGEST_PAUSE_S, pause * 2)
+            failures += 1
+            self._stopping.wait(_BACKOFF.delay_s(failures))
 
     def _take(self, table: route_pb2.RouteTable) -> None:
         """Use a table, and keep it on disk. An equal one is no change; serving's word counts even if it is older."""

@@ -4,27 +4,29 @@ import threading
 from collections.abc import Callable
 
 from ratoon.chassis.errors import RatoonError
+from ratoon.process.backoff import Backoff
 from ratoon.sdk.local.processes import Processes
 
 LOOK_S = 1.0
-_LONGEST_S = 60.0
+_BACKOFF = Backoff(2 * LOOK_S, 60.0)
 
 
 def watch(
     processes: Processes, up: Callable[[], object], say: Callable[[str], None], stop: threading.Event
 ) -> None:
     """Call `up` whenever a process has exited, until `stop` is set or the installation is stopped."""
-    pause = LOOK_S
+    pause, restarts = LOOK_S, 0
     while not stop.wait(pause):
         if not processes.wanted():
             say("Ratoon was stopped; the watch ends.")
             return
         lost = processes.lost()
         if not lost:
-            pause = LOOK_S
+            pause, restarts = LOOK_S, 0
             continue
         say(f"Restarting after an unexpected exit: {', '.join(lost)}")
-        pause = min(2 * pause, _LONGEST_S)
+        restarts += 1
+        pause = _BACKOFF.delay_s(restarts)
         try:
             up()
         except RatoonError as error:
