@@ -19,8 +19,8 @@ from ratoon.operations.job_machine import (
     Phase,
     Progress,
     Transition,
-    backoff_s,
     fail,
+    restart_delay_s,
     step,
 )
 
@@ -146,7 +146,7 @@ def test_a_clock_that_was_set_back_does_not_prolong_the_delay():
     ("attempts", "seconds"), [(1, 1), (2, 2), (6, 32), (7, MAX_BACKOFF_S), (9999, MAX_BACKOFF_S)]
 )
 def test_the_delay_has_a_limit(attempts, seconds):
-    assert backoff_s(attempts) == seconds
+    assert restart_delay_s(attempts, NOW, NOW) == seconds
 
 
 def test_cancelling_stops_the_job_and_waits_for_its_end():

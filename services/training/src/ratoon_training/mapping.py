@@ -8,13 +8,14 @@ from ratoon.chassis.events import record_of
 from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record
+from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.training.v1 import training_events_pb2 as events_pb
 from ratoon.training.v1 import training_run_pb2 as pb
 from ratoon.training.v1 import training_service_pb2 as service_pb
 from ratoon_training.application.commands import CreateRun, RecipeWish, Wish
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Accelerator, Method, Recipe, Resources
-from ratoon_training.domain.runs import Cancelled, Completed, Failed, Progress, Started, TrainingRun
+from ratoon_training.domain.runs import Completed, Progress, Started, TrainingRun
 
 
 def run(value: TrainingRun) -> pb.TrainingRun:

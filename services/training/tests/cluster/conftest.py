@@ -13,6 +13,7 @@ import yaml
 from ratoon.chassis.app import Foundation, Platform
 from ratoon.chassis.identity import Role
 from ratoon.chassis.migrations import migrate
+from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.testkit.kubernetes.control_plane import ControlPlane, control_plane
 from ratoon.testkit.kubernetes.fakes import FakeNode, fake_nodes
 from ratoon.testkit.rooms import State, serving
@@ -24,7 +25,7 @@ from ratoon_training import bootstrap
 from ratoon_training.adapters import tables
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.places import Place
-from ratoon_training.domain.runs import Observation, Phase, Progress, Trained, TrainingRun
+from ratoon_training.domain.runs import Progress, Trained, TrainingRun
 from ratoon_training.settings import Settings
 
 __all__ = ["control_plane"]
@@ -58,13 +59,13 @@ class Drivers:
     def __init__(self) -> None:
         self.places: dict[str, Place] = {}
         """By the run's name."""
-        self.ends: dict[str, Observation] = {}
+        self.ends: dict[str, JobObservation[Trained]] = {}
         self._runs: dict[str, str] = {}
 
-    def observe(self, job_id: str) -> Observation:
+    def observe(self, job_id: str) -> JobObservation[Trained]:
         if job_id not in self._runs:
-            return Observation(Phase.ABSENT)
-        going_on = Observation(Phase.RUNNING, Progress(0.1, "Training.", 1, 10, "steps"))
+            return JobObservation(Phase.ABSENT)
+        going_on = JobObservation(Phase.RUNNING, Progress(0.1, "Training.", 1, 10, "steps"))
         return self.ends.get(self._runs[job_id], going_on)
 
     def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
@@ -72,7 +73,7 @@ class Drivers:
         self.ends.pop(run.name, None)
 
     def stop(self, job_id: str) -> None:
-        self.ends[self._runs[job_id]] = Observation(Phase.FAILED, reason="STOPPED", message="Asked to.")
+        self.ends[self._runs[job_id]] = JobObservation(Phase.FAILED, failure=Failure("STOPPED", "Asked to."))
 
     def clean(self, run: TrainingRun) -> None:
         """Nothing is kept."""
@@ -127,7 +128,7 @@ class Cluster:
         """The run as it is now."""
         return self.training.GetTrainingRun(pb.GetTrainingRunRequest(name=run))
 
-    def end(self, run: str, seen: Observation | None = None) -> run_pb.TrainingRun:
+    def end(self, run: str, seen: JobObservation[Trained] | None = None) -> run_pb.TrainingRun:
         """Let its job end; the run as it has ended."""
         if seen is not None:
             self.drivers.ends[run] = seen
@@ -165,9 +166,9 @@ class Cluster:
         until(seen, 90, what, 0.3)
 
 
-def succeeded() -> Observation:
+def succeeded() -> JobObservation[Trained]:
     """A job that made a model."""
-    return Observation(Phase.SUCCEEDED, trained=replace(MADE))
+    return JobObservation(Phase.SUCCEEDED, result=replace(MADE))
 
 
 @pytest.fixture(scope="module")

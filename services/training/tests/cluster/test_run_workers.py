@@ -2,12 +2,12 @@
 
 import pytest
 
+from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.training.v1 import training_run_pb2 as run_pb
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon_training.adapters import worker_manifest as manifest
 from ratoon_training.domain.plan import MEBI
 from ratoon_training.domain.pods import RAY_BYTES
-from ratoon_training.domain.runs import Observation, Phase
 
 from .conftest import GPUS, Cluster, succeeded
 
@@ -71,7 +71,7 @@ def test_a_failed_run_leaves_nothing(cluster):
     with cluster.room():
         run = cluster.create("bad")
         cluster.until("its pod got no node", lambda: placed(cluster) == ["runs-gpu"])
-        nan = Observation(Phase.FAILED, reason="LOSS_NOT_FINITE", message="The loss is nan.")
+        nan = JobObservation(Phase.FAILED, failure=Failure("LOSS_NOT_FINITE", "The loss is nan."))
         assert cluster.end(run, nan).state == STATE.STATE_FAILED
         cluster.until("its pod is still there", lambda: gone(cluster))
 
@@ -81,7 +81,7 @@ def test_a_lost_job_is_begun_again_on_the_same_pods(cluster):
         run = cluster.create("lost")
         cluster.until("its pod got no node", lambda: placed(cluster) == ["runs-gpu"])
         (before,) = cluster.pods()
-        cluster.drivers.ends[run] = Observation(Phase.LOST, message="Killed.")
+        cluster.drivers.ends[run] = JobObservation(Phase.LOST, failure=Failure(message="Killed."))
         cluster.until("it was not begun again", lambda: run not in cluster.drivers.ends)
         assert cluster.get(run).attempt == 2
         assert [pod["metadata"]["uid"] for pod in cluster.pods()] == [before["metadata"]["uid"]]

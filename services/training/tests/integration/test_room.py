@@ -10,6 +10,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.chassis.identity import Role
 from ratoon.chassis.migrations import migrate
+from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.rooms import State, serving
@@ -21,7 +22,7 @@ from ratoon_training.adapters import tables
 from ratoon_training.adapters.shared_workers import SharedWorkers
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.places import Place
-from ratoon_training.domain.runs import Observation, Phase, Progress, Trained, TrainingRun
+from ratoon_training.domain.runs import Progress, Trained, TrainingRun
 from ratoon_training.settings import Settings
 
 GIB = 2**30
@@ -39,25 +40,25 @@ class FakeDrivers:
         self.cleaned: set[str] = set()
         self.fences: dict[str, list[int]] = {}
 
-    def observe(self, job_id: str) -> Observation:
+    def observe(self, job_id: str) -> JobObservation[Trained]:
         run = self.jobs.get(job_id)
         if run is None:
-            return Observation(Phase.ABSENT)
+            return JobObservation(Phase.ABSENT)
         self.looks[job_id] = looks = self.looks.get(job_id, 0) + 1
         fate = run.name.rpartition("/")[2]
         if job_id in self.stopped:
-            return Observation(Phase.FAILED, reason="STOPPED", message="Stopped on request.")
+            return JobObservation(Phase.FAILED, failure=Failure("STOPPED", "Stopped on request."))
         if fate.startswith("slow") or looks < 3:
-            return Observation(
+            return JobObservation(
                 Phase.RUNNING, Progress(0.1 * looks, "Training.", looks, 10, "steps", 5.0, {"loss": 1.0})
             )
         if fate.startswith("lost") and run.attempt == 1:
-            return Observation(Phase.LOST, message="Killed.")
+            return JobObservation(Phase.LOST, failure=Failure(message="Killed."))
         if fate.startswith("bad"):
-            return Observation(
-                Phase.FAILED, reason="LOSS_NOT_FINITE", message="The loss is nan: lower the rate."
+            return JobObservation(
+                Phase.FAILED, failure=Failure("LOSS_NOT_FINITE", "The loss is nan: lower the rate.")
             )
-        return Observation(Phase.SUCCEEDED, trained=MADE)
+        return JobObservation(Phase.SUCCEEDED, result=MADE)
 
     def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
         if job_id not in self.jobs:

@@ -11,6 +11,7 @@ import yaml
 
 from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.operations import Claim
+from ratoon.operations.job_machine import Action, Failure, JobObservation, Phase
 from ratoon_training.adapters import worker_manifest as manifest
 from ratoon_training.adapters.drivers import DriverOptions, JobDrivers
 from ratoon_training.adapters.machine import ClusterPods
@@ -21,7 +22,7 @@ from ratoon_training.domain.places import Place
 from ratoon_training.domain.plan import MEBI, ResourcePlan, plan
 from ratoon_training.domain.pods import RAY_BYTES, Group, own_bytes, pod_bytes
 from ratoon_training.domain.recipes import Accelerator, Recipe, Resources
-from ratoon_training.domain.runs import Action, Observation, Phase, Progress, State, TrainingRun
+from ratoon_training.domain.runs import Progress, State, Trained, TrainingRun
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 NAME = "projects/p/trainingRuns/Mail.2026-11-26"
@@ -169,10 +170,10 @@ class World:
 
     def __init__(self) -> None:
         self.calls: list[tuple] = []
-        self.seen = Observation(Phase.RUNNING, Progress(message="Starting the workers."))
+        self.seen = JobObservation(Phase.RUNNING, Progress(message="Starting the workers."))
         self.waits = ""
 
-    def observe(self, job_id: str) -> Observation:
+    def observe(self, job_id: str) -> JobObservation[Trained]:
         return self.seen
 
     def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
@@ -222,12 +223,12 @@ def test_pods_are_asked_for_before_the_job_is_started_and_end_after_it(procedure
 
 
 def test_what_the_cluster_says_of_a_runs_pods_is_its_progress(procedure, world):
-    assert procedure.observe(RUN, CLAIM).progress.message == "Starting the workers."
+    assert procedure.observe(RUN, CLAIM).job.progress.message == "Starting the workers."
     world.waits = "Waiting for nodes for 2 of 2 pods: 0/1 nodes are available."
     told = procedure.step(RUN, procedure.observe(RUN, CLAIM), NOW).resource
     assert told.progress.message == world.waits
-    world.seen = Observation(Phase.FAILED, reason="STOPPED")
-    assert procedure.observe(RUN, CLAIM).progress.message == ""
+    world.seen = JobObservation(Phase.FAILED, failure=Failure("STOPPED"))
+    assert procedure.observe(RUN, CLAIM).job.progress.message == ""
 
 
 def test_a_queued_run_is_planned_for_its_own_resources(procedure):

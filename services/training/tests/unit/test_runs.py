@@ -1,24 +1,29 @@
 """The state machine of training runs: its ways, and what holds whatever is observed."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ratoon.operations.job_machine import (
+    MAX_ATTEMPTS,
+    Action,
+    Cancelled,
+    Failed,
+    Failure,
+    JobObservation,
+    Phase,
+    Transition,
+)
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.domain.runs import (
-    MAX_ATTEMPTS,
     MAX_CURVE_POINTS,
-    Action,
-    Cancelled,
     Completed,
-    Failed,
     Observation,
-    Phase,
     Progress,
     Started,
     State,
@@ -33,37 +38,53 @@ QUEUED = TrainingRun("projects/p/trainingRuns/r", NOW, NOW, "t", "v", Recipe(lab
 PREPARING = replace(QUEUED, state=State.PREPARING)
 RUNNING = replace(QUEUED, state=State.RUNNING)
 TRAINED = Trained("a" * 64, "c" * 64, 10, Diagnosis("healthy", ""), {"seconds": 1.0})
+NO_PROGRESS = Progress()
 FITS = ResourcePlan(1, 1, 2, admitted=True)
 
 
+def seen(
+    phase: Phase,
+    progress: Progress = NO_PROGRESS,
+    trained: Trained | None = None,
+    reason: str = "",
+    message: str = "",
+    plan: ResourcePlan | None = None,
+) -> Observation:
+    """The observation of a job in this phase."""
+    return Observation(JobObservation(phase, progress, trained, Failure(reason, message)), plan)
+
+
 def test_a_run_is_planned_then_started():
-    moved = step(QUEUED, Observation(Phase.ABSENT, plan=FITS), LATER)
-    assert (moved.run.state, moved.actions, moved.run.plan) == (State.PREPARING, (Action.START,), FITS)
-    assert moved.run.update_time == LATER
+    moved = step(QUEUED, seen(Phase.ABSENT, plan=FITS), LATER)
+    assert (moved.resource.state, moved.actions, moved.resource.plan) == (
+        State.PREPARING,
+        (Action.START,),
+        FITS,
+    )
 
 
 def test_a_run_that_does_not_fit_fails_with_the_plans_reason():
-    refused = step(QUEUED, Observation(Phase.ABSENT, plan=ResourcePlan(reason="Too big.")), NOW)
-    assert (refused.run.state, refused.run.failure_reason) == (State.FAILED, "OUT_OF_MEMORY")
-    assert refused.run.failure_message == "Too big."
+    refused = step(QUEUED, seen(Phase.ABSENT, plan=ResourcePlan(reason="Too big.")), NOW)
+    assert (refused.resource.state, refused.resource.failure_reason) == (State.FAILED, "OUT_OF_MEMORY")
+    assert refused.resource.failure_message == "Too big."
     assert refused.events == (Failed("OUT_OF_MEMORY"),)
 
 
 def test_a_start_that_got_lost_is_repeated():
-    assert step(PREPARING, Observation(Phase.ABSENT), NOW).actions == (Action.START,)
+    assert step(PREPARING, seen(Phase.ABSENT), NOW).actions == (Action.START,)
 
 
 def test_the_first_step_makes_it_running_and_tells_once():
-    seen = Observation(Phase.RUNNING, Progress(0.1, done=1, total=10))
-    first = step(PREPARING, seen, NOW)
-    assert (first.run.state, first.events) == (State.RUNNING, (Started(),))
-    assert step(first.run, seen, LATER).run == first.run
+    running = seen(Phase.RUNNING, Progress(0.1, done=1, total=10))
+    first = step(PREPARING, running, NOW)
+    assert (first.resource.state, first.events) == (State.RUNNING, (Started(),))
+    assert step(first.resource, running, LATER).resource == first.resource
 
 
 def reported(run, step_number, loss=1.0, total=1000):
     """The run after a report at this step."""
     progress = Progress(0.5, done=step_number, total=total, metrics={"loss": loss})
-    return step(run, Observation(Phase.RUNNING, progress), NOW).run
+    return step(run, seen(Phase.RUNNING, progress), NOW).resource
 
 
 def test_a_run_keeps_its_curve_while_it_is_under_way_evenly_thinned():
@@ -87,43 +108,55 @@ def test_an_attempt_that_resumes_earlier_cuts_the_curve_back():
 
 
 def test_success_carries_what_was_made():
-    ended = step(RUNNING, Observation(Phase.SUCCEEDED, trained=TRAINED), NOW)
-    assert (ended.run.state, ended.run.trained) == (State.SUCCEEDED, TRAINED)
+    ended = step(RUNNING, seen(Phase.SUCCEEDED, trained=TRAINED), NOW)
+    assert (ended.resource.state, ended.resource.trained) == (State.SUCCEEDED, TRAINED)
     assert (ended.actions, ended.events) == ((Action.CLEAN,), (Completed("a" * 64),))
 
 
 def test_a_lost_worker_is_started_again_as_the_next_attempt():
-    again = step(RUNNING, Observation(Phase.LOST, message="Killed."), NOW)
-    assert (again.run.state, again.run.attempt, again.actions) == (State.RUNNING, 2, (Action.START,))
+    again = step(RUNNING, seen(Phase.LOST, message="Killed."), LATER)
+    assert (again.resource.state, again.resource.attempt, again.actions) == (
+        State.RUNNING,
+        2,
+        (Action.START,),
+    )
+
+
+def test_a_worker_that_is_lost_at_once_is_not_started_again_at_once():
+    third = replace(RUNNING, attempt=3)
+    waiting = step(third, seen(Phase.LOST, message="Killed."), NOW)
+    assert waiting == Transition(third, wake_after=4.0)
+    over = NOW + timedelta(seconds=4)
+    assert step(third, seen(Phase.LOST, message="Killed."), over).resource.attempt == 4
 
 
 def test_a_worker_that_is_lost_again_and_again_is_given_up():
-    last = step(replace(RUNNING, attempt=MAX_ATTEMPTS), Observation(Phase.LOST, message="Killed."), NOW)
-    assert (last.run.state, last.run.failure_reason) == (State.FAILED, "WORKER_LOST")
-    assert "5 times" in last.run.failure_message
+    last = step(replace(RUNNING, attempt=MAX_ATTEMPTS), seen(Phase.LOST, message="Killed."), NOW)
+    assert (last.resource.state, last.resource.failure_reason) == (State.FAILED, "WORKER_LOST")
+    assert "5 times" in last.resource.failure_message
 
 
 def test_a_named_error_ends_the_run_and_one_that_another_attempt_mends_does_not():
-    failed = step(RUNNING, Observation(Phase.FAILED, reason="LOSS_NOT_FINITE", message="NaN."), NOW)
-    assert (failed.run.state, failed.run.failure_message) == (State.FAILED, "NaN.")
-    stopped = step(RUNNING, Observation(Phase.FAILED, reason="STOPPED", message="By a signal."), NOW)
-    assert (stopped.run.attempt, stopped.actions) == (2, (Action.START,))
+    failed = step(RUNNING, seen(Phase.FAILED, reason="LOSS_NOT_FINITE", message="NaN."), NOW)
+    assert (failed.resource.state, failed.resource.failure_message) == (State.FAILED, "NaN.")
+    stopped = step(RUNNING, seen(Phase.FAILED, reason="STOPPED", message="By a signal."), LATER)
+    assert (stopped.resource.attempt, stopped.actions) == (2, (Action.START,))
 
 
 def test_cancelling_asks_until_the_job_is_gone():
     wished = replace(RUNNING, cancel_requested=True)
-    asked = step(wished, Observation(Phase.RUNNING), NOW)
-    assert (asked.run.state, asked.actions) == (State.CANCELLING, (Action.STOP,))
-    gone = step(asked.run, Observation(Phase.FAILED, reason="STOPPED"), NOW)
-    assert (gone.run.state, gone.events) == (State.CANCELLED, (Cancelled(),))
+    asked = step(wished, seen(Phase.RUNNING), NOW)
+    assert (asked.resource.state, asked.actions) == (State.CANCELLING, (Action.STOP,))
+    gone = step(asked.resource, seen(Phase.FAILED, reason="STOPPED"), NOW)
+    assert (gone.resource.state, gone.events) == (State.CANCELLED, (Cancelled(),))
     assert (
-        step(replace(QUEUED, cancel_requested=True), Observation(Phase.ABSENT), NOW).run.state
+        step(replace(QUEUED, cancel_requested=True), seen(Phase.ABSENT), NOW).resource.state
         is State.CANCELLED
     )
 
 
 observations = st.builds(
-    Observation,
+    seen,
     phase=st.sampled_from(Phase),
     progress=st.builds(Progress, fraction=st.floats(0, 1), done=st.integers(0, 10)),
     trained=st.sampled_from([None, TRAINED]),
@@ -134,17 +167,17 @@ observations = st.builds(
 
 
 @settings(max_examples=300)
-@given(seen=st.lists(observations, max_size=30), cancel_at=st.integers(0, 40))
-def test_whatever_is_observed_the_run_keeps_its_promises(seen, cancel_at):
+@given(walk=st.lists(observations, max_size=30), cancel_at=st.integers(0, 40))
+def test_whatever_is_observed_the_run_keeps_its_promises(walk, cancel_at):
     run, events = QUEUED, []
-    for at, observation in enumerate(seen):
+    for at, observation in enumerate(walk):
         if at == cancel_at and not run.state.ended:
             run = replace(run, cancel_requested=True)
         before = run
         moved = step(run, observation, LATER)
-        run, events = moved.run, [*events, *moved.events]
+        run, events = moved.resource, [*events, *moved.events]
         if before.state.ended:
-            assert moved.run == before
+            assert moved.resource == before
             assert not moved.actions
         assert before.attempt <= run.attempt <= MAX_ATTEMPTS
         assert run.state is not State.SUCCEEDED or run.trained is not None
@@ -156,5 +189,5 @@ def test_whatever_is_observed_the_run_keeps_its_promises(seen, cancel_at):
 
 @given(phase=st.sampled_from([Phase.ABSENT, Phase.FAILED, Phase.LOST, Phase.SUCCEEDED]))
 def test_a_cancelled_run_whose_job_is_gone_always_ends(phase):
-    moved = step(replace(RUNNING, cancel_requested=True), Observation(phase, trained=TRAINED), NOW)
-    assert moved.run.state is State.CANCELLED
+    moved = step(replace(RUNNING, cancel_requested=True), seen(phase, trained=TRAINED), NOW)
+    assert moved.resource.state is State.CANCELLED

@@ -80,10 +80,12 @@ class JobProcedure(Generic[W, J, R]):
 
 
 def perform(jobs: JobRunner[J, R], action: Action, job_id: str, job_of: Callable[[], J]) -> None:
-    """Start, restart or stop a job."""
+    """Start, restart or stop a job; ValueError for an action that is not the job's."""
     if action is Action.STOP:
         jobs.stop(job_id)
         return
+    if action not in (Action.START, Action.RESTART):
+        raise ValueError(f"{action} is not an action of a job")
     job = job_of()
     if action is Action.RESTART:
         jobs.forget(job_id)

@@ -44,6 +44,8 @@ class Action(StrEnum):
     STOP = "STOP"
     APPLY = "APPLY"
     """Apply a result outside the resource, before the resource is done."""
+    CLEAN = "CLEAN"
+    """Remove what the job kept for a restart: the resource has ended. A service that needs it requests it."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def step(
     if resource.state.ended:
         return Transition(resource)
     if resource.cancel_requested:
-        return _cancelling(resource, observation.phase)
+        return cancel(resource, observation.phase)
     match observation.phase:
         case Phase.SUCCEEDED:
             return _succeeded(resource, observation, complete, working)
@@ -169,9 +171,24 @@ def fail(resource: W, failure: Failure) -> Transition[W]:
     return Transition(failed, events=(Failed(failure.reason),))
 
 
-def backoff_s(attempts: int) -> float:
-    """Return the delay before the restart that follows this number of starts, in seconds."""
-    return min(MAX_BACKOFF_S, BACKOFF_S * 2.0 ** min(attempts - 1, 10))
+def cancel(resource: W, phase: Phase) -> Transition[W]:
+    """Return the resource as CANCELLING while its job runs, then as CANCELLED."""
+    if phase is Phase.RUNNING:
+        return Transition(_with(resource, "CANCELLING"), (Action.STOP,))
+    return Transition(_with(resource, "CANCELLED"), events=(Cancelled(),))
+
+
+def restart_delay_s(attempts: int, update_time: datetime, now: datetime) -> float:
+    """Return the seconds until a job may be restarted that was started so often and was lost; 0: now.
+
+    The delay counts from the last change of the resource. A clock that was set back does not prolong it.
+    """
+    delay, elapsed = _backoff_s(attempts), (now - update_time).total_seconds()
+    return delay - elapsed if 0 <= elapsed < delay else 0.0
+
+
+def _backoff_s(attempts: int) -> float:
+    return min(MAX_BACKOFF_S, BACKOFF_S * 2.0 ** min(attempts - 1, 10)) if attempts else 0.0
 
 
 def _succeeded(
@@ -186,23 +203,13 @@ def _succeeded(
 
 
 def _restart(resource: W, failure: Failure, now: datetime, working: str) -> Transition[W]:
-    """Restart a lost job, unless the resource was saved so recently that the delay is not over.
-
-    A clock that was set back does not prolong the delay.
-    """
+    """Restart a lost job once its delay is over; after MAX_ATTEMPTS starts the resource has failed."""
     if resource.attempts >= MAX_ATTEMPTS:
         message = f"The worker was lost {resource.attempts} times. {failure.message}".strip()
         return fail(resource, Failure(failure.reason or "WORKER_LOST", message))
-    elapsed, delay = (now - resource.update_time).total_seconds(), backoff_s(resource.attempts)
-    if resource.attempts and 0 <= elapsed < delay:
-        return Transition(resource, wake_after=delay - elapsed)
+    if delay := restart_delay_s(resource.attempts, resource.update_time, now):
+        return Transition(resource, wake_after=delay)
     return Transition(_with(resource, working, attempts=resource.attempts + 1), (Action.RESTART,))
-
-
-def _cancelling(resource: W, phase: Phase) -> Transition[W]:
-    if phase is Phase.RUNNING:
-        return Transition(_with(resource, "CANCELLING"), (Action.STOP,))
-    return Transition(_with(resource, "CANCELLED"), events=(Cancelled(),))
 
 
 def _with(resource: W, state: str, **changes: object) -> W:

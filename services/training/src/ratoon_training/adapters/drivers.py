@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ratoon.chassis.job_procedure import observed
 from ratoon.chassis.jobs import JobProgress, Jobs, JobStatus
 from ratoon.chassis.shelf import Shelf
+from ratoon.operations.job_machine import JobObservation
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.places import Place, shelf_of
-from ratoon_training.domain.runs import Observation, Phase, Progress, Trained, TrainingRun
+from ratoon_training.domain.runs import Progress, Trained, TrainingRun
 
 WORKER = "ratoon_training.worker"
 
@@ -33,7 +35,7 @@ class JobDrivers:
     def __init__(self, jobs: Jobs, options: DriverOptions) -> None:
         self._jobs, self._options = jobs, options
 
-    def observe(self, job_id: str) -> Observation:
+    def observe(self, job_id: str) -> JobObservation[Trained]:
         """The job as it is now."""
         return _observation(self._jobs.observe(job_id))
 
@@ -82,14 +84,9 @@ def work_folder(work: Path, run: str) -> Path:
     return work / hashlib.sha256(run.encode()).hexdigest()[:32]
 
 
-def _observation(status: JobStatus) -> Observation:
-    return Observation(
-        Phase(status.state.value),
-        _progress(status.progress),
-        _trained(status.result) if status.result else None,
-        status.reason,
-        status.message,
-    )
+def _observation(status: JobStatus) -> JobObservation[Trained]:
+    trained = _trained(status.result) if status.result else None
+    return observed(status, _progress(status.progress), trained)
 
 
 def _progress(told: JobProgress) -> Progress:

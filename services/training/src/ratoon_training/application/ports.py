@@ -3,17 +3,18 @@
 from collections.abc import Collection
 from typing import Protocol
 
+from ratoon.operations.job_machine import JobObservation
 from ratoon_training.application.commands import BaseModel
 from ratoon_training.domain.machines import MachineFamily
 from ratoon_training.domain.places import Place
 from ratoon_training.domain.recipes import Resources
-from ratoon_training.domain.runs import Observation, TrainingRun
+from ratoon_training.domain.runs import Trained, TrainingRun
 
 
 class Drivers(Protocol):
     """The jobs of runs, which a training driver takes. One job an attempt."""
 
-    def observe(self, job_id: str) -> Observation:
+    def observe(self, job_id: str) -> JobObservation[Trained]:
         """The job as it is now."""
         ...
 

@@ -4,12 +4,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from ratoon.chassis.errors import Description
+from ratoon.chassis.job_procedure import as_step
 from ratoon.chassis.operations import Claim, Step
+from ratoon.operations.job_machine import Action, Phase
 from ratoon_training.application.ports import Drivers, Machine, Workers
 from ratoon_training.domain.plan import ResourcePlan, plan
-from ratoon_training.domain.runs import Action, Observation, Phase, State, TrainingRun, Transition, fail, step
+from ratoon_training.domain.runs import Observation, State, TrainingRun, fail, step
 
-_LOOK_S = 0.5
+_POLL_INTERVAL_S = 0.5
 
 
 class RunProcedure:
@@ -21,17 +23,17 @@ class RunProcedure:
         self._drivers, self._machine, self._workers = drivers, machine, workers
 
     def observe(self, run: TrainingRun, claim: Claim) -> Observation:
-        """The job of this attempt as it is now; a plan while the run is queued."""
-        seen = self._drivers.observe(_job_id(run, claim))
+        """Return the state of this attempt's job, and a plan while the run is queued."""
+        job = self._drivers.observe(_job_id(run, claim))
         if run.state is State.QUEUED:
-            return replace(seen, plan=self._planned(run))
-        if seen.phase is Phase.RUNNING and (waits := self._workers.waits_for(run)):
-            return replace(seen, progress=replace(seen.progress, message=waits))
-        return seen
+            return Observation(job, self._planned(run))
+        if job.phase is Phase.RUNNING and (waits := self._workers.waits_for(run)):
+            return Observation(replace(job, progress=replace(job.progress, message=waits)))
+        return Observation(job)
 
-    def step(self, run: TrainingRun, seen: Observation, now: datetime) -> Step[TrainingRun]:
+    def step(self, run: TrainingRun, observation: Observation, now: datetime) -> Step[TrainingRun]:
         """What follows from it."""
-        return _as_step(step(run, seen, now))
+        return as_step(step(run, observation, now), _POLL_INTERVAL_S)
 
     def act(self, run: TrainingRun, action: Action, claim: Claim) -> None:
         """Start or stop the job, or clean up after the run."""
@@ -46,7 +48,7 @@ class RunProcedure:
 
     def failed(self, run: TrainingRun, error: Description, now: datetime) -> Step[TrainingRun]:
         """An error that repeating will not mend ends the run."""
-        return _as_step(fail(replace(run, update_time=now), error.reason, error.message))
+        return as_step(fail(run, error.reason, error.message), _POLL_INTERVAL_S)
 
     def _planned(self, run: TrainingRun) -> ResourcePlan:
         available = self._machine.available_bytes(run.resources)
@@ -55,8 +57,3 @@ class RunProcedure:
 
 def _job_id(run: TrainingRun, claim: Claim) -> str:
     return claim.action_id("train", run.attempt)
-
-
-def _as_step(transition: Transition) -> Step[TrainingRun]:
-    ended = transition.run.state.ended
-    return Step(transition.run, transition.actions, transition.events, wake_after=_LOOK_S, done=ended)

@@ -4,20 +4,32 @@
        └─────────┴──────────┴────→ FAILED
     QUEUED, PREPARING, RUNNING → CANCELLING → CANCELLED
 
-A worker that is lost is started again under the next attempt, and resumes from the run's last checkpoint.
+A lost worker is started again under the next attempt, and resumes from the run's last checkpoint. Unlike resources of
+`job_machine.step`, a run is admitted by a plan first and each attempt is a job of its own, fenced from those before it.
 """
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Self, cast
 
+from ratoon.operations.job_machine import (
+    MAX_ATTEMPTS,
+    Action,
+    Failure,
+    JobObservation,
+    Phase,
+    Transition,
+    cancel,
+    restart_delay_s,
+)
+from ratoon.operations.job_machine import Progress as JobProgress
+from ratoon.operations.job_machine import fail as job_fail
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Recipe, Resources
 
-MAX_ATTEMPTS = 5
-"""How often a run is started before its workers count as lost for good."""
 RETRIED = frozenset({"WORKER_LOST", "WORKERS_LOST", "STOPPED", "STALE_WORKER"})
 """Reasons of a failed job that another attempt may mend."""
 
@@ -45,14 +57,9 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a run is: fraction 0..1, a sentence, done of total units, seconds left, the latest measurements."""
+class Progress(JobProgress):
+    """Progress of a run, with its remaining time in seconds (None: unknown) and the latest metrics."""
 
-    fraction: float = 0.0
-    message: str = ""
-    done: int = 0
-    total: int = 0
-    unit: str = ""
     remaining_s: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
@@ -101,37 +108,22 @@ class TrainingRun:
     cancel_requested: bool = False
     revision: int = 0
 
+    @property
+    def attempts(self) -> int:
+        """Starts of a job for this run."""
+        return self.attempt
 
-class Phase(StrEnum):
-    """What can be seen of the run's job."""
-
-    ABSENT = "ABSENT"
-    RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    LOST = "LOST"
+    def with_failure(self, failure: Failure) -> Self:
+        """Return the run with this failure."""
+        return replace(self, failure_reason=failure.reason, failure_message=failure.message)
 
 
 @dataclass(frozen=True)
 class Observation:
-    """The job of the current attempt as it is now; `plan` is there while the run is QUEUED."""
+    """The job of the current attempt; `plan` is set while the run is QUEUED."""
 
-    phase: Phase
-    progress: Progress = Progress()
-    trained: Trained | None = None
-    reason: str = ""
-    message: str = ""
+    job: JobObservation[Trained]
     plan: ResourcePlan | None = None
-
-
-class Action(StrEnum):
-    """What a step asks for."""
-
-    START = "START"
-    """Start the job of the current attempt."""
-    STOP = "STOP"
-    CLEAN = "CLEAN"
-    """Remove pods of the run's own and checkpoints: the run has ended."""
 
 
 @dataclass(frozen=True)
@@ -146,77 +138,55 @@ class Completed:
     artifact_digest: str
 
 
-@dataclass(frozen=True)
-class Failed:
-    """The run ended without a model."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Cancelled:
-    """Somebody called it off."""
-
-
-Event = Started | Completed | Failed | Cancelled
-
-
-@dataclass(frozen=True)
-class Transition:
-    """What follows from an observation."""
-
-    run: TrainingRun
-    actions: tuple[Action, ...] = ()
-    events: tuple[Event, ...] = ()
-
-
-def step(run: TrainingRun, seen: Observation, now: datetime) -> Transition:
-    """The next state of a run, what to do and what to tell."""
+def step(run: TrainingRun, observation: Observation, now: datetime) -> Transition[TrainingRun]:
+    """Return what follows from an observation. A run that ends is cleaned up."""
     if run.state.ended:
         return Transition(run)
-    run = replace(run, update_time=now) if _tells(run, seen) else run
+    transition = _step(run, observation, now)
+    ends = transition.resource.state.ended
+    return replace(transition, actions=(Action.CLEAN,)) if ends else transition
+
+
+def fail(run: TrainingRun, reason: str, message: str) -> Transition[TrainingRun]:
+    """Return the run as one that ended without a model."""
+    return job_fail(run, Failure(reason, message))
+
+
+def _step(run: TrainingRun, observation: Observation, now: datetime) -> Transition[TrainingRun]:
+    job = observation.job
     if run.cancel_requested:
-        return _cancelling(run, seen)
+        return cancel(run, job.phase)
     if run.state is State.QUEUED:
-        return _admitted(run, seen)
-    match seen.phase:
-        case Phase.SUCCEEDED if seen.trained is not None:
-            return _succeeded(run, seen.trained)
+        return _admitted(run, observation.plan)
+    match job.phase:
+        case Phase.SUCCEEDED if job.result is not None:
+            return _succeeded(run, job.result)
         case Phase.RUNNING:
-            return _running(run, seen)
+            return _running(run, cast(Progress, job.progress))  # drivers report metrics
         case Phase.ABSENT:
             return Transition(run, (Action.START,))
         case Phase.LOST:
-            return _again(run, "WORKER_LOST", seen.message)
-    if seen.reason in RETRIED:
-        return _again(run, seen.reason, seen.message)
-    return fail(run, seen.reason or "WORKER_FAILED", seen.message or "The worker ended without a model.")
+            return _again(run, Failure("WORKER_LOST", job.failure.message), now)
+    if job.failure.reason in RETRIED:
+        return _again(run, job.failure, now)
+    reason = job.failure.reason or "WORKER_FAILED"
+    return fail(run, reason, job.failure.message or "The worker ended without a model.")
 
 
-def fail(run: TrainingRun, reason: str, message: str) -> Transition:
-    """The run as one that ended without a model."""
-    failed = replace(run, state=State.FAILED, failure_reason=reason, failure_message=message)
-    return Transition(failed, (Action.CLEAN,), (Failed(reason),))
-
-
-def _tells(run: TrainingRun, seen: Observation) -> bool:
-    return run.state is State.QUEUED or seen.phase is not Phase.RUNNING or seen.progress != run.progress
-
-
-def _admitted(run: TrainingRun, seen: Observation) -> Transition:
-    if seen.plan is None:
+def _admitted(run: TrainingRun, plan: ResourcePlan | None) -> Transition[TrainingRun]:
+    if plan is None:
         return Transition(run)
-    planned = replace(run, plan=seen.plan)
-    if not seen.plan.admitted:
-        return fail(planned, "OUT_OF_MEMORY", seen.plan.reason)
+    planned = replace(run, plan=plan)
+    if not plan.admitted:
+        return fail(planned, "OUT_OF_MEMORY", plan.reason)
     return Transition(replace(planned, state=State.PREPARING), (Action.START,))
 
 
-def _running(run: TrainingRun, seen: Observation) -> Transition:
-    told = replace(run, progress=seen.progress, curve=_extended(run.curve, seen.progress))
-    if run.state is State.PREPARING and seen.progress.done > 0:
-        return Transition(replace(told, state=State.RUNNING), events=(Started(),))
-    return Transition(told)
+def _running(run: TrainingRun, progress: Progress) -> Transition[TrainingRun]:
+    reported = replace(run, progress=progress, curve=_extended(run.curve, progress))
+    if run.state is State.PREPARING and progress.done > 0:
+        return Transition(replace(reported, state=State.RUNNING), events=(Started(),))
+    return Transition(reported)
 
 
 def _extended(curve: tuple[CurvePoint, ...], progress: Progress) -> tuple[CurvePoint, ...]:
@@ -234,22 +204,18 @@ def _extended(curve: tuple[CurvePoint, ...], progress: Progress) -> tuple[CurveP
     return (*known, CurvePoint(progress.done, dict(progress.metrics)))
 
 
-def _succeeded(run: TrainingRun, trained: Trained) -> Transition:
-    told = replace(run.progress, fraction=1.0, message="Trained and stored.", remaining_s=0.0)
-    ended = replace(run, state=State.SUCCEEDED, trained=trained, progress=told)
-    return Transition(ended, (Action.CLEAN,), (Completed(trained.artifact_digest),))
+def _succeeded(run: TrainingRun, trained: Trained) -> Transition[TrainingRun]:
+    progress = replace(run.progress, fraction=1.0, message="Trained and stored.", remaining_s=0.0)
+    succeeded = replace(run, state=State.SUCCEEDED, trained=trained, progress=progress)
+    return Transition(succeeded, events=(Completed(trained.artifact_digest),))
 
 
-def _again(run: TrainingRun, reason: str, message: str) -> Transition:
+def _again(run: TrainingRun, failure: Failure, now: datetime) -> Transition[TrainingRun]:
     if run.attempt >= MAX_ATTEMPTS:
-        return fail(run, reason, f"Started {run.attempt} times, and lost each time. {message}")
-    told = replace(
-        run.progress, message=f"Attempt {run.attempt} was lost; resuming from the last checkpoint."
-    )
-    return Transition(replace(run, attempt=run.attempt + 1, progress=told), (Action.START,))
-
-
-def _cancelling(run: TrainingRun, seen: Observation) -> Transition:
-    if seen.phase is Phase.RUNNING:
-        return Transition(replace(run, state=State.CANCELLING), (Action.STOP,))
-    return Transition(replace(run, state=State.CANCELLED), (Action.CLEAN,), (Cancelled(),))
+        message = f"Started {run.attempt} times, and lost each time. {failure.message}"
+        return fail(run, failure.reason, message)
+    if delay := restart_delay_s(run.attempt, run.update_time, now):
+        return Transition(run, wake_after=delay)
+    message = f"Attempt {run.attempt} was lost; resuming from the last checkpoint."
+    progress = replace(run.progress, message=message)
+    return Transition(replace(run, attempt=run.attempt + 1, progress=progress), (Action.START,))
