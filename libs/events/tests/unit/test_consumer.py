@@ -2,12 +2,10 @@
 
 import subprocess
 import sys
-import threading
 
 from ratoon.events.dead_letters import dead_letter
 from ratoon.events.holder import holder, is_gone
 from ratoon.events.ports import Delivery, Partition, Record
-from ratoon.events.worker import Worker
 from ratoon.testkit.clock import FakeClock
 
 CLOCK = FakeClock()
@@ -53,21 +51,3 @@ def test_a_holder_is_gone_when_its_process_is() -> None:
     machine, _, rest = theirs.partition(":")
     assert not is_gone(f"another-{machine}:{rest}")
     assert not is_gone("")
-
-
-def test_a_worker_survives_errors_and_stops() -> None:
-    steps, done = [], threading.Event()
-
-    def step() -> float:
-        steps.append(1)
-        if len(steps) < 3:
-            raise RuntimeError("not yet")
-        done.set()
-        return 60.0
-
-    worker = Worker("test", step)
-    worker.start()
-    assert done.wait(30)
-    worker.wake()
-    worker.stop()
-    assert len(steps) >= 3

@@ -44,8 +44,8 @@ from ratoon.events.ports import (
     checked,
     with_dead_letters,
 )
-from ratoon.events.worker import Worker
 from ratoon.process.backoff import Backoff
+from ratoon.process.loop import BackgroundLoop
 
 BATCH = 500
 SWEEP_S = 1.0
@@ -158,17 +158,17 @@ class Relay:
         self._topics_exist = not topics
         self._blocked: dict[str, float] = {}
         self._refused: dict[int, _Refusal] = {}
-        self._worker = Worker(f"{name}-relay", self._step)
+        self._loop = BackgroundLoop(f"{name}-relay", self._step)
         self.published = Published()
-        database.on_commit(self._worker.wake)
+        database.on_commit(self._loop.wake)
 
     def start(self) -> None:
         """Begin; nothing of the log is needed for that."""
-        self._worker.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Publish the batch in hand and let another relay go on."""
-        self._worker.stop()
+        self._loop.stop()
         self._lease.release()
 
     def age(self, waiting: Waiting | None) -> float:

@@ -35,8 +35,8 @@ from ratoon.events.ports import (
     Partition,
     Subscription,
 )
-from ratoon.events.worker import Worker
 from ratoon.process.backoff import Backoff
+from ratoon.process.loop import BackgroundLoop
 
 _LOG = logging.getLogger(__name__)
 _PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED"}
@@ -102,16 +102,16 @@ class Consumer:
         self._retries: dict[Partition, _Retry] = {}
         self._pruned: float | None = None
         self._measured = 0.0
-        self._worker = Worker(f"{group}-consumer", self._step)
+        self._loop = BackgroundLoop(f"{group}-consumer", self._step)
         self.consumed = Consumed()
 
     def start(self) -> None:
         """Begin; nothing of the log is needed for that."""
-        self._worker.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Finish the batch in hand and leave the group."""
-        self._worker.stop()
+        self._loop.stop()
         if self._subscription is not None:
             try:
                 self._subscription.close()
