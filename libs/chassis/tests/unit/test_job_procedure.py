@@ -6,12 +6,19 @@ from enum import StrEnum
 from functools import partial
 
 import pytest
+from sqlalchemy import MetaData
 
+from ratoon.chassis import outbox
+from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Description
 from ratoon.chassis.job_procedure import JobProcedure, observed, perform
 from ratoon.chassis.jobs import JobState, JobStatus
-from ratoon.chassis.operations import Claim
+from ratoon.chassis.operations import Claim, Operations, operations_table
+from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.store import Store, resource_table
+from ratoon.events.ports import Record
 from ratoon.operations.job_machine import Action, Failed, Failure, JobObservation, Phase, Progress, step
+from ratoon.testkit.clock import FakeClock
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CLAIM = Claim("projects/p/reports/r", 1)
@@ -30,7 +37,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
+    name: str = CLAIM.name
+    create_time: datetime = NOW
     update_time: datetime = NOW
+    revision: int = 0
     state: State = State.QUEUED
     progress: Progress = Progress()
     failure: Failure = Failure()
@@ -142,3 +152,32 @@ def test_every_state_of_a_job_is_a_phase(state):
     observation = observed(status, Progress(0.5), None)
     assert (observation.phase.value, observation.progress) == (state.value, Progress(0.5))
     assert observation.failure == Failure("WORKER_LOST", "Killed.")
+
+
+def test_a_job_that_dies_at_each_start_is_started_five_times_with_growing_pauses(procedure, runner):
+    metadata, clock, starts = MetaData(), FakeClock(), list[float]()
+    reports, table = resource_table(metadata, "reports"), operations_table(metadata)
+    outbox.outbox_tables(metadata)
+    database = Database("sqlite://")
+    with database.write() as connection:
+        metadata.create_all(connection)
+    encode = lambda event, name, revision: Record("reports", name.encode(), str(event).encode())  # noqa: E731
+    store = Store(database, {Report: reports}, encode, outbox.append, PageTokens(b"s"), clock)
+    operations = Operations(store, table, [procedure], clock)
+    with store.write() as tx:
+        report, _ = tx.create(Report())
+        operations.begin(tx, report)
+
+    def dies(job_id: str, job: str) -> None:
+        starts.append(clock.boot() - 1000)
+        runner.now = JobObservation(Phase.LOST, failure=Failure("WORKER_LOST", "Its log ends: Killed."))
+
+    runner.start = dies
+    for _ in range(100):
+        operations.run_due()
+        clock.advance(0.25)
+    with store.read() as tx:
+        ended = tx.get(Report, report.name)
+    assert starts == [0, 1, 3, 7, 15]
+    assert (ended.state, ended.attempts) == (State.FAILED, 5)
+    assert ended.failure == Failure("WORKER_LOST", "The worker was lost 5 times. Its log ends: Killed.")

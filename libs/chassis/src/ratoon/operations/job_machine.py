@@ -96,7 +96,7 @@ class Cancelled:
     """Event: the resource was cancelled on request."""
 
 
-class JobState(Protocol):
+class ResourceState(Protocol):
     """A string enumeration of the states of one kind of resource."""
 
     @property
@@ -107,7 +107,7 @@ class JobResource(Protocol):
     """A frozen dataclass with these fields and a `progress`."""
 
     @property
-    def state(self) -> JobState: ...
+    def state(self) -> ResourceState: ...
     @property
     def update_time(self) -> datetime:
         """Time at which the resource was last saved."""
