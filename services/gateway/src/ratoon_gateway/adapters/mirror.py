@@ -8,11 +8,14 @@ from typing import Generic, TypeVar
 from sqlalchemy import Table, func, select
 
 from ratoon.chassis.store import Resource, Store
+from ratoon.process.backoff import Backoff
+from ratoon.process.loop import BackgroundLoop
 
 T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)
 _SWEEP_S = 0.5
 """A change that another gateway makes holds here within a second."""
+_RETRY_S = 1.0
 
 
 class Mirror(Generic[T]):
@@ -23,21 +26,24 @@ class Mirror(Generic[T]):
     ) -> None:
         self._store, self._kind, self._table, self._take = store, kind, table, take
         self._seen: tuple[object, ...] = ()
-        self._wake, self._stopping = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._loop, name=f"mirror-{table.name}", daemon=True)
+        self._loop = BackgroundLoop(
+            f"mirror-{table.name}",
+            self._step,
+            first_delay_s=_SWEEP_S,
+            backoff=Backoff(_RETRY_S, _RETRY_S),
+            on_failure=self._failed,
+        )
         self._refreshing = threading.Lock()
 
     def start(self) -> None:
         """Read them, and keep reading them."""
         self.refresh()
-        self._store.database.on_commit(self._wake.set)
-        self._thread.start()
+        self._store.database.on_commit(self._loop.wake)
+        self._loop.start()
 
     def stop(self) -> None:
         """Stop reading."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join(timeout=5)
+        self._loop.stop(5.0)
 
     def refresh(self) -> None:
         """Read them now, if any has changed."""
@@ -54,12 +60,9 @@ class Mirror(Generic[T]):
             self._take([each for parent in parents for each in tx.all(self._kind, parent)])
             self._seen = seen
 
-    def _loop(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(_SWEEP_S)
-            self._wake.clear()
-            try:
-                self.refresh()
-            except Exception:
-                _LOG.exception("%s could not be read; the known values stay in use", self._table.name)
-                self._stopping.wait(1.0)
+    def _step(self) -> float:
+        self.refresh()
+        return _SWEEP_S
+
+    def _failed(self, _error: Exception) -> None:
+        _LOG.exception("%s could not be read; the known values stay in use", self._table.name)

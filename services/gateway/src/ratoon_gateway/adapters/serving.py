@@ -1,12 +1,12 @@
 """Tells serving what was seen of each engine, about once a second, and at once which deployment somebody waits for."""
 
 import logging
-import threading
 from collections.abc import Callable
 
 import grpc
 
 from ratoon.chassis.errors import InvalidArgument, described
+from ratoon.process.loop import NEVER, BackgroundLoop
 from ratoon.serving.v1 import serving_service_pb2
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon_gateway import mapping
@@ -30,26 +30,21 @@ class TrafficReporter:
         self._gateway, self._take, self._routes = gateway, take, routes
         self._stub = ServingServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
         self._pending: list[EngineReport] = []
-        self._wake, self._stopping = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="traffic-reporter", daemon=True)
         self._told = True
-        routes.on_change(self._wake.set)
+        self._loop = BackgroundLoop("traffic-reporter", self._step, first_delay_s=_WINDOW_S, final=self._send)
+        routes.on_change(self._loop.wake)
 
     def start(self) -> None:
         """Begin to report."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Report what is left, once."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join(timeout=_DEADLINE_S + 1)
+        self._loop.stop(_DEADLINE_S + 1)
 
-    def _loop(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(_WINDOW_S)
-            self._wake.clear()
-            self._send()
+    def _step(self) -> float:
+        self._send()
+        return _WINDOW_S
 
     def _send(self) -> None:
         self._pending = merged(self._pending, self._take(), _MOST_PENDING)
@@ -88,31 +83,25 @@ class Waker:
     def __init__(self, routes: LiveRoutes, channel: grpc.Channel) -> None:
         self._stub = ServingServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
         self._wanted: set[str] = set()
-        self._wake, self._stopping = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="waker", daemon=True)
+        self._loop = BackgroundLoop("waker", self._step, first_delay_s=NEVER, min_interval_s=_WAKE_AGAIN_S)
         routes.on_wanted(self._ask)
 
     def start(self) -> None:
         """Begin to listen."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Tell nothing more."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join(timeout=_DEADLINE_S + 1)
+        self._loop.stop(_DEADLINE_S + 1)
 
     def _ask(self, deployment: str) -> None:
         self._wanted.add(deployment)
-        self._wake.set()
+        self._loop.wake()
 
-    def _loop(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait()
-            self._wake.clear()
-            for deployment in tuple(self._wanted):
-                self._tell(deployment)
-            self._stopping.wait(_WAKE_AGAIN_S)
+    def _step(self) -> float:
+        for deployment in tuple(self._wanted):
+            self._tell(deployment)
+        return NEVER
 
     def _tell(self, deployment: str) -> None:
         self._wanted.discard(deployment)

@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, se
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
+from ratoon.process.backoff import Backoff
+from ratoon.process.loop import BackgroundLoop
 from ratoon_gateway.adapters.tables import DAYS, USAGE
 from ratoon_gateway.domain.keys import Used
 
@@ -24,10 +26,16 @@ class UsageCounters:
         self._database, self._clock = database, clock
         self._pending: dict[tuple[str, date], Used] = {}
         self._today: tuple[date, dict[str, int]] = (date.min, {})
-        self._lock, self._stopping = threading.Lock(), threading.Event()
+        self._lock = threading.Lock()
         self._moving = threading.Lock()
         """Held while counts move from memory to the database: a reader finds them in one place, and once."""
-        self._thread = threading.Thread(target=self._loop, name="key-usage", daemon=True)
+        self._loop = BackgroundLoop(
+            "key-usage",
+            self._step,
+            first_delay_s=_FLUSH_S,
+            backoff=Backoff(_FLUSH_S, _FLUSH_S),
+            on_failure=_log_failure,
+        )
 
     def add(self, key: str, used: Used) -> None:
         """Count it; safe on any thread."""
@@ -38,12 +46,11 @@ class UsageCounters:
     def start(self) -> None:
         """Begin to store."""
         self._read_today()
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Store what is left."""
-        self._stopping.set()
-        self._thread.join(timeout=5)
+        self._loop.stop(5.0)
         self.flush()
 
     def flush(self) -> None:
@@ -113,13 +120,14 @@ class UsageCounters:
             rows = connection.execute(select(DAYS).where(DAYS.c.day == today.isoformat())).all()
         self._today = today, {row.name: row.prompt_tokens + row.completion_tokens for row in rows}
 
-    def _loop(self) -> None:
-        while not self._stopping.wait(_FLUSH_S):
-            self.flush()
-            try:
-                self._read_today()
-            except Exception:
-                _LOG.exception("the usage of API keys today could not be read; trying again")
+    def _step(self) -> float:
+        self.flush()
+        self._read_today()
+        return _FLUSH_S
+
+
+def _log_failure(_error: Exception) -> None:
+    _LOG.exception("the usage of API keys today could not be read; trying again")
 
 
 def _add(connection: Connection, name: str, day: date, used: Used) -> None:
