@@ -18,7 +18,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar, cast
 MAX_ATTEMPTS = 5
 """Starts of a job after which the loss of its worker is final."""
 BACKOFF_S = 1.0
-"""Seconds between the last sign of life of a job and its first restart; doubled for each further one."""
+"""Seconds between the last change of a resource and the first restart of its job; doubled for each further one."""
 MAX_BACKOFF_S = 60.0
 """Longest delay of a restart, in seconds."""
 
