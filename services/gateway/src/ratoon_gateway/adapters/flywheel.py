@@ -2,7 +2,6 @@
 
 import json
 import logging
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ratoon.chassis.errors import AlreadyExists, Description, described
 from ratoon.flywheel.v1 import flywheel_service_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.process.backoff import Backoff
+from ratoon.process.loop import BackgroundLoop
 from ratoon_gateway import mapping
 from ratoon_gateway.adapters.metrics import SET_ASIDE, WAITING, segment_metrics
 from ratoon_gateway.domain.errors import BadRequest
@@ -67,32 +67,29 @@ class SegmentAnnouncer:
         self._spool, self._clock = spool, clock
         self._stub = FlywheelServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
         self._tries: dict[str, _Tries] = {}
-        self._wake, self._stopping = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="segment-announcer", daemon=True)
+        self._failures = 0
+        self._loop = BackgroundLoop(
+            "segment-announcer", self._step, first_delay_s=_SWEEP_S, final=self._announce_all
+        )
         self._refused = segment_metrics(metrics, spool)
 
     def wake(self) -> None:
         """A segment has closed; safe on any thread."""
-        self._wake.set()
+        self._loop.wake()
 
     def start(self) -> None:
         """Begin to announce, with what an earlier process set aside."""
         for path in self._spool.glob(f"*{SET_ASIDE}"):
             path.replace(path.with_suffix(WAITING))
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Announce what there is once more; what flywheel does not take now waits for the next start."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join(timeout=10)
+        self._loop.stop(10.0)
 
-    def _loop(self) -> None:
-        failures = 0
-        while not self._stopping.is_set():
-            self._wake.wait(_AWAY_BACKOFF.delay_s(failures) if failures else _SWEEP_S)
-            self._wake.clear()
-            failures = 0 if self._announce_all() else failures + 1
+    def _step(self) -> float:
+        self._failures = 0 if self._announce_all() else self._failures + 1
+        return _AWAY_BACKOFF.delay_s(self._failures) if self._failures else _SWEEP_S
 
     def _announce_all(self) -> bool:
         """Announce what is due; False when flywheel does not answer."""

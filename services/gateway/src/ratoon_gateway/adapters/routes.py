@@ -5,7 +5,6 @@ A thread holds the stream; the event loop reads the table and is woken by a newe
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import grpc
 
 from ratoon.chassis.files import OWNER_ONLY, replace_file
 from ratoon.process.backoff import Backoff
+from ratoon.process.loop import BackgroundLoop
 from ratoon.serving.v1 import route_pb2, serving_service_pb2
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon_gateway import mapping
@@ -85,36 +85,35 @@ class RouteWatcher:
     def __init__(self, routes: LiveRoutes, channel: grpc.Channel, last_good: Path) -> None:
         self._routes, self._last_good = routes, last_good
         self._stub = ServingServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="route-watcher", daemon=True)
+        self._failures = 0
+        self._loop = BackgroundLoop("route-watcher", self._follow)
 
     def start(self) -> None:
         """Begin with the table on disk, then follow serving."""
         self._load()
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Follow no longer; the thread ends with its stream."""
-        self._stopping.set()
+        self._loop.stop(0.0)
 
-    def _loop(self) -> None:
-        failures = 0
-        while not self._stopping.is_set():
-            try:
-                for table in self._stub.WatchRouteTable(serving_service_pb2.WatchRouteTableRequest()):
-                    failures = 0
-                    self._take(table)
-                    if self._stopping.is_set():
-                        return
-            except Exception as error:
-                if not failures and not self._stopping.is_set():
-                    _LOG.warning(
-                        "no route updates from serving (%s); keeping route table %d",
-                        error,
-                        self._routes.table.version,
-                    )
-            failures += 1
-            self._stopping.wait(_BACKOFF.delay_s(failures))
+    def _follow(self) -> float:
+        """Take tables until the stream ends; return the delay before the next stream."""
+        try:
+            for table in self._stub.WatchRouteTable(serving_service_pb2.WatchRouteTableRequest()):
+                self._failures = 0
+                self._take(table)
+                if self._loop.stopping:
+                    return 0.0
+        except Exception as error:
+            if not self._failures and not self._loop.stopping:
+                _LOG.warning(
+                    "no route updates from serving (%s); keeping route table %d",
+                    error,
+                    self._routes.table.version,
+                )
+        self._failures += 1
+        return _BACKOFF.delay_s(self._failures)
 
     def _take(self, table: route_pb2.RouteTable) -> None:
         """Use a table, and keep it on disk. An equal one is no change; serving's word counts even if it is older."""

@@ -27,6 +27,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.files import write_json
 from ratoon.chassis.names import uuid7
+from ratoon.process.loop import BackgroundLoop
 from ratoon_gateway.adapters.metrics import token_counter
 from ratoon_gateway.application.ports import Usage
 from ratoon_gateway.domain.capture import Answered, exchanges, line, said
@@ -95,24 +96,22 @@ class SegmentCapture:
         self._sealed: list[_Spooled] = []
         self._kept: list[tuple[Segment, Answered]] = []
         self._queued_bytes = 0
-        self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._files: dict[str, FileIO] = {}
         self._ended: list[_Ended] = []
         self._finish_at = 0.0
-        self._thread = threading.Thread(target=self._work, name="capture", daemon=True)
+        self._loop = BackgroundLoop("capture", self._step, first_delay_s=_TURN_S, final=self._last_turn)
 
     def start(self) -> None:
         """Close what an earlier process left, and begin to write."""
         self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in sorted(self._spool.glob("*.lines")):
             self._recover(path)
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Close every segment; returns when they are in the artifact store, or left in the spool for the next start."""
-        self._stopping.set()
-        self._thread.join(timeout=30)
+        self._loop.stop(30.0)
 
     def begin(self, deployment: str, version: str) -> str:
         """A new answer id; its segment is opened if there is none."""
@@ -178,9 +177,11 @@ class SegmentCapture:
                 spooled.segment.sealed_at = self._clock.boot()
                 self._sealed.append(self._open.pop(deployment))
 
-    def _work(self) -> None:
-        while not self._stopping.wait(_TURN_S):
-            self._turn(lambda segment, now: segment.is_full(now), lambda segment, now: segment.may_close(now))
+    def _step(self) -> float:
+        self._turn(lambda segment, now: segment.is_full(now), lambda segment, now: segment.may_close(now))
+        return _TURN_S
+
+    def _last_turn(self) -> None:
         self._turn(lambda _segment, _now: True, lambda _segment, _now: True)
 
     def _turn(self, full: Callable[[Segment, float], bool], over: Callable[[Segment, float], bool]) -> None:
@@ -195,7 +196,7 @@ class SegmentCapture:
             self._attempt(segment.id, partial(self._write, segment, answered))
             time.sleep(0)  # the event loop may want to go on
         self._ended += [_Ended.of(segment) for segment in ending]
-        if now >= self._finish_at or self._stopping.is_set():
+        if now >= self._finish_at or self._loop.stopping:
             self._ended = [
                 ended for ended in self._ended if not self._attempt(ended.id, partial(self._finish, ended))
             ]
