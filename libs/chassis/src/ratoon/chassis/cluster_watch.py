@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from ratoon.chassis.cluster_api import JSON, Listing, TooOld
 from ratoon.chassis.errors import RatoonError, Unavailable
+from ratoon.process.backoff import Backoff
+from ratoon.process.loop import BackgroundLoop
 
 _LOG = logging.getLogger(__name__)
 _FIRST_S = 15.0
@@ -25,15 +27,18 @@ class Watched:
         self._lock = threading.Lock()
         self._objects: dict[str, JSON] = {}
         self._version = ""
-        self._complete, self._stopping = threading.Event(), threading.Event()
+        self._complete = threading.Event()
+        self._loop = BackgroundLoop(
+            "kubernetes-watch", self._step, backoff=Backoff(_PAUSE_S, _PAUSE_S), on_failure=self._failed
+        )
 
     def start(self) -> None:
         """Begin to look."""
-        threading.Thread(target=self._run, name="kubernetes-watch", daemon=True).start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Take nothing more; the open request dies with the process."""
-        self._stopping.set()
+        self._loop.stop(0.0)
 
     def get(self, name: str) -> JSON | None:
         """The object, or None; Unavailable until everything was seen once."""
@@ -62,19 +67,19 @@ class Watched:
         with self._lock:
             return dict(self._objects)
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._look()
-            except TooOld:
-                self._version = ""
-            except RatoonError as error:
-                _LOG.warning("%s; what was seen last stands", error)
-                self._stopping.wait(_PAUSE_S)
-            except Exception:
-                _LOG.exception("the watch broke off; trying again")
-                self._version = ""
-                self._stopping.wait(_PAUSE_S)
+    def _step(self) -> float:
+        try:
+            self._look()
+        except TooOld:
+            self._version = ""
+        return 0.0
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, RatoonError):
+            _LOG.warning("%s; what was seen last stands", error)
+        else:
+            _LOG.exception("the watch broke off; trying again")
+            self._version = ""
 
     def _look(self) -> None:
         if not self._version:
@@ -82,7 +87,7 @@ class Watched:
         with self._listing.changes(self._version) as changes:
             for change in changes:
                 self._take(change)
-                if self._stopping.is_set():
+                if self._loop.stopping:
                     return
 
     def _list(self) -> None:

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -35,6 +34,7 @@ from ratoon.chassis.settings import SERVICES, ProcessSettings, run_folder
 from ratoon.jobs.v1 import job_pb2
 from ratoon.jobs.v1 import jobs_service_pb2 as pb
 from ratoon.jobs.v1.jobs_service_pb2_grpc import JobsServiceServicer, add_JobsServiceServicer_to_server
+from ratoon.process.loop import BackgroundLoop
 
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -156,16 +156,15 @@ class Sweeper:
 
     def __init__(self, desk: Desk, keep_s: float) -> None:
         self._desk, self._keep_s = desk, keep_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="sweeper", daemon=True)
+        self._loop = BackgroundLoop("sweeper", self._step, first_delay_s=_SWEEP_EVERY_S)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Begin nothing new."""
-        self._stopping.set()
+        self._loop.stop(0.0)
 
     def sweep(self) -> None:
         """Remove what has not changed for that long and is not in use."""
@@ -174,9 +173,9 @@ class Sweeper:
             if not item.use and item.modified < oldest:
                 shutil.rmtree(item.path, ignore_errors=True)
 
-    def _loop(self) -> None:
-        while not self._stopping.wait(_SWEEP_EVERY_S):
-            self.sweep()
+    def _step(self) -> float:
+        self.sweep()
+        return _SWEEP_EVERY_S
 
 
 class Reaper:

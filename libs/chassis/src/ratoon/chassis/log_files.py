@@ -9,11 +9,13 @@
 import logging
 import os
 import shutil
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from ratoon.process.backoff import Backoff
+from ratoon.process.loop import BackgroundLoop
 
 OWN_FILE = "RATOON_LOG_FILE"
 """The environment variable that names the file under a process's standard output and error."""
@@ -66,17 +68,21 @@ class ChildFiles:
 
     def __init__(self, folders: Iterable[Path], file_bytes: int = FILE_BYTES) -> None:
         self._folders, self._bytes = list(folders), file_bytes
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="log-files", daemon=True)
+        self._loop = BackgroundLoop(
+            "log-files",
+            self._step,
+            first_delay_s=_LOOK_S,
+            backoff=Backoff(_LOOK_S, _LOOK_S),
+            on_failure=_log_failure,
+        )
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """End."""
-        self._stopping.set()
-        self._thread.join(timeout=5)
+        self._loop.stop(5.0)
 
     def look(self) -> None:
         """Empty each file that is full, after copying it beside."""
@@ -86,12 +92,13 @@ class ChildFiles:
                     if path.stat().st_size >= self._bytes:
                         _empty(path)
 
-    def _loop(self) -> None:
-        while not self._stopping.wait(_LOOK_S):
-            try:
-                self.look()
-            except OSError:
-                _LOG.exception("log files could not be bounded; trying again")
+    def _step(self) -> float:
+        self.look()
+        return _LOOK_S
+
+
+def _log_failure(_error: Exception) -> None:
+    _LOG.exception("log files could not be bounded; trying again")
 
 
 def lines(path: Path, follow: bool, pause_s: float = 0.2) -> Iterator[str]:

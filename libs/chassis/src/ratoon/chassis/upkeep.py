@@ -8,7 +8,6 @@ import importlib.util
 import logging
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -22,6 +21,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
 from ratoon.chassis.garbage import Item, Limits, Removal
 from ratoon.chassis.settings import SERVICES, RoomSettings, settings_of
+from ratoon.process.loop import BackgroundLoop
 
 _LOG = logging.getLogger(__name__)
 
@@ -106,23 +106,22 @@ class Upkeep:
     """Collects from time to time, in a process of its own: to look at everything is work."""
 
     def __init__(self, settings: GarbageSettings) -> None:
-        self._settings = settings
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="upkeep", daemon=True)
+        self._every_s = settings.every_hours * 3600
+        self._loop = BackgroundLoop("upkeep", self._step, first_delay_s=self._every_s)
 
     def start(self) -> None:
         """Begin, unless it is never to be done."""
-        if self._settings.every_hours:
-            self._thread.start()
+        if self._every_s:
+            self._loop.start()
 
     def stop(self) -> None:
         """Begin nothing new; a collection under way ends by itself."""
-        self._stopping.set()
+        self._loop.stop(0.0)
 
-    def _loop(self) -> None:
-        while not self._stopping.wait(self._settings.every_hours * 3600):
-            command = [sys.executable, "-m", "ratoon.chassis.upkeep"]
-            subprocess.run(["nice", "-n", "19", *command], stdin=subprocess.DEVNULL, check=False)
+    def _step(self) -> float:
+        command = [sys.executable, "-m", "ratoon.chassis.upkeep"]
+        subprocess.run(["nice", "-n", "19", *command], stdin=subprocess.DEVNULL, check=False)
+        return self._every_s
 
 
 def main() -> int:
