@@ -8,7 +8,6 @@ a worker whose lease ran out can no longer save, and what it publishes under its
 """
 
 import logging
-import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,6 +42,7 @@ from ratoon.chassis.names import project_of
 from ratoon.chassis.operation_watch import OperationWatch
 from ratoon.chassis.store import Resource, Store, Transaction, WrittenByANewerRelease
 from ratoon.process.backoff import Backoff
+from ratoon.process.loop import BackgroundLoop
 
 _LOG = logging.getLogger(__name__)
 _LEASE_S = 30.0
@@ -174,9 +174,14 @@ class Operations:
         self._owner = uuid.uuid4().hex
         self._workers = workers
         self._running: dict[str, Future[None]] = {}
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="operation")
+        self._loop = BackgroundLoop(
+            "operations",
+            self._start_due,
+            backoff=Backoff(_SWEEP_S, _SWEEP_S),
+            on_failure=_log_failure,
+            final=self._pool.shutdown,
+        )
 
     def begin(self, tx: Transaction, resource: Resource) -> None:
         """From the commit of this transaction on, the resource is worked on."""
@@ -204,16 +209,12 @@ class Operations:
 
     def start(self) -> None:
         """Begin to work."""
-        self._store.database.on_commit(self._wake.set)
-        self._thread = threading.Thread(target=self._loop, name="operations", daemon=True)
-        self._thread.start()
+        self._store.database.on_commit(self._loop.wake)
+        self._loop.start()
 
     def stop(self) -> None:
         """Finish the steps in hand and take no new ones; what is under way elsewhere goes on there."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout=_LEASE_S)
+        self._loop.stop(_LEASE_S)
 
     def under_way(self, most: int = 1000) -> list[UnderWay]:
         """The operations that have not ended, so many at most; without those whose resource cannot be read."""
@@ -231,19 +232,13 @@ class Operations:
             self._work(kind, claim)
         return len(claims)
 
-    def _loop(self) -> None:
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="operation") as pool:
-            while not self._stopping.is_set():
-                self._wake.clear()
-                try:
-                    self._renew()
-                    free = self._workers - len(self._busy())
-                    for kind, claim in self._claim(free) if free else []:
-                        self._running[claim.name] = pool.submit(self._work, kind, claim)
-                    self._wake.wait(self._pause())
-                except Exception:
-                    _LOG.exception("operations: the database did not answer; trying again")
-                    self._stopping.wait(_SWEEP_S)
+    def _start_due(self) -> float:
+        """Work on what is due, as far as threads are free; return the seconds until the next operation is due."""
+        self._renew()
+        free = self._workers - len(self._busy())
+        for kind, claim in self._claim(free) if free else []:
+            self._running[claim.name] = self._pool.submit(self._work, kind, claim)
+        return self._pause()
 
     def _busy(self) -> list[str]:
         self._running = {name: future for name, future in self._running.items() if not future.done()}
@@ -333,7 +328,7 @@ class Operations:
         except Exception as error:
             self._stumble(procedure, claim, error)
         finally:
-            self._wake.set()
+            self._loop.wake()
 
     def _save(self, claim: Claim, resource: Any, step: Step[Any]) -> Any:
         self._store.grant(step.resource)
@@ -404,6 +399,10 @@ class Operations:
             "traceparent": tracing.current(),
         }
         connection.execute(insert(self._table).values(**row, owner="", fence=0, failures=0))
+
+
+def _log_failure(_error: Exception) -> None:
+    _LOG.exception("operations: the database did not answer; trying again")
 
 
 class _LeaseTime:
