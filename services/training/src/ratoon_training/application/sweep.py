@@ -1,10 +1,10 @@
 """Ends pods that were made for runs which have ended: what a crash between a run's end and its cleaning up leaves."""
 
 import logging
-import threading
 
 from ratoon.chassis.errors import RatoonError
 from ratoon.chassis.store import Store
+from ratoon.process.loop import BackgroundLoop
 from ratoon_training.application.ports import Workers
 from ratoon_training.domain.runs import TrainingRun
 
@@ -17,16 +17,15 @@ class Sweep:
 
     def __init__(self, store: Store, workers: Workers, every_s: float = _EVERY_S) -> None:
         self._store, self._workers, self._every_s = store, workers, every_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="sweep", daemon=True)
+        self._loop = BackgroundLoop("sweep", self._step)
 
     def start(self) -> None:
         """Begin to look."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Begin nothing new."""
-        self._stopping.set()
+        self._loop.stop(0.0)
 
     def sweep(self) -> None:
         """Look once; while the cluster is silent, the next time does it."""
@@ -42,8 +41,6 @@ class Sweep:
             run = tx.find(TrainingRun, name)
         return run is None or run.state.ended
 
-    def _loop(self) -> None:
-        while True:
-            self.sweep()
-            if self._stopping.wait(self._every_s):
-                return
+    def _step(self) -> float:
+        self.sweep()
+        return self._every_s
