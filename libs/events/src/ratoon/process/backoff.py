@@ -20,5 +20,5 @@ class Backoff:
     def delay_s(self, failures: int) -> float:
         """Return the seconds to wait after this many failures in a row, counted from 1."""
         exponent = min(max(failures - 1, 0), _MAX_EXPONENT)
-        delay = min(self.max_s, self.initial_s * self.factor**exponent)
+        delay: float = min(self.max_s, self.initial_s * self.factor**exponent)
         return delay * (1.0 - self.jitter * random.random()) if self.jitter else delay
