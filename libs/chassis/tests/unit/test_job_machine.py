@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon.operations.job_machine import (
+    BACKOFF,
     MAX_ATTEMPTS,
-    MAX_BACKOFF_S,
     Action,
     Cancelled,
     Failed,
@@ -143,7 +143,7 @@ def test_a_clock_that_was_set_back_does_not_prolong_the_delay():
 
 
 @pytest.mark.parametrize(
-    ("attempts", "seconds"), [(1, 1), (2, 2), (6, 32), (7, MAX_BACKOFF_S), (9999, MAX_BACKOFF_S)]
+    ("attempts", "seconds"), [(1, 1), (2, 2), (6, 32), (7, BACKOFF.max_s), (9999, BACKOFF.max_s)]
 )
 def test_the_delay_has_a_limit(attempts, seconds):
     assert restart_delay_s(attempts, NOW, NOW) == seconds

@@ -15,12 +15,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
+from ratoon.process.backoff import Backoff
+
 MAX_ATTEMPTS = 5
 """Starts of a job after which the loss of its worker is final."""
-BACKOFF_S = 1.0
-"""Seconds between the last change of a resource and the first restart of its job; doubled for each further one."""
-MAX_BACKOFF_S = 60.0
-"""Longest delay of a restart, in seconds."""
+BACKOFF = Backoff(1.0, 60.0)
+"""Delays between the last change of a resource and the restarts of its job."""
 
 
 class Phase(StrEnum):
@@ -183,12 +183,9 @@ def restart_delay_s(attempts: int, update_time: datetime, now: datetime) -> floa
 
     The delay counts from the last change of the resource. A clock that was set back does not prolong it.
     """
-    delay, elapsed = _backoff_s(attempts), (now - update_time).total_seconds()
+    delay = BACKOFF.delay_s(attempts) if attempts else 0.0
+    elapsed = (now - update_time).total_seconds()
     return delay - elapsed if 0 <= elapsed < delay else 0.0
-
-
-def _backoff_s(attempts: int) -> float:
-    return min(MAX_BACKOFF_S, BACKOFF_S * 2.0 ** min(attempts - 1, 10)) if attempts else 0.0
 
 
 def _succeeded(
