@@ -52,6 +52,8 @@ class FakeEngine:
     accepting: bool = True
     in_flight: int = 0
     never_starts: bool = False
+    killed: bool = False
+    """Whether it is gone without a cause of its own."""
 
 
 @dataclass
@@ -84,7 +86,8 @@ class World:
         engine = self.engines.get(name, FakeEngine())
         ready = engine.state is EngineState.READY
         digest = DIGESTS.get(name, "") if ready else ""
-        return EngineView(engine.state, digest, engine.accepting, engine.in_flight if ready else 0)
+        in_flight = engine.in_flight if ready else 0
+        return EngineView(engine.state, digest, engine.accepting, in_flight, killed=engine.killed)
 
     def look(self, name: str) -> Check | None:
         engine = self.engines.get(name)
@@ -152,7 +155,8 @@ class World:
     def kill(self, name: str) -> None:
         engine = self.engines[name]
         if engine.state in (EngineState.READY, EngineState.STARTING):
-            self.engines[name] = FakeEngine(EngineState.GONE, engine.honest, never_starts=engine.never_starts)
+            gone = FakeEngine(EngineState.GONE, engine.honest, never_starts=engine.never_starts, killed=True)
+            self.engines[name] = gone
             self.killed += 1
 
     def run(self, turns: int = 3000, seconds: float = 1.0) -> Phase:

@@ -153,7 +153,8 @@ class World:
         if process.state is READY and engine not in process.holds:
             return EngineView()
         if process.state is not READY:
-            return EngineView(process.state, unplaced=self.full and process.state is STARTING)
+            unplaced = self.full and process.state is STARTING
+            return EngineView(process.state, killed=process.state is GONE, unplaced=unplaced)
         return EngineView(READY, engine, door not in process.closed, int(door in process.streams))
 
     def door(self, engine: str) -> str:

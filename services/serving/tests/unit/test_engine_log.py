@@ -4,7 +4,7 @@ import pytest
 
 from ratoon.chassis.errors import FailedPrecondition, Unavailable
 from ratoon_serving.adapters.engine_http import Answer, EngineClient
-from ratoon_serving.adapters.engine_log import failure, in_our_words
+from ratoon_serving.adapters.engine_log import cause_of_end, in_our_words
 from ratoon_serving.engine.settings import STARTED
 
 POSITIONS = """\
@@ -42,21 +42,23 @@ UNKNOWN = "OSError: cannot read /srv/someone/.ratoon/serving/models/abc/config.j
             "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory\n",
             "not have enough memory",
         ),
-        ("INFO 11-28 08:00:00 [a.py:1] all is well\n", "killed, perhaps because memory ran out"),
         (UNKNOWN, "cannot read …: it is odd"),
     ],
 )
 def test_the_root_cause_is_said_and_nothing_of_a_library(tmp_path, log, said):
     file = tmp_path / "log.txt"
     file.write_text(STARTED + "ValueError: an older start\n" + STARTED + log)
-    told = failure(file)
+    told = cause_of_end(file)
     assert said in told
     for raw in ("pydantic", "Traceback", "older start", "/srv", "/opt", "\n", "See root cause"):
         assert raw not in told
 
 
-def test_an_engine_without_a_log_says_so(tmp_path):
-    assert failure(tmp_path / "log.txt") == "it left no log"
+def test_a_log_that_says_nothing_has_no_cause(tmp_path):
+    file = tmp_path / "log.txt"
+    assert cause_of_end(file) == ""
+    file.write_text(STARTED + "ValueError: an older start\n" + STARTED + "INFO 11-28 08:00:00 [a.py:1] all is well\n")
+    assert cause_of_end(file) == ""
 
 
 REFUSED = (

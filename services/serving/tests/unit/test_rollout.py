@@ -53,12 +53,23 @@ def test_the_first_rollout_has_nothing_to_bake_against():
 
 def test_the_reason_of_a_failure_is_said_once_and_the_last_note_says_what_serves():
     world = until(World.serving_blue(), Phase.STARTING)
-    world.kill(GREEN)
     world.engines[GREEN].state = EngineState.GONE
     assert world.run() is Phase.FAILED
     reason = world.rollout.reason
     assert [note.message for note in world.rollout.notes].count(reason) == 1
     assert world.rollout.notes[-1].message == f"{OLD.rsplit('/', 1)[-1]} serves"
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.ATTESTING, Phase.PROBING])
+@pytest.mark.parametrize(("kills", "end"), [(3, Phase.SUCCEEDED), (4, Phase.FAILED)])
+def test_a_new_engine_that_something_kills_is_started_again_a_few_times(phase, kills, end):
+    world = World.serving_blue()
+    for _ in range(kills):
+        until(world, phase)
+        world.kill(GREEN)
+        world.turn()
+    assert world.run() is end
+    assert sum("it is started again" in note.message for note in world.rollout.notes) == 3
 
 
 def test_traffic_moves_step_by_step_when_asked():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ratoon_serving.engine.settings import STARTED
 
+KILLED = "its log does not show the cause: it was killed, perhaps because memory ran out"
 _TAIL = 256 << 10
 _LONGEST = 300
 _PREFIX = re.compile(
@@ -64,21 +65,14 @@ _KNOWN = (
 )
 
 
-def failure(log: Path) -> str:
-    """Why the last start in this log failed; a sentence that says so when the log does not."""
+def cause_of_end(log: Path) -> str:
+    """Why the last start in this log ended; empty when the log does not say, as where the process was killed."""
     if not log.exists():
-        return "it left no log"
+        return ""
     with log.open("rb") as source:
         source.seek(max(0, log.stat().st_size - _TAIL))
         text = source.read().decode(errors="replace")
-    return reason_in(text.rpartition(STARTED)[2])
-
-
-def reason_in(text: str) -> str:
-    """The root cause in what an engine wrote."""
-    return root_cause(text) or (
-        "its log does not show the cause: it was killed, perhaps because memory ran out"
-    )
+    return root_cause(text.rpartition(STARTED)[2])
 
 
 def root_cause(text: str) -> str:

@@ -20,7 +20,7 @@ from ratoon.chassis.errors import FailedPrecondition, Unavailable
 from ratoon.process.identity import ProcessIdentity
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
 from ratoon_serving.adapters.engine_http import EngineClient, seen_in
-from ratoon_serving.adapters.engine_log import failure
+from ratoon_serving.adapters.engine_log import KILLED, cause_of_end
 from ratoon_serving.adapters.nursery import Nursery
 from ratoon_serving.application.ports import Happened, Patience
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
@@ -236,7 +236,8 @@ class LocalEngineHost:
         if (folder / "stop").exists():
             return self._ending(engine.process, mark)
         if not mark.alive():
-            return EngineView(EngineState.GONE, message=failure(folder / "log.txt"))
+            cause = cause_of_end(folder / "log.txt")
+            return EngineView(EngineState.GONE, message=cause or KILLED, killed=not cause)
         return self._ask(engine, folder)
 
     def _fork(self, folder: Path) -> EngineView:

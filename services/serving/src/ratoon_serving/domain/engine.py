@@ -109,6 +109,8 @@ class EngineView:
     accepting: bool = True
     in_flight: int = 0
     message: str = ""
+    killed: bool = False
+    """Whether it is gone without a cause of its own: another start may do."""
     load_id: str = ""
     """Which load of its weights this is, where it tells."""
     unplaced: bool = False

@@ -52,6 +52,7 @@ from ratoon_serving.domain.steering import (
 )
 from ratoon_serving.domain.way_back import discarding, keep_blue, restoring, reverting
 
+_MOST_RESTARTS = 3
 _BEHIND_CLOSED_DOORS = frozenset({Phase.CLOSING, Phase.STARTING, Phase.ATTESTING, Phase.PROBING})
 """Phases of a rollout in place in which requests wait: no pause holds them."""
 
@@ -148,7 +149,7 @@ def _starting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
         case EngineState.ABSENT:
             return Move(rollout, (*routes(rollout, seen), start(rollout, rollout.green)))
         case EngineState.GONE:
-            return fail(rollout, f"the new engine ended while it started: {seen.green.message}", now)
+            return _lost(rollout, seen, now, "ended while it started")
         case EngineState.READY:
             return Move(enter(rollout, Phase.ATTESTING, now, "the new engine is ready"), wake_after=0.0)
     if seen.green.unplaced and _may_go_inside(rollout, now):
@@ -157,6 +158,16 @@ def _starting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
         inside = replace(rollout, strategy=Strategy.IN_PLACE, inside=True, limits=limits, reason=why)
         return settle(enter(inside, Phase.CLOSING, now, why), seen)
     return Move(rollout, routes(rollout, seen))
+
+
+def _lost(rollout: Rollout, seen: Observation, now: datetime, what: str) -> Move:
+    """Green is gone before traffic came to it: one that something killed is started again, a few times."""
+    told = f"the new engine {what}: {seen.green.message}"
+    if not seen.green.killed or rollout.restarts >= _MOST_RESTARTS:
+        return fail(rollout, told, now)
+    again = replace(rollout, restarts=rollout.restarts + 1, probes=Probes())
+    starting = enter(again, Phase.STARTING, now, f"{told}; it is started again")
+    return Move(starting, (*routes(starting, seen), start(starting, rollout.green)))
 
 
 def _may_go_inside(rollout: Rollout, now: datetime) -> bool:
@@ -168,7 +179,7 @@ def _may_go_inside(rollout: Rollout, now: datetime) -> bool:
 
 def _attesting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     if seen.green.state in LOST:
-        return fail(rollout, f"the new engine ended: {seen.green.message}", now)
+        return _lost(rollout, seen, now, "ended")
     if seen.green.loaded_digest and seen.green.loaded_digest != seen.green_digest:
         return fail(rollout, f"it loaded {seen.green.loaded_digest}, not the registered artifact", now)
     golden = seen.green_golden
@@ -181,7 +192,7 @@ def _attesting(rollout: Rollout, seen: Observation, now: datetime) -> Move:
 
 def _probing(rollout: Rollout, seen: Observation, now: datetime) -> Move:
     if seen.green.state in LOST:
-        return fail(rollout, f"the new engine ended: {seen.green.message}", now)
+        return _lost(rollout, seen, now, "ended")
     if seen.probe is None:
         return Move(rollout, routes(rollout, seen))
     probed = replace(rollout, probes=rollout.probes.and_then(seen.probe.passed))

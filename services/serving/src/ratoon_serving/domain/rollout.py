@@ -146,6 +146,8 @@ class Rollout:
     """How long each step but the last is watched."""
     phase: Phase = Phase.QUEUED
     phase_since: datetime = field(default_factory=lambda: datetime.min)
+    restarts: int = 0
+    """How often green was started again because something killed it before traffic came."""
     shifted_at: datetime | None = None
     """When the first traffic went to green."""
     step: int = 0
