@@ -57,7 +57,9 @@ def test_the_root_cause_is_said_and_nothing_of_a_library(tmp_path, log, said):
 def test_a_log_that_says_nothing_has_no_cause(tmp_path):
     file = tmp_path / "log.txt"
     assert cause_of_end(file) == ""
-    file.write_text(STARTED + "ValueError: an older start\n" + STARTED + "INFO 11-28 08:00:00 [a.py:1] all is well\n")
+    file.write_text(
+        STARTED + "ValueError: an older start\n" + STARTED + "INFO 11-28 08:00:00 [a.py:1] all is well\n"
+    )
     assert cause_of_end(file) == ""
 
 
