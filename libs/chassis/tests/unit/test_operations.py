@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import MetaData
 
-from ratoon.chassis import outbox
+from ratoon.chassis import outbox, wakeups
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Description, FailedPrecondition, Unavailable
 from ratoon.chassis.identity import acting_for
@@ -193,6 +193,53 @@ def test_who_is_woken_while_at_work_looks_again_at_once(world):
         world.here.wake(tx, NAME)
     world.here._work(kind, claim)
     assert world.there.run_due() == 1
+
+
+def test_wake_ups_within_a_time_are_one_look(world, monkeypatch):
+    looks = []
+    monkeypatch.setattr(world.first, "observe", lambda work, _claim: looks.append(work.name))
+    monkeypatch.setattr(world.first, "step", lambda work, seen, now: Step(work, wake_after=3600.0))
+    world.here.run_due()
+    for _ in range(1000):
+        with world.store.write() as tx:
+            world.here.wake(tx, NAME, within_s=2.0)
+        world.here.run_due()
+        world.clock.advance(0.001)
+    assert len(looks) == 1
+    world.clock.advance(1.1)
+    world.here.run_due()
+    assert len(looks) == 2
+    assert world.here.run_due() == 0
+
+
+def test_a_wake_up_within_a_time_during_a_turn_is_not_lost(world):
+    world.first.raising = Unavailable("away")
+    ((kind, claim),) = world.here._claim(limit=1)
+    with world.store.write() as tx:
+        world.here.wake(tx, NAME, within_s=0.1)
+    world.here._work(kind, claim)
+    assert world.there.run_due() == 0
+    world.clock.advance(0.2)
+    assert world.there.run_due() == 1
+
+
+def test_what_reports_its_changes_is_polled_as_a_safety_net_only(world, monkeypatch):
+    wakes, looks = [], []
+
+    def observe(work, _claim):
+        wakeups.subscribe(wakes.append)
+        looks.append(work.name)
+
+    monkeypatch.setattr(world.first, "observe", observe)
+    monkeypatch.setattr(world.first, "step", lambda work, seen, now: Step(work, wake_after=0.5))
+    for _ in range(29):
+        world.here.run_due()
+        world.clock.advance(0.5)
+    assert len(looks) == 1
+    wakes[0]()
+    assert world.here.run_due() == 1
+    world.clock.advance(15)
+    assert (world.here.run_due(), len(looks)) == (1, 3)
 
 
 def test_a_result_that_cannot_be_stored_ends_the_work_with_its_field(world, monkeypatch):

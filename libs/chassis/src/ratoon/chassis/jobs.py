@@ -6,6 +6,7 @@ reads it and takes the process over if it still is the one that was started.
 """
 
 import json
+import logging
 import math
 import os
 import shutil
@@ -16,13 +17,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from ratoon.chassis import wakeups
 from ratoon.chassis.errors import Unavailable
 from ratoon.chassis.files import write_json
+from ratoon.chassis.job_watch import JobWatch
 from ratoon.process.identity import ProcessIdentity
 
+_LOG = logging.getLogger(__name__)
 JSON = dict[str, Any]
 
 
@@ -167,6 +172,7 @@ class LocalJobs:
         self._root, self._trace = root, trace
         self._environment = dict(environment or {})
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._watch = JobWatch()
 
     def folder(self, job_id: str) -> Path:
         """The job's folder."""
@@ -192,12 +198,16 @@ class LocalJobs:
         write_json(folder / "process.json", asdict(ProcessIdentity.of(child.pid)))
 
     def observe(self, job_id: str) -> JobStatus:
-        """Where the job stands. Unavailable once for each time that the disk failed it: it counts as ABSENT then."""
+        """Where the job stands. Unavailable once for each time that the disk failed it: it counts as ABSENT then.
+
+        An operation that observes a running job is woken by the job's progress and end.
+        """
         folder = self.folder(job_id)
         if not (folder / "process.json").exists() and not _adopted(folder):
             return JobStatus(JobState.ABSENT)
         alive = self._alive(job_id, folder)
         if alive and not any((folder / name).exists() for name in ("result.json", "error.json")):
+            self._subscribe(job_id, folder)
             return JobStatus(JobState.RUNNING, _progress(folder))
         if (folder / "result.json").exists():
             return JobStatus(JobState.SUCCEEDED, _progress(folder), _read(folder / "result.json"))
@@ -240,6 +250,15 @@ class LocalJobs:
     def clear(self, work: Path) -> None:
         """Remove what jobs kept in this folder for their next attempt."""
         shutil.rmtree(work, ignore_errors=True)
+
+    def _subscribe(self, job_id: str, folder: Path) -> None:
+        process = ProcessIdentity.read(folder)
+        if process is None:
+            return
+        try:
+            wakeups.subscribe(partial(self._watch.watch, job_id, folder, process))
+        except OSError as error:
+            _LOG.warning("job %s is polled, because it cannot be watched: %s", job_id, error)
 
     def _alive(self, job_id: str, folder: Path) -> bool:
         child = self._children.get(job_id)

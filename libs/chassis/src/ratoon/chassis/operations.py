@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -33,7 +34,7 @@ from sqlalchemy import (
     update,
 )
 
-from ratoon.chassis import tracing
+from ratoon.chassis import tracing, wakeups
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Aborted, DataLoss, Description, described
@@ -85,6 +86,8 @@ class Claim:
     failures: int = 0
     trace: str = ""
     """Traceparent of what began the operation."""
+    due: float = 0.0
+    """Time until which the claim defers the operation; an earlier one in the table is that of a wake-up."""
 
     def action_id(self, step: str, attempt: int = 1) -> str:
         """The id of what an action makes: the same for every repetition of this step and attempt (UUIDv5)."""
@@ -188,11 +191,15 @@ class Operations:
         epoch, now = self._time.now(tx.connection)
         self._insert(tx.connection, resource, epoch, now)
 
-    def wake(self, tx: Transaction, name: str) -> None:
-        """Look at the operation at once; one that is done stays so."""
+    def wake(self, tx: Transaction, name: str, within_s: float = 0.0) -> None:
+        """Look at the operation within this many seconds, once for all wake-ups until then; one that is done stays so.
+
+        `within_s` is shorter than a lease.
+        """
         epoch, now = self._time.now(tx.connection)
-        t = self._table
-        tx.connection.execute(update(t).where(t.c.name == name).values(due=now, epoch=epoch))
+        t, latest = self._table, now + within_s
+        due = case(((t.c.epoch == epoch) & (t.c.due < latest), t.c.due), else_=latest)
+        tx.connection.execute(update(t).where(t.c.name == name).values(due=due, epoch=epoch))
 
     def end(self, tx: Transaction, name: str) -> None:
         """From the commit of this transaction on, nothing works on the resource any more; for one that is deleted."""
@@ -274,7 +281,10 @@ class Operations:
                     .values(owner=self._owner, fence=row.fence + 1, lease_until=now + _LEASE_S, epoch=epoch)
                     .values(due=now + _LEASE_S)
                 )
-        return [(row.kind, Claim(row.name, row.fence + 1, row.failures, row.traceparent)) for row in rows]
+        due = now + _LEASE_S
+        return [
+            (row.kind, Claim(row.name, row.fence + 1, row.failures, row.traceparent, due)) for row in rows
+        ]
 
     def _any_due(self) -> bool:
         t = self._table
@@ -310,7 +320,8 @@ class Operations:
         try:
             with self._store.read() as tx:
                 resource = tx.get(procedure.kind, claim.name)
-            observation = procedure.observe(resource, claim)
+            with wakeups.observing(partial(self._wake_again, claim.name)) as wake_up:
+                observation = procedure.observe(resource, claim)
             step = procedure.step(resource, observation, self._clock.now())
             with self._watch.turn(claim, resource, step):
                 saved = self._save(claim, resource, step)
@@ -318,7 +329,7 @@ class Operations:
                     if not step.done:
                         self._check_held(claim)
                     procedure.act(saved, action, claim)
-            self._release(claim, 0.0 if step.actions else step.wake_after)
+            self._release(claim, 0.0 if step.actions else wake_up.pause_s(step.wake_after))
         except Aborted:
             self._release(claim, 0.05)
         except DataLoss as error:
@@ -329,6 +340,10 @@ class Operations:
             self._stumble(procedure, claim, error)
         finally:
             self._loop.wake()
+
+    def _wake_again(self, name: str) -> None:
+        with self._store.write() as tx:
+            self.wake(tx, name)
 
     def _save(self, claim: Claim, resource: Any, step: Step[Any]) -> Any:
         self._store.grant(step.resource)
@@ -381,10 +396,9 @@ class Operations:
         with self._store.database.write() as connection:
             _, now = self._time.now(connection)
             mine = (t.c.name == claim.name) & (t.c.fence == claim.fence)
-            woken = (
-                t.c.due <= now
-            )  # somebody woke it while it was worked on: what they saw may not have been seen
-            due = case((woken, now), else_=now + pause)
+            # A wake-up during this turn, which may have looked too early; a turn beyond its lease cannot tell.
+            woken = (t.c.due < claim.due) | (t.c.due <= now)
+            due = case((woken, t.c.due), else_=now + pause)
             connection.execute(
                 update(t).where(mine).values(due=due, owner="", lease_until=now, failures=failures)
             )

@@ -1,0 +1,48 @@
+"""Wake-ups of an operation: what a turn observes reports its next change, so that polling is only a safety net.
+
+`Operations` opens a wake-up around each observation. An adapter that can report changes subscribes the turn to them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+SAFETY_NET_S = 15.0
+"""Seconds between two looks at something whose changes are reported: a report may be lost."""
+
+
+@dataclass
+class WakeUp:
+    """Wake-up of one turn of an operation."""
+
+    wake: Callable[[], None]
+    """Looks at the operation again; safe on any thread, any number of times."""
+    subscribed: bool = False
+    """True once a part that was observed reports its next change."""
+
+    def pause_s(self, wake_after: float) -> float:
+        """Return the seconds until the next look of a turn that asked for this pause."""
+        return max(wake_after, SAFETY_NET_S) if self.subscribed else wake_after
+
+
+_CURRENT: ContextVar[WakeUp | None] = ContextVar("ratoon_wake_up", default=None)
+
+
+@contextmanager
+def observing(wake: Callable[[], None]) -> Iterator[WakeUp]:
+    """Yield the wake-up of a turn; parts that the block observes on this thread may subscribe to it."""
+    wake_up = WakeUp(wake)
+    token = _CURRENT.set(wake_up)
+    try:
+        yield wake_up
+    finally:
+        _CURRENT.reset(token)
+
+
+def subscribe(report: Callable[[Callable[[], None]], None]) -> None:
+    """Have a part report its next change to the turn that observes it; do nothing outside a turn."""
+    wake_up = _CURRENT.get()
+    if wake_up is not None:
+        report(wake_up.wake)
+        wake_up.subscribed = True
