@@ -16,8 +16,8 @@ from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.application.ports import Happened, Patience, ServableVersion
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
+from ratoon_serving.domain.rollouts.strategies import Room, Weights
 from ratoon_serving.domain.scaling import Load
-from ratoon_serving.domain.strategies import Room, Weights
 
 GOLDEN = [
     GoldenPrompt((1, 2, 3), (7, 8, 9), (-0.1, -0.2, -0.3), (-2.0, -3.0, -4.0)),

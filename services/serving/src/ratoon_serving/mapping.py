@@ -20,11 +20,11 @@ from ratoon_serving.application.commands import (
     VotesSeen,
     Window,
 )
-from ratoon_serving.domain.analysis import Bake, Traffic, Votes
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine, EngineReady, EngineState, EngineStopped
 from ratoon_serving.domain.generation import ENGINE_SLOTS
-from ratoon_serving.domain.rollout import (
+from ratoon_serving.domain.rollouts.analysis import Bake, Traffic, Votes
+from ratoon_serving.domain.rollouts.rollout import (
     Phase,
     Rollout,
     RolloutFailed,

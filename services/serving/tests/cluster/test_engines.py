@@ -10,7 +10,7 @@ from ratoon.chassis.errors import Aborted, FailedPrecondition
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon_serving.domain.engine import Engine, Fence
-from ratoon_serving.domain.strategies import Weights
+from ratoon_serving.domain.rollouts.strategies import Weights
 
 S = rollout_pb2.Rollout
 MODEL = "projects/p/models/mail"

@@ -19,9 +19,9 @@ from ratoon_serving.application import handlers
 from ratoon_serving.application.commands import CreateDeployment, CreateRollout
 from ratoon_serving.application.executor import Executor
 from ratoon_serving.application.procedures import DeploymentProcedure, RolloutProcedure
-from ratoon_serving.domain.analysis import Bake
 from ratoon_serving.domain.engine import EngineState
-from ratoon_serving.domain.rollout import Phase, Rollout
+from ratoon_serving.domain.rollouts.analysis import Bake
+from ratoon_serving.domain.rollouts.rollout import Phase, Rollout
 
 S = rollout_pb2.Rollout
 

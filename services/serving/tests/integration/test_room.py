@@ -9,7 +9,7 @@ from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.testkit.waiting import until
 from ratoon_serving.domain.generation import Generation, PromptLimits
-from ratoon_serving.domain.strategies import Weights
+from ratoon_serving.domain.rollouts.strategies import Weights
 
 MODEL = "projects/p/models/mail"
 S = rollout_pb2.Rollout

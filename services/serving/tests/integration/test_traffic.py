@@ -10,7 +10,7 @@ from ratoon.chassis.database import Database
 from ratoon.chassis.migrations import migrate
 from ratoon_serving.adapters.traffic import TableTrafficBook
 from ratoon_serving.application.commands import TrafficSeen, VotesSeen, Window
-from ratoon_serving.domain.analysis import Traffic, Votes
+from ratoon_serving.domain.rollouts.analysis import Traffic, Votes
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from ratoon_serving.domain.analysis import Traffic, Votes
 from ratoon_serving.domain.engine import Check, EngineState, EngineView
-from ratoon_serving.domain.machine import step
-from ratoon_serving.domain.rollout import (
+from ratoon_serving.domain.rollouts.analysis import Traffic, Votes
+from ratoon_serving.domain.rollouts.machine import step
+from ratoon_serving.domain.rollouts.rollout import (
     CloseEngine,
     Event,
     MoveAlias,

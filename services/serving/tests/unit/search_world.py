@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from ratoon_serving.domain.analysis import Bake, Traffic
 from ratoon_serving.domain.engine import Check, EngineState, EngineView
-from ratoon_serving.domain.machine import abort, resume, step
-from ratoon_serving.domain.rollout import (
+from ratoon_serving.domain.rollouts.analysis import Bake, Traffic
+from ratoon_serving.domain.rollouts.machine import abort, resume, step
+from ratoon_serving.domain.rollouts.rollout import (
     ENDED,
     REVERSIBLE,
     CloseEngine,

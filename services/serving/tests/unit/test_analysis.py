@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ratoon_serving.domain.analysis import Bake, Outlook, Probes, Traffic, Votes, judge, judge_at_end
 from ratoon_serving.domain.errors import PolicyInvalid
+from ratoon_serving.domain.rollouts.analysis import Bake, Outlook, Probes, Traffic, Votes, judge, judge_at_end
 
 BAKE = Bake(seconds=30)
 NONE, NO_VOTES, NO_PROBES = Traffic(), Votes(), Probes()

@@ -8,7 +8,7 @@ import pytest
 from ratoon_serving.domain.deployment import Deployment, Sight, keep
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Member, Proof
 from ratoon_serving.domain.members import as_one, unproven
-from ratoon_serving.domain.rollout import OpenEngine, SetRoutes, StartEngine, TendEngine
+from ratoon_serving.domain.rollouts.rollout import OpenEngine, SetRoutes, StartEngine, TendEngine
 from ratoon_serving.domain.routes import Route, Target, split
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from rollout_world import BLUE, GREEN, NEW, OLD, World
 
-from ratoon_serving.domain.analysis import Bake, Traffic, Votes
 from ratoon_serving.domain.engine import EngineState
-from ratoon_serving.domain.machine import abort, resume
-from ratoon_serving.domain.rollout import (
+from ratoon_serving.domain.rollouts.analysis import Bake, Traffic, Votes
+from ratoon_serving.domain.rollouts.machine import abort, resume
+from ratoon_serving.domain.rollouts.rollout import (
     ENDED,
     Phase,
     RolloutFailed,

@@ -18,7 +18,7 @@ from search_world import DEPLOYMENT, LONG_S, START, World, rollout_of
 
 from ratoon_serving.domain.deployment import Deployment, Sight, keep
 from ratoon_serving.domain.engine import EngineState
-from ratoon_serving.domain.rollout import Phase, Strategy
+from ratoon_serving.domain.rollouts.rollout import Phase, Strategy
 
 SCHEDULES = int(os.environ.get("RATOON_SCHEDULES", "100"))
 CHAIN, TURNS = 4, 60

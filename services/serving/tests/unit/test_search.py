@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from search_world import World, over
 
-from ratoon_serving.domain.rollout import Phase, Strategy
+from ratoon_serving.domain.rollouts.rollout import Phase, Strategy
 
 WORLDS = int(os.environ.get("RATOON_SEARCH", "8000"))
 KINDS = [

@@ -3,8 +3,8 @@
 import pytest
 
 from ratoon_serving.domain.errors import StrategyUnavailable
-from ratoon_serving.domain.rollout import Strategy
-from ratoon_serving.domain.strategies import Room, Weights, choose, rank_room
+from ratoon_serving.domain.rollouts.rollout import Strategy
+from ratoon_serving.domain.rollouts.strategies import Room, Weights, choose, rank_room
 
 AMPLE, SHORT = Room(8 << 30, 1 << 30), Room(1 << 30, 1 << 30)
 WHOLE, OTHER = Weights("one", size_bytes=1 << 20), Weights("another", size_bytes=1 << 20)

@@ -20,8 +20,8 @@ from ratoon_serving.adapters.kubernetes_event import event
 from ratoon_serving.application.ports import Happened, Patience
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence, Member
+from ratoon_serving.domain.rollouts.strategies import Room
 from ratoon_serving.domain.scaling import MOST, Load
-from ratoon_serving.domain.strategies import Room
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from ratoon.chassis.cluster_api import JSON
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.application.ports import Happened
 from ratoon_serving.domain.engine import Engine
-from ratoon_serving.domain.rollout import Phase
+from ratoon_serving.domain.rollouts.rollout import Phase
 
 _LONGEST_MESSAGE = 1024
 _WARNINGS = frozenset(

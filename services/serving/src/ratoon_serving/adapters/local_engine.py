@@ -25,8 +25,8 @@ from ratoon_serving.adapters.nursery import Nursery
 from ratoon_serving.application.ports import Happened, Patience
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
+from ratoon_serving.domain.rollouts.strategies import Room
 from ratoon_serving.domain.scaling import Load
-from ratoon_serving.domain.strategies import Room
 from ratoon_serving.engine.sockets import forget_sockets
 
 _LOAD_S = 600.0

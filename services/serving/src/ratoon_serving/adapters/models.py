@@ -17,7 +17,7 @@ from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from ratoon_serving.application.ports import ServableVersion
 from ratoon_serving.domain.attestation import GoldenPrompt, golden_prompts
 from ratoon_serving.domain.generation import Generation, PromptLimits
-from ratoon_serving.domain.strategies import Weights
+from ratoon_serving.domain.rollouts.strategies import Weights
 
 _PRODUCTION = "production"
 _SHAPE = ("config.json", "tokenizer.json", "chat_template.jinja")

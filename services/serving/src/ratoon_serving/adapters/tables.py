@@ -6,7 +6,7 @@ from ratoon.chassis.events import room_metadata
 from ratoon.chassis.store import resource_table
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine
-from ratoon_serving.domain.rollout import Rollout
+from ratoon_serving.domain.rollouts.rollout import Rollout
 from ratoon_serving.domain.routes import RouteTable
 
 METADATA = room_metadata()

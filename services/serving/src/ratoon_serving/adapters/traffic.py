@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Table, and_, delete, insert, select
 from ratoon.chassis.database import Database
 from ratoon_serving.adapters.tables import TRAFFIC, VOTES
 from ratoon_serving.application.commands import TrafficSeen, VotesSeen, Window
-from ratoon_serving.domain.analysis import Traffic, Votes
+from ratoon_serving.domain.rollouts.analysis import Traffic, Votes
 
 _KEPT_S = 1800.0
 _HEARD_EVERY_S = 2.0

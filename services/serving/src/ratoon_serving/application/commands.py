@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ratoon_serving.domain.analysis import Bake, Traffic, Votes
-from ratoon_serving.domain.rollout import Shares, Strategy
+from ratoon_serving.domain.rollouts.analysis import Bake, Traffic, Votes
+from ratoon_serving.domain.rollouts.rollout import Shares, Strategy
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ratoon_serving.domain.engine import (
     Proof,
 )
 from ratoon_serving.domain.members import as_one, counts, unproven
-from ratoon_serving.domain.rollout import (
+from ratoon_serving.domain.rollouts.rollout import (
     Action,
     CloseEngine,
     MoveAlias,

@@ -17,7 +17,6 @@ from ratoon_serving.application.commands import (
     VotesSeen,
 )
 from ratoon_serving.application.ports import EngineHost, Models, Patience, ServableVersion, TrafficBook
-from ratoon_serving.domain import machine
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine
 from ratoon_serving.domain.errors import (
@@ -30,10 +29,25 @@ from ratoon_serving.domain.errors import (
     StrategyUnavailable,
     VersionNotReady,
 )
-from ratoon_serving.domain.rollout import IN_PLACE_LIMITS, REVERSIBLE, Limits, Phase, Rollout, Strategy
+from ratoon_serving.domain.rollouts import machine
+from ratoon_serving.domain.rollouts.rollout import (
+    IN_PLACE_LIMITS,
+    REVERSIBLE,
+    Limits,
+    Phase,
+    Rollout,
+    Strategy,
+)
+from ratoon_serving.domain.rollouts.strategies import (
+    Choice,
+    Room,
+    Weights,
+    are_interchangeable,
+    choose,
+    rank_room,
+)
 from ratoon_serving.domain.routes import TABLE, RouteTable
 from ratoon_serving.domain.scaling import Bounds, woken
-from ratoon_serving.domain.strategies import Choice, Room, Weights, are_interchangeable, choose, rank_room
 
 DEPLOYMENT = "projects/*/deployments/*"
 ENGINE = f"{DEPLOYMENT}/engines/*"

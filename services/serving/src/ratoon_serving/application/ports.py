@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Protocol
 
 from ratoon_serving.application.commands import TrafficSeen, VotesSeen
-from ratoon_serving.domain.analysis import Traffic, Votes
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineView, Fence
 from ratoon_serving.domain.generation import Generation, PromptLimits
-from ratoon_serving.domain.rollout import Phase
+from ratoon_serving.domain.rollouts.analysis import Traffic, Votes
+from ratoon_serving.domain.rollouts.rollout import Phase
+from ratoon_serving.domain.rollouts.strategies import Room, Weights
 from ratoon_serving.domain.scaling import Load
-from ratoon_serving.domain.strategies import Room, Weights
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ratoon_serving.domain.engine import Check, EngineState, EngineView
-from ratoon_serving.domain.rollout import (
+from ratoon_serving.domain.rollouts.rollout import (
     Action,
     OpenEngine,
     ScaleEngine,

@@ -15,7 +15,7 @@ from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceServicer
 from ratoon_serving import mapping
 from ratoon_serving.application import handlers
 from ratoon_serving.application.ports import EngineHost, Models, TrafficBook
-from ratoon_serving.domain.rollout import Rollout
+from ratoon_serving.domain.rollouts.rollout import Rollout
 from ratoon_serving.domain.routes import TABLE, RouteTable
 from ratoon_serving.domain.scaling import Bounds
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ratoon_serving.domain.errors import StrategyUnavailable
-from ratoon_serving.domain.rollout import Strategy
+from ratoon_serving.domain.rollouts.rollout import Strategy
 
 _MIB = 1 << 20
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from ratoon_serving.domain.engine import EngineState
-from ratoon_serving.domain.rollout import (
+from ratoon_serving.domain.rollouts.rollout import (
     REVERSIBLE,
     Action,
     Event,
@@ -21,7 +21,7 @@ from ratoon_serving.domain.rollout import (
     StopEngine,
     Strategy,
 )
-from ratoon_serving.domain.steering import (
+from ratoon_serving.domain.rollouts.steering import (
     LOST,
     enter,
     put_away,

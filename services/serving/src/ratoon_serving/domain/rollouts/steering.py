@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from ratoon_serving.domain.engine import EngineState, EngineView
-from ratoon_serving.domain.rollout import (
+from ratoon_serving.domain.rollouts.rollout import (
     Action,
     CloseEngine,
     Event,

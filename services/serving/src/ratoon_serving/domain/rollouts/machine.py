@@ -20,9 +20,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from ratoon_serving.domain.analysis import REPORTS_GRACE_S, Outlook, Probes, judge, judge_at_end
 from ratoon_serving.domain.engine import EngineState
-from ratoon_serving.domain.rollout import (
+from ratoon_serving.domain.rollouts.analysis import REPORTS_GRACE_S, Outlook, Probes, judge, judge_at_end
+from ratoon_serving.domain.rollouts.rollback import discarding, keep_blue, restoring, reverting
+from ratoon_serving.domain.rollouts.rollout import (
     IN_PLACE_LIMITS,
     REVERSIBLE,
     Move,
@@ -35,7 +36,7 @@ from ratoon_serving.domain.rollout import (
     StopEngine,
     Strategy,
 )
-from ratoon_serving.domain.steering import (
+from ratoon_serving.domain.rollouts.steering import (
     LOST,
     enter,
     fail,
@@ -50,7 +51,6 @@ from ratoon_serving.domain.steering import (
     tend,
     to_empty,
 )
-from ratoon_serving.domain.way_back import discarding, keep_blue, restoring, reverting
 
 _MOST_RESTARTS = 3
 _BEHIND_CLOSED_DOORS = frozenset({Phase.CLOSING, Phase.STARTING, Phase.ATTESTING, Phase.PROBING})

@@ -1,0 +1,1 @@
+"""Rollouts: the replacement of the version that a deployment serves by another one."""
