@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from ratoon.chassis.job_watch import MIN_INTERVAL_S, JobWatch
 from ratoon.chassis.jobs import JobFolder, JobProgress, JobState, LocalJobs
 from ratoon.process.identity import ProcessIdentity
 
+OPERATION = "projects/p/works/w"
 SOON_S = 5.0
 
 
@@ -32,7 +34,7 @@ def reports() -> "queue.Queue[float]":
 
 @pytest.fixture
 def watched(tmp_path: Path, process: subprocess.Popen[bytes], reports: "queue.Queue[float]") -> JobFolder:
-    JobWatch().watch("job", tmp_path, ProcessIdentity.of(process.pid), reporting(reports))
+    JobWatch().watch("job", tmp_path, ProcessIdentity.of(process.pid), OPERATION, reporting(reports))
     return JobFolder(tmp_path)
 
 
@@ -63,10 +65,21 @@ def test_progress_is_reported_with_an_interval_and_the_latest_is_never_missed(wa
     assert reports.empty()
 
 
+def test_each_operation_that_observes_a_job_is_told_once(tmp_path, reports, process):
+    watch, receivers = JobWatch(), list[str]()
+    for receiver in ("a", "b", "a"):
+        report = partial(receivers.append, receiver)
+        watch.watch("job", tmp_path, ProcessIdentity.of(process.pid), receiver, report)
+    watch.watch("job", tmp_path, ProcessIdentity.of(process.pid), "c", reporting(reports))
+    process.kill()
+    reports.get(timeout=SOON_S)
+    assert receivers == ["a", "b"]
+
+
 def test_a_job_that_ended_before_it_is_watched_is_reported(tmp_path, reports, process):
     process.kill()
     process.wait()
-    JobWatch().watch("job", tmp_path, ProcessIdentity(process.pid, 1), reporting(reports))
+    JobWatch().watch("job", tmp_path, ProcessIdentity(process.pid, 1), OPERATION, reporting(reports))
     reports.get(timeout=SOON_S)
 
 
@@ -76,10 +89,10 @@ def test_an_error_of_a_receiver_does_not_end_the_watch(tmp_path, reports, proces
         raise OSError("The database is closed.")
 
     watch = JobWatch()
-    watch.watch("job", tmp_path, ProcessIdentity.of(process.pid), fails)
+    watch.watch("job", tmp_path, ProcessIdentity.of(process.pid), OPERATION, fails)
     JobFolder(tmp_path).tell(JobProgress(0.5))
     reports.get(timeout=SOON_S)
-    watch.watch("job", tmp_path, ProcessIdentity.of(process.pid), reporting(reports))
+    watch.watch("job", tmp_path, ProcessIdentity.of(process.pid), OPERATION, reporting(reports))
     process.kill()
     assert reports.get(timeout=SOON_S) > 0.0
 
@@ -89,7 +102,7 @@ def test_an_operation_is_woken_by_the_end_of_the_job_that_it_observes(tmp_path, 
     module.write_text("import time; time.sleep(0.3)")
     jobs = LocalJobs(tmp_path / "jobs", {"PYTHONPATH": str(tmp_path)})
     jobs.start("job", "briefly", json.loads("{}"))
-    with wakeups.observing(reporting(reports)) as wake_up:
+    with wakeups.observing(OPERATION, reporting(reports)) as wake_up:
         assert jobs.observe("job").state is JobState.RUNNING
     assert wake_up.subscribed
     reports.get(timeout=SOON_S)

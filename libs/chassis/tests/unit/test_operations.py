@@ -227,7 +227,7 @@ def test_what_reports_its_changes_is_polled_as_a_safety_net_only(world, monkeypa
     wakes, looks = [], []
 
     def observe(work, _claim):
-        wakeups.subscribe(wakes.append)
+        wakeups.subscribe(lambda _operation, wake: wakes.append(wake))
         looks.append(work.name)
 
     monkeypatch.setattr(world.first, "observe", observe)

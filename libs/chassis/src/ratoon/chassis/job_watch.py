@@ -37,7 +37,8 @@ class _Watched:
     job_id: str
     directory: int
     process: int
-    report: Report
+    reports: dict[str, Report]
+    """Reports by the name of their receiver."""
     ended: bool
     reported: float = 0.0
     due: float = math.inf
@@ -54,17 +55,19 @@ class JobWatch:
         self._inotify = -1
         self._added, self._adding = -1, -1
 
-    def watch(self, job_id: str, folder: Path, process: ProcessIdentity, report: Report) -> None:
-        """Call `report` when the job writes progress, and once when it has ended; a later call replaces `report`.
+    def watch(
+        self, job_id: str, folder: Path, process: ProcessIdentity, receiver: str, report: Report
+    ) -> None:
+        """Call `report` when the job writes progress, and once when it has ended; a receiver has one report a job.
 
         Raise OSError if the kernel has no watch left.
         """
         with self._lock:
-            if job_id in self._jobs:
-                self._jobs[job_id].report = report
-                return
-            self._start()
-            self._jobs[job_id] = self._opened(job_id, folder, process, report)
+            watched = self._jobs.get(job_id)
+            if watched is None:
+                self._start()
+                watched = self._jobs[job_id] = self._opened(job_id, folder, process)
+            watched.reports[receiver] = report
         os.write(self._adding, b"!")
 
     def _start(self) -> None:
@@ -76,7 +79,7 @@ class JobWatch:
             self._poll.register(file, select.POLLIN)
         threading.Thread(target=self._run, name="job-watch", daemon=True).start()
 
-    def _opened(self, job_id: str, folder: Path, process: ProcessIdentity, report: Report) -> _Watched:
+    def _opened(self, job_id: str, folder: Path, process: ProcessIdentity) -> _Watched:
         """Watch first and look then, so that no end is missed."""
         directory = _checked(_LIBC.inotify_add_watch(self._inotify, os.fsencode(folder), _MOVED_TO))
         try:
@@ -85,7 +88,7 @@ class JobWatch:
         except ProcessLookupError:
             pidfd = -1
         ended = not process.alive() or any((folder / name).exists() for name in _ENDS)
-        return _Watched(job_id, directory, pidfd, report, ended)
+        return _Watched(job_id, directory, pidfd, {}, ended)
 
     def _run(self) -> None:
         while True:
@@ -112,7 +115,7 @@ class JobWatch:
                 job.due, job.reported = math.inf, now
                 if job.ended:
                     self._close(job)
-        return [job.report for job in reported]
+        return [report for job in reported for report in job.reports.values()]
 
     def _note(self, files: Collection[int], moved: Collection[tuple[int, str]], now: float) -> None:
         for job in self._jobs.values():

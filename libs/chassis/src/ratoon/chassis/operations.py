@@ -320,7 +320,7 @@ class Operations:
         try:
             with self._store.read() as tx:
                 resource = tx.get(procedure.kind, claim.name)
-            with wakeups.observing(partial(self._wake_again, claim.name)) as wake_up:
+            with wakeups.observing(claim.name, partial(self._wake_again, claim.name)) as wake_up:
                 observation = procedure.observe(resource, claim)
             step = procedure.step(resource, observation, self._clock.now())
             with self._watch.turn(claim, resource, step):

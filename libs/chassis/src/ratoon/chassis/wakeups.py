@@ -16,6 +16,7 @@ SAFETY_NET_S = 15.0
 class WakeUp:
     """Wake-up of one turn of an operation."""
 
+    operation: str
     wake: Callable[[], None]
     """Looks at the operation again; safe on any thread, any number of times."""
     subscribed: bool = False
@@ -30,9 +31,9 @@ _CURRENT: ContextVar[WakeUp | None] = ContextVar("ratoon_wake_up", default=None)
 
 
 @contextmanager
-def observing(wake: Callable[[], None]) -> Iterator[WakeUp]:
+def observing(operation: str, wake: Callable[[], None]) -> Iterator[WakeUp]:
     """Yield the wake-up of a turn; parts that the block observes on this thread may subscribe to it."""
-    wake_up = WakeUp(wake)
+    wake_up = WakeUp(operation, wake)
     token = _CURRENT.set(wake_up)
     try:
         yield wake_up
@@ -40,9 +41,12 @@ def observing(wake: Callable[[], None]) -> Iterator[WakeUp]:
         _CURRENT.reset(token)
 
 
-def subscribe(report: Callable[[Callable[[], None]], None]) -> None:
-    """Have a part report its next change to the turn that observes it; do nothing outside a turn."""
+def subscribe(report_to: Callable[[str, Callable[[], None]], None]) -> None:
+    """Have a part report its next change to the operation that observes it; do nothing outside a turn.
+
+    `report_to` takes the name of the operation and what wakes it.
+    """
     wake_up = _CURRENT.get()
     if wake_up is not None:
-        report(wake_up.wake)
+        report_to(wake_up.operation, wake_up.wake)
         wake_up.subscribed = True
