@@ -24,6 +24,7 @@ from ratoon_flywheel.application.forgetting import ForgettingProcedure
 from ratoon_flywheel.application.ports import Room
 from ratoon_flywheel.application.procedures import MonitorProcedure, PolicyProcedure, RunProcedure
 from ratoon_flywheel.application.together import SharedCommits
+from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.pipelines.runs import StageId
 from ratoon_flywheel.entrypoints.events import TOPICS, forgetter, listener, waker
 from ratoon_flywheel.entrypoints.grpc import Desk, FlywheelServicer
@@ -51,8 +52,9 @@ def build(settings: Settings, platform: Platform) -> App:
     baselines = JobBaselines(base.jobs(), artifacts, lineage)
     evidences = Evidences(answers, baselines, settings.drift_window, settings.drift_max_chars)
     starting = base.operations(store, [])
+    watched = WatchedRuns()
     procedures = (
-        RunProcedure(store, runs, rooms, lineage, TrafficSources(ingestion), answers, segments),
+        RunProcedure(store, runs, rooms, lineage, TrafficSources(ingestion), answers, segments, watched),
         PolicyProcedure(store, runs, evidences, starting, base.clock),
         ForgettingProcedure(store, answers, segments),
         MonitorProcedure(store, evidences, baselines, answers, segments, ServingQuality(serving), base.clock),
@@ -81,6 +83,7 @@ def build(settings: Settings, platform: Platform) -> App:
         lineage,
         ServingDeployments(serving),
         settings.drift_max_chars,
+        watched,
     )
     rpc = Rpc(
         "ratoon.flywheel.v1.FlywheelService", add_FlywheelServiceServicer_to_server, FlywheelServicer(desk)

@@ -1,69 +1,197 @@
-"""An event of another room wakes the run that waits for its resource, and nothing else."""
+"""The end of a stage's resource wakes the run that waits for it, and nothing else; a lost event costs 15 s."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
 
 from ratoon.chassis import outbox
 from ratoon.chassis.database import Database
-from ratoon.chassis.operations import Operations, Step
+from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store
+from ratoon.chassis.wakeups import SAFETY_NET_S
 from ratoon.events.cloudevents import Event
+from ratoon.events.consumer import Consumer
+from ratoon.events.embedded import EmbeddedLog
+from ratoon.events.ports import Topic
 from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.runs import RunTables
-from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage, StageId, StageState, State
-from ratoon_flywheel.domain.pipelines.steps import Child, ChildState, Observation
+from ratoon_flywheel.application.procedures import RunProcedure
+from ratoon_flywheel.application.watched import WatchedRuns
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Products, StageId, StageState
+from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
 from ratoon_flywheel.domain.projects import Project
-from ratoon_flywheel.entrypoints.events import TOPICS, waker
+from ratoon_flywheel.entrypoints.events import END_TYPES, TOPICS, WAKING, waker
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+RUN = "projects/mail/pipelineRuns/r"
+VERSION = "versions/dataset"
 
 
-class Waiting:
-    """Looks at a run that waits for its dataset."""
-
-    kind = PipelineRun
+class Stages:
+    """The service of every stage; resources end when a test says so."""
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.looks: list[str] = []
+        self.created: list[str] = []
+        self.ended = False
 
-    def observe(self, run, claim):
-        self.looks += 1
-        return Observation(child=Child(ChildState.WORKING))
+    def create(self, order, request_id):
+        self.created.append(type(order).__name__)
+        return VERSION if len(self.created) == 1 else f"versions/{len(self.created)}"
 
-    def step(self, run, seen, now):
-        return Step(run, wake_after=3600.0)
+    def observe(self, resource):
+        self.looks.append(resource)
+        ended = self.ended and resource == VERSION
+        return Child(
+            ChildState.SUCCEEDED if ended else ChildState.WORKING,
+            Products(dataset_version=VERSION) if ended else Products(),
+        )
+
+    def cancel(self, resource):
+        raise AssertionError("no run is cancelled here")
+
+    def production(self, project):
+        return None
 
 
-def event(subject: str) -> Event:
-    return Event("t", "ratoon.ingestion.v1.DatasetVersionCompleted", "ingestion", subject, NOW, b"")
+class Flywheel:
+    """The part of the flywheel that follows a run, at a clock that stands, over a log that delivers."""
 
-
-def test_only_the_run_that_waits_for_a_resource_is_woken(tmp_path, databases):
-    database = Database(databases.url_of_file(tmp_path / "flywheel.db"))
-    clock, runs = FakeClock(), RunTables()
-    with database.write() as connection:
-        tables.METADATA.create_all(connection)
-    store = Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), clock)
-    waiting = Waiting()
-    operations = Operations(store, tables.METADATA.tables["operations"], [waiting], clock)
-    stages = (Stage(StageId.DATASET, StageState.RUNNING, "versions/v1"),)
-    project = Project("projects/mail", NOW, NOW, ("ham", "spam"))
-    run = PipelineRun("projects/mail/pipelineRuns/r", NOW, NOW, project, state=State.RUNNING, stages=stages)
-    with store.write() as tx:
-        run, _ = tx.create(run)
-        operations.begin(tx, run)
-        runs.note_child(tx, "versions/v1", run.name)
-    wake = waker(store, operations, runs)
-    operations.run_due()
-    for subject, looks in (("versions/v2", 1), ("versions/v1", 2)):
+    def __init__(self, database: Database, folder) -> None:
+        self.clock, self.stages, self.watched = FakeClock(), Stages(), WatchedRuns()
         with database.write() as connection:
-            wake(event(subject), connection)
-        operations.run_due()
-        assert waiting.looks == looks
+            tables.METADATA.create_all(connection)
+        self.store = Store(
+            database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), self.clock
+        )
+        runs, services = RunTables(), dict.fromkeys(StageId, self.stages)
+        procedure = RunProcedure(self.store, runs, services, self.stages, None, None, None, self.watched)
+        table = tables.METADATA.tables["operations"]
+        self.operations = Operations(self.store, table, [procedure], self.clock)
+        self.log = EmbeddedLog(folder / "events", self.clock)
+        self.log.create_topics([Topic(name) for name in TOPICS])
+        wake = waker(self.store, self.operations, runs)
+        self.consumer = Consumer(
+            "flywheel",
+            TOPICS,
+            wake,
+            log=self.log,
+            database=database,
+            publish=outbox.append,
+            clock=self.clock,
+            idle_s=0.0,
+        )
+        project = Project("projects/mail", NOW, NOW, ("ham", "spam"))
+        with self.store.write() as tx:
+            run, _ = tx.create(PipelineRun(RUN, NOW, NOW, project, sources=("projects/mail/sources/s",)))
+            self.operations.begin(tx, run)
+        self.work()
+
+    def work(self) -> int:
+        """Work until nothing is due; return the number of looks at resources."""
+        before = len(self.stages.looks)
+        while self.operations.run_due():
+            pass
+        return len(self.stages.looks) - before
+
+    def publish(self, *events: Event) -> None:
+        self.log.append([event.record() for event in events])
+
+    def deliver(self) -> int:
+        """Deliver all events, working after each batch as the threads do; return the number of looks."""
+        before, handled = len(self.stages.looks), -1
+        while handled != self.consumer.consumed.handled:
+            handled = self.consumer.consumed.handled
+            self.consumer._step()
+            self.work()
+        self.clock.advance(0.05)
+        self.work()
+        return len(self.stages.looks) - before
+
+    def labels(self) -> StageState:
+        with self.store.read() as tx:
+            return tx.get(PipelineRun, RUN).stage(StageId.LABELS).state
 
 
-def test_the_topics_of_every_room_that_does_a_stage_are_heard():
-    rooms = {topic.split(".")[1] for topic in TOPICS}
-    assert rooms == {"ingestion", "labeling", "training", "evaluation", "registry", "serving"}
+@pytest.fixture
+def flywheel(tmp_path, databases) -> Iterator[Flywheel]:
+    made = Flywheel(Database(databases.url_of_file(tmp_path / "flywheel.db")), tmp_path)
+    yield made
+    made.consumer.stop()
+
+
+def event(subject: str = VERSION, kind: str = "DatasetVersionCompleted", revision: int = 0) -> Event:
+    kind = f"ratoon.ingestion.v1.{kind}"
+    return Event(WAKING[0], kind, "ingestion", subject, NOW, b"", revision=revision)
+
+
+def test_the_next_stage_begins_by_event_without_a_poll(flywheel):
+    flywheel.clock.advance(SAFETY_NET_S - 0.1)
+    assert (flywheel.work(), flywheel.stages.created) == (0, ["BuildDataset"])
+    flywheel.stages.ended = True
+    flywheel.publish(event())
+    looks_at_the_end_and_at_the_new_resource = 2
+    assert flywheel.deliver() == looks_at_the_end_and_at_the_new_resource
+    assert flywheel.labels() is StageState.RUNNING
+
+
+def test_a_lost_event_is_found_by_the_safety_net(flywheel):
+    flywheel.stages.ended = True
+    flywheel.clock.advance(SAFETY_NET_S - 0.1)
+    assert flywheel.work() == 0
+    flywheel.clock.advance(0.2)
+    flywheel.work()
+    assert flywheel.labels() is StageState.RUNNING
+
+
+def test_a_burst_of_events_is_one_look(flywheel):
+    flywheel.publish(*(event(revision=revision) for revision in range(1, 1001)))
+    assert flywheel.deliver() == 1
+    assert flywheel.consumer.consumed.handled == 1000
+
+
+def test_events_that_end_nothing_and_those_of_other_resources_are_no_look(flywheel):
+    flywheel.publish(*(event(kind="DatasetVersionStarted", revision=n) for n in range(1, 100)))
+    flywheel.publish(*(event(f"versions/other-{n}") for n in range(99)))
+    assert flywheel.deliver() == 0
+
+
+def test_an_earlier_stage_that_reports_again_wakes_nothing(flywheel):
+    flywheel.stages.ended = True
+    flywheel.publish(event())
+    flywheel.deliver()
+    flywheel.publish(event())
+    assert flywheel.deliver() == 0
+
+
+def test_a_run_remembers_one_resource(flywheel):
+    flywheel.stages.ended = True
+    flywheel.publish(event())
+    flywheel.deliver()
+    with flywheel.store.read() as tx:
+        rows = tx.connection.execute(select(tables.CHILDREN)).all()
+    assert [tuple(row) for row in rows] == [("versions/2", RUN)]
+
+
+def test_progress_is_read_each_second_while_a_caller_watches(flywheel):
+    flywheel.clock.advance(SAFETY_NET_S + 0.1)
+    with flywheel.watched.watching(RUN):
+        assert flywheel.work() == 1
+        for _ in range(3):
+            flywheel.clock.advance(1.1)
+            assert flywheel.work() == 1
+    flywheel.clock.advance(1.1)
+    assert flywheel.work() == 1
+    flywheel.clock.advance(1.1)
+    assert flywheel.work() == 0
+
+
+def test_the_topics_of_every_service_that_does_a_stage_are_consumed():
+    services = {topic.split(".")[1] for topic in WAKING}
+    assert services == {"ingestion", "labeling", "training", "evaluation", "registry", "serving"}
+    assert services == {kind.split(".")[1] for kind in END_TYPES}

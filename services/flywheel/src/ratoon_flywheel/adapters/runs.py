@@ -25,8 +25,9 @@ class RunTables:
         return [tx.read_row(PipelineRun, row) for row in reversed(rows)]
 
     def note_child(self, tx: Transaction, resource: str, run: str) -> None:
-        """Remember which run waits for a resource of another room."""
-        tx.connection.execute(delete(CHILDREN).where(CHILDREN.c.resource == resource))
+        """Remember the resource that a run waits for; the resources of its earlier stages no longer wake it."""
+        earlier = (CHILDREN.c.resource == resource) | (CHILDREN.c.run == run)
+        tx.connection.execute(delete(CHILDREN).where(earlier))
         tx.connection.execute(insert(CHILDREN), {"resource": resource, "run": run})
 
     def run_of(self, tx: Transaction, resource: str) -> str:

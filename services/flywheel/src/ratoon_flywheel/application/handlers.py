@@ -234,6 +234,14 @@ def list_runs(parent: str, size: int, token: str, store: Store) -> Page[Pipeline
         return tx.page(PipelineRun, parent, size, token)
 
 
+def look_at_run(name: str, store: Store, operations: Operations) -> None:
+    """Have the progress of a run read from the resource of its stage at once."""
+    if get_run(name, store).state.ended:
+        return
+    with store.write() as tx:
+        operations.wake(tx, name)
+
+
 def cancel_run(name: str, store: Store, operations: Operations) -> PipelineRun:
     """Call a run off; the resource in work is called off with it."""
     run = get_run(name, store)

@@ -10,6 +10,7 @@ from ratoon.chassis.errors import Description
 from ratoon.chassis.names import parent_of, uuid7
 from ratoon.chassis.operations import Claim, Operations, Step
 from ratoon.chassis.store import Store
+from ratoon.chassis.wakeups import SAFETY_NET_S
 from ratoon_flywheel.application.evidence import Evidences, export_lessons
 from ratoon_flywheel.application.intake import read_again
 from ratoon_flywheel.application.ports import (
@@ -22,6 +23,7 @@ from ratoon_flywheel.application.ports import (
     Segments,
     Sources,
 )
+from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.errors import NothingToLearn
 from ratoon_flywheel.domain.pipelines.actions import BuildDataset, CancelChild, Order
 from ratoon_flywheel.domain.pipelines.policies import (
@@ -36,13 +38,21 @@ from ratoon_flywheel.domain.pipelines.policies import (
     history_of,
 )
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, State, Window
-from ratoon_flywheel.domain.pipelines.steps import Create, Observation, Transition, fail, noted, step
+from ratoon_flywheel.domain.pipelines.steps import (
+    ASK_AGAIN,
+    Create,
+    Observation,
+    Transition,
+    fail,
+    noted,
+    step,
+)
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import monitor as watch
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport, Monitor, Sight
 
-_POLL_S = 0.5
-"""How often a run looks at the resource in work; events of other rooms wake it sooner."""
+_WATCHED_S = 1.0
+"""Seconds between two looks at a run that a caller watches, for its progress. The end of a stage wakes any run."""
 _LIVELY_S, _CALM_S = 1.0, 20.0
 """How often traffic is looked at while it flows and while it does not; a new segment wakes at once."""
 _LIVELY_FOR = timedelta(minutes=5)
@@ -83,9 +93,11 @@ class RunProcedure:
         sources: Sources,
         answers: AnswerIndex,
         segments: Segments,
+        watched: WatchedRuns,
     ) -> None:
         self._store, self._runs, self._rooms, self._lineage = store, runs, rooms, lineage
         self._sources, self._answers, self._segments = sources, answers, segments
+        self._watched = watched
 
     def observe(self, run: PipelineRun, claim: Claim) -> Observation:
         """What serves, before the run begins; later the resource in work."""
@@ -98,7 +110,7 @@ class RunProcedure:
 
     def step(self, run: PipelineRun, seen: Observation, now: datetime) -> Step[PipelineRun]:
         """What follows from it."""
-        return _as_step(step(run, seen, now))
+        return _as_step(step(run, seen, now), self._pause_s(run))
 
     def act(self, run: PipelineRun, action: Create | CancelChild, claim: Claim) -> None:
         """Ask a room to do a stage and note what does it, or call off what does it."""
@@ -116,7 +128,13 @@ class RunProcedure:
         if error.code == _AWAY or error.reason == _ROLLOUT_ACTIVE:
             waiting = replace(run, progress=replace(run.progress, message=f"waiting: {error.message}"))
             return Step(waiting, wake_after=_PATIENCE_S)
-        return _as_step(fail(run, error.reason, error.message, now))
+        return _as_step(fail(run, error.reason, error.message, now), SAFETY_NET_S)
+
+    def _pause_s(self, run: PipelineRun) -> float:
+        """Return the seconds until the next look, unless the end of the stage wakes the run sooner."""
+        if run.name in self._watched:
+            return _WATCHED_S
+        return ASK_AGAIN.total_seconds() if run.cancel_requested else SAFETY_NET_S
 
     def _complete(self, order: Order, claim: Claim) -> Order:
         """An order for corrected traffic, with the traffic exported into a source."""
@@ -292,7 +310,6 @@ class MonitorProcedure:
             self._segments.delete(digest)
 
 
-def _as_step(transition: Transition) -> Step[PipelineRun]:
+def _as_step(transition: Transition, pause_s: float) -> Step[PipelineRun]:
     run = transition.run
-    wake_after = _CALM_S if run.awaits_decision else _POLL_S
-    return Step(run, transition.actions, transition.events, wake_after=wake_after, done=run.state.ended)
+    return Step(run, transition.actions, transition.events, wake_after=pause_s, done=run.state.ended)

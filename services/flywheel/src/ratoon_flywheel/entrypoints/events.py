@@ -3,6 +3,7 @@
 What is true of a run's step is asked of the room itself.
 """
 
+from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from ratoon.chassis.events import topic_of
@@ -20,30 +21,38 @@ from ratoon_flywheel.application.commands import ForgetTexts
 from ratoon_flywheel.application.forgetting import begin_forgetting
 from ratoon_flywheel.application.ports import RunIndex
 
-WAKING = tuple(
-    topic_of(envelope)
-    for envelope in (
-        ingestion_events_pb2.DatasetVersionEvent,
-        ingestion_events_pb2.SplitEvent,
-        labeling_events_pb2.LabelSetEvent,
-        training_events_pb2.TrainingRunEvent,
-        evaluation_events_pb2.EvaluationRunEvent,
-        registry_events_pb2.ModelVersionEvent,
-        serving_events_pb2.RolloutEvent,
-    )
+_BURST_S = 0.02
+"""Seconds within which all events for a run are one look."""
+_ENDS: dict[type[Message], tuple[str, ...]] = {
+    ingestion_events_pb2.DatasetVersionEvent: ("completed", "failed", "cancelled", "redacted"),
+    ingestion_events_pb2.SplitEvent: ("completed", "failed", "cancelled", "redacted"),
+    labeling_events_pb2.LabelSetEvent: ("completed", "failed", "cancelled"),
+    training_events_pb2.TrainingRunEvent: ("completed", "failed", "cancelled"),
+    evaluation_events_pb2.EvaluationRunEvent: ("completed", "failed", "cancelled"),
+    registry_events_pb2.ModelVersionEvent: ("registered", "failed", "cancelled"),
+    serving_events_pb2.RolloutEvent: ("succeeded", "rolled_back", "failed"),
+}
+"""Events by which the resource of a stage ends, by their envelope."""
+END_TYPES = frozenset(
+    envelope.DESCRIPTOR.fields_by_name[field].message_type.full_name
+    for envelope, fields in _ENDS.items()
+    for field in fields
 )
+WAKING = tuple(topic_of(envelope) for envelope in _ENDS)
 ERASURES = topic_of(ingestion_events_pb2.ErasureEvent)
 TOPICS = (*WAKING, ERASURES)
 
 
 def waker(store: Store, operations: Operations, runs: RunIndex) -> Handler:
-    """The handler of what may wake a run."""
+    """Return the handler of events that end the resource of a stage: they wake the run that follows it."""
 
     def wake(event: Event, connection: Connection) -> None:
+        if event.type not in END_TYPES:
+            return
         tx = Transaction(store, connection)
         run = runs.run_of(tx, event.subject)
         if run:
-            operations.wake(tx, run)
+            operations.wake(tx, run, _BURST_S)
 
     return wake
 

@@ -19,6 +19,7 @@ from ratoon_flywheel.application import handlers
 from ratoon_flywheel.application.commands import DecideRun
 from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Lineage, RunIndex, Segments
 from ratoon_flywheel.application.together import SharedCommits
+from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 
 Context = Any
@@ -41,6 +42,7 @@ class Desk:
     lineage: Lineage
     deployments: Deployments
     max_chars: int
+    watched: WatchedRuns
 
 
 class FlywheelServicer(FlywheelServiceServicer):
@@ -163,8 +165,10 @@ class FlywheelServicer(FlywheelServiceServicer):
             request.revision,
             lambda run: run.state.ended,
         )
-        async for value in states:
-            yield mapping.run(value)
+        with self._desk.watched.watching(name):
+            await self._threads(handlers.look_at_run, name, self._store, self._desk.operations)
+            async for value in states:
+                yield mapping.run(value)
 
     async def CancelPipelineRun(
         self, request: pb.CancelPipelineRunRequest, context: Context
