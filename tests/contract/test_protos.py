@@ -111,7 +111,9 @@ def test_what_an_update_may_change_are_fields_of_its_resource(one):
     resource = next(
         f for f in one.input_type.fields if f.message_type and f.name != "update_mask"
     ).message_type
-    for path in one.GetOptions().Extensions[options_pb2.changeable]:
+    changeable = one.GetOptions().Extensions[options_pb2.changeable]
+    assert changeable
+    for path in changeable:
         whole, _, part = path.partition(".")
         assert whole in resource.fields_by_name
         assert part in ("", "*")

@@ -203,6 +203,7 @@ def test_no_field_takes_what_cannot_be(case):
 
 def test_a_field_with_the_digest_of_an_artifact_is_named_so():
     """The check of artifacts goes by the names of fields: one that its comment calls a digest must have such a name."""
+    named = 0
     for path in (ROOT / "protos").rglob("*.proto"):
         comment = ""
         for line in path.read_text().splitlines():
@@ -217,4 +218,6 @@ def test_a_field_with_the_digest_of_an_artifact_is_named_so():
                     comment,
                 )
                 assert told is None or is_artifact_field(name), f"{path.name}: {name}"
+                named += told is not None
             comment = ""
+    assert named, "no comment speaks of an artifact's digest"

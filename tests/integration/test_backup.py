@@ -23,6 +23,7 @@ def installation(tmp_path):
     made = Installation(tmp_path / "state")
     make_keys(made.state / "keys", SERVICES)
     made.migrate(lambda _line: None)
+    (made.state / "keys" / "operator.key").write_text("rk_operator")
     (made.state / "ingestion" / "record.key").write_text("secret")
     (made.state / "gateway" / "segments").mkdir()
     (made.state / "gateway" / "segments" / "s.lines").write_bytes(b"an answer on its way")
@@ -51,9 +52,8 @@ def test_what_was_there_is_there_again_for_the_owner_alone(installation, tmp_pat
         "ingestion/record.key",
         "gateway/segments/s.lines",
     ):
-        if (installation.state / path).exists():
-            assert (restored / path).read_bytes() == (installation.state / path).read_bytes()
-            assert (restored / path).stat().st_mode & 0o777 == 0o600
+        assert (restored / path).read_bytes() == (installation.state / path).read_bytes()
+        assert (restored / path).stat().st_mode & 0o777 == 0o600
     Installation(restored).migrate(lambda _line: None)
 
 

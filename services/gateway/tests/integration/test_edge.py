@@ -383,7 +383,6 @@ def test_pages_of_an_allowed_origin_may_call(house):
 
 def test_the_operators_key_is_for_the_owner_alone(house):
     assert (house.folder / "keys" / "operator.key").stat().st_mode & 0o077 == 0
-    assert (house.folder / "gateway" / "routes.pb").exists() or not house.serving.reports
 
 
 def test_an_abandoned_upload_is_thrown_away(tmp_path):

@@ -29,10 +29,11 @@ def test_long_texts_are_cut_at_the_bound_of_memory():
 
 
 def test_many_long_texts_are_cut_so_that_training_ends_in_minutes():
-    limit = token_limit([1_000] * 2_000, 2048)
-    assert MIN_PROMPT_TOKENS <= limit < MAX_PROMPT_TOKENS
-    assert limit == MIN_PROMPT_TOKENS or limit * 2_000 <= EPOCH_TOKENS
-    assert token_limit([1_000] * 20, 2048, share=100.0) == limit
+    limit = token_limit([1_000] * 1_500, 2048)
+    assert MIN_PROMPT_TOKENS < limit < MAX_PROMPT_TOKENS
+    assert limit * 1_500 <= EPOCH_TOKENS
+    assert token_limit([1_000] * 15, 2048, share=100.0) == limit
+    assert token_limit([1_000] * 10_000, 2048) == MIN_PROMPT_TOKENS
 
 
 def test_a_model_with_few_positions_sets_the_limit():
