@@ -249,8 +249,9 @@ def comparison(value: Comparison) -> signal_pb2.Comparison:
 def _arm(arm: Arm) -> signal_pb2.Comparison.Arm:
     return signal_pb2.Comparison.Arm(
         version=arm.version,
-        positive_count=arm.positive,
-        negative_count=arm.negative,
+        positive_count=arm.votes.positive,
+        negative_count=arm.votes.negative,
+        caller_count=arm.callers,
         satisfaction=arm.satisfaction.value,
         satisfaction_low=arm.satisfaction.low,
         satisfaction_high=arm.satisfaction.high,

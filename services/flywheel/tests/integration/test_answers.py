@@ -1,24 +1,27 @@
 """The answer index on a real database: what is kept, joined, voted and forgotten."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from ratoon.chassis import outbox
 from ratoon.chassis.database import Database
 from ratoon.chassis.migrations import migrate
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store
+from ratoon.tasks.votes import Tally, Votes, count_votes
 from ratoon.testkit.postgresql import Databases
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
-from ratoon_flywheel.application.ports import Votes
+from ratoon_flywheel.application.ports import VersionVotes
 from ratoon_flywheel.domain.signals.features import features
 from ratoon_flywheel.domain.signals.feedback import Judgement, Verdict
-from ratoon_flywheel.domain.signals.traffic import Answer, TrafficSegment, content_digest
+from ratoon_flywheel.domain.signals.traffic import Answer, TrafficSegment, caller_mark, content_digest
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 1, tzinfo=UTC)
 P = "projects/mail"
@@ -34,9 +37,9 @@ def store(tmp_path: Path, databases: Databases) -> Iterator[Store]:
     database.close()
 
 
-def answer(id: str, seconds: float = 0.0, label: str = "ham", text: str = "") -> Answer:
+def answer(id: str, seconds: float = 0.0, label: str = "ham", content: str = "", caller: str = "") -> Answer:
     time = NOW + timedelta(seconds=seconds)
-    said = text or f"the text of {id}"
+    said = content or f"the text of {id}"
     return Answer(
         id,
         f"{P}/trafficSegments/s",
@@ -46,6 +49,7 @@ def answer(id: str, seconds: float = 0.0, label: str = "ham", text: str = "") ->
         content_digest(said),
         label,
         features(said, 0),
+        caller,
     )
 
 
@@ -82,8 +86,27 @@ def test_the_latest_judgement_counts_and_joins_its_answer_whichever_came_first(s
         assert (joined.answer_id, said.correction, said.time) == ("a", "spam", NOW + timedelta(seconds=2))
         assert INDEX.judged(tx, P, None, NOW + timedelta(seconds=1)) == []
         assert INDEX.judged(tx, P, NOW) == []
-        assert INDEX.newest_judgement(tx, P, NOW) == NOW + timedelta(seconds=2)
-        assert INDEX.newest_judgement(tx, P, NOW + timedelta(seconds=3)) is None
+        assert newest(tx, 0) == 2
+        assert newest(tx, 3) is None
+
+
+def newest(tx, since: float, until: float = 100.0, indexed_by: float = 100.0) -> float | None:
+    """The newest judgement; times in seconds from NOW."""
+    times = (NOW + timedelta(seconds=each) for each in (since, until, indexed_by))
+    found = INDEX.newest_judgement(tx, P, *times)
+    return None if found is None else (found - NOW).total_seconds()
+
+
+def test_votes_wait_for_the_segment_that_names_their_caller_but_not_for_ever(store):
+    with store.write() as tx:
+        INDEX.add(tx, P, [answer("a"), answer("c")])
+        for id, seconds in (("a", 1), ("b", 2), ("c", 3)):
+            INDEX.judge(tx, P, judgement(id, seconds))
+        assert newest(tx, 0, indexed_by=0) == 1
+        assert newest(tx, 0, indexed_by=2) == 3
+        assert newest(tx, 0, until=2, indexed_by=2) == 2
+        INDEX.add(tx, P, [answer("b")])
+        assert newest(tx, 0, indexed_by=0) == 3
 
 
 def test_votes_are_counted_by_version_in_a_span_that_leaves_out_its_end(store):
@@ -96,10 +119,69 @@ def test_votes_are_counted_by_version_in_a_span_that_leaves_out_its_end(store):
         INDEX.judge(tx, P, judgement("early", 3, Verdict.NEGATIVE))
         INDEX.judge(tx, P, judgement("nothing", 4, Verdict.NEUTRAL))
         INDEX.judge(tx, P, judgement("late", 10, Verdict.NEGATIVE))
-        assert INDEX.votes(tx, P, NOW, end) == [
-            Votes("", V1, NOW, end, 0, 1),
-            Votes(f"{P}/deployments/mail", V1, NOW, end, 2, 1),
-        ]
+        (told,) = INDEX.votes(tx, P, NOW, end)
+    assert replace(told, votes=Votes()) == VersionVotes(f"{P}/deployments/mail", V1, NOW, end, Votes())
+    assert (told.votes.positive, told.votes.negative) == (2, 2)
+    assert told.votes.tally == Tally(votes=4, callers=4, unhappy=2)
+
+
+def votes_of(tx, start: float = 0.0) -> Votes:
+    (told,) = INDEX.votes(tx, P, NOW + timedelta(seconds=start), NOW + timedelta(seconds=1000))
+    return told.votes
+
+
+def test_a_caller_with_many_answers_counts_once(store):
+    mark = caller_mark(P, "anna")
+    with store.write() as tx:
+        INDEX.add(tx, P, [answer(f"a{n}", n, caller=mark) for n in range(50)])
+        INDEX.add(tx, P, [answer(f"b{n}", n, caller=caller_mark(P, f"user {n}")) for n in range(2)])
+        for n in range(50):
+            INDEX.judge(tx, P, judgement(f"a{n}", n, Verdict.NEGATIVE))
+        for n in range(2):
+            INDEX.judge(tx, P, judgement(f"b{n}", n))
+        assert votes_of(tx).tally == Tally(votes=52, callers=3, unhappy=1)
+        assert {answer.caller for answer, _ in INDEX.judged(tx, P, None)} >= {mark}
+
+
+def test_an_unknown_caller_that_votes_again_and_again_on_one_answer_counts_once(store):
+    """Each vote falls into a window of its own; serving adds the windows up."""
+    windows = []
+    with store.write() as tx:
+        INDEX.add(tx, P, [answer("a")])
+        for second in range(50):
+            INDEX.judge(tx, P, judgement("a", second, Verdict.NEGATIVE))
+            windows.append(votes_of(tx, second))
+    assert count_votes(row for each in windows for row in each.rows).tally.callers == 1
+
+
+def test_answers_from_before_the_migration_count_as_one_unknown_caller_each(tmp_path, databases):
+    url = databases.url_of_file(tmp_path / "old.db")
+    migrate("flywheel", url, "0006")
+    database = Database(url)
+    store = Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"))
+    with store.write() as tx:
+        add_as_before(tx, ["a", "b"])
+        for id in ("a", "b"):
+            INDEX.judge(tx, P, judgement(id, 1, Verdict.NEGATIVE))
+    migrate("flywheel", url)
+    with store.write() as tx:
+        add_as_before(tx, ["c"])
+        INDEX.judge(tx, P, judgement("c", 1, Verdict.NEGATIVE))
+        assert votes_of(tx).tally == Tally(votes=3, callers=3, unhappy=3)
+        judged = INDEX.judged(tx, P, None)
+    assert [(answer.answer_id, answer.caller) for answer, _ in judged] == [("a", ""), ("b", ""), ("c", "")]
+    database.close()
+
+
+def add_as_before(tx, ids: list[str]) -> None:
+    """Write answers as the release before the column did."""
+    columns = [column.name for column in tables.ANSWERS.columns if column.name not in ("number", "caller")]
+    names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
+    time = (NOW - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    for id in ids:
+        row = {"project": P, "answer_id": id, "segment": "s", "deployment": "d", "version": V1, "time": time}
+        row |= {"content_digest": id * 64, "label": "ham", "length": 1, "language": "", "words": b""}
+        tx.connection.execute(text(f"INSERT INTO answers ({names}) VALUES ({values})"), row)
 
 
 def test_what_is_old_is_forgotten_and_its_segment_named(store):

@@ -12,6 +12,7 @@ from ratoon.chassis import tracing
 from ratoon.chassis.database import Database
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store
+from ratoon.tasks.votes import Votes
 from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
@@ -68,7 +69,7 @@ def test_the_evidence_names_the_traces_that_are_kept_the_newest_feedback_first(s
     said(store, index, 5, "")
     said(store, index, 6, caller(2))
     evidence = Evidences(index, NoBaselines(), 10, 10).of_burst(PROJECT, None, None, 0, store)
-    assert evidence.judged == 6
+    assert evidence.votes == Votes(0, 6)
     assert evidence.traces == (caller(2), caller(3), caller(1))
 
 

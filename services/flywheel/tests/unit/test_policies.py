@@ -14,6 +14,7 @@ from ratoon.chassis.database import Database
 from ratoon.chassis.operations import Claim, Operations
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store
+from ratoon.tasks.votes import Votes, count_votes
 from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
@@ -39,10 +40,16 @@ POLICY = Policy("projects/mail/policies/default", NOW - timedelta(days=1), NOW)
 LONG_AGO = NOW - timedelta(minutes=2)
 V1 = "projects/mail/models/mail/versions/v1.0"
 CALM = Evidence(
-    V1, 600, 1000, 300, 3, LONG_AGO, (Divergence("tokens", 0.0152, 0.0209),), lessons=300, corrections=3
+    V1,
+    600,
+    1000,
+    Votes(297, 3),
+    LONG_AGO,
+    (Divergence("tokens", 0.0152, 0.0209),),
+    lessons=Votes(297, 3),
 )
 DRIFTED = replace(CALM, divergences=(Divergence("tokens", 0.1939, 0.0141), Divergence("length", 0.01, 0.02)))
-FAILING = replace(CALM, negative=90)
+FAILING = replace(CALM, votes=Votes(210, 90))
 
 
 def test_no_signal_no_run_and_the_numbers_say_why():
@@ -98,7 +105,7 @@ def test_many_wrong_answers_start_by_themselves():
         (POLICY, replace(DRIFTED, answers=199), History(), Verb.NOTHING, "199 of 200 distinct texts"),
         (
             POLICY,
-            replace(DRIFTED, lessons=10),
+            replace(DRIFTED, lessons=Votes(10)),
             History(),
             Verb.WAIT,
             "200 corrected or confirmed answers, 10 so far",
@@ -142,12 +149,38 @@ def test_what_holds_a_run_back_is_said(policy, seen, history, verb, says):
     assert says in decision.reason
 
 
+def feedback_of(callers: int, votes: int) -> Votes:
+    return count_votes((f"caller {number}", 0, votes) for number in range(callers))
+
+
+@pytest.mark.parametrize("others", [Votes(), Votes(3), Votes(0, 3), Votes(60)])
+def test_one_caller_starts_nothing_however_often_it_votes(others):
+    policy = replace(POLICY, min_feedback=50)
+    votes = count_votes([*feedback_of(1, 50).rows, *others.rows])
+    assert decide(policy, replace(CALM, votes=votes), History(), NOW).verb is Verb.NOTHING
+
+
+def test_ten_callers_start_a_retraining():
+    policy = replace(POLICY, min_feedback=50)
+    decision = decide(policy, replace(CALM, votes=feedback_of(10, 50)), History(), NOW)
+    assert (decision.verb, decision.trigger) == (Verb.START, Trigger.FEEDBACK)
+    assert "500 of 500 judged, each of 10 callers counted once" in decision.reason
+
+
+def test_one_callers_corrections_start_no_scheduled_retraining():
+    history = History(last_retraining="r", last_end=NOW - timedelta(days=8))
+    corrected = count_votes([("loud", 0, 300), ("", 300, 0)])
+    assert decide(POLICY, replace(CALM, lessons=corrected), history, NOW).verb is Verb.NOTHING
+    corrected = count_votes([*corrected.rows, ("", 0, 1)])
+    assert decide(POLICY, replace(CALM, lessons=corrected), history, NOW).verb is Verb.START
+
+
 def test_the_schedule_starts_only_what_has_something_to_learn():
     history = History(last_retraining="r", last_end=NOW - timedelta(days=8))
     decision = decide(POLICY, CALM, history, NOW)
     assert (decision.verb, decision.trigger) == (Verb.START, Trigger.SCHEDULE)
     assert decision.reason.startswith("8 days have passed and 3 of 300 labelled answers were wrong")
-    for seen in (replace(CALM, corrections=0), replace(CALM, lessons=199)):
+    for seen in (replace(CALM, lessons=Votes(300)), replace(CALM, lessons=Votes(196, 3))):
         assert decide(POLICY, seen, history, NOW).verb is Verb.NOTHING
     assert decide(replace(POLICY, schedule_seconds=0.0), CALM, history, NOW).verb is Verb.NOTHING
 
@@ -190,7 +223,9 @@ class Signals:
         ours = [time for time in self.times if since is None or time > since]
         count = 10 * len(ours)
         last = max(ours, default=None)
-        return Evidence(V1, count, count, 0, 0, last, (Divergence("tokens", 0.2, 0.01),), lessons=count)
+        return Evidence(
+            V1, count, count, Votes(), last, (Divergence("tokens", 0.2, 0.01),), lessons=Votes(count)
+        )
 
 
 class Bursts(RuleBasedStateMachine):

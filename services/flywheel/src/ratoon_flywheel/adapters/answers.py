@@ -9,12 +9,19 @@ from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, selec
 
 from ratoon.chassis import tracing
 from ratoon.chassis.store import Transaction
+from ratoon.tasks.votes import count_votes
 from ratoon_flywheel.adapters.tables import ANSWERS, JUDGEMENTS, NOTED_TEXTS, RESOURCES
-from ratoon_flywheel.application.ports import Mark, Votes
+from ratoon_flywheel.application.ports import Mark, VersionVotes
 from ratoon_flywheel.domain.signals.features import TextFeatures
 from ratoon_flywheel.domain.signals.feedback import Feedback, Judgement, Verdict
 from ratoon_flywheel.domain.signals.monitor import DriftReport
-from ratoon_flywheel.domain.signals.traffic import Answer, NotedText, Presence, TrafficSegment
+from ratoon_flywheel.domain.signals.traffic import (
+    Answer,
+    NotedText,
+    Presence,
+    TrafficSegment,
+    caller_mark,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING = TextFeatures((), 0, "")
@@ -23,6 +30,9 @@ _BATCH = 500
 _MOST_JUDGED = 50_000
 """Judged answers that one look takes in; the newest count."""
 
+_ANSWER_OF_JUDGEMENT = (ANSWERS.c.project == JUDGEMENTS.c.project) & (
+    ANSWERS.c.answer_id == JUDGEMENTS.c.answer_id
+)
 _FORGET = delete(JUDGEMENTS).where(
     JUDGEMENTS.c.project == bindparam("of_project"), JUDGEMENTS.c.answer_id == bindparam("of_answer")
 )
@@ -137,7 +147,7 @@ class AnswerTables:
         query = (
             _without_features()
             .add_columns(j.c.time.label("said"), j.c.verdict, j.c.correction, j.c.traceparent)
-            .join(j, (j.c.project == a.c.project) & (j.c.answer_id == a.c.answer_id))
+            .join(j, _ANSWER_OF_JUDGEMENT)
             .where(a.c.project == project, a.c.time > _micros(since))
             .order_by(a.c.time.desc(), a.c.number.desc())
             .limit(_MOST_JUDGED)
@@ -146,34 +156,55 @@ class AnswerTables:
             query = query.where(a.c.time <= _micros(until), j.c.time <= _micros(until))
         return [(_answer(row), _judgement(row)) for row in reversed(tx.connection.execute(query).all())]
 
-    def newest_judgement(self, tx: Transaction, project: str, since: datetime) -> datetime | None:
-        """The time of the newest judgement from `since` on."""
-        j = JUDGEMENTS
-        query = select(func.max(j.c.time)).where(j.c.project == project, j.c.time >= _micros(since))
+    def newest_judgement(
+        self, tx: Transaction, project: str, since: datetime, until: datetime, indexed_by: datetime
+    ) -> datetime | None:
+        """Return the time of the newest judgement from `since` to `until`; None without one.
+
+        The first judgement later than `indexed_by` whose answer is not in the index, and all after it, are left out.
+        """
+        a, j = ANSWERS, JUDGEMENTS
+        pending = (
+            select(func.min(j.c.time))
+            .outerjoin(a, _ANSWER_OF_JUDGEMENT)
+            .where(j.c.project == project, j.c.time > _micros(indexed_by), a.c.answer_id.is_(None))
+        )
+        query = select(func.max(j.c.time)).where(
+            j.c.project == project, j.c.time >= _micros(since), j.c.time <= _micros(until)
+        )
+        if (first := tx.connection.execute(pending).scalar()) is not None:
+            query = query.where(j.c.time < first)
         newest = tx.connection.execute(query).scalar()
         return None if newest is None else _time(newest)
 
-    def votes(self, tx: Transaction, project: str, start: datetime, end: datetime) -> list[Votes]:
-        """Judgements from `start` until before `end`, by version; the neutral ones are left out."""
+    def votes(self, tx: Transaction, project: str, start: datetime, end: datetime) -> list[VersionVotes]:
+        """Return the votes from `start` until before `end` by version. The caller of an unknown one is its answer."""
         a, j = ANSWERS, JUDGEMENTS
-        deployment = func.coalesce(a.c.deployment, "").label("deployment")
         wrong = case(
             (j.c.correction != "", j.c.correction != func.coalesce(a.c.label, "")),
             else_=j.c.verdict == int(Verdict.NEGATIVE),
         ).label("wrong")
+        unknown = case((a.c.caller.is_(None), j.c.answer_id), else_="").label("unknown")
         query = (
-            select(j.c.version, deployment, wrong, func.count().label("many"))
-            .outerjoin(a, (a.c.project == j.c.project) & (a.c.answer_id == j.c.answer_id))
+            select(j.c.version, a.c.caller, unknown, wrong)
+            .add_columns(func.max(a.c.deployment).label("deployment"), func.count().label("many"))
+            .outerjoin(a, _ANSWER_OF_JUDGEMENT)
             .where(j.c.project == project, j.c.time >= _micros(start), j.c.time < _micros(end))
             .where((j.c.verdict != int(Verdict.NEUTRAL)) | (j.c.correction != ""))
-            .group_by(j.c.version, deployment, wrong)
+            .group_by(j.c.version, a.c.caller, unknown, wrong)
         )
-        counts: dict[tuple[str, str], list[int]] = {}
+        by_version: dict[str, list[Row[tuple[object, ...]]]] = {}
         for row in tx.connection.execute(query):
-            counts.setdefault((row.deployment, row.version), [0, 0])[bool(row.wrong)] += row.many
+            by_version.setdefault(row.version, []).append(row)
         return [
-            Votes(deployment, version, start, end, positive, negative)
-            for (deployment, version), (positive, negative) in sorted(counts.items())
+            VersionVotes(
+                max(row.deployment or "" for row in rows),
+                version,
+                start,
+                end,
+                count_votes(_vote(project, row) for row in rows),
+            )
+            for version, rows in sorted(by_version.items())
         ]
 
     def of_texts(self, tx: Transaction, project: str, digests: Sequence[str]) -> Mapping[str, Sequence[str]]:
@@ -241,10 +272,17 @@ class AnswerTables:
         return digests
 
 
-def _without_features() -> Select[tuple[str, str, str, str, int, str, str]]:
+def _without_features() -> Select[tuple[str, str, str, str, int, str, str, str]]:
     a = ANSWERS
     return select(
-        a.c.answer_id, a.c.segment, a.c.deployment, a.c.version, a.c.time, a.c.content_digest, a.c.label
+        a.c.answer_id,
+        a.c.segment,
+        a.c.deployment,
+        a.c.version,
+        a.c.time,
+        a.c.content_digest,
+        a.c.label,
+        func.coalesce(a.c.caller, "").label("caller"),
     )
 
 
@@ -261,6 +299,7 @@ def _row(project: str, answer: Answer) -> dict[str, object]:
         "length": answer.features.length,
         "language": answer.features.language,
         "words": array("I", answer.features.words).tobytes(),
+        "caller": answer.caller or None,
     }
 
 
@@ -274,12 +313,18 @@ def _answer(row: Row[tuple[object, ...]]) -> Answer:
         row.content_digest,
         row.label,
         _NOTHING,
+        row.caller,
     )
 
 
 def _judgement(row: Row[tuple[object, ...]]) -> Judgement:
     trace = row.traceparent if tracing.is_kept(row.traceparent) else ""
     return Judgement(row.answer_id, row.version, _time(row.said), Verdict(row.verdict), row.correction, trace)
+
+
+def _vote(project: str, row: Row[tuple[object, ...]]) -> tuple[str, int, int]:
+    caller = row.caller or caller_mark(project, row.unknown)
+    return (caller, 0, row.many) if row.wrong else (caller, row.many, 0)
 
 
 def _micros(time: datetime | None) -> int:

@@ -11,13 +11,15 @@ from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon_flywheel.adapters.children import call_off, child, ensure
-from ratoon_flywheel.application.ports import Votes
+from ratoon_flywheel.application.ports import VersionVotes
 from ratoon_flywheel.domain.pipelines.actions import Order, RollOut
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 
 _LOG = logging.getLogger(__name__)
 _REFUSALS = (FailedPrecondition, InvalidArgument, NotFound)
+_MAX_CALLERS = 1_000
+"""Callers that one report names; one message holds the reports of a few versions."""
 
 
 class RolloutRoom:
@@ -61,7 +63,7 @@ class ServingQuality:
     def __init__(self, channel: grpc.Channel) -> None:
         self._serving = ServingServiceStub(channel)
 
-    def tell(self, votes: Sequence[Votes]) -> None:
+    def tell(self, votes: Sequence[VersionVotes]) -> None:
         """Report; the same span may be reported twice, so a receiver counts each (version, start) once."""
         if not votes:
             return
@@ -71,14 +73,14 @@ class ServingQuality:
             for each in votes:
                 self._send_alone(each)
 
-    def _send_alone(self, votes: Votes) -> None:
+    def _send_alone(self, votes: VersionVotes) -> None:
         """One that serving refuses for good does not hold up those of other versions."""
         try:
             self._send([votes])
         except _REFUSALS as error:
             _LOG.error("serving refused the feedback on %s: %s", votes.version, error)
 
-    def _send(self, votes: Sequence[Votes]) -> None:
+    def _send(self, votes: Sequence[VersionVotes]) -> None:
         self._serving.ReportQuality(pb.ReportQualityRequest(reports=[_report(each) for each in votes]))
 
 
@@ -99,12 +101,18 @@ class ServingDeployments:
                 return found
 
 
-def _report(votes: Votes) -> route_pb2.QualityReport:
+def _report(told: VersionVotes) -> route_pb2.QualityReport:
+    votes = told.votes
+    callers = sorted(votes.callers, key=lambda each: (-(each[1] + each[2]), each[0]))
     return route_pb2.QualityReport(
-        deployment=votes.deployment,
-        version=votes.version,
+        deployment=told.deployment,
+        version=told.version,
         positive_count=votes.positive,
         negative_count=votes.negative,
-        start_time=timestamp(votes.start),
-        end_time=timestamp(votes.end),
+        start_time=timestamp(told.start),
+        end_time=timestamp(told.end),
+        callers=[
+            route_pb2.CallerVotes(caller=caller, positive_count=positive, negative_count=negative)
+            for caller, positive, negative in callers[:_MAX_CALLERS]
+        ],
     )

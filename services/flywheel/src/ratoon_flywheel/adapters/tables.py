@@ -52,12 +52,14 @@ ANSWERS = Table(
     Column("length", SmallInteger, nullable=False),
     Column("language", String(20), nullable=False),
     Column("words", LargeBinary, nullable=False),
+    Column("caller", String(16), nullable=True),
     UniqueConstraint("project", "answer_id"),
     Index("ix_answers_time", "project", "time"),
     Index("ix_answers_number", "project", "number"),
     sqlite_autoincrement=True,
 )
-"""Answers without their texts; `time` in microseconds since 1970, `words` as 32-bit hashes."""
+"""Answers without their texts; `time` in microseconds since 1970, `words` as 32-bit hashes.
+`caller` is NULL if the caller is unknown."""
 
 JUDGEMENTS = Table(
     "judgements",

@@ -148,7 +148,7 @@ def _exchange(row: dict[str, Any]) -> Exchange:
     asked = [message for message in messages if isinstance(message, dict)]
     question = next((m for m in reversed(asked) if m.get("role") == "user"), {})
     others = (_text_of(message.get("content")) for message in asked if message is not question)
-    answer = row.get("answer")
+    answer, user = row.get("answer"), row.get("user")
     return Exchange(
         _name(row.get("answer_id")),
         _time(row.get("time")),
@@ -158,6 +158,7 @@ def _exchange(row: dict[str, Any]) -> Exchange:
         encodable(answer) if isinstance(answer, str) else "",
         status == 200,
         tuple(filter(None, dict.fromkeys(others))),
+        user if isinstance(user, str) else "",
     )
 
 

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from ratoon.chassis.errors import FailedPrecondition, NotFound
 from ratoon.chassis.store import Store, Transaction
 from ratoon.tasks.labels import label_key
+from ratoon.tasks.votes import Votes, count_votes
 from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile, Segments
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.pipelines.policies import Divergence, Evidence
 from ratoon_flywheel.domain.pipelines.runs import Window
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Measure, measure
-from ratoon_flywheel.domain.signals.feedback import Judgement, is_negative
+from ratoon_flywheel.domain.signals.feedback import Judgement, is_negative, is_vote
 from ratoon_flywheel.domain.signals.monitor import MIN_TEXTS, BaselineState, Sight
 from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, Lesson, distinct, exported, lessons
 
@@ -28,6 +29,8 @@ _UNPROFILED = (BaselineState.ABSENT, BaselineState.WORKING)
 _MOST_TRACES = 100
 _VOTES_LAG = timedelta(seconds=1)
 """Feedback this fresh may still be committing; it is told at the next look."""
+_SEGMENT_TIMEOUT = timedelta(seconds=15)
+"""Age of feedback up to which it waits for the traffic segment with its answer, which names the caller."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +63,23 @@ class Evidences:
         """What the watch over the traffic needs to know."""
         with store.read() as tx:
             seen = self._traffic(tx, project, None, 0)
-            newest = self._index.newest_judgement(tx, project.name, told_until)
-        settled = newest is not None and newest <= now - _VOTES_LAG
+            newest = self._index.newest_judgement(
+                tx, project.name, told_until, now - _VOTES_LAG, now - _SEGMENT_TIMEOUT
+            )
         return Sight(
             seen.version,
             seen.mark.answers,
             len(seen.texts),
             seen.answers[0].time if seen.answers else None,
             self._state(project, seen.version),
-            newest if settled else None,
+            newest,
         )
 
-    def measured(self, tx: Transaction, project: Project) -> tuple[tuple[Measure, ...], int, int, int]:
-        """The drift of the newest traffic; how many texts, judgements and negative ones stand behind it."""
+    def measured(self, tx: Transaction, project: Project) -> tuple[tuple[Measure, ...], int, Votes]:
+        """The drift of the newest traffic, the number of its texts, and the votes on its answers."""
         seen = self._traffic(tx, project, None, 0)
         judged = self._index.judged(tx, project.name, seen.answers[-1].time if seen.answers else None)
-        ours = [(answer, said) for answer, said in judged if answer.version == seen.version]
-        return self._measures(tx, project, seen), len(seen.texts), len(ours), _negative(ours)
+        return self._measures(tx, project, seen), len(seen.texts), _votes(judged, seen.version)
 
     def of_burst(
         self,
@@ -111,26 +114,21 @@ class Evidences:
         learned: datetime | None,
     ) -> Evidence:
         judged = self._index.judged(tx, project.name, since)
-        ours = [(answer, said) for answer, said in judged if answer.version == seen.version]
         to_learn = judged if learned == since else self._index.judged(tx, project.name, learned)
         taught = lessons(to_learn, project.labels)
-        answered = {answer.answer_id: answer.label for answer, _ in to_learn}
+        answered = {answer.answer_id: answer for answer, _ in to_learn}
         times = [answer.time for answer in seen.answers[:1]] + [said.time for _, said in judged]
         return Evidence(
             version=seen.version,
             answers=len(seen.texts),
             exchanges=len(seen.answers),
-            judged=len(ours),
-            negative=_negative(ours),
+            votes=_votes(judged, seen.version),
             last_time=max(times, default=None),
             divergences=tuple(
                 Divergence(m.feature.value, m.divergence, m.null_band)
                 for m in self._measures(tx, project, seen)
             ),
-            lessons=len(taught),
-            corrections=sum(
-                label_key(lesson.label) != label_key(answered[lesson.answer_id]) for lesson in taught
-            ),
+            lessons=count_votes(_lesson_vote(answered[lesson.answer_id], lesson) for lesson in taught),
             traces=_traces(said for _, said in judged),
         )
 
@@ -205,5 +203,17 @@ def _traces(judged: Iterable[Judgement]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(said.trace for said in newest if said.trace))[:_MOST_TRACES]
 
 
-def _negative(judged: Iterable[tuple[Answer, Judgement]]) -> int:
-    return sum(is_negative(answer.label, judgement) for answer, judgement in judged)
+def _votes(judged: Iterable[tuple[Answer, Judgement]], version: str) -> Votes:
+    return count_votes(
+        _vote(answer, is_negative(answer.label, said))
+        for answer, said in judged
+        if answer.version == version and is_vote(said)
+    )
+
+
+def _lesson_vote(answer: Answer, lesson: Lesson) -> tuple[str, int, int]:
+    return _vote(answer, label_key(lesson.label) != label_key(answer.label))
+
+
+def _vote(answer: Answer, negative: bool) -> tuple[str, int, int]:
+    return (answer.caller, 0, 1) if negative else (answer.caller, 1, 0)

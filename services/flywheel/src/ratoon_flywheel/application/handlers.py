@@ -10,6 +10,7 @@ from ratoon.chassis.names import checked_id, matched, parent_of
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Store, Transaction
+from ratoon.tasks.votes import Votes
 from ratoon_flywheel.application.commands import (
     CompareVersions,
     CreateFeedback,
@@ -23,7 +24,14 @@ from ratoon_flywheel.application.commands import (
     UpdateProject,
 )
 from ratoon_flywheel.application.intake import log_set_aside, read_segment
-from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Lineage, RunIndex, Segments, Votes
+from ratoon_flywheel.application.ports import (
+    AnswerIndex,
+    Deployments,
+    Lineage,
+    RunIndex,
+    Segments,
+    VersionVotes,
+)
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain import projects
 from ratoon_flywheel.domain.errors import BadFeedback, BadSource, InUse, RunEnded, UnknownAnswer
@@ -309,9 +317,8 @@ def compare_versions(
     return Comparison(*(_arm(name, votes) for name in names.values()))
 
 
-def _arm(version: str, votes: Sequence[Votes]) -> Arm:
-    mine = [each for each in votes if each.version == version]
-    return Arm(version, sum(each.positive for each in mine), sum(each.negative for each in mine))
+def _arm(version: str, votes: Sequence[VersionVotes]) -> Arm:
+    return Arm(version, next((each.votes for each in votes if each.version == version), Votes()))
 
 
 def create_segment(

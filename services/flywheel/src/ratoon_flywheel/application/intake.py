@@ -93,4 +93,5 @@ def _answer(segment: str, exchange: Exchange, project: Project, max_chars: int) 
         traffic.content_digest(exchange.text),
         match_label(exchange.answer, project.labels) or "",
         features(exchange.text, shown_chars(project, max_chars)),
+        traffic.caller_mark(project.name, exchange.user),
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ratoon.chassis.store import Transaction
+from ratoon.tasks.votes import Votes
 from ratoon_flywheel.domain.pipelines.actions import Order
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production
 from ratoon_flywheel.domain.pipelines.steps import Child
@@ -130,21 +131,21 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Votes:
-    """What users thought of one version's answers in a span of time."""
+class VersionVotes:
+    """Votes on the answers of one version in a span of time."""
 
     deployment: str
+    """A deployment that answered; empty if none is known."""
     version: str
     start: datetime
     end: datetime
-    positive: int
-    negative: int
+    votes: Votes
 
 
 class Quality(Protocol):
     """Serving, which watches quality while a rollout bakes."""
 
-    def tell(self, votes: Sequence[Votes]) -> None:
+    def tell(self, votes: Sequence[VersionVotes]) -> None:
         """Report; the same span may be reported twice."""
         ...
 
@@ -194,12 +195,17 @@ class AnswerIndex(Protocol):
         """Answers later than `since` that were judged, both up to `until`, oldest first; features are left empty."""
         ...
 
-    def newest_judgement(self, tx: Transaction, project: str, since: datetime) -> datetime | None:
-        """The time of the newest judgement from `since` on."""
+    def newest_judgement(
+        self, tx: Transaction, project: str, since: datetime, until: datetime, indexed_by: datetime
+    ) -> datetime | None:
+        """Return the time of the newest judgement from `since` to `until`; None without one.
+
+        The first judgement later than `indexed_by` whose answer is not in the index, and all after it, are left out.
+        """
         ...
 
-    def votes(self, tx: Transaction, project: str, start: datetime, end: datetime) -> list[Votes]:
-        """Judgements from `start` until before `end`, by version; the neutral ones are left out."""
+    def votes(self, tx: Transaction, project: str, start: datetime, end: datetime) -> list[VersionVotes]:
+        """Return the votes from `start` until before `end` by version. The caller of an unknown one is its answer."""
         ...
 
     def of_texts(self, tx: Transaction, project: str, digests: Sequence[str]) -> Mapping[str, Sequence[str]]:

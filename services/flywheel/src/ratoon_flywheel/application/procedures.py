@@ -277,7 +277,7 @@ class MonitorProcedure:
         """Write a report, and with it that it is written."""
         now = self._clock.now()
         with self._store.read() as tx:
-            measures, texts, judged, negative = self._evidences.measured(tx, project)
+            measures, texts, votes = self._evidences.measured(tx, project)
         report = DriftReport(
             f"{project.name}/driftReports/{uuid7()}",
             now,
@@ -285,8 +285,9 @@ class MonitorProcedure:
             asked.version,
             texts,
             measures,
-            judged,
-            negative,
+            votes.total,
+            votes.negative,
+            votes.tally.share,
         )
         with self._store.write() as tx:
             report, new = tx.create(report, request_id)

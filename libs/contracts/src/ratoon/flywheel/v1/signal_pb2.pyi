@@ -89,6 +89,7 @@ class Comparison(_message.Message):
         SATISFACTION_FIELD_NUMBER: _builtins.int
         SATISFACTION_LOW_FIELD_NUMBER: _builtins.int
         SATISFACTION_HIGH_FIELD_NUMBER: _builtins.int
+        CALLER_COUNT_FIELD_NUMBER: _builtins.int
         version: _builtins.str
         """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
         positive_count: _builtins.int
@@ -96,11 +97,13 @@ class Comparison(_message.Message):
         negative_count: _builtins.int
         """Number of negative votes."""
         satisfaction: _builtins.float
-        """Share of positive votes, from 0 to 1."""
+        """Share of satisfied callers, from 0 to 1. Each caller counts once, by its share of positive votes."""
         satisfaction_low: _builtins.float
         """Lower bound of the 95 % interval of the satisfaction (Wilson)."""
         satisfaction_high: _builtins.float
         """Upper bound of the 95 % interval of the satisfaction (Wilson)."""
+        caller_count: _builtins.int
+        """Number of callers with votes. A vote of an unknown caller counts as one caller."""
         def __init__(
             self,
             *,
@@ -110,10 +113,11 @@ class Comparison(_message.Message):
             satisfaction: _builtins.float = ...,
             satisfaction_low: _builtins.float = ...,
             satisfaction_high: _builtins.float = ...,
+            caller_count: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["negative_count", b"negative_count", "positive_count", b"positive_count", "satisfaction", b"satisfaction", "satisfaction_high", b"satisfaction_high", "satisfaction_low", b"satisfaction_low", "version", b"version"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_count", b"caller_count", "negative_count", b"negative_count", "positive_count", b"positive_count", "satisfaction", b"satisfaction", "satisfaction_high", b"satisfaction_high", "satisfaction_low", b"satisfaction_low", "version", b"version"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -130,7 +134,7 @@ class Comparison(_message.Message):
     difference_high: _builtins.float
     """Upper bound of the 95 % interval of the difference (Newcombe)."""
     conclusive: _builtins.bool
-    """True if the interval excludes 0 and each version has at least 20 votes."""
+    """True if the interval excludes 0 and each version has votes of at least 20 callers."""
     @_builtins.property
     def version(self) -> Global___Comparison.Arm:
         """Feedback on the first version."""
@@ -306,11 +310,11 @@ class DriftReport(_message.Message):
     drifted: _builtins.bool
     """True if any measure exceeds its threshold."""
     feedback_count: _builtins.int
-    """Number of answers with feedback."""
+    """Number of answers with positive or negative feedback."""
     negative_count: _builtins.int
     """Number of answers with negative feedback."""
     error_rate: _builtins.float
-    """`negative_count` divided by `feedback_count`. 0 without feedback."""
+    """Share of unhappy callers: each caller counts once, by its share of negative feedback. 0 without feedback."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""

@@ -286,6 +286,7 @@ class QualityReport(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     POSITIVE_COUNT_FIELD_NUMBER: _builtins.int
     NEGATIVE_COUNT_FIELD_NUMBER: _builtins.int
+    CALLERS_FIELD_NUMBER: _builtins.int
     deployment: _builtins.str
     """Resource name of the deployment."""
     version: _builtins.str
@@ -302,6 +303,12 @@ class QualityReport(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """End of the window. A report without it is refused."""
 
+    @_builtins.property
+    def callers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallerVotes]:
+        """The same counts by caller, so that each caller counts once. At most 1,000 callers, those with the most votes first.
+        Votes of no caller in this list count as one caller each.
+        """
+
     def __init__(
         self,
         *,
@@ -311,11 +318,42 @@ class QualityReport(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         positive_count: _builtins.int = ...,
         negative_count: _builtins.int = ...,
+        callers: _abc.Iterable[Global___CallerVotes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "end_time", b"end_time", "negative_count", b"negative_count", "positive_count", b"positive_count", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "deployment", b"deployment", "end_time", b"end_time", "negative_count", b"negative_count", "positive_count", b"positive_count", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QualityReport: _TypeAlias = QualityReport  # noqa: Y015
+
+@_typing.final
+class CallerVotes(_message.Message):
+    """Feedback of one caller in a quality report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    POSITIVE_COUNT_FIELD_NUMBER: _builtins.int
+    NEGATIVE_COUNT_FIELD_NUMBER: _builtins.int
+    caller: _builtins.str
+    """Opaque ID that distinguishes callers within the project. It does not name a person."""
+    positive_count: _builtins.int
+    """Number of answers with positive feedback."""
+    negative_count: _builtins.int
+    """Number of answers with negative feedback."""
+    def __init__(
+        self,
+        *,
+        caller: _builtins.str = ...,
+        positive_count: _builtins.int = ...,
+        negative_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "negative_count", b"negative_count", "positive_count", b"positive_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallerVotes: _TypeAlias = CallerVotes  # noqa: Y015

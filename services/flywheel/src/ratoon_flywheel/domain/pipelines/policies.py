@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from math import isfinite
 
+from ratoon.tasks.votes import Tally, Votes
 from ratoon_flywheel.domain.bands import widths
 from ratoon_flywheel.domain.errors import BadPolicy
 from ratoon_flywheel.domain.etags import etag_of
@@ -127,18 +128,15 @@ class Evidence:
     """Distinct texts, each once."""
     exchanges: int = 0
     """Answers, repeated texts included."""
-    judged: int = 0
-    """Answers that somebody gave feedback on."""
-    negative: int = 0
+    votes: Votes = Votes()
+    """Feedback on the answers."""
     last_time: datetime | None = None
     """Of the latest answer or feedback."""
     divergences: tuple[Divergence, ...] = ()
     profiling: bool = False
     """Whether the training data are still being profiled, so that there are no divergences yet."""
-    lessons: int = 0
-    """Answers whose right label is known and that no version in production has learned from."""
-    corrections: int = 0
-    """Lessons that contradict the answer: feedback of high value."""
+    lessons: Votes = Votes()
+    """Answers whose right label is known and that no version in production has learned from: confirmed or corrected."""
     traces: tuple[str, ...] = ()
     """Trace contexts of the feedback, the newest first."""
 
@@ -257,13 +255,16 @@ def _drift(policy: Policy, seen: Evidence) -> _Signal | None:
 
 
 def _errors(policy: Policy, seen: Evidence) -> _Signal | None:
-    if seen.judged < policy.min_feedback or seen.negative < policy.error_rate_threshold * seen.judged:
+    def complain(tally: Tally) -> bool:
+        return tally.votes >= policy.min_feedback and tally.share >= policy.error_rate_threshold
+
+    votes, tally = seen.votes, seen.votes.tally
+    if not votes.support(complain):
         return None
-    share = seen.negative / seen.judged
     return _Signal(
         Trigger.FEEDBACK,
-        f"users found {share:.1%} of {seen.version}'s answers wrong ({seen.negative} of {seen.judged} judged,"
-        f" threshold {policy.error_rate_threshold:.1%})",
+        f"users found {tally.share:.1%} of {seen.version}'s answers wrong ({votes.negative} of {votes.total} judged, "
+        f"each of {tally.callers} callers counted once, threshold {policy.error_rate_threshold:.1%})",
     )
 
 
@@ -271,18 +272,23 @@ def _schedule(policy: Policy, seen: Evidence, history: History, now: datetime) -
     """The schedule only starts a run when there is something to learn: enough labels, and corrections among them."""
     since = history.last_end or policy.create_time
     due = policy.schedule_seconds > 0 and now - since >= timedelta(seconds=policy.schedule_seconds)
-    if not due or seen.lessons < policy.min_feedback or not seen.corrections:
+
+    def complain(tally: Tally) -> bool:
+        return tally.votes >= policy.min_feedback and tally.unhappy > 0
+
+    if not due or not seen.lessons.support(complain):
         return None
     return _Signal(
         Trigger.SCHEDULE,
-        f"{(now - since).days} days have passed and {seen.corrections} of {seen.lessons} labelled answers were wrong",
+        f"{(now - since).days} days have passed and {seen.lessons.negative} of {seen.lessons.total} labelled answers"
+        " were wrong",
     )
 
 
 def _unsettled(policy: Policy, seen: Evidence, now: datetime) -> str:
     """What the burst still lacks; empty when it has settled."""
-    if seen.lessons < policy.min_feedback:
-        return f"{policy.min_feedback} corrected or confirmed answers, {seen.lessons} so far"
+    if seen.lessons.total < policy.min_feedback:
+        return f"{policy.min_feedback} corrected or confirmed answers, {seen.lessons.total} so far"
     silence = (now - seen.last_time).total_seconds() if seen.last_time else float("inf")
     waited = (now - policy.burst_since).total_seconds() if policy.burst_since else 0.0
     patience = PATIENCE * policy.settle_seconds
@@ -306,5 +312,5 @@ def _calm(policy: Policy, seen: Evidence) -> str:
     else:
         widest = max(seen.divergences, key=lambda d: d.ratio)
         drift = f"the widest divergence ({widest.feature}) is {widest.ratio:.2f} times the null band"
-    share = f"{seen.negative} of {seen.judged} judged answers were wrong"
+    share = f"{seen.votes.negative} of {seen.votes.total} judged answers were wrong"
     return f"No signal from {seen.version}: {drift}; {share}."

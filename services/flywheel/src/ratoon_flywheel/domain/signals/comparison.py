@@ -1,16 +1,18 @@
 """Two versions by what users thought of their answers: shares of praise, each and their difference with an interval.
 
 Intervals are Wilson's for a share and Newcombe's (1998, method 10) for a difference: both hold for few votes and for
-shares near 0 and 1. They take votes for independent: where one user gives many, they are too narrow.
+shares near 0 and 1. Their sample is the callers, each counted once: votes of one caller are not independent.
 """
 
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
+from ratoon.tasks.votes import Votes
+
 LEVEL = 0.95
-LEAST_VOTES = 20
-"""Of each version, before anything is concluded."""
+MIN_CALLERS = 20
+"""Minimum number of callers with votes on each version before the comparison is conclusive."""
 
 
 @dataclass(frozen=True)
@@ -27,23 +29,23 @@ class Arm:
     """What was said of one version's answers."""
 
     version: str
-    positive: int
-    negative: int
+    votes: Votes
 
     @property
-    def votes(self) -> int:
-        """How many said anything."""
-        return self.positive + self.negative
+    def callers(self) -> int:
+        """Number of callers with votes."""
+        return self.votes.tally.callers
 
     @property
     def satisfaction(self) -> Interval:
-        """The share of praise; without votes it may be anything."""
-        if not self.votes:
+        """Share of satisfied callers; without votes it may be anything."""
+        tally = self.votes.tally
+        if not (count := tally.callers):
             return Interval(0.0, 0.0, 1.0)
-        share, z = self.positive / self.votes, NormalDist().inv_cdf((1 + LEVEL) / 2)
-        scale = 1 + z * z / self.votes
-        middle = (share + z * z / (2 * self.votes)) / scale
-        reach = z / scale * sqrt(share * (1 - share) / self.votes + z * z / (4 * self.votes**2))
+        share, z = 1 - tally.share, NormalDist().inv_cdf((1 + LEVEL) / 2)
+        scale = 1 + z * z / count
+        middle = (share + z * z / (2 * count)) / scale
+        reach = z / scale * sqrt(share * (1 - share) / count + z * z / (4 * count**2))
         return Interval(share, max(0.0, middle - reach), min(1.0, middle + reach))
 
 
@@ -66,6 +68,6 @@ class Comparison:
     @property
     def conclusive(self) -> bool:
         """Whether one of the two is liked better beyond what chance would do."""
-        if min(self.arm.votes, self.other.votes) < LEAST_VOTES:
+        if min(self.arm.callers, self.other.callers) < MIN_CALLERS:
             return False
         return self.difference.low > 0 or self.difference.high < 0

@@ -120,6 +120,11 @@ def right_label(answered: str, judgement: Judgement, labels: Sequence[str]) -> s
     return next(each for each in labels if each != label) if len(labels) == 2 else None
 
 
+def is_vote(judgement: Judgement) -> bool:
+    """Return whether feedback is for or against its answer: a comment and a rating of 3 are neither."""
+    return bool(judgement.correction) or judgement.verdict is not Verdict.NEUTRAL
+
+
 def is_negative(answered: str, judgement: Judgement) -> bool:
     """Whether the answer was wrong or disliked; a correction that repeats the answer confirms it."""
     if judgement.correction:

@@ -32,6 +32,8 @@ class DriftReport:
     measures: tuple[Measure, ...]
     feedback_count: int = 0
     negative_count: int = 0
+    unhappy_share: float | None = None
+    """Share of unhappy callers, each counted once; None in reports that counted answers only."""
     revision: int = 0
 
     @property
@@ -41,7 +43,9 @@ class DriftReport:
 
     @property
     def error_rate(self) -> float:
-        """The share of judged answers that were wrong."""
+        """Return the share of unhappy callers; of a report that counted answers only, the share of wrong ones."""
+        if self.unhappy_share is not None:
+            return self.unhappy_share
         return self.negative_count / self.feedback_count if self.feedback_count else 0.0
 
 

@@ -54,6 +54,8 @@ class Exchange:
     succeeded: bool
     context: tuple[str, ...] = ()
     """Texts of the other messages of the request."""
+    user: str = ""
+    """End user that the request names; empty if it names none."""
 
 
 class RowFault(StrEnum):
@@ -113,6 +115,8 @@ class Answer:
     label: str
     """The label it answered; empty when the answer is none of the labels."""
     features: TextFeatures
+    caller: str = ""
+    """Mark of the caller; empty if the caller is unknown."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,11 @@ def checked(segment: TrafficSegment) -> TrafficSegment:
 def content_digest(text: str) -> str:
     """Return what tells texts apart: sha256 of the text without the white space around it."""
     return hashlib.sha256(utf8(text.strip())).hexdigest()
+
+
+def caller_mark(project: str, user: str) -> str:
+    """Return the mark that distinguishes a user from the others of a project without naming them."""
+    return hashlib.sha256(utf8(f"{project}\n{user}")).hexdigest()[:16] if user else ""
 
 
 def noted_texts(row: Exchange | UnreadableRow) -> list[NotedText]:
