@@ -12,6 +12,7 @@ from ratoon.common.v1 import generation_pb2, progress_pb2
 from ratoon.events.ports import Record
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2, serving_events_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon.tasks.votes import Votes
 from ratoon_serving.application.commands import (
     CreateDeployment,
     CreateRollout,
@@ -23,7 +24,7 @@ from ratoon_serving.application.commands import (
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine, EngineReady, EngineState, EngineStopped
 from ratoon_serving.domain.generation import ENGINE_SLOTS
-from ratoon_serving.domain.rollouts.analysis import Bake, Traffic, Votes
+from ratoon_serving.domain.rollouts.analysis import Bake, Traffic
 from ratoon_serving.domain.rollouts.rollout import (
     Phase,
     Rollout,
@@ -39,6 +40,8 @@ from ratoon_serving.domain.routes import Route, RouteTable, Target
 
 _MAX_CALLERS = 64
 """Callers that one report may name."""
+_MAX_VOTERS = 1_000
+"""Callers that one report of feedback may name."""
 _STATES = {
     Phase.QUEUED: "QUEUED",
     Phase.CLOSING: "PREPARING",
@@ -183,7 +186,7 @@ def traffic_seen(request: pb.ReportTrafficRequest) -> list[TrafficSeen]:
 
 def votes_seen(reports: Iterable[route_pb2.QualityReport]) -> list[VotesSeen]:
     """What users thought."""
-    return [VotesSeen(r.version, _window(r), Votes(r.positive_count, r.negative_count)) for r in reports]
+    return [VotesSeen(r.version, _window(r), _votes(r)) for r in reports]
 
 
 def event(happened: object, name: str, revision: int) -> Record:
@@ -266,6 +269,11 @@ def _traffic(report: route_pb2.TrafficReport) -> Traffic:
 def _caller(told: route_pb2.CallerTraffic) -> tuple[str, Traffic]:
     counts = (told.request_count, told.error_count, told.cut_count, told.latency_p50_seconds)
     return told.caller, Traffic(*counts)
+
+
+def _votes(report: route_pb2.QualityReport) -> Votes:
+    callers = ((c.caller, c.positive_count, c.negative_count) for c in report.callers[:_MAX_VOTERS])
+    return Votes(report.positive_count, report.negative_count, tuple(callers))
 
 
 def _window(report: route_pb2.TrafficReport | route_pb2.QualityReport) -> Window:

@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from ratoon.chassis.database import Database
 from ratoon.chassis.migrations import migrate
+from ratoon.tasks.votes import Tally, Votes
 from ratoon_serving.adapters.traffic import TableTrafficBook
 from ratoon_serving.application.commands import TrafficSeen, VotesSeen, Window
-from ratoon_serving.domain.rollouts.analysis import Traffic, Votes
+from ratoon_serving.domain.rollouts.analysis import Traffic
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -77,3 +79,30 @@ def test_votes_add_up_and_old_ones_are_forgotten(database):
     assert book.votes("v", START) == Votes(1, 3)
     book.add_votes([VotesSeen("v", window(4000), Votes(1, 0))])
     assert book.votes("v", START) == Votes(1, 0)
+
+
+def test_a_callers_votes_in_many_windows_are_one_callers(database):
+    book = TableTrafficBook(database)
+    votes = Votes(0, 3, (("loud", 0, 2),))
+    book.add_votes([VotesSeen("v", window(second), votes) for second in range(10)])
+    found = TableTrafficBook(database).votes("v", START)
+    assert found == Votes(0, 30, (("loud", 0, 20),))
+    assert found.tally == Tally(votes=30, callers=11, unhappy=11)
+
+
+def test_votes_of_the_release_before_count_one_by_one(tmp_path, databases):
+    url = databases.url_of_file(tmp_path / "old.db")
+    migrate("serving", url, "0005")
+    database = Database(url)
+    told = "INSERT INTO vote_windows (version, start, \"end\", positive, negative) VALUES ('v', :start, :end, 1, 4)"
+
+    def tell(second: int) -> None:
+        with database.write() as connection:
+            start = at(second).timestamp()
+            connection.execute(text(told), {"start": start, "end": start + 1})
+
+    tell(0)
+    migrate("serving", url)
+    tell(1)
+    assert TableTrafficBook(database).votes("v", START).tally == Tally(votes=10, callers=10, unhappy=8)
+    database.close()

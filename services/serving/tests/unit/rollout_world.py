@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from ratoon.tasks.votes import Votes
 from ratoon_serving.domain.engine import Check, EngineState, EngineView
-from ratoon_serving.domain.rollouts.analysis import Traffic, Votes
+from ratoon_serving.domain.rollouts.analysis import Traffic
 from ratoon_serving.domain.rollouts.machine import step
 from ratoon_serving.domain.rollouts.rollout import (
     CloseEngine,

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from ratoon.tasks.votes import Votes, count_votes
 from ratoon_serving.domain.errors import PolicyInvalid
-from ratoon_serving.domain.rollouts.analysis import Bake, Outlook, Probes, Traffic, Votes, judge, judge_at_end
+from ratoon_serving.domain.rollouts.analysis import Bake, Outlook, Probes, Traffic, judge, judge_at_end
 
 BAKE = Bake(seconds=30)
 NONE, NO_VOTES, NO_PROBES = Traffic(), Votes(), Probes()
@@ -79,6 +80,26 @@ def test_latency_is_a_ratio_with_some_slack():
 def test_votes_count_from_twenty_on():
     assert outlook(votes=Votes(0, 19)) is Outlook.FINE_SO_FAR
     assert outlook(votes=Votes(9, 11)) is Outlook.BAD
+
+
+def thumbs_down(callers, votes):
+    return count_votes((f"caller {number}", 0, votes) for number in range(callers))
+
+
+@pytest.mark.parametrize("others", [Votes(), Votes(2), Votes(0, 2), Votes(50)])
+def test_one_callers_thumbs_down_never_roll_back(others):
+    votes = count_votes([*thumbs_down(1, 50).rows, *others.rows])
+    assert outlook(votes=votes) is Outlook.FINE_SO_FAR
+
+
+def test_thumbs_down_of_ten_callers_do():
+    judged = judge(BAKE, NONE, NONE, thumbs_down(10, 5), NO_PROBES)
+    assert judged.outlook is Outlook.BAD
+    assert judged.message.startswith("50 of 50 votes are negative; each of 10 callers counted once")
+
+
+def test_one_callers_praise_hides_no_complaints():
+    assert outlook(votes=count_votes([("fan", 500, 0), ("", 0, 20)])) is Outlook.BAD
 
 
 def test_one_failed_probe_is_an_accident_two_are_not():

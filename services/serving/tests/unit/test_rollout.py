@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from rollout_world import BLUE, GREEN, NEW, OLD, World
 
+from ratoon.tasks.votes import Votes, count_votes
 from ratoon_serving.domain.engine import EngineState
-from ratoon_serving.domain.rollouts.analysis import Bake, Traffic, Votes
+from ratoon_serving.domain.rollouts.analysis import Bake, Traffic
 from ratoon_serving.domain.rollouts.machine import abort, resume
 from ratoon_serving.domain.rollouts.rollout import (
     ENDED,
@@ -120,6 +121,15 @@ def test_bad_votes_and_failing_probes_roll_it_back():
     silent.probe_passes = False
     assert silent.run() is Phase.ROLLED_BACK
     assert "probes failed in a row" in silent.rollout.reason
+
+
+def test_one_callers_thumbs_down_roll_nothing_back_and_those_of_ten_do():
+    disliked = until(World.serving_blue(), Phase.BAKING)
+    disliked.votes = count_votes([("caller", 0, 50)])
+    assert disliked.run() is Phase.SUCCEEDED
+    disliked = until(World.serving_blue(), Phase.BAKING)
+    disliked.votes = count_votes((f"caller {number}", 0, 50) for number in range(10))
+    assert disliked.run() is Phase.ROLLED_BACK
 
 
 def test_the_switch_back_takes_two_looks():

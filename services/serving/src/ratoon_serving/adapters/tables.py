@@ -39,4 +39,6 @@ VOTES = Table(
     Column("end", Float, nullable=False, index=True),
     Column("positive", Integer, nullable=False),
     Column("negative", Integer, nullable=False),
+    Column("callers", Text, nullable=False, server_default="[]"),
 )
+"""Callers are a JSON list of caller, positive and negative votes."""

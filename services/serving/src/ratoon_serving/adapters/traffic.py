@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, and_, delete, insert, select
 
 from ratoon.chassis.database import Database
+from ratoon.tasks.votes import Votes, count_votes
 from ratoon_serving.adapters.tables import TRAFFIC, VOTES
 from ratoon_serving.application.commands import TrafficSeen, VotesSeen, Window
-from ratoon_serving.domain.rollouts.analysis import Traffic, Votes
+from ratoon_serving.domain.rollouts.analysis import Traffic
 
 _KEPT_S = 1800.0
 _HEARD_EVERY_S = 2.0
@@ -53,10 +54,13 @@ class TableTrafficBook:
     def votes(self, version: str, since: datetime) -> Votes:
         """All votes on a version in windows that ended since."""
         t = VOTES.c
-        asked = select(t.positive, t.negative).where(t.version == version, t.end > since.timestamp())
+        asked = select(t.positive, t.negative, t.callers).where(
+            t.version == version, t.end > since.timestamp()
+        )
         with self._database.read() as connection:
             rows = connection.execute(asked).all()
-        return Votes(sum(row.positive for row in rows), sum(row.negative for row in rows))
+        windows = (Votes(row.positive, row.negative, tuple(json.loads(row.callers))) for row in rows)
+        return count_votes(each for window in windows for each in window.rows)
 
     def _put(self, table: Table, key: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
         if not rows:
@@ -115,7 +119,8 @@ def _summed(rows: Sequence[Row[Any]]) -> Traffic:
 
 
 def _vote_row(report: VotesSeen) -> dict[str, Any]:
-    counts = {"positive": report.votes.positive, "negative": report.votes.negative}
+    votes = report.votes
+    counts = {"positive": votes.positive, "negative": votes.negative, "callers": json.dumps(votes.callers)}
     return {"version": report.version, **_times(report.window), **counts}
 
 

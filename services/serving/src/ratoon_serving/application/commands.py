@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ratoon_serving.domain.rollouts.analysis import Bake, Traffic, Votes
+from ratoon.tasks.votes import Votes
+from ratoon_serving.domain.rollouts.analysis import Bake, Traffic
 from ratoon_serving.domain.rollouts.rollout import Shares, Strategy
 
 

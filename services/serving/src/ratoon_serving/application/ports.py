@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from ratoon.tasks.votes import Votes
 from ratoon_serving.application.commands import TrafficSeen, VotesSeen
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineView, Fence
 from ratoon_serving.domain.generation import Generation, PromptLimits
-from ratoon_serving.domain.rollouts.analysis import Traffic, Votes
+from ratoon_serving.domain.rollouts.analysis import Traffic
 from ratoon_serving.domain.rollouts.rollout import Phase
 from ratoon_serving.domain.rollouts.strategies import Room, Weights
 from ratoon_serving.domain.scaling import Load

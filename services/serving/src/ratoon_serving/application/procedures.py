@@ -7,13 +7,14 @@ from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import Description
 from ratoon.chassis.operations import Claim, Step
 from ratoon.chassis.store import Store
+from ratoon.tasks.votes import Votes
 from ratoon_serving.application.executor import Executor
 from ratoon_serving.application.ports import Models, TrafficBook
 from ratoon_serving.application.tenure import Tenures
 from ratoon_serving.domain.deployment import Deployment, Sight, keep
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
 from ratoon_serving.domain.rollouts import machine
-from ratoon_serving.domain.rollouts.analysis import Traffic, Votes
+from ratoon_serving.domain.rollouts.analysis import Traffic
 from ratoon_serving.domain.rollouts.rollout import Action, Observation, Phase, Rollout
 from ratoon_serving.domain.routes import TABLE, RouteTable
 from ratoon_serving.domain.scaling import POLICY, Load, Policy

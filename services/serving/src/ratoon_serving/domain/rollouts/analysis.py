@@ -1,13 +1,14 @@
 """Is the new version as good as the old one, judged by what gateways and users saw? Pure rules.
 
 What a caller causes is no evidence: gateways leave out requests that no version answers, and where several callers are
-answered, one alone does not decide.
+answered, one alone does not decide. A caller's feedback counts once.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ratoon.tasks.votes import Tally, Votes
 from ratoon_serving.domain.errors import PolicyInvalid
 
 MIN_REQUESTS = 5
@@ -104,14 +105,6 @@ def _merged(
     for caller, own in more:
         summed[caller] = summed[caller] + own if caller in summed else own
     return tuple(summed.items())
-
-
-@dataclass(frozen=True)
-class Votes:
-    """What users thought of one version's answers."""
-
-    positive: int = 0
-    negative: int = 0
 
 
 @dataclass(frozen=True)
@@ -214,10 +207,16 @@ def _latency(bake: Bake, new: Traffic, old: Traffic) -> str:
 
 
 def _quality(bake: Bake, votes: Votes) -> str:
-    total = votes.positive + votes.negative
-    if total < MIN_VOTES or votes.negative <= bake.max_negative_rate * total:
+    def check(tally: Tally) -> bool:
+        return tally.votes >= MIN_VOTES and tally.share > bake.max_negative_rate
+
+    if not votes.support(check):
         return ""
-    return f"{votes.negative} of {total} votes are negative, more than {bake.max_negative_rate:.0%}"
+    callers = votes.tally
+    return (
+        f"{votes.negative} of {votes.total} votes are negative; each of {callers.callers} callers counted once, "
+        f"that is {callers.share:.0%}, more than {bake.max_negative_rate:.0%}"
+    )
 
 
 def _probes(probes: Probes) -> str:

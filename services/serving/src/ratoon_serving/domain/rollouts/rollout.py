@@ -5,9 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
 
+from ratoon.tasks.votes import Votes
 from ratoon_serving.domain.engine import Check, EngineView
 from ratoon_serving.domain.errors import PolicyInvalid
-from ratoon_serving.domain.rollouts.analysis import Bake, Probes, Traffic, Votes
+from ratoon_serving.domain.rollouts.analysis import Bake, Probes, Traffic
 from ratoon_serving.domain.routes import HOLD_S, Weights
 
 
