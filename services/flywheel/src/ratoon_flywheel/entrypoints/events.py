@@ -33,11 +33,15 @@ _ENDS: dict[type[Message], tuple[str, ...]] = {
     serving_events_pb2.RolloutEvent: ("succeeded", "rolled_back", "failed"),
 }
 """Events by which the resource of a stage ends, by their envelope."""
-END_TYPES = frozenset(
-    envelope.DESCRIPTOR.fields_by_name[field].message_type.full_name
-    for envelope, fields in _ENDS.items()
-    for field in fields
-)
+
+
+def _event_type(envelope: type[Message], field: str) -> str:
+    event = envelope.DESCRIPTOR.fields_by_name[field].message_type
+    assert event is not None, "an envelope's oneof holds messages"
+    return str(event.full_name)
+
+
+END_TYPES = frozenset(_event_type(envelope, field) for envelope, fields in _ENDS.items() for field in fields)
 WAKING = tuple(topic_of(envelope) for envelope in _ENDS)
 ERASURES = topic_of(ingestion_events_pb2.ErasureEvent)
 TOPICS = (*WAKING, ERASURES)
