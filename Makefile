@@ -89,6 +89,7 @@ bench-quality: data ## default models beside TF-IDF on five collections of other
 	@$(PYTHON) scripts/zoo.py quality
 	@$(PYTHON) bench/quality/run.py $(ARGS)
 bench-events: env ## commit to effect, embedded log and Kafka
+bench-stages: env ## how soon a stage of a pipeline run follows the end of the one before, and what waiting costs (10 s)
 bench-cluster: cluster-images ## the platform on Kubernetes: idle, and a switch between pods under load
 	@scripts/cluster run $(PYTHON) -m bench.cluster.run $(ARGS)
 bench-%:
