@@ -16,7 +16,8 @@ from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.application.ports import Happened, Patience, ServableVersion
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
-from ratoon_serving.domain.rollouts.strategies import Room, Weights
+from ratoon_serving.domain.rollouts.model_spec import ModelSpec
+from ratoon_serving.domain.rollouts.second_engine import Headroom
 from ratoon_serving.domain.scaling import Load
 
 GOLDEN = [
@@ -25,8 +26,8 @@ GOLDEN = [
 ]
 
 
-WHOLE = Weights(shape="one", size_bytes=1 << 20)
-ADAPTER = Weights(shape="one", base_digest="b" * 64, size_bytes=1 << 20, rank=8)
+WHOLE = ModelSpec(shape="one", size_bytes=1 << 20)
+ADAPTER = ModelSpec(shape="one", base_digest="b" * 64, size_bytes=1 << 20, rank=8)
 
 
 class SimulatedEngineHost:
@@ -82,8 +83,8 @@ class SimulatedEngineHost:
     def endpoint(self, engine: Engine) -> str:
         return f"unix://{self._socket(engine.process)}"
 
-    def room(self, pool: str) -> Room:
-        return Room(self.free_bytes, 1 << 30)
+    def headroom(self, pool: str) -> Headroom:
+        return Headroom(self.free_bytes, 1 << 30)
 
     def start(self, engine: Engine, fence: Fence) -> None:
         self.claim(engine, fence)
@@ -199,7 +200,7 @@ class FakeModels:
         self.aliases: dict[str, str] = {}
         self.moves: list[str] = []
 
-    def add(self, name: str, ready: bool = True, weights: Weights = WHOLE) -> str:
+    def add(self, name: str, ready: bool = True, weights: ModelSpec = WHOLE) -> str:
         digest = hashlib.sha256(name.encode()).hexdigest()
         self.versions[name] = ServableVersion(name, ready, digest, "s" * 64, "g" * 64, weights=weights)
         return name

@@ -25,17 +25,14 @@ from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine, EngineReady, EngineState, EngineStopped
 from ratoon_serving.domain.generation import ENGINE_SLOTS
 from ratoon_serving.domain.rollouts.analysis import Bake, Traffic
-from ratoon_serving.domain.rollouts.rollout import (
-    Phase,
-    Rollout,
+from ratoon_serving.domain.rollouts.plan import (
     RolloutFailed,
     RolloutRolledBack,
     RolloutShifted,
     RolloutStarted,
     RolloutSucceeded,
-    Shares,
-    Strategy,
 )
+from ratoon_serving.domain.rollouts.rollout import Phase, Rollout, Shares, Strategy
 from ratoon_serving.domain.routes import Route, RouteTable, Target
 
 _MAX_CALLERS = 64

@@ -10,7 +10,7 @@ from ratoon.chassis.errors import Aborted, FailedPrecondition
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon_serving.domain.engine import Engine, Fence
-from ratoon_serving.domain.rollouts.strategies import Weights
+from ratoon_serving.domain.rollouts.model_spec import ModelSpec
 
 S = rollout_pb2.Rollout
 MODEL = "projects/p/models/mail"
@@ -131,7 +131,7 @@ def test_a_pod_that_no_node_takes_is_told_and_leads_back(cluster):
     cluster.kubelet.beat()
     with cluster.room(cluster.settings(engine_start_s=8.0)):
         deployment, old = cluster.serve("v1.0")
-        new = cluster.models.add(f"{MODEL}/versions/v1.1", weights=Weights(shape="another"))
+        new = cluster.models.add(f"{MODEL}/versions/v1.1", weights=ModelSpec(shape="another"))
         ended = cluster.end(cluster.begin(deployment, new))
         assert ended.state == S.STATE_FAILED
         assert "no node accepts its pod" in ended.reason

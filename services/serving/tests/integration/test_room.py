@@ -9,7 +9,7 @@ from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.testkit.waiting import until
 from ratoon_serving.domain.generation import Generation, PromptLimits
-from ratoon_serving.domain.rollouts.strategies import Weights
+from ratoon_serving.domain.rollouts.model_spec import ModelSpec
 
 MODEL = "projects/p/models/mail"
 S = rollout_pb2.Rollout
@@ -160,7 +160,7 @@ def test_what_makes_no_sense_is_refused(room):
     assert raw.value.reason == "VERSION_NOT_READY"
     with pytest.raises(InvalidArgument):
         room.begin(deployment, room.version("v8.2"), max_error_rate=7)
-    other = room.version("v8.3", Weights(shape="another"))
+    other = room.version("v8.3", ModelSpec(shape="another"))
     for strategy in (S.STRATEGY_IN_PLACE, S.STRATEGY_ADAPTER_SWAP):
         with pytest.raises(FailedPrecondition) as refused:
             room.begin(deployment, other, strategy)

@@ -6,20 +6,19 @@ from datetime import UTC, datetime, timedelta
 from ratoon.tasks.votes import Votes
 from ratoon_serving.domain.engine import Check, EngineState, EngineView
 from ratoon_serving.domain.rollouts.analysis import Traffic
-from ratoon_serving.domain.rollouts.machine import step
-from ratoon_serving.domain.rollouts.rollout import (
+from ratoon_serving.domain.rollouts.plan import (
     CloseEngine,
     Event,
     MoveAlias,
     Observation,
     OpenEngine,
-    Phase,
     RecordServing,
-    Rollout,
     SetRoutes,
     StartEngine,
     StopEngine,
 )
+from ratoon_serving.domain.rollouts.rollout import Phase, Rollout
+from ratoon_serving.domain.rollouts.state_machine import step
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DEPLOYMENT = "projects/p/deployments/d"
@@ -104,7 +103,7 @@ class World:
         return Observation(
             green=self.view(GREEN),
             blue=self.view(now.blue),
-            weights=self.weights,
+            split=self.weights,
             green_digest=DIGESTS[GREEN],
             blue_digest=DIGESTS[BLUE],
             green_golden=self.look(GREEN) if now.phase is Phase.ATTESTING else None,

@@ -10,25 +10,20 @@ from datetime import UTC, datetime, timedelta
 
 from ratoon_serving.domain.engine import Check, EngineState, EngineView
 from ratoon_serving.domain.rollouts.analysis import Bake, Traffic
-from ratoon_serving.domain.rollouts.machine import abort, resume, step
-from ratoon_serving.domain.rollouts.rollout import (
-    ENDED,
-    REVERSIBLE,
+from ratoon_serving.domain.rollouts.plan import (
     CloseEngine,
-    Limits,
     MoveAlias,
     Observation,
     OpenEngine,
-    Phase,
     RecordServing,
-    Rollout,
     SetRoutes,
-    StartApart,
     StartEngine,
-    StartInside,
+    StartInOwnProcess,
+    StartInSharedProcess,
     StopEngine,
-    Strategy,
 )
+from ratoon_serving.domain.rollouts.rollout import ENDED, REVERSIBLE, Limits, Phase, Rollout, Strategy
+from ratoon_serving.domain.rollouts.state_machine import abort, resume, step
 from ratoon_serving.domain.routes import HOLD_IN_PLACE_S
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -180,12 +175,12 @@ class World:
         seen = Observation(
             green=self.view(rollout.green),
             blue=self.view(rollout.blue),
-            weights=self.weights,
+            split=self.weights,
             green_digest=rollout.green,
             blue_digest=rollout.blue,
             green_golden=green_golden,
             blue_golden=blue_golden,
-            together=self.home(rollout.green) == self.home(rollout.blue),
+            shares_process=self.home(rollout.green) == self.home(rollout.blue),
             probe=Check(not self.bad_probes) if probed and self.view(rollout.green).state is READY else None,
             traffic=BAD if self.bad_traffic and rollout.shifted_at else Traffic(),
             alias=self.alias,
@@ -209,7 +204,7 @@ class World:
 
     def act(self, action: object) -> "World":
         match action:
-            case StartEngine() | StartApart() | StartInside():
+            case StartEngine() | StartInOwnProcess() | StartInSharedProcess():
                 return self._begin(action)
             case CloseEngine(name):
                 return self._set_door(name, closed=True)
@@ -229,11 +224,11 @@ class World:
                 return replace(self, alias=version, moves=self.moves + 1)
         raise AssertionError(f"{action} is no action")
 
-    def _begin(self, action: StartEngine | StartApart | StartInside) -> "World":
+    def _begin(self, action: StartEngine | StartInOwnProcess | StartInSharedProcess) -> "World":
         match action:
-            case StartApart(name):
+            case StartInOwnProcess(name):
                 return self._move_out(name)._start(name)
-            case StartInside(name, other):
+            case StartInSharedProcess(name, other):
                 return self._move_in(name, other)._start(name)
         return self._start(action.engine)
 

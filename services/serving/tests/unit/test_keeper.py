@@ -11,7 +11,7 @@ from rollout_world import BLUE, DEPLOYMENT, OLD, START
 
 from ratoon_serving.domain.deployment import Deployment, Sight, keep
 from ratoon_serving.domain.engine import Check, EngineState, EngineView
-from ratoon_serving.domain.rollouts.rollout import ScaleEngine, SetRoutes, StartEngine, StopEngine
+from ratoon_serving.domain.rollouts.plan import ScaleEngine, SetRoutes, StartEngine, StopEngine
 from ratoon_serving.domain.routes import HOLD_ASLEEP_S
 from ratoon_serving.domain.scaling import Bounds, Load
 

@@ -8,7 +8,7 @@ import pytest
 from ratoon_serving.domain.deployment import Deployment, Sight, keep
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Member, Proof
 from ratoon_serving.domain.members import as_one, unproven
-from ratoon_serving.domain.rollouts.rollout import OpenEngine, SetRoutes, StartEngine, TendEngine
+from ratoon_serving.domain.rollouts.plan import OpenEngine, ReconcileEngine, SetRoutes, StartEngine
 from ratoon_serving.domain.routes import Route, Target, split
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -84,7 +84,7 @@ def test_the_keeper_opens_what_is_closed_and_tends_what_changed():
     deployment = Deployment("projects/p/deployments/d", NOW, NOW, 1, "m", version="v", engine=NAME)
     view = EngineView(READY, "digest", accepting=False, changed=True)
     care = keep(deployment, Sight(view, "digest", attested=True, weights=((NAME, 100),)), NOW)
-    assert care.actions == (OpenEngine(NAME), TendEngine(NAME))
+    assert care.actions == (OpenEngine(NAME), ReconcileEngine(NAME))
 
 
 def test_the_keeper_unroutes_and_starts_what_lost_its_proof_then_routes_it_by_a_new_one():

@@ -17,16 +17,15 @@ from rollout_world import BLUE, GREEN, NEW, OLD, World
 from ratoon.tasks.votes import Votes, count_votes
 from ratoon_serving.domain.engine import EngineState
 from ratoon_serving.domain.rollouts.analysis import Bake, Traffic
-from ratoon_serving.domain.rollouts.machine import abort, resume
-from ratoon_serving.domain.rollouts.rollout import (
-    ENDED,
-    Phase,
+from ratoon_serving.domain.rollouts.plan import (
     RolloutFailed,
     RolloutRolledBack,
     RolloutShifted,
     RolloutStarted,
     RolloutSucceeded,
 )
+from ratoon_serving.domain.rollouts.rollout import ENDED, Phase
+from ratoon_serving.domain.rollouts.state_machine import abort, resume
 
 
 def until(world: World, phase: Phase) -> World:

@@ -3,14 +3,17 @@
 import pytest
 
 from ratoon_serving.domain.errors import StrategyUnavailable
+from ratoon_serving.domain.rollouts.adapter_swap import max_rank_for
+from ratoon_serving.domain.rollouts.model_spec import ModelSpec
 from ratoon_serving.domain.rollouts.rollout import Strategy
-from ratoon_serving.domain.rollouts.strategies import Room, Weights, choose, rank_room
+from ratoon_serving.domain.rollouts.second_engine import Headroom
+from ratoon_serving.domain.rollouts.selection import choose
 
-AMPLE, SHORT = Room(8 << 30, 1 << 30), Room(1 << 30, 1 << 30)
-WHOLE, OTHER = Weights("one", size_bytes=1 << 20), Weights("another", size_bytes=1 << 20)
-ADAPTER, STRANGER = Weights("one", "base", 1 << 20, 8), Weights("one", "other base", 1 << 20, 8)
-BIG = Weights("one", "base", 1 << 20, 9)
-OTHER_TEMPLATE = Weights("another", "base", 1 << 20, 8)
+AMPLE, SHORT = Headroom(8 << 30, 1 << 30), Headroom(1 << 30, 1 << 30)
+WHOLE, OTHER = ModelSpec("one", size_bytes=1 << 20), ModelSpec("another", size_bytes=1 << 20)
+ADAPTER, STRANGER = ModelSpec("one", "base", 1 << 20, 8), ModelSpec("one", "other base", 1 << 20, 8)
+BIG = ModelSpec("one", "base", 1 << 20, 9)
+OTHER_TEMPLATE = ModelSpec("another", "base", 1 << 20, 8)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +31,7 @@ OTHER_TEMPLATE = Weights("another", "base", 1 << 20, 8)
         (ADAPTER, OTHER_TEMPLATE, SHORT, Strategy.SECOND_ENGINE),
         (WHOLE, ADAPTER, SHORT, Strategy.SECOND_ENGINE),
         (ADAPTER, WHOLE, SHORT, Strategy.SECOND_ENGINE),
-        (Weights(), Weights(), SHORT, Strategy.SECOND_ENGINE),
+        (ModelSpec(), ModelSpec(), SHORT, Strategy.SECOND_ENGINE),
     ],
 )
 def test_the_cheapest_safe_one_is_chosen_and_explained(old, new, room, strategy):
@@ -52,15 +55,15 @@ def test_what_is_asked_for_is_taken_where_it_is_safe_whatever_memory_says():
 
 
 def test_an_engine_has_room_for_the_next_power_of_two():
-    assert [rank_room(rank) for rank in (0, 1, 8, 9, 16, 64, 65)] == [0, 8, 8, 16, 16, 64, 128]
+    assert [max_rank_for(rank) for rank in (0, 1, 8, 9, 16, 64, 65)] == [0, 8, 8, 16, 16, 64, 128]
 
 
 def test_where_places_are_counted_one_that_is_short_leads_in_place_and_says_so():
-    full, two, endless = Room(places=1), Room(places=2), Room(endless=True)
+    full, two, endless = Headroom(free_processes=1), Headroom(free_processes=2), Headroom(unbounded=True)
     in_place = choose(None, WHOLE, WHOLE, full, processes=2)
     assert in_place.strategy is Strategy.IN_PLACE
     assert in_place.reason.startswith("the pool of engines has 1 place left, but a second engine needs 2")
     for room in (two, endless):
         assert choose(None, WHOLE, WHOLE, room, processes=2).strategy is Strategy.SECOND_ENGINE
     assert choose(None, WHOLE, OTHER, full, processes=2).strategy is Strategy.SECOND_ENGINE
-    assert choose(None, None, WHOLE, Room(places=0)).strategy is Strategy.SECOND_ENGINE
+    assert choose(None, None, WHOLE, Headroom(free_processes=0)).strategy is Strategy.SECOND_ENGINE

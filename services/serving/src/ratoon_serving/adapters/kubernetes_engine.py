@@ -20,7 +20,7 @@ from ratoon_serving.adapters.kubernetes_event import event
 from ratoon_serving.application.ports import Happened, Patience
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence, Member
-from ratoon_serving.domain.rollouts.strategies import Room
+from ratoon_serving.domain.rollouts.second_engine import Headroom
 from ratoon_serving.domain.scaling import MOST, Load
 
 _LOG = logging.getLogger(__name__)
@@ -63,10 +63,10 @@ class KubernetesEngineHost:
         """Each pod has its own."""
         return ""
 
-    def room(self, pool: str) -> Room:
+    def headroom(self, pool: str) -> Headroom:
         """Places that the pool has left, where its template says how many it has."""
         places = self._deployments.places_left(pool)
-        return Room(endless=True) if places is None else Room(places=places)
+        return Headroom(unbounded=True) if places is None else Headroom(free_processes=places)
 
     def start(self, engine: Engine, fence: Fence) -> None:
         """Make its Deployment, or load it into the warm one that runs; what cannot be done yet, a later call does."""

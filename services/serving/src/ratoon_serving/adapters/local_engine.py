@@ -25,7 +25,7 @@ from ratoon_serving.adapters.nursery import Nursery
 from ratoon_serving.application.ports import Happened, Patience
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
-from ratoon_serving.domain.rollouts.strategies import Room
+from ratoon_serving.domain.rollouts.second_engine import Headroom
 from ratoon_serving.domain.scaling import Load
 from ratoon_serving.engine.sockets import forget_sockets
 
@@ -78,11 +78,11 @@ class LocalEngineHost:
         """Its Unix socket."""
         return f"unix://{self._socket(engine.process)}"
 
-    def room(self, pool: str) -> Room:
+    def headroom(self, pool: str) -> Headroom:
         """Free memory of this machine."""
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
-        return Room(free, _OVERHEAD_BYTES + (self._given.kv_cache_mib << 20))
+        return Headroom(free, _OVERHEAD_BYTES + (self._given.kv_cache_mib << 20))
 
     def start(self, engine: Engine, fence: Fence) -> None:
         """Start its process, or load it into the warm one; what cannot be done yet, a later call does."""

@@ -17,7 +17,7 @@ from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from ratoon_serving.application.ports import ServableVersion
 from ratoon_serving.domain.attestation import GoldenPrompt, golden_prompts
 from ratoon_serving.domain.generation import Generation, PromptLimits
-from ratoon_serving.domain.rollouts.strategies import Weights
+from ratoon_serving.domain.rollouts.model_spec import ModelSpec
 
 _PRODUCTION = "production"
 _SHAPE = ("config.json", "tokenizer.json", "chat_template.jinja")
@@ -44,7 +44,9 @@ class RegistryModels:
             told.signature_digest,
             told.golden_digest,
             told.base_signature_digest,
-            weights(self._artifacts, told.artifact_digest, told.base_artifact_digest) if ready else Weights(),
+            weights(self._artifacts, told.artifact_digest, told.base_artifact_digest)
+            if ready
+            else ModelSpec(),
             _generation(told.generation_defaults),
             PromptLimits(
                 told.max_prompt_characters,
@@ -82,7 +84,7 @@ def _generation(told: GenerationDefaults) -> Generation:
     return Generation(**{field.name: value for field, value in told.ListFields()})
 
 
-def weights(artifacts: ArtifactStore, artifact_digest: str, base_digest: str = "") -> Weights:
+def weights(artifacts: ArtifactStore, artifact_digest: str, base_digest: str = "") -> ModelSpec:
     """What of an artifact's files decides how it can take another's place."""
     own = {file.path: file for file in artifacts.tree(artifact_digest)}
     files = {file.path: file for file in artifacts.tree(base_digest)} if base_digest else own
@@ -90,7 +92,7 @@ def weights(artifacts: ArtifactStore, artifact_digest: str, base_digest: str = "
     read = {**files, **own}
     shape = ":".join(read[path].sha256 if path in read else "" for path in _SHAPE)
     size = sum(file.size for path, file in files.items() if path.endswith(".safetensors"))
-    return Weights(hashlib.sha256(shape.encode()).hexdigest(), base_digest, size, rank)
+    return ModelSpec(hashlib.sha256(shape.encode()).hexdigest(), base_digest, size, rank)
 
 
 def _rank(artifacts: ArtifactStore, artifact_digest: str) -> int:

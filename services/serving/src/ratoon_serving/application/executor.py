@@ -21,22 +21,22 @@ from ratoon_serving.domain.engine import (
     Proof,
 )
 from ratoon_serving.domain.members import as_one, counts, unproven
-from ratoon_serving.domain.rollouts.rollout import (
+from ratoon_serving.domain.rollouts.plan import (
     Action,
     CloseEngine,
     MoveAlias,
     OpenEngine,
+    ReconcileEngine,
     RecordServing,
-    Rollout,
     ScaleEngine,
     SetRoutes,
-    StartApart,
     StartEngine,
-    StartInside,
+    StartInOwnProcess,
+    StartInSharedProcess,
     StopEngine,
-    TendEngine,
 )
-from ratoon_serving.domain.routes import TABLE, Route, RouteTable, Target, Weights, split
+from ratoon_serving.domain.rollouts.rollout import Rollout
+from ratoon_serving.domain.routes import TABLE, Route, RouteTable, Target, TrafficSplit, split
 from ratoon_serving.domain.scaling import Load
 
 
@@ -96,7 +96,7 @@ class Executor:
         match action:
             case SetRoutes(weights, hold_s):
                 self._set_routes(Route(deployment, hold_s=hold_s), weights)
-            case TendEngine(name):
+            case ReconcileEngine(name):
                 self._tend(deployment, name)
             case RecordServing(version, engine):
                 self._record(deployment, version, engine)
@@ -110,10 +110,10 @@ class Executor:
         match action:
             case StartEngine(name):
                 self._start(name, fence)
-            case StartApart(name):
+            case StartInOwnProcess(name):
                 self._move_out(name)
                 self._start(name, fence)
-            case StartInside(name, other):
+            case StartInSharedProcess(name, other):
                 self._move_in(name, other, fence)
                 self._start(name, fence)
             case CloseEngine(name):
@@ -222,11 +222,11 @@ class Executor:
             engine = tx.get(Engine, name)
             return engine if engine.proofs == proofs else tx.save(replace(engine, proofs=proofs))
 
-    def _set_routes(self, route: Route, weights: Weights) -> None:
+    def _set_routes(self, route: Route, weights: TrafficSplit) -> None:
         with self._store.write() as tx:
             self._retarget(tx, route, weights)
 
-    def _retarget(self, tx: Transaction, route: Route, weights: Weights) -> None:
+    def _retarget(self, tx: Transaction, route: Route, weights: TrafficSplit) -> None:
         table = tx.get(RouteTable, TABLE)
         targets = tuple(each for name, weight in weights for each in self._targets(tx, name, weight))
         changed = table.with_route(replace(route, targets=targets))

@@ -29,23 +29,13 @@ from ratoon_serving.domain.errors import (
     StrategyUnavailable,
     VersionNotReady,
 )
-from ratoon_serving.domain.rollouts import machine
-from ratoon_serving.domain.rollouts.rollout import (
-    IN_PLACE_LIMITS,
-    REVERSIBLE,
-    Limits,
-    Phase,
-    Rollout,
-    Strategy,
-)
-from ratoon_serving.domain.rollouts.strategies import (
-    Choice,
-    Room,
-    Weights,
-    are_interchangeable,
-    choose,
-    rank_room,
-)
+from ratoon_serving.domain.rollouts import state_machine
+from ratoon_serving.domain.rollouts.adapter_swap import max_rank_for
+from ratoon_serving.domain.rollouts.in_place import IN_PLACE_LIMITS, are_interchangeable
+from ratoon_serving.domain.rollouts.model_spec import ModelSpec
+from ratoon_serving.domain.rollouts.rollout import REVERSIBLE, Limits, Phase, Rollout, Strategy
+from ratoon_serving.domain.rollouts.second_engine import Headroom
+from ratoon_serving.domain.rollouts.selection import Choice, choose
 from ratoon_serving.domain.routes import TABLE, RouteTable
 from ratoon_serving.domain.scaling import Bounds, woken
 
@@ -113,13 +103,13 @@ def create_rollout(
     matched(command.parent, DEPLOYMENT, "parent")
     matched(command.to_version, VERSION, "rollout.to_version")
     version, pool = models.version(command.to_version), get_deployment(command.parent, store).pool
-    room = host.room(pool)
+    headroom = host.headroom(pool)
     rollout_id = checked_id(command.rollout_id, "rollout_id")
     with store.write() as tx:
         deployment = tx.get(Deployment, command.parent)
         _check_model(deployment, version)
         blue = tx.find(Engine, deployment.engine)
-        choice = _choice(command, _weights(blue), version.weights, room, max(1, deployment.replicas))
+        choice = _choice(command, _weights(blue), version.weights, headroom, max(1, deployment.replicas))
         rollout = _rollout(command, rollout_id, deployment, blue, choice, host.patience, clock)
         rollout = replace(rollout, interchangeable=are_interchangeable(_weights(blue), version.weights))
         rollout, new = tx.create(rollout, command.request_id)
@@ -154,12 +144,12 @@ def pause_rollout(name: str, store: Store, operations: Operations) -> Rollout:
 
 def resume_rollout(name: str, store: Store, operations: Operations, clock: Clock) -> Rollout:
     """Let it go on."""
-    return _steer(name, store, operations, lambda rollout: machine.resume(rollout, clock.now()))
+    return _steer(name, store, operations, lambda rollout: state_machine.resume(rollout, clock.now()))
 
 
 def abort_rollout(name: str, reason: str, store: Store, operations: Operations) -> Rollout:
     """Go back to the version that served before."""
-    return _steer(name, store, operations, lambda rollout: machine.abort(rollout, reason))
+    return _steer(name, store, operations, lambda rollout: state_machine.abort(rollout, reason))
 
 
 def undo_rollout(
@@ -261,9 +251,11 @@ def report_quality(reports: Sequence[VotesSeen], book: TrafficBook) -> None:
     book.add_votes(reports)
 
 
-def _choice(command: CreateRollout, old: Weights | None, new: Weights, room: Room, processes: int) -> Choice:
+def _choice(
+    command: CreateRollout, old: ModelSpec | None, new: ModelSpec, headroom: Headroom, processes: int
+) -> Choice:
     """The strategy; one that lets both versions answer at once where they are to share the traffic."""
-    choice = choose(command.strategy, old, new, room, processes)
+    choice = choose(command.strategy, old, new, headroom, processes)
     if not command.shares.percents or choice.strategy is not Strategy.IN_PLACE:
         return choice
     if command.strategy is not None:
@@ -306,8 +298,8 @@ def _rollout(
     )
 
 
-def _weights(engine: Engine | None) -> Weights | None:
-    return None if engine is None else Weights(engine.shape, engine.base_digest, rank=engine.most_rank)
+def _weights(engine: Engine | None) -> ModelSpec | None:
+    return None if engine is None else ModelSpec(engine.shape, engine.base_digest, rank=engine.most_rank)
 
 
 def _engine(
@@ -331,7 +323,7 @@ def _engine(
         secret=host.secret if host else "",
         base_digest=version.weights.base_digest,
         base_signature_digest=version.base_signature_digest,
-        most_rank=host.most_rank if host else rank_room(version.weights.rank),
+        most_rank=host.most_rank if host else max_rank_for(version.weights.rank),
         shape=version.weights.shape,
         shared_process=host.process if host else "",
         replicas=deployment.replicas,

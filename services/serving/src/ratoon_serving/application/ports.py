@@ -11,8 +11,9 @@ from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineView, Fence
 from ratoon_serving.domain.generation import Generation, PromptLimits
 from ratoon_serving.domain.rollouts.analysis import Traffic
+from ratoon_serving.domain.rollouts.model_spec import ModelSpec
 from ratoon_serving.domain.rollouts.rollout import Phase
-from ratoon_serving.domain.rollouts.strategies import Room, Weights
+from ratoon_serving.domain.rollouts.second_engine import Headroom
 from ratoon_serving.domain.scaling import Load
 
 
@@ -26,7 +27,7 @@ class ServableVersion:
     signature_digest: str
     golden_digest: str
     base_signature_digest: str = ""
-    weights: Weights = field(default_factory=Weights)
+    weights: ModelSpec = field(default_factory=ModelSpec)
     generation: Generation = Generation()
     prompt: PromptLimits = PromptLimits()
 
@@ -94,7 +95,7 @@ class EngineHost(Protocol):
         """Where the engine is reached, once it runs; empty where only its members know."""
         ...
 
-    def room(self, pool: str) -> Room:
+    def headroom(self, pool: str) -> Headroom:
         """What there is for another engine in this pool."""
         ...
 

@@ -13,9 +13,10 @@ from ratoon_serving.application.ports import Models, TrafficBook
 from ratoon_serving.application.tenure import Tenures
 from ratoon_serving.domain.deployment import Deployment, Sight, keep
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
-from ratoon_serving.domain.rollouts import machine
+from ratoon_serving.domain.rollouts import state_machine
 from ratoon_serving.domain.rollouts.analysis import Traffic
-from ratoon_serving.domain.rollouts.rollout import Action, Observation, Phase, Rollout
+from ratoon_serving.domain.rollouts.plan import Action, Observation
+from ratoon_serving.domain.rollouts.rollout import Phase, Rollout
 from ratoon_serving.domain.routes import TABLE, RouteTable
 from ratoon_serving.domain.scaling import POLICY, Load, Policy
 
@@ -52,10 +53,10 @@ class RolloutProcedure:
         return Observation(
             green=green_view,
             blue=blue_view,
-            weights=weights,
+            split=weights,
             green_digest=green.artifact_digest,
             blue_digest=blue.artifact_digest if blue else "",
-            together=blue is not None and green.process == blue.process,
+            shares_process=blue is not None and green.process == blue.process,
             green_golden=self._attest(green, green_view) if rollout.phase is Phase.ATTESTING else None,
             blue_golden=None if rollout.blue_attested or blue is None else self._attest(blue, blue_view),
             probe=self._probe(rollout, green, green_view) if rollout.phase in _PROBED else None,
@@ -68,7 +69,7 @@ class RolloutProcedure:
 
     def step(self, rollout: Rollout, seen: Observation, now: datetime) -> Step[Rollout]:
         """What follows from it."""
-        move = machine.step(rollout, seen, now)
+        move = state_machine.step(rollout, seen, now)
         return Step(move.rollout, move.actions, move.events, move.wake_after, move.rollout.ended)
 
     def act(self, rollout: Rollout, action: Action, claim: Claim) -> None:
@@ -79,7 +80,7 @@ class RolloutProcedure:
 
     def failed(self, rollout: Rollout, error: Description, now: datetime) -> Step[Rollout]:
         """An error that repeating will not mend leads back; the last acts and the way back go on trying."""
-        move = machine.lead_back(rollout, f"{error.reason}: {error.message}", now)
+        move = state_machine.roll_back(rollout, f"{error.reason}: {error.message}", now)
         return Step(move.rollout, move.actions, move.events, _LOOK_AGAIN_S, move.rollout.ended)
 
     def _attest(self, engine: Engine, view: EngineView) -> Check | None:

@@ -4,16 +4,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ratoon_serving.domain.engine import Check, EngineState, EngineView
-from ratoon_serving.domain.rollouts.rollout import (
+from ratoon_serving.domain.rollouts.plan import (
     Action,
     OpenEngine,
+    ReconcileEngine,
     ScaleEngine,
     SetRoutes,
     StartEngine,
     StopEngine,
-    TendEngine,
 )
-from ratoon_serving.domain.routes import HOLD_ASLEEP_S, Weights
+from ratoon_serving.domain.routes import HOLD_ASLEEP_S, TrafficSplit
 from ratoon_serving.domain.scaling import POLICY, Bounds, Load, Policy, scale, since, woken
 
 _CALM_S = 2.0
@@ -68,7 +68,7 @@ class Sight:
     attested: bool = False
     """Whether it has proved itself since its last start."""
     golden: Check | None = None
-    weights: Weights = ()
+    weights: TrafficSplit = ()
     rollout_active: bool = False
     load: Load | None = None
     """None: not looked at, for nothing is scaled."""
@@ -104,7 +104,7 @@ def keep(deployment: Deployment, seen: Sight, now: datetime, rules: Policy = POL
     if seen.engine.state is not EngineState.READY or not proved:
         return Care(deployment, _route(seen, ()), _HASTY_S)
     opened = () if seen.engine.accepting else (OpenEngine(deployment.engine),)
-    tended = (TendEngine(deployment.engine),) if seen.engine.changed and seen.weights else ()
+    tended = (ReconcileEngine(deployment.engine),) if seen.engine.changed and seen.weights else ()
     routed = _route(seen, ((deployment.engine, 100),))
     sized = _sized(_calmed(deployment, now), seen, now, rules)
     if not sized.replicas:
@@ -154,5 +154,5 @@ def _calmed(deployment: Deployment, now: datetime) -> Deployment:
     return replace(deployment, restarts=0, restarted_at=None) if well else deployment
 
 
-def _route(seen: Sight, wanted: Weights) -> tuple[Action, ...]:
+def _route(seen: Sight, wanted: TrafficSplit) -> tuple[Action, ...]:
     return () if seen.weights == wanted else (SetRoutes(wanted),)

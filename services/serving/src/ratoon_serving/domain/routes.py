@@ -13,7 +13,7 @@ HOLD_IN_PLACE_S = 60.0
 HOLD_ASLEEP_S = 300.0
 """… while an engine comes up again that was scaled to none."""
 
-Weights = tuple[tuple[str, int], ...]
+TrafficSplit = tuple[tuple[str, int], ...]
 """Share of new requests by engine name; 0 serves only requests that pin the version."""
 
 
@@ -40,7 +40,7 @@ class Route:
     hold_s: float = HOLD_S
 
     @property
-    def weights(self) -> Weights:
+    def weights(self) -> TrafficSplit:
         """The weights by engine, however many processes it has."""
         summed: dict[str, int] = {}
         for target in self.targets:
