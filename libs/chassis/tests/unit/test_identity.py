@@ -2,12 +2,14 @@
 
 import json
 import os
+import time
 from datetime import timedelta
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ratoon.chassis import identity
 from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.errors import FailedPrecondition, Unauthenticated
 from ratoon.chassis.identity import (
@@ -43,6 +45,76 @@ def test_the_gateway_speaks_for_callers_and_nobody_else_does():
 def test_an_expired_token_is_refused():
     with pytest.raises(Unauthenticated):
         VERIFIER.principal(signer("gateway").token_for(Principal("x", Role.CALLER), -60))
+
+
+def fresh() -> tuple[Verifier, list[str]]:
+    """A verifier that has verified nothing yet, and the tokens whose signatures it verifies from now on."""
+    verifier = Verifier(VERIFIER.keys)
+    verified: list[str] = []
+    verify = verifier._verify
+    verifier._verify = lambda token: (verified.append(token), verify(token))[1]  # type: ignore[method-assign]
+    return verifier, verified
+
+
+def test_a_signature_is_verified_once():
+    verifier, verified = fresh()
+    token = signer("flywheel").own_token()
+    assert verifier.verified(token) == verifier.verified(token) == VERIFIER.verified(token)
+    assert verified == [token]
+
+
+def test_a_token_expires_although_its_signature_was_verified(monkeypatch):
+    monkeypatch.setattr(identity, "_LEEWAY_S", 0)
+    verifier, _ = fresh()
+    token = signer("gateway").token_for(Principal("x", Role.CALLER), 1)
+    verifier.principal(token)
+    time.sleep(1.1)
+    with pytest.raises(Unauthenticated):
+        verifier.principal(token)
+
+
+@pytest.mark.parametrize("keys", [{"flywheel": Ed25519PrivateKey.generate().public_key()}, {}])
+def test_a_verified_token_ends_with_the_key_of_its_issuer(keys):
+    verifier, _ = fresh()
+    token = signer("flywheel").own_token()
+    verifier.principal(token)
+    verifier._keys = keys
+    with pytest.raises(Unauthenticated):
+        verifier.principal(token)
+
+
+def test_the_audience_of_a_verified_token_is_checked_each_time():
+    verifier, _ = fresh()
+    caller = Principal("projects/p/apiKeys/k", Role.CALLER, "p")
+    token = signer("gateway").token_for(caller, 60, audience="edge")
+    for _ in range(2):
+        assert verifier.verified(token, "edge").principal == caller
+        with pytest.raises(Unauthenticated):
+            verifier.principal(token)
+
+
+def test_a_verified_token_does_not_vouch_for_a_forged_one():
+    verifier, _ = fresh()
+    own, other = (signer("gateway").token_for(Principal("k", Role.ENGINEER, p), 60) for p in ("mail", "news"))
+    assert verifier.principal(own).project == "mail"
+    assert verifier.principal(other).project == "news"
+    forged = ".".join((*other.split(".")[:2], own.split(".")[2]))
+    with pytest.raises(Unauthenticated):
+        verifier.principal(forged)
+    flywheel = signer("flywheel").token_for(Principal("k", Role.ENGINEER, "mail"), 60)
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            verifier.principal(flywheel)
+
+
+def test_verified_tokens_are_kept_in_a_bounded_number(monkeypatch):
+    monkeypatch.setattr(identity, "_MAX_VERIFICATIONS", 3)
+    verifier, verified = fresh()
+    tokens = [signer("gateway").token_for(Principal(str(n), Role.CALLER), 60) for n in range(5)]
+    for token in (*tokens, tokens[4], tokens[0]):
+        verifier.principal(token)
+    assert len(verifier._verifications) == 3
+    assert verified == [*tokens, tokens[0]]
 
 
 class Moved(SystemClock):

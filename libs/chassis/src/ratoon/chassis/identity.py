@@ -5,8 +5,11 @@ signs the tokens that callers get for their API keys: only `gateway` may speak f
 offline (JWT, EdDSA).
 """
 
+import hashlib
 import json
 import os
+import threading
+import time
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from contextvars import Token as Mark
@@ -33,6 +36,7 @@ OTHER_KEYS = ("operator",)
 """Files of the key folder that are no service's key: the operator's API key of the first start."""
 _SERVICE_TOKEN_S = 120
 _LEEWAY_S = 10
+_MAX_VERIFICATIONS = 4_096
 
 
 class Role(IntEnum):
@@ -149,11 +153,30 @@ class Signer:
         return self._key.sign(data)
 
 
+@dataclass(frozen=True)
+class _Verification:
+    """Claims of a token whose signature is valid, with the public key that verified it."""
+
+    claims: dict[str, Any]
+    key: Ed25519PublicKey
+
+    def holds(self, keys: Mapping[str, Ed25519PublicKey]) -> bool:
+        """Return whether the token has not expired and its issuer still has the same key."""
+        has_expired = self.claims["exp"] <= time.time() - _LEEWAY_S
+        return not has_expired and keys.get(self.claims["iss"]) is self.key
+
+
 class Verifier:
-    """Checks tokens against the public keys of the services."""
+    """Checks tokens against the public keys of the services.
+
+    The signature of a token is verified once. Its expiry, the key of its issuer and its audience are checked each time.
+    """
 
     def __init__(self, public_keys: Mapping[str, Ed25519PublicKey]) -> None:
         self._keys = dict(public_keys)
+        self._verifications: dict[bytes, _Verification] = {}
+        """Valid tokens by the hash of their text, the oldest first."""
+        self._lock = threading.Lock()
 
     @property
     def keys(self) -> Mapping[str, Ed25519PublicKey]:
@@ -167,16 +190,7 @@ class Verifier:
     def verified(self, token: str, audience: str = "") -> VerifiedToken:
         """What the token says; Unauthenticated when it is not valid, or meant for an audience other than this one."""
         try:
-            issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss", ""))
-            # A token from before the clock was set back seems to come from the future, and is good all the same.
-            required = {"require": ["exp", "iss", "sub"], "verify_iat": False, "verify_aud": False}
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                self._keys[issuer],
-                algorithms=["EdDSA"],
-                leeway=_LEEWAY_S,
-                options=required,  # type: ignore[arg-type]
-            )
+            claims = self._claims(token)
             principal = Principal(str(claims["sub"]), Role[claims["role"]], str(claims["project"]))
             if claims.get("aud", audience) != audience:
                 raise jwt.InvalidAudienceError
@@ -185,10 +199,41 @@ class Verifier:
                 "The bearer token is not valid or has expired; get a new one with POST /v1/token.",
                 reason="BAD_TOKEN",
             ) from None
+        issuer = str(claims["iss"])
         if issuer != ISSUER_FOR_OTHERS and principal.name != issuer:
             raise Unauthenticated(f"{issuer} may not speak for {principal.name}.", reason="BAD_TOKEN")
         expires = datetime.fromtimestamp(claims["exp"], UTC)
         return VerifiedToken(principal, issuer, str(claims.get("credential", "")), expires)
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        """Return the claims of a valid token; InvalidTokenError or KeyError for others."""
+        digest = hashlib.sha256(token.encode(errors="replace")).digest()
+        known = self._verifications.get(digest)
+        if known is None or not known.holds(self._keys):
+            known = self._verify(token)
+            self._remember(digest, known)
+        return known.claims
+
+    def _verify(self, token: str) -> _Verification:
+        issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss", ""))
+        key = self._keys[issuer]
+        # A token from before the clock was set back seems to come from the future, and is good all the same.
+        required = {"require": ["exp", "iss", "sub"], "verify_iat": False, "verify_aud": False}
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=["EdDSA"],
+            leeway=_LEEWAY_S,
+            options=required,  # type: ignore[arg-type]
+        )
+        return _Verification(claims, key)
+
+    def _remember(self, digest: bytes, verification: _Verification) -> None:
+        with self._lock:
+            self._verifications.pop(digest, None)
+            if len(self._verifications) >= _MAX_VERIFICATIONS:
+                del self._verifications[next(iter(self._verifications))]
+            self._verifications[digest] = verification
 
 
 def make_keys(folder: Path, services: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import PermissionDenied, Unauthenticated
-from ratoon.chassis.identity import EDGE, ISSUER_FOR_OTHERS, Principal, Role, Signer, VerifiedToken, Verifier
+from ratoon.chassis.identity import EDGE, ISSUER_FOR_OTHERS, Principal, Role, Signer, Verifier
 from ratoon_gateway.application.ports import Keys
 from ratoon_gateway.domain.keys import PREFIX, ApiKey, Secret, check_credential, check_secret
 
@@ -15,7 +15,6 @@ TOKEN_S = 600
 """Seconds that a token for callers lasts; it ends at once when its key does."""
 _FORWARDED_S = 120
 """Seconds that a token lasts by which the gateway calls other services for a caller."""
-_REMEMBER_S = 10.0
 _MOST_REMEMBERED = 10_000
 
 
@@ -25,7 +24,6 @@ class Admission:
     def __init__(self, keys: Keys, verifier: Verifier, signer: Signer, clock: Clock) -> None:
         self._keys, self._verifier, self._signer, self._clock = keys, verifier, signer, clock
         self._proven: dict[str, tuple[ApiKey, Principal]] = {}
-        self._checked: dict[str, tuple[VerifiedToken, float]] = {}
         self._tokens: dict[Principal, tuple[str, float, datetime]] = {}
 
     def principal(self, bearer: str) -> Principal:
@@ -36,7 +34,7 @@ class Admission:
             )
         if bearer.startswith(PREFIX):
             return self.key_holder(bearer)
-        token = self._verified(bearer)
+        token = self._verifier.verified(bearer, EDGE)
         if token.issuer != ISSUER_FOR_OTHERS or token.principal.role is Role.SERVICE:
             return token.principal
         key = check_credential(self._keys.named(token.principal.name), token.credential, self._clock.now())
@@ -86,15 +84,6 @@ class Admission:
         """BadKey once the key of a caller that was let in has ended: for streams, which outlive that moment."""
         if principal.role is not Role.SERVICE:
             check_credential(self._keys.named(principal.name), "", self._clock.now())
-
-    def _verified(self, bearer: str) -> VerifiedToken:
-        known = self._checked.get(bearer)
-        if known is not None and known[1] > self._clock.boot():
-            return known[0]
-        token = self._verifier.verified(bearer, EDGE)
-        left = (token.expire_time - self._clock.now()).total_seconds()
-        _remember(self._checked, bearer, (token, self._clock.boot() + min(max(left, 0.0), _REMEMBER_S)))
-        return token
 
     def _bounded(self, key: ApiKey | None, seconds: float) -> float:
         """So many seconds, or those that the key has left."""
