@@ -126,6 +126,23 @@ def test_wrong_answers_alone_start_a_retraining(world):
     assert "25.0%" in run.trigger_reason
 
 
+def test_wrong_answers_of_one_caller_start_nothing_and_those_of_ten_do(world):
+    policy(world, min_answers=10_000)
+    for answer_id in world.answered([world.text("old") for _ in range(60)], users=["anna"]):
+        world.say(answer_id, thumb=-1)
+    until(lambda: "60 of 60 judged answers were wrong" in decision(world))
+    until(lambda: sum(report.negative_count for report in world.rooms.quality) == 60)
+    told = {voter.caller for report in world.rooms.quality for voter in report.callers}
+    assert (len(told), "anna" in told) == (1, False)
+    assert not runs(world)
+    users = [f"user {number}" for number in range(10)]
+    for answer_id in world.answered([world.text("old") for _ in range(60)], users=users):
+        world.say(answer_id, thumb=-1)
+    (run,) = until(lambda: runs(world))
+    assert run.trigger == Run.TRIGGER_FEEDBACK
+    assert "each of 11 callers counted once" in run.trigger_reason
+
+
 def test_feedback_may_come_first_and_the_latest_word_on_an_answer_counts(world):
     policy(world, min_answers=10_000, min_feedback=1, error_rate_threshold=0.9)
     (answer_id,) = world.answered([world.text("old")])

@@ -19,6 +19,7 @@ from ratoon_flywheel.domain.signals.feedback import (
     Verdict,
     checked,
     is_negative,
+    is_vote,
     judged,
     right_label,
 )
@@ -73,6 +74,22 @@ def judgement(id: str, seconds: float = 0.0, **more: object) -> Judgement:
 )
 def test_what_a_feedback_says(what, verdict):
     assert checked(said(**what), LABELS).verdict is verdict
+    assert is_vote(judged(said(**what), LABELS)) is (verdict is not Verdict.NEUTRAL)
+
+
+def test_a_callers_mark_names_nobody_and_is_another_one_in_each_project():
+    mark = traffic.caller_mark("projects/mail", "anna@example.org")
+    assert mark == traffic.caller_mark("projects/mail", "anna@example.org")
+    assert mark != traffic.caller_mark("projects/chat", "anna@example.org")
+    assert (len(mark), "anna" in mark) == (16, False)
+    assert traffic.caller_mark("projects/mail", "") == ""
+    assert traffic.caller_mark("projects/mail", "half \ud800")
+
+
+def test_a_drift_report_that_counted_answers_only_keeps_its_error_rate():
+    before = DriftReport("r", NOW, NOW, "v1", 100, (), 4, 1)
+    assert before.error_rate == 0.25
+    assert replace(before, unhappy_share=0.5).error_rate == 0.5
 
 
 @pytest.mark.parametrize(
