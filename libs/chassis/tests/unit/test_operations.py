@@ -231,7 +231,7 @@ def test_what_reports_its_changes_is_polled_as_a_safety_net_only(world, monkeypa
         looks.append(work.name)
 
     monkeypatch.setattr(world.first, "observe", observe)
-    monkeypatch.setattr(world.first, "step", lambda work, seen, now: Step(work, wake_after=0.5))
+    monkeypatch.setattr(world.first, "step", lambda work, seen, now: Step(work, wake_after=0.5, polls=True))
     for _ in range(29):
         world.here.run_due()
         world.clock.advance(0.5)
@@ -240,6 +240,14 @@ def test_what_reports_its_changes_is_polled_as_a_safety_net_only(world, monkeypa
     assert world.here.run_due() == 1
     world.clock.advance(15)
     assert (world.here.run_due(), len(looks)) == (1, 3)
+
+
+def test_a_look_that_is_due_for_another_reason_comes_in_time(world, monkeypatch):
+    monkeypatch.setattr(world.first, "observe", lambda work, _claim: wakeups.subscribe(lambda *_: None))
+    monkeypatch.setattr(world.first, "step", lambda work, seen, now: Step(work, wake_after=0.5))
+    world.here.run_due()
+    world.clock.advance(0.6)
+    assert world.here.run_due() == 1
 
 
 def test_a_result_that_cannot_be_stored_ends_the_work_with_its_field(world, monkeypatch):

@@ -42,6 +42,7 @@ from ratoon.chassis.identity import act_for, end_acting
 from ratoon.chassis.names import project_of
 from ratoon.chassis.operation_watch import OperationWatch
 from ratoon.chassis.store import Resource, Store, Transaction, WrittenByANewerRelease
+from ratoon.chassis.wakeups import SAFETY_NET_S
 from ratoon.process.backoff import Backoff
 from ratoon.process.loop import BackgroundLoop
 
@@ -103,6 +104,8 @@ class Step(Generic[R]):
     events: tuple[object, ...] = ()
     wake_after: float = 1.0
     done: bool = False
+    polls: bool = False
+    """Whether `wake_after` polls what was observed: parts that report their changes make that a safety net."""
     causes: tuple[str, ...] | None = None
     """Traceparents of what led to this step, where that is not what began the operation: the step goes on in the trace
     of the first, and its span links to the others."""
@@ -329,7 +332,8 @@ class Operations:
                     if not step.done:
                         self._check_held(claim)
                     procedure.act(saved, action, claim)
-            self._release(claim, 0.0 if step.actions else wake_up.pause_s(step.wake_after))
+            is_reported = step.polls and wake_up.subscribed
+            self._release(claim, 0.0 if step.actions else SAFETY_NET_S if is_reported else step.wake_after)
         except Aborted:
             self._release(claim, 0.05)
         except DataLoss as error:

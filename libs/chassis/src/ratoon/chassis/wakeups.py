@@ -22,10 +22,6 @@ class WakeUp:
     subscribed: bool = False
     """True once a part that was observed reports its next change."""
 
-    def pause_s(self, wake_after: float) -> float:
-        """Return the seconds until the next look of a turn that asked for this pause."""
-        return max(wake_after, SAFETY_NET_S) if self.subscribed else wake_after
-
 
 _CURRENT: ContextVar[WakeUp | None] = ContextVar("ratoon_wake_up", default=None)
 
