@@ -71,6 +71,32 @@ def test_a_reader_sees_one_moment_and_waits_for_no_writer(replicas):
         assert (before, count(connection, "b")) == (0, 0)
 
 
+def test_a_read_of_one_statement_has_no_transaction_around_it(replicas):
+    here, there = replicas
+    with here.read_once() as connection:
+        before = count(connection, "a")
+        with there.write() as writing:
+            put(writing, "a", 1)
+        assert (before, count(connection, "a")) == (0, 1)
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_connections_without_a_transaction_go_back_to_transactions(url, in_memory):
+    database = Database("sqlite://" if in_memory else url)
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE counts (name VARCHAR(10), n INTEGER)"))
+        connection.execute(text("INSERT INTO counts VALUES ('a', 0)"))
+    for _ in range(2):
+        with database.read_once() as connection:
+            assert count(connection, "a") == 0
+        with pytest.raises(ZeroDivisionError), database.write() as connection:
+            put(connection, "a", 1)
+            raise ZeroDivisionError
+    with database.read() as connection:
+        assert count(connection, "a") == 0
+    database.close()
+
+
 def test_what_fails_leaves_nothing_behind_and_blocks_nobody(replicas):
     here, there = replicas
     with pytest.raises(ZeroDivisionError), here.write() as connection:

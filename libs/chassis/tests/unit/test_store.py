@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData, event, text
 
 from ratoon.chassis import outbox, requests
 from ratoon.chassis.database import Database
@@ -58,6 +58,18 @@ def test_what_is_created_is_found_with_its_first_revision(store):
     with store.read() as tx:
         assert tx.get(Thing, created.name) == created
     assert (new, created.revision) == (True, 1)
+
+
+def test_a_single_resource_is_read_by_one_statement(store):
+    with store.write() as tx:
+        made, _ = tx.create(thing(1))
+    statements: list[str] = []
+    event.listen(store.database.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    assert store.get(Thing, made.name) == made
+    assert [statement.split()[0] for statement in statements] == ["SELECT"]
+    with pytest.raises(NotFound) as missing:
+        store.get(Thing, "things/2")
+    assert missing.value.reason == "THING_NOT_FOUND"
 
 
 def test_a_taken_name_and_a_missing_one_are_said(store):

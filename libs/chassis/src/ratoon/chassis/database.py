@@ -17,6 +17,7 @@ _BUSY_TIMEOUT_S = 30.0
 _ABANDONED_S = 300.0
 """How long PostgreSQL waits for a client that holds a transaction and says nothing; its machine may be gone."""
 _WRITES = "ratoon_writes"
+_AUTOCOMMIT = "ratoon_autocommit"
 _WRITER = 7_287_431
 """The advisory lock of whoever writes to a room's PostgreSQL database."""
 
@@ -32,6 +33,9 @@ class Database:
         self._engine = _engine(url, self._memory)
         self._writes = self._engine.execution_options(**{_WRITES: True})
         self._reads = self._engine if self.is_sqlite else _snapshots(self._engine)
+        self._autocommit = self._engine.execution_options(
+            **({_AUTOCOMMIT: True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"})
+        )
         self._writer = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
 
@@ -56,6 +60,12 @@ class Database:
         with self._writer if self._memory else nullcontext(), self._reads.connect() as connection:
             yield connection
             connection.rollback()
+
+    @contextmanager
+    def read_once(self) -> Iterator[Connection]:
+        """Connection for a read of one statement, without a transaction around it; two statements share no snapshot."""
+        with self._writer if self._memory else nullcontext(), self._autocommit.connect() as connection:
+            yield connection
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call this after every commit of `write`, on the thread that committed; it must not block."""
@@ -85,8 +95,9 @@ def _sqlite(url: str, memory: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get(_AUTOCOMMIT, False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES, False) else "BEGIN")
 
     return engine
 

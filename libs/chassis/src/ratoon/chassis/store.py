@@ -27,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     delete,
     insert,
     or_,
@@ -118,6 +119,10 @@ class Store:
         """`grant` lets the artifacts that a resource refers to belong to its project, before it is written."""
         self.database = database
         self._kinds = {kind: (table, codec_of(kind, table)) for kind, table in tables.items()}
+        self._by_name = {
+            kind: select(table.c.name, table.c.body).where(table.c.name == bindparam("name"))
+            for kind, table in tables.items()
+        }
         self._encode, self._append, self._tokens = encode, append, tokens
         self._clock = clock or SystemClock()
         self.grant = grant
@@ -135,6 +140,11 @@ class Store:
         """A transaction that only reads."""
         with self.database.read() as connection:
             yield Transaction(self, connection)
+
+    def get(self, kind: type[T], name: str) -> T:
+        """The resource as it is now, by one statement without a transaction; NotFound when there is none."""
+        with self.database.read_once() as connection:
+            return Transaction(self, connection).get(kind, name)
 
     def referring(self) -> Iterator[object]:
         """Every stored resource that refers to artifacts, a few at a time; those that cannot be read are left out."""
@@ -161,8 +171,7 @@ class Transaction:
 
     def find(self, kind: type[T], name: str) -> T | None:
         """The resource, or None; DataLoss when what is stored cannot be read."""
-        table, _ = self._store._kinds[kind]
-        row = self.connection.execute(select(table.c.name, table.c.body).where(table.c.name == name)).first()
+        row = self.connection.execute(self._store._by_name[kind], {"name": name}).first()
         return None if row is None else self.read_row(kind, row)
 
     def find_readable(self, kind: type[T], name: str) -> T | None:

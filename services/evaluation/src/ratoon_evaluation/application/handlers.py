@@ -45,8 +45,7 @@ def create_run(command: CreateRun, store: Store, operations: Operations, clock: 
 def get_run(name: str, store: Store) -> EvaluationRun:
     """One run."""
     matched(name, RUN)
-    with store.read() as tx:
-        return tx.get(EvaluationRun, name)
+    return store.get(EvaluationRun, name)
 
 
 def list_runs(parent: str, size: int, token: str, store: Store) -> Page[EvaluationRun]:

@@ -48,6 +48,8 @@ from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
 
 PROJECT = "projects/*"
+FEEDBACK_S = 1.0
+"""Seconds within which feedback is looked at, all of it at once."""
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -67,8 +69,7 @@ def create_project(command: CreateProject, store: Store, operations: Operations,
 def get_project(name: str, store: Store) -> Project:
     """One project."""
     matched(name, PROJECT)
-    with store.read() as tx:
-        return tx.get(Project, name)
+    return store.get(Project, name)
 
 
 def list_projects(size: int, token: str, store: Store) -> Page[Project]:
@@ -78,7 +79,7 @@ def list_projects(size: int, token: str, store: Store) -> Page[Project]:
 
 
 def update_project(
-    command: UpdateProject, store: Store, answers: AnswerIndex, lineage: Lineage
+    command: UpdateProject, store: Store, operations: Operations, answers: AnswerIndex, lineage: Lineage
 ) -> tuple[Project, tuple[str, ...]]:
     """Change a project; open pipeline runs keep the one they began with. Returns it and what the change means."""
     matched(command.wanted.name, PROJECT, "project.name")
@@ -94,6 +95,7 @@ def update_project(
             return project, notices
         for old, new in projects.respelled(project.labels, after.labels).items():
             answers.respell(tx, project.name, old, new)
+        wake_signals(tx, operations, project.name)
         return tx.save(after), notices
 
 
@@ -160,8 +162,7 @@ def create_policy(command: CreatePolicy, store: Store, operations: Operations, c
 def get_policy(name: str, store: Store) -> Policy:
     """One policy, with its last decision."""
     matched(name, f"{PROJECT}/policies/*")
-    with store.read() as tx:
-        return tx.get(Policy, name)
+    return store.get(Policy, name)
 
 
 def list_policies(parent: str, size: int, token: str, store: Store) -> Page[Policy]:
@@ -231,8 +232,7 @@ def create_run(
 def get_run(name: str, store: Store) -> PipelineRun:
     """One pipeline run."""
     matched(name, f"{PROJECT}/pipelineRuns/*")
-    with store.read() as tx:
-        return tx.get(PipelineRun, name)
+    return store.get(PipelineRun, name)
 
 
 def list_runs(parent: str, size: int, token: str, store: Store) -> Page[PipelineRun]:
@@ -271,7 +271,12 @@ def decide_run(
 
 
 def create_feedback(
-    command: CreateFeedback, commits: SharedCommits, answers: AnswerIndex, ids: AnswerIds, clock: Clock
+    command: CreateFeedback,
+    commits: SharedCommits,
+    operations: Operations,
+    answers: AnswerIndex,
+    ids: AnswerIds,
+    clock: Clock,
 ) -> Feedback:
     """Keep what a user said of an answer; it is durable when this returns."""
     matched(command.parent, PROJECT, "parent")
@@ -290,7 +295,7 @@ def create_feedback(
         command.correction,
         command.comment,
     )
-    return commits.run(lambda tx: _keep_feedback(tx, command, said, answers))
+    return commits.run(lambda tx: _keep_feedback(tx, command, said, operations, answers))
 
 
 def list_feedback(parent: str, size: int, token: str, store: Store) -> Page[Feedback]:
@@ -358,7 +363,7 @@ def create_segment(
             answers.add(tx, project.name, taken.answers)
             answers.note(tx, project.name, name, taken.texts)
             tx.publish(SegmentReceived(name, len(taken.answers)), segment)
-            _wake(tx, operations, project.name)
+            wake_signals(tx, operations, project.name)
     if new:
         log_set_aside(name, taken)
     return segment
@@ -374,8 +379,7 @@ def list_segments(parent: str, size: int, token: str, store: Store) -> Page[Traf
 def get_drift_report(name: str, store: Store) -> DriftReport:
     """One drift report."""
     matched(name, f"{PROJECT}/driftReports/*")
-    with store.read() as tx:
-        return tx.get(DriftReport, name)
+    return store.get(DriftReport, name)
 
 
 def list_drift_reports(parent: str, size: int, token: str, store: Store) -> Page[DriftReport]:
@@ -391,18 +395,19 @@ def monitor_of(project: str) -> str:
 
 
 def _keep_feedback(
-    tx: Transaction, command: CreateFeedback, said: Feedback, answers: AnswerIndex
+    tx: Transaction, command: CreateFeedback, said: Feedback, operations: Operations, answers: AnswerIndex
 ) -> Feedback:
     labels = tx.get(Project, command.parent).labels
     kept, new = tx.create(sayings.checked(said, labels), command.request_id)
     if new:
         answers.judge(tx, command.parent, sayings.judged(kept, labels))
         tx.publish(Received(kept.name, kept.verdict is Verdict.NEGATIVE), kept)
+        wake_signals(tx, operations, command.parent, FEEDBACK_S)
     return kept
 
 
-def _wake(tx: Transaction, operations: Operations, project: str) -> None:
-    """New traffic: look at it now."""
-    operations.wake(tx, monitor_of(project))
+def wake_signals(tx: Transaction, operations: Operations, project: str, within_s: float = 0.0) -> None:
+    """Have the monitor and the policies of a project look at it within this many seconds."""
+    operations.wake(tx, monitor_of(project), within_s)
     for policy in tx.all(Policy, project):
-        operations.wake(tx, policy.name)
+        operations.wake(tx, policy.name, within_s)

@@ -64,8 +64,7 @@ def create_key(
 
 def get_key(name: str, store: Store) -> ApiKey:
     """One key, without its secret."""
-    with store.read() as tx:
-        return tx.get(ApiKey, name)
+    return store.get(ApiKey, name)
 
 
 def list_keys(parent: str, size: int, token: str, store: Store) -> Page[ApiKey]:

@@ -61,8 +61,7 @@ def create_source(command: CreateSource, store: Store, blobs: Blobs, clock: Cloc
 def get_source(name: str, store: Store) -> Source:
     """One source."""
     matched(name, SOURCE)
-    with store.read() as tx:
-        return tx.get(Source, name)
+    return store.get(Source, name)
 
 
 def list_sources(parent: str, size: int, token: str, store: Store) -> Page[Source]:
@@ -84,8 +83,7 @@ def create_dataset(command: CreateDataset, store: Store, clock: Clock) -> Datase
 def get_dataset(name: str, store: Store) -> Dataset:
     """One dataset."""
     matched(name, DATASET)
-    with store.read() as tx:
-        return tx.get(Dataset, name)
+    return store.get(Dataset, name)
 
 
 def list_datasets(parent: str, size: int, token: str, store: Store) -> Page[Dataset]:
@@ -123,8 +121,7 @@ def create_version(
 def get_version(name: str, store: Store) -> DatasetVersion:
     """One version."""
     matched(name, VERSION)
-    with store.read() as tx:
-        return tx.get(DatasetVersion, name)
+    return store.get(DatasetVersion, name)
 
 
 def list_versions(parent: str, size: int, token: str, store: Store) -> Page[DatasetVersion]:
@@ -166,8 +163,7 @@ def create_split(command: CreateSplit, store: Store, operations: Operations, clo
 def get_split(name: str, store: Store) -> Split:
     """One split."""
     matched(name, SPLIT)
-    with store.read() as tx:
-        return tx.get(Split, name)
+    return store.get(Split, name)
 
 
 def list_splits(parent: str, size: int, token: str, store: Store) -> Page[Split]:
@@ -232,8 +228,7 @@ def create_erasure(command: CreateErasure, store: Store, operations: Operations,
 def get_erasure(name: str, store: Store) -> Erasure:
     """One erasure."""
     matched(name, ERASURE)
-    with store.read() as tx:
-        return tx.get(Erasure, name)
+    return store.get(Erasure, name)
 
 
 def list_erasures(parent: str, size: int, token: str, store: Store) -> Page[Erasure]:

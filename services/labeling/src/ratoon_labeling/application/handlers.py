@@ -43,8 +43,7 @@ T = TypeVar("T", bound=Resource)
 def get(kind: type[T], name: str, store: Store) -> T:
     """One guideline, label set, annotation or task."""
     matched(name, PATTERNS[kind])
-    with store.read() as tx:
-        return tx.get(kind, name)
+    return store.get(kind, name)
 
 
 def listed(kind: type[T], parent: str, size: int, token: str, store: Store) -> Page[T]:

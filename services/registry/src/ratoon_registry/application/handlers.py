@@ -31,8 +31,7 @@ def create_model(command: CreateModel, store: Store, clock: Clock) -> Model:
 def get_model(name: str, store: Store) -> Model:
     """One model."""
     matched(name, MODEL)
-    with store.read() as tx:
-        return tx.get(Model, name)
+    return store.get(Model, name)
 
 
 def list_models(parent: str, size: int, token: str, store: Store) -> Page[Model]:
@@ -73,8 +72,7 @@ def create_version(
 def get_version(name: str, store: Store) -> ModelVersion:
     """One version."""
     matched(name, VERSION)
-    with store.read() as tx:
-        return tx.get(ModelVersion, name)
+    return store.get(ModelVersion, name)
 
 
 def list_versions(parent: str, size: int, token: str, store: Store) -> Page[ModelVersion]:
@@ -124,8 +122,7 @@ def set_alias(command: SetAlias, store: Store, clock: Clock) -> Alias:
 def get_alias(name: str, store: Store) -> Alias:
     """One alias."""
     matched(name, ALIAS)
-    with store.read() as tx:
-        return tx.get(Alias, name)
+    return store.get(Alias, name)
 
 
 def list_aliases(parent: str, size: int, token: str, store: Store) -> Page[Alias]:

@@ -66,8 +66,7 @@ def create_deployment(
 def get_deployment(name: str, store: Store) -> Deployment:
     """One deployment."""
     matched(name, DEPLOYMENT)
-    with store.read() as tx:
-        return tx.get(Deployment, name)
+    return store.get(Deployment, name)
 
 
 def list_deployments(parent: str, size: int, token: str, store: Store) -> Page[Deployment]:
@@ -80,8 +79,7 @@ def list_deployments(parent: str, size: int, token: str, store: Store) -> Page[D
 def get_engine(name: str, store: Store) -> Engine:
     """One engine."""
     matched(name, ENGINE)
-    with store.read() as tx:
-        return tx.get(Engine, name)
+    return store.get(Engine, name)
 
 
 def list_engines(parent: str, size: int, token: str, store: Store) -> Page[Engine]:
@@ -126,8 +124,7 @@ def create_rollout(
 def get_rollout(name: str, store: Store) -> Rollout:
     """One rollout."""
     matched(name, ROLLOUT)
-    with store.read() as tx:
-        return tx.get(Rollout, name)
+    return store.get(Rollout, name)
 
 
 def list_rollouts(parent: str, size: int, token: str, store: Store) -> Page[Rollout]:
@@ -229,8 +226,7 @@ def inject_fault(command: InjectFault, store: Store, host: EngineHost) -> Engine
 
 def route_table(store: Store) -> RouteTable:
     """What serves."""
-    with store.read() as tx:
-        return tx.get(RouteTable, TABLE)
+    return store.get(RouteTable, TABLE)
 
 
 def ensure_route_table(store: Store, clock: Clock) -> None:

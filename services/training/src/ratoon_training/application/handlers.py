@@ -52,8 +52,7 @@ def create_run(
 def get_run(name: str, store: Store) -> TrainingRun:
     """One run."""
     matched(name, RUN)
-    with store.read() as tx:
-        return tx.get(TrainingRun, name)
+    return store.get(TrainingRun, name)
 
 
 def list_runs(parent: str, size: int, token: str, store: Store) -> Page[TrainingRun]:
