@@ -309,3 +309,9 @@ def test_a_pause_in_the_traffic_shows_as_none():
 def test_bins_are_about_forty():
     for span in (1, 100, 5000, 86400, 10**7):
         assert span / signals.bin_width([0, span]) <= 40
+
+
+def test_feedback_is_the_share_of_unhappy_callers_beside_the_number_of_wrong_answers():
+    report = {"feedbackCount": "50", "negativeCount": "48", "errorRate": 0.25}
+    shown = loop.feedback(report, "mail")
+    assert (shown.value, shown.said) == ("25.0% unhappy callers", "48 of 50 answers with feedback were wrong")

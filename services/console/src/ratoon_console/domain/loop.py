@@ -144,7 +144,11 @@ def feedback(report: JSON | None, project: str) -> Sight:
     wrong = number(report.get("negativeCount"))
     rate = report.get("errorRate", 0)
     return Sight(
-        "Feedback", f"{percent(rate)} wrong", f"{wrong:,} of {judged:,} answers with feedback", "idle", link
+        "Feedback",
+        f"{percent(rate)} unhappy callers",
+        f"{wrong:,} of {judged:,} answers with feedback were wrong",
+        "idle",
+        link,
     )
 
 

@@ -96,16 +96,16 @@ def drift_chart(reports: Sequence[JSON], threshold: float) -> Chart:
 
 
 def error_chart(reports: Sequence[JSON], threshold: float) -> Chart:
-    """The share of judged answers that were wrong, as the platform counts it."""
+    """Chart the share of unhappy callers, each counted once, as the platform counts it."""
     points = [
         (_seconds(report["createTime"]), float(report.get("errorRate", 0)))
         for report in reports
         if number(report.get("feedbackCount"))
     ]
-    series = [Series("wrong", points, dots=len(points) <= 60)]
+    series = [Series("unhappy callers", points, dots=len(points) <= 60)]
     limits = [Threshold(f"policy threshold, {threshold:.0%}", threshold)] if points else ()
     return line_chart(
-        "Error rate of answers with feedback", series, time_label(_times(series)), percent, limits
+        "Error rate, each caller counted once", series, time_label(_times(series)), percent, limits
     )
 
 
