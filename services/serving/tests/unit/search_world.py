@@ -30,7 +30,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 DEPLOYMENT = "projects/p/deployments/d"
 LIMITS = Limits(
     start_s=3,
-    room_s=1,
+    placement_timeout_s=1,
     attest_s=2,
     probe_s=2,
     quiet_s=2,
@@ -372,7 +372,9 @@ class World:
             )
         if not routed and not self.killed:
             assert self.hold_s == HOLD_IN_PLACE_S, "nothing is routed, and requests do not wait long enough"
-            assert rollout.strategy is Strategy.IN_PLACE or rollout.apart or rollout.blue_attested is False
+            assert (
+                rollout.strategy is Strategy.IN_PLACE or rollout.placement or rollout.blue_attested is False
+            )
         for _, process in self.processes:
             assert self.adapters or len(process.holds) <= 1, "one process holds two whole models"
         assert self.moves <= 1, "the alias moved twice"
@@ -408,8 +410,7 @@ class World:
         machine = (
             r.phase,
             r.strategy,
-            bool(r.apart),
-            r.inside,
+            r.placement,
             waited,
             r.step,
             r.paused,

@@ -7,6 +7,7 @@ engine and by adapter swap, and half a million in place.
 import os
 import sys
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from search_world import World, over
 
-from ratoon_serving.domain.rollouts.rollout import Phase, Strategy
+from ratoon_serving.domain.rollouts.plan import StartInOwnProcess
+from ratoon_serving.domain.rollouts.rollout import Phase, Placement, ProcessUse, Strategy
+from ratoon_serving.domain.rollouts.state_machine import step
 
 WORLDS = int(os.environ.get("RATOON_SEARCH", "8000"))
 KINDS = [
@@ -84,3 +87,15 @@ def test_what_was_decided_and_not_done_is_decided_again(strategy, full, lost):
     """As where the executor dies before it acts, or a cluster's object was changed by somebody else meanwhile."""
     start = World.serving_old(strategy, in_pods=full, full=full and strategy is Strategy.SECOND_ENGINE)
     assert start.to_the_end(lost=lost).rollout.phase is Phase.SUCCEEDED
+
+
+def test_streams_that_do_not_end_leave_the_new_engine_in_its_own_process():
+    world = World.serving_old(Strategy.SECOND_ENGINE, in_pods=True, full=True).stream("v0")
+    while world.rollout.placement != Placement(ProcessUse.OWN_PROCESS, "v1"):
+        assert not world.rollout.ended
+        world = world.turn()
+    assert (world.rollout.phase, world.rollout.strategy) == (Phase.STARTING, Strategy.SECOND_ENGINE)
+    lost = replace(world, processes=(("v0", world.process("v0")),))
+    plan = step(lost.rollout, lost.observe()[1], lost.time)
+    assert plan.actions == (StartInOwnProcess("v1"),)
+    assert world.to_the_end().rollout.phase is Phase.FAILED

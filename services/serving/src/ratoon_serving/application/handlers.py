@@ -288,7 +288,7 @@ def _rollout(
         bake=command.bake,
         weights=command.shares.weights,
         step_s=command.shares.step_s,
-        limits=replace(limits, start_s=patience.start_s, room_s=patience.room_s),
+        limits=replace(limits, start_s=patience.start_s, placement_timeout_s=patience.room_s),
         phase_since=now,
         reason=choice.reason,
     )

@@ -10,7 +10,7 @@ from datetime import datetime
 from ratoon_serving.domain.rollouts import second_engine
 from ratoon_serving.domain.rollouts.model_spec import ModelSpec
 from ratoon_serving.domain.rollouts.plan import Event, Observation, Plan
-from ratoon_serving.domain.rollouts.rollout import Limits, Phase, Rollout, Strategy
+from ratoon_serving.domain.rollouts.rollout import Limits, Phase, Placement, ProcessUse, Rollout, Strategy
 from ratoon_serving.domain.rollouts.routing import settle
 from ratoon_serving.domain.rollouts.transitions import drain, enter, seconds_in_phase, short, start
 
@@ -51,8 +51,8 @@ def closing(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
 
 def is_possible(rollout: Rollout, now: datetime) -> bool:
     """Return whether a second engine waited long enough for capacity, and green can replace blue instead."""
-    waited = seconds_in_phase(rollout, now) > rollout.limits.room_s
-    free = rollout.strategy is Strategy.SECOND_ENGINE and not rollout.apart and not rollout.paused
+    waited = seconds_in_phase(rollout, now) > rollout.limits.placement_timeout_s
+    free = rollout.strategy is Strategy.SECOND_ENGINE and rollout.placement is None and not rollout.paused
     return waited and free and rollout.interchangeable and rollout.blue_attested and len(rollout.weights) == 1
 
 
@@ -60,7 +60,8 @@ def move_in(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
     """Continue a rollout by second engine in place, because there is no capacity for a second engine."""
     reason = f"{observation.green.message}; {short(rollout.to_version)} is loaded in place instead"
     limits = replace(IN_PLACE_LIMITS, start_s=rollout.limits.start_s)
-    moved = replace(rollout, strategy=Strategy.IN_PLACE, inside=True, limits=limits, reason=reason)
+    placement = Placement(ProcessUse.SHARED_PROCESS, rollout.green)
+    moved = replace(rollout, strategy=Strategy.IN_PLACE, placement=placement, limits=limits, reason=reason)
     return settle(enter(moved, Phase.CLOSING, now, reason), observation)
 
 

@@ -76,7 +76,7 @@ def _give_up_blue(rollout: Rollout, observation: Observation, now: datetime) -> 
     reason = (
         f"{rollout.reason}; {short(rollout.from_version)} could not be restored ({observation.blue.message})"
     )
-    lost = replace(rollout, ending=Phase.FAILED, reason=reason, forsaken=serves)
+    lost = replace(rollout, ending=Phase.FAILED, reason=reason, old_engine_unrecoverable=serves)
     return Plan(enter(lost, Phase.RESTORING if serves else Phase.DISCARDING, now, reason), wake_after=0.0)
 
 
@@ -92,10 +92,12 @@ def discarding(rollout: Rollout, observation: Observation, now: datetime) -> Pla
 
 def restoring(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
     """Record what serves: the last step of a rollback."""
-    if rollout.forsaken and observation.blue.state is not EngineState.ABSENT:
+    if rollout.old_engine_unrecoverable and observation.blue.state is not EngineState.ABSENT:
         return Plan(rollout, (*route_actions(rollout, observation), StopEngine(rollout.blue)))
     version, engine = (
-        (rollout.to_version, rollout.green) if rollout.forsaken else (rollout.from_version, rollout.blue)
+        (rollout.to_version, rollout.green)
+        if rollout.old_engine_unrecoverable
+        else (rollout.from_version, rollout.blue)
     )
     if version and (plan := record(rollout, version, engine, observation, rollout.reason)):
         return replace(plan, actions=(*route_actions(rollout, observation), *plan.actions))

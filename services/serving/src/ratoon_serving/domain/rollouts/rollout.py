@@ -68,12 +68,29 @@ class Strategy(StrEnum):
     """Green's weights replace blue's in its process; requests wait meanwhile."""
 
 
+class ProcessUse(StrEnum):
+    """Use of a process by an engine of a rollout."""
+
+    OWN_PROCESS = "OWN_PROCESS"
+    """No other engine uses the process."""
+    SHARED_PROCESS = "SHARED_PROCESS"
+    """The other engine of the rollout uses it too."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Process of an engine, where the rollout continues by another strategy than it began with."""
+
+    use: ProcessUse
+    engine: str
+
+
 @dataclass(frozen=True)
 class Limits:
     """Timeouts in seconds; a rollout that exceeds one rolls back."""
 
     start_s: float = 300.0
-    room_s: float = 60.0
+    placement_timeout_s: float = 60.0
     """Timeout of a second engine that waits for capacity, where the rollout can continue in place."""
     attest_s: float = 120.0
     probe_s: float = 60.0
@@ -154,21 +171,19 @@ class Rollout:
     """Reason of its rollback, or of its success."""
     blue_attested: bool = True
     """False from the loss or displacement of blue until blue passes attestation again."""
-    forsaken: bool = False
-    """Whether blue could not be brought back and green, which served, goes on."""
-    apart: str = ""
-    """The engine that needs a process of its own after all; empty: none."""
+    old_engine_unrecoverable: bool = False
+    """Whether blue could not be restored and green, which served, goes on serving."""
+    placement: Placement | None = None
+    """None: each engine runs in the process that it was created for."""
     interchangeable: bool = False
     """Whether green can replace blue in its process: the versions differ only in their weights."""
-    inside: bool = False
-    """Whether it is to, after all."""
     baseline: Traffic = field(default_factory=Traffic)
     """Blue's traffic before the shift."""
-    unheard_since: datetime | None = None
-    """When it was noticed that the bake is over and no gateway told of it."""
+    reports_missing_since: datetime | None = None
+    """Time at which the bake was over and no gateway had reported on it."""
     probes: Probes = field(default_factory=Probes)
-    superseded: str | None = None
-    """What the alias said when it was to be moved; None: it was not yet."""
+    previous_alias: str | None = None
+    """Version that the alias named when the rollout decided to move it; None: it did not yet."""
     notes: tuple[Note, ...] = ()
 
     @property

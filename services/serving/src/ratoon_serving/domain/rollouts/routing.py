@@ -37,7 +37,7 @@ def desired_split(rollout: Rollout, green: EngineView) -> TrafficSplit:
             not blue and rollout.blue and rollout.shifted_at and green_name and not in_place
         ):
             split = ((green_name, 100),)
-        case Phase.RESTORING if rollout.forsaken:
+        case Phase.RESTORING if rollout.old_engine_unrecoverable:
             split = ((green_name, 100),)
         case _:
             split = ((blue, 100),)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ratoon_serving.domain.rollouts.plan import Observation, Plan
-from ratoon_serving.domain.rollouts.rollout import Phase, Rollout, Strategy
+from ratoon_serving.domain.rollouts.rollout import Phase, Placement, ProcessUse, Rollout, Strategy
 from ratoon_serving.domain.rollouts.routing import route_actions
 from ratoon_serving.domain.rollouts.transitions import enter, start
 
@@ -42,6 +42,8 @@ def move_out(
     rollout: Rollout, engine: str, phase: Phase, message: str, observation: Observation, now: datetime
 ) -> Plan:
     """Continue a rollout in place with a second engine: this engine gets a process of its own."""
-    moving = replace(rollout, strategy=Strategy.SECOND_ENGINE, apart=engine)
+    moving = replace(
+        rollout, strategy=Strategy.SECOND_ENGINE, placement=Placement(ProcessUse.OWN_PROCESS, engine)
+    )
     moved = enter(moving, phase, now, message)
     return Plan(moved, (*route_actions(moved, observation), start(moved, engine)), wake_after=0.0)

@@ -38,7 +38,7 @@ from ratoon_serving.domain.rollouts.plan import (
     StopEngine,
 )
 from ratoon_serving.domain.rollouts.rollback import discarding, keep_blue_warm, restoring, reverting
-from ratoon_serving.domain.rollouts.rollout import REVERSIBLE, Phase, Rollout, Strategy
+from ratoon_serving.domain.rollouts.rollout import REVERSIBLE, Phase, Placement, ProcessUse, Rollout, Strategy
 from ratoon_serving.domain.rollouts.routing import reconcile, route_actions, settle
 from ratoon_serving.domain.rollouts.transitions import (
     LOST,
@@ -120,7 +120,8 @@ def _queued(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
 
 
 def _starting(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
-    if rollout.inside and not observation.shares_process:
+    shared = Placement(ProcessUse.SHARED_PROCESS, rollout.green)
+    if rollout.placement == shared and not observation.shares_process:
         return Plan(rollout, (start(rollout, rollout.green),))
     match observation.green.state:
         case EngineState.ABSENT:
@@ -207,7 +208,9 @@ def _baking(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
         rollout.bake, observation.traffic, rollout.baseline, observation.votes, rollout.probes
     )
     if verdict.outlook is Outlook.UNHEARD and not _report_grace_is_over(rollout, now):
-        return Plan(replace(rollout, unheard_since=rollout.unheard_since or now), wake_after=0.5)
+        return Plan(
+            replace(rollout, reports_missing_since=rollout.reports_missing_since or now), wake_after=0.5
+        )
     if verdict.outlook is not Outlook.FINE_SO_FAR:
         return _begin_rollback(rollout, verdict.message, now)
     return settle(
@@ -238,7 +241,7 @@ def _promoting(rollout: Rollout, observation: Observation, now: datetime) -> Pla
 
 def _report_grace_is_over(rollout: Rollout, now: datetime) -> bool:
     """Return whether late reports had their time, counted from when their absence was noticed."""
-    since = rollout.unheard_since
+    since = rollout.reports_missing_since
     return since is not None and (now - since).total_seconds() > REPORTS_GRACE_S
 
 

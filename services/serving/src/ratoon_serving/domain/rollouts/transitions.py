@@ -19,7 +19,7 @@ from ratoon_serving.domain.rollouts.plan import (
     StartInSharedProcess,
     StopEngine,
 )
-from ratoon_serving.domain.rollouts.rollout import Note, Phase, Rollout
+from ratoon_serving.domain.rollouts.rollout import Note, Phase, Placement, ProcessUse, Rollout
 from ratoon_serving.domain.rollouts.routing import route_actions
 
 LOST = (EngineState.ABSENT, EngineState.GONE)
@@ -27,9 +27,13 @@ LOST = (EngineState.ABSENT, EngineState.GONE)
 
 def start(rollout: Rollout, engine: str) -> Action:
     """Return the action that starts an engine in its place."""
-    if rollout.inside and engine == rollout.green:
-        return StartInSharedProcess(engine, rollout.blue)
-    return StartInOwnProcess(engine) if engine == rollout.apart else StartEngine(engine)
+    match rollout.placement:
+        case Placement(ProcessUse.SHARED_PROCESS, placed) if placed == engine:
+            return StartInSharedProcess(engine, rollout.blue)
+        case Placement(ProcessUse.OWN_PROCESS, placed) if placed == engine:
+            return StartInOwnProcess(engine)
+        case _:
+            return StartEngine(engine)
 
 
 def drain(
@@ -67,9 +71,9 @@ def record(rollout: Rollout, version: str, engine: str, observation: Observation
     """
     if observation.serving != version:
         return Plan(rollout, (RecordServing(version, engine),))
-    if observation.alias == version or rollout.superseded not in (None, observation.alias):
+    if observation.alias == version or rollout.previous_alias not in (None, observation.alias):
         return None
-    moving = replace(rollout, superseded=observation.alias)
+    moving = replace(rollout, previous_alias=observation.alias)
     return Plan(moving, (MoveAlias(version, f"{rollout.name}: {reason}"),))
 
 
