@@ -9,6 +9,7 @@ from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.serving.v1 import deployment_pb2
+from ratoon.testkit.waiting import until
 
 PARENT = "projects/mail"
 POLICY = f"{PARENT}/policies/default"
@@ -37,6 +38,10 @@ def policy(world, **settings):
     return world.flywheel.CreatePolicy(
         pb.CreatePolicyRequest(parent=PARENT, policy_id="default", policy=wanted)
     )
+
+
+def decision(world):
+    return world.flywheel.GetPolicy(pb.GetPolicyRequest(name=POLICY)).last_decision
 
 
 def served(world):
@@ -96,6 +101,15 @@ def test_a_dry_run_is_ended_by_a_change_and_a_second_create_is_refused(world):
     request = pb.UpdatePolicyRequest(policy=policy_pb2.Policy(name=POLICY))
     request.update_mask.paths.append("dry_run")
     assert not world.flywheel.UpdatePolicy(request).dry_run
+
+
+def test_feedback_on_an_old_answer_wakes_an_idle_project(world):
+    policy(world, min_answers=1000)
+    (answer_id,) = world.answered([world.text("old")], seconds_ago=600)
+    until(lambda: "0 of 0 judged answers were wrong" in decision(world))
+    world.say(answer_id, thumb=-1)
+    until(lambda: "1 of 1 judged answers were wrong" in decision(world), seconds=15.0)
+    until(lambda: world.rooms.quality, seconds=15.0)
 
 
 def test_a_policy_is_deleted_unless_a_run_of_it_is_under_way(world):

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from ratoon.chassis import outbox
 from ratoon.chassis.database import Database
-from ratoon.chassis.operations import Operations
+from ratoon.chassis.operations import Operations, Step
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store
 from ratoon.chassis.wakeups import SAFETY_NET_S
@@ -22,10 +22,11 @@ from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.runs import RunTables
 from ratoon_flywheel.application.procedures import RunProcedure
 from ratoon_flywheel.application.watched import WatchedRuns
+from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Products, StageId, StageState
 from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
 from ratoon_flywheel.domain.projects import Project
-from ratoon_flywheel.entrypoints.events import END_TYPES, TOPICS, WAKING, waker
+from ratoon_flywheel.entrypoints.events import END_TYPES, RUNS, TOPICS, WAKING, waker
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 RUN = "projects/mail/pipelineRuns/r"
@@ -59,11 +60,27 @@ class Stages:
         return None
 
 
+class Deciding:
+    """Counts the decisions of policies."""
+
+    kind = Policy
+
+    def __init__(self) -> None:
+        self.decisions = 0
+
+    def observe(self, policy, claim):
+        self.decisions += 1
+
+    def step(self, policy, seen, now):
+        return Step(policy, wake_after=3600.0)
+
+
 class Flywheel:
     """The part of the flywheel that follows a run, at a clock that stands, over a log that delivers."""
 
     def __init__(self, database: Database, folder) -> None:
         self.clock, self.stages, self.watched = FakeClock(), Stages(), WatchedRuns()
+        self.deciding = Deciding()
         with database.write() as connection:
             tables.METADATA.create_all(connection)
         self.store = Store(
@@ -72,7 +89,7 @@ class Flywheel:
         runs, services = RunTables(), dict.fromkeys(StageId, self.stages)
         procedure = RunProcedure(self.store, runs, services, self.stages, None, None, None, self.watched)
         table = tables.METADATA.tables["operations"]
-        self.operations = Operations(self.store, table, [procedure], self.clock)
+        self.operations = Operations(self.store, table, [procedure, self.deciding], self.clock)
         self.log = EmbeddedLog(folder / "events", self.clock)
         self.log.create_topics([Topic(name) for name in TOPICS])
         wake = waker(self.store, self.operations, runs)
@@ -89,7 +106,9 @@ class Flywheel:
         project = Project("projects/mail", NOW, NOW, ("ham", "spam"))
         with self.store.write() as tx:
             run, _ = tx.create(PipelineRun(RUN, NOW, NOW, project, sources=("projects/mail/sources/s",)))
-            self.operations.begin(tx, run)
+            policy, _ = tx.create(Policy("projects/mail/policies/p", NOW, NOW))
+            for resource in (run, policy):
+                self.operations.begin(tx, resource)
         self.work()
 
     def work(self) -> int:
@@ -169,6 +188,17 @@ def test_an_earlier_stage_that_reports_again_wakes_nothing(flywheel):
     assert flywheel.deliver() == 0
 
 
+def test_the_end_of_a_run_wakes_the_policies_of_its_project(flywheel):
+    before = flywheel.deciding.decisions
+    started, ended = (f"ratoon.flywheel.v1.PipelineRun{verb}" for verb in ("Started", "Failed"))
+    flywheel.publish(Event(RUNS, started, "flywheel", RUN, NOW, b""))
+    flywheel.deliver()
+    assert flywheel.deciding.decisions == before
+    flywheel.publish(Event(RUNS, ended, "flywheel", RUN, NOW, b""))
+    flywheel.deliver()
+    assert flywheel.deciding.decisions == before + 1
+
+
 def test_a_run_remembers_one_resource(flywheel):
     flywheel.stages.ended = True
     flywheel.publish(event())
@@ -194,4 +224,4 @@ def test_progress_is_read_each_second_while_a_caller_watches(flywheel):
 def test_the_topics_of_every_service_that_does_a_stage_are_consumed():
     services = {topic.split(".")[1] for topic in WAKING}
     assert services == {"ingestion", "labeling", "training", "evaluation", "registry", "serving"}
-    assert services == {kind.split(".")[1] for kind in END_TYPES}
+    assert services | {"flywheel"} == {kind.split(".")[1] for kind in END_TYPES}

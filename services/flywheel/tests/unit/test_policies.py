@@ -31,6 +31,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
     checked,
     decide,
     decided,
+    next_look,
 )
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
 from ratoon_flywheel.domain.projects import Project
@@ -208,6 +209,35 @@ def test_only_what_is_named_is_changed():
     assert changed(POLICY, wanted, ("cooldown_seconds",)) == replace(POLICY, cooldown_seconds=0.0)
     with pytest.raises(BadPolicy):
         changed(POLICY, wanted, ("last_decision",))
+
+
+NO_RUNS = History()
+
+
+def pause_of(policy: Policy, seen: Evidence, history: History = NO_RUNS) -> float:
+    return next_look(policy, decide(policy, seen, history, NOW), seen, history, NOW).total_seconds()
+
+
+def test_a_policy_without_traffic_sleeps_until_something_wakes_it_or_is_due():
+    idle = replace(POLICY, create_time=NOW, schedule_seconds=0.0)
+    old = replace(CALM, last_time=NOW - timedelta(minutes=6))
+    assert pause_of(idle, old) == pause_of(idle, Evidence()) == 3600.0
+    assert pause_of(replace(idle, paused=True), old) == 3600.0
+    assert pause_of(replace(idle, schedule_seconds=600.0), old) == 600.0
+    ended = History(last_retraining="r", last_end=NOW - timedelta(seconds=idle.cooldown_seconds - 60))
+    assert pause_of(idle, Evidence(), ended) == 60.0
+    assert pause_of(idle, Evidence(), History(open_run="r")) == 15.0
+
+
+def test_a_policy_looks_often_while_it_waits_or_traffic_flows():
+    idle = replace(POLICY, create_time=NOW, schedule_seconds=0.0)
+    assert pause_of(idle, replace(CALM, last_time=NOW)) == 1.0
+    unsettled = replace(DRIFTED, last_time=NOW)
+    assert decide(idle, unsettled, History(), NOW).verb is Verb.WAIT
+    assert pause_of(idle, unsettled) == 1.0
+    old = NOW - timedelta(minutes=6)
+    assert pause_of(idle, replace(CALM, last_time=old, profiling=True)) == 20.0
+    assert pause_of(replace(idle, dry_run=True), replace(DRIFTED, last_time=old)) == 20.0
 
 
 class Signals:

@@ -36,6 +36,7 @@ from ratoon_flywheel.domain.signals.monitor import (
     Sight,
     TellQuality,
     measured,
+    next_look,
     step,
 )
 from ratoon_flywheel.domain.signals.traffic import Answer, Lesson, TrafficSegment, distinct, exported, lessons
@@ -211,6 +212,21 @@ def test_what_users_think_is_told_from_where_the_last_report_ended():
 def test_old_traffic_is_pruned_now_and_then():
     assert Prune() in actions(replace(MONITOR, pruned_time=None), Sight())
     assert Prune() in actions(MONITOR, Sight(), NOW + timedelta(hours=6))
+
+
+@pytest.mark.parametrize(
+    ("seen", "seconds"),
+    [
+        (Sight(), 3600),
+        (FLOWING, 1),
+        (replace(FLOWING, last_time=NOW - timedelta(minutes=6)), 3600),
+        (Sight(has_unsettled_votes=True), 1),
+        (Sight(V1, 9, 9, NOW - timedelta(minutes=6), BaselineState.WORKING), 20),
+        (Sight(V1, 9, 9, NOW - timedelta(minutes=6), BaselineState.FAILED), 20),
+    ],
+)
+def test_a_project_without_traffic_is_looked_at_each_hour(seen, seconds):
+    assert next_look(seen, NOW) == timedelta(seconds=seconds)
 
 
 def test_a_report_has_drifted_when_one_measure_has():

@@ -66,6 +66,8 @@ class Evidences:
             newest = self._index.newest_judgement(
                 tx, project.name, told_until, now - _VOTES_LAG, now - _SEGMENT_TIMEOUT
             )
+            soon = now + _SEGMENT_TIMEOUT  # another replica's clock may be ahead
+            latest = self._index.newest_judgement(tx, project.name, told_until, soon, soon)
         return Sight(
             seen.version,
             seen.mark.answers,
@@ -73,6 +75,7 @@ class Evidences:
             seen.answers[0].time if seen.answers else None,
             self._state(project, seen.version),
             newest,
+            latest != newest,
         )
 
     def measured(self, tx: Transaction, project: Project) -> tuple[tuple[Measure, ...], int, Votes]:

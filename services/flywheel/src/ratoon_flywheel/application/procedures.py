@@ -36,6 +36,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
     decide,
     decided,
     history_of,
+    next_look,
 )
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, State, Window
 from ratoon_flywheel.domain.pipelines.steps import (
@@ -53,9 +54,8 @@ from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport, M
 
 _WATCHED_S = 1.0
 """Seconds between two looks at a run that a caller watches, for its progress. The end of a stage wakes any run."""
-_LIVELY_S, _CALM_S = 1.0, 20.0
-"""How often traffic is looked at while it flows and while it does not; a new segment wakes at once."""
-_LIVELY_FOR = timedelta(minutes=5)
+_RETRY_S = 20.0
+"""Seconds until a policy or a monitor looks again after an error."""
 _AWAY = "UNAVAILABLE"
 _ROLLOUT_ACTIVE = "ROLLOUT_ACTIVE"
 _PATIENCE_S = 10.0
@@ -182,9 +182,8 @@ class PolicyProcedure:
         decision = decide(policy, seen.evidence, seen.history, now)
         after = decided(policy, decision, now)
         actions = (StartRun(decision, seen.history),) if decision.verb is Verb.START else ()
-        lively = seen.evidence.last_time is not None and now - seen.evidence.last_time < _LIVELY_FOR
-        wake_after = _LIVELY_S if lively or decision.verb is Verb.WAIT or seen.history.open_run else _CALM_S
-        return Step(after, actions, wake_after=wake_after, causes=seen.evidence.traces)
+        pause = next_look(policy, decision, seen.evidence, seen.history, now)
+        return Step(after, actions, wake_after=pause.total_seconds(), causes=seen.evidence.traces)
 
     def act(self, policy: Policy, action: StartRun, claim: Claim) -> None:
         """Start the run, once however many decide at the same time: a burst is named by the run before it."""
@@ -214,7 +213,7 @@ class PolicyProcedure:
         told = f"Could not decide: {error.message}"
         known = told == policy.last_decision
         said = policy if known else replace(policy, last_decision=told, last_decision_time=now)
-        return Step(said, wake_after=_CALM_S)
+        return Step(said, wake_after=_RETRY_S)
 
 
 class MonitorProcedure:
@@ -243,8 +242,7 @@ class MonitorProcedure:
     def step(self, monitor: Monitor, seen: Sight, now: datetime) -> Step[Monitor]:
         """What to do about it."""
         after, actions = watch.step(monitor, seen, now)
-        lively = seen.last_time is not None and now - seen.last_time < _LIVELY_FOR
-        return Step(after, actions, wake_after=_LIVELY_S if lively else _CALM_S, causes=())
+        return Step(after, actions, wake_after=watch.next_look(seen, now).total_seconds(), causes=())
 
     def act(self, monitor: Monitor, action: watch.Action, claim: Claim) -> None:
         """Profile, measure, tell or prune."""
@@ -267,7 +265,7 @@ class MonitorProcedure:
 
     def failed(self, monitor: Monitor, error: Description, now: datetime) -> Step[Monitor]:
         """The watch goes on; what could not be done is tried again later."""
-        return Step(monitor, wake_after=_CALM_S)
+        return Step(monitor, wake_after=_RETRY_S)
 
     def _project(self, monitor: Monitor) -> Project:
         with self._store.read() as tx:

@@ -7,11 +7,13 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from ratoon.chassis.events import topic_of
+from ratoon.chassis.names import parent_of
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.store import Store, Transaction
 from ratoon.evaluation.v1 import evaluation_events_pb2
 from ratoon.events.cloudevents import Event
 from ratoon.events.consumer import Handler
+from ratoon.flywheel.v1 import flywheel_events_pb2
 from ratoon.ingestion.v1 import ingestion_events_pb2
 from ratoon.labeling.v1 import labeling_events_pb2
 from ratoon.registry.v1 import registry_events_pb2
@@ -19,6 +21,7 @@ from ratoon.serving.v1 import serving_events_pb2
 from ratoon.training.v1 import training_events_pb2
 from ratoon_flywheel.application.commands import ForgetTexts
 from ratoon_flywheel.application.forgetting import begin_forgetting
+from ratoon_flywheel.application.handlers import wake_signals
 from ratoon_flywheel.application.ports import RunIndex
 
 _BURST_S = 0.02
@@ -33,6 +36,7 @@ _ENDS: dict[type[Message], tuple[str, ...]] = {
     serving_events_pb2.RolloutEvent: ("succeeded", "rolled_back", "failed"),
 }
 """Events by which the resource of a stage ends, by their envelope."""
+_RUN_ENDS = ("succeeded", "refused", "failed", "cancelled", "rolled_back")
 
 
 def _event_type(envelope: type[Message], field: str) -> str:
@@ -41,21 +45,27 @@ def _event_type(envelope: type[Message], field: str) -> str:
     return str(event.full_name)
 
 
-END_TYPES = frozenset(_event_type(envelope, field) for envelope, fields in _ENDS.items() for field in fields)
+END_TYPES = frozenset(
+    _event_type(envelope, field)
+    for envelope, fields in {**_ENDS, flywheel_events_pb2.PipelineRunEvent: _RUN_ENDS}.items()
+    for field in fields
+)
 WAKING = tuple(topic_of(envelope) for envelope in _ENDS)
+RUNS = topic_of(flywheel_events_pb2.PipelineRunEvent)
 ERASURES = topic_of(ingestion_events_pb2.ErasureEvent)
-TOPICS = (*WAKING, ERASURES)
+TOPICS = (*WAKING, RUNS, ERASURES)
 
 
 def waker(store: Store, operations: Operations, runs: RunIndex) -> Handler:
-    """Return the handler of events that end the resource of a stage: they wake the run that follows it."""
+    """Return the handler of events that end something: a stage's resource wakes its run, a run wakes the policies."""
 
     def wake(event: Event, connection: Connection) -> None:
         if event.type not in END_TYPES:
             return
         tx = Transaction(store, connection)
-        run = runs.run_of(tx, event.subject)
-        if run:
+        if event.topic == RUNS:
+            wake_signals(tx, operations, parent_of(event.subject), _BURST_S)
+        elif run := runs.run_of(tx, event.subject):
             operations.wake(tx, run, _BURST_S)
 
     return wake

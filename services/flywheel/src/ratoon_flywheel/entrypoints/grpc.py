@@ -75,7 +75,12 @@ class FlywheelServicer(FlywheelServiceServicer):
         """Change a project."""
         command = mapping.update_project(request)
         changed, notices = await self._threads(
-            handlers.update_project, command, self._store, self._desk.answers, self._desk.lineage
+            handlers.update_project,
+            command,
+            self._store,
+            self._desk.operations,
+            self._desk.answers,
+            self._desk.lineage,
         )
         return mapping.project(changed, notices)
 
@@ -204,7 +209,13 @@ class FlywheelServicer(FlywheelServiceServicer):
         """Keep what a user said of an answer."""
         desk, command = self._desk, mapping.create_feedback(request)
         said = await self._threads(
-            handlers.create_feedback, command, desk.commits, desk.answers, desk.ids, desk.clock
+            handlers.create_feedback,
+            command,
+            desk.commits,
+            desk.operations,
+            desk.answers,
+            desk.ids,
+            desk.clock,
         )
         return mapping.feedback(said)
 

@@ -21,6 +21,16 @@ PATIENCE = 60
 """Traffic that never pauses, or that stops short of `burst_answers`, is waited for this many `settle_seconds`."""
 
 
+ACTIVE_INTERVAL = timedelta(seconds=1)
+RETRY_INTERVAL = timedelta(seconds=20)
+RUN_INTERVAL = timedelta(seconds=15)
+IDLE_INTERVAL = timedelta(hours=1)
+"""Times between two looks: while traffic flows, while a signal or a profile waits, during a run, and else. Traffic,
+feedback, a change of the project or of the policy, and the end of a run wake a policy."""
+ACTIVE_FOR = timedelta(minutes=5)
+"""Time for which traffic counts as flowing after the latest answer or feedback."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """When a pipeline run starts by itself."""
@@ -222,6 +232,25 @@ def decide(policy: Policy, seen: Evidence, history: History, now: datetime) -> D
     if policy.dry_run:
         return Decision(Verb.NOTHING, f"Dry run: would have started, because {because}.", trigger)
     return Decision(Verb.START, f"{because[0].upper()}{because[1:]}.", trigger)
+
+
+def next_look(
+    policy: Policy, decision: Decision, seen: Evidence, history: History, now: datetime
+) -> timedelta:
+    """Return the time until the next decision if nothing wakes the policy before."""
+    if decision.verb is Verb.WAIT:
+        return ACTIVE_INTERVAL
+    if policy.paused:
+        return IDLE_INTERVAL
+    if history.open_run:
+        return RUN_INTERVAL
+    if seen.last_time is not None and now - seen.last_time < ACTIVE_FOR:
+        return ACTIVE_INTERVAL
+    if decision.trigger is not Trigger.MANUAL or seen.profiling:
+        return RETRY_INTERVAL
+    schedule = (history.last_end or policy.create_time) + timedelta(seconds=policy.schedule_seconds)
+    times = [time for time in (burst_begin(policy, history), schedule) if time is not None and time > now]
+    return min([IDLE_INTERVAL, *(time - now for time in times)])
 
 
 def decided(policy: Policy, decision: Decision, now: datetime) -> Policy:

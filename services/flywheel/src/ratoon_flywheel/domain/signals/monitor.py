@@ -16,6 +16,12 @@ REPORT_EVERY = 100
 QUIET = timedelta(seconds=5)
 RETRY_AFTER = timedelta(seconds=60)
 PRUNE_EVERY = timedelta(hours=6)
+ACTIVE_INTERVAL = timedelta(seconds=1)
+RETRY_INTERVAL = timedelta(seconds=20)
+IDLE_INTERVAL = timedelta(hours=1)
+"""Times between two looks: while traffic flows, while a profile is not ready, and else; traffic and feedback wake."""
+ACTIVE_FOR = timedelta(minutes=5)
+"""Time for which traffic counts as flowing after the latest answer."""
 READER_EDITION = 1
 """Of the reading of traffic segments; with a new one, segments of which rows were set aside are read again."""
 
@@ -98,6 +104,8 @@ class Sight:
     baseline: BaselineState = BaselineState.ABSENT
     votes_until: datetime | None = None
     """The time of the newest feedback that serving was not told of."""
+    has_unsettled_votes: bool = False
+    """Whether there is feedback that will be reported to serving later."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +168,14 @@ def step(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, tuple[A
         end = seen.votes_until + timedelta(microseconds=1)
         actions.append(TellQuality(monitor.reported_until or monitor.create_time, end))
     return monitor, tuple(actions)
+
+
+def next_look(seen: Sight, now: datetime) -> timedelta:
+    """Return the time until the next look at traffic that nothing wakes for."""
+    if seen.has_unsettled_votes or (seen.last_time is not None and now - seen.last_time < ACTIVE_FOR):
+        return ACTIVE_INTERVAL
+    is_profiled = not seen.version or seen.baseline is BaselineState.READY
+    return IDLE_INTERVAL if is_profiled else RETRY_INTERVAL
 
 
 def measured(monitor: Monitor, done: MeasureDrift) -> Monitor:
