@@ -6,24 +6,31 @@ import pytest
 
 from ratoon.tasks.votes import Votes, count_votes
 from ratoon_serving.domain.errors import PolicyInvalid
-from ratoon_serving.domain.rollouts.analysis import Bake, Outlook, Probes, Traffic, judge, judge_at_end
+from ratoon_serving.domain.rollouts.analysis import (
+    AnalysisStatus,
+    Bake,
+    Probes,
+    Traffic,
+    analyze,
+    analyze_at_end,
+)
 
 BAKE = Bake(seconds=30)
 NONE, NO_VOTES, NO_PROBES = Traffic(), Votes(), Probes()
 
 
-def outlook(new=NONE, old=NONE, votes=NO_VOTES, probes=NO_PROBES):
-    return judge(BAKE, new, old, votes, probes).outlook
+def status(new=NONE, old=NONE, votes=NO_VOTES, probes=NO_PROBES):
+    return analyze(BAKE, new, old, votes, probes).status
 
 
 def test_few_answers_say_nothing():
-    assert outlook(Traffic(requests=4, errors=4)) is Outlook.FINE_SO_FAR
-    assert outlook(Traffic(requests=5, errors=1)) is Outlook.BAD
+    assert status(Traffic(requests=4, errors=4)) is AnalysisStatus.PASSING
+    assert status(Traffic(requests=5, errors=1)) is AnalysisStatus.FAILED
 
 
 def test_cut_streams_count_as_errors():
-    assert outlook(Traffic(requests=20, cut=2)) is Outlook.BAD
-    assert outlook(Traffic(requests=20, cut=1)) is Outlook.FINE_SO_FAR
+    assert status(Traffic(requests=20, cut=2)) is AnalysisStatus.FAILED
+    assert status(Traffic(requests=20, cut=1)) is AnalysisStatus.PASSING
 
 
 def seen(**callers):
@@ -33,34 +40,36 @@ def seen(**callers):
 
 
 def test_a_cut_stream_is_one_failure_and_not_two():
-    assert outlook(Traffic(requests=40, errors=2, cut=2)) is Outlook.FINE_SO_FAR
-    assert judge(BAKE, Traffic(requests=20, errors=2, cut=2), NONE, NO_VOTES, NO_PROBES).message.startswith(
+    assert status(Traffic(requests=40, errors=2, cut=2)) is AnalysisStatus.PASSING
+    assert analyze(BAKE, Traffic(requests=20, errors=2, cut=2), NONE, NO_VOTES, NO_PROBES).message.startswith(
         "2 of 20 "
     )
 
 
 def test_one_callers_failures_do_not_decide_where_others_are_answered():
     new = seen(attacker=(400, 400, 0), a=(20, 0, 0), b=(20, 1, 0))
-    assert outlook(new) is Outlook.FINE_SO_FAR
-    told = judge_at_end(BAKE, new, NONE, NO_VOTES, NO_PROBES)
-    assert told.outlook is Outlook.FINE_SO_FAR
+    assert status(new) is AnalysisStatus.PASSING
+    told = analyze_at_end(BAKE, new, NONE, NO_VOTES, NO_PROBES)
+    assert told.status is AnalysisStatus.PASSING
     assert "one caller did not decide" in told.message
 
 
 def test_failures_of_two_callers_decide():
-    assert outlook(seen(one=(40, 40, 0), two=(40, 40, 0), a=(20, 0, 0), b=(20, 0, 0))) is Outlook.BAD
+    assert status(seen(one=(40, 40, 0), two=(40, 40, 0), a=(20, 0, 0), b=(20, 0, 0))) is AnalysisStatus.FAILED
 
 
 def test_a_caller_who_is_alone_or_beside_one_other_decides():
-    assert outlook(seen(app=(100, 30, 0))) is Outlook.BAD
-    assert outlook(seen(app=(100, 30, 0), monitor=(10, 0, 0))) is Outlook.BAD
-    assert outlook(seen(app=(100, 30, 0), a=(2, 0, 0), b=(2, 0, 0))) is Outlook.BAD, "4 answers say nothing"
+    assert status(seen(app=(100, 30, 0))) is AnalysisStatus.FAILED
+    assert status(seen(app=(100, 30, 0), monitor=(10, 0, 0))) is AnalysisStatus.FAILED
+    assert status(seen(app=(100, 30, 0), a=(2, 0, 0), b=(2, 0, 0))) is AnalysisStatus.FAILED, (
+        "4 answers say nothing"
+    )
 
 
 def test_one_callers_slow_requests_do_not_decide_either():
     old = seen(heavy=(30, 0, 0.1), a=(30, 0, 0.1), b=(30, 0, 0.1))
-    assert outlook(seen(heavy=(300, 0, 30.0), a=(30, 0, 0.1), b=(30, 0, 0.1)), old) is Outlook.FINE_SO_FAR
-    assert outlook(seen(heavy=(30, 0, 30.0), a=(30, 0, 30.0), b=(30, 0, 0.1)), old) is Outlook.BAD
+    assert status(seen(heavy=(300, 0, 30.0), a=(30, 0, 0.1), b=(30, 0, 0.1)), old) is AnalysisStatus.PASSING
+    assert status(seen(heavy=(30, 0, 30.0), a=(30, 0, 30.0), b=(30, 0, 0.1)), old) is AnalysisStatus.FAILED
 
 
 def test_parts_of_one_caller_in_several_reports_are_one():
@@ -72,14 +81,14 @@ def test_parts_of_one_caller_in_several_reports_are_one():
 
 def test_latency_is_a_ratio_with_some_slack():
     old = Traffic(requests=50, p50_s=0.2)
-    assert outlook(Traffic(requests=50, p50_s=1.09), old) is Outlook.FINE_SO_FAR
-    assert outlook(Traffic(requests=50, p50_s=1.11), old) is Outlook.BAD
-    assert outlook(Traffic(requests=50, p50_s=9.0), Traffic(requests=3, p50_s=0.2)) is Outlook.FINE_SO_FAR
+    assert status(Traffic(requests=50, p50_s=1.09), old) is AnalysisStatus.PASSING
+    assert status(Traffic(requests=50, p50_s=1.11), old) is AnalysisStatus.FAILED
+    assert status(Traffic(requests=50, p50_s=9.0), Traffic(requests=3, p50_s=0.2)) is AnalysisStatus.PASSING
 
 
 def test_votes_count_from_twenty_on():
-    assert outlook(votes=Votes(0, 19)) is Outlook.FINE_SO_FAR
-    assert outlook(votes=Votes(9, 11)) is Outlook.BAD
+    assert status(votes=Votes(0, 19)) is AnalysisStatus.PASSING
+    assert status(votes=Votes(9, 11)) is AnalysisStatus.FAILED
 
 
 def thumbs_down(callers, votes):
@@ -89,39 +98,40 @@ def thumbs_down(callers, votes):
 @pytest.mark.parametrize("others", [Votes(), Votes(2), Votes(0, 2), Votes(50)])
 def test_one_callers_thumbs_down_never_roll_back(others):
     votes = count_votes([*thumbs_down(1, 50).rows, *others.rows])
-    assert outlook(votes=votes) is Outlook.FINE_SO_FAR
+    assert status(votes=votes) is AnalysisStatus.PASSING
 
 
 def test_thumbs_down_of_ten_callers_do():
-    judged = judge(BAKE, NONE, NONE, thumbs_down(10, 5), NO_PROBES)
-    assert judged.outlook is Outlook.BAD
+    judged = analyze(BAKE, NONE, NONE, thumbs_down(10, 5), NO_PROBES)
+    assert judged.status is AnalysisStatus.FAILED
     assert judged.message.startswith("50 of 50 votes are negative; each of 10 callers counted once")
 
 
 def test_one_callers_praise_hides_no_complaints():
-    assert outlook(votes=count_votes([("fan", 500, 0), ("", 0, 20)])) is Outlook.BAD
+    assert status(votes=count_votes([("fan", 500, 0), ("", 0, 20)])) is AnalysisStatus.FAILED
 
 
 def test_one_failed_probe_is_an_accident_two_are_not():
-    assert outlook(probes=Probes(3).and_then(False)) is Outlook.FINE_SO_FAR
-    assert outlook(probes=Probes(3).and_then(False).and_then(True).and_then(False)) is Outlook.FINE_SO_FAR
-    assert outlook(probes=Probes(3).and_then(False).and_then(False)) is Outlook.BAD
+    assert status(probes=Probes(3).and_then(False)) is AnalysisStatus.PASSING
+    assert status(probes=Probes(3).and_then(False).and_then(True).and_then(False)) is AnalysisStatus.PASSING
+    assert status(probes=Probes(3).and_then(False).and_then(False)) is AnalysisStatus.FAILED
 
 
 def test_at_the_end_silence_is_judged_by_what_was_to_be_expected():
     busy, calm = Traffic(requests=60, seconds=60), Traffic(requests=6, seconds=60)
-    assert judge_at_end(BAKE, Traffic(), busy, Votes(), Probes(9)).outlook is Outlook.UNHEARD
+    assert analyze_at_end(BAKE, Traffic(), busy, Votes(), Probes(9)).status is AnalysisStatus.INCONCLUSIVE
     heard = Traffic(seconds=BAKE.seconds)
-    assert judge_at_end(BAKE, heard, busy, Votes(), Probes(9)).outlook is Outlook.FINE_SO_FAR
-    assert judge_at_end(BAKE, heard, busy, Votes(), Probes()).outlook is Outlook.BAD
-    quiet = judge_at_end(BAKE, Traffic(), calm, Votes(), Probes(9))
-    assert (quiet.outlook, quiet.message) == (
-        Outlook.FINE_SO_FAR,
+    assert analyze_at_end(BAKE, heard, busy, Votes(), Probes(9)).status is AnalysisStatus.PASSING
+    assert analyze_at_end(BAKE, heard, busy, Votes(), Probes()).status is AnalysisStatus.FAILED
+    quiet = analyze_at_end(BAKE, Traffic(), calm, Votes(), Probes(9))
+    assert (quiet.status, quiet.message) == (
+        AnalysisStatus.PASSING,
         "there was no traffic; 9 synthetic probes decided",
     )
-    assert judge_at_end(BAKE, Traffic(), Traffic(), Votes(), Probes()).outlook is Outlook.BAD
+    assert analyze_at_end(BAKE, Traffic(), Traffic(), Votes(), Probes()).status is AnalysisStatus.FAILED
     assert (
-        judge_at_end(BAKE, Traffic(requests=9), busy, Votes(), Probes()).message == "9 requests, 0.0% failed"
+        analyze_at_end(BAKE, Traffic(requests=9), busy, Votes(), Probes()).message
+        == "9 requests, 0.0% failed"
     )
 
 

@@ -1,6 +1,6 @@
-"""Is the new version as good as the old one, judged by what gateways and users saw? Pure rules.
+"""Analysis: pure rules that compare the new version with the old one by reports of gateways and votes of users.
 
-What a caller causes is no evidence: gateways leave out requests that no version answers, and where several callers are
+A caller's own faults do not count: gateways leave out requests that no version answers, and where several callers are
 answered, one alone does not decide. A caller's feedback counts once.
 """
 
@@ -12,27 +12,27 @@ from ratoon.tasks.votes import Tally, Votes
 from ratoon_serving.domain.errors import PolicyInvalid
 
 MIN_REQUESTS = 5
-"""Answers before an error rate means anything."""
+"""Number of answers before an error rate counts."""
 MIN_LATENCIES = 20
-"""Answers on both sides before medians are compared."""
-MIN_OTHERS = 2
-"""From so many other callers with answers of their own, one caller's failures or slow answers do not decide."""
+"""Number of answers of both versions before medians are compared."""
+MIN_OTHER_CALLERS = 2
+"""Number of other callers with answers from which one caller's failures or slow answers do not decide."""
 MIN_VOTES = 20
 LATENCY_SLACK_S = 0.5
-"""A median may always be this much slower, in seconds: both engines may share a machine while blue drains."""
+"""Seconds by which a median may always be slower: both engines may share a machine while blue drains."""
 EXPECTED_REQUESTS = 7.0
-"""From so many requests expected, none at all is no chance any more (p < 0.001)."""
-PROBE_STRIKES = 2
-"""Probes in a row that must fail."""
-HEARD_SHARE = 0.5
-"""How much of a bake gateways must have told of, for their silence on requests to mean that none came."""
+"""Number of expected requests from which none at all is significant (p < 0.001)."""
+MIN_FAILED_PROBES = 2
+"""Number of consecutive failed probes that fail the analysis."""
+MIN_REPORTED_SHARE = 0.5
+"""Share of a bake that gateways must have reported on; if they report no requests then, there were none."""
 REPORTS_GRACE_S = 20.0
-"""How long late reports are waited for, in seconds: gateways keep them while serving is away."""
+"""Seconds to wait for late reports, which gateways keep while serving is unavailable."""
 
 
 @dataclass(frozen=True)
 class Bake:
-    """When the new version is trusted."""
+    """Conditions under which the new version is accepted."""
 
     seconds: float = 30.0
     max_error_rate: float = 0.05
@@ -49,7 +49,7 @@ class Bake:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What gateways saw of one version in a stretch of time."""
+    """Traffic of one version that gateways observed in an interval."""
 
     requests: int = 0
     errors: int = 0
@@ -59,12 +59,12 @@ class Traffic:
     p50_s: float = 0.0
     """Median latency, in seconds."""
     seconds: float = 0.0
-    """Length of the stretch that gateways told of, with requests in it or without."""
+    """Length of the interval that gateways reported on, with or without requests."""
     callers: tuple[tuple[str, "Traffic"], ...] = ()
-    """Each caller's part of it, as far as gateways told."""
+    """Part of each caller, as far as gateways reported it."""
 
     def __add__(self, other: "Traffic") -> "Traffic":
-        """Both stretches; medians are averaged by requests, which is near enough for a ratio."""
+        """Return the sum of both intervals; medians are averaged by requests, which is near enough for a ratio."""
         requests = self.requests + other.requests
         weighted = self.p50_s * self.requests + other.p50_s * other.requests
         return Traffic(
@@ -82,7 +82,7 @@ class Traffic:
         return max(self.errors, self.cut)
 
     def without(self, caller: str) -> "Traffic":
-        """What the other callers saw."""
+        """Return the traffic of the other callers."""
         own = dict(self.callers).get(caller)
         if own is None:
             return self
@@ -115,82 +115,84 @@ class Probes:
     bad_in_a_row: int = 0
 
     def and_then(self, passed: bool) -> "Probes":
-        """With one more."""
+        """Return the counts with one more probe."""
         return Probes(self.good + 1, 0) if passed else Probes(self.good, self.bad_in_a_row + 1)
 
 
-class Outlook(StrEnum):
-    """What follows."""
+class AnalysisStatus(StrEnum):
+    """Status of an analysis."""
 
-    BAD = "BAD"
-    UNHEARD = "UNHEARD"
-    """Gateways were expected to tell something and told nothing; if they go on so, that is bad."""
-    FINE_SO_FAR = "FINE_SO_FAR"
+    FAILED = "FAILED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    """Expected reports of gateways are missing; if they stay missing, the analysis fails."""
+    PASSING = "PASSING"
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """An outlook and the sentence that explains it."""
+class AnalysisResult:
+    """Status of an analysis, and the sentence that explains it."""
 
-    outlook: Outlook
+    status: AnalysisStatus
     message: str = ""
 
 
-def judge(bake: Bake, new: Traffic, old: Traffic, votes: Votes, probes: Probes) -> Judgement:
-    """Judge at any moment after the switch; what is too little to tell is fine so far."""
-    for complaint in (
+def analyze(bake: Bake, new: Traffic, old: Traffic, votes: Votes, probes: Probes) -> AnalysisResult:
+    """Analyze at any moment after the shift; too little data passes."""
+    for fault in (
         _of_several(_errors, bake, new, old),
         _of_several(_latency, bake, new, old),
         _quality(bake, votes),
         _probes(probes),
     ):
-        if complaint:
-            return Judgement(Outlook.BAD, complaint)
-    return Judgement(Outlook.FINE_SO_FAR)
+        if fault:
+            return AnalysisResult(AnalysisStatus.FAILED, fault)
+    return AnalysisResult(AnalysisStatus.PASSING)
 
 
-def judge_at_end(bake: Bake, new: Traffic, old: Traffic, votes: Votes, probes: Probes) -> Judgement:
-    """Judge when the bake is over: missing data counts as failure where traffic was to be expected.
+def analyze_at_end(bake: Bake, new: Traffic, old: Traffic, votes: Votes, probes: Probes) -> AnalysisResult:
+    """Analyze at the end of the bake: missing data counts as failure where traffic was expected.
 
-    Missing is what no gateway told. Where gateways tell that nobody asked, the synthetic probes decide, and the
-    message says so: callers may go home during a bake.
+    Data is missing if no gateway reported. If gateways report that there were no requests, the synthetic probes
+    decide, and the message says so.
     """
-    now = judge(bake, new, old, votes, probes)
-    if now.outlook is Outlook.BAD:
+    now = analyze(bake, new, old, votes, probes)
+    if now.status is AnalysisStatus.FAILED:
         return now
     expected = old.requests / old.seconds * bake.seconds if old.seconds else 0.0
-    if not new.requests and expected >= EXPECTED_REQUESTS and new.seconds < HEARD_SHARE * bake.seconds:
-        complaint = (
+    if not new.requests and expected >= EXPECTED_REQUESTS and new.seconds < MIN_REPORTED_SHARE * bake.seconds:
+        fault = (
             f"no gateway reported traffic during the bake, but about {expected:.0f} requests were "
             "expected; missing data counts as failure"
         )
-        return Judgement(Outlook.UNHEARD, complaint)
+        return AnalysisResult(AnalysisStatus.INCONCLUSIVE, fault)
     if not new.requests and not probes.good:
-        return Judgement(
-            Outlook.BAD, "neither a request nor a good synthetic probe was observed during the bake"
+        return AnalysisResult(
+            AnalysisStatus.FAILED, "neither a request nor a good synthetic probe was observed during the bake"
         )
     if not new.requests:
-        return Judgement(Outlook.FINE_SO_FAR, f"there was no traffic; {probes.good} synthetic probes decided")
+        return AnalysisResult(
+            AnalysisStatus.PASSING, f"there was no traffic; {probes.good} synthetic probes decided"
+        )
     rate = new.failed / new.requests
     alone = _errors(bake, new, old) or _latency(bake, new, old)
     left_out = "; the failures or slow answers of one caller did not decide" if alone else ""
-    return Judgement(Outlook.FINE_SO_FAR, f"{new.requests} requests, {rate:.1%} failed{left_out}")
+    return AnalysisResult(AnalysisStatus.PASSING, f"{new.requests} requests, {rate:.1%} failed{left_out}")
 
 
 def _of_several(
-    complain: Callable[[Bake, Traffic, Traffic], str], bake: Bake, new: Traffic, old: Traffic
+    check: Callable[[Bake, Traffic, Traffic], str], bake: Bake, new: Traffic, old: Traffic
 ) -> str:
-    """The complaint, unless it is one caller's alone while others were answered well."""
-    complaint = complain(bake, new, old)
-    if not complaint:
+    """Return the fault, unless it affects one caller only while others got good answers."""
+    fault = check(bake, new, old)
+    if not fault:
         return ""
     for caller, _ in new.callers:
         others = new.without(caller)
-        if len(others.callers) < MIN_OTHERS or others.requests < MIN_REQUESTS:
+        if len(others.callers) < MIN_OTHER_CALLERS or others.requests < MIN_REQUESTS:
             continue
-        if not complain(bake, others, old.without(caller)):
+        if not check(bake, others, old.without(caller)):
             return ""
-    return complaint
+    return fault
 
 
 def _errors(bake: Bake, new: Traffic, old: Traffic) -> str:
@@ -222,6 +224,6 @@ def _quality(bake: Bake, votes: Votes) -> str:
 def _probes(probes: Probes) -> str:
     return (
         f"{probes.bad_in_a_row} synthetic probes failed in a row"
-        if probes.bad_in_a_row >= PROBE_STRIKES
+        if probes.bad_in_a_row >= MIN_FAILED_PROBES
         else ""
     )

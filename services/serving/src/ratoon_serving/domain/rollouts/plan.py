@@ -21,7 +21,7 @@ class Observation:
     """Artifact digest that green must have loaded."""
     blue_digest: str = ""
     shares_process: bool = False
-    """Whether green is in blue's process."""
+    """True if green is in blue's process."""
     green_golden: Check | None = None
     """None: not checked."""
     blue_golden: Check | None = None

@@ -172,11 +172,11 @@ class Rollout:
     blue_attested: bool = True
     """False from the loss or displacement of blue until blue passes attestation again."""
     old_engine_unrecoverable: bool = False
-    """Whether blue could not be restored and green, which served, goes on serving."""
+    """True if blue could not be restored and green, which served, goes on serving."""
     placement: Placement | None = None
     """None: each engine runs in the process that it was created for."""
     interchangeable: bool = False
-    """Whether green can replace blue in its process: the versions differ only in their weights."""
+    """True if green can replace blue in its process: the versions differ only in their weights."""
     baseline: Traffic = field(default_factory=Traffic)
     """Blue's traffic before the shift."""
     reports_missing_since: datetime | None = None

@@ -21,7 +21,7 @@ class Headroom:
     free_processes: int | None = None
     """Number of processes that can be added, where processes are counted and memory is not."""
     unbounded: bool = False
-    """Whether no bound is known in advance."""
+    """True if no bound is known in advance."""
 
     def shortage(self, size_bytes: int, processes: int = 1) -> str:
         """Return what is missing for another engine with weights of this size; empty when it fits."""

@@ -23,11 +23,11 @@ from ratoon_serving.domain.engine import EngineState
 from ratoon_serving.domain.rollouts import in_place
 from ratoon_serving.domain.rollouts.analysis import (
     REPORTS_GRACE_S,
-    Judgement,
-    Outlook,
+    AnalysisResult,
+    AnalysisStatus,
     Probes,
-    judge,
-    judge_at_end,
+    analyze,
+    analyze_at_end,
 )
 from ratoon_serving.domain.rollouts.plan import (
     Observation,
@@ -164,7 +164,7 @@ def _probing(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
     if observation.probe is None:
         return Plan(rollout, route_actions(rollout, observation))
     probed = _probed(rollout, observation)
-    if _analysis(replace(probed, baseline=observation.baseline), observation).outlook is Outlook.BAD:
+    if _analysis(replace(probed, baseline=observation.baseline), observation).status is AnalysisStatus.FAILED:
         return fail(probed, f"canary prompts failed: {observation.probe.message}", now)
     if probed.probes.good < rollout.limits.warm_probes:
         return Plan(probed, wake_after=0.05)
@@ -204,14 +204,14 @@ def _baking(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
         return settle(
             enter(rollout, Phase.DRAINING, now, "the first version: nothing to compare with"), observation
         )
-    verdict = judge_at_end(
+    verdict = analyze_at_end(
         rollout.bake, observation.traffic, rollout.baseline, observation.votes, rollout.probes
     )
-    if verdict.outlook is Outlook.UNHEARD and not _report_grace_is_over(rollout, now):
+    if verdict.status is AnalysisStatus.INCONCLUSIVE and not _report_grace_is_over(rollout, now):
         return Plan(
             replace(rollout, reports_missing_since=rollout.reports_missing_since or now), wake_after=0.5
         )
-    if verdict.outlook is not Outlook.FINE_SO_FAR:
+    if verdict.status is not AnalysisStatus.PASSING:
         return _begin_rollback(rollout, verdict.message, now)
     return settle(
         enter(replace(rollout, reason=verdict.message), Phase.DRAINING, now, verdict.message), observation
@@ -249,11 +249,11 @@ def _fault_after_shift(rollout: Rollout, observation: Observation) -> str:
     if observation.green.state in LOST:
         return f"the new engine ended after traffic was routed to it: {observation.green.message}"
     verdict = _analysis(rollout, observation)
-    return verdict.message if verdict.outlook is Outlook.BAD else ""
+    return verdict.message if verdict.status is AnalysisStatus.FAILED else ""
 
 
-def _analysis(rollout: Rollout, observation: Observation) -> Judgement:
-    return judge(rollout.bake, observation.traffic, rollout.baseline, observation.votes, rollout.probes)
+def _analysis(rollout: Rollout, observation: Observation) -> AnalysisResult:
+    return analyze(rollout.bake, observation.traffic, rollout.baseline, observation.votes, rollout.probes)
 
 
 def _probed(rollout: Rollout, observation: Observation) -> Rollout:
