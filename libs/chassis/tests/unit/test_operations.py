@@ -14,6 +14,7 @@ from ratoon.chassis.identity import acting_for
 from ratoon.chassis.operations import Claim, Operations, Step, operations_table
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store, resource_table
+from ratoon.chassis.wakeups import SAFETY_NET_S
 from ratoon.events.ports import Record
 from ratoon.testkit.clock import FakeClock
 
@@ -240,6 +241,21 @@ def test_what_reports_its_changes_is_polled_as_a_safety_net_only(world, monkeypa
     assert world.here.run_due() == 1
     world.clock.advance(15)
     assert (world.here.run_due(), len(looks)) == (1, 3)
+
+
+@pytest.mark.parametrize(("pause_s", "looks"), [(SAFETY_NET_S, 2), (3600.0, 1)])
+def test_a_restart_looks_at_once_at_what_waits_for_a_report_and_lets_the_idle_sleep(
+    world, monkeypatch, pause_s, looks
+):
+    seen = []
+    for counting in (world.first, world.second):
+        monkeypatch.setattr(counting, "observe", lambda work, _claim: seen.append(work.name))
+        monkeypatch.setattr(counting, "step", lambda work, _seen, now: Step(work, wake_after=pause_s))
+    world.here.run_due()
+    world.clock.advance(0.1)
+    world.there._start_due()
+    world.there._pool.shutdown()
+    assert len(seen) == looks
 
 
 def test_a_look_that_is_due_for_another_reason_comes_in_time(world, monkeypatch):

@@ -180,6 +180,7 @@ class Operations:
         self._owner = uuid.uuid4().hex
         self._workers = workers
         self._running: dict[str, Future[None]] = {}
+        self._resumed = False
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="operation")
         self._loop = BackgroundLoop(
             "operations",
@@ -244,11 +245,22 @@ class Operations:
 
     def _start_due(self) -> float:
         """Work on what is due, as far as threads are free; return the seconds until the next operation is due."""
+        if not self._resumed:
+            self._resume()
         self._renew()
         free = self._workers - len(self._busy())
         for kind, claim in self._claim(free) if free else []:
             self._running[claim.name] = self._pool.submit(self._work, kind, claim)
         return self._pause()
+
+    def _resume(self) -> None:
+        """Look at once at what waits for a report: those of the time in which no process ran are lost."""
+        t = self._table
+        with self._store.database.write() as connection:
+            _, now = self._time.now(connection)
+            waiting = (t.c.lease_until <= now) & (t.c.due > now) & (t.c.due <= now + SAFETY_NET_S)
+            connection.execute(update(t).where(waiting).values(due=now))
+        self._resumed = True
 
     def _busy(self) -> list[str]:
         self._running = {name: future for name, future in self._running.items() if not future.done()}
