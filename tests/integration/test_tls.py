@@ -1,6 +1,5 @@
 """Rooms that speak to each other by mutual TLS on ports, as they do from pod to pod."""
 
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -82,7 +81,8 @@ def test_the_gateway_reaches_a_room_by_tls_and_keeps_its_metrics_off_the_public_
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10)
 
 
-def test_replaced_certificates_are_taken_up_without_a_restart(state, tmp_path):
+def test_replaced_certificates_are_taken_up_without_a_restart(state, tmp_path, monkeypatch):
+    monkeypatch.setattr("ratoon.chassis.tls._LOOK_EVERY_S", 0.0)
     served = write_certificates(tmp_path / "served", FIRST, "localhost")
     called = write_certificates(tmp_path / "called", FIRST, "flywheel")
     settings = RegistrySettings(state=state.folder, listen=f"localhost:{free_ports()[0]}", tls=served)
@@ -94,7 +94,6 @@ def test_replaced_certificates_are_taken_up_without_a_restart(state, tmp_path):
         assert not stub.ListModels(ASKED).models
         write_certificates(served, SECOND, "localhost")
         write_certificates(called, SECOND, "flywheel")
-        time.sleep(1.1)  # files are looked at once a second
         assert not stub.ListModels(ASKED).models
         old = write_certificates(tmp_path / "old", FIRST, "flywheel")
         with pytest.raises(Unavailable):

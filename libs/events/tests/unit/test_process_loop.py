@@ -77,11 +77,26 @@ def test_a_wake_during_a_step_is_not_lost(started):
     until(lambda: len(steps) == 2, 10.0)
 
 
-def test_the_first_step_may_wait(started):
+class RecordedWaits(threading.Condition):
+    """Record the timeout of each wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timeouts: list[float | None] = []
+
+    def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
+        self.timeouts.append(timeout)
+        return super().wait_for(predicate, timeout)
+
+
+def test_the_first_step_may_wait(started, monkeypatch):
     step = Step()
-    loop = started(BackgroundLoop("test", step, first_delay_s=NEVER))
-    time.sleep(0.05)
-    assert step.times == []
+    loop = BackgroundLoop("test", step, first_delay_s=NEVER)
+    waits = RecordedWaits()
+    monkeypatch.setattr(loop, "_changed", waits)
+    started(loop)
+    until(lambda: waits.timeouts, 10.0)
+    assert (waits.timeouts, step.times) == ([None], [])
     loop.wake()
     step.reach(1)
 

@@ -44,7 +44,9 @@ def test_a_long_list_is_read_on_from_its_last_page():
     asyncio.run(scenario())
 
 
-def test_a_view_comes_at_once_and_again_when_what_it_watches_changes():
+def test_a_view_comes_at_once_and_again_when_what_it_watches_changes(monkeypatch):
+    monkeypatch.setattr("ratoon_console.application.live._AT_MOST_EVERY_S", 0.0)
+
     async def scenario() -> None:
         api, loads = Api(), []
 
@@ -55,8 +57,9 @@ def test_a_view_comes_at_once_and_again_when_what_it_watches_changes():
         shown = views(load, api, refresh_s=60)
         await anext(shown)
         again = asyncio.create_task(anext(shown))
-        await asyncio.sleep(0.6)
-        assert not again.done()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (api.watched["thing"], len(loads), again.done()) == (1, 1, False)
         await api.changes.put("changed")
         await asyncio.wait_for(again, 5)
         assert (len(loads), api.watched["thing"]) == (2, 1)

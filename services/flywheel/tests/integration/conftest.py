@@ -3,7 +3,7 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -65,6 +65,8 @@ class Rooms:
     orders: list[tuple[str, object]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     quality: list[object] = field(default_factory=list)
+    looks: Counter[str] = field(default_factory=Counter)
+    """Observations of each kind."""
     traces: dict[str, str] = field(default_factory=dict)
     """The traceparent of the latest order of each kind."""
     train_digest: str = ""
@@ -94,6 +96,7 @@ class Rooms:
         return made
 
     def look(self, kind: str, request: object, context: grpc.ServicerContext) -> object:
+        self.looks[kind] += 1
         found = self.resources.get(request.name)
         if found is None:
             context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} does not exist.")
@@ -272,16 +275,14 @@ class World:
         pq.write_table(table, sink)
         self.rooms.train_digest = self.rooms.artifacts.put_bytes(sink.getvalue())
 
-    def answered(
-        self, texts: list[str], answer: str = "ham", seconds_ago: float = 0.0, users: Sequence[str] = ("",)
-    ) -> list[str]:
-        """A segment of answered texts, whose requests name these users in turn; the answers' ids."""
+    def answered(self, texts: list[str], answer: str = "ham", seconds_ago: float = 0.0) -> list[str]:
+        """A segment of answered texts; the answers' ids."""
         ids = AnswerIds.of_folder(self.state.folder / "keys")
         segment = f"{PARENT}/trafficSegments/{uuid7()}"
         began = datetime.now(UTC) - timedelta(seconds=seconds_ago)
         named = [ids.mint(self.version, segment) for _ in texts]
         lines = [
-            _line(id, began + timedelta(milliseconds=i), self.version, text, answer, users[i % len(users)])
+            _line(id, began + timedelta(milliseconds=i), self.version, text, answer)
             for i, (id, text) in enumerate(zip(named, texts, strict=True))
         ]
         digest = self.rooms.artifacts.put_bytes(zstandard.compress(b"".join(lines)))
@@ -304,13 +305,13 @@ class World:
         return caller.CreateFeedback(pb.CreateFeedbackRequest(parent=PARENT, feedback=feedback))
 
 
-def _line(answer_id: str, time: datetime, version: str, text: str, answer: str, user: str) -> bytes:
+def _line(answer_id: str, time: datetime, version: str, text: str, answer: str) -> bytes:
     row = {
         "answer_id": answer_id,
         "time": time.isoformat(),
         "deployment": f"{PARENT}/deployments/mail",
         "version": version,
-        "user": user,
+        "user": "",
         "messages": [{"role": "system", "content": "Ham or spam?"}, {"role": "user", "content": text}],
         "answer": answer,
         "status": 200,

@@ -1,6 +1,6 @@
 """Who asks for a deployment without an engine: serving is told, again where it was away, and not at each request."""
 
-import time
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -17,17 +17,19 @@ from ratoon_gateway.adapters import serving
 from ratoon_gateway.adapters.routes import LiveRoutes
 from ratoon_gateway.adapters.serving import Waker
 
-NAME = "projects/p/deployments/mail"
+NAME, OTHER, LAST = (f"projects/p/deployments/{each}" for each in ("mail", "tickets", "letters"))
 
 
 class Serving(ServingServiceServicer):
-    """Away for the first call."""
+    """Fail the first call as unavailable, once `all_requested` is set."""
 
     def __init__(self) -> None:
         self.woken: list[str] = []
+        self.all_requested = threading.Event()
 
     def WakeDeployment(self, request, context):
         self.woken.append(request.name)
+        self.all_requested.wait(4)
         if len(self.woken) == 1:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         return deployment_pb2.Deployment(name=request.name)
@@ -54,7 +56,9 @@ def test_serving_is_told_once_for_many_who_wait_and_again_where_it_was_away(aske
     routes, servicer = asked
     for _ in range(100):
         routes.wanted(NAME)
+    servicer.all_requested.set()
     until(lambda: len(servicer.woken) >= 2, 20, "serving was not told again")
-    time.sleep(0.5)
-    assert set(servicer.woken) == {NAME}
-    assert len(servicer.woken) < 10
+    for name in (OTHER, LAST):
+        routes.wanted(name)
+        until(lambda name=name: name in servicer.woken, 20, f"serving was not told of {name}")
+    assert servicer.woken == [NAME, NAME, OTHER, LAST]

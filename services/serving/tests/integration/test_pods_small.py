@@ -2,11 +2,13 @@
 
 import importlib.util
 import sys
-import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from ratoon.process.loop import BackgroundLoop
 
 
 def _load(name: str, path: Path):
@@ -51,13 +53,27 @@ def cluster(tmp_path_factory) -> Iterator[object]:
     api.stop()
 
 
-def test_while_nothing_happens_the_api_is_hardly_called(cluster):
+@pytest.fixture
+def turns(monkeypatch) -> Counter[str]:
+    """The turns of each background loop in this process, by its name."""
+    counted, attempt = Counter[str](), BackgroundLoop._attempt
+
+    def count(loop: BackgroundLoop) -> float:
+        counted[loop._name] += 1
+        return attempt(loop)
+
+    monkeypatch.setattr(BackgroundLoop, "_attempt", count)
+    return counted
+
+
+def test_while_nothing_happens_the_api_is_hardly_called(cluster, turns):
     with cluster.room(cluster.settings()):
         cluster.serve("v1.0")
         cluster.kubelet.paused = True
         cluster.until("its rollout is not told to its end", lambda: suite.reasons(cluster) >= suite.TOLD)
         before = len(cluster.api.api.calls)
-        time.sleep(6)
+        turns.clear()
+        cluster.until("operations take no turns", lambda: turns["operations"] >= 15)
         assert [call for call in cluster.api.api.calls[before:] if "nodes" not in call] == []
 
 
