@@ -3,7 +3,7 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -275,14 +275,16 @@ class World:
         pq.write_table(table, sink)
         self.rooms.train_digest = self.rooms.artifacts.put_bytes(sink.getvalue())
 
-    def answered(self, texts: list[str], answer: str = "ham", seconds_ago: float = 0.0) -> list[str]:
-        """A segment of answered texts; the answers' ids."""
+    def answered(
+        self, texts: list[str], answer: str = "ham", seconds_ago: float = 0.0, users: Sequence[str] = ("",)
+    ) -> list[str]:
+        """A segment of answered texts, whose requests name these users in turn; the answers' ids."""
         ids = AnswerIds.of_folder(self.state.folder / "keys")
         segment = f"{PARENT}/trafficSegments/{uuid7()}"
         began = datetime.now(UTC) - timedelta(seconds=seconds_ago)
         named = [ids.mint(self.version, segment) for _ in texts]
         lines = [
-            _line(id, began + timedelta(milliseconds=i), self.version, text, answer)
+            _line(id, began + timedelta(milliseconds=i), self.version, text, answer, users[i % len(users)])
             for i, (id, text) in enumerate(zip(named, texts, strict=True))
         ]
         digest = self.rooms.artifacts.put_bytes(zstandard.compress(b"".join(lines)))
@@ -305,13 +307,13 @@ class World:
         return caller.CreateFeedback(pb.CreateFeedbackRequest(parent=PARENT, feedback=feedback))
 
 
-def _line(answer_id: str, time: datetime, version: str, text: str, answer: str) -> bytes:
+def _line(answer_id: str, time: datetime, version: str, text: str, answer: str, user: str) -> bytes:
     row = {
         "answer_id": answer_id,
         "time": time.isoformat(),
         "deployment": f"{PARENT}/deployments/mail",
         "version": version,
-        "user": "",
+        "user": user,
         "messages": [{"role": "system", "content": "Ham or spam?"}, {"role": "user", "content": text}],
         "answer": answer,
         "status": 200,
