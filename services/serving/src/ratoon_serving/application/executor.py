@@ -97,7 +97,7 @@ class Executor:
             case SetRoutes(weights, hold_s):
                 self._set_routes(Route(deployment, hold_s=hold_s), weights)
             case ReconcileEngine(name):
-                self._tend(deployment, name)
+                self._reconcile(deployment, name)
             case RecordServing(version, engine):
                 self._record(deployment, version, engine)
             case MoveAlias(version, reason):
@@ -113,8 +113,8 @@ class Executor:
             case StartInOwnProcess(name):
                 self._move_out(name)
                 self._start(name, fence)
-            case StartInSharedProcess(name, other):
-                self._move_in(name, other, fence)
+            case StartInSharedProcess(name, host):
+                self._move_in(name, host, fence)
                 self._start(name, fence)
             case CloseEngine(name):
                 self._host.close(self._note(name, EngineState.DRAINING))
@@ -188,7 +188,7 @@ class Executor:
                 engine = tx.save(replace(engine, replicas=replicas))
         self._host.scale(engine, fence)
 
-    def _tend(self, deployment: str, name: str) -> None:
+    def _reconcile(self, deployment: str, name: str) -> None:
         """New processes prove themselves and are opened; the route names those that count and are there."""
         with self._store.read() as tx:
             engine = tx.get(Engine, name)
