@@ -24,7 +24,10 @@ DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
 SHARE = 0.5
 SLICE = Tier(
     "slice",
-    {"training": {"epochs": 4, "continueEpochs": 3, "replayCount": 400}, "gate": {"baselineMargin": 1}},
+    {
+        "training": {"epochs": 4, "continueEpochs": 3, "replayCount": 400, "maxChars": 600},
+        "gate": {"baselineMargin": 1},
+    },
 )
 """The test part holds fewer than twenty spam mails: too few to compare the first version with TF-IDF."""
 pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]

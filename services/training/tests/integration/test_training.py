@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,22 @@ def test_a_worker_that_was_overtaken_publishes_nothing(task, tmp_path):
     with pytest.raises(StaleWorker):
         old.claim()
     assert new.latest().state == {"step": 1}
+
+
+def test_a_checkpoint_saved_in_the_background_holds_its_own_step(tmp_path):
+    checkpoints = Checkpoints(tmp_path, 1)
+    checkpoints.claim()
+    weights, epochs = torch.ones(2), [[0, 1, 0.5]]
+    busy = threading.Event()
+    checkpoints._writer.submit(busy.wait)
+    checkpoints.save_later(1, {"w": weights}, {"step": 1, "epochs": epochs})
+    weights += 1
+    epochs.append([1, 2, 0.4])
+    busy.set()
+    checkpoints.wait()
+    assert checkpoints.latest().state == {"step": 1, "epochs": [[0, 1, 0.5]]}
+    assert checkpoints.latest().tensors["w"].tolist() == [1.0, 1.0]
+    checkpoints.close()
 
 
 def test_a_damaged_checkpoint_is_passed_over(tmp_path):

@@ -5,6 +5,7 @@ to a temporary file, synced and renamed while the fence is held. `fence` holds t
 Nothing is ever pickled.
 """
 
+import copy
 import fcntl
 import hashlib
 import json
@@ -65,9 +66,10 @@ class Checkpoints:
             replace_file(self._folder / f"{name}.{digest}.safetensors", data)
 
     def save_later(self, step: int, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
-        """Publish a step's checkpoint in the background, from a copy made now; waits for the one before it."""
+        """Publish a step's checkpoint in the background, from copies made now; waits for the one before it."""
         self.wait()
-        self._pending = self._writer.submit(self._save_step, step, self._copied(tensors), state)
+        copied = self._copied(tensors), copy.deepcopy(state)
+        self._pending = self._writer.submit(self._save_step, step, *copied)
 
     def _copied(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Copies on the CPU, in memory that is kept: fresh pages cost more than the copying."""
