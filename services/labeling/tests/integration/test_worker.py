@@ -105,7 +105,9 @@ def test_texts_that_were_taken_for_labels_are_counted_and_not_kept(freeze):
 
 
 def test_without_any_label_the_column_is_asked_for(freeze):
-    with pytest.raises(job.NoLabels, match="None of 1 record has one of the labels ham, spam, and none has any label"):
+    with pytest.raises(
+        job.NoLabels, match="None of 1 record has one of the labels ham, spam, and none has any label"
+    ):
         freeze([None])
 
 
