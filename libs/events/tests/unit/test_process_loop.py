@@ -89,11 +89,11 @@ class RecordedWaits(threading.Condition):
         return super().wait_for(predicate, timeout)
 
 
-def test_the_first_step_may_wait(started, monkeypatch):
+def test_the_first_step_may_wait(started):
     step = Step()
     loop = BackgroundLoop("test", step, first_delay_s=NEVER)
     waits = RecordedWaits()
-    monkeypatch.setattr(loop, "_changed", waits)
+    loop._changed = waits
     started(loop)
     until(lambda: waits.timeouts, 10.0)
     assert (waits.timeouts, step.times) == ([None], [])
