@@ -20,6 +20,17 @@ settings.register_profile(
 )
 settings.load_profile("ratoon")
 
+_STRICT_TIERS = {"unit", "contract"}
+_WARNINGS = pytest.mark.filterwarnings(
+    "error",
+    # kafka-python reads its message schemas by functions that the standard library deprecates.
+    "ignore:read_text is deprecated:DeprecationWarning:kafka.protocol.schemas.load_json",
+    "ignore:open_text is deprecated:DeprecationWarning:importlib.resources._legacy",
+    # jieba imports pkg_resources.
+    "ignore:pkg_resources is deprecated:DeprecationWarning:jieba._compat",
+)
+"""A warning fails a test of the strict tiers, except these of other projects."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the choice of the database."""
@@ -39,7 +50,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On another database than the usual one, leave out what would only repeat itself."""
+    """Make warnings errors in the strict tiers; with another database keep only the tests that use one."""
+    for item in items:
+        if _STRICT_TIERS.intersection(item.path.relative_to(config.rootpath).parts):
+            item.add_marker(_WARNINGS)
     if config.getoption("--database") == "sqlite":
         return
     chosen, others = [], []

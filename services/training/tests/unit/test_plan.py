@@ -24,7 +24,7 @@ GIB = 2**30
 
 @pytest.mark.parametrize(
     ("example", "exact"),
-    zip(QUOTED, (605_491_520, Fraction("2464144179.2"), 700_000_073_728), strict=True),
+    list(zip(QUOTED, (605_491_520, Fraction("2464144179.2"), 700_000_073_728), strict=True)),
     ids=[example.model for example in QUOTED],
 )
 def test_the_rule_of_thumb_to_the_letter(example, exact):
