@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc import aio
@@ -62,7 +63,7 @@ class Peer:
         self.calls_per_s.append(count / elapsed)
         self.cpu_ms.append(1000 * (_cpu_s(self.processes) - cpu) / count)
 
-    async def _calls(self, call: aio.UnaryUnaryMultiCallable, seconds: float) -> int:
+    async def _calls(self, call: Any, seconds: float) -> int:
         request, end = pb.GetProjectRequest(name=_NAME), time.perf_counter() + seconds
 
         async def one_after_another() -> int:
@@ -110,10 +111,11 @@ def all_peers(folder: Path) -> Iterator[list[Peer]]:
         key = folder / "keys" / "operator.key"
         _wait_for(f"127.0.0.1:{proxy}", lambda: key.read_text().strip())
         _wait_for(echo, lambda: token)
+        operator = key.read_text().strip()
         yield [
             Peer("bare grpc.aio echo", echo, lambda: token, [served]),
             Peer("service", direct, lambda: token, pids[:1]),
-            Peer("through the gateway", f"127.0.0.1:{proxy}", lambda: key.read_text().strip(), pids),
+            Peer("through the gateway", f"127.0.0.1:{proxy}", lambda: operator, pids),
         ]
 
 
@@ -131,8 +133,8 @@ def _wait_for(address: str, token: Callable[[], str], code: grpc.StatusCode = gr
     while time.monotonic() < deadline:
         try:
             with grpc.insecure_channel(address) as channel:
-                call = channel.unary_unary(_METHOD, pb.GetProjectRequest.SerializeToString)
-                bearer = [("authorization", f"Bearer {token()}")]
+                call: Any = channel.unary_unary(_METHOD, pb.GetProjectRequest.SerializeToString)
+                bearer = (("authorization", f"Bearer {token()}"),)
                 call(pb.GetProjectRequest(name=_NAME), metadata=bearer, timeout=5)
             return
         except grpc.RpcError as error:
