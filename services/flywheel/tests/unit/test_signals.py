@@ -271,6 +271,11 @@ def test_a_part_of_a_project_can_be_changed_alone():
             changed(PROJECT, wanted, (field,))
 
 
+def test_the_etag_of_an_unchanged_project_stays_the_same_across_releases():
+    time = datetime(2026, 6, 1, tzinfo=UTC)
+    assert Project("projects/mail", time, time, ("ham", "spam")).etag == "4fd96a7e8e1c4653"
+
+
 def test_an_etag_marks_what_people_can_change():
     assert replace(PROJECT, revision=9).etag == PROJECT.etag
     with pytest.raises(StaleEtag):

@@ -100,6 +100,7 @@ def test_no_service_takes_a_callers_token(house):
 def test_a_token_ends_with_its_key(house, end, said):
     token, _ = house.admission.exchange(house.secret.text)
     holder = house.admission.principal(token)
+    assert house.admission.principal(token) == holder  # the signature is verified once
     house.keys.put(*end(house.key))
     with pytest.raises(BadKey, match=said):
         house.admission.principal(token)
