@@ -152,6 +152,7 @@ def test_the_delay_has_a_limit(attempts, seconds):
 def test_cancelling_stops_the_job_and_waits_for_its_end():
     cancelling = after(replace(WORKING, cancel_requested=True), JobObservation(Phase.RUNNING))
     assert (cancelling.resource.state, cancelling.actions) == (State.CANCELLING, (Action.STOP,))
+    assert cancelling.repeat_after > 0
     ended = after(cancelling.resource, LOST)
     assert (ended.resource.state, ended.events) == (State.CANCELLED, (Cancelled(),))
 

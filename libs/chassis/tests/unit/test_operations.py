@@ -196,6 +196,14 @@ def test_who_is_woken_while_at_work_looks_again_at_once(world):
     assert world.there.run_due() == 1
 
 
+def test_an_action_that_is_repeated_is_repeated_after_its_delay(world, monkeypatch):
+    stopping = Step(world.work(), actions=("stop",), repeat_after=0.5)
+    monkeypatch.setattr(world.first, "step", lambda *_: stopping)
+    assert [world.here.run_due(), world.here.run_due()] == [1, 0]
+    world.clock.advance(0.6)
+    assert [world.here.run_due(), world.here.run_due()] == [1, 0]
+
+
 def test_wake_ups_within_a_time_are_one_look(world, monkeypatch):
     looks = []
     monkeypatch.setattr(world.first, "observe", lambda work, _claim: looks.append(work.name))

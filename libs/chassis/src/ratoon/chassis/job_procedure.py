@@ -102,6 +102,7 @@ def as_step(transition: Transition[W], poll_interval_s: float) -> Step[W]:
         wake_after=poll_interval_s if wake_after is None else wake_after,
         done=resource.state.ended,
         polls=wake_after is None,
+        repeat_after=transition.repeat_after,
     )
 
 

@@ -106,6 +106,8 @@ class Step(Generic[R]):
     done: bool = False
     polls: bool = False
     """Whether `wake_after` polls what was observed: parts that report their changes make that a safety net."""
+    repeat_after: float = 0.0
+    """Seconds from the actions to the next look; longer for an action that is repeated until its effect is seen."""
     causes: tuple[str, ...] | None = None
     """Traceparents of what led to this step, where that is not what began the operation: the step goes on in the trace
     of the first, and its span links to the others."""
@@ -345,7 +347,9 @@ class Operations:
                         self._check_held(claim)
                     procedure.act(saved, action, claim)
             is_reported = step.polls and wake_up.subscribed
-            self._release(claim, 0.0 if step.actions else SAFETY_NET_S if is_reported else step.wake_after)
+            self._release(
+                claim, step.repeat_after if step.actions else SAFETY_NET_S if is_reported else step.wake_after
+            )
         except Aborted:
             self._release(claim, 0.05)
         except DataLoss as error:

@@ -21,6 +21,8 @@ MAX_ATTEMPTS = 5
 """Starts of a job after which the loss of its worker is final."""
 BACKOFF = Backoff(1.0, 60.0)
 """Delays between the last change of a resource and the restarts of its job."""
+STOP_INTERVAL_S = 0.5
+"""Seconds between two requests to stop a job, until it has ended."""
 
 
 class Phase(StrEnum):
@@ -132,12 +134,16 @@ Complete = Callable[[W, R], tuple[W, object]]
 
 @dataclass(frozen=True)
 class Transition(Generic[W]):
-    """Next state, actions and events; `wake_after` (seconds) overrides the poll interval."""
+    """Next state, actions and events.
+
+    `wake_after` (seconds) overrides the poll interval, `repeat_after` is the delay from the actions to the next look.
+    """
 
     resource: W
     actions: tuple[Action, ...] = ()
     events: tuple[object, ...] = ()
     wake_after: float | None = None
+    repeat_after: float = 0.0
 
 
 def step(
@@ -174,7 +180,7 @@ def fail(resource: W, failure: Failure) -> Transition[W]:
 def cancel(resource: W, phase: Phase) -> Transition[W]:
     """Return the resource as CANCELLING while its job runs, then as CANCELLED."""
     if phase is Phase.RUNNING:
-        return Transition(_with(resource, "CANCELLING"), (Action.STOP,))
+        return Transition(_with(resource, "CANCELLING"), (Action.STOP,), repeat_after=STOP_INTERVAL_S)
     return Transition(_with(resource, "CANCELLED"), events=(Cancelled(),))
 
 
