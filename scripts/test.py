@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,6 +80,8 @@ QUIET = {
     "VLLM_NO_USAGE_STATS": "1",
 }
 REPORTS = ROOT / ".pytest_cache"
+FLAKY = ROOT / "tests" / "flaky.toml"
+OPTIONS = ("--quick", "--again", "--listed-only")
 FAILURES, NOTHING_COLLECTED = 1, 5
 """Exit statuses of pytest."""
 FEW = 3
@@ -104,14 +108,14 @@ class Outcome:
 def main() -> int:
     """Run the tiers named on the command line, else the usual ones; what follows `--` goes to pytest.
 
-    `--quick` before the names takes the short form of those that have one. `--again` runs what failed once more, alone:
-    a test that passes then fails nothing, and is named at the end.
+    `--quick` before the names takes the short form of those that have one. `--again` repeats what failed once, alone,
+    if it is little or a process died; with `--listed-only`, if `tests/flaky.toml` lists each failed test. A test that
+    passes then fails nothing, and is named at the end.
     """
     cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     named, extra = sys.argv[1:cut], sys.argv[cut + 1 :]
-    quick, again = "--quick" in named, "--again" in named
     usual = [name for name, tier in TIERS.items() if not tier.named_only]
-    wanted = [name for name in named if name not in ("--quick", "--again")] or usual
+    wanted = [name for name in named if name not in OPTIONS] or usual
     if unknown := set(wanted) - set(TIERS):
         print(f"test: no such tier: {', '.join(sorted(unknown))}; there are {', '.join(TIERS)}")
         return 2
@@ -119,9 +123,16 @@ def main() -> int:
     for tier in wanted:
         if folders := present(tier):
             print(f"\n── {tier}: {len(folders)} directories ──", flush=True)
-            outcomes += run(lanes_of(tier, folders, quick, extra), again)
+            outcomes += run(lanes_of(tier, folders, "--quick" in named, extra), repeats(named))
     report(outcomes, time.monotonic() - started)
     return 1 if any(outcome.status for outcome in outcomes) else 0
+
+
+def repeats(options: list[str]) -> "Repeats":
+    """Return which failures the options repeat."""
+    if "--again" not in options:
+        return lambda _process, _first: False
+    return failed_as_listed if "--listed-only" in options else failed_little_or_died
 
 
 def present(tier: str) -> list[str]:
@@ -182,35 +193,55 @@ class Process:
         return Outcome(self.name, status, seconds, *counts(self.results), crash=crash)
 
 
-def run(lanes: list[list[Process]], again: bool) -> list[Outcome]:
+Repeats = Callable[[Process, Outcome], bool]
+"""Decides whether the failures of a process are repeated."""
+
+
+def run(lanes: list[list[Process]], repeats: Repeats) -> list[Outcome]:
     """Run the lanes of a tier side by side: the first prints as it goes, the others when all have ended."""
     REPORTS.mkdir(exist_ok=True)
     with contextlib.ExitStack() as files:
         paths = [REPORTS / f"lane-{number}.log" for number in range(1, len(lanes))]
         outputs = [None, *(files.enter_context(path.open("w")) for path in paths)]
         with ThreadPoolExecutor(len(lanes)) as pool:
-            outcomes = list(pool.map(run_lane, lanes, outputs, [again] * len(lanes)))
+            outcomes = list(pool.map(run_lane, lanes, outputs, [repeats] * len(lanes)))
     for path in paths:
         print(path.read_text(), flush=True)
     return [outcome for lane in outcomes for outcome in lane]
 
 
-def run_lane(processes: list[Process], output: TextIO | None, again: bool) -> list[Outcome]:
+def run_lane(processes: list[Process], output: TextIO | None, repeats: Repeats) -> list[Outcome]:
     """Run processes one after the other."""
     outcomes = []
     for process in processes:
         first = process.run(output)
-        outcomes.append(run_again(process, output, first) if again else first)
+        outcomes.append(run_again(process, output, first) if repeats(process, first) else first)
     return outcomes
 
 
+def failed_little_or_died(process: Process, first: Outcome) -> bool:
+    """Return whether a process died, or a few of its tests failed."""
+    return first.status < 0 or (first.status == FAILURES and 0 < len(failing_files(process.results)) <= FEW)
+
+
+def failed_as_listed(process: Process, first: Outcome) -> bool:
+    """Return whether tests failed, each of them a listed one; a process that died never did so."""
+    failed = failures(process.results) if first.status == FAILURES else []
+    known = listed()
+    return bool(failed) and all(name.partition("[")[0] in known for name in failed)
+
+
+def listed() -> set[str]:
+    """Return the names of the tests in the list of flaky ones, as JUnit files have them."""
+    ids = [entry["id"] for entry in tomllib.loads(FLAKY.read_text()).get("test", [])]
+    return {test.replace(".py::", ".", 1).replace("::", ".").replace("/", ".") for test in ids}
+
+
 def run_again(process: Process, output: TextIO | None, first: Outcome) -> Outcome:
-    """Run the few tests that failed once more, or all of a process that died, and return the outcome with that."""
-    few = first.status == FAILURES and 0 < len(failing_files(process.results)) <= FEW
-    if not few and first.status >= 0:
-        return first
-    names = failures(process.results) if few else [f"{first.name} ({signal.Signals(-first.status).name})"]
-    options = ("--last-failed", "--last-failed-no-failures=none") if few else ()
+    """Run the tests that failed once more, or all of a process that died, and return the outcome with that."""
+    died = first.status < 0
+    names = [f"{first.name} ({signal.Signals(-first.status).name})"] if died else failures(process.results)
+    options = () if died else ("--last-failed", "--last-failed-no-failures=none")
     second = process.run(output, *options)
     seconds = first.seconds + second.seconds
     if second.status or second.passed < first.failed:
