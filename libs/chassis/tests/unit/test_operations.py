@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, event
 
 from ratoon.chassis import outbox, wakeups
 from ratoon.chassis.database import Database
@@ -176,6 +176,85 @@ def test_after_a_restart_of_the_machine_old_leases_do_not_count(world):
     world.there._time._boot_id = "another boot"
     world.clock._boot = 5.0
     assert world.there.run_due() == 1
+
+
+def rows_of(world: World) -> list[tuple[str, int]]:
+    with world.store.read() as tx:
+        return [tuple(row) for row in tx.connection.exec_driver_sql("SELECT name, priority FROM operations")]
+
+
+def sleeping(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the work look again in an hour."""
+    monkeypatch.setattr(world.first, "step", lambda work, seen, now: Step(work, wake_after=3600.0))
+    world.here.run_due()
+
+
+def another_work(world: World, name: str) -> None:
+    with world.store.write() as tx:
+        work, _ = tx.create(Work(name, NOW, NOW))
+        world.here.begin(tx, work)
+
+
+def test_urgent_operations_are_claimed_before_idle_looks_that_wait_longer(world, monkeypatch):
+    sleeping(world, monkeypatch)
+    world.clock.advance(3700)
+    another_work(world, "projects/p/works/run")
+    claims = world.here._claim(limit=2)
+    assert [claim.name for _, claim in claims] == ["projects/p/works/run"]
+    assert [claim.name for _, claim in world.here._claim(limit=2)] == [NAME]
+
+
+def test_idle_looks_leave_a_thread_to_the_next_urgent_operation(world, monkeypatch):
+    for number in range(9):
+        another_work(world, f"projects/p/works/{number}")
+    sleeping(world, monkeypatch)
+    world.clock.advance(3700)
+    assert len(world.here._claim(limit=4)) == 3
+    another_work(world, "projects/p/works/run")
+    assert [claim.name for _, claim in world.here._claim(limit=1)] == ["projects/p/works/run"]
+    assert world.here._claim(limit=1) == []
+
+
+def test_a_wake_up_makes_an_idle_look_urgent(world, monkeypatch):
+    sleeping(world, monkeypatch)
+    assert rows_of(world) == [(NAME, 1)]
+    with world.store.write() as tx:
+        world.here.wake(tx, NAME)
+    assert rows_of(world) == [(NAME, 0)]
+    assert len(world.here._claim(limit=1)) == 1
+
+
+def test_a_wake_up_during_an_idle_look_leaves_it_urgent(world, monkeypatch):
+    sleeping(world, monkeypatch)
+    world.clock.advance(3700)
+    ((kind, claim),) = world.here._claim(limit=2)
+    with world.store.write() as tx:
+        world.here.wake(tx, NAME)
+    world.here._work(kind, claim)
+    assert rows_of(world) == [(NAME, 0)]
+    assert world.here.run_due() == 1
+
+
+def test_claims_read_no_table_from_end_to_end(world):
+    statements: list[tuple[str, object]] = []
+    another_work(world, "projects/p/works/other")
+    note = lambda _c, _cursor, statement, parameters, *_: statements.append((statement, parameters))  # noqa: E731
+    event.listen(world.store.database.engine, "before_cursor_execute", note)
+    assert len(world.here._claim(limit=2)) == 2
+    world.here._pause()
+    event.remove(world.store.database.engine, "before_cursor_execute", note)
+    with world.store.read() as tx:
+        explained = {
+            row[-1]
+            for statement, parameters in statements
+            if statement.startswith(("SELECT", "UPDATE"))
+            for row in tx.connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters)
+        }
+    assert explained == {
+        "SEARCH operations USING INDEX ix_operations_priority (priority=? AND due<?)",
+        "SEARCH operations USING INDEX sqlite_autoindex_operations_1 (name=?)",
+        "SCAN operations USING INDEX ix_operations_due",  # in the order of `due`, and only the first
+    }
 
 
 def test_a_turn_that_was_given_back_is_not_leased_again_by_the_renewal(world):

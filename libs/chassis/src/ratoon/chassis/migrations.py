@@ -119,6 +119,18 @@ def drop_request_digest_v3(op: Alembic) -> None:
         op.drop_column(name, "request_digest")
 
 
+def add_operation_priority_v4(op: Alembic) -> None:
+    """Let urgent operations be claimed before idle looks, each by index."""
+    op.add_column("operations", sa.Column("priority", sa.Integer, nullable=False, server_default="0"))
+    op.create_index("ix_operations_priority", "operations", ["priority", "due"])
+
+
+def drop_operation_priority_v4(op: Alembic) -> None:
+    """Undo `add_operation_priority_v4`."""
+    op.drop_index("ix_operations_priority", "operations")
+    op.drop_column("operations", "priority")
+
+
 def _resource_tables(op: Alembic) -> list[str]:
     """The tables of resources, as they are now."""
     schema = sa.inspect(op.get_bind())

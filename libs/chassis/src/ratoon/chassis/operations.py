@@ -8,6 +8,7 @@ a worker whose lease ran out can no longer save, and what it publishes under its
 """
 
 import logging
+import math
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,14 +22,15 @@ from sqlalchemy import (
     Column,
     Connection,
     Float,
+    Index,
     Integer,
     MetaData,
+    Row,
     Select,
     String,
     Table,
     case,
     insert,
-    or_,
     select,
     text,
     update,
@@ -57,6 +59,8 @@ _UNREADABLE_PAUSE_S = 3600.0
 """Until an operation is looked at again whose resource cannot be read: nothing but a restored row mends that."""
 _NEWER_PAUSE_S = 15.0
 """Pause of an operation whose resource a newer release wrote: a process of that release takes it over."""
+_URGENT, _IDLE = 0, 1
+"""Priorities: an idle look follows a pause that is longer than the safety net and that no wake-up ended."""
 _PERMANENT = {
     "INVALID_ARGUMENT",
     "NOT_FOUND",
@@ -160,6 +164,8 @@ def operations_table(metadata: MetaData) -> Table:
         Column("fence", Integer, nullable=False),
         Column("failures", Integer, nullable=False),
         Column("traceparent", String(tracing.LENGTH), nullable=False, server_default=""),
+        Column("priority", Integer, nullable=False, server_default=str(_URGENT)),
+        Index("ix_operations_priority", "priority", "due"),
     )
 
 
@@ -205,7 +211,9 @@ class Operations:
         epoch, now = self._time.now(tx.connection)
         t, latest = self._table, now + within_s
         due = case(((t.c.epoch == epoch) & (t.c.due < latest), t.c.due), else_=latest)
-        tx.connection.execute(update(t).where(t.c.name == name).values(due=due, epoch=epoch))
+        tx.connection.execute(
+            update(t).where(t.c.name == name).values(due=due, epoch=epoch, priority=_URGENT)
+        )
 
     def end(self, tx: Transaction, name: str) -> None:
         """From the commit of this transaction on, nothing works on the resource any more; for one that is deleted."""
@@ -240,6 +248,8 @@ class Operations:
 
     def run_due(self) -> int:
         """Work once on everything that is due, on this thread; returns how many. For tests and one-shot tools."""
+        with self._store.database.write() as connection:
+            self._adopt(connection)
         claims = self._claim(limit=100)
         for kind, claim in claims:
             self._work(kind, claim)
@@ -259,10 +269,18 @@ class Operations:
         """Look at once at what waits for a report: those of the time in which no process ran are lost."""
         t = self._table
         with self._store.database.write() as connection:
-            _, now = self._time.now(connection)
+            now = self._adopt(connection)
             waiting = (t.c.lease_until <= now) & (t.c.due > now) & (t.c.due <= now + SAFETY_NET_S)
             connection.execute(update(t).where(waiting).values(due=now))
         self._resumed = True
+
+    def _adopt(self, connection: Connection) -> float:
+        """Make operations of an earlier boot due, since their times do not compare with these; return the time."""
+        t = self._table
+        epoch, now = self._time.now(connection)
+        of_another_boot = update(t).where(t.c.epoch != epoch)
+        connection.execute(of_another_boot.values(epoch=epoch, due=now, lease_until=now))
+        return now
 
     def _busy(self) -> list[str]:
         self._running = {name: future for name, future in self._running.items() if not future.done()}
@@ -270,45 +288,43 @@ class Operations:
 
     def _pause(self) -> float:
         """Seconds until the next operation is due, at most a sweep."""
+        return min(_SWEEP_S, max(0.02, self._next_due_in()))
+
+    def _next_due_in(self) -> float:
+        """Seconds until the first operation without a lease is due, negative once it is; infinite without one."""
         t = self._table
         with self._store.database.read() as connection:
             _, now = self._time.now(connection)
             due = connection.execute(
                 select(t.c.due).where(t.c.lease_until <= now).order_by(t.c.due).limit(1)
             ).scalar()
-        return _SWEEP_S if due is None else min(_SWEEP_S, max(0.02, due - now))
+        return math.inf if due is None else due - now
 
     def _claim(self, limit: int) -> list[tuple[str, Claim]]:
-        t = self._table
-        if not self._any_due():
+        """Claim what is due: idle looks come last and leave one of several threads to the next urgent operation."""
+        if self._next_due_in() > 0:
             return []
+        t = self._table
         with self._store.database.write() as connection:
             epoch, now = self._time.now(connection)
-            rows = connection.execute(
-                select(t)
-                .where(or_(t.c.epoch != epoch, (t.c.due <= now) & (t.c.lease_until <= now)))
-                .order_by(t.c.due)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-            ).all()
+            rows = self._due(connection, now, _URGENT, limit)
+            rows += self._due(connection, now, _IDLE, max(0, limit - len(rows) - 1))
+            due = now + _LEASE_S
             for row in rows:
                 connection.execute(
                     update(t)
                     .where(t.c.name == row.name)
-                    .values(owner=self._owner, fence=row.fence + 1, lease_until=now + _LEASE_S, epoch=epoch)
-                    .values(due=now + _LEASE_S)
+                    .values(owner=self._owner, fence=row.fence + 1, lease_until=due, epoch=epoch, due=due)
                 )
-        due = now + _LEASE_S
         return [
             (row.kind, Claim(row.name, row.fence + 1, row.failures, row.traceparent, due)) for row in rows
         ]
 
-    def _any_due(self) -> bool:
+    def _due(self, connection: Connection, now: float, priority: int, limit: int) -> list[Row[Any]]:
         t = self._table
-        with self._store.database.read() as connection:
-            epoch, now = self._time.now(connection)
-            due = or_(t.c.epoch != epoch, (t.c.due <= now) & (t.c.lease_until <= now))
-            return connection.execute(select(t.c.name).where(due).limit(1)).first() is not None
+        due = (t.c.priority == priority) & (t.c.due <= now) & (t.c.lease_until <= now)
+        first = select(t).where(due).order_by(t.c.due).limit(limit)
+        return list(connection.execute(first.with_for_update(skip_locked=True)))
 
     def _renew(self) -> None:
         names = self._busy()
@@ -419,9 +435,9 @@ class Operations:
             # A wake-up during this turn, which may have looked too early; a turn beyond its lease cannot tell.
             woken = (t.c.due < claim.due) | (t.c.due <= now)
             due = case((woken, t.c.due), else_=now + pause)
-            connection.execute(
-                update(t).where(mine).values(due=due, owner="", lease_until=now, failures=failures)
-            )
+            priority = case((woken, t.c.priority), else_=_IDLE if pause > SAFETY_NET_S else _URGENT)
+            released = update(t).where(mine).values(due=due, priority=priority)
+            connection.execute(released.values(owner="", lease_until=now, failures=failures))
 
     def _insert(self, connection: Connection, resource: Resource, epoch: str, now: float) -> None:
         row = {

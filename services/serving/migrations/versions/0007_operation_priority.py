@@ -1,0 +1,18 @@
+"""Operations have a priority: urgent ones are claimed before idle looks."""
+
+from alembic import op
+
+from ratoon.chassis.migrations import add_operation_priority_v4, drop_operation_priority_v4
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Add the column and its index."""
+    add_operation_priority_v4(op)
+
+
+def downgrade() -> None:
+    """Drop them."""
+    drop_operation_priority_v4(op)
