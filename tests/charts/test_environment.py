@@ -11,8 +11,8 @@ from ratoon.chassis.job_worker import Settings as WorkerSettings
 from ratoon.chassis.secrets import plan_of
 from ratoon.chassis.settings import SERVICES, settings_of
 from ratoon.chassis.upkeep import GarbageSettings
+from ratoon.engine.settings import EngineSettings
 from ratoon_console.settings import Settings as ConsoleSettings
-from ratoon_serving.engine.settings import EngineSettings
 
 OURS = re.compile(r"RATOON_([A-Z]+)_(\w+)")
 # What is read where a driver joins a Ray cluster, and by the job that `helm test` and the hooks run.

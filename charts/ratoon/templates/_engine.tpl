@@ -38,7 +38,7 @@ spec:
         - name: fetch
           image: {{ $image | toJson }}
           imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
-          command: [python, -m, ratoon_serving.engine.fetch]
+          command: [python, -m, ratoon.engine.fetch]
           terminationMessagePolicy: FallbackToLogsOnError
           securityContext:
             {{- include "common.containerSecurity" . | nindent 12 }}
@@ -52,7 +52,7 @@ spec:
         - name: engine
           image: {{ $image | toJson }}
           imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
-          command: [python, -m, ratoon_serving.engine]
+          command: [python, -m, ratoon.engine]
           terminationMessagePolicy: FallbackToLogsOnError
           securityContext:
             {{- include "common.containerSecurity" . | nindent 12 }}
@@ -73,7 +73,7 @@ spec:
             timeoutSeconds: 5
           lifecycle:
             preStop:
-              exec: {command: [python, -m, ratoon_serving.engine.drain]}
+              exec: {command: [python, -m, ratoon.engine.drain]}
           volumeMounts:
             {{- include "ratoon.engineMounts" . | nindent 12 }}
       volumes:

@@ -11,6 +11,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import Role, make_signing_key
 from ratoon.chassis.jobs import JobState, LocalJobs
 from ratoon.chassis.migrations import migrate
+from ratoon.engine.sockets import forget_sockets
 from ratoon.process.identity import ProcessIdentity
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
@@ -24,7 +25,6 @@ from ratoon_serving.adapters.models import weights
 from ratoon_serving.application.ports import ServableVersion
 from ratoon_serving.bootstrap import assemble, local_engines
 from ratoon_serving.domain.attestation import golden_prompts
-from ratoon_serving.engine.sockets import forget_sockets
 from ratoon_serving.settings import Settings
 
 MODEL, LORA = "projects/p/models/mail", "projects/p/models/lora"

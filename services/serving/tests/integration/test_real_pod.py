@@ -17,6 +17,7 @@ from model_signing import signing
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import make_signing_key
+from ratoon.engine.settings import EngineSettings
 from ratoon.testkit.models import tiny_llama
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.waiting import until
@@ -24,7 +25,6 @@ from ratoon_serving.adapters.engine_file import served_names
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.adapters.pod_file import pod_file
 from ratoon_serving.domain.engine import Engine, EngineState
-from ratoon_serving.engine.settings import EngineSettings
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -63,12 +63,12 @@ class Pod:
         return Engine(NAME, NOW, NOW, 1, version, *digests, "mail", endpoint=endpoint, secret="s3cret")
 
     def run(self, module: str) -> int:
-        command = [sys.executable, "-m", f"ratoon_serving.engine{module}"]
+        command = [sys.executable, "-m", f"ratoon.engine{module}"]
         return subprocess.run(command, env=self.environment, timeout=120, check=False).returncode
 
     @contextmanager
     def running(self):
-        command = [sys.executable, "-m", "ratoon_serving.engine"]
+        command = [sys.executable, "-m", "ratoon.engine"]
         with (self.folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(
                 command, env=self.environment, stdout=log, stderr=log, start_new_session=True

@@ -11,9 +11,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from ratoon.engine.sockets import PREFIX, SOCKETS_NOTE
 from ratoon.serving.v1 import rollout_pb2
 from ratoon.testkit.waiting import until
-from ratoon_serving.engine.sockets import PREFIX, SOCKETS_NOTE
 
 pytestmark = [pytest.mark.engine, pytest.mark.thorough, pytest.mark.timeout(900)]
 

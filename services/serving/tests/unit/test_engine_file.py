@@ -1,16 +1,17 @@
 """What an engine is told about traces and templates, from the room's settings to vLLM's command line."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from ratoon.engine.launch import ENVIRONMENT, vllm_arguments
+from ratoon.engine.settings import EngineSettings
 from ratoon_serving.adapters.engine_file import engine_file
 from ratoon_serving.domain.engine import Engine
-from ratoon_serving.engine.launch import ENVIRONMENT, vllm_arguments
-from ratoon_serving.engine.settings import EngineSettings
+from ratoon_serving.domain.generation import ENGINE_SLOTS
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 VERSION = "projects/p/models/m/versions/v1.0"
@@ -75,3 +76,8 @@ def test_callers_get_text_and_their_grammars_are_bounded(tmp_path):
     assert outputs == {"backend": "guidance", "disable_any_whitespace": True}
     assert int(ENVIRONMENT["VLLM_MAX_N_SEQUENCES"]) <= 128
     assert arguments[arguments.index("--generation-config") + 1] == "vllm"
+
+
+def test_routes_state_the_slots_that_engines_have():
+    defaults = {field.name: field.default for field in fields(EngineSettings)}
+    assert defaults["max_num_seqs"] == ENGINE_SLOTS

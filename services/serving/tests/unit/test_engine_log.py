@@ -3,9 +3,9 @@
 import pytest
 
 from ratoon.chassis.errors import FailedPrecondition, Unavailable
+from ratoon.engine.settings import STARTED
 from ratoon_serving.adapters.engine_http import Answer, EngineClient
 from ratoon_serving.adapters.engine_log import cause_of_end, in_our_words
-from ratoon_serving.engine.settings import STARTED
 
 POSITIONS = """\
 (APIServer pid=81) INFO 11-28 08:00:00 [config.py:12] Resolved architecture: LlamaForCausalLM
@@ -25,9 +25,7 @@ seq len (2048), 0.5 GiB KV cache is needed, which is larger than the available K
 (APIServer pid=8) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
 """
 LORA = "(APIServer pid=8) ValueError: GPT2LMHeadModel does not support LoRA yet.\n"
-FILES = (
-    "ratoon_serving.engine.manifest.FileMismatch: 'config.json' hashes to 1, but 2 was signed: not loaded.\n"
-)
+FILES = "ratoon.engine.manifest.FileMismatch: 'config.json' hashes to 1, but 2 was signed: not loaded.\n"
 UNKNOWN = "OSError: cannot read /srv/someone/.ratoon/serving/models/abc/config.json: it is odd.\n"
 
 

@@ -7,7 +7,7 @@ by its first line. The log itself keeps all of it.
 import re
 from pathlib import Path
 
-from ratoon_serving.engine.settings import STARTED
+from ratoon.engine.settings import STARTED
 
 KILLED = "its log does not show the cause: it was killed, perhaps because memory ran out"
 _TAIL = 256 << 10

@@ -17,6 +17,7 @@ from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import FailedPrecondition, Unavailable
+from ratoon.engine.sockets import forget_sockets
 from ratoon.process.identity import ProcessIdentity
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
 from ratoon_serving.adapters.engine_http import EngineClient, seen_in
@@ -27,7 +28,6 @@ from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
 from ratoon_serving.domain.rollouts.second_engine import Headroom
 from ratoon_serving.domain.scaling import Load
-from ratoon_serving.engine.sockets import forget_sockets
 
 _LOAD_S = 600.0
 _OVERHEAD_BYTES = 700 << 20

@@ -12,7 +12,7 @@ from ratoon.chassis.errors import Unavailable
 from ratoon.chassis.files import write_json
 from ratoon.process.identity import ProcessIdentity
 
-MODULE = "ratoon_serving.engine.nursery"
+MODULE = "ratoon.engine.nursery"
 _SOCKET = "nursery.sock"
 _ANSWER_S = 10.0
 

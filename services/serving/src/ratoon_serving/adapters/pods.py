@@ -10,7 +10,7 @@ JSON = dict[str, Any]
 
 _PORT = 8000
 _UNTRUE = 3
-"""Exit status by which `ratoon_serving.engine.fetch` says that what it fetched is not what was signed."""
+"""Exit status by which `ratoon.engine.fetch` says that what it fetched is not what was signed."""
 _HOPELESS = ("CrashLoopBackOff", "RunContainerError", "CreateContainerError", "InvalidImageName")
 
 

@@ -1,4 +1,4 @@
-"""`python -m ratoon_serving.engine.fetch`: get by digest what an engine is to load, and verify it before it starts.
+"""`python -m ratoon.engine.fetch`: get by digest what an engine is to load, and verify it before it starts.
 
 The first thing that runs in an engine's pod, and what a running one does before it swaps. What is there already is
 hashed, not fetched again.
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import RatoonError
-from ratoon_serving.engine.launch import verify
-from ratoon_serving.engine.manifest import AttestationError
-from ratoon_serving.engine.settings import EngineSettings
+from ratoon.engine.launch import verify
+from ratoon.engine.manifest import AttestationError
+from ratoon.engine.settings import EngineSettings
 
 _LOG = logging.getLogger(__name__)
 _UNTRUE = 3

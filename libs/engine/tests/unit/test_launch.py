@@ -1,16 +1,13 @@
 """Sockets of an engine: its child does not keep the door open, and those between its processes are private."""
 
-import dataclasses
 import os
 import signal
 import socket
 
 import pytest
 
-from ratoon_serving.domain.generation import ENGINE_SLOTS
-from ratoon_serving.engine.launch import forget_door, private_sockets
-from ratoon_serving.engine.settings import EngineSettings
-from ratoon_serving.engine.sockets import SOCKETS_NOTE, forget_sockets
+from ratoon.engine.launch import forget_door, private_sockets
+from ratoon.engine.sockets import SOCKETS_NOTE, forget_sockets
 
 
 def door(family: socket.AddressFamily, path: str) -> tuple[socket.socket, str | int]:
@@ -69,8 +66,3 @@ def test_a_note_that_names_another_directory_removes_nothing(tmp_path):
     (tmp_path / SOCKETS_NOTE).write_text(str(other))
     forget_sockets(tmp_path)
     assert other.exists()
-
-
-def test_routes_state_the_slots_that_engines_have():
-    fields = {field.name: field.default for field in dataclasses.fields(EngineSettings)}
-    assert fields["max_num_seqs"] == ENGINE_SLOTS

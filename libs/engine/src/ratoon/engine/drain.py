@@ -1,4 +1,4 @@
-"""`python -m ratoon_serving.engine.drain`: what an engine's pod does before it is told to end.
+"""`python -m ratoon.engine.drain`: what an engine's pod does before it is told to end.
 
 It closes the engine's doors for good, so that gateways go elsewhere, and waits until the open streams have ended, for
 as long as the engine may drain. An engine that does not answer has nothing to wait for.
@@ -8,7 +8,7 @@ import http.client
 import json
 import time
 
-from ratoon_serving.engine.settings import EngineSettings
+from ratoon.engine.settings import EngineSettings
 
 _LOOK_S = 0.5
 _ANSWER_S = 5.0

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from model_signing import signing
 
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon_serving.engine import fetch
-from ratoon_serving.engine.launch import vllm_arguments
-from ratoon_serving.engine.manifest import FileMismatch, SignatureInvalid, SignedManifest
-from ratoon_serving.engine.middleware import EngineGate
-from ratoon_serving.engine.settings import SETTINGS_VARIABLE, EngineSettings
+from ratoon.engine import fetch
+from ratoon.engine.launch import vllm_arguments
+from ratoon.engine.manifest import FileMismatch, SignatureInvalid, SignedManifest
+from ratoon.engine.middleware import EngineGate
+from ratoon.engine.settings import SETTINGS_VARIABLE, EngineSettings
 
 PEM = serialization.Encoding.PEM
 SECRET = "s3cret"

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from ratoon.chassis.artifacts import file_digest
 from ratoon.chassis.model_tree import FolderFiles, model_positions
-from ratoon_serving.engine.manifest import FileMismatch, SignedManifest
-from ratoon_serving.engine.settings import SETTINGS_VARIABLE, EngineSettings
-from ratoon_serving.engine.sockets import PREFIX, SOCKETS_NOTE, forget_sockets
+from ratoon.engine.manifest import FileMismatch, SignedManifest
+from ratoon.engine.settings import SETTINGS_VARIABLE, EngineSettings
+from ratoon.engine.sockets import PREFIX, SOCKETS_NOTE, forget_sockets
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -60,8 +60,8 @@ PRELOAD = (
     "vllm.v1.worker.cpu_worker",
     "vllm.v1.attention.backends.cpu_attn",
     "vllm.model_executor.models.llama",
-    "ratoon_serving.engine.middleware",
-    "ratoon_serving.engine.loader",
+    "ratoon.engine.middleware",
+    "ratoon.engine.loader",
 )
 """What takes the time of a cold start: imported before the fork, once for every engine of the machine."""
 
@@ -97,8 +97,8 @@ def vllm_arguments(settings: EngineSettings) -> list[str]:
             if settings.socket
             else ("--host", settings.host, "--port", str(settings.port))
         ),
-        *("--middleware", "ratoon_serving.engine.middleware.EngineGate"),
-        *("--worker-extension-cls", "ratoon_serving.engine.loader.AttestedWorker"),
+        *("--middleware", "ratoon.engine.middleware.EngineGate"),
+        *("--worker-extension-cls", "ratoon.engine.loader.AttestedWorker"),
         *("--load-format", "ratoon", "--dtype", settings.dtype, "--enforce-eager"),
         *("--max-model-len", str(context_tokens(settings)), "--max-num-seqs", str(settings.max_num_seqs)),
         *("--scheduling-policy", "priority"),

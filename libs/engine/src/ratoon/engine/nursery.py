@@ -1,4 +1,4 @@
-"""`python -m ratoon_serving.engine.nursery <folder>`: imports vLLM once, forks engines when asked.
+"""`python -m ratoon.engine.nursery <folder>`: imports vLLM once, forks engines when asked.
 
 The imports are four fifths of an engine's cold start and half of its memory; a forked engine shares them.
 This process runs no thread, no event loop and no tensor operation, so that a fork of it is safe. Engines are
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.chassis.files import write_json
+from ratoon.engine.launch import ENVIRONMENT, launch, preload
+from ratoon.engine.settings import STARTED
 from ratoon.process.identity import ProcessIdentity
-from ratoon_serving.engine.launch import ENVIRONMENT, launch, preload
-from ratoon_serving.engine.settings import STARTED
 
 SOCKET = "nursery.sock"
 _LINGER_S = 600.0

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from ratoon_serving.engine.control import Control
-from ratoon_serving.engine.settings import EngineSettings
+from ratoon.engine.control import Control
+from ratoon.engine.settings import EngineSettings
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.chassis.errors import RatoonError
-from ratoon_serving.engine.fetch import fetch
-from ratoon_serving.engine.manifest import (
+from ratoon.engine.fetch import fetch
+from ratoon.engine.manifest import (
     AdapterRefused,
     AttestationError,
     FileMismatch,
     SignedManifest,
     files_of,
 )
-from ratoon_serving.engine.settings import EngineSettings
+from ratoon.engine.settings import EngineSettings
 
 JSON = dict[str, Any]
 Call = tuple[str, str]

@@ -20,8 +20,8 @@ from vllm.model_executor.model_loader import register_model_loader
 from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
 
 from ratoon.chassis.artifacts import TreeFile
-from ratoon_serving.engine.manifest import AttestationError, SignedManifest, files_of, tree_digest
-from ratoon_serving.engine.settings import EngineSettings
+from ratoon.engine.manifest import AttestationError, SignedManifest, files_of, tree_digest
+from ratoon.engine.settings import EngineSettings
 
 LOAD_FORMAT = "ratoon"
 
