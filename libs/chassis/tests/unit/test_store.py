@@ -267,6 +267,58 @@ def test_a_taken_name_says_what_differs(store, asking, instructions, said):
     assert told.value.reason == "THING_EXISTS"
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 50])
+def test_pages_of_the_newest_first_are_the_others_reversed(store, size):
+    with store.write() as tx:
+        for number in range(7):
+            tx.create(thing(number))
+    found, token = [], ""
+    with store.read() as tx:
+        while page := tx.page(Thing, "projects/p", size, token, order_by="create_time desc"):
+            found += page.items
+            if not (token := page.next_token):
+                break
+        assert found == tx.all(Thing, "projects/p")[::-1]
+        if size < 7:
+            token = tx.page(Thing, "projects/p", size, order_by="create_time desc").next_token
+            with pytest.raises(InvalidArgument, match="page token"):
+                tx.page(Thing, "projects/p", size, token)
+
+
+def test_a_page_and_a_count_of_what_a_field_has(store):
+    with store.write() as tx:
+        for number in range(6):
+            tx.create(replace(thing(number), colour="red" if number % 3 else "o'live"))
+    with store.read() as tx:
+        first = tx.page(Thing, "projects/p", 1, where={"colour": "o'live"})
+        second = tx.page(Thing, "projects/p", 9, first.next_token, where={"colour": "o'live"})
+        assert [each.name[-1] for each in first.items + second.items] == ["0", "3"]
+        assert (tx.count(Thing, "projects/p"), tx.count(Thing, "projects/p", {"colour": "red"})) == (6, 4)
+        assert tx.count(Thing, "projects/q") == 0
+
+
+def test_no_page_sorts_its_collection(store):
+    statements: list[tuple[str, object]] = []
+    note = lambda _c, _cursor, statement, parameters, *_: statements.append((statement, parameters))  # noqa: E731
+    with store.write() as tx:
+        for number in range(3):
+            tx.create(thing(number))
+    event.listen(store.database.engine, "before_cursor_execute", note)
+    with store.read() as tx:
+        for order in ("", "create_time desc"):
+            token = tx.page(Thing, "projects/p", 1, order_by=order).next_token
+            tx.page(Thing, "projects/p", 1, token, order_by=order)
+    event.remove(store.database.engine, "before_cursor_execute", note)
+    with store.read() as tx:
+        plans = {
+            tx.connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters).fetchall()[-1][-1]
+            for statement, parameters in statements
+            if statement.startswith("SELECT")
+        }
+    assert len(plans) == 3
+    assert all(plan.startswith("SEARCH things USING INDEX ix_things_listing (parent=?") for plan in plans)
+
+
 def test_a_page_ends_early_when_its_documents_are_long(store):
     with store.write() as tx:
         for number in range(8):

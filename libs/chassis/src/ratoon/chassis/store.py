@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, cast
 
 from pydantic_core import PydanticSerializationError
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
@@ -29,9 +31,11 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
     insert,
-    or_,
+    literal,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -42,6 +46,7 @@ from ratoon.chassis.clock import Clock, SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Aborted, AlreadyExists, DataLoss, InvalidArgument, NotFound
 from ratoon.chassis.identity import Role, caller
+from ratoon.chassis.listing import newest_first, stored_field
 from ratoon.chassis.names import parent_of
 from ratoon.chassis.paging import Page, PageTokens, page_size
 from ratoon.events.ports import Record
@@ -69,6 +74,7 @@ _PAGE_CHARS = 1_000_000
 """Of the documents on a page: it stays under a message's 4 MiB, whatever its script. One alone may have more."""
 _REFERENCE = re.compile(r'(?<!content_digest)(?<!record_id)": ?"[0-9a-f]{64}"')
 """A text that may be the digest of an artifact; the fields of the resource say whether it is."""
+_EVERYTHING: Mapping[str, str] = MappingProxyType({})
 _BOOKKEEPING = frozenset(("name", "create_time", "update_time", "revision", "etag"))
 
 Encode = Callable[[object, str, int], Record]
@@ -254,24 +260,47 @@ class Transaction:
         if self.connection.execute(delete(table).where(ours)).rowcount != 1:
             raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
 
-    def page(self, kind: type[T], parent: str, size: int = 0, token: str = "") -> Page[T]:
-        """The resources of a parent, oldest first; `-` as an id in the parent matches none: listings are exact."""
+    def page(
+        self,
+        kind: type[T],
+        parent: str,
+        size: int = 0,
+        token: str = "",
+        order_by: str = "",
+        where: Mapping[str, str] = _EVERYTHING,
+    ) -> Page[T]:
+        """The resources of a parent; `-` as an id in the parent matches none: listings are exact.
+
+        `order_by` is a caller's (`listing.newest_first`); `where` gives values of fields of the stored documents.
+        """
         table, _ = self._store._kinds[kind]
-        listing, limit = f"{table.name}:{parent}", page_size(size)
-        query = (
-            select(table)
-            .where(table.c.parent == parent)
-            .order_by(table.c.create_time, table.c.name)
-            .limit(limit + 1)
-        )
+        descends = newest_first(order_by)
+        marks = [
+            *(f"{field}={value}" for field, value in sorted(where.items())),
+            *(["desc"] if descends else []),
+        ]
+        listing, limit = ":".join([table.name, parent, *marks]), page_size(size)
+        columns = (table.c.create_time, table.c.name)
+        query = select(table).where(self._chosen(kind, parent, where)).limit(limit + 1)
+        query = query.order_by(*(column.desc() if descends else column for column in columns))
         if position := self._store._tokens.open(listing, token):
-            time, name = position
-            query = query.where(
-                or_(table.c.create_time > time, and_(table.c.create_time == time, table.c.name > name))
-            )
+            last = tuple_(*map(literal, position))
+            query = query.where(tuple_(*columns) < last if descends else tuple_(*columns) > last)
         rows, more = self._first(query, limit)
         following = self._store._tokens.seal(listing, [rows[-1].create_time, rows[-1].name]) if more else ""
         return Page(list(self._readable(kind, rows)), following)
+
+    def count(self, kind: type[T], parent: str, where: Mapping[str, str] = _EVERYTHING) -> int:
+        """Return the number of resources of a parent; `where` gives values of fields of the stored documents."""
+        table, _ = self._store._kinds[kind]
+        query = select(func.count()).select_from(table).where(self._chosen(kind, parent, where))
+        return int(self.connection.execute(query).scalar_one())
+
+    def _chosen(self, kind: type[T], parent: str, where: Mapping[str, str]) -> ColumnElement[bool]:
+        table, _ = self._store._kinds[kind]
+        is_sqlite = self._store.database.is_sqlite
+        fields = [stored_field(table, field, is_sqlite) == value for field, value in where.items()]
+        return and_(table.c.parent == parent, *fields)
 
     def _first(self, query: Select[Any], limit: int) -> tuple[list[Any], bool]:
         """The first rows of a query that fit into one message, and whether more follow."""
