@@ -128,7 +128,7 @@ class Installation:
         return [ProcessIdentity.read(file.parent) for file in folders]
 
     def end_processes(self) -> None:
-        marks = [*self.marks(), ProcessIdentity.read(self.settings.folder / "nursery")]
+        marks = [*self.marks(), ProcessIdentity.read(self.settings.folder / "fork-server")]
         for mark in marks:
             if mark is not None and mark.alive():
                 os.killpg(mark.pid, signal.SIGKILL)

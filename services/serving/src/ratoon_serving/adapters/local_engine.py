@@ -1,4 +1,4 @@
-"""Engines in processes of this machine: forked by the nursery, outliving the platform.
+"""Engines in processes of this machine: forked by the fork server, outliving the platform.
 
 The folder of a process is the truth: `engine.json` (what to hold; there while it is wanted), `process.json`
 (pid and start time), `ready` (it answered once), `stop` (it was asked to end). Whoever restarts reads it and
@@ -22,7 +22,7 @@ from ratoon.process.identity import ProcessIdentity
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
 from ratoon_serving.adapters.engine_http import EngineClient, seen_in
 from ratoon_serving.adapters.engine_log import KILLED, cause_of_end
-from ratoon_serving.adapters.nursery import Nursery
+from ratoon_serving.adapters.fork_server import ForkServerClient
 from ratoon_serving.application.ports import Happened, Patience
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
@@ -58,7 +58,7 @@ class LocalEngineHost:
 
     def __init__(self, given: LocalEngines, artifacts: ArtifactStore, client: EngineClient) -> None:
         self._given, self._artifacts, self._client = given, artifacts, client
-        self._nursery = Nursery(given.state / "nursery", given.run, given.threads)
+        self._fork_server = ForkServerClient(given.state / "fork-server", given.run, given.threads)
         self._told: dict[tuple[str, str], tuple[float, EngineView]] = {}
 
     @property
@@ -72,7 +72,7 @@ class LocalEngineHost:
             raise FailedPrecondition(
                 "Engines on this machine do not belong to a pool.", reason="ENGINE_POOL_UNKNOWN"
             )
-        self._nursery.ensure()
+        self._fork_server.ensure()
 
     def endpoint(self, engine: Engine) -> str:
         """Its Unix socket."""
@@ -244,10 +244,10 @@ class LocalEngineHost:
         waiting = EngineView(
             EngineState.STARTING, message="the fork server is importing the modules that engines share"
         )
-        if not self._nursery.alive():
-            self._nursery.ensure()
+        if not self._fork_server.alive():
+            self._fork_server.ensure()
             return waiting
-        return EngineView(EngineState.STARTING) if self._nursery.fork(folder) else waiting
+        return EngineView(EngineState.STARTING) if self._fork_server.fork(folder) else waiting
 
     def _ask(self, engine: Engine, folder: Path) -> EngineView:
         """What it tells; when it is silent for a while, as it is in a long computation, what it told last."""

@@ -1,4 +1,4 @@
-"""The fork server of this machine's engines, from outside. It knows no version."""
+"""Client of the fork server of this machine's engines. It knows no version."""
 
 import json
 import os
@@ -12,13 +12,17 @@ from ratoon.chassis.errors import Unavailable
 from ratoon.chassis.files import write_json
 from ratoon.process.identity import ProcessIdentity
 
-MODULE = "ratoon.engine.nursery"
-_SOCKET = "nursery.sock"
-_ANSWER_S = 10.0
+MODULE = "ratoon.engine.fork_server"
+_SOCKET = "fork-server.sock"
+_TIMEOUT_S = 10.0
 
 
-class Nursery:
-    """Starts the fork server when it is not there, and passes requests to it."""
+class ForkServerClient:
+    """Starts the fork server where none runs, and requests engines from it.
+
+    A fork server of the previous release has another socket and directory: it holds that release's code, so no engine
+    is requested from it. It ends by its own idle timeout, after its last engine.
+    """
 
     def __init__(self, state: Path, run: Path, threads: int) -> None:
         self._state, self._run = state, run
@@ -26,7 +30,7 @@ class Nursery:
         self._child: subprocess.Popen[bytes] | None = None
 
     def ensure(self) -> None:
-        """See to it that the fork server runs; it needs a while before it answers."""
+        """Start the fork server unless it runs; it answers once its imports are done."""
         if self.alive():
             return
         for folder in (self._state, self._run):
@@ -44,16 +48,16 @@ class Nursery:
         write_json(self._state / "process.json", asdict(ProcessIdentity.of(self._child.pid)))
 
     def alive(self) -> bool:
-        """Whether it runs, still importing or not."""
+        """Return whether its process runs, also while it imports."""
         if self._child is not None:
             self._child.poll()
-        mark = ProcessIdentity.read(self._state)
-        return mark is not None and mark.alive()
+        identity = ProcessIdentity.read(self._state)
+        return identity is not None and identity.alive()
 
     def fork(self, folder: Path) -> bool:
-        """Ask for the engine that this folder describes; False while nobody answers yet."""
+        """Request the engine of this directory; False while the server does not answer yet."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_ANSWER_S)
+            connection.settimeout(_TIMEOUT_S)
             try:
                 connection.connect(str(self._run / _SOCKET))
                 connection.sendall(json.dumps({"folder": str(folder)}).encode() + b"\n")
@@ -64,17 +68,3 @@ class Nursery:
         if "error" in answer:
             raise Unavailable(f"The engine was not started: {answer['error']}.", reason="ENGINE_NOT_FORKED")
         return True
-
-    def last_words(self) -> str:
-        """The end of its log."""
-        return last_line(self._state / "log.txt")
-
-
-def last_line(log: Path) -> str:
-    """The last line of a log that says something; empty when there is none."""
-    if not log.exists():
-        return ""
-    with log.open("rb") as source:
-        source.seek(max(0, log.stat().st_size - 4096))
-        lines = [line.strip() for line in source.read().decode(errors="replace").splitlines()]
-    return next((line for line in reversed(lines) if line), "")

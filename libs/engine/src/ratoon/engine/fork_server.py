@@ -1,11 +1,11 @@
-"""`python -m ratoon.engine.nursery <folder>`: imports vLLM once, forks engines when asked.
+"""`python -m ratoon.engine.fork_server <directory>`: import vLLM once, then fork engines from this process.
 
 The imports are four fifths of an engine's cold start and half of its memory; a forked engine shares them.
 This process runs no thread, no event loop and no tensor operation, so that a fork of it is safe. Engines are
-sessions of their own: they go on when it ends. It ends by itself when it has had no engine and no request for
-a while. It knows no deployment and no version.
+sessions of their own: they outlive it. It ends when it has had no engine and no request for ten minutes. It knows
+no deployment and no version.
 
-Protocol, on `<folder>/nursery.sock`: one JSON line `{"folder": "…"}` in, `{"pid": 1, "start_ticks": 2}` or
+Protocol, on `<directory>/fork-server.sock`: one JSON line `{"folder": "…"}` in, `{"pid": 1, "start_ticks": 2}` or
 `{"error": "…"}` out. The folder holds `engine.json`; `process.json` is written there before the engine runs.
 """
 
@@ -25,26 +25,26 @@ from ratoon.engine.launch import ENVIRONMENT, launch, preload
 from ratoon.engine.settings import STARTED
 from ratoon.process.identity import ProcessIdentity
 
-SOCKET = "nursery.sock"
-_LINGER_S = 600.0
-_REQUEST_S = 10.0
+SOCKET = "fork-server.sock"
+_IDLE_S = 600.0
+_REQUEST_TIMEOUT_S = 10.0
 
 
-class Nursery:
-    """One fork server: a socket, and the engines that it forked."""
+class EngineForkServer:
+    """Socket on which engines are requested, and the engines that were forked."""
 
-    def __init__(self, folder: Path, linger_s: float = _LINGER_S) -> None:
-        self._path = folder / SOCKET
-        self._linger_s = linger_s
+    def __init__(self, directory: Path, idle_s: float = _IDLE_S) -> None:
+        self._path = directory / SOCKET
+        self._idle_s = idle_s
         self._children: set[int] = set()
 
     def serve(self) -> None:
-        """Fork what is asked for until nobody has asked for a while and no engine is left."""
+        """Fork engines on request until there has been no request for a while and no engine is left."""
         with socket.socket(socket.AF_UNIX) as listener:
             self._path.unlink(missing_ok=True)
             listener.bind(str(self._path))
             listener.listen()
-            listener.settimeout(self._linger_s)
+            listener.settimeout(self._idle_s)
             while self._serve_one(listener) or self._reap():
                 pass
         self._path.unlink(missing_ok=True)
@@ -57,7 +57,7 @@ class Nursery:
             return False
         self._reap()
         with connection:
-            connection.settimeout(_REQUEST_S)
+            connection.settimeout(_REQUEST_TIMEOUT_S)
             try:
                 folder = Path(json.loads(connection.makefile().readline())["folder"])
                 answer = self._fork(folder, [listener.fileno(), connection.fileno()])
@@ -70,44 +70,44 @@ class Nursery:
         running = ProcessIdentity.read(folder)
         if running is not None and running.alive():
             return asdict(running)
-        gate, go = os.pipe()
+        start_gate, start = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.close(go)
-            _become_engine(folder, gate, inherited)
-        os.close(gate)
-        mark = asdict(ProcessIdentity.of(pid))
-        write_json(folder / "process.json", mark)
-        os.write(go, b"1")
-        os.close(go)
+            os.close(start)
+            _become_engine(folder, start_gate, inherited)
+        os.close(start_gate)
+        identity = asdict(ProcessIdentity.of(pid))
+        write_json(folder / "process.json", identity)
+        os.write(start, b"1")
+        os.close(start)
         self._children.add(pid)
-        return mark
+        return identity
 
     def _reap(self) -> bool:
-        """Bury the engines that ended; whether any is left."""
+        """Collect the exit status of engines that ended; return whether any is left."""
         for pid in list(self._children):
             if os.waitpid(pid, os.WNOHANG)[0]:
                 self._children.discard(pid)
         return bool(self._children)
 
 
-def main(folder: Path) -> None:
+def main(directory: Path) -> None:
     """Import what engines share, then serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(ENVIRONMENT)
     preload()
     gc.collect()
     gc.freeze()
-    Nursery(folder).serve()
+    EngineForkServer(directory).serve()
 
 
-def _become_engine(folder: Path, gate: int, inherited: list[int]) -> None:
-    """The forked side: wait until the mark is on disk, then never come back."""
+def _become_engine(folder: Path, start_gate: int, inherited: list[int]) -> None:
+    """Run the engine in the forked process, once its identity is on disk; does not return."""
     try:
         os.setsid()
-        if not os.read(gate, 1):
+        if not os.read(start_gate, 1):
             os._exit(1)
-        for descriptor in (gate, *inherited):
+        for descriptor in (start_gate, *inherited):
             os.close(descriptor)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
