@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 from ratoon.testkit.models import tiny_llama
+from ratoon.testkit.waiting import until
 from ratoon_training.domain.recipes import Method
 from services.training.tests.integration.conftest import Task
 from services.training.tests.integration.test_driver import LONG, Driver
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
-Moment = Callable[[Driver, str], bool]
+Moment = Callable[[Driver, str, set[str]], bool]
+"""Looks at a run's checkpoints; `before` are those published when the look began."""
 
 
 @pytest.fixture(scope="module")
@@ -30,37 +32,60 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
         os.kill(pid, signal.SIGKILL)
 
 
-def in_a_checkpoint(driver: Driver, name: str) -> bool:
-    """Whether one is being written."""
+def in_a_checkpoint(driver: Driver, name: str, before: set[str]) -> bool:
+    """One is being written."""
     return bool(driver.checkpoints(name, ".step-*"))
 
 
-def in_a_step(driver: Driver, name: str) -> bool:
-    """Whether none is."""
+def in_a_step(driver: Driver, name: str, before: set[str]) -> bool:
+    """None is being written."""
     return not driver.checkpoints(name, ".step-*")
 
 
-def in_between(driver: Driver, name: str) -> bool:
-    """Right when one appears."""
-    before = driver.checkpoints(name, "step-*")
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        if driver.checkpoints(name, "step-*") - before:
-            return True
-    return False
+def in_between(driver: Driver, name: str, before: set[str]) -> bool:
+    """One has been published since `before`, and the next is not begun."""
+    published = driver.checkpoints(name, "step-*") - before
+    return len(published) == 1 and not driver.checkpoints(name, ".step-*")
 
 
 def kill_workers(driver: Driver, name: str, moment: Moment) -> None:
-    """kill -9 the workers of a run that is under way, at this moment, and see that it was this moment."""
+    """kill -9 the workers of a run that is under way, once they were stopped at this moment."""
     driver.steps(name, 40)
     pids = driver.pids("ray::RayTrainWorker")
-    deadline = time.monotonic() + 10
-    while not moment(driver, name):
+    assert pids
+    deadline = time.monotonic() + 30
+    while not stopped(driver, name, moment, pids):
         assert time.monotonic() < deadline, f"the run was never {moment.__name__}"
+    signal_all(pids, signal.SIGKILL)
+
+
+def stopped(driver: Driver, name: str, moment: Moment, pids: list[int]) -> bool:
+    """Stop the workers at a moment; return whether they were stopped in time, else let them go on."""
+    before = driver.checkpoints(name, "step-*")
+    deadline = time.monotonic() + 1
+    while not moment(driver, name, before):
+        if time.monotonic() > deadline:
+            return False
+    signal_all(pids, signal.SIGSTOP)
+    until(lambda: all(map(is_stopped, pids)), 10, interval_s=0.001)
+    if moment(driver, name, before):
+        return True
+    signal_all(pids, signal.SIGCONT)
+    return False
+
+
+def is_stopped(pid: int) -> bool:
+    """Return whether every thread of a process is stopped."""
+    try:
+        stats = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:  # a thread has just ended
+        return False
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
+def signal_all(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    left = driver.checkpoints(name, ".step-*")
-    assert moment is in_between or bool(left) is (moment is in_a_checkpoint), left
+        os.kill(pid, number)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
