@@ -179,5 +179,19 @@ class Cluster:
         answer = call(self.namespace, label_selector=selector, _preload_content=False)
         return json.loads(answer.data)["items"]
 
+    def looked(self, count: int) -> None:
+        """Wait until the room has observed engines this many times more."""
+        views, view = [], self.host.view
+
+        def counted(engine):
+            views.append(engine.name)
+            return view(engine)
+
+        self.host.view = counted
+        try:
+            self.until("the room does not look at its engines", lambda: len(views) >= count)
+        finally:
+            self.host.view = view
+
     def until(self, what: str, seen) -> None:
         until(seen, 90, what, 0.2)

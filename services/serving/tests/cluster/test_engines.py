@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import time
 
 import pytest
 
@@ -59,7 +58,7 @@ def test_a_version_comes_up_in_a_pod_and_the_next_takes_over(cluster):
         cluster.until("the rollout's steps are no events", lambda: reasons(cluster) >= TOLD)
     with cluster.room(cluster.settings()):  # after a restart it is taken over as it is
         assert cluster.route(deployment).targets[0].endpoint == after.endpoint
-        time.sleep(3)
+        cluster.looked(2)
         assert cluster.route(deployment).targets[0].endpoint == after.endpoint
     cluster.apps.delete_namespaced_deployment("ratoon-serving", cluster.namespace)
     cluster.until("engines outlive serving's uninstall", lambda: not cluster.engines() and not cluster.pods())
@@ -169,7 +168,7 @@ def test_an_api_that_is_away_stops_nothing_that_serves_and_a_rollout_goes_on_aft
         cluster.api.stop()
         try:
             rollout = cluster.begin(deployment, cluster.version("v1.1"))
-            time.sleep(10)
+            cluster.looked(3)
             assert list(cluster.route(deployment).targets) == [before]
             assert ask(before) == (200, old)
         finally:
