@@ -48,11 +48,11 @@ def get_run(name: str, store: Store) -> EvaluationRun:
     return store.get(EvaluationRun, name)
 
 
-def list_runs(parent: str, size: int, token: str, store: Store) -> Page[EvaluationRun]:
+def list_runs(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[EvaluationRun]:
     """The runs of a project, oldest first."""
     matched(parent, "projects/*", "parent")
     with store.read() as tx:
-        return tx.page(EvaluationRun, parent, size, token)
+        return tx.page(EvaluationRun, parent, size, token, order_by)
 
 
 def cancel_run(name: str, operations: Operations) -> EvaluationRun:

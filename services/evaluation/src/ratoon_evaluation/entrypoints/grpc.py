@@ -62,7 +62,12 @@ class EvaluationServicer(EvaluationServiceServicer):
     ) -> pb.ListEvaluationRunsResponse:
         """The runs of a project."""
         page = await self._ports.threads(
-            handlers.list_runs, request.parent, request.page_size, request.page_token, self._ports.store
+            handlers.list_runs,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._ports.store,
+            request.order_by,
         )
         runs = map(mapping.run, page.items)
         return pb.ListEvaluationRunsResponse(evaluation_runs=runs, next_page_token=page.next_token)

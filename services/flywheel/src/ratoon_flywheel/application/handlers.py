@@ -72,10 +72,10 @@ def get_project(name: str, store: Store) -> Project:
     return store.get(Project, name)
 
 
-def list_projects(size: int, token: str, store: Store) -> Page[Project]:
+def list_projects(size: int, token: str, store: Store, order_by: str = "") -> Page[Project]:
     """All projects, oldest first."""
     with store.read() as tx:
-        return tx.page(Project, "", size, token)
+        return tx.page(Project, "", size, token, order_by)
 
 
 def update_project(
@@ -165,11 +165,11 @@ def get_policy(name: str, store: Store) -> Policy:
     return store.get(Policy, name)
 
 
-def list_policies(parent: str, size: int, token: str, store: Store) -> Page[Policy]:
+def list_policies(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Policy]:
     """The policies of a project, oldest first."""
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
-        return tx.page(Policy, parent, size, token)
+        return tx.page(Policy, parent, size, token, order_by)
 
 
 def update_policy(command: UpdatePolicy, store: Store, operations: Operations) -> Policy:
@@ -235,11 +235,11 @@ def get_run(name: str, store: Store) -> PipelineRun:
     return store.get(PipelineRun, name)
 
 
-def list_runs(parent: str, size: int, token: str, store: Store) -> Page[PipelineRun]:
+def list_runs(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[PipelineRun]:
     """The pipeline runs of a project, oldest first."""
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
-        return tx.page(PipelineRun, parent, size, token)
+        return tx.page(PipelineRun, parent, size, token, order_by)
 
 
 def look_at_run(name: str, store: Store, operations: Operations) -> None:
@@ -298,11 +298,11 @@ def create_feedback(
     return commits.run(lambda tx: _keep_feedback(tx, command, said, operations, answers))
 
 
-def list_feedback(parent: str, size: int, token: str, store: Store) -> Page[Feedback]:
+def list_feedback(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Feedback]:
     """The feedback of a project, oldest first."""
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
-        return tx.page(Feedback, parent, size, token)
+        return tx.page(Feedback, parent, size, token, order_by)
 
 
 def compare_versions(
@@ -369,11 +369,13 @@ def create_segment(
     return segment
 
 
-def list_segments(parent: str, size: int, token: str, store: Store) -> Page[TrafficSegment]:
+def list_segments(
+    parent: str, size: int, token: str, store: Store, order_by: str = ""
+) -> Page[TrafficSegment]:
     """The traffic segments of a project, oldest first."""
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
-        return tx.page(TrafficSegment, parent, size, token)
+        return tx.page(TrafficSegment, parent, size, token, order_by)
 
 
 def get_drift_report(name: str, store: Store) -> DriftReport:
@@ -382,11 +384,13 @@ def get_drift_report(name: str, store: Store) -> DriftReport:
     return store.get(DriftReport, name)
 
 
-def list_drift_reports(parent: str, size: int, token: str, store: Store) -> Page[DriftReport]:
+def list_drift_reports(
+    parent: str, size: int, token: str, store: Store, order_by: str = ""
+) -> Page[DriftReport]:
     """The drift reports of a project, oldest first."""
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
-        return tx.page(DriftReport, parent, size, token)
+        return tx.page(DriftReport, parent, size, token, order_by)
 
 
 def monitor_of(project: str) -> str:

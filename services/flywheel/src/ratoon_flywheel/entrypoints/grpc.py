@@ -66,7 +66,9 @@ class FlywheelServicer(FlywheelServiceServicer):
         self, request: pb.ListProjectsRequest, context: Context
     ) -> pb.ListProjectsResponse:
         """All projects."""
-        page = await self._threads(handlers.list_projects, request.page_size, request.page_token, self._store)
+        page = await self._threads(
+            handlers.list_projects, request.page_size, request.page_token, self._store, request.order_by
+        )
         return pb.ListProjectsResponse(
             projects=map(mapping.project, page.items), next_page_token=page.next_token
         )
@@ -108,7 +110,12 @@ class FlywheelServicer(FlywheelServiceServicer):
     ) -> pb.ListPoliciesResponse:
         """The policies of a project."""
         page = await self._threads(
-            handlers.list_policies, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_policies,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         return pb.ListPoliciesResponse(
             policies=map(mapping.policy, page.items), next_page_token=page.next_token
@@ -150,7 +157,12 @@ class FlywheelServicer(FlywheelServiceServicer):
     ) -> pb.ListPipelineRunsResponse:
         """The pipeline runs of a project."""
         page = await self._threads(
-            handlers.list_runs, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_runs,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         return pb.ListPipelineRunsResponse(
             pipeline_runs=map(mapping.run, page.items), next_page_token=page.next_token
@@ -224,7 +236,12 @@ class FlywheelServicer(FlywheelServiceServicer):
     ) -> pb.ListFeedbackResponse:
         """The feedback of a project."""
         page = await self._threads(
-            handlers.list_feedback, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_feedback,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         return pb.ListFeedbackResponse(
             feedback=map(mapping.feedback, page.items), next_page_token=page.next_token
@@ -262,7 +279,12 @@ class FlywheelServicer(FlywheelServiceServicer):
     ) -> pb.ListTrafficSegmentsResponse:
         """The traffic segments of a project."""
         page = await self._threads(
-            handlers.list_segments, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_segments,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         return pb.ListTrafficSegmentsResponse(
             traffic_segments=map(mapping.segment, page.items), next_page_token=page.next_token
@@ -279,7 +301,12 @@ class FlywheelServicer(FlywheelServiceServicer):
     ) -> pb.ListDriftReportsResponse:
         """The drift reports of a project."""
         page = await self._threads(
-            handlers.list_drift_reports, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_drift_reports,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         return pb.ListDriftReportsResponse(
             drift_reports=map(mapping.drift_report, page.items), next_page_token=page.next_token

@@ -67,10 +67,10 @@ def get_key(name: str, store: Store) -> ApiKey:
     return store.get(ApiKey, name)
 
 
-def list_keys(parent: str, size: int, token: str, store: Store) -> Page[ApiKey]:
+def list_keys(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[ApiKey]:
     """The keys of a project, or with `projects/-` those of the installation."""
     with store.read() as tx:
-        return tx.page(ApiKey, parent, size, token)
+        return tx.page(ApiKey, parent, size, token, order_by)
 
 
 def update_key(command: UpdateKey, store: Store, clock: Clock) -> ApiKey:

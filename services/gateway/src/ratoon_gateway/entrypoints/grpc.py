@@ -50,7 +50,12 @@ class GatewayServicer(GatewayServiceServicer):
     async def ListApiKeys(self, request: pb.ListApiKeysRequest, context: Context) -> pb.ListApiKeysResponse:
         """The keys of a project."""
         page = await self._threads(
-            handlers.list_keys, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_keys,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         used = await self._threads(self._usage.of, [key.name for key in page.items])
         keys = [mapping.api_key(key, used[key.name]) for key in page.items]

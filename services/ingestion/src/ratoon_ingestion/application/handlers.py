@@ -64,11 +64,11 @@ def get_source(name: str, store: Store) -> Source:
     return store.get(Source, name)
 
 
-def list_sources(parent: str, size: int, token: str, store: Store) -> Page[Source]:
+def list_sources(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Source]:
     """The sources of a project, oldest first."""
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
-        return tx.page(Source, parent, size, token)
+        return tx.page(Source, parent, size, token, order_by)
 
 
 def create_dataset(command: CreateDataset, store: Store, clock: Clock) -> Dataset:
@@ -86,11 +86,11 @@ def get_dataset(name: str, store: Store) -> Dataset:
     return store.get(Dataset, name)
 
 
-def list_datasets(parent: str, size: int, token: str, store: Store) -> Page[Dataset]:
+def list_datasets(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Dataset]:
     """The datasets of a project, oldest first."""
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
-        return tx.page(Dataset, parent, size, token)
+        return tx.page(Dataset, parent, size, token, order_by)
 
 
 def create_version(
@@ -124,11 +124,13 @@ def get_version(name: str, store: Store) -> DatasetVersion:
     return store.get(DatasetVersion, name)
 
 
-def list_versions(parent: str, size: int, token: str, store: Store) -> Page[DatasetVersion]:
+def list_versions(
+    parent: str, size: int, token: str, store: Store, order_by: str = ""
+) -> Page[DatasetVersion]:
     """The versions of a dataset, oldest first."""
     matched(parent, DATASET, "parent")
     with store.read() as tx:
-        return tx.page(DatasetVersion, parent, size, token)
+        return tx.page(DatasetVersion, parent, size, token, order_by)
 
 
 def cancel_version(name: str, operations: Operations) -> DatasetVersion:
@@ -166,11 +168,11 @@ def get_split(name: str, store: Store) -> Split:
     return store.get(Split, name)
 
 
-def list_splits(parent: str, size: int, token: str, store: Store) -> Page[Split]:
+def list_splits(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Split]:
     """The splits of a dataset, oldest first."""
     matched(parent, DATASET, "parent")
     with store.read() as tx:
-        return tx.page(Split, parent, size, token)
+        return tx.page(Split, parent, size, token, order_by)
 
 
 def cancel_split(name: str, operations: Operations) -> Split:
@@ -200,11 +202,11 @@ def open_split(command: OpenSplit, store: Store, clock: Clock) -> tuple[str, Spl
     return digest, reading
 
 
-def list_readings(parent: str, size: int, token: str, store: Store) -> Page[SplitReading]:
+def list_readings(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[SplitReading]:
     """Who read what of a split, oldest first."""
     matched(parent, SPLIT, "parent")
     with store.read() as tx:
-        return tx.page(SplitReading, parent, size, token)
+        return tx.page(SplitReading, parent, size, token, order_by)
 
 
 def create_erasure(command: CreateErasure, store: Store, operations: Operations, clock: Clock) -> Erasure:
@@ -231,11 +233,11 @@ def get_erasure(name: str, store: Store) -> Erasure:
     return store.get(Erasure, name)
 
 
-def list_erasures(parent: str, size: int, token: str, store: Store) -> Page[Erasure]:
+def list_erasures(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Erasure]:
     """The erasures of a project, oldest first."""
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
-        return tx.page(Erasure, parent, size, token)
+        return tx.page(Erasure, parent, size, token, order_by)
 
 
 def check_uploaded(source: Source, blobs: Blobs) -> None:

@@ -70,7 +70,12 @@ class IngestionServicer(IngestionServiceServicer):
     async def ListSources(self, request: pb.ListSourcesRequest, context: Context) -> pb.ListSourcesResponse:
         """The sources of a project."""
         page = await self._threads(
-            handlers.list_sources, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_sources,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         return pb.ListSourcesResponse(
             sources=map(mapping.source, page.items), next_page_token=page.next_token
@@ -132,7 +137,12 @@ class IngestionServicer(IngestionServiceServicer):
     ) -> pb.ListDatasetsResponse:
         """The datasets of a project."""
         page = await self._threads(
-            handlers.list_datasets, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_datasets,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         return pb.ListDatasetsResponse(
             datasets=map(mapping.dataset, page.items), next_page_token=page.next_token
@@ -158,7 +168,12 @@ class IngestionServicer(IngestionServiceServicer):
     ) -> pb.ListDatasetVersionsResponse:
         """The versions of a dataset."""
         page = await self._threads(
-            handlers.list_versions, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_versions,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         versions = map(mapping.version, page.items)
         return pb.ListDatasetVersionsResponse(dataset_versions=versions, next_page_token=page.next_token)
@@ -251,7 +266,12 @@ class IngestionServicer(IngestionServiceServicer):
     async def ListSplits(self, request: pb.ListSplitsRequest, context: Context) -> pb.ListSplitsResponse:
         """The splits of a dataset."""
         page = await self._threads(
-            handlers.list_splits, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_splits,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         return pb.ListSplitsResponse(splits=map(mapping.split, page.items), next_page_token=page.next_token)
 
@@ -285,7 +305,12 @@ class IngestionServicer(IngestionServiceServicer):
     ) -> pb.ListSplitReadingsResponse:
         """Who read what of a split."""
         page = await self._threads(
-            handlers.list_readings, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_readings,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         readings = map(mapping.reading, page.items)
         return pb.ListSplitReadingsResponse(readings=readings, next_page_token=page.next_token)
@@ -307,7 +332,12 @@ class IngestionServicer(IngestionServiceServicer):
     ) -> pb.ListErasuresResponse:
         """The erasures of a project."""
         page = await self._threads(
-            handlers.list_erasures, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_erasures,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         erasures = map(mapping.erasure, page.items)
         return pb.ListErasuresResponse(erasures=erasures, next_page_token=page.next_token)

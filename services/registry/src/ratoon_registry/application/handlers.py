@@ -34,11 +34,11 @@ def get_model(name: str, store: Store) -> Model:
     return store.get(Model, name)
 
 
-def list_models(parent: str, size: int, token: str, store: Store) -> Page[Model]:
+def list_models(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Model]:
     """The models of a project, oldest first."""
     matched(parent, "projects/*", "parent")
     with store.read() as tx:
-        return tx.page(Model, f"{parent}", size, token)
+        return tx.page(Model, f"{parent}", size, token, order_by)
 
 
 def create_version(
@@ -75,11 +75,11 @@ def get_version(name: str, store: Store) -> ModelVersion:
     return store.get(ModelVersion, name)
 
 
-def list_versions(parent: str, size: int, token: str, store: Store) -> Page[ModelVersion]:
+def list_versions(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[ModelVersion]:
     """The versions of a model, oldest first."""
     matched(parent, MODEL, "parent")
     with store.read() as tx:
-        return tx.page(ModelVersion, parent, size, token)
+        return tx.page(ModelVersion, parent, size, token, order_by)
 
 
 def cancel_version(name: str, operations: Operations) -> ModelVersion:
@@ -125,18 +125,20 @@ def get_alias(name: str, store: Store) -> Alias:
     return store.get(Alias, name)
 
 
-def list_aliases(parent: str, size: int, token: str, store: Store) -> Page[Alias]:
+def list_aliases(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Alias]:
     """The aliases of a model."""
     matched(parent, MODEL, "parent")
     with store.read() as tx:
-        return tx.page(Alias, parent, size, token)
+        return tx.page(Alias, parent, size, token, order_by)
 
 
-def list_alias_changes(parent: str, size: int, token: str, store: Store) -> Page[AliasChange]:
+def list_alias_changes(
+    parent: str, size: int, token: str, store: Store, order_by: str = ""
+) -> Page[AliasChange]:
     """Every move of every alias of a model, oldest first."""
     matched(parent, MODEL, "parent")
     with store.read() as tx:
-        return tx.page(AliasChange, parent, size, token)
+        return tx.page(AliasChange, parent, size, token, order_by)
 
 
 def _version_id(tx: Transaction, command: CreateVersion) -> VersionId:

@@ -48,7 +48,12 @@ class RegistryServicer(RegistryServiceServicer):
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """The models of a project."""
         page = await self._threads(
-            handlers.list_models, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_models,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         return pb.ListModelsResponse(models=map(mapping.model, page.items), next_page_token=page.next_token)
 
@@ -71,7 +76,12 @@ class RegistryServicer(RegistryServiceServicer):
     ) -> pb.ListModelVersionsResponse:
         """The versions of a model."""
         page = await self._threads(
-            handlers.list_versions, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_versions,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         versions = map(mapping.version, page.items)
         return pb.ListModelVersionsResponse(model_versions=versions, next_page_token=page.next_token)
@@ -111,7 +121,12 @@ class RegistryServicer(RegistryServiceServicer):
     async def ListAliases(self, request: pb.ListAliasesRequest, context: Context) -> pb.ListAliasesResponse:
         """The aliases of a model."""
         page = await self._threads(
-            handlers.list_aliases, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_aliases,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         return pb.ListAliasesResponse(aliases=map(mapping.alias, page.items), next_page_token=page.next_token)
 
@@ -120,7 +135,12 @@ class RegistryServicer(RegistryServiceServicer):
     ) -> pb.ListAliasChangesResponse:
         """Every move of every alias of a model."""
         page = await self._threads(
-            handlers.list_alias_changes, request.parent, request.page_size, request.page_token, self._store
+            handlers.list_alias_changes,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._store,
+            request.order_by,
         )
         changes = map(mapping.alias_change, page.items)
         return pb.ListAliasChangesResponse(alias_changes=changes, next_page_token=page.next_token)

@@ -69,11 +69,13 @@ def get_deployment(name: str, store: Store) -> Deployment:
     return store.get(Deployment, name)
 
 
-def list_deployments(parent: str, size: int, token: str, store: Store) -> Page[Deployment]:
+def list_deployments(
+    parent: str, size: int, token: str, store: Store, order_by: str = ""
+) -> Page[Deployment]:
     """The deployments of a project, oldest first."""
     matched(parent, "projects/*", "parent")
     with store.read() as tx:
-        return tx.page(Deployment, parent, size, token)
+        return tx.page(Deployment, parent, size, token, order_by)
 
 
 def get_engine(name: str, store: Store) -> Engine:
@@ -82,11 +84,11 @@ def get_engine(name: str, store: Store) -> Engine:
     return store.get(Engine, name)
 
 
-def list_engines(parent: str, size: int, token: str, store: Store) -> Page[Engine]:
+def list_engines(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Engine]:
     """The engines that a deployment has had, oldest first."""
     matched(parent, DEPLOYMENT, "parent")
     with store.read() as tx:
-        return tx.page(Engine, parent, size, token)
+        return tx.page(Engine, parent, size, token, order_by)
 
 
 def create_rollout(
@@ -127,11 +129,11 @@ def get_rollout(name: str, store: Store) -> Rollout:
     return store.get(Rollout, name)
 
 
-def list_rollouts(parent: str, size: int, token: str, store: Store) -> Page[Rollout]:
+def list_rollouts(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Rollout]:
     """The rollouts of a deployment, oldest first."""
     matched(parent, DEPLOYMENT, "parent")
     with store.read() as tx:
-        return tx.page(Rollout, parent, size, token)
+        return tx.page(Rollout, parent, size, token, order_by)
 
 
 def pause_rollout(name: str, reason: str, store: Store, operations: Operations, clock: Clock) -> Rollout:

@@ -63,7 +63,7 @@ class ServingServicer(ServingServiceServicer):
     ) -> pb.ListDeploymentsResponse:
         """The deployments of a project."""
         asked = (request.parent, request.page_size, request.page_token)
-        page = await self._threads(handlers.list_deployments, *asked, self._ports.store)
+        page = await self._threads(handlers.list_deployments, *asked, self._ports.store, request.order_by)
         found = map(mapping.deployment, page.items)
         return pb.ListDeploymentsResponse(deployments=found, next_page_token=page.next_token)
 
@@ -90,7 +90,7 @@ class ServingServicer(ServingServiceServicer):
     async def ListEngines(self, request: pb.ListEnginesRequest, context: Context) -> pb.ListEnginesResponse:
         """The engines of a deployment."""
         asked = (request.parent, request.page_size, request.page_token)
-        page = await self._threads(handlers.list_engines, *asked, self._ports.store)
+        page = await self._threads(handlers.list_engines, *asked, self._ports.store, request.order_by)
         return pb.ListEnginesResponse(
             engines=map(mapping.engine, page.items), next_page_token=page.next_token
         )
@@ -111,7 +111,7 @@ class ServingServicer(ServingServiceServicer):
     ) -> pb.ListRolloutsResponse:
         """The rollouts of a deployment."""
         asked = (request.parent, request.page_size, request.page_token)
-        page = await self._threads(handlers.list_rollouts, *asked, self._ports.store)
+        page = await self._threads(handlers.list_rollouts, *asked, self._ports.store, request.order_by)
         return pb.ListRolloutsResponse(
             rollouts=map(mapping.rollout, page.items), next_page_token=page.next_token
         )

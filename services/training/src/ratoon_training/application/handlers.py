@@ -55,11 +55,11 @@ def get_run(name: str, store: Store) -> TrainingRun:
     return store.get(TrainingRun, name)
 
 
-def list_runs(parent: str, size: int, token: str, store: Store) -> Page[TrainingRun]:
+def list_runs(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[TrainingRun]:
     """The runs of a project, oldest first."""
     matched(parent, "projects/*", "parent")
     with store.read() as tx:
-        return tx.page(TrainingRun, parent, size, token)
+        return tx.page(TrainingRun, parent, size, token, order_by)
 
 
 def cancel_run(name: str, operations: Operations) -> TrainingRun:

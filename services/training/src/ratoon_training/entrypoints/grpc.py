@@ -65,7 +65,12 @@ class TrainingServicer(TrainingServiceServicer):
     ) -> pb.ListTrainingRunsResponse:
         """The runs of a project."""
         page = await self._threads(
-            handlers.list_runs, request.parent, request.page_size, request.page_token, self._ports.store
+            handlers.list_runs,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self._ports.store,
+            request.order_by,
         )
         runs = map(mapping.run, page.items)
         return pb.ListTrainingRunsResponse(training_runs=runs, next_page_token=page.next_token)

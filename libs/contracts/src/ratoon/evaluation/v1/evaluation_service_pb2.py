@@ -27,7 +27,7 @@ from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options
 from ratoon.evaluation.v1 import evaluation_run_pb2 as ratoon_dot_evaluation_dot_v1_dot_evaluation__run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-ratoon/evaluation/v1/evaluation_service.proto\x12\x14ratoon.evaluation.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a)ratoon/evaluation/v1/evaluation_run.proto\"\x98\x01\n\x1a\x43reateEvaluationRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x19\n\x11\x65valuation_run_id\x18\x02 \x01(\t\x12;\n\x0e\x65valuation_run\x18\x03 \x01(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\'\n\x17GetEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"R\n\x19ListEvaluationRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"s\n\x1aListEvaluationRunsResponse\x12<\n\x0f\x65valuation_runs\x18\x01 \x03(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x19WatchEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"*\n\x1a\x43\x61ncelEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x13ListBadCasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"a\n\x14ListBadCasesResponse\x12\x30\n\tbad_cases\x18\x01 \x03(\x0b\x32\x1d.ratoon.evaluation.v1.BadCase\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8e\x08\n\x11\x45valuationService\x12\xb0\x01\n\x13\x43reateEvaluationRun\x12\x30.ratoon.evaluation.v1.CreateEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"B\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x38\"&/v1/{parent=projects/*}/evaluationRuns:\x0e\x65valuation_run\x12\x9a\x01\n\x10GetEvaluationRun\x12-.ratoon.evaluation.v1.GetEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{name=projects/*/evaluationRuns/*}\x12\xab\x01\n\x12ListEvaluationRuns\x12/.ratoon.evaluation.v1.ListEvaluationRunsRequest\x1a\x30.ratoon.evaluation.v1.ListEvaluationRunsResponse\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{parent=projects/*}/evaluationRuns\x12\xa6\x01\n\x12WatchEvaluationRun\x12/.ratoon.evaluation.v1.WatchEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"8\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02.\x12,/v1/{name=projects/*/evaluationRuns/*}:watch0\x01\x12\xaa\x01\n\x13\x43\x61ncelEvaluationRun\x12\x30.ratoon.evaluation.v1.CancelEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"<\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x32\"-/v1/{name=projects/*/evaluationRuns/*}:cancel:\x01*\x12\xa4\x01\n\x0cListBadCases\x12).ratoon.evaluation.v1.ListBadCasesRequest\x1a*.ratoon.evaluation.v1.ListBadCasesResponse\"=\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{parent=projects/*/evaluationRuns/*}/badCasesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-ratoon/evaluation/v1/evaluation_service.proto\x12\x14ratoon.evaluation.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a)ratoon/evaluation/v1/evaluation_run.proto\"\x98\x01\n\x1a\x43reateEvaluationRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x19\n\x11\x65valuation_run_id\x18\x02 \x01(\t\x12;\n\x0e\x65valuation_run\x18\x03 \x01(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\'\n\x17GetEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"d\n\x19ListEvaluationRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"s\n\x1aListEvaluationRunsResponse\x12<\n\x0f\x65valuation_runs\x18\x01 \x03(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x19WatchEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"*\n\x1a\x43\x61ncelEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x13ListBadCasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"a\n\x14ListBadCasesResponse\x12\x30\n\tbad_cases\x18\x01 \x03(\x0b\x32\x1d.ratoon.evaluation.v1.BadCase\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8e\x08\n\x11\x45valuationService\x12\xb0\x01\n\x13\x43reateEvaluationRun\x12\x30.ratoon.evaluation.v1.CreateEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"B\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x38\"&/v1/{parent=projects/*}/evaluationRuns:\x0e\x65valuation_run\x12\x9a\x01\n\x10GetEvaluationRun\x12-.ratoon.evaluation.v1.GetEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{name=projects/*/evaluationRuns/*}\x12\xab\x01\n\x12ListEvaluationRuns\x12/.ratoon.evaluation.v1.ListEvaluationRunsRequest\x1a\x30.ratoon.evaluation.v1.ListEvaluationRunsResponse\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{parent=projects/*}/evaluationRuns\x12\xa6\x01\n\x12WatchEvaluationRun\x12/.ratoon.evaluation.v1.WatchEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"8\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02.\x12,/v1/{name=projects/*/evaluationRuns/*}:watch0\x01\x12\xaa\x01\n\x13\x43\x61ncelEvaluationRun\x12\x30.ratoon.evaluation.v1.CancelEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"<\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x32\"-/v1/{name=projects/*/evaluationRuns/*}:cancel:\x01*\x12\xa4\x01\n\x0cListBadCases\x12).ratoon.evaluation.v1.ListBadCasesRequest\x1a*.ratoon.evaluation.v1.ListBadCasesResponse\"=\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{parent=projects/*/evaluationRuns/*}/badCasesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,17 +51,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETEVALUATIONRUNREQUEST']._serialized_start=331
   _globals['_GETEVALUATIONRUNREQUEST']._serialized_end=370
   _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_start=372
-  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_end=454
-  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_start=456
-  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_end=571
-  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_start=573
-  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_end=632
-  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_start=634
-  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_end=676
-  _globals['_LISTBADCASESREQUEST']._serialized_start=678
-  _globals['_LISTBADCASESREQUEST']._serialized_end=754
-  _globals['_LISTBADCASESRESPONSE']._serialized_start=756
-  _globals['_LISTBADCASESRESPONSE']._serialized_end=853
-  _globals['_EVALUATIONSERVICE']._serialized_start=856
-  _globals['_EVALUATIONSERVICE']._serialized_end=1894
+  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_end=472
+  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_start=474
+  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_end=589
+  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_start=591
+  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_end=650
+  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_start=652
+  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_end=694
+  _globals['_LISTBADCASESREQUEST']._serialized_start=696
+  _globals['_LISTBADCASESREQUEST']._serialized_end=772
+  _globals['_LISTBADCASESRESPONSE']._serialized_start=774
+  _globals['_LISTBADCASESRESPONSE']._serialized_end=871
+  _globals['_EVALUATIONSERVICE']._serialized_start=874
+  _globals['_EVALUATIONSERVICE']._serialized_end=1912
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ from ratoon.gateway.v1 import api_key_pb2 as ratoon_dot_gateway_dot_v1_dot_api__
 from ratoon.gateway.v1 import safety_filter_pb2 as ratoon_dot_gateway_dot_v1_dot_safety__filter__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ratoon/gateway/v1/gateway_service.proto\x12\x11ratoon.gateway.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1fratoon/gateway/v1/api_key.proto\x1a%ratoon/gateway/v1/safety_filter.proto\"y\n\x13\x43reateApiKeyRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\napi_key_id\x18\x02 \x01(\t\x12*\n\x07\x61pi_key\x18\x03 \x01(\x0b\x32\x19.ratoon.gateway.v1.ApiKey\x12\x12\n\nrequest_id\x18\x04 \x01(\t\" \n\x10GetApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\x12ListApiKeysRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"[\n\x13ListApiKeysResponse\x12+\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x19.ratoon.gateway.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"r\n\x13UpdateApiKeyRequest\x12*\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x19.ratoon.gateway.v1.ApiKey\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"3\n\x15GetApiKeyUsageRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\x05\"t\n\x0b\x41piKeyUsage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x05total\x18\x02 \x01(\x0b\x32\x1b.ratoon.gateway.v1.KeyUsage\x12+\n\x04\x64\x61ys\x18\x03 \x03(\x0b\x32\x1d.ratoon.gateway.v1.DailyUsage\"&\n\x16GetSafetyFilterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x84\x01\n\x19UpdateSafetyFilterRequest\x12\x36\n\rsafety_filter\x18\x01 \x01(\x0b\x32\x1f.ratoon.gateway.v1.SafetyFilter\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"#\n\x13RotateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"#\n\x13RevokeApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x13\x44\x65leteApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteApiKeyResponse\"$\n\x11IssueTokenRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t2\xdc\x0c\n\x0eGatewayService\x12\x87\x01\n\x0c\x43reateApiKey\x12&.ratoon.gateway.v1.CreateApiKeyRequest\x1a\x19.ratoon.gateway.v1.ApiKey\"4\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02*\"\x1f/v1/{parent=projects/*}/apiKeys:\x07\x61pi_key\x12x\n\tGetApiKey\x12#.ratoon.gateway.v1.GetApiKeyRequest\x1a\x19.ratoon.gateway.v1.ApiKey\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=projects/*/apiKeys/*}\x12\x89\x01\n\x0bListApiKeys\x12%.ratoon.gateway.v1.ListApiKeysRequest\x1a&.ratoon.gateway.v1.ListApiKeysResponse\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=projects/*}/apiKeys\x12\xba\x01\n\x0cUpdateApiKey\x12&.ratoon.gateway.v1.UpdateApiKeyRequest\x1a\x19.ratoon.gateway.v1.ApiKey\"g\x88\xb5\x18\x06\xa2\xb5\x18\x0c\x64isplay_name\xa2\xb5\x18\x0b\x65xpire_time\xa2\xb5\x18\x08limits.*\x82\xd3\xe4\x93\x02\x32\x32\'/v1/{api_key.name=projects/*/apiKeys/*}:\x07\x61pi_key\x12\x8d\x01\n\x0eGetApiKeyUsage\x12(.ratoon.gateway.v1.GetApiKeyUsageRequest\x1a\x1e.ratoon.gateway.v1.ApiKeyUsage\"1\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\'\x12%/v1/{name=projects/*/apiKeys/*}:usage\x12\x88\x01\n\x0cRotateApiKey\x12&.ratoon.gateway.v1.RotateApiKeyRequest\x1a\x19.ratoon.gateway.v1.ApiKey\"5\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02+\"&/v1/{name=projects/*/apiKeys/*}:rotate:\x01*\x12\x88\x01\n\x0cRevokeApiKey\x12&.ratoon.gateway.v1.RevokeApiKeyRequest\x1a\x19.ratoon.gateway.v1.ApiKey\"5\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02+\"&/v1/{name=projects/*/apiKeys/*}:revoke:\x01*\x12\x8c\x01\n\x0c\x44\x65leteApiKey\x12&.ratoon.gateway.v1.DeleteApiKeyRequest\x1a\'.ratoon.gateway.v1.DeleteApiKeyResponse\"+\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02!*\x1f/v1/{name=projects/*/apiKeys/*}\x12\x8d\x01\n\x0fGetSafetyFilter\x12).ratoon.gateway.v1.GetSafetyFilterRequest\x1a\x1f.ratoon.gateway.v1.SafetyFilter\".\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=projects/*/safetyFilter}\x12\xcf\x01\n\x12UpdateSafetyFilter\x12,.ratoon.gateway.v1.UpdateSafetyFilterRequest\x1a\x1f.ratoon.gateway.v1.SafetyFilter\"j\x88\xb5\x18\x06\xa2\xb5\x18\x0binput_words\xa2\xb5\x18\x0coutput_words\x82\xd3\xe4\x93\x02\x41\x32\x30/v1/{safety_filter.name=projects/*/safetyFilter}:\rsafety_filter\x12\x66\n\nIssueToken\x12$.ratoon.gateway.v1.IssueTokenRequest\x1a\x18.ratoon.gateway.v1.Token\"\x18\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0e\"\t/v1/token:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ratoon/gateway/v1/gateway_service.proto\x12\x11ratoon.gateway.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1fratoon/gateway/v1/api_key.proto\x1a%ratoon/gateway/v1/safety_filter.proto\"y\n\x13\x43reateApiKeyRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\napi_key_id\x18\x02 \x01(\t\x12*\n\x07\x61pi_key\x18\x03 \x01(\x0b\x32\x19.ratoon.gateway.v1.ApiKey\x12\x12\n\nrequest_id\x18\x04 \x01(\t\" \n\x10GetApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"]\n\x12ListApiKeysRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"[\n\x13ListApiKeysResponse\x12+\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x19.ratoon.gateway.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"r\n\x13UpdateApiKeyRequest\x12*\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x19.ratoon.gateway.v1.ApiKey\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"3\n\x15GetApiKeyUsageRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\x05\"t\n\x0b\x41piKeyUsage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x05total\x18\x02 \x01(\x0b\x32\x1b.ratoon.gateway.v1.KeyUsage\x12+\n\x04\x64\x61ys\x18\x03 \x03(\x0b\x32\x1d.ratoon.gateway.v1.DailyUsage\"&\n\x16GetSafetyFilterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x84\x01\n\x19UpdateSafetyFilterRequest\x12\x36\n\rsafety_filter\x18\x01 \x01(\x0b\x32\x1f.ratoon.gateway.v1.SafetyFilter\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"#\n\x13RotateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"#\n\x13RevokeApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x13\x44\x65leteApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteApiKeyResponse\"$\n\x11IssueTokenRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t2\xdc\x0c\n\x0eGatewayService\x12\x87\x01\n\x0c\x43reateApiKey\x12&.ratoon.gateway.v1.CreateApiKeyRequest\x1a\x19.ratoon.gateway.v1.ApiKey\"4\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02*\"\x1f/v1/{parent=projects/*}/apiKeys:\x07\x61pi_key\x12x\n\tGetApiKey\x12#.ratoon.gateway.v1.GetApiKeyRequest\x1a\x19.ratoon.gateway.v1.ApiKey\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=projects/*/apiKeys/*}\x12\x89\x01\n\x0bListApiKeys\x12%.ratoon.gateway.v1.ListApiKeysRequest\x1a&.ratoon.gateway.v1.ListApiKeysResponse\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=projects/*}/apiKeys\x12\xba\x01\n\x0cUpdateApiKey\x12&.ratoon.gateway.v1.UpdateApiKeyRequest\x1a\x19.ratoon.gateway.v1.ApiKey\"g\x88\xb5\x18\x06\xa2\xb5\x18\x0c\x64isplay_name\xa2\xb5\x18\x0b\x65xpire_time\xa2\xb5\x18\x08limits.*\x82\xd3\xe4\x93\x02\x32\x32\'/v1/{api_key.name=projects/*/apiKeys/*}:\x07\x61pi_key\x12\x8d\x01\n\x0eGetApiKeyUsage\x12(.ratoon.gateway.v1.GetApiKeyUsageRequest\x1a\x1e.ratoon.gateway.v1.ApiKeyUsage\"1\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\'\x12%/v1/{name=projects/*/apiKeys/*}:usage\x12\x88\x01\n\x0cRotateApiKey\x12&.ratoon.gateway.v1.RotateApiKeyRequest\x1a\x19.ratoon.gateway.v1.ApiKey\"5\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02+\"&/v1/{name=projects/*/apiKeys/*}:rotate:\x01*\x12\x88\x01\n\x0cRevokeApiKey\x12&.ratoon.gateway.v1.RevokeApiKeyRequest\x1a\x19.ratoon.gateway.v1.ApiKey\"5\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02+\"&/v1/{name=projects/*/apiKeys/*}:revoke:\x01*\x12\x8c\x01\n\x0c\x44\x65leteApiKey\x12&.ratoon.gateway.v1.DeleteApiKeyRequest\x1a\'.ratoon.gateway.v1.DeleteApiKeyResponse\"+\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02!*\x1f/v1/{name=projects/*/apiKeys/*}\x12\x8d\x01\n\x0fGetSafetyFilter\x12).ratoon.gateway.v1.GetSafetyFilterRequest\x1a\x1f.ratoon.gateway.v1.SafetyFilter\".\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=projects/*/safetyFilter}\x12\xcf\x01\n\x12UpdateSafetyFilter\x12,.ratoon.gateway.v1.UpdateSafetyFilterRequest\x1a\x1f.ratoon.gateway.v1.SafetyFilter\"j\x88\xb5\x18\x06\xa2\xb5\x18\x0binput_words\xa2\xb5\x18\x0coutput_words\x82\xd3\xe4\x93\x02\x41\x32\x30/v1/{safety_filter.name=projects/*/safetyFilter}:\rsafety_filter\x12\x66\n\nIssueToken\x12$.ratoon.gateway.v1.IssueTokenRequest\x1a\x18.ratoon.gateway.v1.Token\"\x18\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0e\"\t/v1/token:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,29 +63,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETAPIKEYREQUEST']._serialized_start=353
   _globals['_GETAPIKEYREQUEST']._serialized_end=385
   _globals['_LISTAPIKEYSREQUEST']._serialized_start=387
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=462
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=464
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=555
-  _globals['_UPDATEAPIKEYREQUEST']._serialized_start=557
-  _globals['_UPDATEAPIKEYREQUEST']._serialized_end=671
-  _globals['_GETAPIKEYUSAGEREQUEST']._serialized_start=673
-  _globals['_GETAPIKEYUSAGEREQUEST']._serialized_end=724
-  _globals['_APIKEYUSAGE']._serialized_start=726
-  _globals['_APIKEYUSAGE']._serialized_end=842
-  _globals['_GETSAFETYFILTERREQUEST']._serialized_start=844
-  _globals['_GETSAFETYFILTERREQUEST']._serialized_end=882
-  _globals['_UPDATESAFETYFILTERREQUEST']._serialized_start=885
-  _globals['_UPDATESAFETYFILTERREQUEST']._serialized_end=1017
-  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=1019
-  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=1054
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1056
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1091
-  _globals['_DELETEAPIKEYREQUEST']._serialized_start=1093
-  _globals['_DELETEAPIKEYREQUEST']._serialized_end=1142
-  _globals['_DELETEAPIKEYRESPONSE']._serialized_start=1144
-  _globals['_DELETEAPIKEYRESPONSE']._serialized_end=1166
-  _globals['_ISSUETOKENREQUEST']._serialized_start=1168
-  _globals['_ISSUETOKENREQUEST']._serialized_end=1204
-  _globals['_GATEWAYSERVICE']._serialized_start=1207
-  _globals['_GATEWAYSERVICE']._serialized_end=2835
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=480
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=482
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=573
+  _globals['_UPDATEAPIKEYREQUEST']._serialized_start=575
+  _globals['_UPDATEAPIKEYREQUEST']._serialized_end=689
+  _globals['_GETAPIKEYUSAGEREQUEST']._serialized_start=691
+  _globals['_GETAPIKEYUSAGEREQUEST']._serialized_end=742
+  _globals['_APIKEYUSAGE']._serialized_start=744
+  _globals['_APIKEYUSAGE']._serialized_end=860
+  _globals['_GETSAFETYFILTERREQUEST']._serialized_start=862
+  _globals['_GETSAFETYFILTERREQUEST']._serialized_end=900
+  _globals['_UPDATESAFETYFILTERREQUEST']._serialized_start=903
+  _globals['_UPDATESAFETYFILTERREQUEST']._serialized_end=1035
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=1037
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=1072
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1074
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1109
+  _globals['_DELETEAPIKEYREQUEST']._serialized_start=1111
+  _globals['_DELETEAPIKEYREQUEST']._serialized_end=1160
+  _globals['_DELETEAPIKEYRESPONSE']._serialized_start=1162
+  _globals['_DELETEAPIKEYRESPONSE']._serialized_end=1184
+  _globals['_ISSUETOKENREQUEST']._serialized_start=1186
+  _globals['_ISSUETOKENREQUEST']._serialized_end=1222
+  _globals['_GATEWAYSERVICE']._serialized_start=1225
+  _globals['_GATEWAYSERVICE']._serialized_end=2853
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from ratoon.registry.v1 import model_pb2 as ratoon_dot_registry_dot_v1_dot_model
 from ratoon.registry.v1 import model_version_pb2 as ratoon_dot_registry_dot_v1_dot_model__version__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/registry/v1/registry_service.proto\x12\x12ratoon.registry.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1eratoon/registry/v1/model.proto\x1a&ratoon/registry/v1/model_version.proto\"t\n\x12\x43reateModelRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12(\n\x05model\x18\x03 \x01(\x0b\x32\x19.ratoon.registry.v1.Model\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"J\n\x11ListModelsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.ratoon.registry.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x92\x01\n\x19\x43reateModelVersionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x18\n\x10model_version_id\x18\x02 \x01(\t\x12\x37\n\rmodel_version\x18\x03 \x01(\x0b\x32 .ratoon.registry.v1.ModelVersion\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"&\n\x16GetModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Q\n\x18ListModelVersionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"n\n\x19ListModelVersionsResponse\x12\x38\n\x0emodel_versions\x18\x01 \x03(\x0b\x32 .ratoon.registry.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x18WatchModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\")\n\x19\x43\x61ncelModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1f\n\x0fGetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\x12ListAliasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x13ListAliasesResponse\x12*\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x19.ratoon.registry.v1.Alias\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"T\n\x0fSetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"P\n\x17ListAliasChangesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"k\n\x18ListAliasChangesResponse\x12\x36\n\ralias_changes\x18\x01 \x03(\x0b\x32\x1f.ratoon.registry.v1.AliasChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa7\x0e\n\x0fRegistryService\x12\x83\x01\n\x0b\x43reateModel\x12&.ratoon.registry.v1.CreateModelRequest\x1a\x19.ratoon.registry.v1.Model\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/models:\x05model\x12v\n\x08GetModel\x12#.ratoon.registry.v1.GetModelRequest\x1a\x19.ratoon.registry.v1.Model\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/models/*}\x12\x87\x01\n\nListModels\x12%.ratoon.registry.v1.ListModelsRequest\x1a&.ratoon.registry.v1.ListModelsResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/models\x12\xab\x01\n\x12\x43reateModelVersion\x12-.ratoon.registry.v1.CreateModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"D\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02:\")/v1/{parent=projects/*/models/*}/versions:\rmodel_version\x12\x96\x01\n\x0fGetModelVersion\x12*.ratoon.registry.v1.GetModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{name=projects/*/models/*/versions/*}\x12\xa7\x01\n\x11ListModelVersions\x12,.ratoon.registry.v1.ListModelVersionsRequest\x1a-.ratoon.registry.v1.ListModelVersionsResponse\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=projects/*/models/*}/versions\x12\xa2\x01\n\x11WatchModelVersion\x12,.ratoon.registry.v1.WatchModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\";\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x31\x12//v1/{name=projects/*/models/*/versions/*}:watch0\x01\x12\xa6\x01\n\x12\x43\x61ncelModelVersion\x12-.ratoon.registry.v1.CancelModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"?\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x35\"0/v1/{name=projects/*/models/*/versions/*}:cancel:\x01*\x12\x80\x01\n\x08GetAlias\x12#.ratoon.registry.v1.GetAliasRequest\x1a\x19.ratoon.registry.v1.Alias\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{name=projects/*/models/*/aliases/*}\x12\x94\x01\n\x0bListAliases\x12&.ratoon.registry.v1.ListAliasesRequest\x1a\'.ratoon.registry.v1.ListAliasesResponse\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{parent=projects/*/models/*}/aliases\x12\x87\x01\n\x08SetAlias\x12#.ratoon.registry.v1.SetAliasRequest\x1a\x19.ratoon.registry.v1.Alias\";\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x31\",/v1/{name=projects/*/models/*/aliases/*}:set:\x01*\x12\xa8\x01\n\x10ListAliasChanges\x12+.ratoon.registry.v1.ListAliasChangesRequest\x1a,.ratoon.registry.v1.ListAliasChangesResponse\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{parent=projects/*/models/*}/aliasChangesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/registry/v1/registry_service.proto\x12\x12ratoon.registry.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1eratoon/registry/v1/model.proto\x1a&ratoon/registry/v1/model_version.proto\"t\n\x12\x43reateModelRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12(\n\x05model\x18\x03 \x01(\x0b\x32\x19.ratoon.registry.v1.Model\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListModelsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"X\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.ratoon.registry.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x92\x01\n\x19\x43reateModelVersionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x18\n\x10model_version_id\x18\x02 \x01(\t\x12\x37\n\rmodel_version\x18\x03 \x01(\x0b\x32 .ratoon.registry.v1.ModelVersion\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"&\n\x16GetModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"c\n\x18ListModelVersionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"n\n\x19ListModelVersionsResponse\x12\x38\n\x0emodel_versions\x18\x01 \x03(\x0b\x32 .ratoon.registry.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x18WatchModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\")\n\x19\x43\x61ncelModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1f\n\x0fGetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"]\n\x12ListAliasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x13ListAliasesResponse\x12*\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x19.ratoon.registry.v1.Alias\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"T\n\x0fSetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"b\n\x17ListAliasChangesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"k\n\x18ListAliasChangesResponse\x12\x36\n\ralias_changes\x18\x01 \x03(\x0b\x32\x1f.ratoon.registry.v1.AliasChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa7\x0e\n\x0fRegistryService\x12\x83\x01\n\x0b\x43reateModel\x12&.ratoon.registry.v1.CreateModelRequest\x1a\x19.ratoon.registry.v1.Model\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/models:\x05model\x12v\n\x08GetModel\x12#.ratoon.registry.v1.GetModelRequest\x1a\x19.ratoon.registry.v1.Model\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/models/*}\x12\x87\x01\n\nListModels\x12%.ratoon.registry.v1.ListModelsRequest\x1a&.ratoon.registry.v1.ListModelsResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/models\x12\xab\x01\n\x12\x43reateModelVersion\x12-.ratoon.registry.v1.CreateModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"D\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02:\")/v1/{parent=projects/*/models/*}/versions:\rmodel_version\x12\x96\x01\n\x0fGetModelVersion\x12*.ratoon.registry.v1.GetModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{name=projects/*/models/*/versions/*}\x12\xa7\x01\n\x11ListModelVersions\x12,.ratoon.registry.v1.ListModelVersionsRequest\x1a-.ratoon.registry.v1.ListModelVersionsResponse\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=projects/*/models/*}/versions\x12\xa2\x01\n\x11WatchModelVersion\x12,.ratoon.registry.v1.WatchModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\";\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x31\x12//v1/{name=projects/*/models/*/versions/*}:watch0\x01\x12\xa6\x01\n\x12\x43\x61ncelModelVersion\x12-.ratoon.registry.v1.CancelModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"?\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x35\"0/v1/{name=projects/*/models/*/versions/*}:cancel:\x01*\x12\x80\x01\n\x08GetAlias\x12#.ratoon.registry.v1.GetAliasRequest\x1a\x19.ratoon.registry.v1.Alias\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{name=projects/*/models/*/aliases/*}\x12\x94\x01\n\x0bListAliases\x12&.ratoon.registry.v1.ListAliasesRequest\x1a\'.ratoon.registry.v1.ListAliasesResponse\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{parent=projects/*/models/*}/aliases\x12\x87\x01\n\x08SetAlias\x12#.ratoon.registry.v1.SetAliasRequest\x1a\x19.ratoon.registry.v1.Alias\";\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x31\",/v1/{name=projects/*/models/*/aliases/*}:set:\x01*\x12\xa8\x01\n\x10ListAliasChanges\x12+.ratoon.registry.v1.ListAliasChangesRequest\x1a,.ratoon.registry.v1.ListAliasChangesResponse\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{parent=projects/*/models/*}/aliasChangesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -64,33 +64,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMODELREQUEST']._serialized_start=317
   _globals['_GETMODELREQUEST']._serialized_end=348
   _globals['_LISTMODELSREQUEST']._serialized_start=350
-  _globals['_LISTMODELSREQUEST']._serialized_end=424
-  _globals['_LISTMODELSRESPONSE']._serialized_start=426
-  _globals['_LISTMODELSRESPONSE']._serialized_end=514
-  _globals['_CREATEMODELVERSIONREQUEST']._serialized_start=517
-  _globals['_CREATEMODELVERSIONREQUEST']._serialized_end=663
-  _globals['_GETMODELVERSIONREQUEST']._serialized_start=665
-  _globals['_GETMODELVERSIONREQUEST']._serialized_end=703
-  _globals['_LISTMODELVERSIONSREQUEST']._serialized_start=705
-  _globals['_LISTMODELVERSIONSREQUEST']._serialized_end=786
-  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_start=788
-  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_end=898
-  _globals['_WATCHMODELVERSIONREQUEST']._serialized_start=900
-  _globals['_WATCHMODELVERSIONREQUEST']._serialized_end=958
-  _globals['_CANCELMODELVERSIONREQUEST']._serialized_start=960
-  _globals['_CANCELMODELVERSIONREQUEST']._serialized_end=1001
-  _globals['_GETALIASREQUEST']._serialized_start=1003
-  _globals['_GETALIASREQUEST']._serialized_end=1034
-  _globals['_LISTALIASESREQUEST']._serialized_start=1036
-  _globals['_LISTALIASESREQUEST']._serialized_end=1111
-  _globals['_LISTALIASESRESPONSE']._serialized_start=1113
-  _globals['_LISTALIASESRESPONSE']._serialized_end=1203
-  _globals['_SETALIASREQUEST']._serialized_start=1205
-  _globals['_SETALIASREQUEST']._serialized_end=1289
-  _globals['_LISTALIASCHANGESREQUEST']._serialized_start=1291
-  _globals['_LISTALIASCHANGESREQUEST']._serialized_end=1371
-  _globals['_LISTALIASCHANGESRESPONSE']._serialized_start=1373
-  _globals['_LISTALIASCHANGESRESPONSE']._serialized_end=1480
-  _globals['_REGISTRYSERVICE']._serialized_start=1483
-  _globals['_REGISTRYSERVICE']._serialized_end=3314
+  _globals['_LISTMODELSREQUEST']._serialized_end=442
+  _globals['_LISTMODELSRESPONSE']._serialized_start=444
+  _globals['_LISTMODELSRESPONSE']._serialized_end=532
+  _globals['_CREATEMODELVERSIONREQUEST']._serialized_start=535
+  _globals['_CREATEMODELVERSIONREQUEST']._serialized_end=681
+  _globals['_GETMODELVERSIONREQUEST']._serialized_start=683
+  _globals['_GETMODELVERSIONREQUEST']._serialized_end=721
+  _globals['_LISTMODELVERSIONSREQUEST']._serialized_start=723
+  _globals['_LISTMODELVERSIONSREQUEST']._serialized_end=822
+  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_start=824
+  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_end=934
+  _globals['_WATCHMODELVERSIONREQUEST']._serialized_start=936
+  _globals['_WATCHMODELVERSIONREQUEST']._serialized_end=994
+  _globals['_CANCELMODELVERSIONREQUEST']._serialized_start=996
+  _globals['_CANCELMODELVERSIONREQUEST']._serialized_end=1037
+  _globals['_GETALIASREQUEST']._serialized_start=1039
+  _globals['_GETALIASREQUEST']._serialized_end=1070
+  _globals['_LISTALIASESREQUEST']._serialized_start=1072
+  _globals['_LISTALIASESREQUEST']._serialized_end=1165
+  _globals['_LISTALIASESRESPONSE']._serialized_start=1167
+  _globals['_LISTALIASESRESPONSE']._serialized_end=1257
+  _globals['_SETALIASREQUEST']._serialized_start=1259
+  _globals['_SETALIASREQUEST']._serialized_end=1343
+  _globals['_LISTALIASCHANGESREQUEST']._serialized_start=1345
+  _globals['_LISTALIASCHANGESREQUEST']._serialized_end=1443
+  _globals['_LISTALIASCHANGESRESPONSE']._serialized_start=1445
+  _globals['_LISTALIASCHANGESRESPONSE']._serialized_end=1552
+  _globals['_REGISTRYSERVICE']._serialized_start=1555
+  _globals['_REGISTRYSERVICE']._serialized_end=3386
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ from ratoon.serving.v1 import rollout_pb2 as ratoon_dot_serving_dot_v1_dot_rollo
 from ratoon.serving.v1 import route_pb2 as ratoon_dot_serving_dot_v1_dot_route__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ratoon/serving/v1/serving_service.proto\x12\x11ratoon.serving.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a\"ratoon/serving/v1/deployment.proto\x1a\x1fratoon/serving/v1/rollout.proto\x1a\x1dratoon/serving/v1/route.proto\"\x87\x01\n\x17\x43reateDeploymentRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\x12\x31\n\ndeployment\x18\x03 \x01(\x0b\x32\x1d.ratoon.serving.v1.Deployment\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"$\n\x14GetDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"O\n\x16ListDeploymentsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"f\n\x17ListDeploymentsResponse\x12\x32\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x1d.ratoon.serving.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"f\n\x16ScaleDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cmin_replicas\x18\x02 \x01(\x05\x12\x14\n\x0cmax_replicas\x18\x03 \x01(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"%\n\x15WakeDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\" \n\x10GetEngineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\x12ListEnginesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x13ListEnginesResponse\x12*\n\x07\x65ngines\x18\x01 \x03(\x0b\x32\x19.ratoon.serving.v1.Engine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x14\x43reateRolloutRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nrollout_id\x18\x02 \x01(\t\x12+\n\x07rollout\x18\x03 \x01(\x0b\x32\x1a.ratoon.serving.v1.Rollout\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x13ListRolloutsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x14ListRolloutsResponse\x12,\n\x08rollouts\x18\x01 \x03(\x0b\x32\x1a.ratoon.serving.v1.Rollout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x13WatchRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"G\n\x13PauseRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"H\n\x14ResumeRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"G\n\x13\x41\x62ortRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"F\n\x12UndoRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"l\n\x12InjectFaultRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nerror_rate\x18\x03 \x01(\x01\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x16\n\x14GetRouteTableRequest\")\n\x16WatchRouteTableRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\"w\n\x14ReportTrafficRequest\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x31\n\x07reports\x18\x02 \x03(\x0b\x32 .ratoon.serving.v1.TrafficReport\x12\x1b\n\x13route_table_version\x18\x03 \x01(\x03\"\x17\n\x15ReportTrafficResponse\"I\n\x14ReportQualityRequest\x12\x31\n\x07reports\x18\x01 \x03(\x0b\x32 .ratoon.serving.v1.QualityReport\"\x17\n\x15ReportQualityResponse2\xa0\x17\n\x0eServingService\x12\x9a\x01\n\x10\x43reateDeployment\x12*.ratoon.serving.v1.CreateDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\";\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x31\"#/v1/{parent=projects/*}/deployments:\ndeployment\x12\x88\x01\n\rGetDeployment\x12\'.ratoon.serving.v1.GetDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{name=projects/*/deployments/*}\x12\x99\x01\n\x0fListDeployments\x12).ratoon.serving.v1.ListDeploymentsRequest\x1a*.ratoon.serving.v1.ListDeploymentsResponse\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=projects/*}/deployments\x12\x95\x01\n\x0fScaleDeployment\x12).ratoon.serving.v1.ScaleDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"8\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02.\")/v1/{name=projects/*/deployments/*}:scale:\x01*\x12\x92\x01\n\x0eWakeDeployment\x12(.ratoon.serving.v1.WakeDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"7\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02-\"(/v1/{name=projects/*/deployments/*}:wake:\x01*\x12\x86\x01\n\tGetEngine\x12#.ratoon.serving.v1.GetEngineRequest\x1a\x19.ratoon.serving.v1.Engine\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{name=projects/*/deployments/*/engines/*}\x12\x97\x01\n\x0bListEngines\x12%.ratoon.serving.v1.ListEnginesRequest\x1a&.ratoon.serving.v1.ListEnginesResponse\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{parent=projects/*/deployments/*}/engines\x12\x99\x01\n\rCreateRollout\x12\'.ratoon.serving.v1.CreateRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"./v1/{parent=projects/*/deployments/*}/rollouts:\x07rollout\x12\x8a\x01\n\nGetRollout\x12$.ratoon.serving.v1.GetRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{name=projects/*/deployments/*/rollouts/*}\x12\x9b\x01\n\x0cListRollouts\x12&.ratoon.serving.v1.ListRolloutsRequest\x1a\'.ratoon.serving.v1.ListRolloutsResponse\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{parent=projects/*/deployments/*}/rollouts\x12\x96\x01\n\x0cWatchRollout\x12&.ratoon.serving.v1.WatchRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"@\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/{name=projects/*/deployments/*/rollouts/*}:watch0\x01\x12\x97\x01\n\x0cPauseRollout\x12&.ratoon.serving.v1.PauseRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"4/v1/{name=projects/*/deployments/*/rollouts/*}:pause:\x01*\x12\x9a\x01\n\rResumeRollout\x12\'.ratoon.serving.v1.ResumeRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"D\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02:\"5/v1/{name=projects/*/deployments/*/rollouts/*}:resume:\x01*\x12\x97\x01\n\x0c\x41\x62ortRollout\x12&.ratoon.serving.v1.AbortRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"4/v1/{name=projects/*/deployments/*/rollouts/*}:abort:\x01*\x12\x94\x01\n\x0bUndoRollout\x12%.ratoon.serving.v1.UndoRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"B\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x38\"3/v1/{name=projects/*/deployments/*/rollouts/*}:undo:\x01*\x12\x8f\x01\n\x0bInjectFault\x12%.ratoon.serving.v1.InjectFaultRequest\x1a\x19.ratoon.serving.v1.Engine\">\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x34\"//v1/{name=projects/*/deployments/*}:injectFault:\x01*\x12s\n\rGetRouteTable\x12\'.ratoon.serving.v1.GetRouteTableRequest\x1a\x1d.ratoon.serving.v1.RouteTable\"\x1a\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/routeTable\x12\x7f\n\x0fWatchRouteTable\x12).ratoon.serving.v1.WatchRouteTableRequest\x1a\x1d.ratoon.serving.v1.RouteTable\" \x88\xb5\x18\x07\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/routeTable:watch0\x01\x12\x93\x01\n\rReportTraffic\x12\'.ratoon.serving.v1.ReportTrafficRequest\x1a(.ratoon.serving.v1.ReportTrafficResponse\"/\x88\xb5\x18\x07\x98\xb5\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/v1/routeTable:reportTraffic:\x01*\x12\x93\x01\n\rReportQuality\x12\'.ratoon.serving.v1.ReportQualityRequest\x1a(.ratoon.serving.v1.ReportQualityResponse\"/\x88\xb5\x18\x07\x98\xb5\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/v1/routeTable:reportQuality:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ratoon/serving/v1/serving_service.proto\x12\x11ratoon.serving.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a\"ratoon/serving/v1/deployment.proto\x1a\x1fratoon/serving/v1/rollout.proto\x1a\x1dratoon/serving/v1/route.proto\"\x87\x01\n\x17\x43reateDeploymentRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\x12\x31\n\ndeployment\x18\x03 \x01(\x0b\x32\x1d.ratoon.serving.v1.Deployment\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"$\n\x14GetDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x16ListDeploymentsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"f\n\x17ListDeploymentsResponse\x12\x32\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x1d.ratoon.serving.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"f\n\x16ScaleDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cmin_replicas\x18\x02 \x01(\x05\x12\x14\n\x0cmax_replicas\x18\x03 \x01(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"%\n\x15WakeDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\" \n\x10GetEngineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"]\n\x12ListEnginesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x13ListEnginesResponse\x12*\n\x07\x65ngines\x18\x01 \x03(\x0b\x32\x19.ratoon.serving.v1.Engine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x14\x43reateRolloutRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nrollout_id\x18\x02 \x01(\t\x12+\n\x07rollout\x18\x03 \x01(\x0b\x32\x1a.ratoon.serving.v1.Rollout\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"^\n\x13ListRolloutsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"]\n\x14ListRolloutsResponse\x12,\n\x08rollouts\x18\x01 \x03(\x0b\x32\x1a.ratoon.serving.v1.Rollout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x13WatchRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"G\n\x13PauseRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"H\n\x14ResumeRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"G\n\x13\x41\x62ortRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"F\n\x12UndoRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"l\n\x12InjectFaultRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nerror_rate\x18\x03 \x01(\x01\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x16\n\x14GetRouteTableRequest\")\n\x16WatchRouteTableRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\"w\n\x14ReportTrafficRequest\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x31\n\x07reports\x18\x02 \x03(\x0b\x32 .ratoon.serving.v1.TrafficReport\x12\x1b\n\x13route_table_version\x18\x03 \x01(\x03\"\x17\n\x15ReportTrafficResponse\"I\n\x14ReportQualityRequest\x12\x31\n\x07reports\x18\x01 \x03(\x0b\x32 .ratoon.serving.v1.QualityReport\"\x17\n\x15ReportQualityResponse2\xa0\x17\n\x0eServingService\x12\x9a\x01\n\x10\x43reateDeployment\x12*.ratoon.serving.v1.CreateDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\";\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x31\"#/v1/{parent=projects/*}/deployments:\ndeployment\x12\x88\x01\n\rGetDeployment\x12\'.ratoon.serving.v1.GetDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{name=projects/*/deployments/*}\x12\x99\x01\n\x0fListDeployments\x12).ratoon.serving.v1.ListDeploymentsRequest\x1a*.ratoon.serving.v1.ListDeploymentsResponse\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=projects/*}/deployments\x12\x95\x01\n\x0fScaleDeployment\x12).ratoon.serving.v1.ScaleDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"8\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02.\")/v1/{name=projects/*/deployments/*}:scale:\x01*\x12\x92\x01\n\x0eWakeDeployment\x12(.ratoon.serving.v1.WakeDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"7\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02-\"(/v1/{name=projects/*/deployments/*}:wake:\x01*\x12\x86\x01\n\tGetEngine\x12#.ratoon.serving.v1.GetEngineRequest\x1a\x19.ratoon.serving.v1.Engine\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{name=projects/*/deployments/*/engines/*}\x12\x97\x01\n\x0bListEngines\x12%.ratoon.serving.v1.ListEnginesRequest\x1a&.ratoon.serving.v1.ListEnginesResponse\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{parent=projects/*/deployments/*}/engines\x12\x99\x01\n\rCreateRollout\x12\'.ratoon.serving.v1.CreateRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"./v1/{parent=projects/*/deployments/*}/rollouts:\x07rollout\x12\x8a\x01\n\nGetRollout\x12$.ratoon.serving.v1.GetRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{name=projects/*/deployments/*/rollouts/*}\x12\x9b\x01\n\x0cListRollouts\x12&.ratoon.serving.v1.ListRolloutsRequest\x1a\'.ratoon.serving.v1.ListRolloutsResponse\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{parent=projects/*/deployments/*}/rollouts\x12\x96\x01\n\x0cWatchRollout\x12&.ratoon.serving.v1.WatchRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"@\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/{name=projects/*/deployments/*/rollouts/*}:watch0\x01\x12\x97\x01\n\x0cPauseRollout\x12&.ratoon.serving.v1.PauseRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"4/v1/{name=projects/*/deployments/*/rollouts/*}:pause:\x01*\x12\x9a\x01\n\rResumeRollout\x12\'.ratoon.serving.v1.ResumeRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"D\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02:\"5/v1/{name=projects/*/deployments/*/rollouts/*}:resume:\x01*\x12\x97\x01\n\x0c\x41\x62ortRollout\x12&.ratoon.serving.v1.AbortRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"4/v1/{name=projects/*/deployments/*/rollouts/*}:abort:\x01*\x12\x94\x01\n\x0bUndoRollout\x12%.ratoon.serving.v1.UndoRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"B\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x38\"3/v1/{name=projects/*/deployments/*/rollouts/*}:undo:\x01*\x12\x8f\x01\n\x0bInjectFault\x12%.ratoon.serving.v1.InjectFaultRequest\x1a\x19.ratoon.serving.v1.Engine\">\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x34\"//v1/{name=projects/*/deployments/*}:injectFault:\x01*\x12s\n\rGetRouteTable\x12\'.ratoon.serving.v1.GetRouteTableRequest\x1a\x1d.ratoon.serving.v1.RouteTable\"\x1a\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/routeTable\x12\x7f\n\x0fWatchRouteTable\x12).ratoon.serving.v1.WatchRouteTableRequest\x1a\x1d.ratoon.serving.v1.RouteTable\" \x88\xb5\x18\x07\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/routeTable:watch0\x01\x12\x93\x01\n\rReportTraffic\x12\'.ratoon.serving.v1.ReportTrafficRequest\x1a(.ratoon.serving.v1.ReportTrafficResponse\"/\x88\xb5\x18\x07\x98\xb5\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/v1/routeTable:reportTraffic:\x01*\x12\x93\x01\n\rReportQuality\x12\'.ratoon.serving.v1.ReportQualityRequest\x1a(.ratoon.serving.v1.ReportQualityResponse\"/\x88\xb5\x18\x07\x98\xb5\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/v1/routeTable:reportQuality:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -81,51 +81,51 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETDEPLOYMENTREQUEST']._serialized_start=362
   _globals['_GETDEPLOYMENTREQUEST']._serialized_end=398
   _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=400
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=479
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=481
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=583
-  _globals['_SCALEDEPLOYMENTREQUEST']._serialized_start=585
-  _globals['_SCALEDEPLOYMENTREQUEST']._serialized_end=687
-  _globals['_WAKEDEPLOYMENTREQUEST']._serialized_start=689
-  _globals['_WAKEDEPLOYMENTREQUEST']._serialized_end=726
-  _globals['_GETENGINEREQUEST']._serialized_start=728
-  _globals['_GETENGINEREQUEST']._serialized_end=760
-  _globals['_LISTENGINESREQUEST']._serialized_start=762
-  _globals['_LISTENGINESREQUEST']._serialized_end=837
-  _globals['_LISTENGINESRESPONSE']._serialized_start=839
-  _globals['_LISTENGINESRESPONSE']._serialized_end=929
-  _globals['_CREATEROLLOUTREQUEST']._serialized_start=931
-  _globals['_CREATEROLLOUTREQUEST']._serialized_end=1054
-  _globals['_GETROLLOUTREQUEST']._serialized_start=1056
-  _globals['_GETROLLOUTREQUEST']._serialized_end=1089
-  _globals['_LISTROLLOUTSREQUEST']._serialized_start=1091
-  _globals['_LISTROLLOUTSREQUEST']._serialized_end=1167
-  _globals['_LISTROLLOUTSRESPONSE']._serialized_start=1169
-  _globals['_LISTROLLOUTSRESPONSE']._serialized_end=1262
-  _globals['_WATCHROLLOUTREQUEST']._serialized_start=1264
-  _globals['_WATCHROLLOUTREQUEST']._serialized_end=1317
-  _globals['_PAUSEROLLOUTREQUEST']._serialized_start=1319
-  _globals['_PAUSEROLLOUTREQUEST']._serialized_end=1390
-  _globals['_RESUMEROLLOUTREQUEST']._serialized_start=1392
-  _globals['_RESUMEROLLOUTREQUEST']._serialized_end=1464
-  _globals['_ABORTROLLOUTREQUEST']._serialized_start=1466
-  _globals['_ABORTROLLOUTREQUEST']._serialized_end=1537
-  _globals['_UNDOROLLOUTREQUEST']._serialized_start=1539
-  _globals['_UNDOROLLOUTREQUEST']._serialized_end=1609
-  _globals['_INJECTFAULTREQUEST']._serialized_start=1611
-  _globals['_INJECTFAULTREQUEST']._serialized_end=1719
-  _globals['_GETROUTETABLEREQUEST']._serialized_start=1721
-  _globals['_GETROUTETABLEREQUEST']._serialized_end=1743
-  _globals['_WATCHROUTETABLEREQUEST']._serialized_start=1745
-  _globals['_WATCHROUTETABLEREQUEST']._serialized_end=1786
-  _globals['_REPORTTRAFFICREQUEST']._serialized_start=1788
-  _globals['_REPORTTRAFFICREQUEST']._serialized_end=1907
-  _globals['_REPORTTRAFFICRESPONSE']._serialized_start=1909
-  _globals['_REPORTTRAFFICRESPONSE']._serialized_end=1932
-  _globals['_REPORTQUALITYREQUEST']._serialized_start=1934
-  _globals['_REPORTQUALITYREQUEST']._serialized_end=2007
-  _globals['_REPORTQUALITYRESPONSE']._serialized_start=2009
-  _globals['_REPORTQUALITYRESPONSE']._serialized_end=2032
-  _globals['_SERVINGSERVICE']._serialized_start=2035
-  _globals['_SERVINGSERVICE']._serialized_end=5011
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=497
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=499
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=601
+  _globals['_SCALEDEPLOYMENTREQUEST']._serialized_start=603
+  _globals['_SCALEDEPLOYMENTREQUEST']._serialized_end=705
+  _globals['_WAKEDEPLOYMENTREQUEST']._serialized_start=707
+  _globals['_WAKEDEPLOYMENTREQUEST']._serialized_end=744
+  _globals['_GETENGINEREQUEST']._serialized_start=746
+  _globals['_GETENGINEREQUEST']._serialized_end=778
+  _globals['_LISTENGINESREQUEST']._serialized_start=780
+  _globals['_LISTENGINESREQUEST']._serialized_end=873
+  _globals['_LISTENGINESRESPONSE']._serialized_start=875
+  _globals['_LISTENGINESRESPONSE']._serialized_end=965
+  _globals['_CREATEROLLOUTREQUEST']._serialized_start=967
+  _globals['_CREATEROLLOUTREQUEST']._serialized_end=1090
+  _globals['_GETROLLOUTREQUEST']._serialized_start=1092
+  _globals['_GETROLLOUTREQUEST']._serialized_end=1125
+  _globals['_LISTROLLOUTSREQUEST']._serialized_start=1127
+  _globals['_LISTROLLOUTSREQUEST']._serialized_end=1221
+  _globals['_LISTROLLOUTSRESPONSE']._serialized_start=1223
+  _globals['_LISTROLLOUTSRESPONSE']._serialized_end=1316
+  _globals['_WATCHROLLOUTREQUEST']._serialized_start=1318
+  _globals['_WATCHROLLOUTREQUEST']._serialized_end=1371
+  _globals['_PAUSEROLLOUTREQUEST']._serialized_start=1373
+  _globals['_PAUSEROLLOUTREQUEST']._serialized_end=1444
+  _globals['_RESUMEROLLOUTREQUEST']._serialized_start=1446
+  _globals['_RESUMEROLLOUTREQUEST']._serialized_end=1518
+  _globals['_ABORTROLLOUTREQUEST']._serialized_start=1520
+  _globals['_ABORTROLLOUTREQUEST']._serialized_end=1591
+  _globals['_UNDOROLLOUTREQUEST']._serialized_start=1593
+  _globals['_UNDOROLLOUTREQUEST']._serialized_end=1663
+  _globals['_INJECTFAULTREQUEST']._serialized_start=1665
+  _globals['_INJECTFAULTREQUEST']._serialized_end=1773
+  _globals['_GETROUTETABLEREQUEST']._serialized_start=1775
+  _globals['_GETROUTETABLEREQUEST']._serialized_end=1797
+  _globals['_WATCHROUTETABLEREQUEST']._serialized_start=1799
+  _globals['_WATCHROUTETABLEREQUEST']._serialized_end=1840
+  _globals['_REPORTTRAFFICREQUEST']._serialized_start=1842
+  _globals['_REPORTTRAFFICREQUEST']._serialized_end=1961
+  _globals['_REPORTTRAFFICRESPONSE']._serialized_start=1963
+  _globals['_REPORTTRAFFICRESPONSE']._serialized_end=1986
+  _globals['_REPORTQUALITYREQUEST']._serialized_start=1988
+  _globals['_REPORTQUALITYREQUEST']._serialized_end=2061
+  _globals['_REPORTQUALITYRESPONSE']._serialized_start=2063
+  _globals['_REPORTQUALITYRESPONSE']._serialized_end=2086
+  _globals['_SERVINGSERVICE']._serialized_start=2089
+  _globals['_SERVINGSERVICE']._serialized_end=5065
 # @@protoc_insertion_point(module_scope)

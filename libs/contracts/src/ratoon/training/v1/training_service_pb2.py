@@ -27,7 +27,7 @@ from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options
 from ratoon.training.v1 import training_run_pb2 as ratoon_dot_training_dot_v1_dot_training__run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/training/v1/training_service.proto\x12\x12ratoon.training.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a%ratoon/training/v1/training_run.proto\"\x8e\x01\n\x18\x43reateTrainingRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x17\n\x0ftraining_run_id\x18\x02 \x01(\t\x12\x35\n\x0ctraining_run\x18\x03 \x01(\x0b\x32\x1f.ratoon.training.v1.TrainingRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"%\n\x15GetTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\x17ListTrainingRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"k\n\x18ListTrainingRunsResponse\x12\x36\n\rtraining_runs\x18\x01 \x03(\x0b\x32\x1f.ratoon.training.v1.TrainingRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x17WatchTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"(\n\x18\x43\x61ncelTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x13PlanTrainingRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x35\n\x0ctraining_run\x18\x02 \x01(\x0b\x32\x1f.ratoon.training.v1.TrainingRun2\xbd\x07\n\x0fTrainingService\x12\xa2\x01\n\x11\x43reateTrainingRun\x12,.ratoon.training.v1.CreateTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\">\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x34\"$/v1/{parent=projects/*}/trainingRuns:\x0ctraining_run\x12\x8e\x01\n\x0eGetTrainingRun\x12).ratoon.training.v1.GetTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/trainingRuns/*}\x12\x9f\x01\n\x10ListTrainingRuns\x12+.ratoon.training.v1.ListTrainingRunsRequest\x1a,.ratoon.training.v1.ListTrainingRunsResponse\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=projects/*}/trainingRuns\x12\x9a\x01\n\x10WatchTrainingRun\x12+.ratoon.training.v1.WatchTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"6\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/v1/{name=projects/*/trainingRuns/*}:watch0\x01\x12\x9e\x01\n\x11\x43\x61ncelTrainingRun\x12,.ratoon.training.v1.CancelTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/trainingRuns/*}:cancel:\x01*\x12\x93\x01\n\x0cPlanTraining\x12\'.ratoon.training.v1.PlanTrainingRequest\x1a .ratoon.training.v1.ResourcePlan\"8\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02.\")/v1/{parent=projects/*}/trainingRuns:plan:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/training/v1/training_service.proto\x12\x12ratoon.training.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a%ratoon/training/v1/training_run.proto\"\x8e\x01\n\x18\x43reateTrainingRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x17\n\x0ftraining_run_id\x18\x02 \x01(\t\x12\x35\n\x0ctraining_run\x18\x03 \x01(\x0b\x32\x1f.ratoon.training.v1.TrainingRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"%\n\x15GetTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"b\n\x17ListTrainingRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"k\n\x18ListTrainingRunsResponse\x12\x36\n\rtraining_runs\x18\x01 \x03(\x0b\x32\x1f.ratoon.training.v1.TrainingRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x17WatchTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"(\n\x18\x43\x61ncelTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x13PlanTrainingRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x35\n\x0ctraining_run\x18\x02 \x01(\x0b\x32\x1f.ratoon.training.v1.TrainingRun2\xbd\x07\n\x0fTrainingService\x12\xa2\x01\n\x11\x43reateTrainingRun\x12,.ratoon.training.v1.CreateTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\">\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x34\"$/v1/{parent=projects/*}/trainingRuns:\x0ctraining_run\x12\x8e\x01\n\x0eGetTrainingRun\x12).ratoon.training.v1.GetTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/trainingRuns/*}\x12\x9f\x01\n\x10ListTrainingRuns\x12+.ratoon.training.v1.ListTrainingRunsRequest\x1a,.ratoon.training.v1.ListTrainingRunsResponse\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=projects/*}/trainingRuns\x12\x9a\x01\n\x10WatchTrainingRun\x12+.ratoon.training.v1.WatchTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"6\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/v1/{name=projects/*/trainingRuns/*}:watch0\x01\x12\x9e\x01\n\x11\x43\x61ncelTrainingRun\x12,.ratoon.training.v1.CancelTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/trainingRuns/*}:cancel:\x01*\x12\x93\x01\n\x0cPlanTraining\x12\'.ratoon.training.v1.PlanTrainingRequest\x1a .ratoon.training.v1.ResourcePlan\"8\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02.\")/v1/{parent=projects/*}/trainingRuns:plan:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,15 +51,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETTRAININGRUNREQUEST']._serialized_start=311
   _globals['_GETTRAININGRUNREQUEST']._serialized_end=348
   _globals['_LISTTRAININGRUNSREQUEST']._serialized_start=350
-  _globals['_LISTTRAININGRUNSREQUEST']._serialized_end=430
-  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_start=432
-  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_end=539
-  _globals['_WATCHTRAININGRUNREQUEST']._serialized_start=541
-  _globals['_WATCHTRAININGRUNREQUEST']._serialized_end=598
-  _globals['_CANCELTRAININGRUNREQUEST']._serialized_start=600
-  _globals['_CANCELTRAININGRUNREQUEST']._serialized_end=640
-  _globals['_PLANTRAININGREQUEST']._serialized_start=642
-  _globals['_PLANTRAININGREQUEST']._serialized_end=734
-  _globals['_TRAININGSERVICE']._serialized_start=737
-  _globals['_TRAININGSERVICE']._serialized_end=1694
+  _globals['_LISTTRAININGRUNSREQUEST']._serialized_end=448
+  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_start=450
+  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_end=557
+  _globals['_WATCHTRAININGRUNREQUEST']._serialized_start=559
+  _globals['_WATCHTRAININGRUNREQUEST']._serialized_end=616
+  _globals['_CANCELTRAININGRUNREQUEST']._serialized_start=618
+  _globals['_CANCELTRAININGRUNREQUEST']._serialized_end=658
+  _globals['_PLANTRAININGREQUEST']._serialized_start=660
+  _globals['_PLANTRAININGREQUEST']._serialized_end=752
+  _globals['_TRAININGSERVICE']._serialized_start=755
+  _globals['_TRAININGSERVICE']._serialized_end=1712
 # @@protoc_insertion_point(module_scope)
