@@ -14,12 +14,14 @@ from ratoon.chassis.migrations import migrate, migrate_down
 from ratoon.chassis.revisions import check_current, head_of, revision_of
 from ratoon.chassis.settings import SERVICES
 
+EXPRESSION_INDEXES = ("ix_tasks_queue",)
+"""Indexes over fields of stored documents, which differ between databases: only migrations know them."""
 each_room = pytest.mark.parametrize("room", SERVICES)
 
 
 def is_a_rooms(name, kind, _parents):
-    """Whether a thing in a database is the room's own, and not one that migrations keep about themselves."""
-    return kind != "table" or name != schema_readers.TABLE
+    """Whether a thing in a database is one that the tables of the code can name."""
+    return name not in (schema_readers.TABLE, *EXPRESSION_INDEXES)
 
 
 @pytest.fixture
@@ -35,6 +37,7 @@ def database(url):
 
 
 @each_room
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 def test_migrations_make_the_schema_that_the_code_expects(room, url, database):
     assert migrate(room, url) == head_of(room)
     metadata = importlib.import_module(f"ratoon_{room}.adapters.tables").METADATA

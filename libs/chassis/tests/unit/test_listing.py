@@ -38,7 +38,8 @@ def test_what_is_no_filter_of_the_listing_is_refused_with_its_choices(filter):
 
 
 def test_only_names_of_fields_become_sql():
-    assert field_sql("tasks", "state", is_sqlite=True) == "json_extract(tasks.body, '$.state')"
+    expected = "CASE WHEN json_valid(tasks.body) THEN json_extract(tasks.body, '$.state') END"
+    assert field_sql("tasks", "state", is_sqlite=True) == expected
     assert field_sql("", "state", is_sqlite=False) == "(CAST(body AS json) ->> 'state')"
     with pytest.raises(ValueError, match="stored field"):
         field_sql("tasks", "state')--", is_sqlite=True)

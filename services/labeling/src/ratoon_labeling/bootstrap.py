@@ -10,6 +10,7 @@ from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.datasets import IngestionDatasets
 from ratoon_labeling.adapters.freezing import JobFreezing
 from ratoon_labeling.adapters.ledger import BulkLedger
+from ratoon_labeling.adapters.task_counts import SqlTaskCounts
 from ratoon_labeling.application.procedures import label_set_procedure
 from ratoon_labeling.entrypoints.events import TOPICS, forgetter
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
@@ -24,7 +25,9 @@ def build(settings: Settings, platform: Platform) -> App:
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
     operations = base.operations(store, [label_set_procedure(freezing, ledger)])
     datasets = IngestionDatasets(base.peer("ingestion"))
-    servicer = LabelingServicer(store, operations, datasets, base.changes(store), base.threads, base.clock)
+    counts = SqlTaskCounts(base.database)
+    changes = base.changes(store)
+    servicer = LabelingServicer(store, operations, datasets, changes, base.threads, base.clock, counts)
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     consumer = Consumer(
         "labeling",

@@ -11,6 +11,7 @@ from ratoon.labeling.v1 import annotation_pb2, label_set_pb2, labeling_events_pb
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon_labeling.application.commands import (
+    ClaimTask,
     CompleteTask,
     CreateAnnotation,
     CreateGuideline,
@@ -21,7 +22,7 @@ from ratoon_labeling.application.commands import (
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline
 from ratoon_labeling.domain.label_sets import Completed, LabelSet
-from ratoon_labeling.domain.tasks import Task
+from ratoon_labeling.domain.tasks import Task, TaskSummary
 
 _POLICY = annotation_pb2.Guideline.ConflictPolicy
 _SOURCE = annotation_pb2.Annotation.Source
@@ -72,6 +73,19 @@ def task(value: Task) -> annotation_pb2.Task:
         reason=value.reason,
         label=value.label,
         annotator=value.annotator,
+        lease_holder=value.lease_holder,
+        lease_expire_time=timestamp(value.lease_expire_time) if value.lease_expire_time else None,
+    )
+
+
+def task_summary(value: TaskSummary) -> pb.SummarizeTasksResponse:
+    """Counts of tasks as callers see them."""
+    reviews = [
+        pb.SummarizeTasksResponse.Review(proposed_label=before, label=after, count=count)
+        for (before, after), count in sorted(value.reviews.items())
+    ]
+    return pb.SummarizeTasksResponse(
+        open_counts=value.open, done_count=value.done, skipped_count=value.skipped, reviews=reviews
     )
 
 
@@ -170,6 +184,11 @@ def create_annotation(request: pb.CreateAnnotationRequest, caller: str, by_servi
         caller_is_service=by_service,
         request_id=request.request_id,
     )
+
+
+def claim_task(request: pb.ClaimTaskRequest, caller: str) -> ClaimTask:
+    """The claim of a caller."""
+    return ClaimTask(request.parent, request.reason, caller)
 
 
 def complete_task(request: pb.CompleteTaskRequest, caller: str) -> CompleteTask:

@@ -3,26 +3,36 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import event
 
+from ratoon.chassis import outbox
 from ratoon.chassis.app import App, Foundation, Platform, Rpc
 from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.chassis.identity import Role
 from ratoon.chassis.jobs import LocalJobs
 from ratoon.chassis.migrations import migrate
+from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.store import Store
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import (
     LabelingServiceStub,
     add_LabelingServiceServicer_to_server,
 )
+from ratoon.testkit.clock import FakeClock
 from ratoon.testkit.rooms import State, serving
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.freezing import JobFreezing
 from ratoon_labeling.adapters.ledger import BulkLedger
+from ratoon_labeling.adapters.task_counts import SqlTaskCounts
+from ratoon_labeling.application import handlers
+from ratoon_labeling.application.commands import ClaimTask, CompleteTask
 from ratoon_labeling.application.procedures import label_set_procedure
 from ratoon_labeling.domain.errors import DatasetNotReady
+from ratoon_labeling.domain.tasks import LEASE, Reason, Task, TaskSummary
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
 from ratoon_labeling.settings import Settings
 
@@ -50,7 +60,8 @@ def build(settings: Settings, datasets: FakeDatasets) -> App:
     freezing = JobFreezing(LocalJobs(settings.folder / "jobs"), settings.artifacts_url)
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
     operations = base.operations(store, [label_set_procedure(freezing, ledger)])
-    servicer = LabelingServicer(store, operations, datasets, base.changes(store), base.threads, base.clock)
+    counts, changes = SqlTaskCounts(base.database), base.changes(store)
+    servicer = LabelingServicer(store, operations, datasets, changes, base.threads, base.clock, counts)
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])
 
@@ -185,3 +196,105 @@ def test_a_guideline_is_deleted_by_who_has_seen_it(labeling):
     labeling.DeleteGuideline(pb.DeleteGuidelineRequest(name=name, etag="1"))
     with pytest.raises(NotFound):
         labeling.DeleteGuideline(pb.DeleteGuidelineRequest(name=name))
+
+
+@pytest.fixture
+def queue(folder, databases) -> Iterator[tuple[Store, FakeClock]]:
+    """Store and clock of labeling with its own database."""
+    url = databases.url("labeling-queue", folder) or f"sqlite:///{folder}/queue.db"
+    migrate("labeling", url)
+    database, clock = Database(url), FakeClock()
+    yield Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"secret"), clock), clock
+    database.close()
+
+
+def put_tasks(store: Store, clock: FakeClock, project: str, count: int, reason: Reason) -> list[Task]:
+    now = clock.now()
+    with store.write() as tx:
+        return [
+            tx.create(
+                Task(
+                    f"{project}/tasks/{reason}-{number:04}", now, now, f"r{number}", "d", f"{project}/v",
+                    ("ham", "spam"), "ham", reason,
+                )
+            )[0]
+            for number in range(count)
+        ]  # fmt: skip
+
+
+def claimed(queue: tuple[Store, FakeClock], annotator: str, project: str, reason: str = "") -> str | None:
+    task = handlers.claim_task(ClaimTask(project, reason, annotator), *queue)
+    return task and task.name
+
+
+def test_two_annotators_never_get_one_task(queue):
+    store, clock = queue
+    put_tasks(store, clock, "projects/two", 60, Reason.REVIEW_SAMPLE)
+    names = [claimed(queue, f"ann-{number}", "projects/two") for number in range(60)]
+    assert len(set(names)) == 60
+    assert claimed(queue, "ann-60", "projects/two") is None
+    assert claimed(queue, "ann-3", "projects/two") == names[3]
+    handlers.complete_task(CompleteTask(names[3], "spam", "ann-3"), store, clock)
+    assert claimed(queue, "ann-3", "projects/two") is None
+    clock.advance(LEASE.total_seconds())
+    assert claimed(queue, "ann-60", "projects/two") in {*names} - {names[3]}
+
+
+def test_the_newest_tasks_are_claimed_first_and_those_of_a_reason(queue):
+    store, clock = queue
+    put_tasks(store, clock, "projects/new", 2, Reason.CONFLICT)
+    clock.advance(60)
+    put_tasks(store, clock, "projects/new", 2, Reason.REVIEW_SAMPLE)
+    assert claimed(queue, "ann", "projects/new").endswith("review-sample-0001")
+    assert claimed(queue, "ann", "projects/new", "conflict").endswith("conflict-0001")
+    with pytest.raises(InvalidArgument, match="review-sample"):
+        claimed(queue, "ann", "projects/new", "boredom")
+
+
+def test_tasks_are_filtered_and_counted_by_the_database(queue):
+    store, clock = queue
+    put_tasks(store, clock, "projects/sum", 4, Reason.REVIEW_SAMPLE)
+    put_tasks(store, clock, "projects/sum", 1, Reason.CONFLICT)
+    for number, label in enumerate(("ham", "spam", "")):
+        name = f"projects/sum/tasks/review-sample-{number:04}"
+        handlers.complete_task(CompleteTask(name, label, "ann"), store, clock)
+    summary = handlers.summarize_tasks("projects/sum", SqlTaskCounts(store.database))
+    assert summary == TaskSummary(
+        {"review-sample": 1, "conflict": 1}, 2, 1, {("ham", "ham"): 1, ("ham", "spam"): 1}
+    )
+    listed = handlers.list_tasks("projects/sum", 10, "", store, filter="state = OPEN AND reason = conflict")
+    assert [task.name for task in listed.items] == ["projects/sum/tasks/conflict-0000"]
+    assert handlers.summarize_tasks("projects/none", SqlTaskCounts(store.database)) == TaskSummary()
+
+
+def test_claiming_a_task_reads_the_index_of_the_queue(queue):
+    store, _ = queue
+    if not store.database.is_sqlite:
+        pytest.skip("the plan of PostgreSQL depends on its statistics")
+    statements = []
+    note = lambda _c, _cursor, statement, parameters, *_: statements.append((statement, parameters))  # noqa: E731
+    event.listen(store.database.engine, "before_cursor_execute", note)
+    assert claimed(queue, "ann", "projects/nothing") is None
+    event.remove(store.database.engine, "before_cursor_execute", note)
+    [(statement, parameters)] = [each for each in statements if each[0].startswith("SELECT")]
+    with store.read() as tx:
+        plan = tx.connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters).fetchall()
+    assert [row[-1] for row in plan] == ["SEARCH tasks USING INDEX ix_tasks_queue (parent=? AND <expr>=?)"]
+
+
+def test_an_annotator_claims_and_answers_over_the_api(state, labeling, datasets, put_dataset):
+    datasets.ready[f"{DATASET}/8"] = put_dataset(["ham", "spam"], prefix="claim")
+    assert frozen(labeling, "8", review_sample_size=2).state == LabelSet.STATE_SUCCEEDED
+    ann = LabelingServiceStub(state.as_role(Role.ANNOTATOR, "labeling"))
+    bob = LabelingServiceStub(state.as_role(Role.ANNOTATOR, "labeling", "p"))
+    request = pb.ClaimTaskRequest(parent=PROJECT)
+    hers, his = ann.ClaimTask(request).task, bob.ClaimTask(request).task
+    assert (hers.lease_holder, hers.name != his.name) == ("projects/-/apiKeys/test", True)
+    with pytest.raises(FailedPrecondition) as refused:
+        bob.CompleteTask(pb.CompleteTaskRequest(name=hers.name, label="ham"))
+    assert refused.value.reason == "TASK_CLAIMED"
+    assert ann.CompleteTask(pb.CompleteTaskRequest(name=hers.name, label="ham")).label == "ham"
+    summary = labeling.SummarizeTasks(pb.SummarizeTasksRequest(parent=PROJECT))
+    open_tasks = labeling.ListTasks(pb.ListTasksRequest(parent=PROJECT, filter="state=OPEN")).tasks
+    assert sum(summary.open_counts.values()) == len(open_tasks) > 0
+    assert not labeling.ClaimTask(pb.ClaimTaskRequest(parent="projects/empty")).HasField("task")

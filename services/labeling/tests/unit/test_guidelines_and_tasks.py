@@ -5,9 +5,16 @@ from datetime import UTC, datetime
 import pytest
 
 from ratoon_labeling.domain.annotations import Source, annotator_of
-from ratoon_labeling.domain.errors import BadLabels, SourceNotYours, StaleEtag, TaskAnswered, UnknownLabel
+from ratoon_labeling.domain.errors import (
+    BadLabels,
+    SourceNotYours,
+    StaleEtag,
+    TaskAnswered,
+    TaskClaimed,
+    UnknownLabel,
+)
 from ratoon_labeling.domain.guidelines import Guideline, check_etag, checked_labels
-from ratoon_labeling.domain.tasks import Reason, Task, TaskState, complete
+from ratoon_labeling.domain.tasks import LEASE, Reason, Task, TaskState, claim, complete, is_claimable
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TASK = Task(
@@ -58,20 +65,37 @@ def test_people_label_in_their_own_name_and_do_not_speak_for_feedback():
 
 
 def test_a_task_takes_one_answer():
-    done = complete(TASK, "spam", "ann")
+    done = complete(TASK, "spam", "ann", NOON)
     assert (done.state, done.label, done.annotator) == (TaskState.DONE, "spam", "ann")
-    assert complete(done, "spam", "ann") == done
+    assert complete(done, "spam", "ann", NOON) == done
     with pytest.raises(TaskAnswered):
-        complete(done, "ham", "bob")
+        complete(done, "ham", "bob", NOON)
 
 
 def test_a_task_can_be_skipped_but_not_answered_with_any_word():
-    assert complete(TASK, "", "ann").state is TaskState.SKIPPED
+    assert complete(TASK, "", "ann", NOON).state is TaskState.SKIPPED
     with pytest.raises(UnknownLabel):
-        complete(TASK, "junk", "ann")
+        complete(TASK, "junk", "ann", NOON)
 
 
 def test_a_task_keeps_the_guidelines_spelling_of_its_answer():
-    done = complete(TASK, "SPAM\u00a0", "ann")
+    done = complete(TASK, "SPAM\u00a0", "ann", NOON)
     assert done.label == "spam"
-    assert complete(done, "Spam", "ann") == done
+    assert complete(done, "Spam", "ann", NOON) == done
+
+
+def test_a_claimed_task_is_one_annotators_until_the_lease_expires():
+    claimed = claim(TASK, "ann", NOON)
+    assert is_claimable(claimed, "ann", NOON)
+    assert not is_claimable(claimed, "bob", NOON)
+    with pytest.raises(TaskClaimed, match="claimed by ann"):
+        complete(claimed, "spam", "bob", NOON)
+    assert is_claimable(claimed, "bob", NOON + LEASE)
+    assert complete(claimed, "spam", "bob", NOON + LEASE).annotator == "bob"
+
+
+def test_an_answer_ends_the_lease_and_is_not_claimed_again():
+    done = complete(claim(TASK, "ann", NOON), "spam", "ann", NOON)
+    assert (done.lease_holder, done.lease_expire_time) == ("", None)
+    assert complete(done, "spam", "ann", NOON) == done
+    assert not is_claimable(done, "ann", NOON)

@@ -49,7 +49,9 @@ def field_sql(table: str, field: str, is_sqlite: bool) -> str:
     if not _FIELD.fullmatch(field):
         raise ValueError(f"{field!r} is no name of a stored field")
     column = f"{table}.body" if table else "body"
-    return f"json_extract({column}, '$.{field}')" if is_sqlite else f"(CAST({column} AS json) ->> '{field}')"
+    if is_sqlite:
+        return f"CASE WHEN json_valid({column}) THEN json_extract({column}, '$.{field}') END"
+    return f"(CAST({column} AS json) ->> '{field}')"
 
 
 def stored_field(table: Table, field: str, is_sqlite: bool) -> ColumnElement[str]:

@@ -68,6 +68,15 @@ class CreateAnnotation:
 
 
 @dataclass(frozen=True)
+class ClaimTask:
+    """Lease the next open task to the caller; an empty reason means any."""
+
+    parent: str
+    reason: str
+    caller: str
+
+
+@dataclass(frozen=True)
 class CompleteTask:
     """Answer a task; an empty label skips it."""
 

@@ -6,12 +6,14 @@ from typing import TypeVar
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import InvalidArgument
+from ratoon.chassis.listing import filtered_fields
 from ratoon.chassis.names import checked_id, matched, parent_of
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Resource, Store, Transaction
 from ratoon.tasks.labels import label_key
 from ratoon_labeling.application.commands import (
+    ClaimTask,
     CompleteTask,
     CreateAnnotation,
     CreateGuideline,
@@ -20,13 +22,13 @@ from ratoon_labeling.application.commands import (
     ForgetRecords,
     UpdateGuideline,
 )
-from ratoon_labeling.application.ports import Datasets, Ledger
+from ratoon_labeling.application.ports import Datasets, Ledger, TaskCounts
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source, annotator_of
 from ratoon_labeling.domain.errors import InUse
 from ratoon_labeling.domain.guidelines import LONGEST_LABEL, Guideline, check_etag, checked_labels
 from ratoon_labeling.domain.label_sets import LabelSet
 from ratoon_labeling.domain.sampling import checked_size
-from ratoon_labeling.domain.tasks import Task, TaskState, complete
+from ratoon_labeling.domain.tasks import Reason, Task, TaskState, TaskSummary, claim, complete, is_claimable
 
 PROJECT = "projects/*"
 PATTERNS: dict[type, str] = {
@@ -37,6 +39,11 @@ PATTERNS: dict[type, str] = {
 }
 DATASET_VERSION = f"{PROJECT}/datasets/*/versions/*"
 
+TASK_FIELDS = {"state": tuple(TaskState), "reason": tuple(Reason)}
+"""Fields by which tasks are filtered, and their values."""
+_CANDIDATES = 50
+"""Open tasks that a claim reads at once; more than a few are leased only where many annotators work."""
+
 T = TypeVar("T", bound=Resource)
 
 
@@ -46,11 +53,49 @@ def get(kind: type[T], name: str, store: Store) -> T:
     return store.get(kind, name)
 
 
-def listed(kind: type[T], parent: str, size: int, token: str, store: Store) -> Page[T]:
+def listed(kind: type[T], parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[T]:
     """A project's guidelines, label sets, annotations or tasks, oldest first."""
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
-        return tx.page(kind, parent, size, token)
+        return tx.page(kind, parent, size, token, order_by)
+
+
+def list_tasks(
+    parent: str, size: int, token: str, store: Store, order_by: str = "", filter: str = ""
+) -> Page[Task]:
+    """A project's tasks that match a filter."""
+    matched(parent, PROJECT, "parent")
+    where = filtered_fields(filter, TASK_FIELDS)
+    with store.read() as tx:
+        return tx.page(Task, parent, size, token, order_by, where)
+
+
+def summarize_tasks(parent: str, counts: TaskCounts) -> TaskSummary:
+    """Count a project's tasks."""
+    matched(parent, PROJECT, "parent")
+    return counts.of(parent)
+
+
+def claim_task(command: ClaimTask, store: Store, clock: Clock) -> Task | None:
+    """Lease the first open task that no other annotator has claimed, the newest first; None without one."""
+    matched(command.parent, PROJECT, "parent")
+    reason = filtered_fields(f"reason = {command.reason}" if command.reason else "", TASK_FIELDS)
+    now = clock.now()
+    with store.write() as tx:
+        task = _first_claimable(tx, command, {"state": str(TaskState.OPEN), **reason}, now)
+        return None if task is None else tx.save(claim(task, command.caller, now))
+
+
+def _first_claimable(
+    tx: Transaction, command: ClaimTask, where: dict[str, str], now: datetime
+) -> Task | None:
+    token = ""
+    while True:
+        page = tx.page(Task, command.parent, _CANDIDATES, token, "create_time desc", where)
+        if free := next((task for task in page.items if is_claimable(task, command.caller, now)), None):
+            return free
+        if not (token := page.next_token):
+            return None
 
 
 def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Guideline:
@@ -154,7 +199,7 @@ def complete_task(command: CompleteTask, store: Store, clock: Clock) -> Task:
     matched(command.name, PATTERNS[Task])
     with store.write() as tx:
         before = tx.get(Task, command.name)
-        after = complete(before, command.label, command.caller)
+        after = complete(before, command.label, command.caller, clock.now())
         if after == before:
             return before
         if after.state is TaskState.DONE:

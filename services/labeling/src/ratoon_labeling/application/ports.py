@@ -7,6 +7,7 @@ from typing import Protocol
 from ratoon.chassis.job_procedure import JobRunner
 from ratoon.chassis.store import Transaction
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
+from ratoon_labeling.domain.tasks import TaskSummary
 
 
 class Datasets(Protocol):
@@ -27,6 +28,14 @@ class FreezingJob:
 
 Freezing = JobRunner[FreezingJob, Frozen]
 """The heavy part of a label set: a job that reads the dataset and writes the labels."""
+
+
+class TaskCounts(Protocol):
+    """Counts of the tasks of a project."""
+
+    def of(self, project: str) -> TaskSummary:
+        """Return the number of tasks by state, reason and answer."""
+        ...
 
 
 class Ledger(Protocol):

@@ -8,6 +8,7 @@ LabelingError
 ├── StaleEtag           somebody else changed it since it was read
 ├── InUse               what is to be deleted is still needed
 ├── TaskAnswered        the task has its answer already
+├── TaskClaimed         another annotator holds a lease on the task
 ├── DatasetNotReady     a label set needs a dataset version that is READY
 └── DatasetRedacted     records of the dataset version were erased
 """
@@ -64,6 +65,12 @@ class TaskAnswered(LabelingError):
     """The task has its answer already."""
 
     reason = "TASK_ANSWERED"
+
+
+class TaskClaimed(LabelingError):
+    """Another annotator holds a lease on the task."""
+
+    reason = "TASK_CLAIMED"
 
 
 class DatasetNotReady(LabelingError):

@@ -1,15 +1,20 @@
-"""Tasks: one record that somebody is asked to look at.
+"""Tasks: one record that an annotator is asked to look at.
 
 OPEN → DONE      a label was given
-     ↘ SKIPPED   the one who was asked would not say
+     ↘ SKIPPED   the annotator gave no label
+
+An annotator claims an open task by a lease; while it lasts, no other annotator can claim or complete the task.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ratoon_labeling.domain.errors import TaskAnswered
+from ratoon_labeling.domain.errors import TaskAnswered, TaskClaimed
 from ratoon_labeling.domain.guidelines import known_label
+
+LEASE = timedelta(minutes=10)
+"""Time for which a claim reserves a task."""
 
 
 class TaskState(StrEnum):
@@ -43,13 +48,41 @@ class Task:
     state: TaskState = TaskState.OPEN
     label: str = ""
     annotator: str = ""
+    lease_holder: str = ""
+    lease_expire_time: datetime | None = None
     revision: int = 0
 
 
-def complete(task: Task, label: str, annotator: str) -> Task:
-    """The task with its answer; an empty label skips it, the same answer again changes nothing.
+@dataclass(frozen=True)
+class TaskSummary:
+    """Number of a project's tasks: open ones by reason, and done ones by the labels before and after."""
 
-    Raises TaskAnswered when another answer stands, UnknownLabel when the label may not be given.
+    open: dict[str, int] = field(default_factory=dict)
+    done: int = 0
+    skipped: int = 0
+    reviews: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+def is_claimable(task: Task, annotator: str, now: datetime) -> bool:
+    """Return whether an annotator can claim a task: it is open, and no other annotator holds a lease on it."""
+    return task.state is TaskState.OPEN and not _is_held_by_another(task, annotator, now)
+
+
+def claim(task: Task, annotator: str, now: datetime) -> Task:
+    """Return the task with a lease of the annotator that begins now."""
+    return replace(task, lease_holder=annotator, lease_expire_time=now + LEASE)
+
+
+def _is_held_by_another(task: Task, annotator: str, now: datetime) -> bool:
+    expires = task.lease_expire_time
+    return expires is not None and expires > now and task.lease_holder != annotator
+
+
+def complete(task: Task, label: str, annotator: str, now: datetime) -> Task:
+    """Return the task with its answer; an empty label skips it, the same answer again changes nothing.
+
+    Raises TaskAnswered when another answer stands, TaskClaimed while another annotator holds a lease on the task,
+    UnknownLabel when the guideline does not have the label.
     """
     given = known_label(label, task.labels) if label else ""
     if task.state is not TaskState.OPEN:
@@ -58,6 +91,10 @@ def complete(task: Task, label: str, annotator: str) -> Task:
         raise TaskAnswered(
             f"{task.name} is already answered by {task.annotator}: create an annotation to disagree."
         )
-    return replace(
-        task, state=TaskState.DONE if given else TaskState.SKIPPED, label=given, annotator=annotator
-    )
+    if _is_held_by_another(task, annotator, now):
+        raise TaskClaimed(
+            f"{task.name} is claimed by {task.lease_holder} until {task.lease_expire_time}. Claim another task."
+        )
+    state = TaskState.DONE if given else TaskState.SKIPPED
+    answered = replace(task, state=state, label=given, annotator=annotator)
+    return replace(answered, lease_holder="", lease_expire_time=None)

@@ -15,7 +15,7 @@ from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceServicer
 from ratoon_labeling import mapping
 from ratoon_labeling.application import handlers
-from ratoon_labeling.application.ports import Datasets
+from ratoon_labeling.application.ports import Datasets, TaskCounts
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import LabelSet
@@ -34,6 +34,7 @@ class LabelingServicer(LabelingServiceServicer):
     changes: Changes
     threads: Threads
     clock: Clock
+    counts: TaskCounts
 
     async def CreateGuideline(
         self, request: pb.CreateGuidelineRequest, context: Context
@@ -55,7 +56,13 @@ class LabelingServicer(LabelingServiceServicer):
     ) -> pb.ListGuidelinesResponse:
         """The guidelines of a project."""
         page = await self.threads(
-            handlers.listed, Guideline, request.parent, request.page_size, request.page_token, self.store
+            handlers.listed,
+            Guideline,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self.store,
+            request.order_by,
         )
         guidelines = map(mapping.guideline, page.items)
         return pb.ListGuidelinesResponse(guidelines=guidelines, next_page_token=page.next_token)
@@ -93,7 +100,13 @@ class LabelingServicer(LabelingServiceServicer):
     ) -> pb.ListLabelSetsResponse:
         """The label sets of a project."""
         page = await self.threads(
-            handlers.listed, LabelSet, request.parent, request.page_size, request.page_token, self.store
+            handlers.listed,
+            LabelSet,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self.store,
+            request.order_by,
         )
         label_sets = map(mapping.label_set, page.items)
         return pb.ListLabelSetsResponse(label_sets=label_sets, next_page_token=page.next_token)
@@ -141,7 +154,13 @@ class LabelingServicer(LabelingServiceServicer):
     ) -> pb.ListAnnotationsResponse:
         """The annotations of a project."""
         page = await self.threads(
-            handlers.listed, Annotation, request.parent, request.page_size, request.page_token, self.store
+            handlers.listed,
+            Annotation,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self.store,
+            request.order_by,
         )
         annotations = map(mapping.annotation, page.items)
         return pb.ListAnnotationsResponse(annotations=annotations, next_page_token=page.next_token)
@@ -153,9 +172,28 @@ class LabelingServicer(LabelingServiceServicer):
     async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:
         """The tasks of a project."""
         page = await self.threads(
-            handlers.listed, Task, request.parent, request.page_size, request.page_token, self.store
+            handlers.list_tasks,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            self.store,
+            request.order_by,
+            request.filter,
         )
         return pb.ListTasksResponse(tasks=map(mapping.task, page.items), next_page_token=page.next_token)
+
+    async def SummarizeTasks(
+        self, request: pb.SummarizeTasksRequest, context: Context
+    ) -> pb.SummarizeTasksResponse:
+        """Counts of a project's tasks."""
+        summary = await self.threads(handlers.summarize_tasks, request.parent, self.counts)
+        return mapping.task_summary(summary)
+
+    async def ClaimTask(self, request: pb.ClaimTaskRequest, context: Context) -> pb.ClaimTaskResponse:
+        """Lease the next open task to the caller."""
+        command = mapping.claim_task(request, caller().name)
+        task = await self.threads(handlers.claim_task, command, self.store, self.clock)
+        return pb.ClaimTaskResponse(task=mapping.task(task) if task else None)
 
     async def CompleteTask(self, request: pb.CompleteTaskRequest, context: Context) -> annotation_pb2.Task:
         """Answer a task."""

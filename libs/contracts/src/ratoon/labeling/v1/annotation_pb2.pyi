@@ -237,6 +237,8 @@ class Task(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
     ANNOTATOR_FIELD_NUMBER: _builtins.int
+    LEASE_HOLDER_FIELD_NUMBER: _builtins.int
+    LEASE_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/tasks/{task}`."""
     revision: _builtins.int
@@ -257,6 +259,8 @@ class Task(_message.Message):
     """Label that was given. Empty until the task is completed."""
     annotator: _builtins.str
     """Identity of the annotator who completed the task."""
+    lease_holder: _builtins.str
+    """Annotator who claimed the task with `ClaimTask`. Empty: none, or the task is completed."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -264,6 +268,10 @@ class Task(_message.Message):
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the last change, UTC. Set by the server."""
+
+    @_builtins.property
+    def lease_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Time until which only `lease_holder` can complete the task, UTC. Not set: no lease."""
 
     def __init__(
         self,
@@ -280,10 +288,12 @@ class Task(_message.Message):
         reason: _builtins.str = ...,
         label: _builtins.str = ...,
         annotator: _builtins.str = ...,
+        lease_holder: _builtins.str = ...,
+        lease_expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_expire_time", b"lease_expire_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "label", b"label", "name", b"name", "proposed_label", b"proposed_label", "reason", b"reason", "record_id", b"record_id", "revision", b"revision", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "label", b"label", "lease_expire_time", b"lease_expire_time", "lease_holder", b"lease_holder", "name", b"name", "proposed_label", b"proposed_label", "reason", b"reason", "record_id", b"record_id", "revision", b"revision", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,13 +29,15 @@ from ratoon.labeling.v1 import annotation_pb2 as ratoon_dot_labeling_dot_v1_dot_
 from ratoon.labeling.v1 import label_set_pb2 as ratoon_dot_labeling_dot_v1_dot_label__set__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/labeling/v1/labeling_service.proto\x12\x12ratoon.labeling.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a#ratoon/labeling/v1/annotation.proto\x1a\"ratoon/labeling/v1/label_set.proto\"\x84\x01\n\x16\x43reateGuidelineRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x14\n\x0cguideline_id\x18\x02 \x01(\t\x12\x30\n\tguideline\x18\x03 \x01(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"#\n\x13GetGuidelineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"N\n\x15ListGuidelinesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"d\n\x16ListGuidelinesResponse\x12\x31\n\nguidelines\x18\x01 \x03(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x16UpdateGuidelineRequest\x12\x30\n\tguideline\x18\x01 \x01(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"4\n\x16\x44\x65leteGuidelineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteGuidelineResponse\"\x82\x01\n\x15\x43reateLabelSetRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x14\n\x0clabel_set_id\x18\x02 \x01(\t\x12/\n\tlabel_set\x18\x03 \x01(\x0b\x32\x1c.ratoon.labeling.v1.LabelSet\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\"\n\x12GetLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x14ListLabelSetsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"b\n\x15ListLabelSetsResponse\x12\x30\n\nlabel_sets\x18\x01 \x03(\x0b\x32\x1c.ratoon.labeling.v1.LabelSet\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x14WatchLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"%\n\x15\x43\x61ncelLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x88\x01\n\x17\x43reateAnnotationRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rannotation_id\x18\x02 \x01(\t\x12\x32\n\nannotation\x18\x03 \x01(\x0b\x32\x1e.ratoon.labeling.v1.Annotation\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"$\n\x14GetAnnotationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"O\n\x16ListAnnotationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"g\n\x17ListAnnotationsResponse\x12\x33\n\x0b\x61nnotations\x18\x01 \x03(\x0b\x32\x1e.ratoon.labeling.v1.Annotation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x0eGetTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"I\n\x10ListTasksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x11ListTasksResponse\x12\'\n\x05tasks\x18\x01 \x03(\x0b\x32\x18.ratoon.labeling.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x13\x43ompleteTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t2\xe2\x12\n\x0fLabelingService\x12\x97\x01\n\x0f\x43reateGuideline\x12*.ratoon.labeling.v1.CreateGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\"9\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02/\"\"/v1/{parent=projects/*}/guidelines:\tguideline\x12\x86\x01\n\x0cGetGuideline\x12\'.ratoon.labeling.v1.GetGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\".\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=projects/*/guidelines/*}\x12\x97\x01\n\x0eListGuidelines\x12).ratoon.labeling.v1.ListGuidelinesRequest\x1a*.ratoon.labeling.v1.ListGuidelinesResponse\".\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/v1/{parent=projects/*}/guidelines\x12\xce\x01\n\x0fUpdateGuideline\x12*.ratoon.labeling.v1.UpdateGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\"p\x88\xb5\x18\x05\xa2\xb5\x18\x0cinstructions\xa2\xb5\x18\x06labels\xa2\xb5\x18\x0f\x63onflict_policy\x82\xd3\xe4\x93\x02\x39\x32,/v1/{guideline.name=projects/*/guidelines/*}:\tguideline\x12\x9a\x01\n\x0f\x44\x65leteGuideline\x12*.ratoon.labeling.v1.DeleteGuidelineRequest\x1a+.ratoon.labeling.v1.DeleteGuidelineResponse\".\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02$*\"/v1/{name=projects/*/guidelines/*}\x12\x93\x01\n\x0e\x43reateLabelSet\x12).ratoon.labeling.v1.CreateLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"8\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02.\"!/v1/{parent=projects/*}/labelSets:\tlabel_set\x12\x82\x01\n\x0bGetLabelSet\x12&.ratoon.labeling.v1.GetLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"-\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02#\x12!/v1/{name=projects/*/labelSets/*}\x12\x93\x01\n\rListLabelSets\x12(.ratoon.labeling.v1.ListLabelSetsRequest\x1a).ratoon.labeling.v1.ListLabelSetsResponse\"-\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02#\x12!/v1/{parent=projects/*}/labelSets\x12\x8e\x01\n\rWatchLabelSet\x12(.ratoon.labeling.v1.WatchLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"3\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02)\x12\'/v1/{name=projects/*/labelSets/*}:watch0\x01\x12\x92\x01\n\x0e\x43\x61ncelLabelSet\x12).ratoon.labeling.v1.CancelLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"7\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02-\"(/v1/{name=projects/*/labelSets/*}:cancel:\x01*\x12\x9c\x01\n\x10\x43reateAnnotation\x12+.ratoon.labeling.v1.CreateAnnotationRequest\x1a\x1e.ratoon.labeling.v1.Annotation\";\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02\x31\"#/v1/{parent=projects/*}/annotations:\nannotation\x12\x8a\x01\n\rGetAnnotation\x12(.ratoon.labeling.v1.GetAnnotationRequest\x1a\x1e.ratoon.labeling.v1.Annotation\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{name=projects/*/annotations/*}\x12\x9b\x01\n\x0fListAnnotations\x12*.ratoon.labeling.v1.ListAnnotationsRequest\x1a+.ratoon.labeling.v1.ListAnnotationsResponse\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=projects/*}/annotations\x12r\n\x07GetTask\x12\".ratoon.labeling.v1.GetTaskRequest\x1a\x18.ratoon.labeling.v1.Task\")\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{name=projects/*/tasks/*}\x12\x83\x01\n\tListTasks\x12$.ratoon.labeling.v1.ListTasksRequest\x1a%.ratoon.labeling.v1.ListTasksResponse\")\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=projects/*}/tasks\x12\x88\x01\n\x0c\x43ompleteTask\x12\'.ratoon.labeling.v1.CompleteTaskRequest\x1a\x18.ratoon.labeling.v1.Task\"5\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02+\"&/v1/{name=projects/*/tasks/*}:complete:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/labeling/v1/labeling_service.proto\x12\x12ratoon.labeling.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a#ratoon/labeling/v1/annotation.proto\x1a\"ratoon/labeling/v1/label_set.proto\"\x84\x01\n\x16\x43reateGuidelineRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x14\n\x0cguideline_id\x18\x02 \x01(\t\x12\x30\n\tguideline\x18\x03 \x01(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"#\n\x13GetGuidelineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"`\n\x15ListGuidelinesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"d\n\x16ListGuidelinesResponse\x12\x31\n\nguidelines\x18\x01 \x03(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x16UpdateGuidelineRequest\x12\x30\n\tguideline\x18\x01 \x01(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"4\n\x16\x44\x65leteGuidelineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteGuidelineResponse\"\x82\x01\n\x15\x43reateLabelSetRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x14\n\x0clabel_set_id\x18\x02 \x01(\t\x12/\n\tlabel_set\x18\x03 \x01(\x0b\x32\x1c.ratoon.labeling.v1.LabelSet\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\"\n\x12GetLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"_\n\x14ListLabelSetsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"b\n\x15ListLabelSetsResponse\x12\x30\n\nlabel_sets\x18\x01 \x03(\x0b\x32\x1c.ratoon.labeling.v1.LabelSet\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x14WatchLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"%\n\x15\x43\x61ncelLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x88\x01\n\x17\x43reateAnnotationRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rannotation_id\x18\x02 \x01(\t\x12\x32\n\nannotation\x18\x03 \x01(\x0b\x32\x1e.ratoon.labeling.v1.Annotation\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"$\n\x14GetAnnotationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x16ListAnnotationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"g\n\x17ListAnnotationsResponse\x12\x33\n\x0b\x61nnotations\x18\x01 \x03(\x0b\x32\x1e.ratoon.labeling.v1.Annotation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x0eGetTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"k\n\x10ListTasksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x05 \x01(\t\"U\n\x11ListTasksResponse\x12\'\n\x05tasks\x18\x01 \x03(\x0b\x32\x18.ratoon.labeling.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x15SummarizeTasksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"\xcb\x02\n\x16SummarizeTasksResponse\x12O\n\x0bopen_counts\x18\x01 \x03(\x0b\x32:.ratoon.labeling.v1.SummarizeTasksResponse.OpenCountsEntry\x12\x12\n\ndone_count\x18\x02 \x01(\x03\x12\x15\n\rskipped_count\x18\x03 \x01(\x03\x12\x42\n\x07reviews\x18\x04 \x03(\x0b\x32\x31.ratoon.labeling.v1.SummarizeTasksResponse.Review\x1a\x31\n\x0fOpenCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a>\n\x06Review\x12\x16\n\x0eproposed_label\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"2\n\x10\x43laimTaskRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\";\n\x11\x43laimTaskResponse\x12&\n\x04task\x18\x01 \x01(\x0b\x32\x18.ratoon.labeling.v1.Task\"F\n\x13\x43ompleteTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t2\x90\x15\n\x0fLabelingService\x12\x97\x01\n\x0f\x43reateGuideline\x12*.ratoon.labeling.v1.CreateGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\"9\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02/\"\"/v1/{parent=projects/*}/guidelines:\tguideline\x12\x86\x01\n\x0cGetGuideline\x12\'.ratoon.labeling.v1.GetGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\".\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=projects/*/guidelines/*}\x12\x97\x01\n\x0eListGuidelines\x12).ratoon.labeling.v1.ListGuidelinesRequest\x1a*.ratoon.labeling.v1.ListGuidelinesResponse\".\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/v1/{parent=projects/*}/guidelines\x12\xce\x01\n\x0fUpdateGuideline\x12*.ratoon.labeling.v1.UpdateGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\"p\x88\xb5\x18\x05\xa2\xb5\x18\x0cinstructions\xa2\xb5\x18\x06labels\xa2\xb5\x18\x0f\x63onflict_policy\x82\xd3\xe4\x93\x02\x39\x32,/v1/{guideline.name=projects/*/guidelines/*}:\tguideline\x12\x9a\x01\n\x0f\x44\x65leteGuideline\x12*.ratoon.labeling.v1.DeleteGuidelineRequest\x1a+.ratoon.labeling.v1.DeleteGuidelineResponse\".\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02$*\"/v1/{name=projects/*/guidelines/*}\x12\x93\x01\n\x0e\x43reateLabelSet\x12).ratoon.labeling.v1.CreateLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"8\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02.\"!/v1/{parent=projects/*}/labelSets:\tlabel_set\x12\x82\x01\n\x0bGetLabelSet\x12&.ratoon.labeling.v1.GetLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"-\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02#\x12!/v1/{name=projects/*/labelSets/*}\x12\x93\x01\n\rListLabelSets\x12(.ratoon.labeling.v1.ListLabelSetsRequest\x1a).ratoon.labeling.v1.ListLabelSetsResponse\"-\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02#\x12!/v1/{parent=projects/*}/labelSets\x12\x8e\x01\n\rWatchLabelSet\x12(.ratoon.labeling.v1.WatchLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"3\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02)\x12\'/v1/{name=projects/*/labelSets/*}:watch0\x01\x12\x92\x01\n\x0e\x43\x61ncelLabelSet\x12).ratoon.labeling.v1.CancelLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"7\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02-\"(/v1/{name=projects/*/labelSets/*}:cancel:\x01*\x12\x9c\x01\n\x10\x43reateAnnotation\x12+.ratoon.labeling.v1.CreateAnnotationRequest\x1a\x1e.ratoon.labeling.v1.Annotation\";\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02\x31\"#/v1/{parent=projects/*}/annotations:\nannotation\x12\x8a\x01\n\rGetAnnotation\x12(.ratoon.labeling.v1.GetAnnotationRequest\x1a\x1e.ratoon.labeling.v1.Annotation\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{name=projects/*/annotations/*}\x12\x9b\x01\n\x0fListAnnotations\x12*.ratoon.labeling.v1.ListAnnotationsRequest\x1a+.ratoon.labeling.v1.ListAnnotationsResponse\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=projects/*}/annotations\x12r\n\x07GetTask\x12\".ratoon.labeling.v1.GetTaskRequest\x1a\x18.ratoon.labeling.v1.Task\")\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{name=projects/*/tasks/*}\x12\x83\x01\n\tListTasks\x12$.ratoon.labeling.v1.ListTasksRequest\x1a%.ratoon.labeling.v1.ListTasksResponse\")\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=projects/*}/tasks\x12\x9c\x01\n\x0eSummarizeTasks\x12).ratoon.labeling.v1.SummarizeTasksRequest\x1a*.ratoon.labeling.v1.SummarizeTasksResponse\"3\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02)\x12\'/v1/{parent=projects/*}/tasks:summarize\x12\x8c\x01\n\tClaimTask\x12$.ratoon.labeling.v1.ClaimTaskRequest\x1a%.ratoon.labeling.v1.ClaimTaskResponse\"2\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02(\"#/v1/{parent=projects/*}/tasks:claim:\x01*\x12\x88\x01\n\x0c\x43ompleteTask\x12\'.ratoon.labeling.v1.CompleteTaskRequest\x1a\x18.ratoon.labeling.v1.Task\"5\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02+\"&/v1/{name=projects/*/tasks/*}:complete:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.labeling.v1.labeling_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SUMMARIZETASKSRESPONSE_OPENCOUNTSENTRY']._loaded_options = None
+  _globals['_SUMMARIZETASKSRESPONSE_OPENCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_LABELINGSERVICE'].methods_by_name['CreateGuideline']._loaded_options = None
   _globals['_LABELINGSERVICE'].methods_by_name['CreateGuideline']._serialized_options = b'\210\265\030\005\202\323\344\223\002/\"\"/v1/{parent=projects/*}/guidelines:\tguideline'
   _globals['_LABELINGSERVICE'].methods_by_name['GetGuideline']._loaded_options = None
@@ -66,6 +68,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LABELINGSERVICE'].methods_by_name['GetTask']._serialized_options = b'\210\265\030\003\202\323\344\223\002\037\022\035/v1/{name=projects/*/tasks/*}'
   _globals['_LABELINGSERVICE'].methods_by_name['ListTasks']._loaded_options = None
   _globals['_LABELINGSERVICE'].methods_by_name['ListTasks']._serialized_options = b'\210\265\030\003\202\323\344\223\002\037\022\035/v1/{parent=projects/*}/tasks'
+  _globals['_LABELINGSERVICE'].methods_by_name['SummarizeTasks']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['SummarizeTasks']._serialized_options = b'\210\265\030\003\202\323\344\223\002)\022\'/v1/{parent=projects/*}/tasks:summarize'
+  _globals['_LABELINGSERVICE'].methods_by_name['ClaimTask']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['ClaimTask']._serialized_options = b'\210\265\030\004\202\323\344\223\002(\"#/v1/{parent=projects/*}/tasks:claim:\001*'
   _globals['_LABELINGSERVICE'].methods_by_name['CompleteTask']._loaded_options = None
   _globals['_LABELINGSERVICE'].methods_by_name['CompleteTask']._serialized_options = b'\210\265\030\004\202\323\344\223\002+\"&/v1/{name=projects/*/tasks/*}:complete:\001*'
   _globals['_CREATEGUIDELINEREQUEST']._serialized_start=235
@@ -73,43 +79,55 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETGUIDELINEREQUEST']._serialized_start=369
   _globals['_GETGUIDELINEREQUEST']._serialized_end=404
   _globals['_LISTGUIDELINESREQUEST']._serialized_start=406
-  _globals['_LISTGUIDELINESREQUEST']._serialized_end=484
-  _globals['_LISTGUIDELINESRESPONSE']._serialized_start=486
-  _globals['_LISTGUIDELINESRESPONSE']._serialized_end=586
-  _globals['_UPDATEGUIDELINEREQUEST']._serialized_start=588
-  _globals['_UPDATEGUIDELINEREQUEST']._serialized_end=711
-  _globals['_DELETEGUIDELINEREQUEST']._serialized_start=713
-  _globals['_DELETEGUIDELINEREQUEST']._serialized_end=765
-  _globals['_DELETEGUIDELINERESPONSE']._serialized_start=767
-  _globals['_DELETEGUIDELINERESPONSE']._serialized_end=792
-  _globals['_CREATELABELSETREQUEST']._serialized_start=795
-  _globals['_CREATELABELSETREQUEST']._serialized_end=925
-  _globals['_GETLABELSETREQUEST']._serialized_start=927
-  _globals['_GETLABELSETREQUEST']._serialized_end=961
-  _globals['_LISTLABELSETSREQUEST']._serialized_start=963
-  _globals['_LISTLABELSETSREQUEST']._serialized_end=1040
-  _globals['_LISTLABELSETSRESPONSE']._serialized_start=1042
-  _globals['_LISTLABELSETSRESPONSE']._serialized_end=1140
-  _globals['_WATCHLABELSETREQUEST']._serialized_start=1142
-  _globals['_WATCHLABELSETREQUEST']._serialized_end=1196
-  _globals['_CANCELLABELSETREQUEST']._serialized_start=1198
-  _globals['_CANCELLABELSETREQUEST']._serialized_end=1235
-  _globals['_CREATEANNOTATIONREQUEST']._serialized_start=1238
-  _globals['_CREATEANNOTATIONREQUEST']._serialized_end=1374
-  _globals['_GETANNOTATIONREQUEST']._serialized_start=1376
-  _globals['_GETANNOTATIONREQUEST']._serialized_end=1412
-  _globals['_LISTANNOTATIONSREQUEST']._serialized_start=1414
-  _globals['_LISTANNOTATIONSREQUEST']._serialized_end=1493
-  _globals['_LISTANNOTATIONSRESPONSE']._serialized_start=1495
-  _globals['_LISTANNOTATIONSRESPONSE']._serialized_end=1598
-  _globals['_GETTASKREQUEST']._serialized_start=1600
-  _globals['_GETTASKREQUEST']._serialized_end=1630
-  _globals['_LISTTASKSREQUEST']._serialized_start=1632
-  _globals['_LISTTASKSREQUEST']._serialized_end=1705
-  _globals['_LISTTASKSRESPONSE']._serialized_start=1707
-  _globals['_LISTTASKSRESPONSE']._serialized_end=1792
-  _globals['_COMPLETETASKREQUEST']._serialized_start=1794
-  _globals['_COMPLETETASKREQUEST']._serialized_end=1864
-  _globals['_LABELINGSERVICE']._serialized_start=1867
-  _globals['_LABELINGSERVICE']._serialized_end=4269
+  _globals['_LISTGUIDELINESREQUEST']._serialized_end=502
+  _globals['_LISTGUIDELINESRESPONSE']._serialized_start=504
+  _globals['_LISTGUIDELINESRESPONSE']._serialized_end=604
+  _globals['_UPDATEGUIDELINEREQUEST']._serialized_start=606
+  _globals['_UPDATEGUIDELINEREQUEST']._serialized_end=729
+  _globals['_DELETEGUIDELINEREQUEST']._serialized_start=731
+  _globals['_DELETEGUIDELINEREQUEST']._serialized_end=783
+  _globals['_DELETEGUIDELINERESPONSE']._serialized_start=785
+  _globals['_DELETEGUIDELINERESPONSE']._serialized_end=810
+  _globals['_CREATELABELSETREQUEST']._serialized_start=813
+  _globals['_CREATELABELSETREQUEST']._serialized_end=943
+  _globals['_GETLABELSETREQUEST']._serialized_start=945
+  _globals['_GETLABELSETREQUEST']._serialized_end=979
+  _globals['_LISTLABELSETSREQUEST']._serialized_start=981
+  _globals['_LISTLABELSETSREQUEST']._serialized_end=1076
+  _globals['_LISTLABELSETSRESPONSE']._serialized_start=1078
+  _globals['_LISTLABELSETSRESPONSE']._serialized_end=1176
+  _globals['_WATCHLABELSETREQUEST']._serialized_start=1178
+  _globals['_WATCHLABELSETREQUEST']._serialized_end=1232
+  _globals['_CANCELLABELSETREQUEST']._serialized_start=1234
+  _globals['_CANCELLABELSETREQUEST']._serialized_end=1271
+  _globals['_CREATEANNOTATIONREQUEST']._serialized_start=1274
+  _globals['_CREATEANNOTATIONREQUEST']._serialized_end=1410
+  _globals['_GETANNOTATIONREQUEST']._serialized_start=1412
+  _globals['_GETANNOTATIONREQUEST']._serialized_end=1448
+  _globals['_LISTANNOTATIONSREQUEST']._serialized_start=1450
+  _globals['_LISTANNOTATIONSREQUEST']._serialized_end=1547
+  _globals['_LISTANNOTATIONSRESPONSE']._serialized_start=1549
+  _globals['_LISTANNOTATIONSRESPONSE']._serialized_end=1652
+  _globals['_GETTASKREQUEST']._serialized_start=1654
+  _globals['_GETTASKREQUEST']._serialized_end=1684
+  _globals['_LISTTASKSREQUEST']._serialized_start=1686
+  _globals['_LISTTASKSREQUEST']._serialized_end=1793
+  _globals['_LISTTASKSRESPONSE']._serialized_start=1795
+  _globals['_LISTTASKSRESPONSE']._serialized_end=1880
+  _globals['_SUMMARIZETASKSREQUEST']._serialized_start=1882
+  _globals['_SUMMARIZETASKSREQUEST']._serialized_end=1921
+  _globals['_SUMMARIZETASKSRESPONSE']._serialized_start=1924
+  _globals['_SUMMARIZETASKSRESPONSE']._serialized_end=2255
+  _globals['_SUMMARIZETASKSRESPONSE_OPENCOUNTSENTRY']._serialized_start=2142
+  _globals['_SUMMARIZETASKSRESPONSE_OPENCOUNTSENTRY']._serialized_end=2191
+  _globals['_SUMMARIZETASKSRESPONSE_REVIEW']._serialized_start=2193
+  _globals['_SUMMARIZETASKSRESPONSE_REVIEW']._serialized_end=2255
+  _globals['_CLAIMTASKREQUEST']._serialized_start=2257
+  _globals['_CLAIMTASKREQUEST']._serialized_end=2307
+  _globals['_CLAIMTASKRESPONSE']._serialized_start=2309
+  _globals['_CLAIMTASKRESPONSE']._serialized_end=2368
+  _globals['_COMPLETETASKREQUEST']._serialized_start=2370
+  _globals['_COMPLETETASKREQUEST']._serialized_end=2440
+  _globals['_LABELINGSERVICE']._serialized_start=2443
+  _globals['_LABELINGSERVICE']._serialized_end=5147
 # @@protoc_insertion_point(module_scope)

@@ -112,6 +112,16 @@ class LabelingServiceStub:
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListTasksRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListTasksResponse.FromString,
                 _registered_method=True)
+        self.SummarizeTasks = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/SummarizeTasks',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksResponse.FromString,
+                _registered_method=True)
+        self.ClaimTask = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/ClaimTask',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ClaimTaskRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ClaimTaskResponse.FromString,
+                _registered_method=True)
         self.CompleteTask = channel.unary_unary(
                 '/ratoon.labeling.v1.LabelingService/CompleteTask',
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CompleteTaskRequest.SerializeToString,
@@ -230,9 +240,24 @@ class LabelingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SummarizeTasks(self, request, context):
+        """Count the tasks of a project: by state, and the answers by the label before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClaimTask(self, request, context):
+        """Claim the next open task, the newest ones first, for ten minutes. Meanwhile no other annotator can claim or complete
+        it. A repeated call returns the same task while it is open and extends the lease.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CompleteTask(self, request, context):
-        """Complete a task. A label is stored as an annotation. Refused when another answer was given before; the same answer
-        again changes nothing.
+        """Complete a task. A label is stored as an annotation. Refused when another answer was given before or another
+        annotator holds a lease on the task; the same answer again changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -315,6 +340,16 @@ def add_LabelingServiceServicer_to_server(servicer, server):
                     servicer.ListTasks,
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListTasksRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListTasksResponse.SerializeToString,
+            ),
+            'SummarizeTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeTasks,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksResponse.SerializeToString,
+            ),
+            'ClaimTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClaimTask,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ClaimTaskRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ClaimTaskResponse.SerializeToString,
             ),
             'CompleteTask': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteTask,
@@ -728,6 +763,60 @@ class LabelingService:
             '/ratoon.labeling.v1.LabelingService/ListTasks',
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListTasksRequest.SerializeToString,
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SummarizeTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/SummarizeTasks',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClaimTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/ClaimTask',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ClaimTaskRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ClaimTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -69,9 +69,15 @@ class LabelingServiceStub:
     """Return one task."""
     ListTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]
     """List the tasks of a project, oldest first."""
+    SummarizeTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]
+    """Count the tasks of a project: by state, and the answers by the label before."""
+    ClaimTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]
+    """Claim the next open task, the newest ones first, for ten minutes. Meanwhile no other annotator can claim or complete
+    it. A repeated call returns the same task while it is open and extends the lease.
+    """
     CompleteTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CompleteTaskRequest, _annotation_pb2.Task]
-    """Complete a task. A label is stored as an annotation. Refused when another answer was given before; the same answer
-    again changes nothing.
+    """Complete a task. A label is stored as an annotation. Refused when another answer was given before or another
+    annotator holds a lease on the task; the same answer again changes nothing.
     """
 
 @_typing.type_check_only
@@ -113,9 +119,15 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     """Return one task."""
     ListTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """List the tasks of a project, oldest first."""
+    SummarizeTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]  # type: ignore[assignment]
+    """Count the tasks of a project: by state, and the answers by the label before."""
+    ClaimTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]  # type: ignore[assignment]
+    """Claim the next open task, the newest ones first, for ten minutes. Meanwhile no other annotator can claim or complete
+    it. A repeated call returns the same task while it is open and extends the lease.
+    """
     CompleteTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CompleteTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
-    """Complete a task. A label is stored as an annotation. Refused when another answer was given before; the same answer
-    again changes nothing.
+    """Complete a task. A label is stored as an annotation. Refused when another answer was given before or another
+    annotator holds a lease on the task; the same answer again changes nothing.
     """
 
 class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -246,13 +258,31 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         """List the tasks of a project, oldest first."""
 
     @_abc_1.abstractmethod
+    def SummarizeTasks(
+        self,
+        request: _labeling_service_pb2.SummarizeTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.SummarizeTasksResponse, _abc.Awaitable[_labeling_service_pb2.SummarizeTasksResponse]]:
+        """Count the tasks of a project: by state, and the answers by the label before."""
+
+    @_abc_1.abstractmethod
+    def ClaimTask(
+        self,
+        request: _labeling_service_pb2.ClaimTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.ClaimTaskResponse, _abc.Awaitable[_labeling_service_pb2.ClaimTaskResponse]]:
+        """Claim the next open task, the newest ones first, for ten minutes. Meanwhile no other annotator can claim or complete
+        it. A repeated call returns the same task while it is open and extends the lease.
+        """
+
+    @_abc_1.abstractmethod
     def CompleteTask(
         self,
         request: _labeling_service_pb2.CompleteTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]:
-        """Complete a task. A label is stored as an annotation. Refused when another answer was given before; the same answer
-        again changes nothing.
+        """Complete a task. A label is stored as an annotation. Refused when another answer was given before or another
+        annotator holds a lease on the task; the same answer again changes nothing.
         """
 
 def add_LabelingServiceServicer_to_server(servicer: LabelingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
