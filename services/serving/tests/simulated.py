@@ -11,6 +11,7 @@ from pathlib import Path
 import uvloop
 
 from ratoon.chassis.errors import Aborted
+from ratoon.engine.contract import ControlPath
 from ratoon.testkit.engine import Faults, Golden, MockEngine, Pace
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.application.ports import Happened, Patience, ServableVersion
@@ -94,7 +95,7 @@ class SimulatedEngineHost:
         elif state is EngineState.ABSENT and not engine.is_adapter:
             self.targets[engine.process] = engine.name
             asked = {"version": engine.version, "artifact_digest": self._digest(engine)}
-            self._client.control(engine, "reload", asked)
+            self._client.control(engine, ControlPath.RELOAD, asked)
             self.engines[engine.process].golden = self._golden(engine)
         elif state is EngineState.ABSENT:
             self._load(engine)
@@ -108,15 +109,15 @@ class SimulatedEngineHost:
         return replace(self._view(engine), replicas=self.replicas.get(engine.process, 1))
 
     def close(self, engine: Engine) -> None:
-        self._client.door(engine, "close")
+        self._client.close(engine)
 
     def open(self, engine: Engine) -> None:
-        self._client.door(engine, "open")
+        self._client.open(engine)
 
     def unload(self, engine: Engine) -> None:
         if self.targets.get(engine.process) == engine.name:
             self.targets[engine.process] = ""
-        self._client.control(engine, "adapters/unload", {"name": engine.served_name})
+        self._client.control(engine, ControlPath.UNLOAD_ADAPTER, {"name": engine.served_name})
 
     def stop(self, engine: Engine, fence: Fence) -> None:
         self.before_stop(engine)
@@ -153,7 +154,7 @@ class SimulatedEngineHost:
 
     def _load(self, engine: Engine) -> None:
         asked = {"version": engine.version, "artifact_digest": self._digest(engine)}
-        self._client.control(engine, "adapters", {"name": engine.served_name, **asked})
+        self._client.control(engine, ControlPath.LOAD_ADAPTER, {"name": engine.served_name, **asked})
 
     def _begin_process(self, engine: Engine) -> None:
         self.targets[engine.process] = engine.name

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.engine.fork_server import SOCKET
+from ratoon.engine.contract import FORK_SERVER_SOCKET
 from ratoon.process.identity import ProcessIdentity
 from ratoon.testkit.waiting import until
 
@@ -42,7 +42,7 @@ def answers(directory: Path) -> bool:
 
 def request(directory: Path, line: bytes) -> dict:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(directory / SOCKET))
+        connection.connect(str(directory / FORK_SERVER_SOCKET))
         connection.sendall(line + b"\n")
         return json.loads(connection.makefile().readline())
 
@@ -65,7 +65,7 @@ def test_an_engine_is_forked_once_outlives_its_request_and_ends_with_its_own_ses
     finally:
         os.killpg(identity.pid, signal.SIGKILL)
     assert server.wait(30) == 0
-    assert not (tmp_path / SOCKET).exists()
+    assert not (tmp_path / FORK_SERVER_SOCKET).exists()
 
 
 def test_a_request_that_is_not_valid_is_refused_and_the_next_is_served(tmp_path, server):

@@ -17,6 +17,7 @@ from model_signing import signing
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import make_signing_key
+from ratoon.engine.contract import ControlPath
 from ratoon.engine.settings import EngineSettings
 from ratoon.testkit.models import tiny_llama
 from ratoon.testkit.ports import free_ports
@@ -125,20 +126,20 @@ def test_a_pod_fetches_opens_when_it_is_told_swaps_its_weights_and_drains(tmp_pa
             old.artifact_digest,
             False,
         )
-        client.door(old, "open", seen.load_id)
+        client.open(old, seen.load_id)
         assert client.probe(old).passed
         assert client.load(old) == (0, 0.0)
         with pod.queue(old):
             assert client.probe(old).passed
             assert client.load(old)[0] > 0, "the probe waited for those before it"
-        client.door(old, "close")
+        client.close(old)
         asked = {
             "version": new.version,
             "artifact_digest": new.artifact_digest,
             "signature_digest": new.signature_digest,
             "served_names": served_names(new),
         }
-        client.control(new, "reload", asked, 300)  # fetched by the engine itself
+        client.control(new, ControlPath.RELOAD, asked, 300)  # fetched by the engine itself
         swapped = client.view(new)
         assert (swapped.loaded_digest, swapped.accepting) == (new.artifact_digest, False)
         assert swapped.load_id != seen.load_id

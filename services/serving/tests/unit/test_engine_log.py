@@ -3,7 +3,7 @@
 import pytest
 
 from ratoon.chassis.errors import FailedPrecondition, Unavailable
-from ratoon.engine.settings import STARTED
+from ratoon.engine.contract import LOG_START, ControlPath
 from ratoon_serving.adapters.engine_http import Answer, EngineClient
 from ratoon_serving.adapters.engine_log import cause_of_end, in_our_words
 
@@ -45,7 +45,7 @@ UNKNOWN = "OSError: cannot read /srv/someone/.ratoon/serving/models/abc/config.j
 )
 def test_the_root_cause_is_said_and_nothing_of_a_library(tmp_path, log, said):
     file = tmp_path / "log.txt"
-    file.write_text(STARTED + "ValueError: an older start\n" + STARTED + log)
+    file.write_text(LOG_START + "ValueError: an older start\n" + LOG_START + log)
     told = cause_of_end(file)
     assert said in told
     for raw in ("pydantic", "Traceback", "older start", "/srv", "/opt", "\n", "See root cause"):
@@ -56,7 +56,7 @@ def test_a_log_that_says_nothing_has_no_cause(tmp_path):
     file = tmp_path / "log.txt"
     assert cause_of_end(file) == ""
     file.write_text(
-        STARTED + "ValueError: an older start\n" + STARTED + "INFO 11-28 08:00:00 [a.py:1] all is well\n"
+        LOG_START + "ValueError: an older start\n" + LOG_START + "INFO 11-28 08:00:00 [a.py:1] all is well\n"
     )
     assert cause_of_end(file) == ""
 
@@ -84,7 +84,7 @@ def test_a_refusal_that_repeating_does_not_mend_is_told_from_one_that_it_does(mo
         name, version = "e", "projects/p/models/m/versions/v1.2"
 
     with pytest.raises(error, match=r"v1\.2 refused: engines cannot load an adapter .* \(lm_head\)"):
-        EngineClient().control(Any(), "adapters")
+        EngineClient().control(Any(), ControlPath.LOAD_ADAPTER)
 
 
 @pytest.mark.parametrize(

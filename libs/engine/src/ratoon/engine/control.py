@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.chassis.errors import RatoonError
+from ratoon.engine.contract import ControlPath
 from ratoon.engine.fetch import fetch
 from ratoon.engine.manifest import (
     AdapterRefused,
@@ -75,15 +76,15 @@ class Control:
         self._adapters: dict[str, Door] = {}
         self._door = self._new_door(settings.version, settings.artifact_digest)
         self.routes: dict[Call, Callable[[Any, JSON], Awaitable[JSON]]] = {
-            ("GET", "/ratoon/status"): self._status,
-            ("POST", "/ratoon/close"): self._close,
-            ("POST", "/ratoon/open"): self._open,
-            ("POST", "/ratoon/drain"): self._drain,
-            ("POST", "/ratoon/reload"): self._reload,
-            ("POST", "/ratoon/reset-prefix-cache"): self._reset_prefix_cache,
-            ("POST", "/ratoon/adapters"): self._load_adapter,
-            ("POST", "/ratoon/adapters/unload"): self._unload_adapter,
-            ("POST", "/ratoon/faults"): self._inject,
+            ("GET", ControlPath.STATUS): self._status,
+            ("POST", ControlPath.CLOSE): self._close,
+            ("POST", ControlPath.OPEN): self._open,
+            ("POST", ControlPath.DRAIN): self._drain,
+            ("POST", ControlPath.RELOAD): self._reload,
+            ("POST", ControlPath.RESET_PREFIX_CACHE): self._reset_prefix_cache,
+            ("POST", ControlPath.LOAD_ADAPTER): self._load_adapter,
+            ("POST", ControlPath.UNLOAD_ADAPTER): self._unload_adapter,
+            ("POST", ControlPath.INJECT_FAULT): self._inject,
         }
 
     @property

@@ -8,6 +8,7 @@ import http.client
 import json
 import time
 
+from ratoon.engine.contract import SECRET_HEADER, ControlPath
 from ratoon.engine.settings import EngineSettings
 
 _LOOK_S = 0.5
@@ -24,9 +25,9 @@ def drain(settings: EngineSettings, host: str = "127.0.0.1") -> None:
 def _open_streams(settings: EngineSettings, host: str) -> int:
     """Close the engine, or see it closed; how many requests are inside, 0 when it does not answer."""
     connection = http.client.HTTPConnection(host, settings.port, timeout=_ANSWER_S)
-    headers = {"x-ratoon-engine-secret": settings.secret, "content-type": "application/json"}
+    headers = {SECRET_HEADER: settings.secret, "content-type": "application/json"}
     try:
-        connection.request("POST", "/ratoon/drain", "{}", headers)
+        connection.request("POST", ControlPath.DRAIN, "{}", headers)
         told = json.loads(connection.getresponse().read())
         adapters = told["adapters"].values()
         return int(told["in_flight"]) + sum(int(adapter["in_flight"]) for adapter in adapters)

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import RatoonError
+from ratoon.engine.contract import UNTRUSTED_FILES_STATUS
 from ratoon.engine.launch import verify
 from ratoon.engine.manifest import AttestationError
 from ratoon.engine.settings import EngineSettings
 
 _LOG = logging.getLogger(__name__)
-_UNTRUE = 3
-"""Exit status that says: what was fetched is not what was signed, and another try will not mend it."""
 
 
 def fetch(settings: EngineSettings, artifact_digest: str, signature_digest: str) -> Path:
@@ -37,7 +36,7 @@ def main() -> int:
         verify(settings)
     except (AttestationError, RatoonError, OSError) as error:
         _LOG.error("%s has nothing to start with: %s", settings.engine, error)
-        return _UNTRUE if isinstance(error, AttestationError) else 1
+        return UNTRUSTED_FILES_STATUS if isinstance(error, AttestationError) else 1
     return 0
 
 

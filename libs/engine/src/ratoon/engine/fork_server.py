@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.chassis.files import write_json
+from ratoon.engine.contract import ENGINE_FILE, FORK_SERVER_SOCKET, LOG_FILE, LOG_START
 from ratoon.engine.launch import ENVIRONMENT, launch, preload
-from ratoon.engine.settings import STARTED
 from ratoon.process.identity import ProcessIdentity
 
-SOCKET = "fork-server.sock"
 _IDLE_S = 600.0
 _REQUEST_TIMEOUT_S = 10.0
 
@@ -34,7 +33,7 @@ class EngineForkServer:
     """Socket on which engines are requested, and the engines that were forked."""
 
     def __init__(self, directory: Path, idle_s: float = _IDLE_S) -> None:
-        self._path = directory / SOCKET
+        self._path = directory / FORK_SERVER_SOCKET
         self._idle_s = idle_s
         self._children: set[int] = set()
 
@@ -110,11 +109,11 @@ def _become_engine(folder: Path, start_gate: int, inherited: list[int]) -> None:
         for descriptor in (start_gate, *inherited):
             os.close(descriptor)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        os.write(log, STARTED.encode())
-        launch(folder / "engine.json")
+        os.write(log, LOG_START.encode())
+        launch(folder / ENGINE_FILE)
         os._exit(0)
     except BaseException:
         traceback.print_exc()

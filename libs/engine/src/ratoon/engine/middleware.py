@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from ratoon.engine import contract
 from ratoon.engine.control import Control
 from ratoon.engine.settings import EngineSettings
 
@@ -20,11 +21,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-SECRET_HEADER = b"x-ratoon-engine-secret"
-VERSION_HEADER = b"x-ratoon-version"
-CLOSED_HEADER = b"x-ratoon-engine-closed"
-CONTROL_HEADER = b"x-ratoon-control"
-"""Serving's own requests, which attest and probe, go through a closed door."""
+_SECRET, _CONTROL = contract.SECRET_HEADER.encode(), contract.CONTROL_HEADER.encode()
+_VERSION, _CLOSED = contract.VERSION_HEADER.encode(), contract.CLOSED_HEADER.encode()
 
 COMPLETIONS = frozenset({("POST", "/v1/chat/completions"), ("POST", "/v1/completions")})
 ALLOWED = COMPLETIONS | {
@@ -45,10 +43,10 @@ class Refusal:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-READY = ("GET", "/ratoon/ready")
+READY = ("GET", contract.ControlPath.READY)
 """The one route that needs no secret: whether the engine is of use, in a status and no word."""
 NOT_FOUND = Refusal(404, "not_found", "Not found.")
-CLOSED = Refusal(503, "engine_closed", "This engine accepts no new requests.", ((CLOSED_HEADER, b"1"),))
+CLOSED = Refusal(503, "engine_closed", "This engine accepts no new requests.", ((_CLOSED, b"1"),))
 INJECTED = Refusal(500, "injected_fault", "An operator injected this failure.")
 
 
@@ -75,7 +73,7 @@ class EngineGate:
             await self._route(scope, receive, send)
 
     def _authorised(self, scope: Scope) -> bool:
-        given = next((value for name, value in scope["headers"] if name == SECRET_HEADER), b"")
+        given = next((value for name, value in scope["headers"] if name == _SECRET), b"")
         return hmac.compare_digest(given, self._secret)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +93,7 @@ class EngineGate:
         if self._control.has_many_doors:
             body = await _body(receive)
             door, receive = self._control.door(_model(body)), _again(body, receive)
-        if not door.open and all(name != CONTROL_HEADER for name, _ in scope["headers"]):
+        if not door.open and all(name != _CONTROL for name, _ in scope["headers"]):
             await refuse(send, CLOSED)
             return
         if door.fails_next():
@@ -105,7 +103,7 @@ class EngineGate:
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (VERSION_HEADER, version)]
+                message["headers"] = [*message.get("headers", ()), (_VERSION, version)]
             await send(message)
 
         door.in_flight += 1

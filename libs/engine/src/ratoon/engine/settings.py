@@ -13,8 +13,6 @@ from typing import Any
 PREFIX = "RATOON_ENGINE_"
 SETTINGS_VARIABLE = f"{PREFIX}SETTINGS"
 """Names the settings file to the processes that vLLM starts itself."""
-STARTED = "ratoon: an engine starts\n"
-"""Line that begins each start in an engine's log."""
 _OF_THE_PLACE = (
     "folder",
     "public_key",

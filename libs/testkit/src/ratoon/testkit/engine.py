@@ -22,12 +22,13 @@ from typing import cast
 
 import httptools
 
+from ratoon.engine import contract
 from ratoon.testkit.engine_script import JSON, Adapter, Counts, Faults, Golden, Pace, Slots
 
 __all__ = ["SECRET_HEADER", "Adapter", "Counts", "Faults", "Golden", "MockEngine", "Pace"]
 
-SECRET_HEADER = b"x-ratoon-engine-secret"
-_CONTROL_HEADER = b"x-ratoon-control"
+SECRET_HEADER = contract.SECRET_HEADER.encode()
+_CONTROL_HEADER = contract.CONTROL_HEADER.encode()
 
 _BACKLOG = 2048
 _REASONS = {
@@ -333,7 +334,8 @@ class _Connection(asyncio.Protocol):
 
     def _signed(self) -> bytes:
         """The header that names the version, where it has a whole name."""
-        return b"x-ratoon-version: %b\r\n" % self.signature.encode() if "/" in self.signature else b""
+        signed = f"{contract.VERSION_HEADER}: {self.signature}\r\n"
+        return signed.encode() if "/" in self.signature else b""
 
     def _chunk(self, data: bytes) -> None:
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
@@ -414,13 +416,13 @@ _ROUTES: dict[str, Callable[[MockEngine, _Connection], None]] = {
     "GET /v1/models": _models,
     "GET /health": _health,
     "GET /metrics": _metrics,
-    "GET /ratoon/status": _status,
-    "POST /ratoon/close": lambda engine, connection: _accept(engine, connection, False),
-    "POST /ratoon/open": lambda engine, connection: _accept(engine, connection, True),
-    "POST /ratoon/reload": _reload,
-    "POST /ratoon/adapters": _load_adapter,
-    "POST /ratoon/adapters/unload": _unload_adapter,
-    "POST /ratoon/reset-prefix-cache": _status,
+    f"GET {contract.ControlPath.STATUS}": _status,
+    f"POST {contract.ControlPath.CLOSE}": lambda engine, connection: _accept(engine, connection, False),
+    f"POST {contract.ControlPath.OPEN}": lambda engine, connection: _accept(engine, connection, True),
+    f"POST {contract.ControlPath.RELOAD}": _reload,
+    f"POST {contract.ControlPath.LOAD_ADAPTER}": _load_adapter,
+    f"POST {contract.ControlPath.UNLOAD_ADAPTER}": _unload_adapter,
+    f"POST {contract.ControlPath.RESET_PREFIX_CACHE}": _status,
 }
 
 

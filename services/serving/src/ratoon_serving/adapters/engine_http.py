@@ -11,6 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable
+from ratoon.engine.contract import (
+    CONTROL_HEADER,
+    PERMANENT_REFUSALS,
+    SECRET_HEADER,
+    VERSION_HEADER,
+    ControlPath,
+)
 from ratoon_serving.adapters.engine_log import in_our_words
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView
@@ -25,8 +32,6 @@ _PROBE_TEXT = "Is anybody there?"
 _PROBE_TOKENS = 4
 _AHEAD = -1
 """Rank of our own requests; callers' is 0, and lower goes first."""
-_FINAL = frozenset({"ADAPTER_REFUSED", "MODEL_FILE_MISMATCH", "SIGNATURE_INVALID"})
-"""Reasons of an engine's refusal that repeating will not mend."""
 _WAITING = "vllm:num_requests_waiting"
 _CACHE_USED = "vllm:kv_cache_usage_perc"
 
@@ -52,7 +57,7 @@ class EngineClient:
     def status(self, engine: Engine) -> JSON | None:
         """What the process of the engine tells of itself; None while nobody answers at its address."""
         try:
-            answer = self._call(engine, "GET", "/ratoon/status", None, _STATUS_S)
+            answer = self._call(engine, "GET", ControlPath.STATUS, None, _STATUS_S)
         except (OSError, http.client.HTTPException):
             return None
         return answer.body if answer.status == 200 else {"broken": f"status {answer.status}"}
@@ -68,7 +73,7 @@ class EngineClient:
 
     def _is_well(self, engine: Engine) -> bool:
         try:
-            return self._call(engine, "GET", "/ratoon/ready", None, _STATUS_S).status == 200
+            return self._call(engine, "GET", ControlPath.READY, None, _STATUS_S).status == 200
         except (OSError, http.client.HTTPException):
             return False
 
@@ -95,11 +100,11 @@ class EngineClient:
         return int(told.get(_WAITING, 0)), float(told.get(_CACHE_USED, 0.0))
 
     def control(
-        self, engine: Engine, route: str, body: JSON | None = None, timeout: float = _ANSWER_S
+        self, engine: Engine, path: ControlPath, body: JSON | None = None, timeout: float = _ANSWER_S
     ) -> JSON:
-        """Call one of the control routes; Unavailable when the engine does not do it now, FailedPrecondition: never."""
+        """Call the control API; Unavailable when the engine refuses now, FailedPrecondition when for good."""
         try:
-            answer = self._call(engine, "POST", f"/ratoon/{route}", body or {}, timeout)
+            answer = self._call(engine, "POST", path, body or {}, timeout)
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(
                 f"{engine.name} does not answer: {error}.", reason="ENGINE_UNREACHABLE"
@@ -108,10 +113,13 @@ class EngineClient:
             raise _refusal(engine, answer)
         return answer.body
 
-    def door(self, engine: Engine, route: str, load_id: str = "") -> None:
-        """Close or open the engine's own door, perhaps of one load of its weights alone; adapters have one each."""
-        named = {"name": engine.served_name} if engine.is_adapter else {}
-        self.control(engine, route, {**named, **({"load_id": load_id} if load_id else {})})
+    def close(self, engine: Engine) -> None:
+        """Let the engine accept no new requests; an adapter is closed on its own."""
+        self.control(engine, ControlPath.CLOSE, _gate(engine))
+
+    def open(self, engine: Engine, load_id: str = "") -> None:
+        """Let the engine accept requests, if it still serves this load of its weights; any load when empty."""
+        self.control(engine, ControlPath.OPEN, _gate(engine) | ({"load_id": load_id} if load_id else {}))
 
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> list[Continuation]:
         """Greedy continuations of the prompts, as long as recorded; Unavailable when one is refused."""
@@ -132,7 +140,7 @@ class EngineClient:
             return Check(False, f"a probe was not answered: {error}")
         if answer.status != 200 or not answer.body.get("choices"):
             return Check(False, f"a probe was answered with status {answer.status}")
-        signed = answer.headers.get("x-ratoon-version", engine.version)
+        signed = answer.headers.get(VERSION_HEADER, engine.version)
         if signed != engine.version:
             return Check(False, f"a probe was answered by {signed}, not by {engine.version}")
         return Check(True)
@@ -167,8 +175,8 @@ class EngineClient:
     def _call(self, engine: Engine, method: str, path: str, body: JSON | None, timeout: float) -> Answer:
         connection = _connection(engine.endpoint, timeout)
         headers = {
-            "x-ratoon-engine-secret": engine.secret,
-            "x-ratoon-control": "1",
+            SECRET_HEADER: engine.secret,
+            CONTROL_HEADER: "1",
             "content-type": "application/json",
         }
         try:
@@ -193,13 +201,18 @@ def seen_in(told: JSON, engine: Engine) -> EngineView:
     return EngineView(EngineState.READY, *told_of, load_id=own.get("load_id", ""))
 
 
+def _gate(engine: Engine) -> JSON:
+    """Name the engine's own admission gate in a control request; without a name it is the process's."""
+    return {"name": engine.served_name} if engine.is_adapter else {}
+
+
 def _refusal(engine: Engine, answer: Answer) -> RatoonError:
     """What an engine does not do, by its own reason; some refusals no repetition will mend."""
     told = answer.body.get("error")
     error = told if isinstance(told, dict) else {}
     why = in_our_words(str(error.get("message") or f"it answered with status {answer.status}"))
     message = f"The engine of {engine.version} refused: {why}."
-    if error.get("code") in _FINAL:
+    if error.get("code") in PERMANENT_REFUSALS:
         return FailedPrecondition(message, reason="ENGINE_REFUSED")
     return Unavailable(message, reason="ENGINE_REFUSED")
 

@@ -1,13 +1,13 @@
 """Why an engine did not start, out of its log: the root cause in one sentence, without a library's frame and paths.
 
-A log holds every start of its engine; `STARTED` begins each. What is known is said in our words, what is not is quoted
-by its first line. The log itself keeps all of it.
+A log holds every start of its engine; `LOG_START` begins each. What is known is said in our words, what is not is
+quoted by its first line. The log itself keeps all of it.
 """
 
 import re
 from pathlib import Path
 
-from ratoon.engine.settings import STARTED
+from ratoon.engine.contract import LOG_START
 
 KILLED = "its log does not show the cause: it was killed, perhaps because memory ran out"
 _TAIL = 256 << 10
@@ -72,7 +72,7 @@ def cause_of_end(log: Path) -> str:
     with log.open("rb") as source:
         source.seek(max(0, log.stat().st_size - _TAIL))
         text = source.read().decode(errors="replace")
-    return root_cause(text.rpartition(STARTED)[2])
+    return root_cause(text.rpartition(LOG_START)[2])
 
 
 def root_cause(text: str) -> str:

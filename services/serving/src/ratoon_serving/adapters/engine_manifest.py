@@ -15,11 +15,12 @@ import yaml
 
 from ratoon.chassis.cluster_api import JSON
 from ratoon.chassis.errors import FailedPrecondition
+from ratoon.engine.contract import ENGINE_FILE
 from ratoon_serving.domain.engine import Engine, Fence
 
 CONTAINER = "engine"
 VOLUME = "engine"
-FILE = "engine.json"
+FILE = ENGINE_FILE
 NAME = "ratoon.dev/engine"
 """Label of the Deployment and its pods: the Deployment's name."""
 POOL = "ratoon.dev/pool"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ratoon.chassis.cluster_api import JSON, Cluster
 from ratoon.chassis.cluster_watch import Watched
 from ratoon.chassis.errors import FailedPrecondition, Unavailable
+from ratoon.engine.contract import ControlPath
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.engine_file import served_names
 from ratoon_serving.adapters.engine_http import EngineClient, seen_in
@@ -33,12 +34,12 @@ class EnginePods:
     def load_instead(self, engine: Engine, member: Member) -> None:
         """Let a pod, closed and empty, fetch a whole model and load it in place of the one that it holds."""
         asked = {**_named(engine), "served_names": served_names(engine)}
-        self._client.control(at(engine, member), "reload", asked, _LOAD_S)
+        self._client.control(at(engine, member), ControlPath.RELOAD, asked, _LOAD_S)
 
     def load_beside(self, engine: Engine, member: Member) -> None:
         """Let a pod fetch and load an adapter; what it checks is the whole signed artifact."""
         asked = {**_named(engine), "name": engine.served_name}
-        self._client.control(at(engine, member), "adapters", asked, _LOAD_S)
+        self._client.control(at(engine, member), ControlPath.LOAD_ADAPTER, asked, _LOAD_S)
 
     def end_useless(self, engine: Engine, there: JSON) -> None:
         """End pods whose engine says that it is broken, or was silent for long; others are their kubelet's to mend."""

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from ratoon.chassis.errors import Unavailable
 from ratoon.chassis.files import write_json
+from ratoon.engine.contract import FORK_SERVER_MODULE, FORK_SERVER_SOCKET
 from ratoon.process.identity import ProcessIdentity
 
-MODULE = "ratoon.engine.fork_server"
-_SOCKET = "fork-server.sock"
 _TIMEOUT_S = 10.0
 
 
@@ -35,10 +34,10 @@ class ForkServerClient:
             return
         for folder in (self._state, self._run):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self._run / _SOCKET).unlink(missing_ok=True)
+        (self._run / FORK_SERVER_SOCKET).unlink(missing_ok=True)
         with (self._state / "log.txt").open("ab") as log:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", MODULE, str(self._run)],
+                [sys.executable, "-m", FORK_SERVER_MODULE, str(self._run)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -59,7 +58,7 @@ class ForkServerClient:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_TIMEOUT_S)
             try:
-                connection.connect(str(self._run / _SOCKET))
+                connection.connect(str(self._run / FORK_SERVER_SOCKET))
                 connection.sendall(json.dumps({"folder": str(folder)}).encode() + b"\n")
                 line = connection.makefile().readline()
             except OSError:

@@ -12,6 +12,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.cluster_api import JSON, Cluster
 from ratoon.chassis.cluster_watch import Watched
 from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable
+from ratoon.engine.contract import ControlPath
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.engine_deployments import EngineDeployments, PodEngines
 from ratoon_serving.adapters.engine_http import EngineClient
@@ -107,14 +108,14 @@ class KubernetesEngineHost:
     def close(self, engine: Engine) -> None:
         """Let none of its pods take new requests."""
         for member in self._reachable(engine):
-            self._client.door(at(engine, member), "close")
+            self._client.close(at(engine, member))
 
     def open(self, engine: Engine) -> None:
         """Let its pods take requests again: those whose load of the weights proved itself."""
         proved = {proof.load_id for proof in engine.proofs}
         for member in self._reachable(engine):
             if member.load_id in proved:
-                self._client.door(at(engine, member), "open", member.load_id.partition("/")[2])
+                self._client.open(at(engine, member), member.load_id.partition("/")[2])
 
     def unload(self, engine: Engine) -> None:
         """Take an adapter out of its pods, which from now on were started for none."""
@@ -122,7 +123,7 @@ class KubernetesEngineHost:
         if there is not None and manifest.is_target(there, engine):
             self._deployments.note(there, {manifest.TARGET: "", manifest.VERSION: ""})
         for member in self._reachable(engine):
-            self._client.control(at(engine, member), "adapters/unload", {"name": engine.served_name})
+            self._client.control(at(engine, member), ControlPath.UNLOAD_ADAPTER, {"name": engine.served_name})
 
     def scale(self, engine: Engine, fence: Fence) -> None:
         """Change the number of its pods."""
@@ -165,7 +166,7 @@ class KubernetesEngineHost:
         name = engine.served_name if engine.is_adapter else ""
         asked = {"name": name, "error_rate": error_rate, "seconds": seconds}
         for member in self._reachable(engine):
-            self._client.control(at(engine, member), "faults", asked)
+            self._client.control(at(engine, member), ControlPath.INJECT_FAULT, asked)
 
     def tell(self, engine: Engine, happened: Happened) -> None:
         """An event of its Deployment."""

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 
 from ratoon.chassis.garbage import Item, newest, size_of
 from ratoon.chassis.settings import RoomSettings
+from ratoon.engine.contract import ENGINE_FILE
 from ratoon.process.identity import ProcessIdentity
 
 
@@ -11,7 +12,7 @@ def leftovers(settings: RoomSettings, _open: Collection[str]) -> Iterator[Item]:
     """An engine's folder is needed while it is wanted or runs, a model's while a wanted engine names it."""
     wanted = []
     for folder in (settings.folder / "engines").glob("*"):
-        told, mark = folder / "engine.json", ProcessIdentity.read(folder)
+        told, mark = folder / ENGINE_FILE, ProcessIdentity.read(folder)
         runs = mark is not None and mark.alive()
         if told.exists():
             wanted.append(told.read_text())

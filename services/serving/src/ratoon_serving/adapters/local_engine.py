@@ -17,6 +17,7 @@ from typing import Any
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import FailedPrecondition, Unavailable
+from ratoon.engine.contract import ENGINE_FILE, LOG_FILE, ControlPath
 from ratoon.engine.sockets import forget_sockets
 from ratoon.process.identity import ProcessIdentity
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
@@ -90,7 +91,7 @@ class LocalEngineHost:
         held = seen.state is EngineState.READY and not engine.is_adapter
         if held and not self._is_target(engine):
             self._write_target(engine, folder)
-        elif seen.state is EngineState.GONE or not (folder / "engine.json").exists():
+        elif seen.state is EngineState.GONE or not (folder / ENGINE_FILE).exists():
             self._begin(engine)
         elif seen.state is EngineState.ABSENT and engine.is_adapter:
             self._load_beside(engine)
@@ -118,18 +119,18 @@ class LocalEngineHost:
 
     def close(self, engine: Engine) -> None:
         """Let it take no new requests."""
-        self._client.door(engine, "close")
+        self._client.close(engine)
 
     def open(self, engine: Engine) -> None:
         """Let it take requests again."""
-        self._client.door(engine, "open")
+        self._client.open(engine)
 
     def unload(self, engine: Engine) -> None:
         """Take an adapter out of its process, which from now on was started for none."""
         folder = self._folder(engine.process)
         if self._is_target(engine):
-            EngineFile({**_read(folder), "engine": ""}).write(folder / "engine.json")
-        self._client.control(engine, "adapters/unload", {"name": engine.served_name})
+            EngineFile({**_read(folder), "engine": ""}).write(folder / ENGINE_FILE)
+        self._client.control(engine, ControlPath.UNLOAD_ADAPTER, {"name": engine.served_name})
 
     def stop(self, engine: Engine, fence: Fence) -> None:
         """Ask its processes to end; a later look insists."""
@@ -154,7 +155,9 @@ class LocalEngineHost:
     def inject(self, engine: Engine, error_rate: float, seconds: float) -> None:
         """Let this share of its answers fail for so long."""
         name = engine.served_name if engine.is_adapter else ""
-        self._client.control(engine, "faults", {"name": name, "error_rate": error_rate, "seconds": seconds})
+        self._client.control(
+            engine, ControlPath.INJECT_FAULT, {"name": name, "error_rate": error_rate, "seconds": seconds}
+        )
 
     def tell(self, engine: Engine, happened: Happened) -> None:
         """Nobody looks at engines here but by serving's own API."""
@@ -182,7 +185,7 @@ class LocalEngineHost:
         """Load an adapter into its process; what the process checks is the whole signed artifact."""
         folder = self._materialise(engine.artifact_digest, engine.signature_digest)
         asked = {"name": engine.served_name, "version": engine.version, "adapter": str(folder)}
-        self._client.control(engine, "adapters", asked, _LOAD_S)
+        self._client.control(engine, ControlPath.LOAD_ADAPTER, asked, _LOAD_S)
 
     def _loaded(self, engine: Engine) -> EngineView:
         """Load the adapter that its process was started for; a process that cannot is of no use."""
@@ -204,11 +207,11 @@ class LocalEngineHost:
             "served_names": served_names(engine),
         }
         try:
-            self._client.control(engine, "reload", asked, _LOAD_S)
+            self._client.control(engine, ControlPath.RELOAD, asked, _LOAD_S)
         except (FailedPrecondition, Unavailable):
             told = self._client.status(engine)
             if told and told.get("ready") and told.get("version") == before.get("version"):
-                EngineFile(before).write(folder / "engine.json")
+                EngineFile(before).write(folder / ENGINE_FILE)
             raise
 
     def _write_target(self, engine: Engine, folder: Path) -> Path:
@@ -218,7 +221,7 @@ class LocalEngineHost:
         if engine.is_adapter:
             model, adapter = self._materialise(engine.base_digest, engine.base_signature_digest), own
         told = engine_file(engine, model, self._socket(engine.process), self._given, adapter)
-        told.write(folder / "engine.json")
+        told.write(folder / ENGINE_FILE)
         return model
 
     def _is_target(self, engine: Engine) -> bool:
@@ -228,7 +231,7 @@ class LocalEngineHost:
     def _view(self, engine: Engine) -> EngineView:
         """The engine by the state of its process, whoever else lives there."""
         folder = self._folder(engine.process)
-        if not (folder / "engine.json").exists():
+        if not (folder / ENGINE_FILE).exists():
             return EngineView(EngineState.ABSENT)
         mark = ProcessIdentity.read(folder)
         if mark is None:
@@ -236,7 +239,7 @@ class LocalEngineHost:
         if (folder / "stop").exists():
             return self._ending(engine.process, mark)
         if not mark.alive():
-            cause = cause_of_end(folder / "log.txt")
+            cause = cause_of_end(folder / LOG_FILE)
             return EngineView(EngineState.GONE, message=cause or KILLED, killed=not cause)
         return self._ask(engine, folder)
 
@@ -283,7 +286,7 @@ class LocalEngineHost:
         mark = ProcessIdentity.read(folder) if folder.exists() else None
         if mark is not None:
             mark.signal_group(signal.SIGKILL)
-        for left in ("engine.json", "process.json", "ready", "stop"):
+        for left in (ENGINE_FILE, "process.json", "ready", "stop"):
             (folder / left).unlink(missing_ok=True)
         forget_sockets(folder)
         self._socket(name).unlink(missing_ok=True)
@@ -307,7 +310,7 @@ class LocalEngineHost:
 def _read(folder: Path) -> dict[str, Any]:
     """What the process of this folder is to hold; empty when none is wanted."""
     try:
-        told: dict[str, Any] = json.loads((folder / "engine.json").read_text())
+        told: dict[str, Any] = json.loads((folder / ENGINE_FILE).read_text())
     except FileNotFoundError:
         return {}
     return told

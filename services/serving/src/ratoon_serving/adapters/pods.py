@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ratoon.engine.contract import UNTRUSTED_FILES_STATUS
 from ratoon_serving.adapters.engine_log import root_cause
 from ratoon_serving.adapters.engine_manifest import CONTAINER
 
 JSON = dict[str, Any]
 
 _PORT = 8000
-_UNTRUE = 3
-"""Exit status by which `ratoon.engine.fetch` says that what it fetched is not what was signed."""
 _HOPELESS = ("CrashLoopBackOff", "RunContainerError", "CreateContainerError", "InvalidImageName")
 
 
@@ -68,7 +67,7 @@ def _is_hopeless(own: JSON) -> bool:
 
 def _is_untrue(own: JSON) -> bool:
     ended = own.get("state", {}).get("terminated") or own.get("lastState", {}).get("terminated") or {}
-    return ended.get("exitCode") == _UNTRUE
+    return ended.get("exitCode") == UNTRUSTED_FILES_STATUS
 
 
 def _ended(own: JSON) -> str:
