@@ -10,12 +10,13 @@ import math
 import shutil
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ratoon.chassis.errors import RatoonError
+from ratoon.engine import vllm_internals
 from ratoon.engine.contract import ControlPath
 from ratoon.engine.fetch import fetch
 from ratoon.engine.manifest import (
@@ -178,7 +179,7 @@ class Control:
             await self._load_in_place(state.engine_client, folder)
             self._door.version, self._door.artifact_digest, self._model = version, digest, folder
             self._door.load_id = uuid.uuid4().hex
-            _rename(state.openai_serving_models, body.get("served_names", ()))
+            vllm_internals.rename_model(state.openai_serving_models, body.get("served_names", ()))
             return await self._status(state, {})
 
     async def _load_in_place(self, client: Any, folder: Path) -> None:
@@ -204,8 +205,6 @@ class Control:
 
     async def _load_adapter(self, state: Any, body: JSON) -> JSON:
         """Load a LoRA version under a new name from a private, verified copy."""
-        from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest
-
         name, version = str(body["name"]), str(body["version"])
         async with self._swap:
             if name in self._adapters:
@@ -214,26 +213,22 @@ class Control:
                 )
             private, source = self._private(name), await self._folder(body, "adapter")
             digest = await asyncio.to_thread(self._copy_verified, source, private)
-            request = LoadLoRAAdapterRequest(lora_name=name, lora_path=str(private))
-            answer = await state.openai_serving_models.load_lora_adapter(request)
-            if not isinstance(answer, str):
+            try:
+                await vllm_internals.load_adapter(state.openai_serving_models, name, private)
+            except vllm_internals.AdapterNotLoaded as error:
                 await asyncio.to_thread(shutil.rmtree, private, ignore_errors=True)
                 if not self.ready(state):
-                    raise AttestationError("The engine failed while it loaded the adapter.")
-                raise AdapterRefused(str(answer.error.message))
+                    raise AttestationError("The engine failed while it loaded the adapter.") from error
+                raise AdapterRefused(str(error)) from error
             self._adapters[name] = self._new_door(version, digest)
             return await self._status(state, {})
 
     async def _unload_adapter(self, state: Any, body: JSON) -> JSON:
         """Forget an adapter; answers that it still writes go on, from its private copy."""
-        from vllm.entrypoints.serve.lora.protocol import UnloadLoRAAdapterRequest
-
         name = str(body["name"])
         async with self._swap:
             if (door := self._adapters.pop(name, None)) is not None:
-                models = state.openai_serving_models
-                number = models.lora_requests[name].lora_int_id
-                await models.unload_lora_adapter(UnloadLoRAAdapterRequest(lora_name=name))
+                number = await vllm_internals.unload_adapter(state.openai_serving_models, name)
                 if not door.in_flight:
                     await state.engine_client.remove_lora(number)
                     shutil.rmtree(self._private(name), ignore_errors=True)
@@ -288,13 +283,6 @@ def _told(door: Door) -> JSON:
         "error_rate": door.error_rate,
         "load_id": door.load_id,
     }
-
-
-def _rename(models: Any, names: Sequence[str]) -> None:
-    """Let vLLM know its model by these names."""
-    paths = models.base_model_paths
-    renamed = [replace(paths[0], name=name) for name in names] or paths
-    models.base_model_paths = models.registry.base_model_paths = renamed
 
 
 def _error(reason: str, message: str) -> JSON:

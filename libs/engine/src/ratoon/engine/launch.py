@@ -7,8 +7,6 @@ imported once.
 
 import importlib
 import json
-import logging
-import multiprocessing
 import os
 import shutil
 import socket
@@ -21,6 +19,7 @@ from pathlib import Path
 
 from ratoon.chassis.artifacts import file_digest
 from ratoon.chassis.model_tree import FolderFiles, model_positions
+from ratoon.engine import vllm_internals
 from ratoon.engine.manifest import FileMismatch, SignedManifest
 from ratoon.engine.settings import SETTINGS_VARIABLE, EngineSettings
 from ratoon.engine.sockets import PREFIX, SOCKETS_NOTE, forget_sockets
@@ -52,18 +51,8 @@ TRACES = {
 }
 """How vLLM tells its spans: of requests whose trace the gateway keeps, and of no others."""
 
-PRELOAD = (
-    "vllm.entrypoints.launchers.api_server.entry",
-    "vllm.entrypoints.launchers.cli_args",
-    "vllm.v1.engine.core",
-    "vllm.v1.executor.uniproc_executor",
-    "vllm.v1.worker.cpu_worker",
-    "vllm.v1.attention.backends.cpu_attn",
-    "vllm.model_executor.models.llama",
-    "ratoon.engine.middleware",
-    "ratoon.engine.loader",
-)
-"""What takes the time of a cold start: imported before the fork, once for every engine of the machine."""
+PRELOAD = (*vllm_internals.PRELOAD, "ratoon.engine.middleware", "ratoon.engine.loader")
+"""Modules that take the time of a cold start: imported before the fork, once for every engine of the machine."""
 
 STRUCTURED_OUTPUTS = json.dumps({"backend": "guidance", "disable_any_whitespace": True})
 """Grammars are followed token by token, with a bound on each step: no schema of a caller holds the engine up.
@@ -157,14 +146,9 @@ def private_sockets(noted_in: Path | None) -> Iterator[Path]:
 def _serve(settings: EngineSettings) -> None:
     _fork_on_cpu()
     os.register_at_fork(after_in_child=partial(forget_door, settings.socket or settings.port))
-    from vllm.entrypoints.launchers.api_server import entry
-
-    # It would write each grammar that a caller got wrong into the log, whole.
-    logging.getLogger("vllm.v1.structured_output").setLevel(logging.ERROR)
     if settings.socket:
         Path(settings.socket).unlink(missing_ok=True)
-    sys.argv = ["ratoon-engine", *vllm_arguments(settings)]
-    entry.main()
+    vllm_internals.serve(vllm_arguments(settings))
 
 
 def forget_door(at: str | int) -> None:
@@ -195,16 +179,7 @@ def verify(settings: EngineSettings) -> None:
 
 
 def _fork_on_cpu() -> None:
-    """Import all, then let the engine core be forked, where the platform is the CPU; elsewhere vLLM decides."""
-    from vllm.platforms import current_platform
-
-    if not current_platform.is_cpu():
-        return
-    preload()
-    import vllm.v1.engine.utils as engine_utils
-    from vllm.model_executor.models import registry
-
-    engine_utils.get_mp_context = lambda: multiprocessing.get_context("fork")
-    registry._run_in_subprocess = lambda function: (
-        function()
-    )  # nothing of a device can be started too early here
+    """Import all, then let the engine core be forked, where vLLM computes on the CPU; elsewhere vLLM decides."""
+    if vllm_internals.runs_on_cpu():
+        preload()
+        vllm_internals.fork_engine_core()
