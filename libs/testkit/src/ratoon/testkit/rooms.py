@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 import grpc
 
@@ -18,13 +20,27 @@ from ratoon.chassis.migrations import migrate
 from ratoon.chassis.settings import SERVICES, RoomSettings, socket_address
 from ratoon.testkit.loops import no_slow_callbacks
 
+_READY_S, _DRAINED_S = 60.0, 60.0
+
 
 class State:
-    """The state folder of a test: keys of all services, and channels to whatever runs in it."""
+    """The state folder of a test: keys of all services, and channels to whatever runs in it, open until `close`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._channels: list[grpc.Channel] = []
         make_keys(folder / "keys", SERVICES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the channels."""
+        while self._channels:
+            self._channels.pop().close()
 
     def signer(self, service: str) -> Signer:
         """The identity of a service."""
@@ -32,15 +48,21 @@ class State:
 
     def as_service(self, caller: str, service: str) -> grpc.Channel:
         """A channel to `service`, signed by another service."""
-        return open_channel(socket_address(self.folder, service), self.signer(caller))
+        return self._kept(open_channel(socket_address(self.folder, service), self.signer(caller)))
 
     def as_role(self, role: Role, service: str, project: str = "-") -> grpc.Channel:
         """A channel to `service` for an API key of this role and project."""
         principal = Principal(f"projects/{project}/apiKeys/test", role, project)
         signer = self.signer("gateway")
-        return open_channel_with_token(
-            socket_address(self.folder, service), lambda: signer.token_for(principal, seconds=60)
+        return self._kept(
+            open_channel_with_token(
+                socket_address(self.folder, service), lambda: signer.token_for(principal, seconds=60)
+            )
         )
+
+    def _kept(self, channel: grpc.Channel) -> grpc.Channel:
+        self._channels.append(channel)
+        return channel
 
 
 @contextmanager
@@ -60,25 +82,46 @@ def running(settings: Iterable[RoomSettings]) -> Iterator[list[App]]:
 
 @contextmanager
 def serving(apps: list[App]) -> Iterator[None]:
-    """Serve rooms that are built already, on an event loop of their own."""
+    """Serve rooms that are built already, on an event loop of their own that is closed with them."""
     loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
     failures: list[BaseException] = []
 
     def live() -> None:
         try:
-            loop.run_until_complete(app.live("test", apps, stop, ready.set))
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(app.live("test", apps, stop, ready.set))
         except BaseException as error:
             failures.append(error)
+        finally:
             ready.set()
 
     thread = threading.Thread(target=live, name="rooms")
     thread.start()
-    ready.wait(30)
+    try:
+        assert ready.wait(_READY_S), f"the rooms were not ready within {_READY_S:g} s"
+        if not failures:
+            with no_slow_callbacks(loop=loop):
+                yield
+    finally:
+        with suppress(RuntimeError):  # a loop that has ended is closed
+            loop.call_soon_threadsafe(stop.set)
+        thread.join(_DRAINED_S)
+    assert not thread.is_alive(), f"the rooms did not end within {_DRAINED_S:g} s"
     if failures:
         raise failures[0]
+
+
+@contextmanager
+def answering(address: str, *add: Callable[[grpc.Server], object], threads: int = 4) -> Iterator[int]:
+    """Serve fakes of services at an address until the block ends; the port, of an address that has one."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="fakes")
+    server = grpc.server(pool)
+    for each in add:
+        each(server)
+    port = server.add_insecure_port(address)
+    server.start()
     try:
-        with no_slow_callbacks(loop=loop):
-            yield
+        yield port
     finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
+        server.stop(None).wait()
+        pool.shutdown(wait=False)
