@@ -103,7 +103,6 @@ def _plain(data: bytes) -> bytes:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
-    state = State(folder)
     run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     given = {"gateway": {"port": 0, "grpc": "off"}, "ingestion": {"processes": 1}}
     rooms = [
@@ -111,7 +110,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         for name in SERVICES
     ]
     try:
-        with running(rooms) as apps:
+        with State(folder) as state, running(rooms) as apps:
             gateway = next(app for app in apps if app.settings.service == "gateway")
             yield House(state, f"http://127.0.0.1:{gateway.listeners[-1].port}")
     finally:

@@ -25,8 +25,9 @@ FIRST, SECOND = make_authority("first"), make_authority("second")
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory) -> State:
-    return State(tmp_path_factory.mktemp("tls"))
+def state(tmp_path_factory) -> Iterator[State]:
+    with State(tmp_path_factory.mktemp("tls")) as state:
+        yield state
 
 
 @pytest.fixture(scope="module")

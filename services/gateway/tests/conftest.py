@@ -4,8 +4,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -26,7 +26,7 @@ from ratoon.serving.v1.serving_service_pb2_grpc import (
 )
 from ratoon.testkit.engine import MockEngine, Pace
 from ratoon.testkit.postgresql import Databases
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.rooms import State, answering, running
 from ratoon.testkit.waiting import until
 from ratoon_gateway.settings import Settings
 
@@ -160,6 +160,7 @@ class House:
         self.serving, self.flywheel = serving, flywheel
         self.port = 0
         self.grpc = ""
+        self._clients = ExitStack()
         self.settings: Settings
 
     @property
@@ -184,7 +185,13 @@ class House:
 
     def client(self, **options) -> openai.OpenAI:
         given = {"api_key": self.operator_key, "max_retries": 0, "timeout": 30.0, **options}
-        return openai.OpenAI(base_url=f"{self.url}/v1", **given)
+        client = openai.OpenAI(base_url=f"{self.url}/v1", **given)
+        self._clients.callback(client.close)
+        return client
+
+    def close(self) -> None:
+        """Close the clients."""
+        self._clients.close()
 
     def target(self, engine: str, version: str, weight: int = 100, **more: object) -> route_pb2.Target:
         return route_pb2.Target(
@@ -201,7 +208,9 @@ class House:
         """A plain HTTP client that shows a key, the operator's unless told otherwise."""
         shown = self.operator_key if key is None else key
         headers = {"authorization": f"Bearer {shown}"} if shown else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30.0)
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=30.0)
+        self._clients.callback(client.close)
+        return client
 
     def route(self, *targets: route_pb2.Target, hold_seconds: float = 0.0) -> None:
         """Publish a table with these targets, and wait until the gateway routes by it."""
@@ -229,10 +238,8 @@ def house(
     run_folder(state.folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     serving, flywheel = FakeServing(), FakeFlywheel()
     engines = Engines(run_folder(state.folder))
-    servers = [
-        _serve(socket_address(tmp_path, "serving"), add_ServingServiceServicer_to_server, serving),
-        _serve(socket_address(tmp_path, "flywheel"), add_FlywheelServiceServicer_to_server, flywheel),
-    ]
+    add_serving = partial(add_ServingServiceServicer_to_server, serving)
+    add_flywheel = partial(add_FlywheelServiceServicer_to_server, flywheel)
     house = House(tmp_path, engines, serving, flywheel)
     house.grpc = "unix://" + str(run_folder(tmp_path) / "proxy.sock")
     url = databases.url("gateway", tmp_path)
@@ -240,19 +247,12 @@ def house(
         state=tmp_path, port=0, grpc=house.grpc, drain_s=2, leave_s=0.1, database_url=url, **further
     )
     house.settings = settings
-    try:
-        with running([settings]) as apps:
-            house.port = apps[0].listeners[-1].port
-            yield house
-    finally:
-        for server in servers:
-            server.stop(None)
-        engines.close()
-
-
-def _serve(address: str, add, servicer) -> grpc.Server:
-    server = grpc.server(ThreadPoolExecutor(16))
-    add(servicer, server)
-    server.add_insecure_port(address)
-    server.start()
-    return server
+    with (
+        closing(engines),
+        answering(socket_address(tmp_path, "serving"), add_serving, threads=16),
+        answering(socket_address(tmp_path, "flywheel"), add_flywheel, threads=16),
+        running([settings]) as apps,
+        closing(house),
+    ):
+        house.port = apps[0].listeners[-1].port
+        yield house

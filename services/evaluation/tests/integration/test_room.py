@@ -97,13 +97,12 @@ def splits(store):
 @pytest.fixture(scope="module")
 def state(tmp_path_factory, databases, store, splits) -> Iterator[State]:
     folder: Path = tmp_path_factory.mktemp("evaluation")
-    state = State(folder)
     url = databases.url("evaluation", folder)
     settings = Settings(state=folder, artifacts_url=store.url, database_url=url)
     migrate("evaluation", settings.database_url)
     jobs = LocalJobs(folder / "jobs")
     scoring = JobScoring(jobs, Resources(store.url, 1, 500, settings.model_loading_folder))
-    with serving([build(settings, scoring, splits)]):
+    with State(folder) as state, serving([build(settings, scoring, splits)]):
         yield state
     warm.stop(settings.model_loading_folder)
 
@@ -216,12 +215,11 @@ def test_a_viewer_may_look_but_not_start(state, taught):
 
 
 def test_cancel_stops_the_scoring(tmp_path, databases, store, splits, taught):
-    state = State(tmp_path)
     url = databases.url("evaluation", tmp_path)
     settings = Settings(state=tmp_path, artifacts_url=store.url, database_url=url)
     migrate("evaluation", settings.database_url)
     scoring = SlowScoring()
-    with serving([build(settings, scoring, splits)]):
+    with State(tmp_path) as state, serving([build(settings, scoring, splits)]):
         evaluation = EvaluationServiceStub(state.as_role(Role.ENGINEER, "evaluation"))
         name = ask(evaluation, taught).name
         stream = evaluation.WatchEvaluationRun(pb.WatchEvaluationRunRequest(name=name), timeout=30)

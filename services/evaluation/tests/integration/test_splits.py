@@ -1,6 +1,6 @@
 """The splits adapter against a gRPC server that speaks ingestion's contract."""
 
-from concurrent import futures
+from functools import partial
 
 import grpc
 import pytest
@@ -11,6 +11,7 @@ from ratoon.ingestion.v1.ingestion_service_pb2_grpc import (
     IngestionServiceServicer,
     add_IngestionServiceServicer_to_server,
 )
+from ratoon.testkit.rooms import answering
 from ratoon_evaluation.adapters.splits import IngestionSplits
 from ratoon_evaluation.application.ports import Parts
 from ratoon_evaluation.domain.errors import SplitNotReady
@@ -38,13 +39,9 @@ class Ingestion(IngestionServiceServicer):
 @pytest.fixture
 def ingestion(tmp_path):
     servicer = Ingestion()
-    server = grpc.server(futures.ThreadPoolExecutor(2))
-    add_IngestionServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    add = partial(add_IngestionServiceServicer_to_server, servicer)
+    with answering("127.0.0.1:0", add) as port, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield servicer, IngestionSplits(channel)
-    server.stop(None)
 
 
 def test_each_reader_is_logged(ingestion):

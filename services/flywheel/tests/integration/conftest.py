@@ -4,10 +4,10 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from ratoon.labeling.v1 import labeling_service_pb2_grpc
 from ratoon.registry.v1 import model_pb2, registry_service_pb2_grpc
 from ratoon.serving.v1 import serving_service_pb2, serving_service_pb2_grpc
 from ratoon.testkit.postgresql import Databases
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.rooms import State, answering, running
 from ratoon.training.v1 import training_service_pb2_grpc
 from ratoon_flywheel.settings import Settings
 
@@ -192,34 +192,30 @@ def _servicer(base: type, rooms: Rooms) -> object:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> State:
-    return State(tmp_path)
+def state(tmp_path: Path) -> Iterator[State]:
+    with State(tmp_path) as state:
+        yield state
 
 
 @pytest.fixture
 def rooms(state: State) -> Iterator[Rooms]:
     """The six other rooms, listening where the flywheel expects them."""
     rooms = Rooms(ArtifactStore(str(state.folder / "artifacts")))
-    servers = []
-    for service, module, name in (
-        ("ingestion", ingestion_service_pb2_grpc, "Ingestion"),
-        ("labeling", labeling_service_pb2_grpc, "Labeling"),
-        ("training", training_service_pb2_grpc, "Training"),
-        ("evaluation", evaluation_service_pb2_grpc, "Evaluation"),
-        ("registry", registry_service_pb2_grpc, "Registry"),
-        ("serving", serving_service_pb2_grpc, "Serving"),
-    ):
-        server = grpc.server(ThreadPoolExecutor(4))
-        add = getattr(module, f"add_{name}ServiceServicer_to_server")
-        add(_servicer(getattr(module, f"{name}ServiceServicer"), rooms), server)
-        address = socket_address(state.folder, service)
-        Path(address.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
-        server.add_insecure_port(address)
-        server.start()
-        servers.append(server)
-    yield rooms
-    for server in servers:
-        server.stop(None)
+    with ExitStack() as fakes:
+        for service, module, name in (
+            ("ingestion", ingestion_service_pb2_grpc, "Ingestion"),
+            ("labeling", labeling_service_pb2_grpc, "Labeling"),
+            ("training", training_service_pb2_grpc, "Training"),
+            ("evaluation", evaluation_service_pb2_grpc, "Evaluation"),
+            ("registry", registry_service_pb2_grpc, "Registry"),
+            ("serving", serving_service_pb2_grpc, "Serving"),
+        ):
+            add = getattr(module, f"add_{name}ServiceServicer_to_server")
+            servicer = _servicer(getattr(module, f"{name}ServiceServicer"), rooms)
+            address = socket_address(state.folder, service)
+            Path(address.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
+            fakes.enter_context(answering(address, partial(add, servicer)))
+        yield rooms
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Who asks for a deployment without an engine: serving is told, again where it was away, and not at each request."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import grpc
 import pytest
@@ -12,6 +12,7 @@ from ratoon.serving.v1.serving_service_pb2_grpc import (
     ServingServiceServicer,
     add_ServingServiceServicer_to_server,
 )
+from ratoon.testkit.rooms import answering
 from ratoon.testkit.waiting import until
 from ratoon_gateway.adapters import serving
 from ratoon_gateway.adapters.routes import LiveRoutes
@@ -39,17 +40,15 @@ class Serving(ServingServiceServicer):
 def asked(monkeypatch):
     """Routes that a waker listens to, and the serving that it tells."""
     monkeypatch.setattr(serving, "_WAKE_AGAIN_S", 0.1)
-    servicer, server = Serving(), grpc.server(ThreadPoolExecutor(2))
-    add_ServingServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    routes = LiveRoutes()
-    with open_channel_with_token(f"127.0.0.1:{port}", lambda: "token") as channel:
+    servicer, routes = Serving(), LiveRoutes()
+    with (
+        answering("127.0.0.1:0", partial(add_ServingServiceServicer_to_server, servicer), threads=2) as port,
+        open_channel_with_token(f"127.0.0.1:{port}", lambda: "token") as channel,
+    ):
         waker = Waker(routes, channel)
         waker.start()
         yield routes, servicer
         waker.stop()
-    server.stop(None)
 
 
 def test_serving_is_told_once_for_many_who_wait_and_again_where_it_was_away(asked):

@@ -211,10 +211,10 @@ def test_a_record_goes_from_the_rejections_too_where_its_duplicate_stands(tmp_pa
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[State]:
-    state = State(tmp_path_factory.mktemp("erasing"))
-    url = databases.url("ingestion", state.folder)
-    settings = Settings(state=state.folder, processes=1, database_url=url)
-    with running([settings]):
+    folder = tmp_path_factory.mktemp("erasing")
+    url = databases.url("ingestion", folder)
+    settings = Settings(state=folder, processes=1, database_url=url)
+    with State(folder) as state, running([settings]):
         yield state
     warm.stop(settings.warm_folder)
 

@@ -35,10 +35,10 @@ NOUNS = [
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[State]:
-    state = State(tmp_path_factory.mktemp("ingestion"))
-    url = databases.url("ingestion", state.folder)
-    settings = Settings(state=state.folder, processes=1, database_url=url)
-    with running([settings]):
+    folder = tmp_path_factory.mktemp("ingestion")
+    url = databases.url("ingestion", folder)
+    settings = Settings(state=folder, processes=1, database_url=url)
+    with State(folder) as state, running([settings]):
         yield state
     warm.stop(settings.warm_folder)
 

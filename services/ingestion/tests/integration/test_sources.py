@@ -29,10 +29,10 @@ TABLE = (
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[State]:
-    state = State(tmp_path_factory.mktemp("sources"))
-    url = databases.url("sources", state.folder)
-    settings = Settings(state=state.folder, processes=1, database_url=url)
-    with running([settings]):
+    folder = tmp_path_factory.mktemp("sources")
+    url = databases.url("sources", folder)
+    settings = Settings(state=folder, processes=1, database_url=url)
+    with State(folder) as state, running([settings]):
         yield state
     warm.stop(settings.warm_folder)
     warm.stop(settings.warm_folder.with_name(f"{settings.warm_folder.name}-preview"))

@@ -24,8 +24,8 @@ ROWS = 1_500
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
-    state = State(tmp_path_factory.mktemp("ingestion"))
-    yield state
+    with State(tmp_path_factory.mktemp("ingestion")) as state:
+        yield state
     warm.stop(settings(state).warm_folder)
 
 

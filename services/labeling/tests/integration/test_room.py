@@ -73,11 +73,10 @@ def datasets() -> FakeDatasets:
 
 @pytest.fixture(scope="module")
 def state(folder, artifacts, datasets, databases) -> Iterator[State]:
-    state = State(folder)
     url = databases.url("labeling", folder)
     settings = Settings(state=folder, artifacts_url=artifacts.url, database_url=url)
     migrate("labeling", settings.database_url)
-    with serving([build(settings, datasets)]):
+    with State(folder) as state, serving([build(settings, datasets)]):
         yield state
 
 

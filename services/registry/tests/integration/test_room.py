@@ -81,10 +81,9 @@ def build(settings: Settings) -> App:
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[State]:
     folder: Path = tmp_path_factory.mktemp("registry")
-    state = State(folder)
     settings = Settings(state=folder, database_url=databases.url("registry", folder))
     migrate("registry", settings.database_url)
-    with serving([build(settings)]):
+    with State(folder) as state, serving([build(settings)]):
         yield state
 
 

@@ -92,13 +92,13 @@ class Installation:
 @pytest.fixture(scope="module")
 def room(tmp_path_factory, databases) -> Iterator[Installation]:
     folder: Path = tmp_path_factory.mktemp("serving")
-    state = State(folder)
     settings = Settings(state=folder, database_url=databases.url("serving", folder))
     migrate("serving", settings.database_url)
     host, models = simulated.SimulatedEngineHost(folder / "e"), simulated.FakeModels()
-    base = Foundation(settings, Platform.of_process(), tables.METADATA)
-    with serving([assemble(base, host, models)]):
-        yield Installation(state, host, models)
+    with State(folder) as state:
+        base = Foundation(settings, Platform.of_process(), tables.METADATA)
+        with serving([assemble(base, host, models)]):
+            yield Installation(state, host, models)
 
 
 @pytest.fixture(scope="session")
@@ -111,14 +111,15 @@ def simulation():
 def two_rooms(tmp_path_factory, databases) -> Iterator[Installation]:
     """Two rooms on one database and one host of engines, as while a new pod of serving takes over from an old one."""
     folder: Path = tmp_path_factory.mktemp("two")
-    state, url = State(folder), databases.url("serving", folder)
+    url = databases.url("serving", folder)
     host, models = simulated.SimulatedEngineHost(folder / "e"), simulated.FakeModels()
     listens = ({}, {"listen": f"unix://{folder}/other.sock"})
     chosen = [Settings(state=folder, database_url=url, **listen) for listen in listens]
     migrate("serving", chosen[0].database_url)
-    bases = [Foundation(each, Platform.of_process(), tables.METADATA) for each in chosen]
-    with serving([assemble(base, host, models) for base in bases]):
-        yield Installation(state, host, models)
+    with State(folder) as state:
+        bases = [Foundation(each, Platform.of_process(), tables.METADATA) for each in chosen]
+        with serving([assemble(base, host, models) for base in bases]):
+            yield Installation(state, host, models)
 
 
 @pytest.fixture(scope="module")

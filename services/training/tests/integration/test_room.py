@@ -87,11 +87,10 @@ def state(
     tmp_path_factory: pytest.TempPathFactory, drivers: FakeDrivers, databases: Databases
 ) -> Iterator[State]:
     folder: Path = tmp_path_factory.mktemp("room")
-    state = State(folder)
     url = databases.url("training", folder)
     settings = Settings(state=folder, memory_bytes=4 * GIB, database_url=url)
     migrate("training", settings.database_url)
-    with serving([build(settings, drivers)]):
+    with State(folder) as state, serving([build(settings, drivers)]):
         yield state
 
 
