@@ -333,3 +333,54 @@ def test_a_page_ends_early_when_its_documents_are_long(store):
             break
     assert names == [thing(number).name for number in range(8)]
     assert sizes == [2, 2, 2, 2]
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    create_time: datetime
+    update_time: datetime
+    state: str = "READY"
+    message: str = ""
+    revision: int = 0
+
+
+@pytest.fixture
+def jobs() -> Store:
+    metadata = MetaData()
+    table = resource_table(metadata, "jobs", ended="ABSENT")
+    database = Database("sqlite://")
+    with database.write() as connection:
+        metadata.create_all(connection)
+    return Store(database, {Job: table}, lambda *_: Record("jobs", b"", b""), outbox.append, PageTokens(b"s"))
+
+
+def test_live_resources_are_those_that_have_not_ended(jobs):
+    quoting = Job("projects/p/jobs/c", NOW, NOW, message='"state":"ABSENT"')
+    with jobs.write() as tx:
+        created, _ = tx.create(Job("projects/p/jobs/a", NOW, NOW))
+        tx.create(Job("projects/p/jobs/b", NOW, NOW, state="ABSENT"))
+        tx.create(quoting)
+        tx.create(Job("projects/q/jobs/a", NOW, NOW))
+        assert [each.name[9:] for each in tx.live(Job)] == ["p/jobs/a", "p/jobs/c", "q/jobs/a"]
+        tx.save(replace(created, state="ABSENT"))
+        assert [each.name for each in tx.live(Job, "projects/p")] == [quoting.name]
+
+
+def test_live_resources_are_found_by_index_and_unreadable_ones_left_out(jobs):
+    statements = []
+    event.listen(jobs.database.engine, "before_cursor_execute", lambda *said: statements.append(said[2:4]))
+    with jobs.write() as tx:
+        tx.create(Job("projects/p/jobs/a", NOW, NOW))
+        tx.connection.execute(text("UPDATE jobs SET body = 'no document'"))
+    for parent in ("", "projects/p"):
+        with jobs.read() as tx:
+            assert tx.live(Job, parent) == []
+            statement, values = statements[-1]
+            plan = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+        assert "ix_jobs_live" in plan[0].detail, plan
+
+
+def test_only_the_name_of_a_state_tells_what_has_ended():
+    with pytest.raises(ValueError, match="no name of a state"):
+        resource_table(MetaData(), "jobs", ended="a' OR 1=1")

@@ -35,6 +35,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    text,
     tuple_,
     update,
 )
@@ -69,7 +70,7 @@ T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)
 _MOST_UNREADABLE = 1000
 _ROWS, _PAGE_FETCH = 500, 50
-_UPGRADES, _MIRROR = "upgrades", "mirror"
+_UPGRADES, _MIRROR, _ENDED = "upgrades", "mirror", "ended"
 _PAGE_CHARS = 1_000_000
 """Of the documents on a page: it stays under a message's 4 MiB, whatever its script. One alone may have more."""
 _REFERENCE = re.compile(r'(?<!content_digest)(?<!record_id)": ?"[0-9a-f]{64}"')
@@ -88,12 +89,16 @@ class WrittenByANewerRelease(DataLoss):
 
 
 def resource_table(
-    metadata: MetaData, name: str, upgrades: Sequence[Upgrade] = (), mirror: Mirror | None = None
+    metadata: MetaData,
+    name: str,
+    upgrades: Sequence[Upgrade] = (),
+    mirror: Mirror | None = None,
+    ended: str = "",
 ) -> Table:
     """Return the table of one kind of resource.
 
     `upgrades` bring stored bodies from version 1 to the current one. `mirror` serves the previous release, see
-    `BodyCodec`.
+    `BodyCodec`. `ended` is the `state` of resources that have ended; an index finds the others.
     """
     return Table(
         name,
@@ -106,8 +111,27 @@ def resource_table(
         Column("request_digest", String(64)),
         Column("body", Text, nullable=False),
         Index(f"ix_{name}_listing", "parent", "create_time", "name"),
-        info={_UPGRADES: tuple(upgrades), _MIRROR: mirror},
+        *([live_index(name, ended)] if ended else []),
+        info={_UPGRADES: tuple(upgrades), _MIRROR: mirror, _ENDED: ended},
     )
+
+
+def live_index(table: str, ended: str) -> Index:
+    """Return the index of the resources of a table whose `state` is not `ended`."""
+    return Index(
+        f"ix_{table}_live",
+        "parent",
+        "name",
+        sqlite_where=text(live_sql(ended, is_sqlite=True)),
+        postgresql_where=text(live_sql(ended, is_sqlite=False)),
+    )
+
+
+def live_sql(ended: str, *, is_sqlite: bool) -> str:
+    """Return the SQL condition of bodies without this `state`; a body that is no JSON fulfils it."""
+    if not re.fullmatch("[A-Z_]+", ended):
+        raise ValueError(f"{ended!r} is no name of a state")
+    return f"""{"instr" if is_sqlite else "strpos"}(body, '"state":"{ended}"') = 0"""
 
 
 def codec_of(kind: type, table: Table) -> BodyCodec:
@@ -328,6 +352,18 @@ class Transaction:
         """Every resource of a kind, whosever it is; for kinds that stay few."""
         table, _ = self._store._kinds[kind]
         query = select(table.c.name, table.c.body).order_by(table.c.name)
+        return list(self._readable(kind, self.connection.execute(query)))
+
+    def live(self, kind: type[T], parent: str = "") -> list[T]:
+        """Every resource of a kind that has not ended, of one parent or of all, by index.
+
+        The table of the kind names its `ended` state.
+        """
+        table, _ = self._store._kinds[kind]
+        is_live = text(live_sql(table.info[_ENDED], is_sqlite=self._store.database.is_sqlite))
+        query = select(table.c.name, table.c.body).where(is_live).order_by(table.c.parent, table.c.name)
+        if parent:
+            query = query.where(table.c.parent == parent)
         return list(self._readable(kind, self.connection.execute(query)))
 
     def publish(self, event: object, source: Resource) -> None:

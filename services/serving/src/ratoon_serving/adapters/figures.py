@@ -1,4 +1,4 @@
-"""Serving's figures for Prometheus: its engines by what is written down of them."""
+"""Metrics of serving for Prometheus: its live engines by deployment, version and recorded state."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from ratoon.chassis.figures import Family, Sample, Source
 from ratoon.chassis.names import parent_of
 from ratoon.chassis.store import Store
-from ratoon_serving.domain.engine import Engine, EngineState
+from ratoon_serving.domain.engine import Engine
 
 ENGINES = Family("ratoon_engines", "Engines that have not ended.", ("deployment", "version", "state"))
 
 
 def engine_figures(store: Store) -> Source:
-    """How many engines there are of each deployment and version, in which state."""
+    """Return the number of live engines by deployment, version and state; ended ones are not read."""
 
     def figures() -> Iterator[Sample]:
         with store.read() as tx:
-            engines = tx.every(Engine)
-        there = [each for each in engines if each.state is not EngineState.ABSENT]
-        counted = Counter((parent_of(each.name), each.version, each.state.value) for each in there)
-        yield from (Sample(ENGINES, count, key) for key, count in counted.items())
+            engines = tx.live(Engine)
+        counts = Counter((parent_of(each.name), each.version, each.state.value) for each in engines)
+        yield from (Sample(ENGINES, count, key) for key, count in counts.items())
 
     return figures

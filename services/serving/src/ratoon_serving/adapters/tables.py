@@ -6,14 +6,14 @@ from ratoon.chassis.events import room_metadata
 from ratoon.chassis.store import resource_table
 from ratoon_serving.adapters.upgrades import copy_rollout_v2, mirror_rollout_v1
 from ratoon_serving.domain.deployment import Deployment
-from ratoon_serving.domain.engine import Engine
+from ratoon_serving.domain.engine import Engine, EngineState
 from ratoon_serving.domain.rollouts.rollout import Rollout
 from ratoon_serving.domain.routes import RouteTable
 
 METADATA = room_metadata()
 RESOURCES: dict[type, Table] = {
     Deployment: resource_table(METADATA, "deployments"),
-    Engine: resource_table(METADATA, "engines"),
+    Engine: resource_table(METADATA, "engines", ended=EngineState.ABSENT.value),
     Rollout: resource_table(METADATA, "rollouts", [copy_rollout_v2], mirror_rollout_v1),
     RouteTable: resource_table(METADATA, "route_tables"),
 }

@@ -268,9 +268,8 @@ class Executor:
 
 def _others(tx: Transaction, engine: Engine) -> list[Engine]:
     """The engines that live in its process beside it."""
-    known = tx.all(Engine, parent_of(engine.name))
-    alive = [other for other in known if other.state is not EngineState.ABSENT and other.name != engine.name]
-    return [other for other in alive if other.process == engine.process]
+    live = tx.live(Engine, parent_of(engine.name))
+    return [other for other in live if other.process == engine.process and other.name != engine.name]
 
 
 def _ended(tx: Transaction, engine: Engine) -> Engine:

@@ -5,7 +5,7 @@ from ratoon.chassis.names import parent_of
 from ratoon.chassis.store import Store
 from ratoon_serving.application.handlers import ensure_route_table
 from ratoon_serving.application.ports import EngineHost
-from ratoon_serving.domain.engine import Engine, EngineState
+from ratoon_serving.domain.engine import Engine
 
 
 class Opening:
@@ -25,5 +25,4 @@ class Opening:
     def _is_known(self, process: str) -> bool:
         """Whether an engine that has not ended lives in this process."""
         with self._store.read() as tx:
-            engines = tx.all(Engine, parent_of(process))
-        return any(e.process == process and e.state is not EngineState.ABSENT for e in engines)
+            return any(engine.process == process for engine in tx.live(Engine, parent_of(process)))
