@@ -10,7 +10,7 @@ from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, selec
 from ratoon.chassis import tracing
 from ratoon.chassis.store import Transaction
 from ratoon.tasks.votes import count_votes
-from ratoon_flywheel.adapters.tables import ANSWERS, JUDGEMENTS, NOTED_TEXTS, RESOURCES
+from ratoon_flywheel.adapters.tables import ANSWERS, JUDGEMENTS, NOTED_TEXTS, RESOURCES, UNREADABLE
 from ratoon_flywheel.application.ports import Mark, VersionVotes
 from ratoon_flywheel.domain.signals.features import TextFeatures
 from ratoon_flywheel.domain.signals.feedback import Feedback, Judgement, Verdict
@@ -83,7 +83,7 @@ class AnswerTables:
     def set_aside(self, tx: Transaction) -> dict[str, int]:
         """How many rows are set aside, by their fault, in all projects."""
         noted = NOTED_TEXTS.c
-        query = select(noted.segment).where(noted.presence == Presence.UNREADABLE.value)
+        query = select(noted.segment).where(UNREADABLE)
         counts: dict[str, int] = {}
         for name in tx.connection.execute(query).scalars().all():
             segment = tx.find(TrafficSegment, name)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from ratoon.chassis.events import room_metadata
@@ -21,7 +22,7 @@ from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.feedback import Feedback
 from ratoon_flywheel.domain.signals.forgetting import Forgetting
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
-from ratoon_flywheel.domain.signals.traffic import TrafficSegment
+from ratoon_flywheel.domain.signals.traffic import Presence, TrafficSegment
 
 METADATA = room_metadata()
 RESOURCES: dict[type, Table] = {
@@ -79,6 +80,8 @@ JUDGEMENTS = Table(
 )
 """The latest feedback on each answer."""
 
+UNREADABLE = text(f"presence = '{Presence.UNREADABLE.value}'")
+"""Condition of noted texts whose row cannot be read; written out, because a partial index needs it so."""
 NOTED_TEXTS = Table(
     "noted_texts",
     METADATA,
@@ -90,6 +93,7 @@ NOTED_TEXTS = Table(
     Column("presence", String(20), nullable=False),
     Index("ix_noted_texts_digest", "project", "content_digest"),
     Index("ix_noted_texts_segment", "segment"),
+    Index("ix_noted_texts_unreadable", "segment", sqlite_where=UNREADABLE, postgresql_where=UNREADABLE),
     sqlite_autoincrement=True,
 )
 """Texts in segments that the index of answers does not have, so that an erasure finds them."""
