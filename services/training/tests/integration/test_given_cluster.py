@@ -28,10 +28,8 @@ LONG = replace(RECIPE, epochs=6.0)
 PATIENCE_S = 200
 NODE = """
 import json, sys, time
-from ray._private.node import Node
-from ray._private.parameter import RayParams
-node = Node(RayParams(**json.loads(sys.argv[1])), head=bool(sys.argv[2]), shutdown_at_exit=True, spawn_reaper=True)
-print("ready", node.gcs_address, flush=True)
+from ratoon_training.worker.ray_internals import start_node
+print("ready", start_node(**json.loads(sys.argv[1]), head=bool(sys.argv[2])), flush=True)
 while True:
     time.sleep(1)
 """

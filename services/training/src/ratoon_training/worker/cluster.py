@@ -23,10 +23,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from ratoon_training.domain.errors import WorkersLost
-from ratoon_training.worker import guard
+from ratoon_training.worker import guard, ray_internals
 
 _LOG = logging.getLogger(__name__)
 _STORE_BYTES = 80 * 1024 * 1024
@@ -63,10 +62,7 @@ def start(folder: Path) -> None:
         _join(session)
         return
     os.environ.update(_private(folder))
-    import ray
-
-    address = _head_address(session)
-    ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, configure_logging=False)
+    ray_internals.connect(_head_address(session))
 
 
 def given() -> bool:
@@ -127,11 +123,7 @@ def _join(session: Path) -> None:
 def _start_member(address: str, session: Path) -> None:
     host, _, port = address.rpartition(":")
     socket.create_connection((host, int(port)), timeout=_PAUSE_S).close()  # Ray itself gives up after minutes
-    import ray
-    from ray._private.node import Node
-    from ray._private.parameter import RayParams
-
-    parameters = RayParams(
+    ray_internals.start_node(
         gcs_address=address,
         node_ip_address=os.environ.get(_NODE_ADDRESS) or None,
         num_cpus=0,
@@ -141,14 +133,7 @@ def _start_member(address: str, session: Path) -> None:
         dashboard_agent_listen_port=None,  # any: the head may be of the same address
         temp_dir=str(session),
     )
-    Node(parameters, head=False, shutdown_at_exit=True, spawn_reaper=True)
-    ray.init(
-        address=address,
-        _temp_dir=str(session),
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-        configure_logging=False,
-    )
+    ray_internals.connect(address, session)
 
 
 def _head_address(session: Path) -> str:
@@ -168,17 +153,7 @@ def _head_address(session: Path) -> str:
 
 
 def _start_head(session: Path) -> str:
-    from ray._private.node import Node
-    from ray._private.parameter import RayParams
-
-    class QuietNode(Node):
-        """A head node without the API server behind the dashboard, which nothing here asks."""
-
-        def start_api_server(self, **_: Any) -> None:
-            """Not started."""
-            self._webui_url = None
-
-    parameters = RayParams(
+    return ray_internals.start_own_head(
         node_ip_address="127.0.0.1",
         num_cpus=1,
         include_dashboard=False,
@@ -186,10 +161,7 @@ def _start_head(session: Path) -> str:
         no_monitor=True,
         object_store_memory=_STORE_BYTES,
         temp_dir=str(session),
-        _system_config={"prestart_worker_first_driver": False, "enable_metrics_collection": False},
     )
-    node = QuietNode(parameters, head=True, shutdown_at_exit=True, spawn_reaper=True, ray_init_cluster=True)
-    return str(node.gcs_address)
 
 
 def _end_half_started() -> None:

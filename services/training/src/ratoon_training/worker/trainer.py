@@ -4,8 +4,8 @@ A stock `TorchTrainer.fit()` starts seven processes for one worker, three of whi
 half a minute before the first step. This trainer keeps Ray Train's controller, worker group and recovery, brings its
 own process-group backend (so that torch is imported by workers alone), and leaves three helpers out: the cleaner of
 placement groups (they die with the driver's Ray), the dataset manager (there are no Ray datasets) and the
-autoscaling coordinator (the group's size is fixed). Two underscored methods of Ray Train are overridden for that;
-Ray is pinned, and a test holds the processes that a run starts.
+autoscaling coordinator (the group's size is fixed). Three underscored methods of Ray Train are overridden for that:
+`ray_internals.USED` lists them for the test of the pinned Ray, and another test holds the processes that a run starts.
 """
 
 import socket
