@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from ratoon.chassis import schema_readers
+from ratoon.chassis.alembic_internals import downgrade_steps, upgrade_steps
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable, storage_fault
 from ratoon.chassis.revisions import head_of, knows, revision_at, scripts_of
@@ -32,13 +33,13 @@ def migrate(service: str, database_url: str, revision: str = "head") -> str:
     if url.get_backend_name() == "sqlite" and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     scripts = _scripts(service)
-    return _run(service, database_url, revision, lambda at: scripts._upgrade_revs(revision, at))
+    return _run(service, database_url, revision, lambda at: upgrade_steps(scripts, revision, at))
 
 
 def migrate_down(service: str, database_url: str, revision: str) -> str:
     """Take a room's database back to an earlier revision (`base`: no table is left); what newer ones held is lost."""
     scripts = _scripts(service)
-    return _run(service, database_url, revision, lambda at: scripts._downgrade_revs(revision, at))
+    return _run(service, database_url, revision, lambda at: downgrade_steps(scripts, revision, at))
 
 
 def create_common_tables_v1(op: Alembic) -> None:
