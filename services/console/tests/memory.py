@@ -83,6 +83,10 @@ class Memory(Resources, grpc.GenericRpcHandler):
     def _said(self, method: MethodDescriptor, asked: JSON) -> JSON:
         if method.name in self.own:
             return self.own[method.name](self, asked)
+        if method.name == "SummarizeTasks":
+            return self.summary(asked["parent"])
+        if method.name == "ClaimTask":
+            return self.claimed(asked["parent"], asked.get("reason", ""))
         if method.name.startswith("List"):
             return self._listed(method, asked)
         if method.name == "GetRecord":
@@ -99,7 +103,8 @@ class Memory(Resources, grpc.GenericRpcHandler):
     def _listed(self, method: MethodDescriptor, asked: JSON) -> JSON:
         parent = asked.get("parent", "")
         field = next(field for field in method.output_type.fields if field.is_repeated)
-        found = self.children("/".join(filter(None, (parent, _collection(method)))))
+        collection = "/".join(filter(None, (parent, _collection(method))))
+        found = self.listed(collection, asked.get("orderBy", ""), asked.get("filter", ""))
         size = int(asked.get("pageSize", 100))
         start = int(asked.get("pageToken") or 0)
         more = str(start + size) if len(found) > start + size else ""

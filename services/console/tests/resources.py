@@ -1,6 +1,7 @@
 """Resources as the API tells of them, by name, in the order they came."""
 
 import threading
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +32,35 @@ class Resources:
             for name, value in self.resources.items()
             if name.startswith(prefix) and "/" not in name.removeprefix(prefix)
         ]
+
+    def listed(self, collection: str, order_by: str = "", filter: str = "") -> list[JSON]:
+        """The resources of a collection as a list answers with them."""
+        found = self.children(collection)
+        for term in filter.split(" AND ") if filter else ():
+            field, value = term.split(" = ")
+            found = [each for each in found if each.get(field, "").removeprefix("STATE_") == value]
+        return found[::-1] if order_by == "create_time desc" else found
+
+    def summary(self, project: str) -> JSON:
+        """Counts of a project's tasks."""
+        tasks = self.children(f"{project}/tasks")
+        of_state = {s: [t for t in tasks if t["state"] == f"STATE_{s}"] for s in ("OPEN", "DONE", "SKIPPED")}
+        answers = Counter((task["proposedLabel"], task["label"]) for task in of_state["DONE"])
+        return {
+            "openCounts": dict(Counter(task["reason"] for task in of_state["OPEN"])),
+            "doneCount": str(len(of_state["DONE"])),
+            "skippedCount": str(len(of_state["SKIPPED"])),
+            "reviews": [
+                {"proposedLabel": before, "label": after, "count": str(count)}
+                for (before, after), count in answers.items()
+            ],
+        }
+
+    def claimed(self, project: str, reason: str = "") -> JSON:
+        """The next open task, as if one annotator worked."""
+        wanted = f"state = OPEN AND reason = {reason}" if reason else "state = OPEN"
+        found = self.listed(f"{project}/tasks", "create_time desc", wanted)
+        return {"task": found[0]} if found else {}
 
 
 def now() -> str:

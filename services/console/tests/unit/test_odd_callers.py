@@ -31,7 +31,7 @@ def test_a_name_that_cannot_be_is_not_found_and_not_sent(name):
 
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://api") as http:
             api = HttpApi(http, bearer)
-            for call in (api.get(name), api.find(name), api.list(name), api.post(name, {})):
+            for call in (api.get(name), api.find(name), api.newest(name), api.post(name, {})):
                 try:
                     assert await call is None
                 except Refused as refused:
@@ -80,3 +80,23 @@ def test_a_form_of_any_size_is_not_read():
     answer = call("POST", "/login", data={"key": "x" * (3 << 20)})
     assert answer.status_code == 413
     assert "2 MiB" in answer.text
+
+
+def test_a_page_of_a_collection_is_one_request_however_long_the_collection_is():
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={"tasks": [{"name": "t"}] * 3, "nextPageToken": "more"})
+
+    async def ask() -> None:
+        async def bearer() -> str:
+            return "token"
+
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://api") as http:
+            page = await HttpApi(http, bearer).newest("projects/p/tasks", 3, filter="state = OPEN")
+            assert (len(page.items), page.older) == (3, "more")
+
+    asyncio.run(ask())
+    [url] = asked
+    assert url.endswith("/v1/projects/p/tasks?pageSize=3&orderBy=create_time+desc&filter=state+%3D+OPEN")

@@ -11,7 +11,7 @@ import pytest
 
 from ratoon_console.adapters.pages import STATIC, Pages
 from ratoon_console.application.actions import ACTIONS
-from ratoon_console.application.ports import Grant, Said
+from ratoon_console.application.ports import Grant, Items, Said
 from ratoon_console.application.sessions import Sessions
 from ratoon_console.domain.errors import Away, NotSignedIn, Refused
 from ratoon_console.domain.people import Person, Role
@@ -62,6 +62,7 @@ class Platform:
     def __init__(self) -> None:
         self.memory, self.blobs = Resources(), Blobs()
         self.posted: list[tuple[str, JSON]] = []
+        self.listed: list[str] = []
         self.away = False
 
     async def exchange(self, api_key: str) -> Grant:
@@ -81,6 +82,8 @@ class Platform:
                     {"id": "mail/mail@v1.0", "owned_by": seed.P},
                 ]
             }
+        if name.endswith(":summarize"):
+            return self.memory.summary(name.rpartition("/")[0])
         if name.endswith(":lineage"):
             return {"recordId": "0", "datasetVersions": [f"{seed.DATA}/versions/v1"], "placements": []}
         if name.endswith(":compare"):
@@ -97,13 +100,20 @@ class Platform:
     async def find(self, name: str) -> JSON | None:
         return self.memory.resources.get(name)
 
-    async def list(self, collection: str) -> list[JSON]:
-        return (await self.get(collection, pageSize=1000))["things"]
+    async def newest(self, collection: str, size: int = 100, after: str = "", **query: str) -> Items:
+        if self.away:
+            raise Away("Nobody answers.")
+        self.listed.append(collection)
+        found = self.memory.listed(collection, "create_time desc", **query)
+        start = int(after or 0)
+        return Items(found[start : start + size], str(start + size) if len(found) > start + size else "")
 
     async def post(self, name: str, body: JSON, **query: object) -> JSON:
         self.posted.append((name, {**body, **query}))
         if name.endswith(":preview"):
             return PREVIEW
+        if name.endswith("tasks:claim"):
+            return self.memory.claimed(name.rpartition("/")[0], str(body["reason"]))
         return {"name": f"{seed.DEPLOYMENT}/rollouts/ro2", "toVersion": f"{seed.MODEL}/versions/v1.0"}
 
     async def patch(self, name: str, body: JSON, **query: object) -> JSON:
@@ -196,6 +206,62 @@ def test_a_resource_that_has_just_begun_shows_though_most_of_it_is_not_there_yet
             assert answer.status_code == 200, answer.text
 
     visit(busy, "operator", scenario)
+
+
+def test_the_start_page_reads_one_page_of_projects_and_leads_to_the_older_ones(busy):
+    for number in range(60):
+        busy.memory.put(
+            f"projects/p{number:02}", labels=["a", "b"], deployment=f"projects/p{number:02}/deployments/d"
+        )
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        found: list[str] = []
+        path = "/"
+        while path:
+            busy.listed.clear()
+            answer = (await client.get(path)).text
+            found += re.findall(r'href="/p/(p\d\d)"', answer)
+            assert len(busy.listed) <= 25
+            older = re.search(r'href="(/\?after=\d+)" rel="next"', answer)
+            path = older[1] if older else ""
+        assert found == [f"p{number:02}" for number in reversed(range(60))]
+
+    visit(busy, "viewer", scenario)
+
+
+def test_a_page_that_no_browser_waits_for_is_stopped(busy):
+    async def scenario() -> None:
+        started, stopped = asyncio.Event(), asyncio.Event()
+
+        async def never(_name: str, **_query: object) -> JSON:
+            started.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopped.set()
+            return {}
+
+        busy.get = never
+        console = site(busy)
+        _, cookie = await console._desk.sessions.open("viewer")
+        messages = [{"type": "http.request"}, {"type": "http.disconnect"}]
+
+        async def receive() -> JSON:
+            if len(messages) == 1:
+                await started.wait()
+            return messages.pop(0)
+
+        sent: list[JSON] = []
+
+        async def send(message: JSON) -> None:
+            sent.append(message)
+
+        headers = [(b"cookie", f"ratoon_console={cookie}".encode())]
+        await console.app()(scope_of("/p/mail", headers), receive, send)
+        assert stopped.is_set()
+        assert sent[0]["status"] == 499
+
+    asyncio.run(asyncio.wait_for(scenario(), 10))
 
 
 def test_no_project_at_all_says_how_to_begin(platform):
@@ -380,24 +446,28 @@ def listen(
         sent: asyncio.Queue[tuple[str, JSON]] = asyncio.Queue()
         _, cookie = await console._desk.sessions.open("viewer")
         headers = [(b"accept", b"text/event-stream"), (b"cookie", f"ratoon_console={cookie}".encode())]
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "method": "GET",
-            "path": path,
-            "headers": headers,
-            "query_string": b"",
-            "root_path": "",
-            "scheme": "http",
-            "server": ("console", 80),
-        }
         serving = asyncio.create_task(
-            console.app()(scope, asyncio.Event().wait, lambda said: _put(sent, said))
+            console.app()(scope_of(path, headers), asyncio.Event().wait, lambda said: _put(sent, said))
         )
         await scenario(sent)
         serving.cancel()
 
     asyncio.run(asyncio.wait_for(listened(), 20))
+
+
+def scope_of(path: str, headers: list[tuple[bytes, bytes]]) -> JSON:
+    """The ASGI scope of a GET."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "method": "GET",
+        "path": path,
+        "headers": headers,
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "server": ("console", 80),
+    }
 
 
 async def _put(sent: asyncio.Queue[tuple[str, JSON]], message: dict[str, object]) -> None:

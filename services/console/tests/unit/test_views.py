@@ -104,35 +104,27 @@ def test_bars_sum_up_what_is_beyond_the_most():
     assert sum(bar.share for bar in found) == pytest.approx(1)
 
 
-def task(state, proposed="", label="", time="2026-01-01T00:00:00Z", reason="review-sample"):
-    return {
-        "state": f"STATE_{state}",
-        "proposedLabel": proposed,
-        "label": label,
-        "createTime": time,
-        "reason": reason,
-    }
+def test_the_queue_is_counted_by_reason():
+    counts = {"review-sample": "1", "conflict": "3"}
+    queue = labels.queue_of({"openCounts": counts, "doneCount": "2", "skippedCount": "1"})
+    assert (queue.open, queue.answered, queue.skipped, queue.total) == (4, 2, 1, 7)
+    assert queue.reasons == (("conflict", 3), ("review-sample", 1))
+    assert labels.queue_of({}).total == 0
 
 
-def test_the_queue_is_counted_and_the_newest_set_comes_first():
-    old, new = task("OPEN"), task("OPEN", time="2026-02-01T00:00:00Z", reason="conflict")
-    queue = labels.queue_of([old, new, task("DONE"), task("SKIPPED")])
-    assert (queue.open, queue.answered, queue.skipped, queue.total) == (2, 1, 1, 4)
-    assert labels.next_task([old, new]) is new
-    assert labels.next_task([old, new], "review-sample") is old
-    assert labels.next_task([task("DONE")]) is None
+def reviews(**counts: int) -> dict[str, object]:
+    """A summary whose answers are named `before_after`."""
+    pairs = [(*name.split("_"), count) for name, count in counts.items()]
+    return {"reviews": [{"proposedLabel": b, "label": a, "count": str(n)} for b, a, n in pairs]}
 
 
 def test_agreement_is_counted_with_and_without_chance():
-    tasks = [task("DONE", "a", "a")] * 20 + [task("DONE", "a", "b")] * 5 + [task("DONE", "b", "a")] * 10 + [
-        task("DONE", "b", "b")
-    ] * 15  # fmt: skip
-    review = labels.review_of(tasks)
+    review = labels.review_of(reviews(a_a=20, a_b=5, b_a=10, b_b=15))
     assert review.table == ((20, 5), (10, 15))
     assert review.agreement == pytest.approx(0.7)
     assert review.kappa == pytest.approx(0.4)  # the textbook example
-    assert labels.review_of([task("DONE", "a", "a")]).kappa is None
-    assert labels.review_of([task("OPEN", "a")]) is None
+    assert labels.review_of(reviews(a_a=1)).kappa is None
+    assert labels.review_of({}) is None
 
 
 def test_curves_come_from_the_blob_or_grow_from_what_a_run_tells():

@@ -7,12 +7,10 @@ from typing import Any
 
 import httpx
 
-from ratoon_console.application.ports import JSON, Grant, Said
+from ratoon_console.application.ports import JSON, Grant, Items, Said
 from ratoon_console.domain.errors import Away, ConsoleError, NotSignedIn, Refused
 from ratoon_console.domain.people import Person, Role
 
-_PAGE = 1000
-_MOST_PAGES = 50
 _AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 Bearer = Callable[[], Awaitable[str]]
 
@@ -52,17 +50,12 @@ class HttpApi:
                 return None
             raise
 
-    async def list(self, collection: str) -> list[JSON]:
-        """Every resource of a collection, oldest first."""
-        found: list[JSON] = []
-        token = ""
-        for _ in range(_MOST_PAGES):
-            page = await self.get(collection, pageSize=_PAGE, pageToken=token)
-            found += [each for value in page.values() if isinstance(value, list) for each in value]
-            token = page.get("nextPageToken", "")
-            if not token:
-                break
-        return found
+    async def newest(self, collection: str, size: int = 100, after: str = "", **query: object) -> Items:
+        """The newest resources of a collection, or those after a page: one page, and one request."""
+        ordered = {"orderBy": "create_time desc", **query}
+        page = await self.get(collection, pageSize=size, pageToken=after, **ordered)
+        items = [each for value in page.values() if isinstance(value, list) for each in value]
+        return Items(items, page.get("nextPageToken", ""))
 
     async def post(self, name: str, body: Mapping[str, object], **query: object) -> JSON:
         """A create or a method."""

@@ -20,8 +20,8 @@ class Api(Protocol):
         """A resource by its name, None where there is none."""
         ...
 
-    async def list(self, collection: str) -> list[JSON]:
-        """Every resource of a collection, oldest first."""
+    async def newest(self, collection: str, size: int = 100, after: str = "", **query: object) -> "Items":
+        """The newest resources of a collection, or those after a page: one page, and one request."""
         ...
 
     async def post(self, name: str, body: Mapping[str, object], **query: object) -> JSON:
@@ -79,6 +79,14 @@ class Grant:
 
 
 @dataclass(frozen=True)
+class Items:
+    """One page of a collection, the newest first; the token of the page of older ones, empty on the last."""
+
+    items: list[JSON]
+    older: str = ""
+
+
+@dataclass(frozen=True)
 class Said:
     """A piece of an answer: `version`, `text`, `end` (the answer's id) or `error`, and what it says."""
 
@@ -99,6 +107,11 @@ class Place:
     def parent(self) -> str:
         """The project's resource name."""
         return f"projects/{self.project}"
+
+    @property
+    def after(self) -> str:
+        """Token of the page of older items that is shown; empty: the newest."""
+        return self.query.get("after", "")
 
 
 @dataclass(frozen=True)

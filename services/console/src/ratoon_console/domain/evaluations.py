@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ratoon_console.domain.words import JSON
+from ratoon_console.domain.words import JSON, number
 
 _JUDGES = (("candidate", "candidate"), ("reference", "in production"), ("tfidf", "TF-IDF on words"),
            ("majority", "majority class"))  # fmt: skip
@@ -135,6 +135,12 @@ def mistakes(runs: Sequence[JSON], cases: Sequence[Sequence[JSON]]) -> list[Mist
     judged = [set(splits_of(run).values()) for run in runs]
     made = [_mistake(split, record, by_run, judged) for (split, record), by_run in found.items()]
     return sorted(made, key=lambda m: (NOT_JUDGED in m.said, not m.differs, m.split, m.record_id))
+
+
+def wrong_answers(run: JSON, domain: str = "") -> int:
+    """Number of wrong answers of a run, or of one of its domains."""
+    results = [each for each in run.get("results", []) if domain in ("", each["domain"])]
+    return sum(number(each.get("wrongAnswerCount")) for each in results)
 
 
 def confusions(cases: Sequence[JSON]) -> list[tuple[str, str, int]]:

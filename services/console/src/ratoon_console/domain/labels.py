@@ -1,10 +1,9 @@
 """The review queue, and how far people and the labels they were shown agree."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ratoon_console.domain.words import JSON
+from ratoon_console.domain.words import JSON, number
 
 
 @dataclass(frozen=True)
@@ -35,36 +34,26 @@ class Review:
     """Agreement beyond chance; None where chance alone would always agree."""
 
 
-def queue_of(tasks: Sequence[JSON]) -> Queue:
-    """The queue as a whole."""
-    states = Counter(task["state"] for task in tasks)
-    reasons = Counter(task.get("reason", "") for task in tasks if task["state"] == "STATE_OPEN")
-    return Queue(
-        states["STATE_OPEN"], states["STATE_DONE"], states["STATE_SKIPPED"], tuple(reasons.most_common())
-    )
+def queue_of(summary: JSON) -> Queue:
+    """The queue as a whole, by the counts of the API."""
+    reasons = {reason: number(count) for reason, count in summary.get("openCounts", {}).items()}
+    ordered = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+    done, skipped = number(summary.get("doneCount")), number(summary.get("skippedCount"))
+    return Queue(sum(reasons.values()), done, skipped, tuple(ordered))
 
 
-def next_task(tasks: Sequence[JSON], reason: str = "") -> JSON | None:
-    """The open task to do next: the newest label set's first, since that is what the next model learns from."""
-    found = [t for t in tasks if t["state"] == "STATE_OPEN" and reason in ("", t.get("reason", ""))]
-    newest = max((task["createTime"] for task in found), default="")
-    return next((task for task in found if task["createTime"] == newest), None)
-
-
-def review_of(tasks: Sequence[JSON]) -> Review | None:
+def review_of(summary: JSON) -> Review | None:
     """What people answered where a label stood before; None while nobody has."""
-    pairs = [
-        (task["proposedLabel"], task["label"])
-        for task in tasks
-        if task["state"] == "STATE_DONE" and task.get("proposedLabel") and task.get("label")
-    ]
-    if not pairs:
+    counted = {
+        (each["proposedLabel"], each["label"]): number(each["count"]) for each in summary.get("reviews", [])
+    }
+    answered = sum(counted.values())
+    if not answered:
         return None
-    names = tuple(sorted({name for pair in pairs for name in pair}))
-    counted = Counter(pairs)
-    table = tuple(tuple(counted[before, after] for after in names) for before in names)
-    agreed = sum(counted[name, name] for name in names) / len(pairs)
-    return Review(names, table, len(pairs), agreed, kappa(table))
+    names = tuple(sorted({name for pair in counted for name in pair}))
+    table = tuple(tuple(counted.get((before, after), 0) for after in names) for before in names)
+    agreed = sum(counted.get((name, name), 0) for name in names) / answered
+    return Review(names, table, answered, agreed, kappa(table))
 
 
 def kappa(table: Sequence[Sequence[int]]) -> float | None:

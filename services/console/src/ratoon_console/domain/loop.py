@@ -89,8 +89,8 @@ def link_of(name: str, project: str) -> str:
 
 
 def newest(resources: Sequence[JSON]) -> JSON | None:
-    """The last of a list that stands oldest first."""
-    return resources[-1] if resources else None
+    """The first of a list that stands newest first."""
+    return resources[0] if resources else None
 
 
 def current_run(runs: Sequence[JSON]) -> JSON | None:

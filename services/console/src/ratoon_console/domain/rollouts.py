@@ -71,4 +71,4 @@ def moments(rollout: JSON) -> list[Moment]:
 
 def active(rollouts: Sequence[JSON]) -> JSON | None:
     """The rollout that is under way, None when there is none."""
-    return next((each for each in reversed(rollouts) if not ended(each["state"])), None)
+    return next((each for each in rollouts if not ended(each["state"])), None)

@@ -1,5 +1,6 @@
 """The routes of the console: log-in, pages and their live streams, buttons, the playground's answers."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import FormData
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -76,7 +77,7 @@ class Site:
                 return StreamingResponse(
                     self._stream(request, session, page, place, api), media_type=_EVENTS, headers=_NO_STORE
                 )
-            view = await page.show(place, api)
+            view = await _while_connected(request, page.show(place, api))
             return self._desk.page(request, view.template, _values(view))
 
         return shown
@@ -173,6 +174,26 @@ class _Immutable(StaticFiles):
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
         response.headers["cache-control"] = "public, max-age=31536000, immutable"
         return response
+
+
+async def _while_connected(request: Request, work: Awaitable[View]) -> View:
+    """Return the result of the work; stop it and raise ClientDisconnect when the browser leaves."""
+    working, gone = asyncio.ensure_future(work), asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        gone.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    """Return when the browser has left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _healthz(_request: Request) -> Response:

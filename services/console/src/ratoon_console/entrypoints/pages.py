@@ -1,19 +1,23 @@
 """Which page is where, and the least role it makes sense for."""
 
-from ratoon_console.application.ports import JSON
-from ratoon_console.application.showing import data, evaluations, labels, models, playground, rollouts
+from ratoon_console.application.showing import (
+    data,
+    evaluations,
+    labels,
+    models,
+    playground,
+    rollouts,
+    signals,
+)
 from ratoon_console.application.showing.loop import Loop
-from ratoon_console.application.showing.signals import Signals
 from ratoon_console.application.showing.training import Training
-from ratoon_console.application.tail import Tail
 from ratoon_console.domain.people import Role
 from ratoon_console.entrypoints.http import Page
 
 
 def pages() -> list[Page]:
-    """All pages; those that remember something share it among all who look."""
-    reports: Tail[JSON] = Tail(lambda report: report)
-    loop, signals, training = Loop(reports), Signals(reports), Training()
+    """All pages."""
+    loop, training = Loop(), Training()
     return [
         Page("/", loop.projects, Role.CALLER),
         Page("/p/{project}", loop.page),
@@ -34,6 +38,6 @@ def pages() -> list[Page]:
         Page("/p/{project}/models/{version}", models.version_page),
         Page("/p/{project}/rollouts", rollouts.rollouts_page),
         Page("/p/{project}/rollouts/{rollout}", rollouts.rollout_page),
-        Page("/p/{project}/signals", signals.page),
+        Page("/p/{project}/signals", signals.signals_page),
         Page("/p/{project}/playground", playground.playground_page, Role.CALLER),
     ]

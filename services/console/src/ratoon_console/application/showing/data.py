@@ -8,30 +8,32 @@ from ratoon_console.domain.errors import Refused
 from ratoon_console.domain.words import JSON, ended
 
 _RECORDS = 20
+_DATASETS, _VERSIONS, _SOURCES = 10, 50, 100
 _READ = ("format", "digest", "columns", "encoding", "labelsByFolder", "displayName")
 
 
 async def data_page(place: Place, api: Api) -> View:
-    """Every dataset with its versions and splits; the sources they are made of."""
+    """A page of datasets, each with its newest versions and splits; the newest sources."""
     found, sources = await asyncio.gather(
-        api.list(f"{place.parent}/datasets"), api.list(f"{place.parent}/sources")
+        api.newest(f"{place.parent}/datasets", _DATASETS, place.after),
+        api.newest(f"{place.parent}/sources", _SOURCES),
     )
-    shown = await asyncio.gather(*(_dataset(each, api) for each in found))
+    shown = await asyncio.gather(*(_dataset(each, api) for each in found.items))
     versions = [version for each in shown for version in each["versions"]]
     return View(
         "data.html",
         "Data",
-        {"datasets": shown, "sources": sources[::-1]},
+        {"datasets": shown, "older": found.older, "sources": sources.items},
         watched=tuple(each["name"] for each in versions if not ended(each["state"])),
-        spoken=f"{len(versions)} dataset versions.",
     )
 
 
 async def _dataset(dataset: JSON, api: Api) -> JSON:
     versions, splits = await asyncio.gather(
-        api.list(f"{dataset['name']}/versions"), api.list(f"{dataset['name']}/splits")
+        api.newest(f"{dataset['name']}/versions", _VERSIONS),
+        api.newest(f"{dataset['name']}/splits", _VERSIONS),
     )
-    return {"dataset": dataset, "versions": versions[::-1], "splits": splits[::-1]}
+    return {"dataset": dataset, "versions": versions.items, "splits": splits.items}
 
 
 async def version_page(place: Place, api: Api) -> View:

@@ -4,21 +4,23 @@ import asyncio
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain import evaluations
-from ratoon_console.domain.words import ended, short, state_words
+from ratoon_console.domain.words import JSON, ended, short, state_words
 
 _MOST_COMPARED = 3
+_RUNS = 100
+_READ_CASES = 1000
+"""Wrong answers of a run that a page reads: one page of the API."""
 _MOST_CASES = 100
 
 
 async def evaluations_page(place: Place, api: Api) -> View:
-    """All evaluation runs, newest first."""
-    runs = await api.list(f"{place.parent}/evaluationRuns")
+    """A page of evaluation runs, newest first."""
+    found = await api.newest(f"{place.parent}/evaluationRuns", _RUNS, place.after)
     return View(
         "evaluations.html",
         "Evaluations",
-        {"runs": runs[::-1]},
-        watched=tuple(run["name"] for run in runs if not ended(run["state"])),
-        spoken=f"{len(runs)} evaluations.",
+        {"runs": found.items, "older": found.older},
+        watched=tuple(run["name"] for run in found.items if not ended(run["state"])),
     )
 
 
@@ -26,7 +28,7 @@ async def evaluation_page(place: Place, api: Api) -> View:
     """One run: the verdict rule by rule, scores by domain, slices, wrong answers."""
     run = await api.get(f"{place.parent}/evaluationRuns/{place.path['run']}")
     over = ended(run["state"])
-    cases = await api.list(f"{run['name']}/badCases") if run["state"] == "STATE_SUCCEEDED" else []
+    cases = await _cases(run, api)
     domain = place.query.get("domain", "")
     shown = [case for case in cases if domain in ("", case["domain"])]
     return View(
@@ -39,7 +41,8 @@ async def evaluation_page(place: Place, api: Api) -> View:
             "better_baseline": evaluations.better_baseline,
             "untested": evaluations.untested,
             "cases": shown[:_MOST_CASES],
-            "case_count": len(shown),
+            "case_count": evaluations.wrong_answers(run, domain),
+            "read_count": len(shown),
             "confusions": evaluations.confusions(shown),
             "domain": domain,
             "under_way": not over,
@@ -54,7 +57,7 @@ async def side_by_side(place: Place, api: Api) -> View:
     """The runs that the query names (`run=…` for each): scores by domain, and whose answers were wrong where."""
     wanted = [part for part in place.query.get("run", "").split(",") if part][:_MOST_COMPARED]
     runs = await asyncio.gather(*(api.get(f"{place.parent}/evaluationRuns/{id_}") for id_ in wanted))
-    cases = await asyncio.gather(*(api.list(f"{run['name']}/badCases") for run in runs))
+    cases = await asyncio.gather(*(_cases(run, api) for run in runs))
     found = evaluations.mistakes(runs, cases)
     return View(
         "compare-evaluations.html",
@@ -68,3 +71,11 @@ async def side_by_side(place: Place, api: Api) -> View:
         },
         live=False,
     )
+
+
+async def _cases(run: JSON, api: Api) -> list[JSON]:
+    """The first wrong answers of a run."""
+    if run["state"] != "STATE_SUCCEEDED":
+        return []
+    page = await api.get(f"{run['name']}/badCases", pageSize=_READ_CASES)
+    return [each for value in page.values() if isinstance(value, list) for each in value]

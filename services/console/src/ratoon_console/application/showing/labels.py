@@ -4,54 +4,72 @@ import asyncio
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain import labels
-from ratoon_console.domain.words import JSON, ended, last_part
+from ratoon_console.domain.people import Role
+from ratoon_console.domain.words import JSON, ended
+
+_SETS, _GUIDELINES, _ANSWERS = 50, 20, 50
 
 
 async def labels_page(place: Place, api: Api) -> View:
-    """What was labelled how, how far people agree, what waits for them."""
-    guidelines, sets, tasks = await asyncio.gather(
-        api.list(f"{place.parent}/guidelines"),
-        api.list(f"{place.parent}/labelSets"),
-        api.list(f"{place.parent}/tasks"),
+    """The newest label sets and guidelines, how far people agree, the review queue."""
+    guidelines, sets, summary, done = await asyncio.gather(
+        api.newest(f"{place.parent}/guidelines", _GUIDELINES),
+        api.newest(f"{place.parent}/labelSets", _SETS, place.after),
+        api.get(f"{place.parent}/tasks:summarize"),
+        api.newest(f"{place.parent}/tasks", _ANSWERS, filter="state = DONE"),
     )
-    queue = labels.queue_of(tasks)
+    queue = labels.queue_of(summary)
     return View(
         "labels.html",
         "Labels",
         {
-            "guidelines": guidelines[::-1],
-            "sets": sets[::-1],
+            "guidelines": guidelines.items,
+            "sets": sets.items,
+            "older": sets.older,
             "queue": queue,
-            "review": labels.review_of(tasks),
-            "done": [task for task in tasks if task["state"] != "STATE_OPEN"][::-1][:50],
+            "review": labels.review_of(summary),
+            "done": done.items,
         },
-        watched=tuple(each["name"] for each in sets if not ended(each["state"])),
+        watched=tuple(each["name"] for each in sets.items if not ended(each["state"])),
         spoken=f"{queue.open} records to review.",
     )
 
 
 async def review_page(place: Place, api: Api) -> View:
-    """The next task of the queue, or the one that is asked for: text, guideline, labels as keys."""
-    tasks, project = await asyncio.gather(api.list(f"{place.parent}/tasks"), api.get(place.parent))
+    """The next task of this annotator, by reason if the query names one: text, guideline, labels as keys."""
     reason = place.query.get("reason", "")
-    queue = labels.queue_of(tasks)
-    task = labels.next_task(tasks, reason)
-    record, guideline = await asyncio.gather(_record(task, api), _guideline(place.parent, api))
+    task, summary, project, guideline = await asyncio.gather(
+        _task(place, reason, api),
+        api.get(f"{place.parent}/tasks:summarize"),
+        api.get(place.parent),
+        _guideline(place.parent, api),
+    )
+    queue = labels.queue_of(summary)
     return View(
         "review.html",
         "Review",
         {
             "task": task,
-            "record": record,
+            "record": await _record(task, api),
             "guideline": guideline,
             "choices": (guideline or project).get("labels", []),
             "queue": queue,
             "reason": reason,
-            "review": labels.review_of(tasks),
+            "review": labels.review_of(summary),
         },
         spoken=f"{queue.open} remaining." if task else "The queue is empty.",
         live=False,
     )
+
+
+async def _task(place: Place, reason: str, api: Api) -> JSON | None:
+    """The task that the API leases to an annotator; for a key that cannot answer, the newest open one."""
+    if place.person is not None and place.person.may(Role.ANNOTATOR):
+        claimed = await api.post(f"{place.parent}/tasks:claim", {"reason": reason})
+        return claimed.get("task")
+    wanted = f"state = OPEN AND reason = {reason}" if reason else "state = OPEN"
+    found = await api.newest(f"{place.parent}/tasks", 1, filter=wanted)
+    return found.items[0] if found.items else None
 
 
 async def _record(task: JSON | None, api: Api) -> JSON | None:
@@ -62,8 +80,8 @@ async def _record(task: JSON | None, api: Api) -> JSON | None:
 
 async def _guideline(parent: str, api: Api) -> JSON | None:
     """The guideline of the newest label set, else the newest of all."""
-    sets, guidelines = await asyncio.gather(api.list(f"{parent}/labelSets"), api.list(f"{parent}/guidelines"))
-    wanted = last_part(sets[-1]["guideline"]) if sets else ""
-    chosen = [each for each in guidelines if last_part(each["name"]) == wanted]
-    known = chosen or guidelines
-    return known[-1] if known else None
+    sets = (await api.newest(f"{parent}/labelSets", 1)).items
+    if sets and (chosen := await api.find(sets[0]["guideline"])):
+        return chosen
+    known = (await api.newest(f"{parent}/guidelines", 1)).items
+    return known[0] if known else None

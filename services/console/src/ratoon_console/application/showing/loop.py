@@ -5,13 +5,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ratoon_console.application.ports import Api, Place, View
-from ratoon_console.application.tail import Tail
+from ratoon_console.application.ports import Api, Items, Place, View
 from ratoon_console.domain import loop
 from ratoon_console.domain.people import ANY_PROJECT, Role
 from ratoon_console.domain.words import JSON, ended, short
 
 _RUNS = 20
+_CARDS = 24
+"""Projects on a page of the start page."""
+_AT_ONCE = 8
+"""Cards that one page reads at a time."""
+_CURRENT = 5
+"""Pipeline runs among which the current one is looked for: a younger one may have ended before it."""
+_SOURCES, _ENGINES = 100, 100
 
 
 def utc_now() -> str:
@@ -20,31 +26,32 @@ def utc_now() -> str:
 
 
 class Loop:
-    """The pages of the loop; drift reports are read on rather than anew."""
+    """The pages of the loop."""
 
-    def __init__(self, reports: Tail[JSON], now: Callable[[], str] = utc_now) -> None:
-        self._reports, self._now = reports, now
+    def __init__(self, now: Callable[[], str] = utc_now) -> None:
+        self._now = now
 
     async def projects(self, place: Place, api: Api) -> View:
-        """All projects that this key may see."""
+        """One page of the projects that this key may see, the newest first."""
         person = place.person
         if person is None or person.project == ANY_PROJECT:
-            listed = await api.list("projects")
+            listed = await api.newest("projects", _CARDS, place.after)
         else:
             found = await api.find(f"projects/{person.project}") if person.may(Role.VIEWER) else None
-            listed = [found or {"name": f"projects/{person.project}"}]
-        cards = await asyncio.gather(*(_card(project, api) for project in listed))
-        return View("projects.html", "Projects", {"cards": cards})
+            listed = Items([found or {"name": f"projects/{person.project}"}])
+        free = asyncio.Semaphore(_AT_ONCE)
+        cards = await asyncio.gather(*(_card(project, api, free) for project in listed.items))
+        return View("projects.html", "Projects", {"cards": cards, "older": listed.older})
 
     async def page(self, place: Place, api: Api) -> View:
         """The loop at a glance."""
         project = await api.get(place.parent)
         runs, policies, field, reports, sources = await asyncio.gather(
-            api.list(f"{place.parent}/pipelineRuns"),
-            api.list(f"{place.parent}/policies"),
+            _newest(f"{place.parent}/pipelineRuns", _RUNS, api),
+            _newest(f"{place.parent}/policies", _RUNS, api),
             _field_of(project["deployment"], api),
-            self._reports.read(f"{place.parent}/driftReports", api),
-            api.list(f"{place.parent}/sources"),
+            _newest(f"{place.parent}/driftReports", 1, api),
+            _newest(f"{place.parent}/sources", _SOURCES, api),
         )
         run, report = loop.current_run(runs), loop.newest(reports)
         return View(
@@ -60,8 +67,8 @@ class Loop:
                     loop.drift(report, place.project),
                     loop.policy(loop.newest(policies), place.project),
                 ],
-                "runs": runs[::-1][:_RUNS],
-                "policies": policies,
+                "runs": runs,
+                "policies": policies[::-1],
                 "settings": project,
                 "sources": sources,
                 "under_way": run is not None and not ended(run["state"]),
@@ -105,12 +112,13 @@ class _Field:
     rollout: JSON | None
 
 
-async def _card(project: JSON, api: Api) -> JSON:
+async def _card(project: JSON, api: Api, free: asyncio.Semaphore) -> JSON:
     if not project.get("deployment"):
         return {"project": project, "run": None, "deployment": None}
-    runs, deployment = await asyncio.gather(
-        api.list(f"{project['name']}/pipelineRuns"), api.find(project["deployment"])
-    )
+    async with free:
+        runs, deployment = await asyncio.gather(
+            _newest(f"{project['name']}/pipelineRuns", _CURRENT, api), api.find(project["deployment"])
+        )
     return {"project": project, "run": loop.current_run(runs), "deployment": deployment}
 
 
@@ -120,9 +128,13 @@ async def _field_of(name: str, api: Api) -> _Field:
         return _Field(None, [], None)
     active = deployment.get("activeRollout", "")
     engines, rollout = await asyncio.gather(
-        api.list(f"{name}/engines"), api.find(active) if active else _none()
+        _newest(f"{name}/engines", _ENGINES, api), api.find(active) if active else _none()
     )
     return _Field(deployment, engines, rollout if rollout and not ended(rollout["state"]) else None)
+
+
+async def _newest(collection: str, size: int, api: Api) -> list[JSON]:
+    return (await api.newest(collection, size)).items
 
 
 async def _none() -> None:

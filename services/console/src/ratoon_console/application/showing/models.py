@@ -4,7 +4,9 @@ import asyncio
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain import lineage, loop
-from ratoon_console.domain.words import JSON, ended, last_part
+from ratoon_console.domain.words import ended, last_part
+
+_VERSIONS, _CHANGES = 30, 50
 
 
 async def models_page(place: Place, api: Api) -> View:
@@ -13,20 +15,25 @@ async def models_page(place: Place, api: Api) -> View:
     model = await api.find(project["model"]) if project.get("model") else None
     if model is None:
         return View("models.html", "Models", {"model": None})
-    versions, aliases, changes = await _all_of(model["name"], api)
-    production = next((a["version"] for a in aliases if last_part(a["name"]) == "production"), "")
+    versions, aliases, changes = await asyncio.gather(
+        api.newest(f"{model['name']}/versions", _VERSIONS, place.after),
+        api.newest(f"{model['name']}/aliases"),
+        api.newest(f"{model['name']}/aliasChanges", _CHANGES),
+    )
+    production = next((a["version"] for a in aliases.items if last_part(a["name"]) == "production"), "")
     return View(
         "models.html",
         "Models",
         {
             "model": model,
-            "versions": versions[::-1],
-            "picture": lineage.picture(versions, place.project, production),
-            "aliases": aliases,
-            "changes": changes,
+            "versions": versions.items,
+            "older": versions.older,
+            "picture": lineage.picture(versions.items[::-1], place.project, production),
+            "aliases": aliases.items[::-1],
+            "changes": changes.items,
             "production": production,
         },
-        watched=tuple(each["name"] for each in versions if not ended(each["state"])),
+        watched=tuple(each["name"] for each in versions.items if not ended(each["state"])),
         spoken=f"{last_part(production)} is in production."
         if production
         else "No version is in production yet.",
@@ -38,7 +45,7 @@ async def version_page(place: Place, api: Api) -> View:
     project = await api.get(place.parent)
     version = await api.get(f"{project['model']}/versions/{place.path['version']}")
     aliases, deployment = await asyncio.gather(
-        api.list(f"{project['model']}/aliases"), api.find(project["deployment"])
+        api.newest(f"{project['model']}/aliases"), api.find(project["deployment"])
     )
     made_of = [
         (kind, name, loop.link_of(name, place.project))
@@ -51,16 +58,9 @@ async def version_page(place: Place, api: Api) -> View:
         {
             "version": version,
             "made_of": made_of,
-            "aliases": [last_part(a["name"]) for a in aliases if a["version"] == version["name"]],
+            "aliases": [last_part(a["name"]) for a in aliases.items if a["version"] == version["name"]],
             "deployment": deployment,
             "under_way": not ended(version["state"]),
         },
         watched=() if ended(version["state"]) else (version["name"],),
     )
-
-
-async def _all_of(model: str, api: Api) -> tuple[list[JSON], list[JSON], list[JSON]]:
-    versions, aliases, changes = await asyncio.gather(
-        api.list(f"{model}/versions"), api.list(f"{model}/aliases"), api.list(f"{model}/aliasChanges")
-    )
-    return versions, aliases, sorted(changes, key=lambda change: str(change["changeTime"]), reverse=True)

@@ -6,6 +6,7 @@ from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain import rollouts
 from ratoon_console.domain.words import JSON, ended, last_part, state_words
 
+_ROLLOUTS = 50
 _GONE = ("STATE_STOPPED", "STATE_FAILED")
 
 
@@ -16,9 +17,11 @@ async def rollouts_page(place: Place, api: Api) -> View:
     if deployment is None:
         return View("rollouts.html", "Rollouts", {"deployment": None})
     found, engines = await asyncio.gather(
-        api.list(f"{deployment['name']}/rollouts"), api.list(f"{deployment['name']}/engines")
+        api.newest(f"{deployment['name']}/rollouts", _ROLLOUTS, place.after),
+        api.newest(f"{deployment['name']}/engines"),
     )
-    active = rollouts.active(found)
+    name = deployment.get("activeRollout", "")
+    active = rollouts.active(found.items) or (await api.find(name) if name else None)
     return View(
         "rollouts.html",
         "Rollouts",
@@ -27,8 +30,9 @@ async def rollouts_page(place: Place, api: Api) -> View:
             "active": active,
             "buttons": rollouts.buttons(active, deployment) if active else [],
             "moments": rollouts.moments(active) if active else [],
-            "rollouts": found[::-1],
-            "engines": [each for each in engines if each["state"] not in _GONE],
+            "rollouts": found.items,
+            "older": found.older,
+            "engines": [each for each in engines.items[::-1] if each["state"] not in _GONE],
         },
         watched=(active["name"],) if active else (),
         spoken=_spoken(active, deployment),

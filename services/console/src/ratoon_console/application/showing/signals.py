@@ -3,51 +3,43 @@
 import asyncio
 
 from ratoon_console.application.ports import Api, Place, View
-from ratoon_console.application.tail import Tail
 from ratoon_console.domain import signals
 from ratoon_console.domain.words import JSON
 
+_POINTS = 1000
+"""Newest reports, feedback and traffic segments that the charts show."""
+_LISTS = {"policies": 1, "driftReports": _POINTS, "feedback": _POINTS, "trafficSegments": _POINTS}
 _DRIFT_THRESHOLD, _ERROR_THRESHOLD = 1.5, 0.1
 """A policy's defaults, where there is no policy."""
 
 
-class Signals:
-    """The page of signals; it reads long lists on rather than anew."""
-
-    def __init__(self, reports: Tail[JSON]) -> None:
-        self._reports = reports
-        self._votes: Tail[signals.Vote] = Tail(signals.vote_of)
-        self._flows: Tail[signals.Flow] = Tail(signals.flow_of)
-
-    async def page(self, place: Place, api: Api) -> View:
-        """Everything that says how the version in production fares."""
-        project, reports, votes, flows, policies = await asyncio.gather(
-            api.get(place.parent),
-            self._reports.read(f"{place.parent}/driftReports", api),
-            self._votes.read(f"{place.parent}/feedback", api),
-            self._flows.read(f"{place.parent}/trafficSegments", api),
-            api.list(f"{place.parent}/policies"),
-        )
-        policy = policies[-1] if policies else {}
-        standings = signals.standings(votes)
-        drift_from = float(policy.get("driftThreshold") or _DRIFT_THRESHOLD)
-        wrong_from = float(policy.get("errorRateThreshold") or _ERROR_THRESHOLD)
-        return View(
-            "signals.html",
-            "Signals",
-            {
-                "drift": signals.drift_chart(reports, drift_from),
-                "errors": signals.error_chart(reports, wrong_from),
-                "votes": signals.votes_chart(votes),
-                "traffic": signals.traffic_chart(flows),
-                "total": signals.total(flows),
-                "standings": standings,
-                "comparison": await _comparison(project, standings, api),
-                "reports": reports[::-1][:20],
-                "vote_count": len(votes),
-            },
-            spoken=_spoken(reports),
-        )
+async def signals_page(place: Place, api: Api) -> View:
+    """Return the newest measurements of the version in production: drift, feedback, traffic."""
+    listing = asyncio.gather(*(api.newest(f"{place.parent}/{name}", size) for name, size in _LISTS.items()))
+    project, (policies, *series) = await asyncio.gather(api.get(place.parent), listing)
+    reports, feedback, segments = (each.items[::-1] for each in series)
+    votes, flows = [signals.vote_of(each) for each in feedback], [signals.flow_of(each) for each in segments]
+    policy = policies.items[0] if policies.items else {}
+    standings = signals.standings(votes)
+    drift_from = float(policy.get("driftThreshold") or _DRIFT_THRESHOLD)
+    wrong_from = float(policy.get("errorRateThreshold") or _ERROR_THRESHOLD)
+    return View(
+        "signals.html",
+        "Signals",
+        {
+            "drift": signals.drift_chart(reports, drift_from),
+            "errors": signals.error_chart(reports, wrong_from),
+            "votes": signals.votes_chart(votes),
+            "traffic": signals.traffic_chart(flows),
+            "total": signals.total(flows),
+            "standings": standings,
+            "comparison": await _comparison(project, standings, api),
+            "reports": reports[::-1][:20],
+            "vote_count": len(votes),
+            "is_cut": any(each.older for each in series),
+        },
+        spoken=_spoken(reports),
+    )
 
 
 async def _comparison(project: JSON, standings: list[signals.Standing], api: Api) -> JSON | None:

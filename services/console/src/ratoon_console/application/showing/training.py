@@ -9,20 +9,20 @@ from ratoon_console.domain.charts import Point
 from ratoon_console.domain.words import JSON, ended, short, state_words
 
 _MOST_COMPARED = 6
+_RUNS = 100
 
 
 class Training:
     """The pages of training."""
 
     async def all(self, place: Place, api: Api) -> View:
-        """All runs, newest first, to open or to compare."""
-        runs = await api.list(f"{place.parent}/trainingRuns")
+        """A page of runs, newest first, to open or to compare."""
+        found = await api.newest(f"{place.parent}/trainingRuns", _RUNS, place.after)
         return View(
             "training.html",
             "Training",
-            {"runs": runs[::-1]},
-            watched=tuple(run["name"] for run in runs if not ended(run["state"])),
-            spoken=f"{len(runs)} training runs.",
+            {"runs": found.items, "older": found.older},
+            watched=tuple(run["name"] for run in found.items if not ended(run["state"])),
         )
 
     async def one(self, place: Place, api: Api) -> View:
