@@ -1,4 +1,4 @@
-"""The engine's own parts, with real signatures and files, without vLLM: manifest, gate, control."""
+"""Manifest, middleware and control API of an engine, with real signatures and files, without vLLM."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.engine import fetch
 from ratoon.engine.launch import vllm_arguments
 from ratoon.engine.manifest import FileMismatch, SignatureInvalid, SignedManifest
-from ratoon.engine.middleware import EngineGate
+from ratoon.engine.middleware import EngineMiddleware
 from ratoon.engine.settings import SETTINGS_VARIABLE, EngineSettings
 
 PEM = serialization.Encoding.PEM
@@ -85,7 +85,7 @@ def test_another_key_an_altered_manifest_and_no_signature_are_refused(tmp_path, 
 
 
 class FakeClient:
-    """vLLM's engine client, as far as the gate knows it."""
+    """vLLM's engine client, as far as an engine uses it."""
 
     errored = False
 
@@ -109,8 +109,8 @@ class Named:
     name: str
 
 
-class Door:
-    """An engine's gate around a small application, called without a server."""
+class Engine:
+    """Middleware of an engine around a small application, called without a server."""
 
     def __init__(self, there: Path, keys: tuple[Path, Path], monkeypatch, **place) -> None:
         self.model = signed_model(there / "v1", keys[0])
@@ -135,7 +135,7 @@ class Door:
         self.reached: list[str] = []
         self.hold = asyncio.Event()
         self.hold.set()
-        self.gate = EngineGate(self._application)
+        self.middleware = EngineMiddleware(self._application)
 
     async def _application(self, scope, receive, send) -> None:
         self.reached.append(scope["path"])
@@ -162,118 +162,118 @@ class Door:
             "headers": headers,
             "app": SimpleNamespace(state=state),
         }
-        await self.gate(scope, receive, send)
+        await self.middleware(scope, receive, send)
         return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])
 
 
 @pytest.fixture
-def door(tmp_path, keys, monkeypatch) -> Door:
-    return Door(tmp_path, keys, monkeypatch)
+def engine(tmp_path, keys, monkeypatch) -> Engine:
+    return Engine(tmp_path, keys, monkeypatch)
 
 
-def test_only_the_list_is_reached_and_only_with_the_secret(door):
+def test_only_the_list_is_reached_and_only_with_the_secret(engine):
     async def walk():
         for method, path in [("GET", "/version"), ("POST", "/invocations"), ("GET", "/v1/completions")]:
-            assert (await door.call(method, path))[0] == 404
-        assert (await door.call("POST", "/v1/completions", secret=""))[0] == 404
-        assert (await door.call("POST", "/v1/completions", secret="guess"))[0] == 404
-        assert door.reached == []
-        status, headers, _ = await door.call("POST", "/v1/completions")
+            assert (await engine.call(method, path))[0] == 404
+        assert (await engine.call("POST", "/v1/completions", secret=""))[0] == 404
+        assert (await engine.call("POST", "/v1/completions", secret="guess"))[0] == 404
+        assert engine.reached == []
+        status, headers, _ = await engine.call("POST", "/v1/completions")
         assert (status, headers[b"x-ratoon-version"]) == (200, b"v1")
-        assert (await door.call("GET", "/health"))[0] == 200
+        assert (await engine.call("GET", "/health"))[0] == 200
 
     asyncio.run(walk())
 
 
-def test_a_closed_engine_finishes_what_is_inside_and_takes_nothing_new(door):
+def test_a_closed_engine_finishes_what_is_inside_and_takes_nothing_new(engine):
     async def walk():
-        door.hold.clear()
-        inside = asyncio.ensure_future(door.call("POST", "/v1/completions"))
+        engine.hold.clear()
+        inside = asyncio.ensure_future(engine.call("POST", "/v1/completions"))
         await asyncio.sleep(0)
-        _, _, status = await door.call("POST", "/ratoon/close")
+        _, _, status = await engine.call("POST", "/ratoon/close")
         assert (status["accepting"], status["in_flight"]) == (False, 1)
-        refused, headers, _ = await door.call("POST", "/v1/completions")
+        refused, headers, _ = await engine.call("POST", "/v1/completions")
         assert (refused, headers[b"x-ratoon-engine-closed"]) == (503, b"1")
-        attesting = asyncio.ensure_future(door.call("POST", "/v1/completions", control=True))
+        attesting = asyncio.ensure_future(engine.call("POST", "/v1/completions", control=True))
         await asyncio.sleep(0)
         assert not attesting.done()
-        door.hold.set()
+        engine.hold.set()
         assert (await inside)[0] == (await attesting)[0] == 200
-        assert (await door.call("POST", "/ratoon/open"))[2]["accepting"]
+        assert (await engine.call("POST", "/ratoon/open"))[2]["accepting"]
 
     asyncio.run(walk())
 
 
-def test_weights_change_only_in_a_closed_and_empty_engine_and_only_for_signed_ones(door, tmp_path, keys):
+def test_weights_change_only_in_a_closed_and_empty_engine_and_only_for_signed_ones(engine, tmp_path, keys):
     new = signed_model(tmp_path / "v2", keys[0], b"n" * 100)
     digest = SignedManifest.beside(new, keys[1]).check_folder(new)
     asked = {"model": str(new), "version": "v2", "artifact_digest": digest, "served_names": ["m", "m@v2"]}
 
     async def walk():
-        assert (await door.call("POST", "/ratoon/reload", asked))[0] == 409
-        await door.call("POST", "/ratoon/close")
-        assert (await door.call("POST", "/ratoon/reload", {**asked, "artifact_digest": "0" * 64}))[0] == 409
-        assert (await door.call("POST", "/ratoon/reload", {"version": "v2"}))[0] == 400
-        status, _, told = await door.call("POST", "/ratoon/reload", asked)
-        assert (status, told["version"], door.client.reloaded) == (200, "v2", [str(new)])
-        assert [path.name for path in door.models.base_model_paths] == ["m", "m@v2"]
+        assert (await engine.call("POST", "/ratoon/reload", asked))[0] == 409
+        await engine.call("POST", "/ratoon/close")
+        assert (await engine.call("POST", "/ratoon/reload", {**asked, "artifact_digest": "0" * 64}))[0] == 409
+        assert (await engine.call("POST", "/ratoon/reload", {"version": "v2"}))[0] == 400
+        status, _, told = await engine.call("POST", "/ratoon/reload", asked)
+        assert (status, told["version"], engine.client.reloaded) == (200, "v2", [str(new)])
+        assert [path.name for path in engine.models.base_model_paths] == ["m", "m@v2"]
         (new / "model.safetensors").write_bytes(b"x" * 100)
-        assert (await door.call("POST", "/ratoon/reload", asked))[0] == 409
+        assert (await engine.call("POST", "/ratoon/reload", asked))[0] == 409
 
     asyncio.run(walk())
 
 
-def test_a_drill_fails_the_share_that_was_asked_for(door):
+def test_a_drill_fails_the_share_that_was_asked_for(engine):
     async def walk():
-        await door.call("POST", "/ratoon/faults", {"error_rate": 0.25})
-        statuses = [(await door.call("POST", "/v1/completions"))[0] for _ in range(8)]
+        await engine.call("POST", "/ratoon/faults", {"error_rate": 0.25})
+        statuses = [(await engine.call("POST", "/v1/completions"))[0] for _ in range(8)]
         assert statuses.count(500) == 2
-        await door.call("POST", "/ratoon/faults", {"error_rate": 0})
-        assert (await door.call("POST", "/v1/completions"))[0] == 200
+        await engine.call("POST", "/ratoon/faults", {"error_rate": 0})
+        assert (await engine.call("POST", "/v1/completions"))[0] == 200
 
     asyncio.run(walk())
 
 
-def test_an_engine_that_starts_closed_opens_for_the_load_that_proved_itself_and_for_no_other(
+def test_an_engine_that_starts_closed_opens_for_the_load_that_was_attested_and_for_no_other(
     tmp_path, keys, monkeypatch
 ):
-    door = Door(tmp_path, keys, monkeypatch, starts_closed=True)
+    engine = Engine(tmp_path, keys, monkeypatch, starts_closed=True)
 
     async def walk():
-        assert (await door.call("GET", "/ratoon/ready", secret=""))[0] == 200
-        assert (await door.call("POST", "/v1/completions"))[0] == 503
-        assert (await door.call("POST", "/v1/completions", control=True))[0] == 200
-        told = (await door.call("GET", "/ratoon/status"))[2]
-        assert (await door.call("POST", "/ratoon/open", {"load_id": "another start's"}))[0] == 409
-        assert (await door.call("POST", "/ratoon/open", {"load_id": told["load_id"]}))[0] == 200
-        assert (await door.call("POST", "/v1/completions"))[0] == 200
-        door.client.errored = True
-        assert (await door.call("GET", "/ratoon/ready", secret=""))[0::2] == (503, {})
+        assert (await engine.call("GET", "/ratoon/ready", secret=""))[0] == 200
+        assert (await engine.call("POST", "/v1/completions"))[0] == 503
+        assert (await engine.call("POST", "/v1/completions", control=True))[0] == 200
+        told = (await engine.call("GET", "/ratoon/status"))[2]
+        assert (await engine.call("POST", "/ratoon/open", {"load_id": "another start's"}))[0] == 409
+        assert (await engine.call("POST", "/ratoon/open", {"load_id": told["load_id"]}))[0] == 200
+        assert (await engine.call("POST", "/v1/completions"))[0] == 200
+        engine.client.errored = True
+        assert (await engine.call("GET", "/ratoon/ready", secret=""))[0::2] == (503, {})
 
     asyncio.run(walk())
 
 
-def test_an_engine_that_is_about_to_end_stays_closed(door):
+def test_a_draining_engine_stays_closed(engine):
     async def walk():
-        assert not (await door.call("POST", "/ratoon/drain"))[2]["accepting"]
-        assert (await door.call("POST", "/ratoon/open"))[0] == 409
-        assert (await door.call("POST", "/v1/completions"))[0] == 503
+        assert not (await engine.call("POST", "/ratoon/drain"))[2]["accepting"]
+        assert (await engine.call("POST", "/ratoon/open"))[0] == 409
+        assert (await engine.call("POST", "/v1/completions"))[0] == 503
 
     asyncio.run(walk())
 
 
 def test_weights_that_are_named_by_digests_are_fetched_before_they_are_loaded(tmp_path, keys, monkeypatch):
     store = ArtifactStore(str(tmp_path / "store"))
-    door = Door(tmp_path, keys, monkeypatch, folder=str(tmp_path / "pod"), artifacts_url=store.url)
+    engine = Engine(tmp_path, keys, monkeypatch, folder=str(tmp_path / "pod"), artifacts_url=store.url)
     asked = {"version": "v2", **stored_model(tmp_path / "v2", keys, store)}
     there = tmp_path / "pod" / "models" / asked["artifact_digest"]
 
     async def walk():
-        before = (await door.call("POST", "/ratoon/close"))[2]["load_id"]
+        before = (await engine.call("POST", "/ratoon/close"))[2]["load_id"]
         missing = {**asked, "artifact_digest": "0" * 64}
-        assert (await door.call("POST", "/ratoon/reload", missing))[0] == 409
-        status, _, told = await door.call("POST", "/ratoon/reload", asked)
-        assert (status, told["version"], door.client.reloaded) == (200, "v2", [str(there)])
+        assert (await engine.call("POST", "/ratoon/reload", missing))[0] == 409
+        status, _, told = await engine.call("POST", "/ratoon/reload", asked)
+        assert (status, told["version"], engine.client.reloaded) == (200, "v2", [str(there)])
         assert told["load_id"] != before
 
     asyncio.run(walk())

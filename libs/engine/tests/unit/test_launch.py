@@ -1,4 +1,4 @@
-"""Sockets of an engine: its child does not keep the door open, and those between its processes are private."""
+"""Sockets of an engine: its child does not keep the listener, and those between its processes are private."""
 
 import os
 import signal
@@ -6,27 +6,27 @@ import socket
 
 import pytest
 
-from ratoon.engine.launch import forget_door, private_sockets
+from ratoon.engine.launch import private_sockets, release_listener
 from ratoon.engine.sockets import SOCKETS_NOTE, forget_sockets
 
 
-def door(family: socket.AddressFamily, path: str) -> tuple[socket.socket, str | int]:
-    made = socket.socket(family)
-    made.bind(path if family is socket.AF_UNIX else ("127.0.0.1", 0))
-    return made, path if family is socket.AF_UNIX else made.getsockname()[1]
+def bound(family: socket.AddressFamily, path: str) -> tuple[socket.socket, str | int]:
+    created = socket.socket(family)
+    created.bind(path if family is socket.AF_UNIX else ("127.0.0.1", 0))
+    return created, path if family is socket.AF_UNIX else created.getsockname()[1]
 
 
 @pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET])
-def test_who_calls_a_server_that_was_killed_is_refused_while_its_child_lives(tmp_path, family):
-    server, at = door(family, str(tmp_path / "door"))
-    other, elsewhere = door(socket.AF_UNIX, str(tmp_path / "other"))
+def test_callers_of_a_killed_server_are_refused_while_its_child_lives(tmp_path, family):
+    server, at = bound(family, str(tmp_path / "listener"))
+    other, elsewhere = bound(socket.AF_UNIX, str(tmp_path / "other"))
     other.listen()
     address = server.getsockname()
-    done, told = os.pipe()
+    done, released = os.pipe()
     child = os.fork()
     if child == 0:
-        forget_door(at)
-        os.write(told, b"x")
+        release_listener(at)
+        os.write(released, b"x")
         signal.pause()
     try:
         os.read(done, 1)
@@ -36,7 +36,7 @@ def test_who_calls_a_server_that_was_killed_is_refused_while_its_child_lives(tmp
         with socket.socket(family) as caller, pytest.raises(ConnectionRefusedError):
             caller.connect(address)
         with socket.socket(socket.AF_UNIX) as caller:
-            caller.connect(str(elsewhere))  # what is none of its business stays
+            caller.connect(str(elsewhere))  # other sockets stay
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -86,7 +86,7 @@ def vllm_arguments(settings: EngineSettings) -> list[str]:
             if settings.socket
             else ("--host", settings.host, "--port", str(settings.port))
         ),
-        *("--middleware", "ratoon.engine.middleware.EngineGate"),
+        *("--middleware", "ratoon.engine.middleware.EngineMiddleware"),
         *("--worker-extension-cls", "ratoon.engine.loader.AttestedWorker"),
         *("--load-format", "ratoon", "--dtype", settings.dtype, "--enforce-eager"),
         *("--max-model-len", str(context_tokens(settings)), "--max-num-seqs", str(settings.max_num_seqs)),
@@ -145,22 +145,22 @@ def private_sockets(noted_in: Path | None) -> Iterator[Path]:
 
 def _serve(settings: EngineSettings) -> None:
     _fork_on_cpu()
-    os.register_at_fork(after_in_child=partial(forget_door, settings.socket or settings.port))
+    os.register_at_fork(after_in_child=partial(release_listener, settings.socket or settings.port))
     if settings.socket:
         Path(settings.socket).unlink(missing_ok=True)
     vllm_internals.serve(vllm_arguments(settings))
 
 
-def forget_door(at: str | int) -> None:
-    """Let go of the sockets bound to this path or port: a child that was forked with them serves nobody there.
+def release_listener(at: str | int) -> None:
+    """Close the sockets bound to this path or port, in a forked child that does not serve them.
 
-    Were they kept, who calls a server that was killed would wait in the child's queue instead of being refused. vLLM
-    binds before it forks and listens after. The number stays taken, since the child's copy may close it later.
+    If the child kept them, callers of a server that was killed would wait in the child's queue instead of being refused.
+    vLLM binds before it forks and listens after. The descriptor stays in use, because the child may close it later.
     """
     with open(os.devnull) as nothing:
         for name in os.listdir("/proc/self/fd"):
-            with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as found:
-                bound = found.getsockname()
+            with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as inherited:
+                bound = inherited.getsockname()
                 if (bound if isinstance(bound, str) else bound[1]) == at:
                     os.dup2(nothing.fileno(), int(name))
 

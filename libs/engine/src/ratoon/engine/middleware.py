@@ -1,8 +1,8 @@
-"""The gate before an engine: who may call, what may be called, what is open, and which version answers.
+"""ASGI middleware of an engine: checks the secret and the path, admits completions, and signs answers.
 
-An ASGI class that vLLM takes by `--middleware`. But for the probes' one route it answers 404 to every request
-without the engine's secret and to every method and path that is not on the list, so vLLM's other routes are never
-reached. It knows no weights: what changes them is `control.py`.
+vLLM loads it by `--middleware`. Except for the probe's path, it answers 404 to every request without the engine's
+secret and to every method and path that is not allowed, so vLLM's other routes are never reached. Weights are changed
+by `control`.
 """
 
 import hmac
@@ -35,7 +35,7 @@ ALLOWED = COMPLETIONS | {
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer that the gate gives itself."""
+    """Response of the middleware in place of vLLM's."""
 
     status: int
     kind: str
@@ -44,14 +44,14 @@ class Refusal:
 
 
 READY = ("GET", contract.ControlPath.READY)
-"""The one route that needs no secret: whether the engine is of use, in a status and no word."""
+"""The only route that needs no secret; its answer is a status without content."""
 NOT_FOUND = Refusal(404, "not_found", "Not found.")
 CLOSED = Refusal(503, "engine_closed", "This engine accepts no new requests.", ((_CLOSED, b"1"),))
 INJECTED = Refusal(500, "injected_fault", "An operator injected this failure.")
 
 
-class EngineGate:
-    """ASGI middleware: the engine's only door."""
+class EngineMiddleware:
+    """ASGI middleware: the only way to an engine."""
 
     def __init__(self, app: App) -> None:
         settings = EngineSettings.of_this_process()
@@ -60,7 +60,7 @@ class EngineGate:
         self._control = Control(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let one request through, answer it here, or refuse it."""
+        """Pass a request on, answer it here, or refuse it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] != "http":
@@ -73,8 +73,8 @@ class EngineGate:
             await self._route(scope, receive, send)
 
     def _authorised(self, scope: Scope) -> bool:
-        given = next((value for name, value in scope["headers"] if name == _SECRET), b"")
-        return hmac.compare_digest(given, self._secret)
+        secret = next((value for name, value in scope["headers"] if name == _SECRET), b"")
+        return hmac.compare_digest(secret, self._secret)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = (scope["method"], scope["path"])
@@ -89,34 +89,34 @@ class EngineGate:
             await refuse(send, NOT_FOUND)
 
     async def _complete(self, scope: Scope, receive: Receive, send: Send) -> None:
-        door = self._control.door()
-        if self._control.has_many_doors:
+        gate = self._control.gate()
+        if self._control.has_gates_by_model:
             body = await _body(receive)
-            door, receive = self._control.door(_model(body)), _again(body, receive)
-        if not door.open and all(name != _CONTROL for name, _ in scope["headers"]):
+            gate, receive = self._control.gate(_model(body)), _replay(body, receive)
+        if not gate.accepting and all(name != _CONTROL for name, _ in scope["headers"]):
             await refuse(send, CLOSED)
             return
-        if door.fails_next():
+        if gate.fails_next():
             await refuse(send, INJECTED)
             return
-        version = door.version.encode()
+        version = gate.version.encode()
 
-        async def send_named(message: Message) -> None:
+        async def send_signed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (_VERSION, version)]
             await send(message)
 
-        door.in_flight += 1
+        gate.in_flight += 1
         try:
-            await self._app(scope, receive, send_named)
+            await self._app(scope, receive, send_signed)
         finally:
-            door.in_flight -= 1
+            gate.in_flight -= 1
 
 
 async def respond(
     send: Send, status: int, answer: dict[str, Any], headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> None:
-    """Send a whole JSON answer."""
+    """Send a complete JSON response."""
     body = json.dumps(answer).encode()
     length = (b"content-length", str(len(body)).encode())
     start = [(b"content-type", b"application/json"), length, *headers]
@@ -140,19 +140,19 @@ async def _body(receive: Receive) -> bytes:
 
 
 def _model(body: bytes) -> str:
-    """The model that a completion asks for; empty when the body does not say."""
+    """Return the model that a completion names; empty when it names none."""
     try:
-        asked = json.loads(body)
+        request = json.loads(body)
     except ValueError:
         return ""
-    return str(asked.get("model", "")) if isinstance(asked, dict) else ""
+    return str(request.get("model", "")) if isinstance(request, dict) else ""
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that tells this body, which was read already, before it goes on."""
-    told = iter([{"type": "http.request", "body": body, "more_body": False}])
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that yields this body, which was read already, before it goes on."""
+    replayed = iter([{"type": "http.request", "body": body, "more_body": False}])
 
-    async def receive_again() -> Message:
-        return next(told, None) or await receive()
+    async def receive_replayed() -> Message:
+        return next(replayed, None) or await receive()
 
-    return receive_again
+    return receive_replayed
