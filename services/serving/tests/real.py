@@ -11,7 +11,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import Role, make_signing_key
 from ratoon.chassis.jobs import JobState, LocalJobs
 from ratoon.chassis.migrations import migrate
-from ratoon.engine.sockets import forget_sockets
+from ratoon.engine.sockets import remove_sockets
 from ratoon.process.identity import ProcessIdentity
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
@@ -133,4 +133,4 @@ class Installation:
             if mark is not None and mark.alive():
                 os.killpg(mark.pid, signal.SIGKILL)
         for folder in (self.settings.folder / "engines").glob("*"):
-            forget_sockets(folder)
+            remove_sockets(folder)

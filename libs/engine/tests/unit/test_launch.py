@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from ratoon.engine.launch import private_sockets, release_listener
-from ratoon.engine.sockets import SOCKETS_NOTE, forget_sockets
+from ratoon.engine.sockets import SOCKETS_FILE, remove_sockets
 
 
 def bound(family: socket.AddressFamily, path: str) -> tuple[socket.socket, str | int]:
@@ -46,7 +46,7 @@ def test_sockets_between_an_engines_processes_are_private_and_gone_at_its_end(tm
     with private_sockets(tmp_path) as sockets:
         assert sockets.stat().st_mode & 0o077 == 0
         (sockets / "socket").touch()
-        assert (tmp_path / SOCKETS_NOTE).read_text() == str(sockets)
+        assert (tmp_path / SOCKETS_FILE).read_text() == str(sockets)
     assert not sockets.exists()
 
 
@@ -56,13 +56,13 @@ def test_the_sockets_of_a_killed_engine_are_removed_by_whoever_comes_next(tmp_pa
     with private_sockets(tmp_path) as sockets:
         assert not left.exists()
         assert sockets.exists()
-    forget_sockets(tmp_path)
-    forget_sockets(tmp_path)
+    remove_sockets(tmp_path)
+    remove_sockets(tmp_path)
 
 
 def test_a_note_that_names_another_directory_removes_nothing(tmp_path):
     other = tmp_path / "precious"
     other.mkdir()
-    (tmp_path / SOCKETS_NOTE).write_text(str(other))
-    forget_sockets(tmp_path)
+    (tmp_path / SOCKETS_FILE).write_text(str(other))
+    remove_sockets(tmp_path)
     assert other.exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from ratoon.engine.sockets import PREFIX, SOCKETS_NOTE
+from ratoon.engine.sockets import PREFIX, SOCKETS_FILE
 from ratoon.serving.v1 import rollout_pb2
 from ratoon.testkit.waiting import until
 
@@ -96,7 +96,7 @@ def test_no_request_of_one_caller_holds_the_engine_up_for_others(installation):
         ended = installation.end(installation.roll_out(version))
         assert ended.state == S.STATE_SUCCEEDED, ended.reason
         (target,) = installation.targets()
-        (note,) = (installation.settings.folder / "engines").glob(f"*/{SOCKETS_NOTE}")
+        (note,) = (installation.settings.folder / "engines").glob(f"*/{SOCKETS_FILE}")
         sockets = Path(note.read_text())
         assert sockets.parent == Path(tempfile.gettempdir()) and sockets.name.startswith(PREFIX)
         assert list(sockets.iterdir()) and sockets.stat().st_mode & 0o077 == 0

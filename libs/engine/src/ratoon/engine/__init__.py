@@ -1,5 +1,4 @@
-"""What runs inside an engine's own processes: the gate before vLLM, the loader, the start.
+"""Code inside the processes of a vLLM engine: middleware, control API, loader, launch, fork server.
 
-Nothing of the control process is imported here, and the control process imports nothing of this: they meet in
-`engine.json` (what to run), in the routes below `/ratoon/` and in the files beside the socket.
+It imports nothing of the services. Of this package, the platform imports `contract`, `settings` and `sockets` only.
 """

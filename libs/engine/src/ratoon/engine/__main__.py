@@ -1,4 +1,4 @@
-"""`python -m ratoon.engine [<engine.json>]`: one engine in this process, as a pod runs it."""
+"""`python -m ratoon.engine [<engine.json>]`: run one engine in this process, as a pod does."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
-"""`python -m ratoon.engine.fetch`: get by digest what an engine is to load, and verify it before it starts.
+"""`python -m ratoon.engine.fetch`: fetch the files of an engine by digest and verify them before it starts.
 
-The first thing that runs in an engine's pod, and what a running one does before it swaps. What is there already is
+It is the init container of an engine's pod; a running engine fetches in the same way before a swap. Existing files are
 hashed, not fetched again.
 """
 
@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def fetch(settings: EngineSettings, artifact_digest: str, signature_digest: str) -> Path:
-    """The folder of an artifact, every file checked by its digest, with its signature beside it."""
+    """Fetch an artifact, each file checked by its digest, and its signature; returns the artifact's directory."""
     store = ArtifactStore(settings.artifacts_url)
     folder = store.fetch_tree(artifact_digest, settings.models / artifact_digest)
     store.fetch(signature_digest, settings.models / f"{artifact_digest}.sig")
@@ -27,7 +27,7 @@ def fetch(settings: EngineSettings, artifact_digest: str, signature_digest: str)
 
 
 def main() -> int:
-    """Fetch and verify all that this engine starts with; the exit status."""
+    """Fetch and verify the files that this engine starts with; returns the exit status."""
     settings = EngineSettings.of_this_process()
     try:
         for artifact_digest, signature_digest in settings.trees.items():
@@ -35,7 +35,7 @@ def main() -> int:
             fetch(settings, artifact_digest, signature_digest)
         verify(settings)
     except (AttestationError, RatoonError, OSError) as error:
-        _LOG.error("%s has nothing to start with: %s", settings.engine, error)
+        _LOG.error("%s cannot start, its files were not fetched and verified: %s", settings.engine, error)
         return UNTRUSTED_FILES_STATUS if isinstance(error, AttestationError) else 1
     return 0
 

@@ -1,8 +1,7 @@
-"""Start vLLM in this process for one engine: verify its files first, then become the API server.
+"""Start vLLM in this process for one engine: verify its files, then run the API server.
 
-On a CPU, vLLM spawns an engine core and a worker that each import everything again. Here the core is forked
-from the process that has imported it all, and holds the worker itself: two processes instead of three,
-imported once.
+On a CPU, vLLM spawns an engine core and a worker, and each imports all modules again. Here the core is forked from the
+process that has imported them, and contains the worker: two processes instead of three, and one import.
 """
 
 import importlib
@@ -22,7 +21,7 @@ from ratoon.chassis.model_tree import FolderFiles, model_positions
 from ratoon.engine import vllm_internals
 from ratoon.engine.manifest import FileMismatch, SignedManifest
 from ratoon.engine.settings import SETTINGS_VARIABLE, EngineSettings
-from ratoon.engine.sockets import PREFIX, SOCKETS_NOTE, forget_sockets
+from ratoon.engine.sockets import PREFIX, SOCKETS_FILE, remove_sockets
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -39,7 +38,7 @@ ENVIRONMENT = {
     "TORCHDYNAMO_DISABLE": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-"""What a process that imports vLLM for an engine is started with; who starts it adds `OMP_NUM_THREADS`.
+"""Environment of a process that imports vLLM for an engine; its starter adds `OMP_NUM_THREADS`.
 
 Without `TORCHDYNAMO_DISABLE` the first request for log-probabilities waits 20 s for a compiler.
 """
@@ -49,23 +48,23 @@ TRACES = {
     "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
     "OTEL_TRACES_SAMPLER": "parentbased_always_off",
 }
-"""How vLLM tells its spans: of requests whose trace the gateway keeps, and of no others."""
+"""Environment by which vLLM exports spans only of requests whose trace the gateway keeps."""
 
 PRELOAD = (*vllm_internals.PRELOAD, "ratoon.engine.middleware", "ratoon.engine.loader")
 """Modules that take the time of a cold start: imported before the fork, once for every engine of the machine."""
 
 STRUCTURED_OUTPUTS = json.dumps({"backend": "guidance", "disable_any_whitespace": True})
-"""Grammars are followed token by token, with a bound on each step: no schema of a caller holds the engine up.
+"""Grammars are followed token by token, with a bound on each step, so that no schema blocks the engine.
 
-With white space allowed anywhere a small model writes nothing else up to the end of its answer.
+White space between values is off: where it is allowed, a small model fills its answer with it.
 """
 
 _UNNEEDED = ("sklearn", "pandas", "scipy", "networkx")
-"""Imported on the way because they are installed, and used by nothing that an engine does: a fifth of the time."""
+"""Packages that vLLM imports if they are installed and that engines do not use: a fifth of the import time."""
 
 
 def preload() -> None:
-    """Import what every engine needs, and nothing that only happens to be there; later imports find all again."""
+    """Import the modules that every engine needs, without `_UNNEEDED`; later imports find those again."""
     hidden = [name for name in _UNNEEDED if name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]
@@ -78,7 +77,7 @@ def preload() -> None:
 
 
 def vllm_arguments(settings: EngineSettings) -> list[str]:
-    """The command line of `vllm serve` for this engine."""
+    """Return the command line of `vllm serve` for this engine."""
     return [
         *("--model", settings.model, "--served-model-name", *settings.served_names),
         *(
@@ -103,9 +102,9 @@ def vllm_arguments(settings: EngineSettings) -> list[str]:
 
 
 def context_tokens(settings: EngineSettings) -> int:
-    """Tokens that a sequence may have: what was set, or fewer where the model has fewer positions."""
-    held = model_positions(FolderFiles(Path(settings.model)))
-    return min(settings.max_model_len, held) if held else settings.max_model_len
+    """Return the maximum length of a sequence: the setting, or the model's number of positions if that is lower."""
+    positions = model_positions(FolderFiles(Path(settings.model)))
+    return min(settings.max_model_len, positions) if positions else settings.max_model_len
 
 
 def _lora_arguments(settings: EngineSettings) -> list[str]:
@@ -114,7 +113,7 @@ def _lora_arguments(settings: EngineSettings) -> list[str]:
 
 
 def launch(settings_file: Path) -> None:
-    """Verify the model's files, then serve until told to end; AttestationError when they are not right."""
+    """Verify the model's files, then serve until the process is asked to end; AttestationError for unsigned files."""
     settings = EngineSettings.read(settings_file)
     verify(settings)
     os.environ.update({**ENVIRONMENT, **TRACES})
@@ -125,16 +124,16 @@ def launch(settings_file: Path) -> None:
 
 
 @contextmanager
-def private_sockets(noted_in: Path | None) -> Iterator[Path]:
-    """A directory that only this user enters, for the sockets between the engine's processes; removed at the end.
+def private_sockets(engine_directory: Path | None) -> Iterator[Path]:
+    """Create a directory that only this user can enter, for the sockets between the engine's processes; remove it last.
 
-    Its name is noted in the engine's own directory, so that what a killed engine leaves is removed as well. It lies in
+    A file in the engine's own directory names it, so that the sockets of a killed engine are removed as well. It is in
     the system's temporary directory: a socket's path has at most 107 bytes.
     """
     sockets = tempfile.mkdtemp(prefix=PREFIX)
-    if noted_in is not None:
-        forget_sockets(noted_in)
-        (noted_in / SOCKETS_NOTE).write_text(sockets)
+    if engine_directory is not None:
+        remove_sockets(engine_directory)
+        (engine_directory / SOCKETS_FILE).write_text(sockets)
     owner = os.getpid()
     try:
         yield Path(sockets)
@@ -154,8 +153,8 @@ def _serve(settings: EngineSettings) -> None:
 def release_listener(at: str | int) -> None:
     """Close the sockets bound to this path or port, in a forked child that does not serve them.
 
-    If the child kept them, callers of a server that was killed would wait in the child's queue instead of being refused.
-    vLLM binds before it forks and listens after. The descriptor stays in use, because the child may close it later.
+    If the child kept them, callers of a killed server would wait in the child's queue instead of being refused. vLLM
+    binds before it forks and listens after. The descriptor stays in use, because the child may close it later.
     """
     with open(os.devnull) as nothing:
         for name in os.listdir("/proc/self/fd"):
@@ -166,15 +165,15 @@ def release_listener(at: str | int) -> None:
 
 
 def verify(settings: EngineSettings) -> None:
-    """Check every file of the model folder, and the adapters' template, before anything of vLLM reads one."""
+    """Check every file of the model, and the adapters' chat template, before vLLM reads any of them."""
     folder, key = Path(settings.model), Path(settings.public_key)
     if settings.chat_template:
         template = Path(settings.chat_template)
         SignedManifest.beside(template.parent, key).check(template.name, file_digest(template))
-    found = SignedManifest.beside(folder, key).check_folder(folder)
-    if found != settings.artifact_digest:
+    actual = SignedManifest.beside(folder, key).check_folder(folder)
+    if actual != settings.artifact_digest:
         raise FileMismatch(
-            f"The directory's artifact digest is {found}, but {settings.artifact_digest} was named."
+            f"The directory's artifact digest is {actual}, but {settings.artifact_digest} was named."
         )
 
 

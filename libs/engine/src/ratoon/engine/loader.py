@@ -1,8 +1,7 @@
-"""The model loader that reads nothing unsigned: every byte that becomes a weight was hashed in this process.
+"""Model loader that reads signed files only: this process hashes every byte that becomes a weight.
 
-vLLM finds it by the entry point `vllm.general_plugins` (`register`) and the load format `ratoon`, for the
-first load and for a reload in place alike. What was loaded last is told by `AttestedWorker.ratoon_loaded`, in
-the very process that holds the weights.
+vLLM finds it by the entry point `vllm.general_plugins` (`register`) and the load format `ratoon`, for the first load
+and for a reload in place. `AttestedWorker.ratoon_loaded` reports the last load from the process that holds the weights.
 """
 
 import hashlib
@@ -28,7 +27,7 @@ LOAD_FORMAT = "ratoon"
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the weights of this process were read from."""
+    """Source of the weights in this process."""
 
     artifact_digest: str
     tensors: int
@@ -40,22 +39,22 @@ _loaded: list[Loaded] = []
 
 
 class VerifiedLoader(DefaultModelLoader):
-    """Reads safetensors file by file and hashes the bytes that it read before the model has them."""
+    """Reads safetensors file by file and checks the hash of the bytes before the model gets them."""
 
     def download_model(self, model_config: ModelConfig) -> None:
-        """Nothing is fetched here: the folder is there before the engine starts."""
+        """Fetch nothing: the directory exists before the engine starts."""
 
     def get_all_weights(
         self, model_config: ModelConfig, _model: nn.Module
     ) -> Generator[tuple[str, torch.Tensor], None, None]:
-        """Each tensor of the configured folder; AttestationError before any unsigned one."""
+        """Yield each tensor of the configured directory; AttestationError before any unsigned one."""
         started = self.counter_before_loading_weights = time.perf_counter()
         _loaded.clear()
         folder = Path(model_config.model)
         manifest = SignedManifest.beside(folder, Path(EngineSettings.of_this_process().public_key))
-        found, rows, tensors = files_of(folder), [], 0
-        manifest.check_complete(set(found))
-        for path, file in found.items():
+        files, rows, tensors = files_of(folder), [], 0
+        manifest.check_complete(set(files))
+        for path, file in files.items():
             data = _read_checked(manifest, path, file)
             rows.append(TreeFile(path, manifest.digests[path], len(data)))
             if path.endswith(".safetensors"):
@@ -67,21 +66,21 @@ class VerifiedLoader(DefaultModelLoader):
 
 
 class AttestedWorker:
-    """What vLLM's worker learns beside its own methods (`--worker-extension-cls`)."""
+    """Methods added to vLLM's worker (`--worker-extension-cls`)."""
 
     def ratoon_loaded(self) -> dict[str, Any]:
-        """What this process read its weights from; empty while a load is under way or has failed."""
+        """Report the source of the weights; empty while a load runs or after it failed."""
         return asdict(_loaded[-1]) if _loaded else {}
 
 
 def register() -> None:
-    """Make the load format known to vLLM; called in each of its processes."""
+    """Register the load format with vLLM; called in each of its processes."""
     register_model_loader(LOAD_FORMAT)(VerifiedLoader)
 
 
 def _read_checked(manifest: SignedManifest, path: str, file: Path) -> bytes:
     if path.endswith((".bin", ".pt", ".pth", ".pkl", ".ckpt")):
-        raise AttestationError(f"{path!r} would have to be unpickled: a model is safetensors only.")
+        raise AttestationError(f"{path!r} would have to be unpickled: only safetensors are loaded.")
     data = file.read_bytes()
     manifest.check(path, hashlib.sha256(data).hexdigest())
     return data

@@ -1,4 +1,4 @@
-"""Signed manifests: which bytes a model consists of, and who says so. It knows no tensors and no engine.
+"""Signed manifests: the files of a model, with their hashes, signed by the registry.
 
 The signature is a Sigstore bundle as OpenSSF model-signing 1.x writes it with an elliptic-curve key: a DSSE
 envelope (https://github.com/secure-systems-lab/dsse) over an in-toto statement that lists every file and its
@@ -25,39 +25,39 @@ _HASHES: dict[int, type[hashes.HashAlgorithm]] = {256: hashes.SHA256, 384: hashe
 
 
 class AttestationError(Exception):
-    """Bytes that nobody signed, or that are not the ones that were signed."""
+    """Refusal of bytes that are unsigned or differ from the signed ones."""
 
     code = "FAILED_PRECONDITION"
     reason = "ATTESTATION_FAILED"
 
 
 class SignatureInvalid(AttestationError):
-    """The manifest was not signed by the registry's key."""
+    """Refusal of a manifest that the registry's key did not sign."""
 
     reason = "SIGNATURE_INVALID"
 
 
 class FileMismatch(AttestationError):
-    """A file is missing, is not in the manifest, or has other bytes than the manifest says."""
+    """Refusal of a file that is missing, is not in the manifest, or differs from it."""
 
     reason = "MODEL_FILE_MISMATCH"
 
 
 class AdapterRefused(AttestationError):
-    """vLLM cannot load an adapter of this kind."""
+    """Refusal of an adapter that vLLM cannot load."""
 
     reason = "ADAPTER_REFUSED"
 
 
 @dataclass(frozen=True)
 class SignedManifest:
-    """The files that were signed: sha256 in hex by relative path."""
+    """Signed files: sha256 in hex by relative path."""
 
     digests: dict[str, str]
 
     @staticmethod
     def beside(folder: Path, public_key: Path) -> "SignedManifest":
-        """The manifest of a folder, from the signature beside it; SignatureInvalid when there is none."""
+        """Return the manifest of a directory, from the signature next to it; SignatureInvalid when there is none."""
         signature = folder.with_name(f"{folder.name}.sig")
         if not signature.exists():
             raise SignatureInvalid(f"{signature.name} is missing: a model without a signature is not loaded.")
@@ -65,7 +65,7 @@ class SignedManifest:
 
     @staticmethod
     def verified(bundle: bytes, public_key_pem: bytes) -> "SignedManifest":
-        """The manifest inside a signature bundle; SignatureInvalid when the key did not sign it."""
+        """Return the manifest in a signature bundle; SignatureInvalid when the key did not sign it."""
         try:
             envelope = json.loads(bundle)["dsseEnvelope"]
             payload = base64.b64decode(envelope["payload"])
@@ -77,7 +77,7 @@ class SignedManifest:
         return SignedManifest(_resources(json.loads(payload)))
 
     def check(self, path: str, actual: str) -> None:
-        """FileMismatch unless this file has these bytes' sha256."""
+        """Raise FileMismatch unless this sha256 was signed for this path."""
         expected = self.digests.get(path)
         if expected is None:
             raise FileMismatch(
@@ -89,40 +89,40 @@ class SignedManifest:
             )
 
     def check_folder(self, folder: Path) -> str:
-        """Hash every file of a folder against the manifest; returns the artifact digest of what is there."""
-        found = files_of(folder)
-        self.check_complete(set(found))
+        """Check the hash of every file of a directory; returns the artifact digest of these files."""
+        files = files_of(folder)
+        self.check_complete(set(files))
         rows = []
-        for path, file in found.items():
+        for path, file in files.items():
             with file.open("rb") as source:
                 digest = hashlib.file_digest(source, "sha256").hexdigest()
             self.check(path, digest)
             rows.append(TreeFile(path, digest, file.stat().st_size))
         return tree_digest(rows)
 
-    def check_complete(self, found: set[str]) -> None:
-        """FileMismatch when a signed file is missing."""
-        if missing := sorted(set(self.digests) - found):
+    def check_complete(self, paths: set[str]) -> None:
+        """Raise FileMismatch when a signed file is missing."""
+        if missing := sorted(set(self.digests) - paths):
             raise FileMismatch(
                 f"The model directory lacks {', '.join(missing)}, which the signed manifest names."
             )
 
 
 def files_of(folder: Path) -> dict[str, Path]:
-    """The files below a folder by their relative POSIX path, sorted; a link is refused."""
-    found = {}
+    """Return the files below a directory by their relative POSIX path, sorted; FileMismatch for a link."""
+    files = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
             raise FileMismatch(
                 f"The model directory contains a link, {path.relative_to(folder)}: only files are loaded."
             )
         if path.is_file():
-            found[path.relative_to(folder).as_posix()] = path
-    return found
+            files[path.relative_to(folder).as_posix()] = path
+    return files
 
 
 def tree_digest(files: list[TreeFile]) -> str:
-    """The artifact digest that these files have in the store."""
+    """Return the artifact digest that these files have in the store."""
     return hashlib.sha256(manifest_bytes(files)).hexdigest()
 
 
@@ -140,7 +140,7 @@ def _check_signature(public_key_pem: bytes, payload_type: str, payload: bytes, s
 
 
 def _resources(statement: dict[str, Any]) -> dict[str, str]:
-    """The statement's files; only whole files hashed by sha256 are taken."""
+    """Return the files of a statement; SignatureInvalid unless it lists whole files by sha256."""
     predicate = statement.get("predicate", {})
     if statement.get("predicateType") != _PREDICATE_TYPE or predicate["serialization"]["method"] != "files":
         raise SignatureInvalid("The signed manifest is of an unknown kind: sign whole files by sha256.")

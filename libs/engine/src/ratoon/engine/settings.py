@@ -1,6 +1,6 @@
-"""What one engine is told, as a file that only its owner reads. It knows no vLLM.
+"""Settings of one engine, in a file that only its owner can read.
 
-How engines run at a place (a pool of pods) may be said by variables as well, which win over the file.
+The environment overrides the settings in `_OVERRIDABLE`: they describe the place where an engine runs, such as a pool.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any
 
 PREFIX = "RATOON_ENGINE_"
 SETTINGS_VARIABLE = f"{PREFIX}SETTINGS"
-"""Names the settings file to the processes that vLLM starts itself."""
-_OF_THE_PLACE = (
+"""Variable with the path of the settings file, for the processes that vLLM starts."""
+_OVERRIDABLE = (
     "folder",
     "public_key",
     "artifacts_url",
@@ -27,77 +27,77 @@ _OF_THE_PLACE = (
     "otlp",
     "arguments",
 )
-"""What variables may say."""
+"""Settings that variables override, as `RATOON_ENGINE_<NAME>`."""
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """One engine: who it is, what it loads, where it listens and how it runs."""
+    """Settings of one engine: identity, files, address, limits."""
 
     engine: str
     """Resource name of the engine."""
     version: str
-    """Resource name of the model version that it is to serve; empty: only adapters are served."""
+    """Resource name of the model version to serve; empty: only adapters are served."""
     artifact_digest: str
     """Digest of the version's artifact tree, in hex."""
     model: str
-    """Folder of the model, perhaps relative to `models`; its signature lies beside it as `<folder>.sig`."""
+    """Directory of the model, absolute or relative to `models`; its signature is `<directory>.sig`."""
     served_names: tuple[str, ...]
-    """The names by which requests may ask for the model."""
+    """Names by which requests may ask for the model."""
     socket: str
     """Path of the Unix socket to listen on; empty: it listens on `port`."""
     secret: str
-    """What each request must bring in the header `x-ratoon-engine-secret`."""
+    """Secret that each request must have in the header `x-ratoon-engine-secret`."""
     public_key: str
     """PEM file of the registry's public signing key."""
     folder: str = ""
-    """Where it keeps models and private copies; empty: beside its settings, with models where they are named."""
+    """Directory of models and private copies; empty: that of the settings file."""
     artifacts_url: str = ""
-    """fsspec URL of the artifact store that it fetches from; empty: what it needs is there already."""
+    """fsspec URL of the artifact store to fetch from; empty: the files exist already."""
     trees: Mapping[str, str] = field(default_factory=dict)
-    """What it fetches before it starts: digests of signatures by digests of the artifacts that they sign."""
+    """Artifacts to fetch before the start: digest of the signature by digest of the artifact."""
     host: str = "0.0.0.0"
-    """Where it listens when it does on a port: a pod's address is its own."""
+    """Address to listen on when `socket` is empty."""
     port: int = 8000
     starts_closed: bool = False
-    """Whether it takes callers' requests only once it was told to, for this very start."""
+    """Whether requests are accepted only after `open` was called for this start."""
     max_model_len: int = 2048
     dtype: str = "float32"
     kv_cache_mib: int = 512
     """Memory of the key-value cache; 0: vLLM decides."""
     max_num_seqs: int = 64
     drain_s: int = 600
-    """How long open streams may go on after the process was asked to end, in seconds."""
+    """Maximum time of open streams after the process was asked to end, in seconds."""
     chat_template: str = ""
-    """File of the template that requests are rendered with, in a signed folder; empty: the model's own."""
+    """Chat template file in a signed directory; empty: the model's own."""
     process: str = ""
     """Name of the process, after its first engine."""
     lora: bool = False
     """Whether adapters can be loaded while it runs."""
     lora_rank: int = 16
-    """The greatest rank of an adapter: every adapter costs as much as one of this rank."""
+    """Maximum rank of an adapter; every adapter takes as much memory as one of this rank."""
     lora_slots: int = 3
-    """How many adapters answer at once: the old, the new, and one that comes back."""
+    """Number of adapters that are loaded at once: the old, the new, and one of a rollback."""
     otlp: str = ""
-    """OTLP/HTTP endpoint that the engine sends its spans to; empty: nowhere."""
+    """OTLP/HTTP endpoint of the engine's spans; empty: none are exported."""
     arguments: tuple[str, ...] = field(default=())
-    """Further arguments for vLLM, as they are."""
+    """Additional arguments for vLLM, unchanged."""
 
     def write(self, path: Path) -> None:
-        """Write them where only the owner can read."""
+        """Write the settings to a file that only the owner can read."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as sink:
             json.dump(asdict(self), sink)
 
     @property
     def models(self) -> Path:
-        """Where models are, each in a folder named by its digest."""
+        """Directory of models, each in a directory named by its digest."""
         return Path(self.folder) / "models"
 
     @staticmethod
     def read(path: Path, environment: Mapping[str, str] = os.environ) -> "EngineSettings":
-        """Read what `write` wrote, and what the environment says of this place."""
-        values = {**json.loads(path.read_text()), **_of_the_place(environment)}
+        """Read a settings file and apply the overrides of the environment."""
+        values = {**json.loads(path.read_text()), **_overrides(environment)}
         values["folder"] = values.get("folder") or str(path.parent)
         for key in ("served_names", "arguments"):
             values[key] = tuple(values.get(key, ()))
@@ -108,12 +108,12 @@ class EngineSettings:
 
     @staticmethod
     def of_this_process() -> "EngineSettings":
-        """The settings that the starter of this process named."""
+        """Read the settings file that the environment of this process names."""
         return EngineSettings.read(Path(os.environ[SETTINGS_VARIABLE]))
 
 
-def _of_the_place(environment: Mapping[str, str]) -> dict[str, Any]:
-    """What variables say; numbers and lists are JSON. ValueError for one that is not."""
-    said = {name: environment.get(f"{PREFIX}{name.upper()}", "") for name in _OF_THE_PLACE}
+def _overrides(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the overrides of the environment; numbers and lists are JSON. ValueError for an invalid one."""
+    texts = {name: environment.get(f"{PREFIX}{name.upper()}", "") for name in _OVERRIDABLE}
     kinds = EngineSettings.__annotations__
-    return {name: text if kinds[name] is str else json.loads(text) for name, text in said.items() if text}
+    return {name: text if kinds[name] is str else json.loads(text) for name, text in texts.items() if text}

@@ -1,17 +1,17 @@
-"""Directory of the sockets between an engine's processes: where it is noted, and how it is removed."""
+"""Directory of the sockets between the processes of an engine: a file that names it, and its removal."""
 
 import shutil
 import tempfile
 from pathlib import Path
 
-SOCKETS_NOTE = "sockets"
+SOCKETS_FILE = "sockets"
 """File in an engine's directory that names the directory of its sockets."""
 PREFIX = "ratoon-engine-"
 
 
-def forget_sockets(folder: Path) -> None:
-    """Remove the sockets that the engine of this directory left; none is no error."""
-    note = folder / SOCKETS_NOTE
+def remove_sockets(folder: Path) -> None:
+    """Remove the sockets that the engine of this directory left, if any."""
+    note = folder / SOCKETS_FILE
     if not note.exists():
         return
     named = Path(note.read_text())

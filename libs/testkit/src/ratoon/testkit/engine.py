@@ -371,12 +371,12 @@ def _status(engine: MockEngine, connection: _Connection) -> None:
 
 def _accept(engine: MockEngine, connection: _Connection, accepting: bool) -> None:
     name = str(connection.body().get("name") or "")
-    door: Adapter | MockEngine = engine.adapters[name] if name else engine
-    load_id = door.load_id if isinstance(door, Adapter) else engine.status.get("load_id", "")
+    gate: Adapter | MockEngine = engine.adapters[name] if name else engine
+    load_id = gate.load_id if isinstance(gate, Adapter) else engine.status.get("load_id", "")
     if connection.body().get("load_id", load_id) != load_id:
         connection.send_json(409, _error(409, "These weights were loaded anew."))
         return
-    door.accepting = accepting
+    gate.accepting = accepting
     connection.send_json(200, engine.report())
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import FailedPrecondition, Unavailable
 from ratoon.engine.contract import ENGINE_FILE, LOG_FILE, ControlPath
-from ratoon.engine.sockets import forget_sockets
+from ratoon.engine.sockets import remove_sockets
 from ratoon.process.identity import ProcessIdentity
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
 from ratoon_serving.adapters.engine_http import EngineClient, seen_in
@@ -170,7 +170,7 @@ class LocalEngineHost:
                 mark = ProcessIdentity.read(folder)
                 if mark is not None:
                     mark.signal_group(signal.SIGKILL)
-                forget_sockets(folder)
+                remove_sockets(folder)
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _begin(self, engine: Engine) -> None:
@@ -288,7 +288,7 @@ class LocalEngineHost:
             mark.signal_group(signal.SIGKILL)
         for left in (ENGINE_FILE, "process.json", "ready", "stop"):
             (folder / left).unlink(missing_ok=True)
-        forget_sockets(folder)
+        remove_sockets(folder)
         self._socket(name).unlink(missing_ok=True)
         self._told = {key: told for key, told in self._told.items() if key[0] != name}
 
