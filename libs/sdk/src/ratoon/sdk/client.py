@@ -73,11 +73,11 @@ class Client:
             query[id_field(collection)] = id
         return self._call("POST", collection, body, query)
 
-    def list(self, collection: str, page_size: int = 500) -> Iterator[JSON]:
-        """Yield all resources of a collection, page by page."""
+    def list(self, collection: str, page_size: int = 500, **query: object) -> Iterator[JSON]:
+        """Yield all resources of a collection, page by page; `query` may filter or order them."""
         token = ""
         while True:
-            page = self.get(collection, pageSize=page_size, pageToken=token)
+            page = self.get(collection, pageSize=page_size, pageToken=token, **query)
             for value in page.values():
                 if isinstance(value, list):
                     yield from value

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from ratoon.sdk.cli.context import Session, session
-from ratoon.sdk.cli.output import Output, follow, say, say_error, show, show_rows
-from ratoon.sdk.cli.resources import group
+from ratoon.sdk.cli.output import Output, follow, say, say_error, show, show_newest, show_rows
+from ratoon.sdk.cli.resources import LIMIT, Limit, group
 from ratoon.sdk.errors import ApiError, RatoonSdkError
 from ratoon.sdk.finding import find_records
 from ratoon.sdk.lineage import lineage_of
@@ -98,11 +99,11 @@ def _sources(context: typer.Context) -> None:
 
 
 @sources.command("list")
-def list_sources(context: typer.Context) -> None:
-    """List the imported sources."""
+def list_sources(context: typer.Context, limit: Limit = LIMIT) -> None:
+    """List the newest sources, oldest first."""
     chosen = session(context)
     columns = ["name", "displayName", "format", "license", "createTime"]
-    show_rows(chosen.client.list(f"{chosen.parent()}/sources"), columns, chosen.output)
+    show_newest(partial(chosen.client.list, f"{chosen.parent()}/sources"), limit, columns, chosen.output)
 
 
 @sources.command("show")
@@ -168,12 +169,13 @@ def list_versions(
     dataset: Annotated[
         str, typer.Argument(help="Dataset id or name.", show_default="the project's dataset")
     ] = "",
+    limit: Limit = LIMIT,
 ) -> None:
-    """List the versions of a dataset."""
+    """List the newest versions of a dataset, oldest first."""
     chosen = session(context)
     name = chosen.name(dataset or chosen.project, "datasets")
     columns = ["name", "state", "recordCount", "rejectedCount", "merkleRoot", "createTime"]
-    show_rows(chosen.client.list(f"{name}/versions"), columns, chosen.output)
+    show_newest(partial(chosen.client.list, f"{name}/versions"), limit, columns, chosen.output)
 
 
 @app.command("records")

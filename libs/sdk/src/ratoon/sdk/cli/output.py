@@ -3,9 +3,10 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
@@ -64,6 +65,27 @@ def show_rows(rows: Iterable[JSON], columns: Sequence[str], output: Output, empt
     for row in listed:
         table.add_row(*[Text(_printable(_cell(_at(row, column)))) for column in columns])
     console.print(table) if listed else say(empty)
+
+
+def show_newest(
+    list_of: Callable[..., Iterator[JSON]],
+    limit: int,
+    columns: Sequence[str],
+    output: Output,
+    empty: str = "No items.",
+) -> None:
+    """Print the newest `limit` resources, oldest first, or all of them if it is 0.
+
+    `list_of` yields a collection, given `page_size` and `orderBy`.
+    """
+    if not limit:
+        show_rows(list_of(), columns, output, empty)
+        return
+    newest = list_of(page_size=min(limit + 1, 500), orderBy="create_time desc")
+    rows = list(islice(newest, limit + 1))
+    if len(rows) > limit:
+        say(f"Showing the newest {limit}. For all of them: --limit 0")
+    show_rows(rows[:limit][::-1], columns, output, empty)
 
 
 def show(resource: JSON, output: Output) -> None:

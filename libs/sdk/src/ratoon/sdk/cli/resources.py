@@ -1,21 +1,25 @@
 """Resource commands: each group lists, shows, watches and cancels one collection and adds its own commands."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ratoon.sdk.cli.context import resolve_name, session
 from ratoon.sdk.cli.files import read_settings
-from ratoon.sdk.cli.output import console, follow, say, show, show_rows
+from ratoon.sdk.cli.output import JSON, console, follow, say, show, show_newest, show_rows
 from ratoon.sdk.model_folders import checked_model
 
 VERSIONED = ("models", "datasets")
 """Collections whose `show` command also accepts a version id."""
 VERSION = re.compile(r"v\d+(\.\d+)*")
 Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
+Limit = Annotated[int, typer.Option(min=0, help="Maximum number of items, the newest ones; 0: all.")]
+LIMIT = 100
 
 
 def group(
@@ -47,12 +51,12 @@ def group(
         inside = place(context, within).split("/", 2)
         return resolve_name(name, "/".join(inside[:2]), inside[2])
 
-    @app.command("list", help=f"List {kind}, oldest first.")
-    def _list(context: typer.Context, within: inside = "") -> None:  # type: ignore[valid-type]
+    @app.command("list", help=f"List the newest {kind}, oldest first.")
+    def _list(context: typer.Context, within: inside = "", limit: Limit = LIMIT) -> None:  # type: ignore[valid-type]
         chosen = session(context)
         found = place(context, within)
         empty = f"No {kind} in {found.rpartition('/')[0]}."
-        show_rows(chosen.client.list(found), columns, chosen.output, empty)
+        show_newest(partial(chosen.client.list, found), limit, columns, chosen.output, empty)
 
     @app.command("show", help=f"Show one {one}.")
     def _show(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
@@ -100,10 +104,11 @@ def create_project(
 
 
 @projects.command("list")
-def list_projects(context: typer.Context) -> None:
-    """List all projects."""
+def list_projects(context: typer.Context, limit: Limit = LIMIT) -> None:
+    """List the newest projects, oldest first."""
     chosen = session(context)
-    show_rows(chosen.client.list("projects"), ["name", "labels", "createTime"], chosen.output)
+    columns = ["name", "labels", "createTime"]
+    show_newest(partial(chosen.client.list, "projects"), limit, columns, chosen.output)
 
 
 @projects.command("show")
@@ -138,12 +143,27 @@ labels = group(
 )
 
 
+class TaskState(StrEnum):
+    """Tasks that are listed."""
+
+    OPEN = "open"
+    DONE = "done"
+    SKIPPED = "skipped"
+    ALL = "all"
+
+
 @labels.command("tasks")
-def list_tasks(context: typer.Context) -> None:
-    """List the records that wait for an annotator."""
+def list_tasks(
+    context: typer.Context,
+    state: Annotated[TaskState, typer.Option(help="State of the tasks.")] = TaskState.OPEN,
+    limit: Limit = LIMIT,
+) -> None:
+    """List the newest tasks: records that wait for an annotator, or that one has reviewed."""
     chosen = session(context)
     columns = ["name", "state", "proposedLabel", "reason", "recordId"]
-    show_rows(chosen.client.list(f"{chosen.parent()}/tasks"), columns, chosen.output)
+    wanted = "" if state is TaskState.ALL else f"state = {state.upper()}"
+    tasks = partial(chosen.client.list, f"{chosen.parent()}/tasks", filter=wanted)
+    show_newest(tasks, limit, columns, chosen.output)
 
 
 @labels.command("complete")
@@ -181,12 +201,12 @@ Model = Annotated[str, typer.Argument(help="Model id or name.", show_default="th
 
 
 @models.command("versions")
-def list_model_versions(context: typer.Context, model: Model = "") -> None:
-    """List the versions of a model."""
+def list_model_versions(context: typer.Context, model: Model = "", limit: Limit = LIMIT) -> None:
+    """List the newest versions of a model, oldest first."""
     chosen = session(context)
     name = chosen.name(model or chosen.project, "models")
     columns = ["name", "state", "parameterCount", "sizeBytes", "changelog", "createTime"]
-    show_rows(chosen.client.list(f"{name}/versions"), columns, chosen.output)
+    show_newest(partial(chosen.client.list, f"{name}/versions"), limit, columns, chosen.output)
 
 
 @models.command("upload")
@@ -211,12 +231,12 @@ def upload_model(
 
 
 @models.command("history")
-def list_alias_changes(context: typer.Context, model: Model = "") -> None:
-    """List all changes of all aliases of a model."""
+def list_alias_changes(context: typer.Context, model: Model = "", limit: Limit = LIMIT) -> None:
+    """List the newest changes of all aliases of a model, oldest first."""
     chosen = session(context)
     name = chosen.name(model or chosen.project, "models")
     columns = ["changeTime", "alias", "fromVersion", "toVersion", "reason", "principal"]
-    show_rows(chosen.client.list(f"{name}/aliasChanges"), columns, chosen.output)
+    show_newest(partial(chosen.client.list, f"{name}/aliasChanges"), limit, columns, chosen.output)
 
 
 deployments = group(
@@ -260,8 +280,9 @@ def _rollout_name(context: typer.Context, given: str) -> str:
     chosen = session(context)
     if given:
         return chosen.name(given, f"deployments/{chosen.project}/rollouts")
-    listed = chosen.client.list(f"{chosen.name(chosen.project, 'deployments')}/rollouts")
-    if (latest := max(listed, key=lambda rollout: rollout["createTime"], default=None)) is None:
+    rollouts = f"{chosen.name(chosen.project, 'deployments')}/rollouts"
+    newest = chosen.client.list(rollouts, page_size=1, orderBy="create_time desc")
+    if (latest := next(newest, None)) is None:
         raise typer.BadParameter("There is no rollout yet. Create one with `ratoon rollouts create VERSION`.")
     return str(latest["name"])
 
@@ -323,14 +344,17 @@ feedback = typer.Typer(help="User feedback on answers.", no_args_is_help=True)
 
 
 @feedback.command("list")
-def list_feedback(context: typer.Context) -> None:
-    """List all feedback, oldest first."""
+def list_feedback(context: typer.Context, limit: Limit = LIMIT) -> None:
+    """List the newest feedback, oldest first."""
     chosen = session(context)
     columns = ["createTime", "version", "thumb", "rating", "correction", "answerId"]
-    given = chosen.client.list(f"{chosen.parent()}/feedback")
-    if chosen.output == "table":
-        given = ({**each, "thumb": THUMBS.get(each.get("thumb", 0), "")} for each in given)
-    show_rows(given, columns, chosen.output)
+
+    def given(**query: Any) -> Iterator[JSON]:
+        for each in chosen.client.list(f"{chosen.parent()}/feedback", **query):
+            thumb = THUMBS.get(each.get("thumb", 0), "")
+            yield {**each, "thumb": thumb} if chosen.output == "table" else each
+
+    show_newest(given, limit, columns, chosen.output)
 
 
 @feedback.command("give")
