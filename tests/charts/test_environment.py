@@ -95,6 +95,14 @@ def test_upkeep_is_told_every_database_and_the_one_store(release, monkeypatch):
     assert GarbageSettings().limits() == Limits()
 
 
+def test_upkeep_is_told_for_how_many_days_a_service_keeps_what_ended(helm):
+    release = helm.with_values({"serving": {"settings": {"rollout_days": 7, "idle_s": 60}}})
+    (pod,) = (pod for pod in release.pods if pod.part == "upkeep")
+    environment = given(pod.spec["containers"][0])
+    assert environment["RATOON_SERVING_ROLLOUT_DAYS"] == "7"
+    assert "RATOON_SERVING_IDLE_S" not in environment
+
+
 def test_the_plan_of_secrets_is_one(release):
     (container,) = release.one("Job", "ratoon-secrets")["spec"]["template"]["spec"]["containers"]
     plan = plan_of(given(container)["RATOON_SECRETS_PLAN"])

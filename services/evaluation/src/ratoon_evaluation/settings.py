@@ -12,6 +12,9 @@ class Settings(RoomSettings):
     model_config = SettingsConfigDict(env_prefix="RATOON_EVALUATION_", frozen=True, extra="ignore")
 
     service: str = Field("evaluation", description="Name of the service; do not change it.")
+    failed_run_days: float = Field(
+        90.0, ge=0, description="Days to keep evaluation runs that failed or were cancelled; 0: for ever."
+    )
     resamples: int = Field(
         4000, ge=100, description="Number of bootstrap resamples for each confidence interval."
     )

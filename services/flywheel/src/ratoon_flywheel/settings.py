@@ -21,3 +21,8 @@ class Settings(RoomSettings):
         "receives fewer, that number is used.",
         ge=1,
     )
+    pipeline_run_days: float = Field(
+        365.0,
+        ge=0,
+        description="Days to keep ended pipeline runs; the newest 100 of a project stay. 0: for ever.",
+    )

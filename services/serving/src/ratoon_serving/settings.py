@@ -56,6 +56,10 @@ class Settings(ClusterSettings):
         description="Requests a second that one replica serves, as the target for scaling; 0: no target.",
     )
 
+    rollout_days: float = Field(
+        90.0, ge=0, description="Days to keep ended rollouts and stopped engines; 0: for ever."
+    )
+
     @property
     def public_key(self) -> Path:
         """The public half of the key that signs model manifests."""

@@ -14,6 +14,9 @@ class Settings(ClusterSettings):
     model_config = SettingsConfigDict(env_prefix="RATOON_TRAINING_", frozen=True, extra="ignore")
 
     service: str = Field("training", description="Name of the service; do not change it.")
+    failed_run_days: float = Field(
+        90.0, ge=0, description="Days to keep training runs that failed or were cancelled; 0: for ever."
+    )
     idle_s: float = Field(
         300.0, description="Seconds that an idle driver keeps its Ray and its workers for the next run."
     )

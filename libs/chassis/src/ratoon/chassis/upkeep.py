@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ratoon.chassis import garbage, logs
+from ratoon.chassis import garbage, logs, retention
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
 from ratoon.chassis.garbage import Item, Limits, Removal
+from ratoon.chassis.retention import Expired
 from ratoon.chassis.settings import SERVICES, RoomSettings, settings_of
 from ratoon.process.loop import BackgroundLoop
 
@@ -51,6 +52,8 @@ class Survey:
 
     items: Sequence[Item]
     removals: Sequence[Removal]
+    expired: Sequence[Expired] = ()
+    """Ended resources whose retention is over."""
 
     @property
     def total_bytes(self) -> int:
@@ -83,7 +86,7 @@ def survey(rooms: Sequence[RoomSettings], limits: Limits) -> Survey:
     for store in stores:
         needed |= garbage.with_content(store, needed)
     items += [replace(blob, use="referred to") if blob.path.name in needed else blob for blob in blobs]
-    return Survey(items, garbage.choose(items, limits, time.time()))
+    return Survey(items, garbage.choose(items, limits, time.time()), retention.survey(rooms))
 
 
 def _blobs(store: ArtifactStore) -> Iterator[Item]:
@@ -132,6 +135,7 @@ def main() -> int:
     gone = collect(found)
     freed = sum(each.item.size for each in gone)
     _LOG.info("%d of %d items were collected, %d bytes", len(gone), len(found.items), freed)
+    _LOG.info("%d ended resources were removed", len(retention.remove(found.expired)))
     return 0
 
 

@@ -6,8 +6,8 @@ from ratoon.chassis.store import Transaction
 from ratoon_flywheel.adapters.tables import CHILDREN, RESOURCES
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 
-_ENOUGH = 100
-"""Runs that a decision looks back on."""
+MAX_RECENT_RUNS = 100
+"""Newest runs of a project that a decision looks back on."""
 
 
 class RunTables:
@@ -21,7 +21,7 @@ class RunTables:
             .where(t.c.parent == project)
             .order_by(t.c.create_time.desc(), t.c.name.desc())
         )
-        rows = tx.connection.execute(query.limit(_ENOUGH)).all()
+        rows = tx.connection.execute(query.limit(MAX_RECENT_RUNS)).all()
         return [tx.read_row(PipelineRun, row) for row in reversed(rows)]
 
     def note_child(self, tx: Transaction, resource: str, run: str) -> None:

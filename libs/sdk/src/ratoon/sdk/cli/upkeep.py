@@ -13,6 +13,7 @@ from ratoon.sdk.cli.output import say, show_rows
 
 if TYPE_CHECKING:
     from ratoon.chassis.garbage import Removal
+    from ratoon.chassis.retention import Expired
 
 
 def doctor(
@@ -60,8 +61,12 @@ def gc(
 ) -> None:
     """Remove unreferenced artifacts, job directories, checkpoints, engine directories and model directories.
 
+    Also remove rollouts, engines, pipeline runs and failed runs that ended longer ago than the settings of their
+    services keep them.
+
     Exit status 1 if the remaining items exceed the quota.
     """
+    from ratoon.chassis import retention
     from ratoon.chassis.settings import SERVICES
     from ratoon.chassis.upkeep import GarbageSettings, collect, survey
     from ratoon.sdk.local.installation import Installation, find_state
@@ -72,10 +77,13 @@ def gc(
     limits = GarbageSettings().model_copy(update=chosen).limits()
     found = survey([installation.settings(service) for service in SERVICES], limits)
     gone = list(found.removals) if dry_run else collect(found)
-    show_rows(_rows(gone, installation.state), ["kind", "bytes", "path", "why"], session(context).output)
+    expired = list(found.expired) if dry_run else retention.remove(found.expired)
+    rows = [*_rows(gone, installation.state), *_expired_rows(expired)]
+    show_rows(rows, ["kind", "bytes", "path", "why"], session(context).output)
     freed = sum(each.item.size for each in gone)
     verb = "Would remove" if dry_run else "Removed"
     say(f"{verb} {len(gone)} of {len(found.items)} items: {_mib(freed)} of {_mib(found.total_bytes)}.")
+    say(f"{verb} {len(expired)} ended resources.")
     if limits.quota_bytes is not None and found.total_bytes - freed > limits.quota_bytes:
         say(f"The remaining items are referenced or new, and exceed the quota of {_mib(limits.quota_bytes)}.")
         raise typer.Exit(1)
@@ -90,6 +98,13 @@ def _rows(gone: "Sequence[Removal]", state: Path) -> list[dict[str, object]]:
             "why": each.why,
         }
         for each in gone
+    ]
+
+
+def _expired_rows(expired: "Sequence[Expired]") -> list[dict[str, object]]:
+    return [
+        {"kind": each.retention.kind.__name__, "bytes": each.size, "path": each.name, "why": each.why}
+        for each in expired
     ]
 
 

@@ -1,0 +1,21 @@
+"""Retention of the flywheel: pipeline runs that ended. Drift reports go with the project's traffic."""
+
+from ratoon.chassis.retention import Retention
+from ratoon_flywheel.adapters.runs import MAX_RECENT_RUNS
+from ratoon_flywheel.adapters.tables import CHILDREN, RESOURCES
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun
+from ratoon_flywheel.settings import Settings
+
+
+def retentions(settings: Settings) -> list[Retention]:
+    """Return how long each kind is kept; the runs that policies look back on stay."""
+    return [
+        Retention(
+            PipelineRun,
+            RESOURCES[PipelineRun],
+            settings.pipeline_run_days,
+            lambda run: run.state.ended,
+            newest=MAX_RECENT_RUNS,
+            mentions=(CHILDREN.c.run,),
+        )
+    ]
