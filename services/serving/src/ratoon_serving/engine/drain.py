@@ -1,0 +1,6 @@
+"""Run `python -m ratoon.engine.drain`, for pod templates of the previous release."""
+
+import runpy
+
+if __name__ == "__main__":
+    runpy.run_module("ratoon.engine.drain", run_name="__main__", alter_sys=True)
