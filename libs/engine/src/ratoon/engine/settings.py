@@ -59,13 +59,17 @@ class EngineSettings:
     host: str = "0.0.0.0"
     """Address to listen on when `socket` is empty."""
     port: int = 8000
+    """Port to listen on when `socket` is empty."""
     starts_closed: bool = False
     """Whether requests are accepted only after `open` was called for this start."""
     max_model_len: int = 2048
+    """Maximum length of a sequence, in tokens; a model with fewer positions is served with its own."""
     dtype: str = "float32"
+    """Data type of the weights and of the computation."""
     kv_cache_mib: int = 512
-    """Memory of the key-value cache; 0: vLLM decides."""
+    """Memory of the key-value cache, in MiB; 0: vLLM decides."""
     max_num_seqs: int = 64
+    """Maximum number of sequences that are computed at once."""
     drain_s: int = 600
     """Maximum time of open streams after the process was asked to end, in seconds."""
     chat_template: str = ""
