@@ -1,4 +1,4 @@
-"""The pinned Alembic has what migrations use of it beside its public API."""
+"""The pinned Alembic has what migrations use of it outside its public API."""
 
 import pytest
 

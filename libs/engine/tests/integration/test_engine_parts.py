@@ -50,7 +50,7 @@ def signed_model(folder: Path, private: Path, weights: bytes = b"w" * 100) -> Pa
 
 def test_a_signed_folder_has_the_digest_that_the_store_gives_it(tmp_path, keys):
     folder = signed_model(tmp_path / "model", keys[0])
-    digest = SignedManifest.beside(folder, keys[1]).check_folder(folder)
+    digest = SignedManifest.next_to(folder, keys[1]).check_folder(folder)
     assert digest == ArtifactStore(str(tmp_path / "store")).put_tree(folder)
 
 
@@ -67,21 +67,21 @@ def test_any_other_byte_is_refused(tmp_path, keys, spoil):
     else:
         (folder / "link").symlink_to(weights)
     with pytest.raises(FileMismatch):
-        SignedManifest.beside(folder, keys[1]).check_folder(folder)
+        SignedManifest.next_to(folder, keys[1]).check_folder(folder)
 
 
 def test_another_key_an_altered_manifest_and_no_signature_are_refused(tmp_path, keys):
     folder = signed_model(tmp_path / "model", keys[0])
     with pytest.raises(SignatureInvalid):
-        SignedManifest.beside(folder, make_key(tmp_path, "theirs")[1])
+        SignedManifest.next_to(folder, make_key(tmp_path, "theirs")[1])
     bundle = json.loads((tmp_path / "model.sig").read_text())
     bundle["dsseEnvelope"]["payload"] = bundle["dsseEnvelope"]["payload"][:-8] + "AAAAAAA="
     (tmp_path / "model.sig").write_text(json.dumps(bundle))
     with pytest.raises(SignatureInvalid):
-        SignedManifest.beside(folder, keys[1])
+        SignedManifest.next_to(folder, keys[1])
     (tmp_path / "model.sig").unlink()
     with pytest.raises(SignatureInvalid, match="without a signature"):
-        SignedManifest.beside(folder, keys[1])
+        SignedManifest.next_to(folder, keys[1])
 
 
 class FakeClient:
@@ -92,10 +92,10 @@ class FakeClient:
     def __init__(self, digest: str) -> None:
         self.digest, self.reloaded = digest, []
 
-    async def collective_rpc(self, method: str, **given):
+    async def collective_rpc(self, method: str, **options):
         if method == "ratoon_loaded":
             return [{"artifact_digest": self.digest}]
-        self.reloaded.append(given["kwargs"]["weights_path"])
+        self.reloaded.append(options["kwargs"]["weights_path"])
         return [None]
 
     async def reset_prefix_cache(self) -> bool:
@@ -112,22 +112,22 @@ class Named:
 class Engine:
     """Middleware of an engine around a small application, called without a server."""
 
-    def __init__(self, there: Path, keys: tuple[Path, Path], monkeypatch, **place) -> None:
-        self.model = signed_model(there / "v1", keys[0])
-        self.digest = SignedManifest.beside(self.model, keys[1]).check_folder(self.model)
+    def __init__(self, folder: Path, keys: tuple[Path, Path], monkeypatch, **place) -> None:
+        self.model = signed_model(folder / "v1", keys[0])
+        self.digest = SignedManifest.next_to(self.model, keys[1]).check_folder(self.model)
         settings = EngineSettings(
             engine="e1",
             version="v1",
             artifact_digest=self.digest,
             model=str(self.model),
             served_names=("m",),
-            socket=str(there / "s"),
+            socket=str(folder / "s"),
             secret=SECRET,
             public_key=str(keys[1]),
             **place,
         )
-        settings.write(there / "engine.json")
-        monkeypatch.setenv(SETTINGS_VARIABLE, str(there / "engine.json"))
+        settings.write(folder / "engine.json")
+        monkeypatch.setenv(SETTINGS_VARIABLE, str(folder / "engine.json"))
         self.client = FakeClient(self.digest)
         self.models = SimpleNamespace(
             base_model_paths=[Named("m"), Named("m@v1")], registry=SimpleNamespace()
@@ -206,19 +206,21 @@ def test_a_closed_engine_finishes_what_is_inside_and_takes_nothing_new(engine):
 
 def test_weights_change_only_in_a_closed_and_empty_engine_and_only_for_signed_ones(engine, tmp_path, keys):
     new = signed_model(tmp_path / "v2", keys[0], b"n" * 100)
-    digest = SignedManifest.beside(new, keys[1]).check_folder(new)
-    asked = {"model": str(new), "version": "v2", "artifact_digest": digest, "served_names": ["m", "m@v2"]}
+    digest = SignedManifest.next_to(new, keys[1]).check_folder(new)
+    request = {"model": str(new), "version": "v2", "artifact_digest": digest, "served_names": ["m", "m@v2"]}
 
     async def walk():
-        assert (await engine.call("POST", "/ratoon/reload", asked))[0] == 409
+        assert (await engine.call("POST", "/ratoon/reload", request))[0] == 409
         await engine.call("POST", "/ratoon/close")
-        assert (await engine.call("POST", "/ratoon/reload", {**asked, "artifact_digest": "0" * 64}))[0] == 409
+        assert (await engine.call("POST", "/ratoon/reload", {**request, "artifact_digest": "0" * 64}))[
+            0
+        ] == 409
         assert (await engine.call("POST", "/ratoon/reload", {"version": "v2"}))[0] == 400
-        status, _, told = await engine.call("POST", "/ratoon/reload", asked)
-        assert (status, told["version"], engine.client.reloaded) == (200, "v2", [str(new)])
+        status, _, report = await engine.call("POST", "/ratoon/reload", request)
+        assert (status, report["version"], engine.client.reloaded) == (200, "v2", [str(new)])
         assert [path.name for path in engine.models.base_model_paths] == ["m", "m@v2"]
         (new / "model.safetensors").write_bytes(b"x" * 100)
-        assert (await engine.call("POST", "/ratoon/reload", asked))[0] == 409
+        assert (await engine.call("POST", "/ratoon/reload", request))[0] == 409
 
     asyncio.run(walk())
 
@@ -243,9 +245,9 @@ def test_an_engine_that_starts_closed_opens_for_the_load_that_was_attested_and_f
         assert (await engine.call("GET", "/ratoon/ready", secret=""))[0] == 200
         assert (await engine.call("POST", "/v1/completions"))[0] == 503
         assert (await engine.call("POST", "/v1/completions", control=True))[0] == 200
-        told = (await engine.call("GET", "/ratoon/status"))[2]
+        report = (await engine.call("GET", "/ratoon/status"))[2]
         assert (await engine.call("POST", "/ratoon/open", {"load_id": "another start's"}))[0] == 409
-        assert (await engine.call("POST", "/ratoon/open", {"load_id": told["load_id"]}))[0] == 200
+        assert (await engine.call("POST", "/ratoon/open", {"load_id": report["load_id"]}))[0] == 200
         assert (await engine.call("POST", "/v1/completions"))[0] == 200
         engine.client.errored = True
         assert (await engine.call("GET", "/ratoon/ready", secret=""))[0::2] == (503, {})
@@ -265,16 +267,16 @@ def test_a_draining_engine_stays_closed(engine):
 def test_weights_that_are_named_by_digests_are_fetched_before_they_are_loaded(tmp_path, keys, monkeypatch):
     store = ArtifactStore(str(tmp_path / "store"))
     engine = Engine(tmp_path, keys, monkeypatch, folder=str(tmp_path / "pod"), artifacts_url=store.url)
-    asked = {"version": "v2", **stored_model(tmp_path / "v2", keys, store)}
-    there = tmp_path / "pod" / "models" / asked["artifact_digest"]
+    request = {"version": "v2", **stored_model(tmp_path / "v2", keys, store)}
+    fetched = tmp_path / "pod" / "models" / request["artifact_digest"]
 
     async def walk():
         before = (await engine.call("POST", "/ratoon/close"))[2]["load_id"]
-        missing = {**asked, "artifact_digest": "0" * 64}
+        missing = {**request, "artifact_digest": "0" * 64}
         assert (await engine.call("POST", "/ratoon/reload", missing))[0] == 409
-        status, _, told = await engine.call("POST", "/ratoon/reload", asked)
-        assert (status, told["version"], engine.client.reloaded) == (200, "v2", [str(there)])
-        assert told["load_id"] != before
+        status, _, report = await engine.call("POST", "/ratoon/reload", request)
+        assert (status, report["version"], engine.client.reloaded) == (200, "v2", [str(fetched)])
+        assert report["load_id"] != before
 
     asyncio.run(walk())
 
@@ -288,13 +290,13 @@ def stored_model(folder: Path, keys: tuple[Path, Path], store: ArtifactStore) ->
 def test_a_pod_fetches_what_it_is_to_load_and_starts_with_nothing_else(tmp_path, keys, monkeypatch, caplog):
     store = ArtifactStore(str(tmp_path / "store"))
     named = stored_model(tmp_path / "v2", keys, store)
-    digest, told = named["artifact_digest"], tmp_path / "engine.json"
+    digest, file = named["artifact_digest"], tmp_path / "engine.json"
     theirs = make_key(tmp_path, "theirs")[1]
 
     def settings(key: Path, trees: dict[str, str]) -> None:
-        EngineSettings("e", "v2", digest, digest, ("m",), "", SECRET, str(key), trees=trees).write(told)
+        EngineSettings("e", "v2", digest, digest, ("m",), "", SECRET, str(key), trees=trees).write(file)
 
-    for name, value in {"SETTINGS": told, "FOLDER": tmp_path / "pod", "ARTIFACTS_URL": store.url}.items():
+    for name, value in {"SETTINGS": file, "FOLDER": tmp_path / "pod", "ARTIFACTS_URL": store.url}.items():
         monkeypatch.setenv(f"RATOON_ENGINE_{name}", str(value))
     settings(keys[1], {digest: named["signature_digest"]})
     assert fetch.main() == 0
@@ -307,10 +309,15 @@ def test_a_pod_fetches_what_it_is_to_load_and_starts_with_nothing_else(tmp_path,
 
 
 def test_what_a_pool_says_of_its_engines_wins_over_their_file(tmp_path):
-    told = tmp_path / "engine.json"
-    EngineSettings("e", "v", "d" * 64, "d" * 64, ("m",), "", SECRET, "key", chat_template="t").write(told)
-    said = {"FOLDER": "/var/lib/ratoon", "KV_CACHE_MIB": "0", "ARGUMENTS": '["--seed", "1"]', "DTYPE": ""}
-    read = EngineSettings.read(told, {f"RATOON_ENGINE_{name}": value for name, value in said.items()})
+    file = tmp_path / "engine.json"
+    EngineSettings("e", "v", "d" * 64, "d" * 64, ("m",), "", SECRET, "key", chat_template="t").write(file)
+    variables = {
+        "FOLDER": "/var/lib/ratoon",
+        "KV_CACHE_MIB": "0",
+        "ARGUMENTS": '["--seed", "1"]',
+        "DTYPE": "",
+    }
+    read = EngineSettings.read(file, {f"RATOON_ENGINE_{name}": value for name, value in variables.items()})
     assert (read.model, read.chat_template) == (
         f"/var/lib/ratoon/models/{'d' * 64}",
         "/var/lib/ratoon/models/t",

@@ -56,10 +56,10 @@ def engine_directory(directory: Path, name: str) -> Path:
 
 def test_an_engine_is_forked_once_outlives_its_request_and_ends_with_its_own_session(tmp_path, server):
     folder = engine_directory(tmp_path, "e")
-    asked = json.dumps({"folder": str(folder)}).encode()
-    identity = ProcessIdentity(**request(tmp_path, asked))
+    line = json.dumps({"folder": str(folder)}).encode()
+    identity = ProcessIdentity(**request(tmp_path, line))
     try:
-        assert identity == ProcessIdentity(**request(tmp_path, asked)) == ProcessIdentity.read(folder)
+        assert identity == ProcessIdentity(**request(tmp_path, line)) == ProcessIdentity.read(folder)
         assert os.getsid(identity.pid) == identity.pid != server.pid
         assert server.poll() is None
     finally:

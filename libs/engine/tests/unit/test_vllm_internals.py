@@ -1,4 +1,4 @@
-"""The pinned vLLM has what engines use of it beside its public API; vLLM itself is not imported."""
+"""The pinned vLLM has what engines use of it outside its public API; vLLM itself is not imported."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The pinned Ray has what drivers use of it beside its public API; Ray itself is not imported."""
+"""The pinned Ray has what drivers use of it outside its public API; Ray itself is not imported."""
 
 import pytest
 

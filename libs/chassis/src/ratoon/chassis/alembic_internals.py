@@ -1,4 +1,4 @@
-"""Calls into Alembic beside its public API: the steps from one revision to another.
+"""Calls into Alembic outside its public API: the steps from one revision to another.
 
 Its public commands run an `env.py` with a connection of their own; migrations here run in a transaction that is given.
 A test looks up each name in the source of the installed version.

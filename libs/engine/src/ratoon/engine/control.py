@@ -170,10 +170,10 @@ class Control:
     def _check_interchangeable(self, folder: Path, digest: str) -> None:
         """Check that the directory is signed, has this digest, and differs from the present one in weights only."""
         key = Path(self._settings.public_key)
-        new = SignedManifest.beside(folder, key)
+        new = SignedManifest.next_to(folder, key)
         if (actual := new.check_folder(folder)) != digest:
             raise FileMismatch(f"The directory's artifact digest is {actual}, but {digest} was named.")
-        old = SignedManifest.beside(self._model, key)
+        old = SignedManifest.next_to(self._model, key)
         for path in ("config.json", *_TEXT_FILES):
             if new.digests.get(path) != old.digests.get(path):
                 raise FileMismatch(f"{path} differs between the versions: use a second engine.")
@@ -225,7 +225,7 @@ class Control:
     def _copy_verified(self, source: Path, private: Path) -> str:
         """Copy the files of an adapter; returns the digest of the whole signed artifact that it belongs to."""
         key = Path(self._settings.public_key)
-        manifest, present = SignedManifest.beside(source, key), self._text_digests(key)
+        manifest, present = SignedManifest.next_to(source, key), self._text_digests(key)
         artifact_digest = manifest.check_folder(source)
         for path in _TEXT_FILES:
             if manifest.digests.get(path, present.get(path)) != present.get(path):
@@ -241,11 +241,11 @@ class Control:
 
     def _text_digests(self, key: Path) -> dict[str, str]:
         """Return digests of the files that turn text into tokens here: the base's, or those of its first adapter."""
-        digests = SignedManifest.beside(self._model, key).digests
+        digests = SignedManifest.next_to(self._model, key).digests
         if not self._settings.chat_template:
             return digests
         template = Path(self._settings.chat_template)
-        return {**digests, template.name: SignedManifest.beside(template.parent, key).digests[template.name]}
+        return {**digests, template.name: SignedManifest.next_to(template.parent, key).digests[template.name]}
 
 
 def _error(reason: str, message: str) -> JSON:

@@ -169,8 +169,8 @@ def verify(settings: EngineSettings) -> None:
     folder, key = Path(settings.model), Path(settings.public_key)
     if settings.chat_template:
         template = Path(settings.chat_template)
-        SignedManifest.beside(template.parent, key).check(template.name, file_digest(template))
-    actual = SignedManifest.beside(folder, key).check_folder(folder)
+        SignedManifest.next_to(template.parent, key).check(template.name, file_digest(template))
+    actual = SignedManifest.next_to(folder, key).check_folder(folder)
     if actual != settings.artifact_digest:
         raise FileMismatch(
             f"The directory's artifact digest is {actual}, but {settings.artifact_digest} was named."

@@ -51,7 +51,7 @@ class VerifiedLoader(DefaultModelLoader):
         started = self.counter_before_loading_weights = time.perf_counter()
         _loaded.clear()
         folder = Path(model_config.model)
-        manifest = SignedManifest.beside(folder, Path(EngineSettings.of_this_process().public_key))
+        manifest = SignedManifest.next_to(folder, Path(EngineSettings.of_this_process().public_key))
         files, rows, tensors = files_of(folder), [], 0
         manifest.check_complete(set(files))
         for path, file in files.items():

@@ -56,7 +56,7 @@ class SignedManifest:
     digests: dict[str, str]
 
     @staticmethod
-    def beside(folder: Path, public_key: Path) -> "SignedManifest":
+    def next_to(folder: Path, public_key: Path) -> "SignedManifest":
         """Return the manifest of a directory, from the signature next to it; SignatureInvalid when there is none."""
         signature = folder.with_name(f"{folder.name}.sig")
         if not signature.exists():

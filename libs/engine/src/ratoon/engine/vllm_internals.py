@@ -1,4 +1,4 @@
-"""Calls into vLLM beside its public API, and what each needs of the pinned version.
+"""Calls into vLLM outside its public API, and what each needs of the pinned version.
 
 vLLM promises none of these names. `USED` lists them; a test looks each of them up in the source of the installed
 version, so that an upgrade fails there and not in a running engine. Imports of vLLM are local: the platform imports

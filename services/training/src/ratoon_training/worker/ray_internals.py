@@ -1,4 +1,4 @@
-"""Calls into Ray beside its public API: single nodes, started without what a command of Ray starts with them.
+"""Calls into Ray outside its public API: single nodes, started without what a command of Ray starts with them.
 
 Ray promises none of these names. `USED` lists them, with those that `trainer` overrides in Ray Train; a test looks each
 of them up in the source of the installed version. Ray reads its environment when it is first imported, so the imports
