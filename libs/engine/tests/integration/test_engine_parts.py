@@ -112,8 +112,8 @@ class Named:
 class Engine:
     """Middleware of an engine around a small application, called without a server."""
 
-    def __init__(self, folder: Path, keys: tuple[Path, Path], monkeypatch, **place) -> None:
-        self.model = signed_model(folder / "v1", keys[0])
+    def __init__(self, directory: Path, keys: tuple[Path, Path], monkeypatch, **place) -> None:
+        self.model = signed_model(directory / "v1", keys[0])
         self.digest = SignedManifest.next_to(self.model, keys[1]).check_folder(self.model)
         settings = EngineSettings(
             engine="e1",
@@ -121,13 +121,13 @@ class Engine:
             artifact_digest=self.digest,
             model=str(self.model),
             served_names=("m",),
-            socket=str(folder / "s"),
+            socket=str(directory / "s"),
             secret=SECRET,
             public_key=str(keys[1]),
             **place,
         )
-        settings.write(folder / "engine.json")
-        monkeypatch.setenv(SETTINGS_VARIABLE, str(folder / "engine.json"))
+        settings.write(directory / "engine.json")
+        monkeypatch.setenv(SETTINGS_VARIABLE, str(directory / "engine.json"))
         self.client = FakeClient(self.digest)
         self.models = SimpleNamespace(
             base_model_paths=[Named("m"), Named("m@v1")], registry=SimpleNamespace()
