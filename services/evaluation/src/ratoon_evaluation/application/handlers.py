@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.names import checked_id, matched
@@ -16,6 +17,8 @@ from ratoon_evaluation.domain.scores import DomainScores
 
 RUN = "projects/*/evaluationRuns/*"
 SPLIT = "projects/*/datasets/*/splits/*"
+_PAGE_CHARS = 700_000
+"""Of the texts on a page: it stays under a message's 4 MiB, whatever their script."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,11 @@ def list_bad_cases(
     measured = run.scored.outcome.measured.domains
     if place >= len(measured):
         return Page([])
-    rows = answers.wrong(measured[place].wrong)
-    shown = rows[offset : offset + limit]
-    following = [str(place), str(offset + limit)] if offset + limit < len(rows) else [str(place + 1), "0"]
+    rows, more_here = answers.wrong(measured[place].wrong, offset, limit)
+    cases = _with_texts(run, measured[place], rows, query.principal, answers, splits)
+    more_here = more_here or len(cases) < len(rows)
+    following = [str(place), str(offset + len(cases))] if more_here else [str(place + 1), "0"]
     more = int(following[0]) < len(measured)
-    cases = _with_texts(run, measured[place], shown, query.principal, answers, splits)
     return Page(cases, tokens.seal(listing, following) if more else "")
 
 
@@ -95,4 +98,14 @@ def _with_texts(
     split = next(domain.split for domain in run.question.domains if domain.name == scores.domain)
     parts = splits.open(split, [run.name], f"Wrong answers shown to {principal}")
     texts = answers.texts(parts.test, [row.record_id for row in rows])
-    return [BadCase(scores.domain, row, texts.get(row.record_id, "")) for row in rows]
+    return _fitting([BadCase(scores.domain, row, texts.get(row.record_id, "")) for row in rows])
+
+
+def _fitting(cases: Sequence[BadCase]) -> list[BadCase]:
+    """The first cases whose texts fit into one message."""
+    sizes = accumulate(len(case.text) for case in cases)
+    return [
+        case
+        for place, (case, size) in enumerate(zip(cases, sizes, strict=True))
+        if not place or size <= _PAGE_CHARS
+    ]

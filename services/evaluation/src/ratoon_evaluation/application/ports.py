@@ -50,10 +50,10 @@ Scoring = JobRunner[ScoringJob, Scored]
 class Answers(Protocol):
     """Kept answers and the texts they were given to."""
 
-    def wrong(self, digest: str) -> Sequence[WrongAnswer]:
-        """The rows of a wrong-answers blob, the surest first."""
+    def wrong(self, digest: str, start: int, limit: int) -> tuple[Sequence[WrongAnswer], bool]:
+        """At most `limit` rows of a wrong-answers blob, the surest first, from `start` on; and whether more follow."""
         ...
 
     def texts(self, part: str, record_ids: Sequence[str]) -> Mapping[str, str]:
-        """The texts of these records in a part, by record id; those that are gone are left out."""
+        """The texts of these records in a part, by record id, of long ones the start; lost ones are left out."""
         ...

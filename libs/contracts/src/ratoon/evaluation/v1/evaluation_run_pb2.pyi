@@ -622,7 +622,7 @@ class BadCase(_message.Message):
     predicted: _builtins.str
     """Label that the candidate answered."""
     text: _builtins.str
-    """Text of the record."""
+    """Text of the record; only the first 20,000 characters of a longer one."""
     def __init__(
         self,
         *,
