@@ -11,8 +11,15 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import ResourceExhausted
 from ratoon_ingestion.adapters import parquet_records
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
-from ratoon_ingestion.worker.batches import RECORDS
-from ratoon_ingestion.worker.tree import GROUP_CHARS, GROUP_RECORDS, write_records, write_shard
+from ratoon_ingestion.application.ports import RejectedItem
+from ratoon_ingestion.worker.batches import RECORDS, REJECTED
+from ratoon_ingestion.worker.tree import (
+    GROUP_CHARS,
+    GROUP_RECORDS,
+    write_records,
+    write_rejected,
+    write_shard,
+)
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -106,6 +113,29 @@ def test_a_page_is_bounded_by_the_labels_of_duplicates_as_well(store, tmp_path):
     assert more
     assert {len(each.conflicting_labels) for each in page} == {1_000}
     assert sum(len(label) for each in page for label in each.conflicting_labels) <= 700_000
+
+
+def test_pages_of_rejections_hold_each_once_and_skip_what_stands_before(store, tmp_path, monkeypatch):
+    row = dict.fromkeys(REJECTED.names, "x")
+    items = [row | {"source_path": f"line-{number}"} for number in range(1200)]
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    write_rejected(folder, pa.Table.from_pylist(items, schema=REJECTED))
+    digest, records, read, more = store.put_tree(folder), ParquetRecords(store), [], True
+    while more:
+        page, more = records.rejections(digest, len(read), 333)
+        read += [item.source_path for item in page]
+    assert read == [f"line-{number}" for number in range(1200)]
+    made: list[object] = []
+
+    class Counted(RejectedItem):
+        def __init__(self, **values: str) -> None:
+            made.append(values)
+            super().__init__(**values)
+
+    monkeypatch.setattr(parquet_records, "RejectedItem", Counted)
+    assert len(records.rejections(digest, 1100, 10)[0]) == 10
+    assert len(made) == 11
 
 
 def test_big_groups_of_an_older_release_are_read_a_few_rows_at_a_time(store, tmp_path, monkeypatch):

@@ -55,7 +55,7 @@ class ParquetRecords:
         items: list[RejectedItem] = []
         for digest in found:
             with self._store.open(digest) as stream:
-                items += islice(_rejected(_parquet(stream)), start, start + limit + 1)
+                items += islice(_rejected(_parquet(stream), start), limit + 1)
         return items[:limit], len(items) > limit
 
     def find(self, version_digest: str, record_id: str) -> Record | None:
@@ -94,11 +94,13 @@ class ParquetRecords:
         return [file.sha256 for file in self._store.tree(version_digest) if file.path.startswith("records-")]
 
 
-def _rejected(file: Any) -> Iterator[RejectedItem]:
-    """The rows of a file of rejections; those that an older release wrote have no starts of texts."""
-    for batch in file.iter_batches(batch_size=500):
-        for row in batch.to_pylist():
+def _rejected(file: Any, start: int) -> Iterator[RejectedItem]:
+    """The rows of a file of rejections from a place on; those that an older release wrote have no starts of texts."""
+    before = 0
+    for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+        for row in batch.slice(min(batch.num_rows, max(0, start - before))).to_pylist():
             yield RejectedItem(**{name: row.get(name) or "" for name in RejectedItem.__dataclass_fields__})
+        before += batch.num_rows
 
 
 def _groups_around(file: Any, record_id: str) -> Iterator[int]:
