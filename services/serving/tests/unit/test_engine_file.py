@@ -1,13 +1,12 @@
 """What an engine is told about traces and templates, from the room's settings to vLLM's command line."""
 
-import json
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from ratoon.engine.launch import ENVIRONMENT, vllm_arguments
+from ratoon.engine.launch import vllm_arguments
 from ratoon.engine.settings import EngineSettings
 from ratoon_serving.adapters.engine_file import engine_file
 from ratoon_serving.domain.engine import Engine
@@ -47,35 +46,6 @@ def test_adapters_are_asked_by_their_own_template(tmp_path):
     arguments = vllm_arguments(EngineSettings(**engine_file(adapter, *given).values))
     assert arguments[arguments.index("--chat-template") + 1] == str(tmp_path / "chat_template.jinja")
     assert arguments[arguments.index("--model") + 1] == "base"
-
-
-def arguments_of(model: Path) -> list[str]:
-    return vllm_arguments(EngineSettings(**engine_file(ENGINE, model, Path("e.sock"), Given()).values))
-
-
-@pytest.mark.parametrize(
-    ("config", "held"),
-    [
-        ({"max_position_embeddings": 128}, "128"),
-        ({"max_position_embeddings": 4096}, "512"),
-        ({"n_positions": 256}, "256"),
-        ({"text_config": {"max_position_embeddings": 64}}, "64"),
-        ({}, "512"),
-    ],
-)
-def test_an_engine_holds_what_its_model_does_and_no_more_than_is_set(tmp_path, config, held):
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    arguments = arguments_of(tmp_path)
-    assert arguments[arguments.index("--max-model-len") + 1] == held
-
-
-def test_callers_get_text_and_their_grammars_are_bounded(tmp_path):
-    arguments = arguments_of(tmp_path)
-    assert "--return-tokens-as-token-ids" not in arguments
-    outputs = json.loads(arguments[arguments.index("--structured-outputs-config") + 1])
-    assert outputs == {"backend": "guidance", "disable_any_whitespace": True}
-    assert int(ENVIRONMENT["VLLM_MAX_N_SEQUENCES"]) <= 128
-    assert arguments[arguments.index("--generation-config") + 1] == "vllm"
 
 
 def test_routes_state_the_slots_that_engines_have():
