@@ -25,6 +25,7 @@ from ratoon_flywheel.domain.signals.feedback import (
 )
 from ratoon_flywheel.domain.signals.monitor import (
     READER_EDITION,
+    REPORT_INTERVAL,
     BaselineState,
     DriftReport,
     ForgetProfile,
@@ -35,6 +36,7 @@ from ratoon_flywheel.domain.signals.monitor import (
     ReadAgain,
     Sight,
     TellQuality,
+    is_news,
     measured,
     next_look,
     step,
@@ -286,3 +288,43 @@ def test_what_was_set_aside_is_read_again_once_by_each_reading():
     upgraded, asked = step(replace(MONITOR, reader_edition=READER_EDITION - 1), Sight(), NOW)
     assert asked == (ReadAgain(),)
     assert step(upgraded, Sight(), NOW) == (upgraded, ())
+
+
+REPORT = DriftReport("r", NOW, NOW, V1, 300, (Measure(Feature.WORDS, 0.1, 0.2),), 100, 10, unhappy_share=0.1)
+
+
+def later(seconds: float = 1.0, **changes: object) -> DriftReport:
+    return replace(REPORT, create_time=NOW + timedelta(seconds=seconds), **changes)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        later(version="v2"),
+        later(measures=(Measure(Feature.WORDS, 0.21, 0.2),)),
+        later(measures=(Measure(Feature.WORDS, 0.151, 0.2),)),
+        later(measures=()),
+        later(unhappy_share=0.125),
+        later(feedback_count=111),
+        later(answer_count=331),
+        later(REPORT_INTERVAL.total_seconds()),
+    ],
+)
+def test_a_drift_report_is_kept_when_it_says_something_new_or_none_was_for_a_while(report):
+    assert is_news(report, REPORT)
+
+
+def test_a_drift_report_that_repeats_the_one_before_is_not_kept():
+    same = later(299, measures=(Measure(Feature.WORDS, 0.14, 0.2),), unhappy_share=0.11, feedback_count=109)
+    assert not is_news(same, REPORT)
+    assert is_news(same, None)
+    assert is_news(later(feedback_count=1), replace(REPORT, feedback_count=0))
+
+
+def test_steady_traffic_keeps_a_few_hundred_reports_a_day():
+    kept, newest = 0, None
+    for second in range(0, 86_400, 10):
+        report = later(second)
+        if is_news(report, newest):
+            kept, newest = kept + 1, report
+    assert kept == 288

@@ -272,7 +272,7 @@ class MonitorProcedure:
             return tx.get(Project, parent_of(monitor.name))
 
     def _report(self, name: str, project: Project, asked: watch.MeasureDrift, request_id: str) -> None:
-        """Write a report, and with it that it is written."""
+        """Measure, and keep the report if it says something new; with it, note what was measured."""
         now = self._clock.now()
         with self._store.read() as tx:
             measures, texts, votes = self._evidences.measured(tx, project)
@@ -288,9 +288,11 @@ class MonitorProcedure:
             votes.tally.share,
         )
         with self._store.write() as tx:
-            report, new = tx.create(report, request_id)
-            if new and report.drifted:
-                tx.publish(DriftDetected(report.name), report)
+            newest = tx.page(DriftReport, project.name, 1, order_by="create_time desc").items
+            if watch.is_news(report, newest[0] if newest else None):
+                report, new = tx.create(report, request_id)
+                if new and report.drifted:
+                    tx.publish(DriftDetected(report.name), report)
             tx.save(watch.measured(tx.get(Monitor, name), asked))
 
     def _tell(self, name: str, project: Project, start: datetime, end: datetime) -> None:

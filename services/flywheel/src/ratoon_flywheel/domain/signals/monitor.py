@@ -22,6 +22,10 @@ IDLE_INTERVAL = timedelta(hours=1)
 """Times between two looks: while traffic flows, while a profile is not ready, and else; traffic and feedback wake."""
 ACTIVE_FOR = timedelta(minutes=5)
 """Time for which traffic counts as flowing after the latest answer."""
+REPORT_INTERVAL = timedelta(minutes=5)
+"""Time after which a report is kept although it says what the one before says."""
+_RATIO_CHANGE, _SHARE_CHANGE, _COUNT_CHANGE = 0.25, 0.02, 0.1
+"""Changes that are worth a report: of a divergence in noise bands, of a share, of a count relative to itself."""
 READER_EDITION = 1
 """Of the reading of traffic segments; with a new one, segments of which rows were set aside are read again."""
 
@@ -181,6 +185,27 @@ def next_look(seen: Sight, now: datetime) -> timedelta:
 def measured(monitor: Monitor, done: MeasureDrift) -> Monitor:
     """The watch as one whose report has been written."""
     return replace(monitor, measured_version=done.version, measured_answers=done.answers)
+
+
+def is_news(report: DriftReport, before: DriftReport | None) -> bool:
+    """Return whether a report says something that the one before does not, or is the first for a while."""
+    if before is None or report.version != before.version or report.drifted != before.drifted:
+        return True
+    if report.create_time - before.create_time >= REPORT_INTERVAL:
+        return True
+    ratios = {m.feature: m.ratio for m in report.measures}
+    known = {m.feature: m.ratio for m in before.measures}
+    return (
+        ratios.keys() != known.keys()
+        or any(abs(ratios[feature] - known[feature]) >= _RATIO_CHANGE for feature in ratios)
+        or abs(report.error_rate - before.error_rate) >= _SHARE_CHANGE
+        or _has_grown(report.answer_count, before.answer_count)
+        or _has_grown(report.feedback_count, before.feedback_count)
+    )
+
+
+def _has_grown(count: int, before: int) -> bool:
+    return abs(count - before) > _COUNT_CHANGE * before
 
 
 def _profiled(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, list[Action]]:
