@@ -6,7 +6,7 @@ from typing import BinaryIO
 import pytest
 
 from ratoon_ingestion.worker.readers import lines
-from ratoon_ingestion.worker.readers.lines import TextLine, text_lines
+from ratoon_ingestion.worker.readers.lines import TextLine, bounded_lines, text_lines
 
 
 class Pieces(io.RawIOBase):
@@ -44,3 +44,9 @@ def test_a_long_line_is_put_together_in_few_steps(monkeypatch):
     line = b"[" + b"1," * (2 << 20) + b"1]"
     assert list(text_lines(Pieces(line, 8 << 10), 8 << 20)) == [TextLine(1, line.decode())]
     assert len(pieces) <= 6
+
+
+def test_a_stream_stays_open_for_its_opener():
+    stream = io.BytesIO(b"a\nb")
+    assert [line.data for line in bounded_lines(stream, 10)] == [b"a", b"b"]
+    assert not stream.closed

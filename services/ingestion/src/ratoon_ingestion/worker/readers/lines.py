@@ -39,13 +39,17 @@ def bounded_lines(stream: BinaryIO, limit: int) -> Iterator[Line]:
     """The lines of a stream; of those longer than `limit` bytes only the start is kept."""
     reader = io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
     number = 0
-    while start := reader.readline(limit + 2):
-        number += 1
-        size, end = len(start), start
-        while not end.endswith(b"\n") and (more := reader.readline(_CHUNK)):
-            size, end = size + len(more), more
-        content = size - (len(end) - len(end.rstrip(b"\r\n")))
-        yield Line(number, start[: min(content, limit)], content)
+    try:
+        while start := reader.readline(limit + 2):
+            number += 1
+            size, end = len(start), start
+            while not end.endswith(b"\n") and (more := reader.readline(_CHUNK)):
+                size, end = size + len(more), more
+            content = size - (len(end) - len(end.rstrip(b"\r\n")))
+            yield Line(number, start[: min(content, limit)], content)
+    finally:
+        if not stream.closed:
+            reader.detach()  # the stream is its opener's to close
 
 
 def text_lines(stream: BinaryIO, limit: int) -> Iterator[TextLine]:
