@@ -104,3 +104,21 @@ def test_a_second_create_says_that_it_exists(client):
     assert isinstance(result.exception, ApiError)
     assert "exists already and differs in labels" in str(result.exception)
     assert isinstance(run("policies", "create", "--dry-run").exception, ApiError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "query"),
+    [
+        (["pipelines", "delete", "r"], "projects/p/pipelineRuns/r", {}),
+        (["drift", "delete", "d"], "projects/p/driftReports/d", {}),
+        (["deployments", "delete", "mail"], "projects/p/deployments/mail", {}),
+        (["deployments", "delete", "mail", "--force"], "projects/p/deployments/mail", {"force": True}),
+    ],
+)
+def test_resources_without_an_etag_are_deleted_after_a_confirmation(client, arguments, name, query):
+    assert run(*arguments, input="n\n").exit_code == 1
+    assert not client.sent
+    result = run(*arguments, "--yes")
+    assert result.exit_code == 0, result.output
+    assert client.sent == [("delete", name, query)]
+    assert f"Deleted {name}." in result.output

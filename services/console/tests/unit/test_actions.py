@@ -129,8 +129,26 @@ def test_a_form_that_lacks_its_resource_or_names_another_project_is_refused(fiel
 
 
 def test_what_moves_traffic_is_the_operators():
-    moving = {"roll-out", "pause-rollout", "resume-rollout", "abort-rollout", "undo-rollout"}
+    moving = {
+        "roll-out",
+        "pause-rollout",
+        "resume-rollout",
+        "abort-rollout",
+        "undo-rollout",
+        "delete-deployment",
+    }
     assert {name for name, action in ACTIONS.items() if action.role is Role.OPERATOR} == moving
+
+
+def test_a_pipeline_run_is_deleted_and_the_list_of_runs_follows():
+    done, asked = press("delete-run", name="projects/p/pipelineRuns/r")
+    assert asked == ("DELETE", "projects/p/pipelineRuns/r", {}, {})
+    assert done.target == "/p/p/loop"
+
+
+def test_a_deployment_is_deleted_without_force():
+    _, asked = press("delete-deployment", name="projects/p/deployments/d")
+    assert asked == ("DELETE", "projects/p/deployments/d", {}, {})
 
 
 def test_a_source_is_deleted_as_it_was_read():

@@ -193,6 +193,11 @@ def delete(request: pb.DeleteProjectRequest | pb.DeletePolicyRequest) -> Delete:
     return Delete(request.name, request.etag)
 
 
+def delete_ended(request: pb.DeletePipelineRunRequest | pb.DeleteDriftReportRequest) -> Delete:
+    """Return the command of a deletion that may find nothing."""
+    return Delete(request.name, allow_missing=request.allow_missing)
+
+
 def create_policy(request: pb.CreatePolicyRequest) -> CreatePolicy:
     """What is asked; what is zero takes its default."""
     wanted = _policy(request.policy, ())

@@ -156,3 +156,48 @@ def test_a_deleted_project_leaves_no_traffic_behind(world, operator):
         ("ListPolicies", pb.ListPoliciesRequest(parent=PARENT)),
     ):
         assert not getattr(world.flywheel, method)(request).ListFields()
+
+
+def begun(world, *sources):
+    asked = pipeline_run_pb2.PipelineRun(sources=sources)
+    return world.flywheel.CreatePipelineRun(pb.CreatePipelineRunRequest(parent=PARENT, pipeline_run=asked))
+
+
+def ended(world, run):
+    world.flywheel.CancelPipelineRun(pb.CancelPipelineRunRequest(name=run.name))
+    *_, last = world.flywheel.WatchPipelineRun(pb.WatchPipelineRunRequest(name=run.name), timeout=20)
+    assert last.state == pipeline_run_pb2.PipelineRun.STATE_CANCELLED
+    return run
+
+
+def test_a_pipeline_run_that_has_ended_is_deleted_and_a_retry_may_allow_that(world):
+    world.rooms.held.add("DatasetVersion")
+    run = begun(world, f"{PARENT}/sources/s")
+    with pytest.raises(FailedPrecondition, match=f"{run.name} is under way") as refused:
+        world.flywheel.DeletePipelineRun(pb.DeletePipelineRunRequest(name=run.name))
+    assert refused.value.reason == "IN_USE"
+    ended(world, run)
+    world.flywheel.DeletePipelineRun(pb.DeletePipelineRunRequest(name=run.name))
+    with pytest.raises(NotFound):
+        world.flywheel.DeletePipelineRun(pb.DeletePipelineRunRequest(name=run.name))
+    world.flywheel.DeletePipelineRun(pb.DeletePipelineRunRequest(name=run.name, allow_missing=True))
+    assert not world.flywheel.ListPipelineRuns(pb.ListPipelineRunsRequest(parent=PARENT)).pipeline_runs
+
+
+def test_a_run_that_a_policy_decides_by_is_not_deleted(world):
+    world.rooms.held.add("Source")
+    policy(world, paused=True)
+    imported, retraining = ended(world, begun(world, f"{PARENT}/sources/s")), ended(world, begun(world))
+    with pytest.raises(FailedPrecondition, match=f"{POLICY} decides by {retraining.name}"):
+        world.flywheel.DeletePipelineRun(pb.DeletePipelineRunRequest(name=retraining.name))
+    world.flywheel.DeletePipelineRun(pb.DeletePipelineRunRequest(name=imported.name))
+    world.flywheel.DeletePolicy(pb.DeletePolicyRequest(name=POLICY))
+    world.flywheel.DeletePipelineRun(pb.DeletePipelineRunRequest(name=retraining.name))
+
+
+def test_a_deleted_project_leaves_no_pipeline_runs(world, operator):
+    world.rooms.held.add("DatasetVersion")
+    run = ended(world, begun(world, f"{PARENT}/sources/s"))
+    operator.DeleteProject(pb.DeleteProjectRequest(name=PARENT))
+    with pytest.raises(NotFound):
+        world.flywheel.GetPipelineRun(pb.GetPipelineRunRequest(name=run.name))

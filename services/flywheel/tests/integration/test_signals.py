@@ -259,3 +259,15 @@ def test_rows_that_were_set_aside_are_read_again_after_an_upgrade(world, monkeyp
 
 def refuse(_content):
     raise traffic._Unreadable(traffic.RowFault.NOT_JSON)
+
+
+def test_a_drift_report_is_deleted(world):
+    world.learned("old")
+    world.answered([world.text("new") for _ in range(120)])
+    until(lambda: reports(world), seconds=15.0)
+    name = reports(world)[0].name
+    world.flywheel.DeleteDriftReport(pb.DeleteDriftReportRequest(name=name))
+    assert name not in [report.name for report in reports(world)]
+    with pytest.raises(NotFound):
+        world.flywheel.DeleteDriftReport(pb.DeleteDriftReportRequest(name=name))
+    world.flywheel.DeleteDriftReport(pb.DeleteDriftReportRequest(name=name, allow_missing=True))

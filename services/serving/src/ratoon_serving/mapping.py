@@ -16,6 +16,7 @@ from ratoon.tasks.votes import Votes
 from ratoon_serving.application.commands import (
     CreateDeployment,
     CreateRollout,
+    DeleteDeployment,
     InjectFault,
     TrafficSeen,
     VotesSeen,
@@ -154,6 +155,11 @@ def create_deployment(request: pb.CreateDeploymentRequest) -> CreateDeployment:
     return CreateDeployment(
         request.parent, request.deployment_id, asked.model, request.request_id, asked.pool
     )
+
+
+def delete_deployment(request: pb.DeleteDeploymentRequest) -> DeleteDeployment:
+    """Return the command of a deletion."""
+    return DeleteDeployment(request.name, request.force, request.allow_missing)
 
 
 def create_rollout(request: pb.CreateRolloutRequest) -> CreateRollout:

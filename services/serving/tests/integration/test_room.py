@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ratoon.chassis.errors import FailedPrecondition, InvalidArgument
+from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.testkit.waiting import until
@@ -218,3 +218,52 @@ def test_bounds_of_scaling_are_kept_and_refused_where_engines_do_not_scale(room)
         room.host.most_replicas = 1
     awake = room.gateway.WakeDeployment(pb.WakeDeploymentRequest(name=deployment))
     assert (awake.replicas, awake.version) == (2, version)
+
+
+def delete(room, deployment, **options):
+    room.operator.DeleteDeployment(pb.DeleteDeploymentRequest(name=deployment, **options))
+
+
+def test_a_deployment_that_serves_is_deleted_by_force_alone(room):
+    deployment, version = room.serve("v8.0")
+    other, _ = room.serve("v8.1")
+    with pytest.raises(FailedPrecondition, match=f"{deployment} serves {version} by") as refused:
+        delete(room, deployment)
+    assert refused.value.reason == "IN_USE"
+    delete(room, deployment, force=True)
+    table = room.gateway.GetRouteTable(pb.GetRouteTableRequest())
+    assert {other} <= {route.deployment for route in table.routes} and deployment not in str(table)
+    assert not [name for name in room.host.engines if name.startswith(f"{deployment}/")]
+    assert [name for name in room.host.engines if name.startswith(f"{other}/")]
+    for method, request in (
+        ("ListEngines", pb.ListEnginesRequest(parent=deployment)),
+        ("ListRollouts", pb.ListRolloutsRequest(parent=deployment)),
+    ):
+        assert not getattr(room.operator, method)(request).ListFields()
+    with pytest.raises(NotFound):
+        delete(room, deployment)
+    delete(room, deployment, allow_missing=True)
+
+
+def test_a_deployment_is_not_deleted_during_a_rollout_and_can_be_created_again(room):
+    deployment = room.deployment()
+    rollout = room.begin(deployment, room.version("v8.2"), seconds=30)
+    with pytest.raises(FailedPrecondition, match=f"{rollout.name} is under way"):
+        delete(room, deployment, force=True)
+    room.operator.AbortRollout(pb.AbortRolloutRequest(name=rollout.name))
+    room.end(rollout)
+    until(lambda: deleted(room, deployment), 20, "the deployment could not be deleted after its rollout")
+    asked = deployment_pb2.Deployment(model=MODEL)
+    request = pb.CreateDeploymentRequest(
+        parent="projects/p", deployment_id=deployment.rpartition("/")[2], deployment=asked
+    )
+    assert room.operator.CreateDeployment(request).name == deployment
+
+
+def deleted(room, deployment):
+    """Delete a deployment, unless its engines are still being stopped."""
+    try:
+        delete(room, deployment)
+    except FailedPrecondition:
+        return False
+    return True

@@ -182,6 +182,18 @@ async def delete_source(form: Form, api: Api) -> Done:
     return Done(f"The source {last_part(form.name)} is deleted.", f"/p/{form.project}/data")
 
 
+async def delete_deployment(form: Form, api: Api) -> Done:
+    """Delete a deployment that does not serve."""
+    await api.delete(form.name)
+    return Done(f"The deployment {last_part(form.name)} is deleted.")
+
+
+async def delete_run(form: Form, api: Api) -> Done:
+    """Delete a pipeline run that has ended."""
+    await api.delete(form.name)
+    return Done(f"The pipeline run {last_part(form.name)} is deleted.", f"/p/{form.project}/loop")
+
+
 async def change_project(form: Form, api: Api) -> Done:
     """Change the labels and the instructions of a project."""
     labels = [label.strip() for label in form["labels"].replace("\n", ",").split(",") if label.strip()]
@@ -233,6 +245,8 @@ ACTIONS: dict[str, Action] = {
     "end-dry-run": Action(Role.ENGINEER, end_dry_run),
     "change-policy": Action(Role.ENGINEER, change_policy),
     "delete-policy": Action(Role.ENGINEER, delete_policy),
+    "delete-deployment": Action(Role.OPERATOR, delete_deployment),
+    "delete-run": Action(Role.ENGINEER, delete_run),
     "change-project": Action(Role.ENGINEER, change_project),
     "delete-source": Action(Role.ENGINEER, delete_source),
     "complete-task": Action(Role.ANNOTATOR, complete_task),

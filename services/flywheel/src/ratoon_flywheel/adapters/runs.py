@@ -24,6 +24,10 @@ class RunTables:
         rows = tx.connection.execute(query.limit(MAX_RECENT_RUNS)).all()
         return [tx.read_row(PipelineRun, row) for row in reversed(rows)]
 
+    def forget(self, tx: Transaction, run: str) -> None:
+        """Forget the resource that a run waited for; for a run that is deleted."""
+        tx.connection.execute(delete(CHILDREN).where(CHILDREN.c.run == run))
+
     def note_child(self, tx: Transaction, resource: str, run: str) -> None:
         """Remember the resource that a run waits for; the resources of its earlier stages no longer wake it."""
         earlier = (CHILDREN.c.resource == resource) | (CHILDREN.c.run == run)

@@ -35,6 +35,8 @@ class Delete:
 
     name: str
     etag: str = ""
+    allow_missing: bool = False
+    """True: the deletion of a resource that does not exist succeeds."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.names import checked_id, matched, parent_of
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import Page
-from ratoon.chassis.store import Store, Transaction
+from ratoon.chassis.store import Resource, Store, Transaction
 from ratoon.tasks.votes import Votes
 from ratoon_flywheel.application.commands import (
     CompareVersions,
@@ -47,6 +48,7 @@ from ratoon_flywheel.domain.signals.feedback import Feedback, Received, Verdict
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
 
+T = TypeVar("T", bound=Resource)
 PROJECT = "projects/*"
 FEEDBACK_S = 1.0
 """Seconds within which feedback is looked at, all of it at once."""
@@ -116,7 +118,7 @@ def delete_project(
     segments: Segments,
     deployments: Deployments,
 ) -> None:
-    """Delete a project with its policies and its captured traffic; InUse says what is in the way.
+    """Delete a project with its policies, pipeline runs and captured traffic; InUse says what is in the way.
 
     The blobs of its segments go after the commit; garbage collection takes what a crash leaves of them.
     """
@@ -132,6 +134,9 @@ def delete_project(
             raise InUse(f"{open_run} is under way. Cancel it, or wait for its end.")
         for policy in tx.all(Policy, project.name):
             _remove(policy, tx, operations)
+        for run in tx.all(PipelineRun, project.name):
+            runs.forget(tx, run.name)
+            tx.delete(run)
         if (monitor := tx.find(Monitor, monitor_of(project.name))) is not None:
             _remove(monitor, tx, operations)
         digests = answers.forget_all(tx, project.name)
@@ -256,6 +261,36 @@ def cancel_run(name: str, store: Store, operations: Operations) -> PipelineRun:
     if run.state.ended:
         raise RunEnded(f"{name} has ended as {run.state}; there is nothing to cancel.")
     return operations.cancel(PipelineRun, name, lambda current: current.state.ended)
+
+
+def delete_run(command: Delete, store: Store, runs: RunIndex, clock: Clock) -> None:
+    """Delete a run that has ended; InUse while it is under way, and while policies decide by it."""
+    matched(command.name, f"{PROJECT}/pipelineRuns/*")
+    with store.write() as tx:
+        if (run := _existing(PipelineRun, command, tx)) is None:
+            return
+        if not run.state.ended:
+            raise InUse(f"{run.name} is under way. Cancel it, or wait for its end.")
+        _check_policies(run, tx, runs, clock)
+        runs.forget(tx, run.name)
+        tx.delete(run)
+
+
+def _check_policies(run: PipelineRun, tx: Transaction, runs: RunIndex, clock: Clock) -> None:
+    """InUse if a policy of the project would decide otherwise without this run."""
+    recent, now = runs.recent(tx, parent_of(run.name)), clock.now()
+    others = [other for other in recent if other.name != run.name]
+    deciding = tx.all(Policy, parent_of(run.name))
+    if deciding and history_of(others, now) != history_of(recent, now):
+        raise InUse(
+            f"{deciding[0].name} decides by {run.name}: by the time range of its traffic, its end or its place in the "
+            "budget. Delete the policy, or wait until a newer run has ended."
+        )
+
+
+def _existing(kind: type[T], command: Delete, tx: Transaction) -> T | None:
+    """Return the resource to delete; None if it does not exist and the command allows that."""
+    return tx.find(kind, command.name) if command.allow_missing else tx.get(kind, command.name)
 
 
 def decide_run(
@@ -391,6 +426,14 @@ def list_drift_reports(
     matched(parent, PROJECT, "parent")
     with store.read() as tx:
         return tx.page(DriftReport, parent, size, token, order_by)
+
+
+def delete_drift_report(command: Delete, store: Store) -> None:
+    """Delete a drift report; nothing refers to one."""
+    matched(command.name, f"{PROJECT}/driftReports/*")
+    with store.write() as tx:
+        if (report := _existing(DriftReport, command, tx)) is not None:
+            tx.delete(report)
 
 
 def monitor_of(project: str) -> str:

@@ -238,6 +238,10 @@ class RunIndex(Protocol):
         """The newest runs of a project, enough for any decision, oldest first."""
         ...
 
+    def forget(self, tx: Transaction, run: str) -> None:
+        """Forget the resource that a run waited for; for a run that is deleted."""
+        ...
+
     def note_child(self, tx: Transaction, resource: str, run: str) -> None:
         """Remember the resource that a run waits for; the resources of its earlier stages no longer wake it."""
         ...

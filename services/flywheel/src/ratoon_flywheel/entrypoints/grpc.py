@@ -196,6 +196,14 @@ class FlywheelServicer(FlywheelServiceServicer):
             await self._threads(handlers.cancel_run, request.name, desk.store, desk.operations)
         )
 
+    async def DeletePipelineRun(
+        self, request: pb.DeletePipelineRunRequest, context: Context
+    ) -> pb.DeletePipelineRunResponse:
+        """Delete a run that has ended."""
+        desk, command = self._desk, mapping.delete_ended(request)
+        await self._threads(handlers.delete_run, command, desk.store, desk.runs, desk.clock)
+        return pb.DeletePipelineRunResponse()
+
     async def ApprovePipelineRun(
         self, request: pb.ApprovePipelineRunRequest, context: Context
     ) -> pipeline_run_pb2.PipelineRun:
@@ -311,3 +319,10 @@ class FlywheelServicer(FlywheelServiceServicer):
         return pb.ListDriftReportsResponse(
             drift_reports=map(mapping.drift_report, page.items), next_page_token=page.next_token
         )
+
+    async def DeleteDriftReport(
+        self, request: pb.DeleteDriftReportRequest, context: Context
+    ) -> pb.DeleteDriftReportResponse:
+        """Delete a drift report."""
+        await self._threads(handlers.delete_drift_report, mapping.delete_ended(request), self._store)
+        return pb.DeleteDriftReportResponse()

@@ -21,6 +21,17 @@ class CreateDeployment:
 
 
 @dataclass(frozen=True)
+class DeleteDeployment:
+    """Delete a deployment with its engines and rollouts."""
+
+    name: str
+    force: bool = False
+    """True: also if it serves."""
+    allow_missing: bool = False
+    """True: the deletion of a deployment that does not exist succeeds."""
+
+
+@dataclass(frozen=True)
 class CreateRollout:
     """Bring the deployment `parent` to a version."""
 

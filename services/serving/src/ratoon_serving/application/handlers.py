@@ -12,15 +12,17 @@ from ratoon.chassis.store import Store, Transaction
 from ratoon_serving.application.commands import (
     CreateDeployment,
     CreateRollout,
+    DeleteDeployment,
     InjectFault,
     TrafficSeen,
     VotesSeen,
 )
 from ratoon_serving.application.ports import EngineHost, Models, Patience, ServableVersion, TrafficBook
 from ratoon_serving.domain.deployment import Deployment
-from ratoon_serving.domain.engine import Engine
+from ratoon_serving.domain.engine import Engine, EngineStopped
 from ratoon_serving.domain.errors import (
     AlreadyServing,
+    DeploymentInUse,
     FaultsForbidden,
     NothingToUndo,
     RolloutActive,
@@ -76,6 +78,51 @@ def list_deployments(
     matched(parent, "projects/*", "parent")
     with store.read() as tx:
         return tx.page(Deployment, parent, size, token, order_by)
+
+
+def delete_deployment(
+    command: DeleteDeployment, store: Store, operations: Operations, host: EngineHost
+) -> None:
+    """Delete a deployment with its engines and rollouts; refused during a rollout, and while it serves unless forced.
+
+    Its processes end after the commit; the next start of serving ends those that a crash leaves.
+    """
+    matched(command.name, DEPLOYMENT)
+    with store.write() as tx:
+        deployment = tx.find(Deployment, command.name)
+        if deployment is None and command.allow_missing:
+            return
+        deployment = deployment or tx.get(Deployment, command.name)
+        _check_idle(tx, deployment, command.force)
+        _delete(tx, deployment, operations)
+    host.sweep(lambda process: parent_of(process) != command.name)
+
+
+def _check_idle(tx: Transaction, deployment: Deployment, force: bool) -> None:
+    """RolloutActive during a rollout; DeploymentInUse while engines are live, unless forced."""
+    active = tx.find(Rollout, deployment.active_rollout) if deployment.active_rollout else None
+    if active is not None and not active.ended:
+        raise RolloutActive(f"{active.name} is under way. Abort it, or wait for its end.")
+    if not force and (live := tx.live(Engine, deployment.name)):
+        raise DeploymentInUse(
+            f"{deployment.name} serves {live[0].version} by {live[0].name}. Scale it to 0 replicas, or set `force`."
+        )
+
+
+def _delete(tx: Transaction, deployment: Deployment, operations: Operations) -> None:
+    table = tx.get(RouteTable, TABLE)
+    routed = table.without_route(deployment.name)
+    if routed != table:
+        tx.save(routed)
+    for engine in tx.live(Engine, deployment.name):
+        tx.publish(EngineStopped(engine.version), engine)
+    for engine in tx.all(Engine, deployment.name):
+        tx.delete(engine)
+    for rollout in tx.all(Rollout, deployment.name):
+        operations.end(tx, rollout.name)
+        tx.delete(rollout)
+    operations.end(tx, deployment.name)
+    tx.delete(deployment)
 
 
 def get_engine(name: str, store: Store) -> Engine:

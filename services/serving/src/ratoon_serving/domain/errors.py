@@ -14,6 +14,12 @@ class RolloutActive(ServingError):
     reason = "ROLLOUT_ACTIVE"
 
 
+class DeploymentInUse(ServingError):
+    """The deployment to delete serves a version."""
+
+    reason = "IN_USE"
+
+
 class RolloutEnded(ServingError):
     """The rollout ended; it can no longer be steered."""
 

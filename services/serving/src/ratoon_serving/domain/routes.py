@@ -67,6 +67,10 @@ class RouteTable:
         others = tuple(other for other in self.routes if other.deployment != route.deployment)
         return replace(self, routes=tuple(sorted((*others, route), key=lambda r: r.deployment)))
 
+    def without_route(self, deployment: str) -> "RouteTable":
+        """Return the table without the route of a deployment."""
+        return replace(self, routes=tuple(route for route in self.routes if route.deployment != deployment))
+
 
 def split(share: int, parts: int) -> list[int]:
     """A share of new requests, spread over processes so that their shares sum up to it."""

@@ -83,6 +83,14 @@ class ServingServicer(ServingServiceServicer):
         asked = (request.name, p.store, p.operations, p.clock)
         return mapping.deployment(await self._threads(handlers.wake_deployment, *asked))
 
+    async def DeleteDeployment(
+        self, request: pb.DeleteDeploymentRequest, context: Context
+    ) -> pb.DeleteDeploymentResponse:
+        """Delete a deployment with its engines and rollouts."""
+        p, command = self._ports, mapping.delete_deployment(request)
+        await self._threads(handlers.delete_deployment, command, p.store, p.operations, p.host)
+        return pb.DeleteDeploymentResponse()
+
     async def GetEngine(self, request: pb.GetEngineRequest, context: Context) -> deployment_pb2.Engine:
         """One engine."""
         return mapping.engine(await self._threads(handlers.get_engine, request.name, self._ports.store))

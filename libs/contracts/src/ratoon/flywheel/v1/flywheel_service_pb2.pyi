@@ -597,6 +597,49 @@ class CancelPipelineRunRequest(_message.Message):
 Global___CancelPipelineRunRequest: _TypeAlias = CancelPipelineRunRequest  # noqa: Y015
 
 @_typing.final
+class DeletePipelineRunRequest(_message.Message):
+    """Request of `DeletePipelineRun`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of a pipeline run that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeletePipelineRunRequest: _TypeAlias = DeletePipelineRunRequest  # noqa: Y015
+
+@_typing.final
+class DeletePipelineRunResponse(_message.Message):
+    """Empty response of `DeletePipelineRun`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeletePipelineRunResponse: _TypeAlias = DeletePipelineRunResponse  # noqa: Y015
+
+@_typing.final
 class ApprovePipelineRunRequest(_message.Message):
     """Request of `ApprovePipelineRun`."""
 
@@ -981,3 +1024,46 @@ class ListDriftReportsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDriftReportsResponse: _TypeAlias = ListDriftReportsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteDriftReportRequest(_message.Message):
+    """Request of `DeleteDriftReport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the drift report: `projects/{project}/driftReports/{drift_report}`."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of a drift report that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDriftReportRequest: _TypeAlias = DeleteDriftReportRequest  # noqa: Y015
+
+@_typing.final
+class DeleteDriftReportResponse(_message.Message):
+    """Empty response of `DeleteDriftReport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDriftReportResponse: _TypeAlias = DeleteDriftReportResponse  # noqa: Y015

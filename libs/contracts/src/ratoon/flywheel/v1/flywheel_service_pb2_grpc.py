@@ -114,6 +114,11 @@ class FlywheelServiceStub:
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CancelPipelineRunRequest.SerializeToString,
                 response_deserializer=ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.FromString,
                 _registered_method=True)
+        self.DeletePipelineRun = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/DeletePipelineRun',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePipelineRunRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePipelineRunResponse.FromString,
+                _registered_method=True)
         self.ApprovePipelineRun = channel.unary_unary(
                 '/ratoon.flywheel.v1.FlywheelService/ApprovePipelineRun',
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ApprovePipelineRunRequest.SerializeToString,
@@ -159,6 +164,11 @@ class FlywheelServiceStub:
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListDriftReportsRequest.SerializeToString,
                 response_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListDriftReportsResponse.FromString,
                 _registered_method=True)
+        self.DeleteDriftReport = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/DeleteDriftReport',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteDriftReportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteDriftReportResponse.FromString,
+                _registered_method=True)
 
 
 class FlywheelServiceServicer:
@@ -195,9 +205,9 @@ class FlywheelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteProject(self, request, context):
-        """Delete a project with its policies, its captured traffic and its feedback. Refused while a pipeline run is in
-        progress or a deployment has replicas. Datasets, models and runs stay in storage but cannot be accessed without the
-        project.
+        """Delete a project with its policies, its pipeline runs, its captured traffic and its feedback. Refused while a
+        pipeline run is in progress or a deployment has replicas. Datasets, models and other runs stay in storage but cannot
+        be accessed without the project.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,6 +285,14 @@ class FlywheelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeletePipelineRun(self, request, context):
+        """Delete a pipeline run that has ended. Refused while it is in progress, and while a policy of the project decides by
+        it: by the time range of its traffic, its end or its place in the budget. Resources that it created are kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ApprovePipelineRun(self, request, context):
         """Approve the rollout of a pipeline run that waits for approval. Refused in any other state.
         """
@@ -334,6 +352,13 @@ class FlywheelServiceServicer:
 
     def ListDriftReports(self, request, context):
         """List the drift reports of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteDriftReport(self, request, context):
+        """Delete a drift report. The captured traffic that it measured is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -417,6 +442,11 @@ def add_FlywheelServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CancelPipelineRunRequest.FromString,
                     response_serializer=ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.SerializeToString,
             ),
+            'DeletePipelineRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePipelineRun,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePipelineRunRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePipelineRunResponse.SerializeToString,
+            ),
             'ApprovePipelineRun': grpc.unary_unary_rpc_method_handler(
                     servicer.ApprovePipelineRun,
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ApprovePipelineRunRequest.FromString,
@@ -461,6 +491,11 @@ def add_FlywheelServiceServicer_to_server(servicer, server):
                     servicer.ListDriftReports,
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListDriftReportsRequest.FromString,
                     response_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListDriftReportsResponse.SerializeToString,
+            ),
+            'DeleteDriftReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDriftReport,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteDriftReportRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteDriftReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -880,6 +915,33 @@ class FlywheelService:
             _registered_method=True)
 
     @staticmethod
+    def DeletePipelineRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/DeletePipelineRun',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePipelineRunRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeletePipelineRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ApprovePipelineRun(request,
             target,
             options=(),
@@ -1112,6 +1174,33 @@ class FlywheelService:
             '/ratoon.flywheel.v1.FlywheelService/ListDriftReports',
             ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListDriftReportsRequest.SerializeToString,
             ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListDriftReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteDriftReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/DeleteDriftReport',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteDriftReportRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteDriftReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,9 +48,9 @@ class FlywheelServiceStub:
     label with which the version in production answers is refused unless `allow_label_removal` is set.
     """
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]
-    """Delete a project with its policies, its captured traffic and its feedback. Refused while a pipeline run is in
-    progress or a deployment has replicas. Datasets, models and runs stay in storage but cannot be accessed without the
-    project.
+    """Delete a project with its policies, its pipeline runs, its captured traffic and its feedback. Refused while a
+    pipeline run is in progress or a deployment has replicas. Datasets, models and other runs stay in storage but cannot
+    be accessed without the project.
     """
     CreatePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]
     """Create a policy. It takes effect immediately."""
@@ -76,6 +76,10 @@ class FlywheelServiceStub:
     """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has
     ended.
     """
+    DeletePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePipelineRunRequest, _flywheel_service_pb2.DeletePipelineRunResponse]
+    """Delete a pipeline run that has ended. Refused while it is in progress, and while a policy of the project decides by
+    it: by the time range of its traffic, its end or its place in the budget. Resources that it created are kept.
+    """
     ApprovePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApprovePipelineRunRequest, _pipeline_run_pb2.PipelineRun]
     """Approve the rollout of a pipeline run that waits for approval. Refused in any other state."""
     RejectPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.RejectPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
@@ -96,6 +100,8 @@ class FlywheelServiceStub:
     """Return one drift report."""
     ListDriftReports: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListDriftReportsRequest, _flywheel_service_pb2.ListDriftReportsResponse]
     """List the drift reports of a project, oldest first."""
+    DeleteDriftReport: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteDriftReportRequest, _flywheel_service_pb2.DeleteDriftReportResponse]
+    """Delete a drift report. The captured traffic that it measured is kept."""
 
 @_typing.type_check_only
 class FlywheelServiceAsyncStub(FlywheelServiceStub):
@@ -113,9 +119,9 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     label with which the version in production answers is refused unless `allow_label_removal` is set.
     """
     DeleteProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]  # type: ignore[assignment]
-    """Delete a project with its policies, its captured traffic and its feedback. Refused while a pipeline run is in
-    progress or a deployment has replicas. Datasets, models and runs stay in storage but cannot be accessed without the
-    project.
+    """Delete a project with its policies, its pipeline runs, its captured traffic and its feedback. Refused while a
+    pipeline run is in progress or a deployment has replicas. Datasets, models and other runs stay in storage but cannot
+    be accessed without the project.
     """
     CreatePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
     """Create a policy. It takes effect immediately."""
@@ -141,6 +147,10 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has
     ended.
     """
+    DeletePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePipelineRunRequest, _flywheel_service_pb2.DeletePipelineRunResponse]  # type: ignore[assignment]
+    """Delete a pipeline run that has ended. Refused while it is in progress, and while a policy of the project decides by
+    it: by the time range of its traffic, its end or its place in the budget. Resources that it created are kept.
+    """
     ApprovePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApprovePipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
     """Approve the rollout of a pipeline run that waits for approval. Refused in any other state."""
     RejectPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.RejectPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
@@ -161,6 +171,8 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     """Return one drift report."""
     ListDriftReports: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListDriftReportsRequest, _flywheel_service_pb2.ListDriftReportsResponse]  # type: ignore[assignment]
     """List the drift reports of a project, oldest first."""
+    DeleteDriftReport: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteDriftReportRequest, _flywheel_service_pb2.DeleteDriftReportResponse]  # type: ignore[assignment]
+    """Delete a drift report. The captured traffic that it measured is kept."""
 
 class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
     """Projects, policies, pipeline runs, traffic, feedback and drift."""
@@ -205,9 +217,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.DeleteProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.DeleteProjectResponse, _abc.Awaitable[_flywheel_service_pb2.DeleteProjectResponse]]:
-        """Delete a project with its policies, its captured traffic and its feedback. Refused while a pipeline run is in
-        progress or a deployment has replicas. Datasets, models and runs stay in storage but cannot be accessed without the
-        project.
+        """Delete a project with its policies, its pipeline runs, its captured traffic and its feedback. Refused while a
+        pipeline run is in progress or a deployment has replicas. Datasets, models and other runs stay in storage but cannot
+        be accessed without the project.
         """
 
     @_abc_1.abstractmethod
@@ -295,6 +307,16 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def DeletePipelineRun(
+        self,
+        request: _flywheel_service_pb2.DeletePipelineRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_flywheel_service_pb2.DeletePipelineRunResponse, _abc.Awaitable[_flywheel_service_pb2.DeletePipelineRunResponse]]:
+        """Delete a pipeline run that has ended. Refused while it is in progress, and while a policy of the project decides by
+        it: by the time range of its traffic, its end or its place in the budget. Resources that it created are kept.
+        """
+
+    @_abc_1.abstractmethod
     def ApprovePipelineRun(
         self,
         request: _flywheel_service_pb2.ApprovePipelineRunRequest,
@@ -367,5 +389,13 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.ListDriftReportsResponse, _abc.Awaitable[_flywheel_service_pb2.ListDriftReportsResponse]]:
         """List the drift reports of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def DeleteDriftReport(
+        self,
+        request: _flywheel_service_pb2.DeleteDriftReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_flywheel_service_pb2.DeleteDriftReportResponse, _abc.Awaitable[_flywheel_service_pb2.DeleteDriftReportResponse]]:
+        """Delete a drift report. The captured traffic that it measured is kept."""
 
 def add_FlywheelServiceServicer_to_server(servicer: FlywheelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

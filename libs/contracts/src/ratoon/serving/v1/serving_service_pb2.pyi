@@ -204,6 +204,53 @@ class WakeDeploymentRequest(_message.Message):
 Global___WakeDeploymentRequest: _TypeAlias = WakeDeploymentRequest  # noqa: Y015
 
 @_typing.final
+class DeleteDeploymentRequest(_message.Message):
+    """Request of `DeleteDeployment`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the deployment: `projects/{project}/deployments/{deployment}`."""
+    force: _builtins.bool
+    """If true, a deployment that serves is deleted too. Requests that its engines are answering end with an error."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of a deployment that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        force: _builtins.bool = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "force", b"force", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDeploymentRequest: _TypeAlias = DeleteDeploymentRequest  # noqa: Y015
+
+@_typing.final
+class DeleteDeploymentResponse(_message.Message):
+    """Empty response of `DeleteDeployment`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDeploymentResponse: _TypeAlias = DeleteDeploymentResponse  # noqa: Y015
+
+@_typing.final
 class GetEngineRequest(_message.Message):
     """Request of `GetEngine`."""
 

@@ -63,6 +63,11 @@ class ServingServiceStub:
                 request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.WakeDeploymentRequest.SerializeToString,
                 response_deserializer=ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.FromString,
                 _registered_method=True)
+        self.DeleteDeployment = channel.unary_unary(
+                '/ratoon.serving.v1.ServingService/DeleteDeployment',
+                request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.DeleteDeploymentRequest.SerializeToString,
+                response_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.DeleteDeploymentResponse.FromString,
+                _registered_method=True)
         self.GetEngine = channel.unary_unary(
                 '/ratoon.serving.v1.ServingService/GetEngine',
                 request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.GetEngineRequest.SerializeToString,
@@ -175,6 +180,15 @@ class ServingServiceServicer:
 
     def WakeDeployment(self, request, context):
         """Start a deployment that was scaled to zero. Called by gateways when a request arrives.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteDeployment(self, request, context):
+        """Delete a deployment with its engines and rollouts. Refused while a rollout of it is in progress, and while it
+        serves, unless `force` is set: then its route is removed and its engines are stopped. The models that it served are
+        kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -317,6 +331,11 @@ def add_ServingServiceServicer_to_server(servicer, server):
                     servicer.WakeDeployment,
                     request_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.WakeDeploymentRequest.FromString,
                     response_serializer=ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.SerializeToString,
+            ),
+            'DeleteDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDeployment,
+                    request_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.DeleteDeploymentRequest.FromString,
+                    response_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.DeleteDeploymentResponse.SerializeToString,
             ),
             'GetEngine': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEngine,
@@ -530,6 +549,33 @@ class ServingService:
             '/ratoon.serving.v1.ServingService/WakeDeployment',
             ratoon_dot_serving_dot_v1_dot_serving__service__pb2.WakeDeploymentRequest.SerializeToString,
             ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.serving.v1.ServingService/DeleteDeployment',
+            ratoon_dot_serving_dot_v1_dot_serving__service__pb2.DeleteDeploymentRequest.SerializeToString,
+            ratoon_dot_serving_dot_v1_dot_serving__service__pb2.DeleteDeploymentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,6 +48,11 @@ class ServingServiceStub:
     """
     WakeDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.WakeDeploymentRequest, _deployment_pb2.Deployment]
     """Start a deployment that was scaled to zero. Called by gateways when a request arrives."""
+    DeleteDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.DeleteDeploymentRequest, _serving_service_pb2.DeleteDeploymentResponse]
+    """Delete a deployment with its engines and rollouts. Refused while a rollout of it is in progress, and while it
+    serves, unless `force` is set: then its route is removed and its engines are stopped. The models that it served are
+    kept.
+    """
     GetEngine: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetEngineRequest, _deployment_pb2.Engine]
     """Return one engine."""
     ListEngines: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ListEnginesRequest, _serving_service_pb2.ListEnginesResponse]
@@ -106,6 +111,11 @@ class ServingServiceAsyncStub(ServingServiceStub):
     """
     WakeDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.WakeDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
     """Start a deployment that was scaled to zero. Called by gateways when a request arrives."""
+    DeleteDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.DeleteDeploymentRequest, _serving_service_pb2.DeleteDeploymentResponse]  # type: ignore[assignment]
+    """Delete a deployment with its engines and rollouts. Refused while a rollout of it is in progress, and while it
+    serves, unless `force` is set: then its route is removed and its engines are stopped. The models that it served are
+    kept.
+    """
     GetEngine: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetEngineRequest, _deployment_pb2.Engine]  # type: ignore[assignment]
     """Return one engine."""
     ListEngines: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ListEnginesRequest, _serving_service_pb2.ListEnginesResponse]  # type: ignore[assignment]
@@ -191,6 +201,17 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]:
         """Start a deployment that was scaled to zero. Called by gateways when a request arrives."""
+
+    @_abc_1.abstractmethod
+    def DeleteDeployment(
+        self,
+        request: _serving_service_pb2.DeleteDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_serving_service_pb2.DeleteDeploymentResponse, _abc.Awaitable[_serving_service_pb2.DeleteDeploymentResponse]]:
+        """Delete a deployment with its engines and rollouts. Refused while a rollout of it is in progress, and while it
+        serves, unless `force` is set: then its route is removed and its engines are stopped. The models that it served are
+        kept.
+        """
 
     @_abc_1.abstractmethod
     def GetEngine(

@@ -72,6 +72,7 @@ for _name, _group in (
     ("rollouts", resources.rollouts),
     ("pipelines", resources.pipelines),
     ("policies", resources.policies),
+    ("drift", resources.drift),
     ("feedback", resources.feedback),
     ("keys", keys.app),
     ("safety", safety.app),

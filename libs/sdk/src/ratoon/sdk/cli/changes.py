@@ -12,13 +12,12 @@ import typer
 from ratoon.sdk.cli.context import session
 from ratoon.sdk.cli.files import read_settings
 from ratoon.sdk.cli.output import say, show
-from ratoon.sdk.cli.resources import group, policies, projects
+from ratoon.sdk.cli.resources import Yes, group, policies, projects
 from ratoon.tasks.labels import match_label
 
 JSON = dict[str, Any]
 Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
 Settings = Annotated[Path | None, typer.Option(help="JSON file with the fields to change.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 
 guidelines = group(
     "guidelines",
@@ -62,10 +61,10 @@ def update_project(
 
 @projects.command("delete")
 def delete_project(context: typer.Context, project: Name, yes: Yes = False) -> None:
-    """Delete a project with its policies, captured traffic and feedback. Its models and data are retained."""
+    """Delete a project with its policies, pipeline runs, traffic and feedback. Its models and data are retained."""
     chosen = session(context)
     full = project if project.startswith("projects/") else f"projects/{project}"
-    _delete(context, chosen.client.get(full), "with its policies, traffic and feedback", yes)
+    _delete(context, chosen.client.get(full), "with its policies, pipeline runs, traffic and feedback", yes)
 
 
 @policies.command("update")

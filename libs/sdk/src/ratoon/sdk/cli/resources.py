@@ -1,7 +1,7 @@
 """Resource commands: each group lists, shows, watches and cancels one collection and adds its own commands."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,26 @@ VERSIONED = ("models", "datasets")
 """Collections whose `show` command also accepts a version id."""
 VERSION = re.compile(r"v\d+(\.\d+)*")
 Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 Limit = Annotated[int, typer.Option(min=0, help="Maximum number of items, the newest ones; 0: all.")]
 LIMIT = 100
+FullName = Callable[[typer.Context, str, str], str]
+"""Full name of a resource, from its id or name and its parent's."""
 
 
 def group(
-    collection: str, columns: Sequence[str], help: str, *, parent: str = "", long_work: bool = False
+    collection: str,
+    columns: Sequence[str],
+    help: str,
+    *,
+    parent: str = "",
+    long_work: bool = False,
+    deletes: bool = False,
 ) -> typer.Typer:
-    """Create the command group of `projects/{project}/{collection}`; `parent` is a collection between the two."""
+    """Create the command group of `projects/{project}/{collection}`; `parent` is a collection between the two.
+
+    `deletes` adds `delete`, for resources without an etag.
+    """
     app = typer.Typer(help=help, no_args_is_help=True)
     kind = words(collection)
     one = re.sub("ie$", "y", kind.removesuffix("s"))
@@ -64,18 +76,42 @@ def group(
         show(chosen.client.get(full(context, name, within)), chosen.output)
 
     if long_work:
-
-        @app.command("watch", help=f"Watch one {one} to its end. Exit status 1 unless it succeeds.")
-        def _watch(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
-            chosen = session(context)
-            show(follow(chosen.client, full(context, name, within), chosen.output), chosen.output)
-
-        @app.command("cancel", help=f"Cancel one {one}.")
-        def _cancel(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
-            chosen = session(context)
-            show(chosen.client.post(f"{full(context, name, within)}:cancel"), chosen.output)
-
+        _add_long_work(app, one, full, inside)
+    if deletes:
+        _add_deletion(app, one, full, inside)
     return app
+
+
+def _add_long_work(app: typer.Typer, one: str, full: FullName, inside: type[str]) -> None:
+    """Add the commands that watch and cancel a resource."""
+
+    @app.command("watch", help=f"Watch one {one} to its end. Exit status 1 unless it succeeds.")
+    def _watch(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
+        chosen = session(context)
+        show(follow(chosen.client, full(context, name, within), chosen.output), chosen.output)
+
+    @app.command("cancel", help=f"Cancel one {one}.")
+    def _cancel(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
+        chosen = session(context)
+        show(chosen.client.post(f"{full(context, name, within)}:cancel"), chosen.output)
+
+
+def _add_deletion(app: typer.Typer, one: str, full: FullName, inside: type[str]) -> None:
+    """Add the command that deletes a resource."""
+
+    @app.command("delete", help=f"Delete one {one}. It must have ended, and nothing may refer to it.")
+    def _delete(context: typer.Context, name: Name, within: inside = "", yes: Yes = False) -> None:  # type: ignore[valid-type]
+        confirm_deletion(context, full(context, name, within), yes)
+
+
+def confirm_deletion(context: typer.Context, name: str, yes: bool, **query: object) -> None:
+    """Delete a resource by its full name, after a confirmation unless `yes`."""
+    client = session(context).client
+    client.get(name)
+    if not yes:
+        typer.confirm(f"Delete {name}?", abort=True)
+    client.delete(name, **query)
+    say(f"Deleted {name}.")
 
 
 def words(collection: str) -> str:
@@ -245,6 +281,20 @@ deployments = group(
 )  # fmt: skip
 
 
+@deployments.command("delete")
+def delete_deployment(
+    context: typer.Context,
+    deployment: Name,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also delete a deployment that serves; stop its engines.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Delete a deployment with its engines and rollouts. The models that it served are retained."""
+    name = session(context).name(deployment, "deployments")
+    confirm_deletion(context, name, yes, **({"force": True} if force else {}))
+
+
 @deployments.command("scale")
 def scale_deployment(
     context: typer.Context,
@@ -390,6 +440,13 @@ pipelines = group(
     ["name", "state", "trigger", "triggerReason", "createTime"],
     "Run and watch pipelines: from data to a trained, evaluated and served model.",
     long_work=True,
+    deletes=True,
+)
+drift = group(
+    "driftReports",
+    ["name", "version", "drifted", "answerCount", "feedbackCount", "createTime"],
+    "Reports on the drift of captured traffic from the training data.",
+    deletes=True,
 )
 
 
