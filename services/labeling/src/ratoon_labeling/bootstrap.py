@@ -25,7 +25,7 @@ def build(settings: Settings, platform: Platform) -> App:
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
     operations = base.operations(store, [label_set_procedure(freezing, ledger)])
     datasets = IngestionDatasets(base.peer("ingestion"))
-    counts = SqlTaskCounts(base.database)
+    counts = SqlTaskCounts(base.database, base.clock)
     changes = base.changes(store)
     servicer = LabelingServicer(store, operations, datasets, changes, base.threads, base.clock, counts)
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)

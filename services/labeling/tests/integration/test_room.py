@@ -60,7 +60,7 @@ def build(settings: Settings, datasets: FakeDatasets) -> App:
     freezing = JobFreezing(LocalJobs(settings.folder / "jobs"), settings.artifacts_url)
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
     operations = base.operations(store, [label_set_procedure(freezing, ledger)])
-    counts, changes = SqlTaskCounts(base.database), base.changes(store)
+    counts, changes = SqlTaskCounts(base.database, base.clock), base.changes(store)
     servicer = LabelingServicer(store, operations, datasets, changes, base.threads, base.clock, counts)
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])
@@ -257,13 +257,33 @@ def test_tasks_are_filtered_and_counted_by_the_database(queue):
     for number, label in enumerate(("ham", "spam", "")):
         name = f"projects/sum/tasks/review-sample-{number:04}"
         handlers.complete_task(CompleteTask(name, label, "ann"), store, clock)
-    summary = handlers.summarize_tasks("projects/sum", SqlTaskCounts(store.database))
+    summary = handlers.summarize_tasks("projects/sum", SqlTaskCounts(store.database, clock))
     assert summary == TaskSummary(
         {"review-sample": 1, "conflict": 1}, 2, 1, {("ham", "ham"): 1, ("ham", "spam"): 1}
     )
     listed = handlers.list_tasks("projects/sum", 10, "", store, filter="state = OPEN AND reason = conflict")
     assert [task.name for task in listed.items] == ["projects/sum/tasks/conflict-0000"]
-    assert handlers.summarize_tasks("projects/none", SqlTaskCounts(store.database)) == TaskSummary()
+    assert handlers.summarize_tasks("projects/none", SqlTaskCounts(store.database, clock)) == TaskSummary()
+
+
+def test_counts_of_a_long_queue_are_reused_for_a_while(queue):
+    store, clock = queue
+
+    class SlowDatabase(FakeClock):
+        """Half a second passes between two looks at the clock."""
+
+        def boot(self) -> float:
+            self.advance(0.5)
+            return super().boot()
+
+    slow = SlowDatabase()
+    counts = SqlTaskCounts(store.database, slow)
+    put_tasks(store, clock, "projects/long", 1, Reason.REVIEW_SAMPLE)
+    assert sum(counts.of("projects/long").open.values()) == 1
+    put_tasks(store, clock, "projects/long", 1, Reason.CONFLICT)
+    assert sum(counts.of("projects/long").open.values()) == 1
+    slow.advance(10)
+    assert sum(counts.of("projects/long").open.values()) == 2
 
 
 def test_claiming_a_task_reads_the_index_of_the_queue(queue):
