@@ -4,7 +4,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -26,6 +26,12 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 def up(installation: Installation) -> None:
     installation.up(False, "127.0.0.1", free_ports(2)[0], lambda _line: None)
+
+
+@pytest.fixture
+def sdk(installation: Installation) -> Iterator[Client]:
+    with closing(Client(state=installation.state)) as client:
+        yield client
 
 
 def address(installation: Installation) -> str:
@@ -52,9 +58,9 @@ def test_a_new_installation_says_how_to_begin(installation):
         assert "ratoon projects create" in client.get("/").text
 
 
-def test_a_project_made_by_the_client_has_every_page(installation):
+def test_a_project_made_by_the_client_has_every_page(installation, sdk):
     body = {"labels": ["a", "b"], "instructions": "Which?"}
-    Client(state=installation.state).create("projects", body, "letters")
+    sdk.create("projects", body, "letters")
     with logged_in(installation) as client:
         assert "letters" in client.get("/").text
         for page in ("", "/data", "/labels", "/labels/review", "/training", "/evaluations", "/models", "/rollouts",
@@ -63,25 +69,25 @@ def test_a_project_made_by_the_client_has_every_page(installation):
             assert answer.status_code == 200, f"{page}: {answer.text}"
 
 
-def test_a_policy_is_made_paused_and_resumed_by_its_buttons(installation):
+def test_a_policy_is_made_paused_and_resumed_by_its_buttons(installation, sdk):
     with logged_in(installation) as client:
         press(client, "create-policy", {})
         press(client, "pause-policy", {"name": "projects/letters/policies/default"})
-        assert Client(state=installation.state).get("projects/letters/policies/default")["paused"] is True
+        assert sdk.get("projects/letters/policies/default")["paused"] is True
         said = press(client, "resume-policy", {"name": "projects/letters/policies/default"})
         assert "is active again" in said
         press(client, "start-dry-run", {"name": "projects/letters/policies/default"})
         said = press(client, "end-dry-run", {"name": "projects/letters/policies/default"})
         assert "starts pipeline runs from now on" in said
-        assert Client(state=installation.state).get("projects/letters/policies/default")["dryRun"] is False
+        assert sdk.get("projects/letters/policies/default")["dryRun"] is False
         said = press(client, "change-project", {"labels": "a, b, news", "instructions": "Which?"})
         assert "Existing versions never answer with it" in said
         said = press(
             client, "change-policy", {"name": "projects/letters/policies/default", "minFeedback": "50"}
         )
-        assert Client(state=installation.state).get("projects/letters/policies/default")["minFeedback"] == 50
+        assert sdk.get("projects/letters/policies/default")["minFeedback"] == 50
         press(client, "delete-policy", {"name": "projects/letters/policies/default"})
-        assert not list(Client(state=installation.state).list("projects/letters/policies"))
+        assert not list(sdk.list("projects/letters/policies"))
 
 
 def press(client: httpx.Client, action: str, fields: dict[str, str]) -> str:
