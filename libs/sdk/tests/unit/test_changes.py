@@ -110,6 +110,8 @@ def test_a_second_create_says_that_it_exists(client):
     ("arguments", "name", "query"),
     [
         (["pipelines", "delete", "r"], "projects/p/pipelineRuns/r", {}),
+        (["runs", "delete", "r"], "projects/p/trainingRuns/r", {}),
+        (["evaluations", "delete", "r"], "projects/p/evaluationRuns/r", {}),
         (["drift", "delete", "d"], "projects/p/driftReports/d", {}),
         (["deployments", "delete", "mail"], "projects/p/deployments/mail", {}),
         (["deployments", "delete", "mail", "--force"], "projects/p/deployments/mail", {"force": True}),

@@ -140,10 +140,14 @@ def test_what_moves_traffic_is_the_operators():
     assert {name for name, action in ACTIONS.items() if action.role is Role.OPERATOR} == moving
 
 
-def test_a_pipeline_run_is_deleted_and_the_list_of_runs_follows():
-    done, asked = press("delete-run", name="projects/p/pipelineRuns/r")
-    assert asked == ("DELETE", "projects/p/pipelineRuns/r", {}, {})
-    assert done.target == "/p/p/loop"
+@pytest.mark.parametrize(
+    ("collection", "page"),
+    [("pipelineRuns", "loop"), ("trainingRuns", "training"), ("evaluationRuns", "evaluations")],
+)
+def test_a_run_is_deleted_and_the_list_of_runs_follows(collection, page):
+    done, asked = press("delete-run", name=f"projects/p/{collection}/r")
+    assert asked == ("DELETE", f"projects/p/{collection}/r", {}, {})
+    assert done.target == f"/p/p/{page}"
 
 
 def test_a_deployment_is_deleted_without_force():

@@ -187,6 +187,22 @@ def test_an_artifact_that_is_not_there_fails_the_run_by_name(evaluation):
         evaluation.ListBadCases(pb.ListBadCasesRequest(parent=last.name))
 
 
+def test_a_run_without_a_result_is_deleted_and_one_with_a_verdict_is_refused(evaluation, taught):
+    def delete(name, **options):
+        evaluation.DeleteEvaluationRun(pb.DeleteEvaluationRunRequest(name=name, **options))
+
+    done, failed = ask(evaluation, taught).name, ask(evaluation, "f" * 64).name
+    for name in (done, failed):
+        watched(evaluation, name)
+    with pytest.raises(FailedPrecondition, match=f"{done} succeeded") as refused:
+        delete(done)
+    assert refused.value.reason == "IN_USE"
+    delete(failed)
+    with pytest.raises(NotFound):
+        delete(failed)
+    delete(failed, allow_missing=True)
+
+
 def test_nonsense_is_refused_before_anything_starts(evaluation, taught):
     with pytest.raises(InvalidArgument, match="digest"):
         ask(evaluation, "nonsense")

@@ -154,6 +154,26 @@ def test_a_cancelled_run_ends_cancelled_and_is_cleaned_up(training, drivers):
     assert name in drivers.cleaned
 
 
+def test_a_run_without_a_result_is_deleted_and_others_are_refused(training):
+    def delete(name, **options):
+        training.DeleteTrainingRun(pb.DeleteTrainingRunRequest(name=name, **options))
+
+    slow, done, failed = (create(training, name).name for name in ("slow-two", "done-two", "bad-two"))
+    with pytest.raises(FailedPrecondition, match=f"{slow} is in progress") as refused:
+        delete(slow)
+    assert refused.value.reason == "IN_USE"
+    training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=slow))
+    for name in (slow, done, failed):
+        watched(training, name)
+    with pytest.raises(FailedPrecondition, match=f"{done} succeeded"):
+        delete(done)
+    for name in (slow, failed):
+        delete(name)
+        with pytest.raises(NotFound):
+            delete(name)
+        delete(name, allow_missing=True)
+
+
 def test_a_run_that_does_not_fit_is_refused_by_the_measured_model(training):
     huge = run_pb.Recipe.Architecture(hidden_size=4096, layers=32, heads=32)
     last = watched(training, create(training, "huge", architecture=huge).name)[-1]

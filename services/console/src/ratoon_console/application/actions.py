@@ -189,9 +189,10 @@ async def delete_deployment(form: Form, api: Api) -> Done:
 
 
 async def delete_run(form: Form, api: Api) -> Done:
-    """Delete a pipeline run that has ended."""
+    """Delete a pipeline, training or evaluation run that has ended."""
     await api.delete(form.name)
-    return Done(f"The pipeline run {last_part(form.name)} is deleted.", f"/p/{form.project}/loop")
+    page = RUN_PAGES[form.name.split("/")[2]]
+    return Done(f"{last_part(form.name)} is deleted.", f"/p/{form.project}/{page}")
 
 
 async def change_project(form: Form, api: Api) -> Done:
@@ -228,6 +229,8 @@ async def point_alias(form: Form, api: Api) -> Done:
     return Done(f"The alias {alias} points to {last_part(version)}.")
 
 
+RUN_PAGES = {"pipelineRuns": "loop", "trainingRuns": "training", "evaluationRuns": "evaluations"}
+"""Page that lists each kind of run."""
 ACTIONS: dict[str, Action] = {
     "pause-rollout": Action(Role.OPERATOR, pause_rollout),
     "resume-rollout": Action(Role.OPERATOR, resume_rollout),

@@ -2,13 +2,11 @@
 
 from ratoon.chassis.retention import Retention
 from ratoon_evaluation.adapters.tables import RESOURCES
-from ratoon_evaluation.domain.runs import EvaluationRun, State
+from ratoon_evaluation.domain.runs import EvaluationRun
 from ratoon_evaluation.settings import Settings
-
-_WITHOUT_RESULT = frozenset((State.FAILED, State.CANCELLED))
 
 
 def retentions(settings: Settings) -> list[Retention]:
     """Return how long runs without a result are kept."""
     table, days = RESOURCES[EvaluationRun], settings.failed_run_days
-    return [Retention(EvaluationRun, table, days, lambda run: run.state in _WITHOUT_RESULT, newest=0)]
+    return [Retention(EvaluationRun, table, days, lambda run: run.state.without_result, newest=0)]

@@ -11,7 +11,7 @@ from ratoon.chassis.paging import Page, PageTokens, page_size
 from ratoon.chassis.store import Store
 from ratoon_evaluation.application.commands import CreateRun, ListBadCases
 from ratoon_evaluation.application.ports import Answers, Splits, WrongAnswer
-from ratoon_evaluation.domain.errors import NotEvaluated
+from ratoon_evaluation.domain.errors import NotEvaluated, RunInUse
 from ratoon_evaluation.domain.runs import EvaluationRun, checked
 from ratoon_evaluation.domain.scores import DomainScores
 
@@ -62,6 +62,20 @@ def cancel_run(name: str, operations: Operations) -> EvaluationRun:
     """Call a run off; one that has ended stays as it is."""
     matched(name, RUN)
     return operations.cancel(EvaluationRun, name, lambda run: run.state.ended)
+
+
+def delete_run(name: str, allow_missing: bool, store: Store) -> None:
+    """Delete a run that failed or was cancelled; RunInUse in any other state."""
+    matched(name, RUN)
+    with store.write() as tx:
+        run = tx.find(EvaluationRun, name) if allow_missing else tx.get(EvaluationRun, name)
+        if run is None:
+            return
+        if not run.state.ended:
+            raise RunInUse(f"{name} is in progress. Cancel it, or wait for its end.")
+        if not run.state.without_result:
+            raise RunInUse(f"{name} succeeded: it is the evidence of a gate.")
+        tx.delete(run)
 
 
 def list_bad_cases(

@@ -34,3 +34,9 @@ class NotEvaluated(EvaluationError):
     """Results are asked of a run that has none."""
 
     reason = "NOT_EVALUATED"
+
+
+class RunInUse(EvaluationError):
+    """The run to delete is in progress, or others build on its result."""
+
+    code, reason = "FAILED_PRECONDITION", "IN_USE"

@@ -96,6 +96,14 @@ class EvaluationServicer(EvaluationServiceServicer):
         ports = self._ports
         return mapping.run(await ports.threads(handlers.cancel_run, request.name, ports.operations))
 
+    async def DeleteEvaluationRun(
+        self, request: pb.DeleteEvaluationRunRequest, context: Context
+    ) -> pb.DeleteEvaluationRunResponse:
+        """Delete a run that failed or was cancelled."""
+        ports = self._ports
+        await ports.threads(handlers.delete_run, request.name, request.allow_missing, ports.store)
+        return pb.DeleteEvaluationRunResponse()
+
     async def ListBadCases(
         self, request: pb.ListBadCasesRequest, context: Context
     ) -> pb.ListBadCasesResponse:

@@ -2,13 +2,11 @@
 
 from ratoon.chassis.retention import Retention
 from ratoon_training.adapters.tables import RESOURCES
-from ratoon_training.domain.runs import State, TrainingRun
+from ratoon_training.domain.runs import TrainingRun
 from ratoon_training.settings import Settings
-
-_WITHOUT_RESULT = frozenset((State.FAILED, State.CANCELLED))
 
 
 def retentions(settings: Settings) -> list[Retention]:
     """Return how long runs without a result are kept."""
     table, days = RESOURCES[TrainingRun], settings.failed_run_days
-    return [Retention(TrainingRun, table, days, lambda run: run.state in _WITHOUT_RESULT, newest=0)]
+    return [Retention(TrainingRun, table, days, lambda run: run.state.without_result, newest=0)]

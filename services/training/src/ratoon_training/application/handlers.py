@@ -8,6 +8,7 @@ from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Store
 from ratoon_training.application.commands import CreateRun, Wish, recipe_of
 from ratoon_training.application.ports import BaseModels, Machine, Parts
+from ratoon_training.domain.errors import RunInUse
 from ratoon_training.domain.plan import ResourcePlan, plan
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.domain.runs import TrainingRun
@@ -66,6 +67,20 @@ def cancel_run(name: str, operations: Operations) -> TrainingRun:
     """Call a run off; one that has ended stays as it is."""
     matched(name, RUN)
     return operations.cancel(TrainingRun, name, lambda run: run.state.ended)
+
+
+def delete_run(name: str, allow_missing: bool, store: Store) -> None:
+    """Delete a run that failed or was cancelled; RunInUse in any other state."""
+    matched(name, RUN)
+    with store.write() as tx:
+        run = tx.find(TrainingRun, name) if allow_missing else tx.get(TrainingRun, name)
+        if run is None:
+            return
+        if not run.state.ended:
+            raise RunInUse(f"{name} is in progress. Cancel it, or wait for its end.")
+        if not run.state.without_result:
+            raise RunInUse(f"{name} succeeded: it is part of the lineage of model versions.")
+        tx.delete(run)
 
 
 def plan_run(parent: str, wish: Wish, machine: Machine, bases: BaseModels) -> ResourcePlan:

@@ -11,7 +11,8 @@ TrainingError
 ├── BadBaseModel          the base model cannot be continued
 ├── Stopped               somebody asked the run to stop
 ├── StaleWorker           a newer attempt has taken this run over
-└── WorkersLost           the worker group died again and again
+├── WorkersLost           the worker group died again and again
+└── RunInUse              the run to delete is in progress, or others build on its result
 """
 
 
@@ -94,3 +95,9 @@ class WorkersLost(TrainingError):
     """The worker group died again and again, or could not be started."""
 
     code, reason = "INTERNAL", "WORKERS_LOST"
+
+
+class RunInUse(TrainingError):
+    """The run to delete is in progress, or others build on its result."""
+
+    code, reason = "FAILED_PRECONDITION", "IN_USE"

@@ -97,6 +97,13 @@ class TrainingServicer(TrainingServiceServicer):
         """Call a run off."""
         return mapping.run(await self._threads(handlers.cancel_run, request.name, self._ports.operations))
 
+    async def DeleteTrainingRun(
+        self, request: pb.DeleteTrainingRunRequest, context: Context
+    ) -> pb.DeleteTrainingRunResponse:
+        """Delete a run that failed or was cancelled."""
+        await self._threads(handlers.delete_run, request.name, request.allow_missing, self._ports.store)
+        return pb.DeleteTrainingRunResponse()
+
     async def PlanTraining(
         self, request: pb.PlanTrainingRequest, context: Context
     ) -> training_run_pb2.ResourcePlan:

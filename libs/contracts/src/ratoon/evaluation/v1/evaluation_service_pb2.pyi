@@ -196,6 +196,49 @@ class CancelEvaluationRunRequest(_message.Message):
 Global___CancelEvaluationRunRequest: _TypeAlias = CancelEvaluationRunRequest  # noqa: Y015
 
 @_typing.final
+class DeleteEvaluationRunRequest(_message.Message):
+    """Request of `DeleteEvaluationRun`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of an evaluation run that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteEvaluationRunRequest: _TypeAlias = DeleteEvaluationRunRequest  # noqa: Y015
+
+@_typing.final
+class DeleteEvaluationRunResponse(_message.Message):
+    """Empty response of `DeleteEvaluationRun`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteEvaluationRunResponse: _TypeAlias = DeleteEvaluationRunResponse  # noqa: Y015
+
+@_typing.final
 class ListBadCasesRequest(_message.Message):
     """Request of `ListBadCases`."""
 

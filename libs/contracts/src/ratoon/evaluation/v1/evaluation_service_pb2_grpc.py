@@ -56,6 +56,11 @@ class EvaluationServiceStub:
                 request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.WatchEvaluationRunRequest.SerializeToString,
                 response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__run__pb2.EvaluationRun.FromString,
                 _registered_method=True)
+        self.DeleteEvaluationRun = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/DeleteEvaluationRun',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteEvaluationRunRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteEvaluationRunResponse.FromString,
+                _registered_method=True)
         self.CancelEvaluationRun = channel.unary_unary(
                 '/ratoon.evaluation.v1.EvaluationService/CancelEvaluationRun',
                 request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CancelEvaluationRunRequest.SerializeToString,
@@ -101,6 +106,13 @@ class EvaluationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteEvaluationRun(self, request, context):
+        """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is the evidence of a gate.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelEvaluationRun(self, request, context):
         """Request the cancellation of an evaluation run. A run that has ended is returned unchanged.
         """
@@ -137,6 +149,11 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     servicer.WatchEvaluationRun,
                     request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.WatchEvaluationRunRequest.FromString,
                     response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__run__pb2.EvaluationRun.SerializeToString,
+            ),
+            'DeleteEvaluationRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteEvaluationRun,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteEvaluationRunRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteEvaluationRunResponse.SerializeToString,
             ),
             'CancelEvaluationRun': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelEvaluationRun,
@@ -258,6 +275,33 @@ class EvaluationService:
             '/ratoon.evaluation.v1.EvaluationService/WatchEvaluationRun',
             ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.WatchEvaluationRunRequest.SerializeToString,
             ratoon_dot_evaluation_dot_v1_dot_evaluation__run__pb2.EvaluationRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteEvaluationRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/DeleteEvaluationRun',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteEvaluationRunRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteEvaluationRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,8 @@ class EvaluationServiceStub:
     """Stream an evaluation run: its current state, then each change. States between two reads may be skipped. The stream
     ends after a final state.
     """
+    DeleteEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteEvaluationRunRequest, _evaluation_service_pb2.DeleteEvaluationRunResponse]
+    """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is the evidence of a gate."""
     CancelEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]
@@ -64,6 +66,8 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """Stream an evaluation run: its current state, then each change. States between two reads may be skipped. The stream
     ends after a final state.
     """
+    DeleteEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteEvaluationRunRequest, _evaluation_service_pb2.DeleteEvaluationRunResponse]  # type: ignore[assignment]
+    """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is the evidence of a gate."""
     CancelEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]  # type: ignore[assignment]
@@ -105,6 +109,14 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stream an evaluation run: its current state, then each change. States between two reads may be skipped. The stream
         ends after a final state.
         """
+
+    @_abc_1.abstractmethod
+    def DeleteEvaluationRun(
+        self,
+        request: _evaluation_service_pb2.DeleteEvaluationRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_service_pb2.DeleteEvaluationRunResponse, _abc.Awaitable[_evaluation_service_pb2.DeleteEvaluationRunResponse]]:
+        """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is the evidence of a gate."""
 
     @_abc_1.abstractmethod
     def CancelEvaluationRun(

@@ -196,6 +196,49 @@ class CancelTrainingRunRequest(_message.Message):
 Global___CancelTrainingRunRequest: _TypeAlias = CancelTrainingRunRequest  # noqa: Y015
 
 @_typing.final
+class DeleteTrainingRunRequest(_message.Message):
+    """Request of `DeleteTrainingRun`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of a training run that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteTrainingRunRequest: _TypeAlias = DeleteTrainingRunRequest  # noqa: Y015
+
+@_typing.final
+class DeleteTrainingRunResponse(_message.Message):
+    """Empty response of `DeleteTrainingRun`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteTrainingRunResponse: _TypeAlias = DeleteTrainingRunResponse  # noqa: Y015
+
+@_typing.final
 class PlanTrainingRequest(_message.Message):
     """Request of `PlanTraining`."""
 

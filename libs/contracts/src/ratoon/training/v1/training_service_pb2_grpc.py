@@ -56,6 +56,11 @@ class TrainingServiceStub:
                 request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchTrainingRunRequest.SerializeToString,
                 response_deserializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.FromString,
                 _registered_method=True)
+        self.DeleteTrainingRun = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/DeleteTrainingRun',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteTrainingRunRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteTrainingRunResponse.FromString,
+                _registered_method=True)
         self.CancelTrainingRun = channel.unary_unary(
                 '/ratoon.training.v1.TrainingService/CancelTrainingRun',
                 request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelTrainingRunRequest.SerializeToString,
@@ -101,6 +106,13 @@ class TrainingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteTrainingRun(self, request, context):
+        """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is part of the lineage of model versions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelTrainingRun(self, request, context):
         """Request the cancellation of a training run. A run that has ended is returned unchanged.
         """
@@ -137,6 +149,11 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     servicer.WatchTrainingRun,
                     request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchTrainingRunRequest.FromString,
                     response_serializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.SerializeToString,
+            ),
+            'DeleteTrainingRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTrainingRun,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteTrainingRunRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteTrainingRunResponse.SerializeToString,
             ),
             'CancelTrainingRun': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelTrainingRun,
@@ -258,6 +275,33 @@ class TrainingService:
             '/ratoon.training.v1.TrainingService/WatchTrainingRun',
             ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchTrainingRunRequest.SerializeToString,
             ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTrainingRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/DeleteTrainingRun',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteTrainingRunRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteTrainingRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,8 @@ class TrainingServiceStub:
     """Stream a training run: its current state, then each change. States between two reads may be skipped. The stream
     ends after a final state.
     """
+    DeleteTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.DeleteTrainingRunRequest, _training_service_pb2.DeleteTrainingRunResponse]
+    """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is part of the lineage of model versions."""
     CancelTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CancelTrainingRunRequest, _training_run_pb2.TrainingRun]
     """Request the cancellation of a training run. A run that has ended is returned unchanged."""
     PlanTraining: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.PlanTrainingRequest, _training_run_pb2.ResourcePlan]
@@ -64,6 +66,8 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     """Stream a training run: its current state, then each change. States between two reads may be skipped. The stream
     ends after a final state.
     """
+    DeleteTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.DeleteTrainingRunRequest, _training_service_pb2.DeleteTrainingRunResponse]  # type: ignore[assignment]
+    """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is part of the lineage of model versions."""
     CancelTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CancelTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
     """Request the cancellation of a training run. A run that has ended is returned unchanged."""
     PlanTraining: _aio.UnaryUnaryMultiCallable[_training_service_pb2.PlanTrainingRequest, _training_run_pb2.ResourcePlan]  # type: ignore[assignment]
@@ -105,6 +109,14 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stream a training run: its current state, then each change. States between two reads may be skipped. The stream
         ends after a final state.
         """
+
+    @_abc_1.abstractmethod
+    def DeleteTrainingRun(
+        self,
+        request: _training_service_pb2.DeleteTrainingRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_service_pb2.DeleteTrainingRunResponse, _abc.Awaitable[_training_service_pb2.DeleteTrainingRunResponse]]:
+        """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is part of the lineage of model versions."""
 
     @_abc_1.abstractmethod
     def CancelTrainingRun(

@@ -99,7 +99,7 @@ def _add_long_work(app: typer.Typer, one: str, full: FullName, inside: type[str]
 def _add_deletion(app: typer.Typer, one: str, full: FullName, inside: type[str]) -> None:
     """Add the command that deletes a resource."""
 
-    @app.command("delete", help=f"Delete one {one}. It must have ended, and nothing may refer to it.")
+    @app.command("delete", help=f"Delete one {one}. It must have ended and not be in use.")
     def _delete(context: typer.Context, name: Name, within: inside = "", yes: Yes = False) -> None:  # type: ignore[valid-type]
         confirm_deletion(context, full(context, name, within), yes)
 
@@ -214,13 +214,18 @@ def complete_task(
 
 
 runs = group(
-    "trainingRuns", ["name", "state", "progress.message", "createTime"], "Training runs.", long_work=True
+    "trainingRuns",
+    ["name", "state", "progress.message", "createTime"],
+    "Training runs.",
+    long_work=True,
+    deletes=True,
 )
 evaluations = group(
     "evaluationRuns",
     ["name", "state", "verdict.passed", "verdict.summary", "createTime"],
     "Evaluation runs and gates.",
     long_work=True,
+    deletes=True,
 )  # fmt: skip
 
 
