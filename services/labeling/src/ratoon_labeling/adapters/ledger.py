@@ -4,7 +4,7 @@ import json
 import logging
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -35,8 +35,15 @@ _TABLES = {kind: (RESOURCES[kind], codec_of(kind, RESOURCES[kind])) for kind in 
 class BulkLedger:
     """Exports annotations as JSON lines; keeps what a label set brought. Names are functions of the content."""
 
-    def __init__(self, database: Database, artifacts: ArtifactStore, clock: Clock) -> None:
-        self._database, self._artifacts, self._clock = database, artifacts, clock
+    def __init__(
+        self,
+        database: Database,
+        artifacts: ArtifactStore,
+        clock: Clock,
+        pause: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
+        """`pause` is called after each batch of a recording with the seconds that it took."""
+        self._database, self._artifacts, self._clock, self._pause = database, artifacts, clock, pause
 
     def export(self, project: str) -> str:
         """Write the annotations of a project that did not come with data; the blob's digest."""
@@ -84,6 +91,7 @@ class BulkLedger:
         stream = iter(resources)
         while batch := list(islice(stream, BATCH)):
             table, codec = _TABLES[type(batch[0])]
+            begun = self._clock.boot()
             with self._database.write() as connection:
                 erased = _erased_since(connection, label_set)
                 by_name = {each.name: each for each in batch if each.record_id not in erased}
@@ -91,6 +99,7 @@ class BulkLedger:
                 rows = [_row(each, codec) | also for name, each in by_name.items() if name not in there]
                 if rows:
                     connection.execute(insert(table), rows)
+            self._pause(self._clock.boot() - begun)
 
 
 def _write_annotations(connection: Connection, project: str, file: BinaryIO) -> None:

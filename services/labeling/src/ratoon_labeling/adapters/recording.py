@@ -1,0 +1,77 @@
+"""Recording of a large label set in a process of its own: `python -m ratoon_labeling.adapters.recording`.
+
+The service's process serves calls meanwhile; it waits for the end of the recording on the thread of the operation. The
+specification comes on standard input, since a database URL may hold a password. Owns no table: `BulkLedger` records.
+"""
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.bodies import BodyCodec
+from ratoon.chassis.clock import SystemClock
+from ratoon.chassis.database import Database
+from ratoon_labeling.adapters.ledger import BulkLedger
+from ratoon_labeling.domain.label_sets import Frozen, LabelSet
+
+_LOG = logging.getLogger(__name__)
+_SMALL = 5_000
+"""Labels up to which a label set is recorded at once: a process takes about a second to start."""
+_NICE = 10
+_PR_SET_PDEATHSIG = 1
+_LABEL_SETS = BodyCodec(LabelSet, ())
+
+
+class ProcessLedger(BulkLedger):
+    """A ledger that records a large label set in a process of its own, and in this one where that fails."""
+
+    def record(self, label_set: LabelSet, made: Frozen) -> None:
+        """Keep the imported annotations and the tasks of a label set; a repetition adds nothing."""
+        if sum(made.class_counts.values()) <= _SMALL or not self._is_recorded_apart(label_set, made):
+            super().record(label_set, made)
+
+    def _is_recorded_apart(self, label_set: LabelSet, made: Frozen) -> bool:
+        specification = {
+            "database": self._database.url,
+            "artifacts": self._artifacts.url,
+            "label_set": _LABEL_SETS.dump(label_set),
+            "made": asdict(made),
+        }
+        ended = subprocess.run(
+            [sys.executable, "-m", __name__],
+            input=json.dumps(specification).encode(),
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        if ended.returncode:
+            last = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            _LOG.warning(
+                "the process that records %s ended with %d (%s); this process goes on with it",
+                label_set.name, ended.returncode, last,
+            )  # fmt: skip
+        return ended.returncode == 0
+
+
+def main() -> int:
+    """Record one label set; end with the process that asked for it."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    os.nice(_NICE)
+    specification = json.load(sys.stdin)
+    database = Database(specification["database"])
+    try:
+        ledger = BulkLedger(database, ArtifactStore(specification["artifacts"]), SystemClock(), time.sleep)
+        ledger.record(_LABEL_SETS.load(specification["label_set"]), Frozen(**specification["made"]))
+    finally:
+        database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
