@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     try:
         with State(folder) as state, running(rooms) as apps:
             gateway = next(app for app in apps if app.settings.service == "gateway")
-            yield House(state, f"http://127.0.0.1:{gateway.listeners[-1].port}")
+            house = House(state, f"http://127.0.0.1:{gateway.listeners[-1].port}")
+            with closing(house.client):
+                yield house
     finally:
         _end_jobs(folder)
 

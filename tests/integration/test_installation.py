@@ -1,5 +1,7 @@
 """`ratoon up` on the database of this test run: what was made is there after a restart, and after an upgrade."""
 
+from contextlib import closing
+
 import pytest
 
 from ratoon.chassis.database import Database
@@ -28,11 +30,11 @@ def test_an_installation_of_the_first_version_is_brought_up_to_date_and_keeps_it
         migrate(service, installation.settings(service).database_url, "0001")
     for _ in range(2):
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
-        client = Client(state=installation.state)
-        request = {"labels": ["ham", "spam"]}
-        made = client.create("projects", request, "mail", request_id="once")
-        assert made["name"] == "projects/mail"
-        assert [project["name"] for project in client.list("projects")] == ["projects/mail"]
+        with closing(Client(state=installation.state)) as client:
+            request = {"labels": ["ham", "spam"]}
+            made = client.create("projects", request, "mail", request_id="once")
+            assert made["name"] == "projects/mail"
+            assert [project["name"] for project in client.list("projects")] == ["projects/mail"]
         installation.down(keep_workers=False, say=print)
     for service in SERVICES:
         database = Database(installation.settings(service).database_url)
