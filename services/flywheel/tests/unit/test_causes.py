@@ -17,7 +17,7 @@ from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
-from ratoon_flywheel.application.evidence import Evidences
+from ratoon_flywheel.application.evidence import Deferred, Evidences
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.features import TextFeatures
@@ -71,6 +71,43 @@ def test_the_evidence_names_the_traces_that_are_kept_the_newest_feedback_first(s
     evidence = Evidences(index, NoBaselines(), 10, 10).of_burst(PROJECT, None, None, 0, store)
     assert evidence.votes == Votes(0, 6)
     assert evidence.traces == (caller(2), caller(3), caller(1))
+
+
+class SlowIndex(AnswerTables):
+    """Reading the judgements takes some seconds of a clock."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds, self.now, self.reads = seconds, 100.0, 0
+
+    def judged(self, tx, project, since, until=None):
+        self.reads += 1
+        self.now += self.seconds
+        return super().judged(tx, project, since, until)
+
+
+def test_evidence_that_is_costly_to_gather_rests_and_is_then_complete(store):
+    index = SlowIndex(0.2)
+    evidences = Evidences(index, NoBaselines(), 10, 10, lambda: index.now)
+    said(store, index, 1, "")
+    look = lambda since=None: evidences.of_burst(PROJECT, since, since, 0, store)  # noqa: E731
+    assert look().votes.total == 1
+    said(store, index, 2, "")
+    assert look() == Deferred(pytest.approx(4.0))
+    assert index.reads == 1
+    assert look(NOW - timedelta(days=1)).votes.total == 2  # another question
+    index.now += 4.1
+    assert look().votes.total == 2
+    assert look().votes.total == 2  # nothing has changed
+    assert index.reads == 3
+
+
+def test_evidence_that_is_quickly_gathered_is_always_new(store):
+    index = SlowIndex(0.01)
+    evidences = Evidences(index, NoBaselines(), 10, 10, lambda: index.now)
+    for number in range(1, 5):
+        said(store, index, number, "")
+        assert evidences.of_burst(PROJECT, None, None, 0, store).votes.total == number
 
 
 def test_the_latest_word_on_an_answer_has_the_trace_that_counts(store):

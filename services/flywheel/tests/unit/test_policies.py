@@ -19,7 +19,7 @@ from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.runs import RunTables
-from ratoon_flywheel.application.procedures import PolicyProcedure
+from ratoon_flywheel.application.procedures import Look, PolicyProcedure
 from ratoon_flywheel.domain.errors import BadPolicy
 from ratoon_flywheel.domain.pipelines.policies import (
     Divergence,
@@ -238,6 +238,13 @@ def test_a_policy_looks_often_while_it_waits_or_traffic_flows():
     old = NOW - timedelta(minutes=6)
     assert pause_of(idle, replace(CALM, last_time=old, profiling=True)) == 20.0
     assert pause_of(replace(idle, dry_run=True), replace(DRIFTED, last_time=old)) == 20.0
+
+
+def test_a_look_without_evidence_decides_nothing_and_comes_again_when_it_is_there():
+    procedure = PolicyProcedure(None, None, None, None, None)
+    look = Look(Project("projects/mail", NOW, NOW, ("ham", "spam")), History(), Evidence(), deferred_s=4.0)
+    step = procedure.step(POLICY, look, NOW)
+    assert (step.resource, step.actions, step.wake_after) == (POLICY, (), 4.0)
 
 
 class Signals:

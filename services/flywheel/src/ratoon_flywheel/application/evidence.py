@@ -1,8 +1,9 @@
 """What can be seen of a project's traffic: the one place where signals become the figures that pipelines decide by."""
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -33,6 +34,17 @@ _SEGMENT_TIMEOUT = timedelta(seconds=15)
 """Age of feedback up to which it waits for the traffic segment with its answer, which names the caller."""
 
 
+_COSTLY_S, _REST, _LONGEST_REST_S = 0.05, 20, 15.0
+"""Evidence that took as many seconds to gather is not gathered again for that many times as long, to a bound."""
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """Evidence that was gathered a moment ago at some cost, and is gathered again after so many seconds."""
+
+    seconds: float
+
+
 @dataclass(frozen=True)
 class Traffic:
     """The newest traffic of the version that answers now."""
@@ -48,9 +60,17 @@ class Traffic:
 class Evidences:
     """Looks at traffic and feedback; what was looked at once is not again until something changes."""
 
-    def __init__(self, index: AnswerIndex, baselines: Baselines, window: int, max_chars: int) -> None:
+    def __init__(
+        self,
+        index: AnswerIndex,
+        baselines: Baselines,
+        window: int,
+        max_chars: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`window` distinct texts are measured, `max_chars` characters of each."""
-        self._index, self._baselines = index, baselines
+        self._index, self._baselines, self._monotonic = index, baselines, monotonic
+        self._resting: dict[str, tuple[object, float]] = {}
         self._window, self._max_chars = window, max_chars
         self._traffic_seen: dict[object, tuple[object, Traffic]] = {}
         self._evidence_seen: dict[str, tuple[object, Evidence]] = {}
@@ -91,10 +111,10 @@ class Evidences:
         learned_until: datetime | None,
         at_least: int,
         store: Store,
-    ) -> Evidence:
+    ) -> Evidence | Deferred:
         """What was seen since a burst began; lessons count from where the last successful retraining stopped.
 
-        At least so many answers are looked at, if there are.
+        At least so many answers are looked at, if there are. Deferred while evidence that is costly to gather rests.
         """
         with store.read() as tx:
             seen = self._traffic(tx, project, since, at_least)
@@ -103,10 +123,22 @@ class Evidences:
             known = self._evidence_seen.get(project.name)
             if known is not None and known[0] == key:
                 return known[1]
+            begun = self._monotonic()
+            if (rest := self._rest_s(project.name, key[1:], begun)) > 0:
+                return Deferred(rest)
             evidence = self._gathered(tx, project, seen, since, learned_until)
             evidence = replace(evidence, profiling=bool(seen.version) and state in _UNPROFILED)
         self._evidence_seen[project.name] = (key, evidence)
+        ended = self._monotonic()
+        spent = ended - begun
+        rest = min(_LONGEST_REST_S, _REST * spent) if spent >= _COSTLY_S else 0.0
+        self._resting[project.name] = (key[1:], ended + rest)
         return evidence
+
+    def _rest_s(self, project: str, question: object, now: float) -> float:
+        """Seconds until evidence for the same question is gathered again."""
+        rested, until = self._resting.get(project, (None, 0.0))
+        return until - now if rested == question else 0.0
 
     def _gathered(
         self,

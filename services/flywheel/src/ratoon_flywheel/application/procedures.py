@@ -11,7 +11,7 @@ from ratoon.chassis.names import parent_of, uuid7
 from ratoon.chassis.operations import Claim, Operations, Step
 from ratoon.chassis.store import Store
 from ratoon.chassis.wakeups import SAFETY_NET_S
-from ratoon_flywheel.application.evidence import Evidences, export_lessons
+from ratoon_flywheel.application.evidence import Deferred, Evidences, export_lessons
 from ratoon_flywheel.application.intake import read_again
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
@@ -77,6 +77,8 @@ class Look:
     project: Project
     history: History
     evidence: Evidence
+    deferred_s: float = 0.0
+    """Seconds until the evidence is gathered, where it was a moment ago at some cost; 0: it is here."""
 
 
 class RunProcedure:
@@ -175,10 +177,14 @@ class PolicyProcedure:
         evidence = self._evidences.of_burst(
             project, since, history.learned_until, policy.burst_answers, self._store
         )
+        if isinstance(evidence, Deferred):
+            return Look(project, history, Evidence(), evidence.seconds)
         return Look(project, history, evidence)
 
     def step(self, policy: Policy, seen: Look, now: datetime) -> Step[Policy]:
-        """Decide."""
+        """Decide, or look again when the evidence is here."""
+        if seen.deferred_s:
+            return Step(policy, wake_after=seen.deferred_s, causes=())
         decision = decide(policy, seen.evidence, seen.history, now)
         after = decided(policy, decision, now)
         actions = (StartRun(decision, seen.history),) if decision.verb is Verb.START else ()
