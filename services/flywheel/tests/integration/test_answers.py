@@ -191,7 +191,26 @@ def test_what_is_old_is_forgotten_and_its_segment_named(store):
         INDEX.add(tx, P, [answer("old"), answer("new", 100)])
         INDEX.judge(tx, P, judgement("old"))
         assert INDEX.segment_digests(tx, [old.name]) == ["a" * 64]
-        assert INDEX.prune(tx, P, NOW + timedelta(seconds=50)) == ["a" * 64]
+        assert INDEX.prune(tx, P, NOW + timedelta(seconds=50), 10) == (["a" * 64], False)
         assert [a.answer_id for a in INDEX.latest(tx, P, None, 10)] == ["new"]
         assert tx.find(TrafficSegment, old.name) is None
         assert INDEX.judged(tx, P, None) == []
+
+
+def test_old_data_are_pruned_a_few_at_a_time_the_oldest_first(store):
+    segments = [
+        TrafficSegment(
+            f"{P}/trafficSegments/{n}", NOW + timedelta(seconds=n), NOW, "d", f"{n:064}", 1, NOW, NOW
+        )
+        for n in range(5)
+    ]
+    with store.write() as tx:
+        for segment in segments:
+            tx.create(segment)
+        INDEX.add(tx, P, [answer(f"a{n}", n) for n in range(7)])
+        before = NOW + timedelta(seconds=4)
+        pruned = [INDEX.prune(tx, P, before, 3) for _ in range(3)]
+        assert [[int(digest) for digest in digests] for digests, _ in pruned] == [[0, 1, 2], [3], []]
+        assert [more for _, more in pruned] == [True, False, False]
+        assert [a.answer_id for a in INDEX.latest(tx, P, None, 10)] == ["a6", "a5", "a4"]
+        assert tx.find(TrafficSegment, segments[4].name) is not None

@@ -252,24 +252,35 @@ class AnswerTables:
             tx.connection.execute(delete(RESOURCES[kind]).where(RESOURCES[kind].c.parent == project))
         return digests
 
-    def prune(self, tx: Transaction, project: str, before: datetime) -> list[str]:
-        """Forget answers, feedback, segments and reports older than this; the digests of the segments that go."""
+    def prune(self, tx: Transaction, project: str, before: datetime, limit: int) -> tuple[list[str], bool]:
+        """Forget at most `limit` answers, judgements, segments, items of feedback and reports older than this.
+
+        Returns the digests of the segments that go, and whether there may be more to forget.
+        """
+        deleted = []
         for table in (ANSWERS, JUDGEMENTS):
-            tx.connection.execute(
-                delete(table).where(table.c.project == project, table.c.time < _micros(before))
-            )
-        segments = RESOURCES[TrafficSegment]
-        old = (segments.c.parent == project) & (segments.c.create_time < before.isoformat())
-        names = list(tx.connection.execute(select(segments.c.name).where(old)).scalars())
-        digests = self.segment_digests(tx, names)
-        for some in _batches(names):
+            old = select(table.c.number).where(table.c.project == project, table.c.time < _micros(before))
+            query = delete(table).where(table.c.number.in_(old.limit(limit)))
+            deleted.append(tx.connection.execute(query).rowcount)
+        names = {
+            kind: list(tx.connection.scalars(_older(kind, project, before, limit)))
+            for kind in (TrafficSegment, Feedback, DriftReport)
+        }
+        digests = self.segment_digests(tx, names[TrafficSegment])
+        for some in _batches(names[TrafficSegment]):
             tx.connection.execute(delete(NOTED_TEXTS).where(NOTED_TEXTS.c.segment.in_(some)))
-        for kind in (TrafficSegment, Feedback, DriftReport):
-            table = RESOURCES[kind]
-            tx.connection.execute(
-                delete(table).where(table.c.parent == project, table.c.create_time < before.isoformat())
-            )
-        return digests
+        for kind, gone in names.items():
+            deleted.append(len(gone))
+            for some in _batches(gone):
+                tx.connection.execute(delete(RESOURCES[kind]).where(RESOURCES[kind].c.name.in_(some)))
+        return digests, max(deleted) >= limit
+
+
+def _older(kind: type, project: str, before: datetime, limit: int) -> Select[tuple[str]]:
+    """The names of the oldest resources of a project that were created before a time."""
+    t = RESOURCES[kind]
+    query = select(t.c.name).where(t.c.parent == project, t.c.create_time < before.isoformat())
+    return query.order_by(t.c.create_time, t.c.name).limit(limit)
 
 
 def _without_features() -> Select[tuple[str, str, str, str, int, str, str, str]]:

@@ -226,8 +226,11 @@ class AnswerIndex(Protocol):
         """Forget all traffic and feedback of a project; the digests of its segments."""
         ...
 
-    def prune(self, tx: Transaction, project: str, before: datetime) -> list[str]:
-        """Forget answers, feedback and segments older than this; the digests of the segments that go."""
+    def prune(self, tx: Transaction, project: str, before: datetime, limit: int) -> tuple[list[str], bool]:
+        """Forget at most `limit` of each kind of data older than this.
+
+        Returns the digests of the segments that go, and whether there may be more to forget.
+        """
         ...
 
 

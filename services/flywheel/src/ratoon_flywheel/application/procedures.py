@@ -59,6 +59,7 @@ _RETRY_S = 20.0
 _AWAY = "UNAVAILABLE"
 _ROLLOUT_ACTIVE = "ROLLOUT_ACTIVE"
 _PATIENCE_S = 10.0
+_PRUNED_AT_ONCE = 1000
 _TRIGGERS = uuid.UUID("0c5d2a38-9d5e-4f7e-8a44-6f4f3b1f5f0e")
 
 
@@ -311,10 +312,12 @@ class MonitorProcedure:
 
     def _prune(self, project: Project) -> None:
         before = self._clock.now() - timedelta(days=project.traffic_retention_days)
-        with self._store.write() as tx:
-            digests = self._answers.prune(tx, project.name, before)
-        for digest in digests:
-            self._segments.delete(digest)
+        more = True
+        while more:  # a batch a transaction: other writers get their turn in between
+            with self._store.write() as tx:
+                digests, more = self._answers.prune(tx, project.name, before, _PRUNED_AT_ONCE)
+            for digest in digests:
+                self._segments.delete(digest)
 
 
 def _as_step(transition: Transition, pause_s: float) -> Step[PipelineRun]:
