@@ -263,7 +263,7 @@ class AnswerTables:
             query = delete(table).where(table.c.number.in_(old.limit(limit)))
             deleted.append(tx.connection.execute(query).rowcount)
         names = {
-            kind: list(tx.connection.scalars(_older(kind, project, before, limit)))
+            kind: [str(row.name) for row in tx.connection.execute(_older(kind, project, before, limit))]
             for kind in (TrafficSegment, Feedback, DriftReport)
         }
         digests = self.segment_digests(tx, names[TrafficSegment])
