@@ -5,6 +5,7 @@ keeps state can be run on another database.
 import faulthandler
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,7 +22,23 @@ settings.register_profile(
 settings.load_profile("ratoon")
 
 _STRICT_TIERS = {"unit", "contract"}
-_WARNINGS = pytest.mark.filterwarnings(
+_STRICT_DIRECTORIES = (
+    "libs/chassis/tests/integration",
+    "libs/events/tests/conformance",
+    "libs/events/tests/integration",
+    "libs/testkit/tests/integration",
+    "services/console/tests/integration",
+    "services/evaluation/tests/integration",
+    "services/flywheel/tests/integration",
+    "services/gateway/tests/integration",
+    "services/ingestion/tests/integration",
+    "services/labeling/tests/integration",
+    "services/registry/tests/integration",
+    "services/training/tests/integration",
+)
+"""Directories whose tests are strict too, except those that start engines, Ray or Kafka."""
+_HEAVY = ("engine", "ray", "kafka")
+_WARNINGS = (
     "error",
     # kafka-python reads its message schemas by functions that the standard library deprecates.
     "ignore:read_text is deprecated:DeprecationWarning:kafka.protocol.schemas.load_json",
@@ -29,7 +46,9 @@ _WARNINGS = pytest.mark.filterwarnings(
     # jieba imports pkg_resources.
     "ignore:pkg_resources is deprecated:DeprecationWarning:jieba._compat",
 )
-"""A warning fails a test of the strict tiers, except these of other projects."""
+"""A warning fails a strict test, except these of other projects."""
+_INTEGRATION_WARNINGS = (*_WARNINGS, "ignore:subprocess .* is still running:ResourceWarning")
+"""Jobs and warm processes outlive the object that started them."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,10 +69,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Make warnings errors in the strict tiers; with another database keep only the tests that use one."""
+    """Make warnings errors in strict tests; with another database keep only the tests that use one."""
     for item in items:
-        if _STRICT_TIERS.intersection(item.path.relative_to(config.rootpath).parts):
-            item.add_marker(_WARNINGS)
+        if filters := _warning_filters(item, item.path.relative_to(config.rootpath)):
+            item.add_marker(pytest.mark.filterwarnings(*filters))
     if config.getoption("--database") == "sqlite":
         return
     chosen, others = [], []
@@ -61,6 +80,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (chosen if "databases" in getattr(item, "fixturenames", ()) else others).append(item)
     config.hook.pytest_deselected(items=others)
     items[:] = chosen
+
+
+def _warning_filters(item: pytest.Item, path: Path) -> tuple[str, ...]:
+    """Return the filters of a strict test; none for others."""
+    if _STRICT_TIERS.intersection(path.parts):
+        return _WARNINGS
+    heavy = any(item.get_closest_marker(name) for name in _HEAVY)
+    strict = not heavy and any(path.is_relative_to(each) for each in _STRICT_DIRECTORIES)
+    return _INTEGRATION_WARNINGS if strict else ()
 
 
 @pytest.fixture(scope="session")
