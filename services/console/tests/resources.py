@@ -59,8 +59,8 @@ class Resources:
     def claimed(self, project: str, reason: str = "") -> JSON:
         """The next open task, as if one annotator worked."""
         wanted = f"state = OPEN AND reason = {reason}" if reason else "state = OPEN"
-        found = self.listed(f"{project}/tasks", "create_time desc", wanted)
-        return {"task": found[0]} if found else {}
+        found = self.listed(f"{project}/tasks", filter=wanted)
+        return {"task": max(found, key=lambda task: str(task["createTime"]))} if found else {}
 
 
 def now() -> str:
