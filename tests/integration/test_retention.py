@@ -188,6 +188,7 @@ def test_a_resource_that_changed_since_the_survey_stays(house):
     removed = retention.remove(found)
     assert {each.name for each in removed} == {f"{MAIL}/rollouts/a", f"{MAIL}/engines/a"}
     with house.serving.read() as tx:
+        assert set(tx.retired(Engine, MAIL)) == {f"{MAIL}/rollouts/a", f"{MAIL}/engines/a"}
         assert tx.find(Engine, f"{MAIL}/engines/a") is None
         assert tx.find(Engine, f"{MAIL}/engines/lost") is not None
 

@@ -14,7 +14,7 @@ from ratoon.chassis.errors import Aborted, AlreadyExists, DataLoss, InvalidArgum
 from ratoon.chassis.figures import store_figures
 from ratoon.chassis.identity import NOBODY, Principal, Role, set_caller
 from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store, resource_table, unreadable_rows
+from ratoon.chassis.store import Store, resource_table, retired_table, unreadable_rows
 from ratoon.events.ports import Record
 from ratoon.labeling.v1 import annotation_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
@@ -348,6 +348,7 @@ class Job:
 @pytest.fixture
 def jobs() -> Store:
     metadata = MetaData()
+    retired_table(metadata)
     table = resource_table(metadata, "jobs", ended="ABSENT")
     database = Database("sqlite://")
     with database.write() as connection:
@@ -384,3 +385,20 @@ def test_live_resources_are_found_by_index_and_unreadable_ones_left_out(jobs):
 def test_only_the_name_of_a_state_tells_what_has_ended():
     with pytest.raises(ValueError, match="no name of a state"):
         resource_table(MetaData(), "jobs", ended="a' OR 1=1")
+
+
+def test_the_name_of_a_retired_resource_is_not_used_again(jobs):
+    job = Job("projects/p/jobs/a", NOW, NOW)
+    with jobs.write() as tx:
+        created, _ = tx.create(job, "once")
+        assert tx.retired(Job, "projects/p") == []
+        tx.retire(created)
+    for request_id in ("", "once"):
+        with pytest.raises(AlreadyExists, match="was deleted") as refused, jobs.write() as tx:
+            tx.create(job, request_id)
+        assert refused.value.reason == "JOB_DELETED"
+    with jobs.write() as tx:
+        assert tx.retired(Job, "projects/p") == [job.name]
+        other, _ = tx.create(Job("projects/p/jobs/b", NOW, NOW))
+        tx.delete(other)
+        tx.create(Job("projects/p/jobs/b", NOW, NOW))

@@ -7,7 +7,13 @@ import pytest
 
 from ratoon.chassis.app import App, Foundation, Platform
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from ratoon.chassis.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+)
 from ratoon.chassis.identity import Role
 from ratoon.chassis.migrations import migrate
 from ratoon.operations.job_machine import Failure, JobObservation, Phase
@@ -172,6 +178,8 @@ def test_a_run_without_a_result_is_deleted_and_others_are_refused(training):
         with pytest.raises(NotFound):
             delete(name)
         delete(name, allow_missing=True)
+        with pytest.raises(AlreadyExists, match=f"{name} was deleted"):
+            create(training, name.rpartition("/")[2])
 
 
 def test_a_run_that_does_not_fit_is_refused_by_the_measured_model(training):

@@ -13,6 +13,7 @@ from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.operations import operations_table
 from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.store import retired_table
 from ratoon.common.v1 import options_pb2
 from ratoon.events import inbox
 from ratoon.events.cloudevents import Event
@@ -22,9 +23,10 @@ from ratoon.events.ports import EventLog, Record, Topic
 
 
 def room_metadata() -> MetaData:
-    """The tables that every room has: operations, outbox, inbox."""
+    """Return the tables that every service has: operations, outbox, inbox, retired names."""
     metadata = MetaData()
     operations_table(metadata)
+    retired_table(metadata)
     outbox.outbox_tables(metadata)
     inbox.inbox_tables(metadata)
     return metadata

@@ -132,6 +132,16 @@ def drop_operation_priority_v4(op: Alembic) -> None:
     op.drop_column("operations", "priority")
 
 
+def create_retired_names_v5(op: Alembic) -> None:
+    """Create the table of the names of retired resources."""
+    op.create_table(
+        "retired_names",
+        sa.Column("name", sa.String(512), primary_key=True),
+        sa.Column("parent", sa.String(512), nullable=False),
+    )
+    op.create_index("ix_retired_names_parent", "retired_names", ["parent"])
+
+
 def _resource_tables(op: Alembic) -> list[str]:
     """The tables of resources, as they are now."""
     schema = sa.inspect(op.get_bind())

@@ -21,7 +21,7 @@ from ratoon.chassis.bodies import Unreadable
 from ratoon.chassis.database import Database
 from ratoon.chassis.garbage import resource_tables
 from ratoon.chassis.settings import RoomSettings
-from ratoon.chassis.store import codec_of
+from ratoon.chassis.store import codec_of, retire_name
 
 _NAME = re.compile(r'"(projects/[^"\\]+)"')
 _ROWS = 1000
@@ -81,6 +81,7 @@ def _remove(connection: Connection, expired: Expired) -> bool:
     same = (table.c.name == expired.name) & (table.c.revision == expired.revision)
     if connection.execute(table.delete().where(same)).rowcount != 1:
         return False
+    retire_name(connection, table.metadata, expired.name)
     for column in expired.retention.mentions:
         connection.execute(column.table.delete().where(column == expired.name))
     return True

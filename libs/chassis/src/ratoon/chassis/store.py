@@ -71,6 +71,7 @@ _LOG = logging.getLogger(__name__)
 _MOST_UNREADABLE = 1000
 _ROWS, _PAGE_FETCH = 500, 50
 _UPGRADES, _MIRROR, _ENDED = "upgrades", "mirror", "ended"
+_RETIRED = "retired_names"
 _PAGE_CHARS = 1_000_000
 """Of the documents on a page: it stays under a message's 4 MiB, whatever its script. One alone may have more."""
 _REFERENCE = re.compile(r'(?<!content_digest)(?<!record_id)": ?"[0-9a-f]{64}"')
@@ -114,6 +115,23 @@ def resource_table(
         *([live_index(name, ended)] if ended else []),
         info={_UPGRADES: tuple(upgrades), _MIRROR: mirror, _ENDED: ended},
     )
+
+
+def retired_table(metadata: MetaData) -> Table:
+    """Return the table of the names of retired resources, which are not used again."""
+    return Table(
+        _RETIRED,
+        metadata,
+        Column("name", String(512), primary_key=True),
+        Column("parent", String(512), nullable=False, index=True),
+    )
+
+
+def retire_name(connection: Connection, metadata: MetaData, name: str) -> None:
+    """Keep a name from being used again: ids of jobs and of requests to other services derive from it."""
+    table = metadata.tables[_RETIRED]
+    connection.execute(delete(table).where(table.c.name == name))
+    connection.execute(insert(table), {"name": name, "parent": parent_of(name)})
 
 
 def live_index(table: str, ended: str) -> Index:
@@ -251,6 +269,7 @@ class Transaction:
                 "or choose another id.",
                 reason=f"{_upper(kind)}_EXISTS",
             )
+        self._check_not_retired(table, resource)
         self._store.grant(resource)
         try:
             self.connection.execute(insert(table), values)
@@ -283,6 +302,28 @@ class Transaction:
         ours = (table.c.name == resource.name) & (table.c.revision == int(resource.revision))
         if self.connection.execute(delete(table).where(ours)).rowcount != 1:
             raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
+
+    def retire(self, resource: Resource) -> None:
+        """Delete a resource whose name is not used again; for resources that jobs or other services worked for."""
+        table, _ = self._store._kinds[type(resource)]
+        self.delete(resource)
+        retire_name(self.connection, table.metadata, resource.name)
+
+    def retired(self, kind: type[Resource], parent: str) -> list[str]:
+        """Return the names of the retired resources of a parent, of this and other kinds."""
+        names = self._store._kinds[kind][0].metadata.tables[_RETIRED]
+        return list(self.connection.execute(select(names.c.name).where(names.c.parent == parent)).scalars())
+
+    def _check_not_retired(self, table: Table, resource: Resource) -> None:
+        names = table.metadata.tables.get(_RETIRED)
+        if names is None:
+            return
+        query = select(names.c.name).where(names.c.name == resource.name)
+        if self.connection.execute(query).first() is not None:
+            raise AlreadyExists(
+                f"{resource.name} was deleted; its name is not used again. Choose another id.",
+                reason=f"{_upper(type(resource))}_DELETED",
+            )
 
     def page(
         self,

@@ -75,7 +75,7 @@ def delete_run(name: str, allow_missing: bool, store: Store) -> None:
             raise RunInUse(f"{name} is in progress. Cancel it, or wait for its end.")
         if not run.state.without_result:
             raise RunInUse(f"{name} succeeded: it is the evidence of a gate.")
-        tx.delete(run)
+        tx.retire(run)
 
 
 def list_bad_cases(

@@ -136,7 +136,7 @@ def delete_project(
             _remove(policy, tx, operations)
         for run in tx.all(PipelineRun, project.name):
             runs.forget(tx, run.name)
-            tx.delete(run)
+            tx.retire(run)
         if (monitor := tx.find(Monitor, monitor_of(project.name))) is not None:
             _remove(monitor, tx, operations)
         digests = answers.forget_all(tx, project.name)
@@ -273,7 +273,7 @@ def delete_run(command: Delete, store: Store, runs: RunIndex, clock: Clock) -> N
             raise InUse(f"{run.name} is under way. Cancel it, or wait for its end.")
         _check_policies(run, tx, runs, clock)
         runs.forget(tx, run.name)
-        tx.delete(run)
+        tx.retire(run)
 
 
 def _check_policies(run: PipelineRun, tx: Transaction, runs: RunIndex, clock: Clock) -> None:

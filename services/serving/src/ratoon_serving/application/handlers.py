@@ -117,10 +117,10 @@ def _delete(tx: Transaction, deployment: Deployment, operations: Operations) -> 
     for engine in tx.live(Engine, deployment.name):
         tx.publish(EngineStopped(engine.version), engine)
     for engine in tx.all(Engine, deployment.name):
-        tx.delete(engine)
+        tx.retire(engine)
     for rollout in tx.all(Rollout, deployment.name):
         operations.end(tx, rollout.name)
-        tx.delete(rollout)
+        tx.retire(rollout)
     operations.end(tx, deployment.name)
     tx.delete(deployment)
 

@@ -80,7 +80,7 @@ def delete_run(name: str, allow_missing: bool, store: Store) -> None:
             raise RunInUse(f"{name} is in progress. Cancel it, or wait for its end.")
         if not run.state.without_result:
             raise RunInUse(f"{name} succeeded: it is part of the lineage of model versions.")
-        tx.delete(run)
+        tx.retire(run)
 
 
 def plan_run(parent: str, wish: Wish, machine: Machine, bases: BaseModels) -> ResourcePlan:

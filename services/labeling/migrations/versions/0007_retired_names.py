@@ -1,0 +1,18 @@
+"""Names of deleted resources are not used again."""
+
+from alembic import op
+
+from ratoon.chassis.migrations import create_retired_names_v5
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Create the table."""
+    create_retired_names_v5(op)
+
+
+def downgrade() -> None:
+    """Drop it."""
+    op.drop_table("retired_names")
