@@ -141,12 +141,18 @@ def test_what_moves_traffic_is_the_operators():
 
 
 @pytest.mark.parametrize(
-    ("collection", "page"),
-    [("pipelineRuns", "loop"), ("trainingRuns", "training"), ("evaluationRuns", "evaluations")],
+    ("name", "page"),
+    [
+        ("pipelineRuns/r", "loop"),
+        ("trainingRuns/r", "training"),
+        ("evaluationRuns/r", "evaluations"),
+        ("datasets/d/versions/v1", "data"),
+        ("models/m/versions/v1.0", "models"),
+    ],
 )
-def test_a_run_is_deleted_and_the_list_of_runs_follows(collection, page):
-    done, asked = press("delete-run", name=f"projects/p/{collection}/r")
-    assert asked == ("DELETE", f"projects/p/{collection}/r", {}, {})
+def test_what_has_ended_is_deleted_and_the_list_of_its_kind_follows(name, page):
+    done, asked = press("delete-ended", name=f"projects/p/{name}")
+    assert asked == ("DELETE", f"projects/p/{name}", {}, {})
     assert done.target == f"/p/p/{page}"
 
 

@@ -197,6 +197,34 @@ def test_a_build_can_be_cancelled(rpc, store):
     assert last.state == dataset_pb2.DatasetVersion.STATE_CANCELLED
 
 
+def test_what_has_no_result_is_deleted_and_the_rest_is_refused_by_name(rpc, store, version, split):
+    failed = curate(rpc, add_source(rpc, store, b"\n\n"))
+    assert failed.state == dataset_pb2.DatasetVersion.STATE_FAILED
+    for method, request, reason in (
+        ("DeleteDataset", pb.DeleteDatasetRequest(name=DATASET), f"{DATASET} has "),
+        ("DeleteDatasetVersion", pb.DeleteDatasetVersionRequest(name=version.name), "is READY"),
+        ("DeleteSplit", pb.DeleteSplitRequest(name=split.name), "is READY"),
+    ):
+        with pytest.raises(FailedPrecondition, match=reason) as refused:
+            getattr(rpc, method)(request)
+        assert refused.value.reason == "IN_USE"
+    rpc.DeleteDatasetVersion(pb.DeleteDatasetVersionRequest(name=failed.name))
+    with pytest.raises(NotFound):
+        rpc.DeleteDatasetVersion(pb.DeleteDatasetVersionRequest(name=failed.name))
+    rpc.DeleteDatasetVersion(pb.DeleteDatasetVersionRequest(name=failed.name, allow_missing=True))
+    empty = rpc.CreateDataset(pb.CreateDatasetRequest(parent=PROJECT, dataset_id="empty")).name
+    rpc.DeleteDataset(pb.DeleteDatasetRequest(name=empty))
+    rpc.DeleteDataset(pb.DeleteDatasetRequest(name=empty, allow_missing=True))
+
+
+def test_a_split_without_parts_is_deleted(rpc, version):
+    failed = part(rpc, version.name, label_set_digest="f" * 64)
+    assert failed.state == split_pb2.Split.STATE_FAILED
+    rpc.DeleteSplit(pb.DeleteSplitRequest(name=failed.name))
+    with pytest.raises(NotFound):
+        rpc.GetSplit(pb.GetSplitRequest(name=failed.name))
+
+
 def test_errors_say_what_is_wrong(rpc):
     missing = source_pb2.Source(format=source_pb2.Source.FORMAT_CSV, digest="0" * 64)
     with pytest.raises(FailedPrecondition) as not_uploaded:

@@ -145,6 +145,29 @@ def test_a_version_that_fails_says_why_and_takes_no_alias(registry):
     assert refused.value.reason == "VERSION_NOT_READY"
 
 
+def test_a_version_without_a_result_is_deleted_and_what_is_in_use_is_named(registry):
+    def delete(name, **options):
+        registry.DeleteModelVersion(pb.DeleteModelVersionRequest(name=name, **options))
+
+    ready, failed = register(registry), register(registry, digest="bad")
+    with pytest.raises(FailedPrecondition, match=f"{ready.name} is READY") as refused:
+        delete(ready.name)
+    assert refused.value.reason == "IN_USE"
+    next_one = register(registry, digest="bad again", parent_version=failed.name)
+    with pytest.raises(FailedPrecondition, match=f"{next_one.name} continues {failed.name}"):
+        delete(failed.name)
+    for name in (next_one.name, failed.name):
+        delete(name)
+        with pytest.raises(NotFound):
+            delete(name)
+        delete(name, allow_missing=True)
+    with pytest.raises(FailedPrecondition, match=f"{MODEL} has {MODEL}/versions/"):
+        registry.DeleteModel(pb.DeleteModelRequest(name=MODEL))
+    empty = registry.CreateModel(pb.CreateModelRequest(parent="projects/p", model_id="empty")).name
+    registry.DeleteModel(pb.DeleteModelRequest(name=empty))
+    registry.DeleteModel(pb.DeleteModelRequest(name=empty, allow_missing=True))
+
+
 def test_only_serving_moves_production_and_every_move_is_kept(state, registry):
     version = register(registry)
     move = pb.SetAliasRequest(name=f"{MODEL}/aliases/production", version=version.name, reason="rollout r1")

@@ -188,10 +188,10 @@ async def delete_deployment(form: Form, api: Api) -> Done:
     return Done(f"The deployment {last_part(form.name)} is deleted.")
 
 
-async def delete_run(form: Form, api: Api) -> Done:
-    """Delete a pipeline, training or evaluation run that has ended."""
+async def delete_ended(form: Form, api: Api) -> Done:
+    """Delete long work that has ended."""
     await api.delete(form.name)
-    page = RUN_PAGES[form.name.split("/")[2]]
+    page = PAGES[form.name.split("/")[2]]
     return Done(f"{last_part(form.name)} is deleted.", f"/p/{form.project}/{page}")
 
 
@@ -229,8 +229,14 @@ async def point_alias(form: Form, api: Api) -> Done:
     return Done(f"The alias {alias} points to {last_part(version)}.")
 
 
-RUN_PAGES = {"pipelineRuns": "loop", "trainingRuns": "training", "evaluationRuns": "evaluations"}
-"""Page that lists each kind of run."""
+PAGES = {
+    "pipelineRuns": "loop",
+    "trainingRuns": "training",
+    "evaluationRuns": "evaluations",
+    "datasets": "data",
+    "models": "models",
+}
+"""Page that lists what is below each collection of a project."""
 ACTIONS: dict[str, Action] = {
     "pause-rollout": Action(Role.OPERATOR, pause_rollout),
     "resume-rollout": Action(Role.OPERATOR, resume_rollout),
@@ -249,7 +255,7 @@ ACTIONS: dict[str, Action] = {
     "change-policy": Action(Role.ENGINEER, change_policy),
     "delete-policy": Action(Role.ENGINEER, delete_policy),
     "delete-deployment": Action(Role.OPERATOR, delete_deployment),
-    "delete-run": Action(Role.ENGINEER, delete_run),
+    "delete-ended": Action(Role.ENGINEER, delete_ended),
     "change-project": Action(Role.ENGINEER, change_project),
     "delete-source": Action(Role.ENGINEER, delete_source),
     "complete-task": Action(Role.ANNOTATOR, complete_task),

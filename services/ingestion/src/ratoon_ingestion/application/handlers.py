@@ -277,9 +277,9 @@ def _check_same_project(name: str, other: str, field: str) -> None:
 def _version_id(tx: Transaction, command: CreateVersion) -> str:
     if command.version_id:
         return checked_id(command.version_id, "version_id")
-    return next_version_id(
-        version.name.rpartition("/")[2] for version in tx.all(DatasetVersion, command.parent)
-    )
+    names = [version.name for version in tx.all(DatasetVersion, command.parent)]
+    names += tx.retired(DatasetVersion, command.parent)
+    return next_version_id(name.rpartition("/")[2] for name in names)
 
 
 def _check_split(tx: Transaction, split: Split) -> None:

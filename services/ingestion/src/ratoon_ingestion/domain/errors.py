@@ -25,6 +25,12 @@ class SourceInUse(IngestionError):
     code, reason = "FAILED_PRECONDITION", "SOURCE_IN_USE"
 
 
+class ResourceInUse(IngestionError):
+    """The resource to delete is in progress, or others are made of it."""
+
+    code, reason = "FAILED_PRECONDITION", "IN_USE"
+
+
 class StaleEtag(IngestionError):
     """The resource was changed since it was read."""
 

@@ -36,6 +36,11 @@ class State(StrEnum):
         return self in (State.READY, State.FAILED, State.CANCELLED, State.REDACTED)
 
     @property
+    def without_result(self) -> bool:
+        """Return True if the work ended without a result."""
+        return self in (State.FAILED, State.CANCELLED)
+
+    @property
     def readable(self) -> bool:
         """Whether there are records to be read."""
         return self in (State.READY, State.REDACTED)

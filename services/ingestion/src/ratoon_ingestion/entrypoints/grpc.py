@@ -18,7 +18,7 @@ from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceServicer
 from ratoon.operations.job_machine import Phase
 from ratoon_ingestion import mapping
-from ratoon_ingestion.application import browsing, handlers, sources
+from ratoon_ingestion.application import browsing, deletion, handlers, sources
 from ratoon_ingestion.application.ports import Blobs, Jobs, PreviewJob, Records
 from ratoon_ingestion.domain.datasets import DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
@@ -199,6 +199,20 @@ class IngestionServicer(IngestionServiceServicer):
         """Call a curation off."""
         return mapping.version(await self._threads(handlers.cancel_version, request.name, self._operations))
 
+    async def DeleteDataset(
+        self, request: pb.DeleteDatasetRequest, context: Context
+    ) -> pb.DeleteDatasetResponse:
+        """Delete it, unless it is in use."""
+        await self._threads(deletion.delete_dataset, request.name, request.allow_missing, self._store)
+        return pb.DeleteDatasetResponse()
+
+    async def DeleteDatasetVersion(
+        self, request: pb.DeleteDatasetVersionRequest, context: Context
+    ) -> pb.DeleteDatasetVersionResponse:
+        """Delete it, unless it is in use."""
+        await self._threads(deletion.delete_version, request.name, request.allow_missing, self._store)
+        return pb.DeleteDatasetVersionResponse()
+
     async def ListRecords(self, request: pb.ListRecordsRequest, context: Context) -> pb.ListRecordsResponse:
         """The records of a version."""
         ports = self._ports
@@ -293,6 +307,11 @@ class IngestionServicer(IngestionServiceServicer):
     async def CancelSplit(self, request: pb.CancelSplitRequest, context: Context) -> split_pb2.Split:
         """Call a split off."""
         return mapping.split(await self._threads(handlers.cancel_split, request.name, self._operations))
+
+    async def DeleteSplit(self, request: pb.DeleteSplitRequest, context: Context) -> pb.DeleteSplitResponse:
+        """Delete it, unless it is in use."""
+        await self._threads(deletion.delete_split, request.name, request.allow_missing, self._store)
+        return pb.DeleteSplitResponse()
 
     async def OpenSplit(self, request: pb.OpenSplitRequest, context: Context) -> pb.OpenSplitResponse:
         """Hand out a part, and log the reading."""

@@ -8,7 +8,7 @@ from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Store, Transaction
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
 from ratoon_registry.application.ports import Verification
-from ratoon_registry.domain.errors import AliasReserved, ParentMismatch, VersionNotReady
+from ratoon_registry.domain.errors import AliasReserved, ModelInUse, ParentMismatch, VersionNotReady
 from ratoon_registry.domain.events import AliasMoved
 from ratoon_registry.domain.models import PRODUCTION, Alias, AliasChange, Model, VersionId, next_version_id
 from ratoon_registry.domain.versions import ModelVersion, State
@@ -87,6 +87,35 @@ def cancel_version(name: str, operations: Operations) -> ModelVersion:
     return operations.cancel(ModelVersion, name, lambda version: version.state.ended)
 
 
+def delete_model(name: str, allow_missing: bool, store: Store) -> None:
+    """Delete a model; ModelInUse while it has versions."""
+    matched(name, MODEL)
+    with store.write() as tx:
+        model = tx.find(Model, name) if allow_missing else tx.get(Model, name)
+        if model is None:
+            return
+        if versions := tx.page(ModelVersion, name, 1).items:
+            raise ModelInUse(f"{name} has {versions[0].name}. A model with versions is not deleted.")
+        tx.delete(model)
+
+
+def delete_version(name: str, allow_missing: bool, store: Store) -> None:
+    """Delete a version that failed or was cancelled; ModelInUse in any other state."""
+    matched(name, VERSION)
+    with store.write() as tx:
+        version = tx.find(ModelVersion, name) if allow_missing else tx.get(ModelVersion, name)
+        if version is None:
+            return
+        if not version.state.ended:
+            raise ModelInUse(f"{name} is in progress. Cancel it, or wait for its end.")
+        if not version.state.without_result:
+            raise ModelInUse(f"{name} is READY: aliases, deployments and later versions may refer to it.")
+        siblings = tx.all(ModelVersion, parent_of(name))
+        if child := next((other.name for other in siblings if other.lineage.parent_version == name), ""):
+            raise ModelInUse(f"{child} continues {name}. Delete it first.")
+        tx.retire(version)
+
+
 def set_alias(command: SetAlias, store: Store, clock: Clock) -> Alias:
     """Move an alias, and keep the move in its history."""
     model, alias_id = parent_of(command.name), matched(command.name, ALIAS)[2]
@@ -148,7 +177,9 @@ def _version_id(tx: Transaction, command: CreateVersion) -> VersionId:
     parent = command.lineage.parent_version
     if parent and parent_of(parent) != command.parent:
         raise ParentMismatch(f"{parent} is not a version of {command.parent}.")
-    existing = [VersionId.parse(matched(v.name, VERSION)[2]) for v in tx.all(ModelVersion, command.parent)]
+    names = [version.name for version in tx.all(ModelVersion, command.parent)]
+    names += tx.retired(ModelVersion, command.parent)
+    existing = [VersionId.parse(matched(name, VERSION)[2]) for name in names]
     return next_version_id(existing, VersionId.parse(matched(parent, VERSION)[2]) if parent else None)
 
 

@@ -4,7 +4,8 @@ RegistryError
 ├── BadVersionId        the id is not v<major>.<minor>
 ├── VersionNotReady     only READY versions take an alias
 ├── AliasReserved       `production` is moved by serving alone
-└── ParentMismatch      a lineage that names a version of another model
+├── ParentMismatch      a lineage that names a version of another model
+└── ModelInUse          the model has versions, or the version to delete is in progress or READY
 """
 
 
@@ -37,3 +38,9 @@ class ParentMismatch(RegistryError):
     """A version can only continue a version of its own model."""
 
     code, reason = "INVALID_ARGUMENT", "PARENT_OF_OTHER_MODEL"
+
+
+class ModelInUse(RegistryError):
+    """The model to delete has versions, or the version to delete is in progress or READY."""
+
+    reason = "IN_USE"

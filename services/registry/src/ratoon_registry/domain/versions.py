@@ -30,6 +30,11 @@ class State(StrEnum):
         """Whether it will not change any more."""
         return self in (State.READY, State.FAILED, State.CANCELLED)
 
+    @property
+    def without_result(self) -> bool:
+        """Return True if the verification ended without a result."""
+        return self in (State.FAILED, State.CANCELLED)
+
 
 @dataclass(frozen=True)
 class Lineage:

@@ -108,6 +108,18 @@ class RegistryServicer(RegistryServiceServicer):
         """Call a verification off."""
         return mapping.version(await self._threads(handlers.cancel_version, request.name, self._operations))
 
+    async def DeleteModel(self, request: pb.DeleteModelRequest, context: Context) -> pb.DeleteModelResponse:
+        """Delete it, unless it is in use."""
+        await self._threads(handlers.delete_model, request.name, request.allow_missing, self._store)
+        return pb.DeleteModelResponse()
+
+    async def DeleteModelVersion(
+        self, request: pb.DeleteModelVersionRequest, context: Context
+    ) -> pb.DeleteModelVersionResponse:
+        """Delete it, unless it is in use."""
+        await self._threads(handlers.delete_version, request.name, request.allow_missing, self._store)
+        return pb.DeleteModelVersionResponse()
+
     async def SetAlias(self, request: pb.SetAliasRequest, context: Context) -> model_pb2.Alias:
         """Move an alias."""
         who = caller()

@@ -109,6 +109,16 @@ class IngestionServiceStub:
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelDatasetVersionRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_dataset__pb2.DatasetVersion.FromString,
                 _registered_method=True)
+        self.DeleteDataset = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/DeleteDataset',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetResponse.FromString,
+                _registered_method=True)
+        self.DeleteDatasetVersion = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/DeleteDatasetVersion',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetVersionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetVersionResponse.FromString,
+                _registered_method=True)
         self.ListRecords = channel.unary_unary(
                 '/ratoon.ingestion.v1.IngestionService/ListRecords',
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordsRequest.SerializeToString,
@@ -153,6 +163,11 @@ class IngestionServiceStub:
                 '/ratoon.ingestion.v1.IngestionService/CancelSplit',
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelSplitRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_split__pb2.Split.FromString,
+                _registered_method=True)
+        self.DeleteSplit = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/DeleteSplit',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSplitRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSplitResponse.FromString,
                 _registered_method=True)
         self.OpenSplit = channel.unary_unary(
                 '/ratoon.ingestion.v1.IngestionService/OpenSplit',
@@ -291,6 +306,22 @@ class IngestionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteDataset(self, request, context):
+        """Delete a dataset. Refused while it has versions or splits, and while an erasure is in progress in the
+        project.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteDatasetVersion(self, request, context):
+        """Delete a dataset version that failed or was cancelled. Refused while it is in progress, when it has records, and
+        while an erasure is in progress in the project.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRecords(self, request, context):
         """List the records of a dataset version with their texts, ordered by record ID.
         """
@@ -352,6 +383,14 @@ class IngestionServiceServicer:
 
     def CancelSplit(self, request, context):
         """Request the cancellation of a split. A split that has ended is returned unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSplit(self, request, context):
+        """Delete a split that failed or was cancelled. Refused while it is in progress, when it has parts, and while an
+        erasure is in progress in the project.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -474,6 +513,16 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelDatasetVersionRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_dataset__pb2.DatasetVersion.SerializeToString,
             ),
+            'DeleteDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDataset,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetResponse.SerializeToString,
+            ),
+            'DeleteDatasetVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDatasetVersion,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetVersionRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetVersionResponse.SerializeToString,
+            ),
             'ListRecords': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRecords,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordsRequest.FromString,
@@ -518,6 +567,11 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.CancelSplit,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelSplitRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_split__pb2.Split.SerializeToString,
+            ),
+            'DeleteSplit': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSplit,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSplitRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSplitResponse.SerializeToString,
             ),
             'OpenSplit': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenSplit,
@@ -940,6 +994,60 @@ class IngestionService:
             _registered_method=True)
 
     @staticmethod
+    def DeleteDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/DeleteDataset',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteDatasetVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/DeleteDatasetVersion',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetVersionRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteDatasetVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListRecords(request,
             target,
             options=(),
@@ -1172,6 +1280,33 @@ class IngestionService:
             '/ratoon.ingestion.v1.IngestionService/CancelSplit',
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelSplitRequest.SerializeToString,
             ratoon_dot_ingestion_dot_v1_dot_split__pb2.Split.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSplit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/DeleteSplit',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSplitRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteSplitResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -71,6 +71,14 @@ class IngestionServiceStub:
     """
     CancelDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelDatasetVersionRequest, _dataset_pb2.DatasetVersion]
     """Request the cancellation of a curation. A version that has ended is returned unchanged."""
+    DeleteDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteDatasetRequest, _ingestion_service_pb2.DeleteDatasetResponse]
+    """Delete a dataset. Refused while it has versions or splits, and while an erasure is in progress in the
+    project.
+    """
+    DeleteDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteDatasetVersionRequest, _ingestion_service_pb2.DeleteDatasetVersionResponse]
+    """Delete a dataset version that failed or was cancelled. Refused while it is in progress, when it has records, and
+    while an erasure is in progress in the project.
+    """
     ListRecords: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordsRequest, _ingestion_service_pb2.ListRecordsResponse]
     """List the records of a dataset version with their texts, ordered by record ID."""
     GetRecord: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]
@@ -95,6 +103,10 @@ class IngestionServiceStub:
     """
     CancelSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelSplitRequest, _split_pb2.Split]
     """Request the cancellation of a split. A split that has ended is returned unchanged."""
+    DeleteSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteSplitRequest, _ingestion_service_pb2.DeleteSplitResponse]
+    """Delete a split that failed or was cancelled. Refused while it is in progress, when it has parts, and while an
+    erasure is in progress in the project.
+    """
     OpenSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenSplitRequest, _ingestion_service_pb2.OpenSplitResponse]
     """Return the digest of a part of a split, for example of the sealed test part, and log the reading. Refused until the
     split is READY.
@@ -151,6 +163,14 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     """
     CancelDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelDatasetVersionRequest, _dataset_pb2.DatasetVersion]  # type: ignore[assignment]
     """Request the cancellation of a curation. A version that has ended is returned unchanged."""
+    DeleteDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteDatasetRequest, _ingestion_service_pb2.DeleteDatasetResponse]  # type: ignore[assignment]
+    """Delete a dataset. Refused while it has versions or splits, and while an erasure is in progress in the
+    project.
+    """
+    DeleteDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteDatasetVersionRequest, _ingestion_service_pb2.DeleteDatasetVersionResponse]  # type: ignore[assignment]
+    """Delete a dataset version that failed or was cancelled. Refused while it is in progress, when it has records, and
+    while an erasure is in progress in the project.
+    """
     ListRecords: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordsRequest, _ingestion_service_pb2.ListRecordsResponse]  # type: ignore[assignment]
     """List the records of a dataset version with their texts, ordered by record ID."""
     GetRecord: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]  # type: ignore[assignment]
@@ -175,6 +195,10 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     """
     CancelSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
     """Request the cancellation of a split. A split that has ended is returned unchanged."""
+    DeleteSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteSplitRequest, _ingestion_service_pb2.DeleteSplitResponse]  # type: ignore[assignment]
+    """Delete a split that failed or was cancelled. Refused while it is in progress, when it has parts, and while an
+    erasure is in progress in the project.
+    """
     OpenSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenSplitRequest, _ingestion_service_pb2.OpenSplitResponse]  # type: ignore[assignment]
     """Return the digest of a part of a split, for example of the sealed test part, and log the reading. Refused until the
     split is READY.
@@ -314,6 +338,26 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Request the cancellation of a curation. A version that has ended is returned unchanged."""
 
     @_abc_1.abstractmethod
+    def DeleteDataset(
+        self,
+        request: _ingestion_service_pb2.DeleteDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.DeleteDatasetResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteDatasetResponse]]:
+        """Delete a dataset. Refused while it has versions or splits, and while an erasure is in progress in the
+        project.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteDatasetVersion(
+        self,
+        request: _ingestion_service_pb2.DeleteDatasetVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.DeleteDatasetVersionResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteDatasetVersionResponse]]:
+        """Delete a dataset version that failed or was cancelled. Refused while it is in progress, when it has records, and
+        while an erasure is in progress in the project.
+        """
+
+    @_abc_1.abstractmethod
     def ListRecords(
         self,
         request: _ingestion_service_pb2.ListRecordsRequest,
@@ -390,6 +434,16 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_split_pb2.Split, _abc.Awaitable[_split_pb2.Split]]:
         """Request the cancellation of a split. A split that has ended is returned unchanged."""
+
+    @_abc_1.abstractmethod
+    def DeleteSplit(
+        self,
+        request: _ingestion_service_pb2.DeleteSplitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.DeleteSplitResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteSplitResponse]]:
+        """Delete a split that failed or was cancelled. Refused while it is in progress, when it has parts, and while an
+        erasure is in progress in the project.
+        """
 
     @_abc_1.abstractmethod
     def OpenSplit(

@@ -77,6 +77,16 @@ class RegistryServiceStub:
                 request_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.CancelModelVersionRequest.SerializeToString,
                 response_deserializer=ratoon_dot_registry_dot_v1_dot_model__version__pb2.ModelVersion.FromString,
                 _registered_method=True)
+        self.DeleteModel = channel.unary_unary(
+                '/ratoon.registry.v1.RegistryService/DeleteModel',
+                request_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelRequest.SerializeToString,
+                response_deserializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelResponse.FromString,
+                _registered_method=True)
+        self.DeleteModelVersion = channel.unary_unary(
+                '/ratoon.registry.v1.RegistryService/DeleteModelVersion',
+                request_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelVersionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelVersionResponse.FromString,
+                _registered_method=True)
         self.GetAlias = channel.unary_unary(
                 '/ratoon.registry.v1.RegistryService/GetAlias',
                 request_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.GetAliasRequest.SerializeToString,
@@ -161,6 +171,21 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteModel(self, request, context):
+        """Delete a model. Refused while it has versions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteModelVersion(self, request, context):
+        """Delete a model version that failed or was cancelled. Refused while it is in progress, and when it is READY: aliases,
+        deployments and later versions refer to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetAlias(self, request, context):
         """Return one alias.
         """
@@ -232,6 +257,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.CancelModelVersion,
                     request_deserializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.CancelModelVersionRequest.FromString,
                     response_serializer=ratoon_dot_registry_dot_v1_dot_model__version__pb2.ModelVersion.SerializeToString,
+            ),
+            'DeleteModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModel,
+                    request_deserializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelRequest.FromString,
+                    response_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelResponse.SerializeToString,
+            ),
+            'DeleteModelVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModelVersion,
+                    request_deserializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelVersionRequest.FromString,
+                    response_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelVersionResponse.SerializeToString,
             ),
             'GetAlias': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAlias,
@@ -471,6 +506,60 @@ class RegistryService:
             '/ratoon.registry.v1.RegistryService/CancelModelVersion',
             ratoon_dot_registry_dot_v1_dot_registry__service__pb2.CancelModelVersionRequest.SerializeToString,
             ratoon_dot_registry_dot_v1_dot_model__version__pb2.ModelVersion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.registry.v1.RegistryService/DeleteModel',
+            ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelRequest.SerializeToString,
+            ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModelVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.registry.v1.RegistryService/DeleteModelVersion',
+            ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelVersionRequest.SerializeToString,
+            ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DeleteModelVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,

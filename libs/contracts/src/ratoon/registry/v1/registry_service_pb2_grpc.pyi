@@ -55,6 +55,12 @@ class RegistryServiceStub:
     """
     CancelModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.CancelModelVersionRequest, _model_version_pb2.ModelVersion]
     """Request the cancellation of a verification. A version that has ended is returned unchanged."""
+    DeleteModel: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteModelRequest, _registry_service_pb2.DeleteModelResponse]
+    """Delete a model. Refused while it has versions."""
+    DeleteModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteModelVersionRequest, _registry_service_pb2.DeleteModelVersionResponse]
+    """Delete a model version that failed or was cancelled. Refused while it is in progress, and when it is READY: aliases,
+    deployments and later versions refer to it.
+    """
     GetAlias: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetAliasRequest, _model_pb2.Alias]
     """Return one alias."""
     ListAliases: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasesRequest, _registry_service_pb2.ListAliasesResponse]
@@ -91,6 +97,12 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
     CancelModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.CancelModelVersionRequest, _model_version_pb2.ModelVersion]  # type: ignore[assignment]
     """Request the cancellation of a verification. A version that has ended is returned unchanged."""
+    DeleteModel: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteModelRequest, _registry_service_pb2.DeleteModelResponse]  # type: ignore[assignment]
+    """Delete a model. Refused while it has versions."""
+    DeleteModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteModelVersionRequest, _registry_service_pb2.DeleteModelVersionResponse]  # type: ignore[assignment]
+    """Delete a model version that failed or was cancelled. Refused while it is in progress, and when it is READY: aliases,
+    deployments and later versions refer to it.
+    """
     GetAlias: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetAliasRequest, _model_pb2.Alias]  # type: ignore[assignment]
     """Return one alias."""
     ListAliases: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasesRequest, _registry_service_pb2.ListAliasesResponse]  # type: ignore[assignment]
@@ -172,6 +184,24 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_model_version_pb2.ModelVersion, _abc.Awaitable[_model_version_pb2.ModelVersion]]:
         """Request the cancellation of a verification. A version that has ended is returned unchanged."""
+
+    @_abc_1.abstractmethod
+    def DeleteModel(
+        self,
+        request: _registry_service_pb2.DeleteModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.DeleteModelResponse, _abc.Awaitable[_registry_service_pb2.DeleteModelResponse]]:
+        """Delete a model. Refused while it has versions."""
+
+    @_abc_1.abstractmethod
+    def DeleteModelVersion(
+        self,
+        request: _registry_service_pb2.DeleteModelVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.DeleteModelVersionResponse, _abc.Awaitable[_registry_service_pb2.DeleteModelVersionResponse]]:
+        """Delete a model version that failed or was cancelled. Refused while it is in progress, and when it is READY: aliases,
+        deployments and later versions refer to it.
+        """
 
     @_abc_1.abstractmethod
     def GetAlias(

@@ -35,7 +35,12 @@ _READING = ("COLUMN_MISSING", "COLUMN_TWICE")
 Version = Annotated[str, typer.Argument(help="Version id (v1) or name as tables print it.")]
 SourceName = Annotated[str, typer.Argument(help="Source id or name as tables print it.")]
 
-app = group("datasets", ["name", "displayName", "createTime"], "Data sources, dataset versions, records.")
+app = group(
+    "datasets",
+    ["name", "displayName", "createTime"],
+    "Data sources, dataset versions, records.",
+    deletes=True,
+)
 sources = typer.Typer(help="Imported data sources.", invoke_without_command=True)
 app.add_typer(sources, name="sources")
 

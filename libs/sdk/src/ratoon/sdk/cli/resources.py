@@ -15,7 +15,7 @@ from ratoon.sdk.cli.output import JSON, console, follow, say, show, show_newest,
 from ratoon.sdk.model_folders import checked_model
 
 VERSIONED = ("models", "datasets")
-"""Collections whose `show` command also accepts a version id."""
+"""Collections whose `show` and `delete` commands also accept a version id."""
 VERSION = re.compile(r"v\d+(\.\d+)*")
 Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
@@ -156,7 +156,7 @@ def show_project(context: typer.Context, project: Annotated[str, typer.Argument(
 
 splits = group(
     "splits", ["name", "state", "datasetVersion", "createTime"], "Train, validation and test splits.",
-    parent="datasets", long_work=True,
+    parent="datasets", long_work=True, deletes=True,
 )  # fmt: skip
 
 
@@ -237,7 +237,7 @@ def list_bad_cases(context: typer.Context, name: Name) -> None:
     show_rows(cases, ["domain", "label", "predicted", "recordId", "text"], chosen.output)
 
 
-models = group("models", ["name", "displayName", "createTime"], "Models, versions and aliases.")
+models = group("models", ["name", "displayName", "createTime"], "Models, versions and aliases.", deletes=True)
 Model = Annotated[str, typer.Argument(help="Model id or name.", show_default="the project's model")]
 
 
