@@ -114,6 +114,7 @@ def test_a_second_create_says_that_it_exists(client):
         (["evaluations", "delete", "r"], "projects/p/evaluationRuns/r", {}),
         (["datasets", "delete", "d"], "projects/p/datasets/d", {}),
         (["datasets", "delete", "v3"], "projects/p/datasets/p/versions/v3", {}),
+        (["labels", "delete", "l"], "projects/p/labelSets/l", {}),
         (["splits", "delete", "s"], "projects/p/datasets/p/splits/s", {}),
         (["models", "delete", "v1.0"], "projects/p/models/p/versions/v1.0", {}),
         (["drift", "delete", "d"], "projects/p/driftReports/d", {}),

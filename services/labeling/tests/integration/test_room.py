@@ -135,6 +135,24 @@ def test_the_same_request_id_gives_the_same_label_set(labeling, datasets, put_da
     assert frozen(labeling, "2", "once").name == frozen(labeling, "2", "once").name
 
 
+def test_a_label_set_without_labels_is_deleted_and_one_with_labels_is_refused(
+    labeling, datasets, put_dataset
+):
+    def delete(name, **options):
+        labeling.DeleteLabelSet(pb.DeleteLabelSetRequest(name=name, **options))
+
+    datasets.ready[f"{DATASET}/10"] = put_dataset(["ham", "spam"], prefix="ten")
+    datasets.ready[f"{DATASET}/11"] = put_dataset(["junk", None], prefix="eleven")
+    done, failed = frozen(labeling, "10"), frozen(labeling, "11")
+    with pytest.raises(FailedPrecondition, match=f"{done.name} succeeded") as refused:
+        delete(done.name)
+    assert refused.value.reason == "IN_USE"
+    delete(failed.name)
+    with pytest.raises(NotFound):
+        delete(failed.name)
+    delete(failed.name, allow_missing=True)
+
+
 def test_a_label_set_without_labels_fails_and_says_why(labeling, datasets, put_dataset):
     datasets.ready[f"{DATASET}/3"] = put_dataset(["junk", None], prefix="other")
     failed = frozen(labeling, "3")

@@ -180,6 +180,20 @@ def cancel_label_set(name: str, operations: Operations) -> LabelSet:
     return operations.cancel(LabelSet, name, lambda label_set: label_set.state.ended)
 
 
+def delete_label_set(name: str, allow_missing: bool, store: Store) -> None:
+    """Delete a label set that failed or was cancelled; InUse in any other state."""
+    matched(name, PATTERNS[LabelSet])
+    with store.write() as tx:
+        label_set = tx.find(LabelSet, name) if allow_missing else tx.get(LabelSet, name)
+        if label_set is None:
+            return
+        if not label_set.state.ended:
+            raise InUse(f"{name} is in progress. Cancel it, or wait for its end.")
+        if not label_set.state.without_result:
+            raise InUse(f"{name} succeeded: splits may be made of it.")
+        tx.retire(label_set)
+
+
 def create_annotation(command: CreateAnnotation, store: Store, clock: Clock) -> Annotation:
     """Give a record a label."""
     matched(command.parent, PROJECT, "parent")

@@ -35,6 +35,11 @@ class State(StrEnum):
         """Whether it will not change any more."""
         return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
+    @property
+    def without_result(self) -> bool:
+        """Return True if the label set ended without labels."""
+        return self in (State.FAILED, State.CANCELLED)
+
 
 @dataclass(frozen=True)
 class Frozen:

@@ -133,6 +133,13 @@ class LabelingServicer(LabelingServiceServicer):
         """Call a label set off."""
         return mapping.label_set(await self.threads(handlers.cancel_label_set, request.name, self.operations))
 
+    async def DeleteLabelSet(
+        self, request: pb.DeleteLabelSetRequest, context: Context
+    ) -> pb.DeleteLabelSetResponse:
+        """Delete a label set that failed or was cancelled."""
+        await self.threads(handlers.delete_label_set, request.name, request.allow_missing, self.store)
+        return pb.DeleteLabelSetResponse()
+
     async def CreateAnnotation(
         self, request: pb.CreateAnnotationRequest, context: Context
     ) -> annotation_pb2.Annotation:

@@ -397,6 +397,49 @@ class CancelLabelSetRequest(_message.Message):
 Global___CancelLabelSetRequest: _TypeAlias = CancelLabelSetRequest  # noqa: Y015
 
 @_typing.final
+class DeleteLabelSetRequest(_message.Message):
+    """Request of `DeleteLabelSet`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the label set: `projects/{project}/labelSets/{label_set}`."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of a label set that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteLabelSetRequest: _TypeAlias = DeleteLabelSetRequest  # noqa: Y015
+
+@_typing.final
+class DeleteLabelSetResponse(_message.Message):
+    """Empty response of `DeleteLabelSet`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteLabelSetResponse: _TypeAlias = DeleteLabelSetResponse  # noqa: Y015
+
+@_typing.final
 class CreateAnnotationRequest(_message.Message):
     """Request of `CreateAnnotation`."""
 

@@ -87,6 +87,11 @@ class LabelingServiceStub:
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CancelLabelSetRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_label__set__pb2.LabelSet.FromString,
                 _registered_method=True)
+        self.DeleteLabelSet = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/DeleteLabelSet',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteLabelSetRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteLabelSetResponse.FromString,
+                _registered_method=True)
         self.CreateAnnotation = channel.unary_unary(
                 '/ratoon.labeling.v1.LabelingService/CreateAnnotation',
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateAnnotationRequest.SerializeToString,
@@ -205,6 +210,14 @@ class LabelingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteLabelSet(self, request, context):
+        """Delete a label set that failed or was cancelled. Refused while it is in progress, and when it succeeded: splits are
+        made of it. Annotations that it imported are kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateAnnotation(self, request, context):
         """Label a record.
         """
@@ -315,6 +328,11 @@ def add_LabelingServiceServicer_to_server(servicer, server):
                     servicer.CancelLabelSet,
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CancelLabelSetRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_label__set__pb2.LabelSet.SerializeToString,
+            ),
+            'DeleteLabelSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteLabelSet,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteLabelSetRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteLabelSetResponse.SerializeToString,
             ),
             'CreateAnnotation': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAnnotation,
@@ -628,6 +646,33 @@ class LabelingService:
             '/ratoon.labeling.v1.LabelingService/CancelLabelSet',
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CancelLabelSetRequest.SerializeToString,
             ratoon_dot_labeling_dot_v1_dot_label__set__pb2.LabelSet.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteLabelSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/DeleteLabelSet',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteLabelSetRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteLabelSetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,10 @@ class LabelingServiceStub:
     """
     CancelLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]
     """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
+    DeleteLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteLabelSetRequest, _labeling_service_pb2.DeleteLabelSetResponse]
+    """Delete a label set that failed or was cancelled. Refused while it is in progress, and when it succeeded: splits are
+    made of it. Annotations that it imported are kept.
+    """
     CreateAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]
     """Label a record."""
     GetAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]
@@ -109,6 +113,10 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     """
     CancelLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
     """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
+    DeleteLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteLabelSetRequest, _labeling_service_pb2.DeleteLabelSetResponse]  # type: ignore[assignment]
+    """Delete a label set that failed or was cancelled. Refused while it is in progress, and when it succeeded: splits are
+    made of it. Annotations that it imported are kept.
+    """
     CreateAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
     """Label a record."""
     GetAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
@@ -216,6 +224,16 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_label_set_pb2.LabelSet, _abc.Awaitable[_label_set_pb2.LabelSet]]:
         """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
+
+    @_abc_1.abstractmethod
+    def DeleteLabelSet(
+        self,
+        request: _labeling_service_pb2.DeleteLabelSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.DeleteLabelSetResponse, _abc.Awaitable[_labeling_service_pb2.DeleteLabelSetResponse]]:
+        """Delete a label set that failed or was cancelled. Refused while it is in progress, and when it succeeded: splits are
+        made of it. Annotations that it imported are kept.
+        """
 
     @_abc_1.abstractmethod
     def CreateAnnotation(

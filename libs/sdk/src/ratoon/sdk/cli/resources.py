@@ -176,6 +176,7 @@ labels = group(
     ["name", "state", "classCounts", "conflictCount", "createTime"],
     "Label sets and labeling tasks.",
     long_work=True,
+    deletes=True,
 )
 
 
