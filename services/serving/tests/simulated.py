@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import uvloop
 
@@ -52,7 +53,19 @@ class SimulatedEngineHost:
         self.replicas: dict[str, int] = {}
         self.busy = Load()
         self.pace = Pace(tokens=4)
-        threading.Thread(target=self._loop.run_forever, daemon=True, name="mock-engines").start()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="mock-engines")
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        """End the engines and their loop: a loop that is only collected closes sockets that Python has closed too."""
+        for name in list(self._stacks):
+            self._do(self._end(name))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
 
     def engine_of(self, version: str) -> MockEngine:
         """The process that holds this version."""

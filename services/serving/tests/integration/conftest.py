@@ -94,8 +94,8 @@ def room(tmp_path_factory, databases) -> Iterator[Installation]:
     folder: Path = tmp_path_factory.mktemp("serving")
     settings = Settings(state=folder, database_url=databases.url("serving", folder))
     migrate("serving", settings.database_url)
-    host, models = simulated.SimulatedEngineHost(folder / "e"), simulated.FakeModels()
-    with State(folder) as state:
+    models = simulated.FakeModels()
+    with State(folder) as state, simulated.SimulatedEngineHost(folder / "e") as host:
         base = Foundation(settings, Platform.of_process(), tables.METADATA)
         with serving([assemble(base, host, models)]):
             yield Installation(state, host, models)
@@ -112,11 +112,11 @@ def two_rooms(tmp_path_factory, databases) -> Iterator[Installation]:
     """Two rooms on one database and one host of engines, as while a new pod of serving takes over from an old one."""
     folder: Path = tmp_path_factory.mktemp("two")
     url = databases.url("serving", folder)
-    host, models = simulated.SimulatedEngineHost(folder / "e"), simulated.FakeModels()
+    models = simulated.FakeModels()
     listens = ({}, {"listen": f"unix://{folder}/other.sock"})
     chosen = [Settings(state=folder, database_url=url, **listen) for listen in listens]
     migrate("serving", chosen[0].database_url)
-    with State(folder) as state:
+    with State(folder) as state, simulated.SimulatedEngineHost(folder / "e") as host:
         bases = [Foundation(each, Platform.of_process(), tables.METADATA) for each in chosen]
         with serving([assemble(base, host, models) for base in bases]):
             yield Installation(state, host, models)

@@ -1,5 +1,6 @@
 """One executor at a time, also while two pods of serving run: by the lease, and by fences where it comes too late."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -45,14 +46,14 @@ def test_two_rooms_on_one_database_do_each_thing_once(two_rooms):
 class Two:
     """Two executors over one store and one host, moved by hand."""
 
-    def __init__(self, beside, folder) -> None:
+    def __init__(self, beside, host) -> None:
         self.clock, database = FakeClock(), Database("sqlite://")
         with database.write() as connection:
             tables.METADATA.create_all(connection)
         self.store = Store(
             database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), self.clock
         )
-        self.host, self.models = beside.SimulatedEngineHost(folder), beside.FakeModels()
+        self.host, self.models = host, beside.FakeModels()
         self.host.prepare()
         handlers.ensure_route_table(self.store, self.clock)
         self.here, self.there = self._operations(), self._operations()
@@ -87,8 +88,9 @@ class Two:
 
 
 @pytest.fixture
-def two(tmp_path, simulation) -> Two:
-    return Two(simulation, tmp_path)
+def two(tmp_path, simulation) -> Iterator[Two]:
+    with simulation.SimulatedEngineHost(tmp_path) as host:
+        yield Two(simulation, host)
 
 
 def test_an_executor_that_slept_over_its_lease_ends_no_engine_that_serves_again(two):
