@@ -142,6 +142,10 @@ class Rooms:
         listed = [each for each in found if each.name.count("/") == 3]
         return serving_service_pb2.ListDeploymentsResponse(deployments=listed)
 
+    def delete_deployment(self, request: object) -> object:
+        del self.resources[request.name]
+        return serving_service_pb2.DeleteDeploymentResponse()
+
     def tell(self, request: object) -> object:
         self.quality.extend(request.reports)
         return serving_service_pb2.ReportQualityResponse()
@@ -179,6 +183,7 @@ def _servicer(base: type, rooms: Rooms) -> object:
     methods: dict[str, Callable[..., object]] = {
         "GetAlias": lambda self, request, context: rooms.look("Alias", request, context),
         "AbortRollout": lambda self, request, context: rooms.cancel(request),
+        "DeleteDeployment": lambda self, request, context: rooms.delete_deployment(request),
         "ListDeployments": lambda self, request, context: rooms.deployments(request),
         "ReportQuality": lambda self, request, context: rooms.tell(request),
     }

@@ -133,7 +133,7 @@ def test_a_project_in_use_is_not_deleted_and_who_uses_it_is_said(world, operator
         operator.DeleteProject(pb.DeleteProjectRequest(name=PARENT))
     assert refused.value.reason == "IN_USE"
     deployment = f"{PARENT}/deployments/mail"
-    world.rooms.resources[deployment] = deployment_pb2.Deployment(name=deployment, replicas=1)
+    world.rooms.resources[deployment] = deployment_pb2.Deployment(name=deployment, version="v1.0", replicas=1)
     with pytest.raises(FailedPrecondition, match=f"is served by {deployment}"):
         operator.DeleteProject(pb.DeleteProjectRequest(name=PARENT))
 
@@ -193,6 +193,16 @@ def test_a_run_that_a_policy_decides_by_is_not_deleted(world):
     world.flywheel.DeletePipelineRun(pb.DeletePipelineRunRequest(name=imported.name))
     world.flywheel.DeletePolicy(pb.DeletePolicyRequest(name=POLICY))
     world.flywheel.DeletePipelineRun(pb.DeletePipelineRunRequest(name=retraining.name))
+
+
+def test_a_deleted_project_takes_its_idle_deployments_with_it(world, operator):
+    deployment = f"{PARENT}/deployments/mail"
+    world.rooms.resources[deployment] = deployment_pb2.Deployment(name=deployment, replicas=1)
+    with pytest.raises(Aborted):
+        operator.DeleteProject(pb.DeleteProjectRequest(name=PARENT, etag="stale"))
+    assert deployment in world.rooms.resources
+    operator.DeleteProject(pb.DeleteProjectRequest(name=PARENT))
+    assert deployment not in world.rooms.resources
 
 
 def test_a_deleted_project_leaves_no_pipeline_runs(world, operator):

@@ -91,12 +91,21 @@ class ServingDeployments:
         self._serving = ServingServiceStub(channel)
 
     def busy(self, project: str) -> list[str]:
-        """Return the deployments of a project that have replicas or a rollout under way, by name."""
-        found: list[str] = []
+        """Return the deployments of a project that serve or have a rollout under way, by name."""
+        deployments = self._of(project)
+        return [each.name for each in deployments if (each.version and each.replicas) or each.active_rollout]
+
+    def delete(self, project: str) -> None:
+        """Delete the deployments of a project with their rollouts; FailedPrecondition if one of them serves."""
+        for each in self._of(project):
+            self._serving.DeleteDeployment(pb.DeleteDeploymentRequest(name=each.name, allow_missing=True))
+
+    def _of(self, project: str) -> list[deployment_pb2.Deployment]:
+        found: list[deployment_pb2.Deployment] = []
         token = ""
         while True:
             page = self._serving.ListDeployments(pb.ListDeploymentsRequest(parent=project, page_token=token))
-            found += [each.name for each in page.deployments if each.replicas or each.active_rollout]
+            found += page.deployments
             if not (token := page.next_page_token):
                 return found
 

@@ -118,20 +118,21 @@ def delete_project(
     segments: Segments,
     deployments: Deployments,
 ) -> None:
-    """Delete a project with its policies, pipeline runs and captured traffic; InUse says what is in the way.
+    """Delete a project with its deployments, policies, pipeline runs and traffic; InUse says what is in the way.
 
     The blobs of its segments go after the commit; garbage collection takes what a crash leaves of them.
     """
     get_project(command.name, store)
     if busy := deployments.busy(command.name):
         raise InUse(
-            f"{command.name} is served by {', '.join(busy)}. Scale to 0 replicas, and wait for open rollouts."
+            f"{command.name} is served by {', '.join(busy)}. Delete the deployment, or scale it to 0 replicas; "
+            "wait for open rollouts."
         )
+    with store.read() as tx:
+        _deletable(command, tx, runs)
+    deployments.delete(command.name)
     with store.write() as tx:
-        project = tx.get(Project, command.name)
-        check_etag(project.name, project.etag, command.etag)
-        if open_run := next((run.name for run in runs.recent(tx, project.name) if not run.state.ended), ""):
-            raise InUse(f"{open_run} is under way. Cancel it, or wait for its end.")
+        project = _deletable(command, tx, runs)
         for policy in tx.all(Policy, project.name):
             _remove(policy, tx, operations)
         for run in tx.all(PipelineRun, project.name):
@@ -143,6 +144,15 @@ def delete_project(
         tx.delete(project)
     for digest in digests:
         segments.delete(digest)
+
+
+def _deletable(command: Delete, tx: Transaction, runs: RunIndex) -> Project:
+    """Return the project to delete; InUse while a pipeline run of it is under way."""
+    project = tx.get(Project, command.name)
+    check_etag(project.name, project.etag, command.etag)
+    if open_run := next((run.name for run in runs.recent(tx, project.name) if not run.state.ended), ""):
+        raise InUse(f"{open_run} is under way. Cancel it, or wait for its end.")
+    return project
 
 
 def _remove(resource: Policy | Monitor, tx: Transaction, operations: Operations) -> None:

@@ -62,7 +62,11 @@ class Deployments(Protocol):
     """What serves a project's models."""
 
     def busy(self, project: str) -> list[str]:
-        """Return the deployments of a project that have replicas or a rollout under way, by name."""
+        """Return the deployments of a project that serve or have a rollout under way, by name."""
+        ...
+
+    def delete(self, project: str) -> None:
+        """Delete the deployments of a project with their rollouts; FailedPrecondition if one of them serves."""
         ...
 
 

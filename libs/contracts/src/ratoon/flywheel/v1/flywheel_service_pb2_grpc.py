@@ -205,9 +205,9 @@ class FlywheelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteProject(self, request, context):
-        """Delete a project with its policies, its pipeline runs, its captured traffic and its feedback. Refused while a
-        pipeline run is in progress or a deployment has replicas. Datasets, models and other runs stay in storage but cannot
-        be accessed without the project.
+        """Delete a project with its deployments, its policies, its pipeline runs, its captured traffic and its feedback.
+        Refused while a pipeline run is in progress or a deployment serves. Datasets, models and other runs stay in
+        storage but cannot be accessed without the project.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,9 +48,9 @@ class FlywheelServiceStub:
     label with which the version in production answers is refused unless `allow_label_removal` is set.
     """
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]
-    """Delete a project with its policies, its pipeline runs, its captured traffic and its feedback. Refused while a
-    pipeline run is in progress or a deployment has replicas. Datasets, models and other runs stay in storage but cannot
-    be accessed without the project.
+    """Delete a project with its deployments, its policies, its pipeline runs, its captured traffic and its feedback.
+    Refused while a pipeline run is in progress or a deployment serves. Datasets, models and other runs stay in
+    storage but cannot be accessed without the project.
     """
     CreatePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]
     """Create a policy. It takes effect immediately."""
@@ -119,9 +119,9 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     label with which the version in production answers is refused unless `allow_label_removal` is set.
     """
     DeleteProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]  # type: ignore[assignment]
-    """Delete a project with its policies, its pipeline runs, its captured traffic and its feedback. Refused while a
-    pipeline run is in progress or a deployment has replicas. Datasets, models and other runs stay in storage but cannot
-    be accessed without the project.
+    """Delete a project with its deployments, its policies, its pipeline runs, its captured traffic and its feedback.
+    Refused while a pipeline run is in progress or a deployment serves. Datasets, models and other runs stay in
+    storage but cannot be accessed without the project.
     """
     CreatePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
     """Create a policy. It takes effect immediately."""
@@ -217,9 +217,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.DeleteProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.DeleteProjectResponse, _abc.Awaitable[_flywheel_service_pb2.DeleteProjectResponse]]:
-        """Delete a project with its policies, its pipeline runs, its captured traffic and its feedback. Refused while a
-        pipeline run is in progress or a deployment has replicas. Datasets, models and other runs stay in storage but cannot
-        be accessed without the project.
+        """Delete a project with its deployments, its policies, its pipeline runs, its captured traffic and its feedback.
+        Refused while a pipeline run is in progress or a deployment serves. Datasets, models and other runs stay in
+        storage but cannot be accessed without the project.
         """
 
     @_abc_1.abstractmethod

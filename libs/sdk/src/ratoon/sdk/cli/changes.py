@@ -61,10 +61,15 @@ def update_project(
 
 @projects.command("delete")
 def delete_project(context: typer.Context, project: Name, yes: Yes = False) -> None:
-    """Delete a project with its policies, pipeline runs, traffic and feedback. Its models and data are retained."""
+    """Delete a project with its deployments, policies, pipeline runs and traffic. Its models and data are retained."""
     chosen = session(context)
     full = project if project.startswith("projects/") else f"projects/{project}"
-    _delete(context, chosen.client.get(full), "with its policies, pipeline runs, traffic and feedback", yes)
+    _delete(
+        context,
+        chosen.client.get(full),
+        "with its deployments, policies, pipeline runs, traffic and feedback",
+        yes,
+    )
 
 
 @policies.command("update")
