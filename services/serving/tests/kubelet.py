@@ -44,7 +44,8 @@ class Kubelet:
         self._lock = threading.Lock()
         self._stacks: dict[str, AsyncExitStack] = {}
         self._loop, self._stopping = uvloop.new_event_loop(), threading.Event()
-        threading.Thread(target=self._loop.run_forever, daemon=True, name="pods").start()
+        self._pods = threading.Thread(target=self._loop.run_forever, daemon=True, name="pods")
+        self._pods.start()
         self._thread = threading.Thread(target=self._run, daemon=True, name="kubelet")
 
     def start(self) -> None:
@@ -59,6 +60,9 @@ class Kubelet:
         self._thread.join()
         for name in list(self.engines):
             self._end(name)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._pods.join(10)
+        self._loop.close()
         self._core.delete_node(self.node)
 
     def restart(self, pod: str) -> None:
