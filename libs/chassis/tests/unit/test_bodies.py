@@ -92,6 +92,53 @@ def copy_colour_v2(body: dict[str, Any]) -> dict[str, Any]:
     return body | {"color": body.get("colour", "green")}
 
 
+@dataclass(frozen=True)
+class Limits:
+    start_s: float = 10.0
+    room_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class RenamedLimits:
+    start_s: float = 10.0
+    placement_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A kind as release N-1 knows it."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    apart: str = ""
+    limits: Limits = Limits()
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class RenamedRollout:
+    """The same kind in release N, which renamed a field and one in a part, and added one."""
+
+    name: str
+    create_time: datetime
+    update_time: datetime
+    own_process: str = ""
+    limits: RenamedLimits = RenamedLimits()
+    owner: str = ""
+    revision: int = 0
+
+
+def rename_v2(body: dict[str, Any]) -> dict[str, Any]:
+    limits = body.get("limits", {})
+    renamed = limits | {"placement_timeout_s": limits.get("room_s", 60.0)}
+    return body | {"own_process": body.get("apart", ""), "limits": renamed}
+
+
+def mirror_v1(body: dict[str, Any]) -> dict[str, Any]:
+    return {"apart": body["own_process"], "limits": {"room_s": body["limits"]["placement_timeout_s"]}}
+
+
 class Releases:
     """Two releases over one database file."""
 
@@ -115,9 +162,9 @@ class Releases:
             )
 
 
-def _store(url: str, kind: type, *upgrades) -> tuple[Store, Database]:
+def _store(url: str, kind: type, *upgrades, mirror=None) -> tuple[Store, Database]:
     metadata = MetaData()
-    table = resource_table(metadata, "runs", upgrades)
+    table = resource_table(metadata, "runs", upgrades, mirror)
     database = Database(url)
     with database.write() as connection:
         metadata.create_all(connection)
@@ -208,6 +255,34 @@ def test_two_releases_save_one_resource_alternately_and_neither_loses_a_field(re
         (f"old{number}", color, "ada", NewerConfig(0.1, 7), [3, 5])
         for number, color in enumerate(["mauve", "new0", "new1"])
     ]
+
+
+def test_two_releases_change_a_renamed_field_alternately(tmp_path):
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    (old, _), (new, _) = _store(url, Rollout), _store(url, RenamedRollout, rename_v2, mirror=mirror_v1)
+    create(new, RenamedRollout, own_process="green", limits=RenamedLimits(5.0, 30.0), owner="ada")
+    for engine, seconds in (("blue", 20.0), ("", 10.0)):
+        before = get(old, Rollout)
+        save(old, replace(before, apart=engine, limits=replace(before.limits, room_s=seconds)))
+        read = get(new, RenamedRollout)
+        assert (read.own_process, read.limits, read.owner) == (engine, RenamedLimits(5.0, seconds), "ada")
+        save(new, replace(read, own_process="green", limits=replace(read.limits, placement_timeout_s=30.0)))
+        read = get(old, Rollout)
+        assert (read.apart, read.limits) == ("green", Limits(5.0, 30.0))
+    save(old, get(old, Rollout))
+    assert get(new, RenamedRollout).own_process == "green"
+
+
+def test_unknown_fields_are_kept_beside_a_mirror():
+    codec = BodyCodec(RenamedRollout, [rename_v2], mirror_v1)
+    body = json.loads(codec.dump(RenamedRollout(NAME, NOW, NOW, "green")))
+    read = codec.load(json.dumps(body | {"later": 1, "schema_version": 3}))
+    assert json.loads(codec.dump(replace(read, own_process="blue"))) == body | {
+        "own_process": "blue",
+        "apart": "blue",
+        "later": 1,
+        "schema_version": 3,
+    }
 
 
 def test_saves_in_a_row_and_an_object_that_is_built_again_keep_unknown_fields(releases):

@@ -1,6 +1,7 @@
 """Rollouts that the previous release stored are read as they were."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -72,8 +73,29 @@ def test_a_row_of_an_early_release_without_these_fields_takes_the_defaults():
     assert not rollout.old_engine_unrecoverable
 
 
-def test_a_save_writes_version_2_and_keeps_the_fields_of_version_1():
+def test_a_save_writes_version_2_with_the_fields_of_version_1():
     upgraded = json.loads(CODEC.dump(CODEC.load(VERSION_1)))
     assert upgraded["schema_version"] == 2
     assert upgraded["placement"] == {"use": "OWN_PROCESS", "engine": BLUE}
     assert (upgraded["forsaken"], upgraded["apart"], upgraded["limits"]["room_s"]) == (True, BLUE, 45.0)
+    assert upgraded.keys() >= json.loads(VERSION_1).keys()
+
+
+@pytest.mark.parametrize(
+    ("placement", "apart", "inside"),
+    [
+        (None, "", False),
+        (Placement(ProcessUse.OWN_PROCESS, BLUE), BLUE, False),
+        (Placement(ProcessUse.SHARED_PROCESS, GREEN), "", True),
+    ],
+)
+def test_the_previous_release_reads_a_placement_as_its_two_flags(placement, apart, inside):
+    body = json.loads(CODEC.dump(replace(CODEC.load(VERSION_1), placement=placement)))
+    assert (body["apart"], body["inside"]) == (apart, inside)
+    assert CODEC.load(json.dumps(body)).placement == placement
+
+
+def test_what_the_previous_release_changed_is_taken_over():
+    body = json.loads(CODEC.dump(CODEC.load(VERSION_1))) | {"apart": "", "inside": False, "superseded": "v"}
+    rollout = CODEC.load(json.dumps(body))
+    assert (rollout.placement, rollout.previous_alias) == (None, "v")

@@ -2,7 +2,8 @@
 
 A body holds the fields of a frozen dataclass and a `schema_version`; a body without one is version 1. An older body is
 upgraded when it is read, and stored in its new shape by the next save. A newer body, or one with unknown fields, is
-read as far as its known fields go; a save keeps its version and its unknown fields. It knows no database, no domain.
+read as far as its known fields go; a save keeps its version and its unknown fields. Fields that were renamed are also
+written under their old names for one release. It knows no database, no domain.
 """
 
 from collections import Counter, defaultdict
@@ -20,6 +21,11 @@ _UNKNOWN_VALUE = frozenset(("enum", "literal_error"))
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 """Upgrade step: a pure function from the body of one version to the body of the next."""
+Mirror = Callable[[dict[str, Any]], dict[str, Any]]
+"""Pure function from a body to its renamed fields under their names in the previous release, nested as they were.
+
+The body may lack any field.
+"""
 
 
 class Unreadable(ValueError):
@@ -64,18 +70,21 @@ def next_revision(revision: int) -> int:
 class BodyCodec:
     """Reads and writes the bodies of one kind of resource. Each upgrade step raises the version of the kind by one."""
 
-    def __init__(self, kind: type, upgrades: Sequence[Upgrade] = ()) -> None:
+    def __init__(self, kind: type, upgrades: Sequence[Upgrade] = (), mirror: Mirror | None = None) -> None:
+        """`mirror` serves the previous release; what that release changes there, the last upgrade step takes over."""
         if VERSION_KEY in {field.name for field in fields(kind)}:
             raise ValueError(f"{kind.__name__}.{VERSION_KEY}: this name belongs to the stored body.")
         self.version = len(upgrades) + 1
-        self._upgrades = tuple(upgrades)
+        self._upgrades, self._mirror = tuple(upgrades), mirror
         self._adapter = TypeAdapter[Any](kind)
         self._prefix = f"{_VERSIONED}{self.version},"
 
     def dump(self, resource: Any) -> str:
         """Return the body of a resource, with all that its origin holds beyond its fields."""
         if isinstance(resource.revision, StoredRevision):
-            return self._dump_over(resource.revision.origin, resource)
+            return self._written(*self._over(resource.revision.origin, resource))
+        if self._mirror is not None:
+            return self._written(self.version, self._adapter.dump_python(resource, mode="json"))
         return self._prefix + self._adapter.dump_json(resource).decode()[1:]
 
     def load(self, body: str) -> Any:
@@ -91,11 +100,27 @@ class BodyCodec:
             return "{" + body[len(self._prefix) :]
         return "" if self.version > 1 or body.startswith(_VERSIONED) else body
 
+    def _written(self, version: int, document: dict[str, Any]) -> str:
+        """Return the body of a document, with its mirror."""
+        if self._mirror is not None:
+            document = _merged(document, self._mirror(document))
+        return to_json({VERSION_KEY: version} | document, inf_nan_mode="null").decode()
+
+    def _unmirrored(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return a document of our version without its mirror, and with what the previous release changed there."""
+        if self._mirror is None:
+            return document
+        if _differs(document, self._mirror(document)):
+            document = _upgraded(document, self._upgrades[-1], self.version)
+        return _without(document, self._mirror(document))
+
     def _load_other(self, body: str) -> Any:
         """Return the resource of an older or newer body, or of one with unknown fields."""
         version, document = _document(body)
         for number, upgrade in enumerate(self._upgrades[version - 1 :], version + 1):
             document = _upgraded(document, upgrade, number)
+        if version <= self.version:
+            document = self._unmirrored(document)
         resource, is_whole = self._known(version, document)
         if is_whole and version <= self.version:
             return resource
@@ -117,11 +142,11 @@ class BodyCodec:
                 f"the whole ({type(error).__name__})", is_newer=version > self.version
             ) from error
 
-    def _dump_over(self, origin: Origin, resource: Any) -> str:
+    def _over(self, origin: Origin, resource: Any) -> tuple[int, dict[str, Any]]:
+        """Return the version and the document of a resource, with what its origin holds beyond its fields."""
         now = replace(resource, revision=int(resource.revision))
         known, new = (self._adapter.dump_python(each, mode="json") for each in (origin.resource, now))
-        document = {VERSION_KEY: origin.version} | _kept(origin.document, known, new)
-        return to_json(document, inf_nan_mode="null").decode()
+        return origin.version, _kept(origin.document, known, new)
 
 
 def _document(body: str) -> tuple[int, dict[str, Any]]:
@@ -149,6 +174,32 @@ def _fault(error: ValidationError) -> str:
     """Return the first field that cannot be read, and the kind of its fault."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     return f"{'.'.join(map(str, first['loc'])) or 'the whole'} ({first['type']})"
+
+
+def _merged(document: dict[str, Any], mirrored: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with the mirrored fields in it, nested as they are."""
+    return document | {
+        key: _merged(document[key], value) if isinstance(value, dict) and key in document else value
+        for key, value in mirrored.items()
+    }
+
+
+def _differs(document: dict[str, Any], mirrored: dict[str, Any]) -> bool:
+    """Return whether the document holds another value for a mirrored field."""
+    return any(
+        _differs(document[key], value) if isinstance(value, dict) else document[key] != value
+        for key, value in mirrored.items()
+        if key in document
+    )
+
+
+def _without(document: dict[str, Any], mirrored: dict[str, Any]) -> dict[str, Any]:
+    """Return the document without the mirrored fields."""
+    return {
+        key: _without(value, mirrored[key]) if isinstance(mirrored.get(key), dict) else value
+        for key, value in document.items()
+        if key not in mirrored or isinstance(mirrored[key], dict)
+    }
 
 
 def _kept(stored: Any, known: Any, new: Any) -> Any:

@@ -37,7 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ratoon.chassis import requests
-from ratoon.chassis.bodies import BodyCodec, Unreadable, Upgrade, next_revision
+from ratoon.chassis.bodies import BodyCodec, Mirror, Unreadable, Upgrade, next_revision
 from ratoon.chassis.clock import Clock, SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Aborted, AlreadyExists, DataLoss, InvalidArgument, NotFound
@@ -64,7 +64,7 @@ T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)
 _MOST_UNREADABLE = 1000
 _ROWS, _PAGE_FETCH = 500, 50
-_UPGRADES = "upgrades"
+_UPGRADES, _MIRROR = "upgrades", "mirror"
 _PAGE_CHARS = 1_000_000
 """Of the documents on a page: it stays under a message's 4 MiB, whatever its script. One alone may have more."""
 _REFERENCE = re.compile(r'(?<!content_digest)(?<!record_id)": ?"[0-9a-f]{64}"')
@@ -81,8 +81,14 @@ class WrittenByANewerRelease(DataLoss):
     code, reason = "FAILED_PRECONDITION", "WRITTEN_BY_A_NEWER_RELEASE"
 
 
-def resource_table(metadata: MetaData, name: str, upgrades: Sequence[Upgrade] = ()) -> Table:
-    """Return the table of one kind of resource. `upgrades` bring stored bodies from version 1 to the current one."""
+def resource_table(
+    metadata: MetaData, name: str, upgrades: Sequence[Upgrade] = (), mirror: Mirror | None = None
+) -> Table:
+    """Return the table of one kind of resource.
+
+    `upgrades` bring stored bodies from version 1 to the current one. `mirror` serves the previous release, see
+    `BodyCodec`.
+    """
     return Table(
         name,
         metadata,
@@ -94,13 +100,13 @@ def resource_table(metadata: MetaData, name: str, upgrades: Sequence[Upgrade] = 
         Column("request_digest", String(64)),
         Column("body", Text, nullable=False),
         Index(f"ix_{name}_listing", "parent", "create_time", "name"),
-        info={_UPGRADES: tuple(upgrades)},
+        info={_UPGRADES: tuple(upgrades), _MIRROR: mirror},
     )
 
 
 def codec_of(kind: type, table: Table) -> BodyCodec:
     """Return the codec of the stored bodies of a kind."""
-    return BodyCodec(kind, table.info.get(_UPGRADES, ()))
+    return BodyCodec(kind, table.info.get(_UPGRADES, ()), table.info.get(_MIRROR))
 
 
 class Store:

@@ -4,7 +4,7 @@ from sqlalchemy import Column, Float, Integer, String, Table, Text
 
 from ratoon.chassis.events import room_metadata
 from ratoon.chassis.store import resource_table
-from ratoon_serving.adapters.upgrades import copy_rollout_v2
+from ratoon_serving.adapters.upgrades import copy_rollout_v2, mirror_rollout_v1
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine
 from ratoon_serving.domain.rollouts.rollout import Rollout
@@ -14,7 +14,7 @@ METADATA = room_metadata()
 RESOURCES: dict[type, Table] = {
     Deployment: resource_table(METADATA, "deployments"),
     Engine: resource_table(METADATA, "engines"),
-    Rollout: resource_table(METADATA, "rollouts", upgrades=[copy_rollout_v2]),
+    Rollout: resource_table(METADATA, "rollouts", [copy_rollout_v2], mirror_rollout_v1),
     RouteTable: resource_table(METADATA, "route_tables"),
 }
 
