@@ -344,7 +344,7 @@ class World:
             if not self.rollout.abort_reason:
                 yield "abort", replace(self, rollout=abort(self.rollout, "because"))
             held = replace(self.rollout, paused=True)
-            steered = resume(self.rollout, self.time) if self.rollout.paused else held
+            steered = resume(self.rollout, "", self.time) if self.rollout.paused else held
             yield "pause or resume", replace(self, rollout=steered)
         yield "traffic turns", replace(self, bad_traffic=not self.bad_traffic)
         yield "probes turn", replace(self, bad_probes=not self.bad_probes)

@@ -25,7 +25,7 @@ from ratoon_serving.domain.rollouts.plan import (
     RolloutSucceeded,
 )
 from ratoon_serving.domain.rollouts.rollout import ENDED, Phase
-from ratoon_serving.domain.rollouts.state_machine import abort, resume
+from ratoon_serving.domain.rollouts.state_machine import abort, pause, resume
 
 
 def until(world: World, phase: Phase) -> World:
@@ -161,10 +161,15 @@ def test_a_paused_rollout_waits_and_does_not_wait_for_ever():
 
 def test_a_pause_is_not_counted_against_the_phase_it_falls_in():
     world = until(World.serving_blue(), Phase.PROBING)
-    world.rollout = replace(world.rollout, paused=True)
+    world.rollout = pause(world.rollout, "lunch", world.now)
     world.turn(seconds=world.rollout.limits.probe_s + 1)
-    world.rollout = resume(world.rollout, world.now)
+    world.rollout = resume(world.rollout, "", world.now)
     assert world.run() is Phase.SUCCEEDED
+    messages = [note.message for note in world.rollout.notes]
+    assert [message for message in messages if "lunch" in message or "resumed" in message] == [
+        "paused: lunch",
+        "resumed on request",
+    ]
 
 
 def test_blue_that_dies_while_green_bakes_is_brought_back_before_it_counts():
@@ -252,7 +257,7 @@ class AnyWorld(RuleBasedStateMachine):
     @rule(paused=st.booleans())
     def pause(self, paused: bool) -> None:
         held = replace(self.world.rollout, paused=True)
-        self.world.rollout = held if paused else resume(self.world.rollout, self.world.now)
+        self.world.rollout = held if paused else resume(self.world.rollout, "", self.world.now)
 
     @rule(errors=st.sampled_from([0, 30]))
     def traffic(self, errors: int) -> None:

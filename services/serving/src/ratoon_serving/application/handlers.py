@@ -134,14 +134,14 @@ def list_rollouts(parent: str, size: int, token: str, store: Store) -> Page[Roll
         return tx.page(Rollout, parent, size, token)
 
 
-def pause_rollout(name: str, store: Store, operations: Operations) -> Rollout:
-    """Hold it where it is; what is wrong still leads back."""
-    return _steer(name, store, operations, lambda rollout: replace(rollout, paused=True))
+def pause_rollout(name: str, reason: str, store: Store, operations: Operations, clock: Clock) -> Rollout:
+    """Pause a rollout at its current step; a fault still rolls it back."""
+    return _steer(name, store, operations, lambda rollout: state_machine.pause(rollout, reason, clock.now()))
 
 
-def resume_rollout(name: str, store: Store, operations: Operations, clock: Clock) -> Rollout:
-    """Let it go on."""
-    return _steer(name, store, operations, lambda rollout: state_machine.resume(rollout, clock.now()))
+def resume_rollout(name: str, reason: str, store: Store, operations: Operations, clock: Clock) -> Rollout:
+    """Resume a paused rollout."""
+    return _steer(name, store, operations, lambda rollout: state_machine.resume(rollout, reason, clock.now()))
 
 
 def abort_rollout(name: str, reason: str, store: Store, operations: Operations) -> Rollout:

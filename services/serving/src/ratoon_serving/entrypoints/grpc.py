@@ -127,17 +127,16 @@ class ServingServicer(ServingServiceServicer):
             yield mapping.rollout(value)
 
     async def PauseRollout(self, request: pb.PauseRolloutRequest, context: Context) -> rollout_pb2.Rollout:
-        """Hold its traffic where it is."""
+        """Pause a rollout at its current step."""
         p = self._ports
-        return mapping.rollout(
-            await self._threads(handlers.pause_rollout, request.name, p.store, p.operations)
-        )
+        arguments = (request.name, request.reason, p.store, p.operations, p.clock)
+        return mapping.rollout(await self._threads(handlers.pause_rollout, *arguments))
 
     async def ResumeRollout(self, request: pb.ResumeRolloutRequest, context: Context) -> rollout_pb2.Rollout:
-        """Let it go on."""
+        """Resume a paused rollout."""
         p = self._ports
-        ports = (p.store, p.operations, p.clock)
-        return mapping.rollout(await self._threads(handlers.resume_rollout, request.name, *ports))
+        arguments = (request.name, request.reason, p.store, p.operations, p.clock)
+        return mapping.rollout(await self._threads(handlers.resume_rollout, *arguments))
 
     async def AbortRollout(self, request: pb.AbortRolloutRequest, context: Context) -> rollout_pb2.Rollout:
         """Go back to the version that served before."""

@@ -38,7 +38,15 @@ from ratoon_serving.domain.rollouts.plan import (
     StopEngine,
 )
 from ratoon_serving.domain.rollouts.rollback import discarding, keep_blue_warm, restoring, reverting
-from ratoon_serving.domain.rollouts.rollout import REVERSIBLE, Phase, Placement, ProcessUse, Rollout, Strategy
+from ratoon_serving.domain.rollouts.rollout import (
+    REVERSIBLE,
+    Note,
+    Phase,
+    Placement,
+    ProcessUse,
+    Rollout,
+    Strategy,
+)
 from ratoon_serving.domain.rollouts.routing import reconcile, route_actions, settle
 from ratoon_serving.domain.rollouts.transitions import (
     LOST,
@@ -80,9 +88,21 @@ def abort(rollout: Rollout, reason: str) -> Rollout:
     return replace(rollout, abort_reason=reason or "requested", paused=False)
 
 
-def resume(rollout: Rollout, now: datetime) -> Rollout:
+def pause(rollout: Rollout, reason: str, now: datetime) -> Rollout:
+    """Pause; traffic stays as it is, and the rollout still rolls back when it has to."""
+    return rollout if rollout.paused else _noted(replace(rollout, paused=True), "paused", reason, now)
+
+
+def resume(rollout: Rollout, reason: str, now: datetime) -> Rollout:
     """Resume; paused time does not count against the timeout of the phase."""
-    return replace(rollout, paused=False, phase_since=now) if rollout.paused else rollout
+    if not rollout.paused:
+        return rollout
+    return _noted(replace(rollout, paused=False, phase_since=now), "resumed", reason, now)
+
+
+def _noted(rollout: Rollout, change: str, reason: str, now: datetime) -> Rollout:
+    message = f"{change}: {reason}" if reason else f"{change} on request"
+    return replace(rollout, notes=(*rollout.notes, Note(now, rollout.phase, message)))
 
 
 def _rollback_reason(rollout: Rollout, observation: Observation, now: datetime) -> tuple[Phase, str] | None:
