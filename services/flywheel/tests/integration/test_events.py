@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from ratoon.chassis import outbox
 from ratoon.chassis.database import Database
-from ratoon.chassis.operations import Operations, Step
+from ratoon.chassis.operations import Operations, Step, _LeaseTime
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store
 from ratoon.chassis.wakeups import SAFETY_NET_S
@@ -138,7 +138,9 @@ class Flywheel:
 
 
 @pytest.fixture
-def flywheel(tmp_path, databases) -> Iterator[Flywheel]:
+def flywheel(tmp_path, databases, monkeypatch) -> Iterator[Flywheel]:
+    # PostgreSQL's own clock would not stand.
+    monkeypatch.setattr(_LeaseTime, "now", lambda time, _connection: ("test", time._clock.boot()))
     made = Flywheel(Database(databases.url_of_file(tmp_path / "flywheel.db")), tmp_path)
     yield made
     made.consumer.stop()
