@@ -34,6 +34,7 @@ TRAINING = {
 ANNOTATED = 8
 CALLERS = 4
 PROJECT = "mail"
+KILLED_UNDER_TRAFFIC = "the new engine ended after traffic was routed to it"
 _PATIENCE_S = 300.0
 _STAGE_S = 1800.0
 
@@ -148,15 +149,18 @@ class Loop:
         self.stage = "waiting for a retraining"
         name = eventually("a run that starts by itself", self._started_by_itself)
         self.stage = "second version"
-        self._end(name)
+        self._end(name, may_roll_back=True)
 
     def _started_by_itself(self) -> str:
         runs = patiently(lambda: list(self.client.list(f"projects/{PROJECT}/pipelineRuns")))
         own = [run["name"] for run in runs if run.get("trigger") not in (None, "TRIGGER_MANUAL")]
         return own[0] if own else ""
 
-    def _end(self, name: str) -> JSON:
-        """The run, once it has ended well; the stage follows it."""
+    def _end(self, name: str, *, may_roll_back: bool = False) -> JSON:
+        """Return the run, once it has ended well; the stage follows it.
+
+        `may_roll_back`: a rollout whose new engine is killed under traffic ends well when it rolls back.
+        """
 
         def ended() -> JSON | None:
             run = patiently(lambda: self.client.get(name))
@@ -165,8 +169,10 @@ class Loop:
             return run if run["state"] in ENDED_WELL | ENDED_BADLY else None
 
         run = eventually(f"the end of {name}", ended)
-        if run["state"] not in ENDED_WELL:
-            raise GaveUp(f"{name} ended as {run['state']}: {run.get('failure', {}).get('message', '')}")
+        message = run.get("failure", {}).get("message", "")
+        was_killed = run["state"] == "STATE_ROLLED_BACK" and KILLED_UNDER_TRAFFIC in message
+        if run["state"] not in ENDED_WELL and not (may_roll_back and was_killed):
+            raise GaveUp(f"{name} ended as {run['state']}: {message}")
         return run
 
     def _acknowledged(self, kind: str, name: str, **more: int) -> None:
