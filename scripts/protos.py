@@ -16,7 +16,7 @@ import sysconfig
 import tarfile
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ PROTOS = ROOT / "protos"
 GENERATED = ROOT / "libs/contracts/src"
 RELEASE = PROTOS / "release.binpb"
 """Descriptor set of the contracts of the last release, without source information."""
+COMMENTS = "ratoon/contracts/comments.json"
+"""Comments of the protos by full name, below the generated code: descriptors at run time have none."""
 ACCEPTED = PROTOS / "accepted_breaks.toml"
 """Deliberate breaking changes since the last release, each with its reason. Absent: none."""
 BUF_FOUND = 100
@@ -163,6 +165,7 @@ def generate(target: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         protoc(PROTOS, messages, f"--python_out={scratch}", f"--mypy_out=quiet:{scratch}")
         protoc(PROTOS, services, f"--grpc_python_out={scratch}", f"--mypy_grpc_out=quiet:{scratch}")
+        write_comments(PROTOS, Path(scratch, COMMENTS))
         for name in differences(Path(scratch), target):
             fresh = Path(scratch, name)
             if fresh.exists():
@@ -181,12 +184,49 @@ def check_fresh() -> None:
         raise ProtoError("generated code is stale, run `make proto` and commit:\n  " + "\n  ".join(stale))
 
 
+def write_comments(folder: Path, target: Path) -> None:
+    """Write the comment of each service, method, message, field, enum and enum value under `folder` as JSON."""
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+    with tempfile.TemporaryDirectory() as scratch:
+        image = Path(scratch, "now.binpb")
+        protoc(folder, files(folder), f"--descriptor_set_out={image}", "--include_source_info")
+        described = FileDescriptorSet.FromString(image.read_bytes())
+    comments = {name: text for file in described.file for name, text in comments_of(file)}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(comments, indent=0, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def comments_of(file: Any) -> Iterator[tuple[str, str]]:
+    """Yield full name and comment of what a file descriptor declares. Enum values are named below their enum."""
+    for location in file.source_code_info.location:
+        comment = location.leading_comments or location.trailing_comments
+        if comment and location.path and (name := declared_name(file, location.path)):
+            yield name, "\n".join(line.removeprefix(" ").rstrip() for line in comment.splitlines()).strip()
+
+
+def declared_name(file: Any, path: Sequence[int]) -> str:
+    """Return the full name of the declaration at a path of `SourceCodeInfo`; empty for anything else."""
+    names, place = [file.package], file
+    for number, index in zip(path[::2], path[1::2], strict=False):
+        field = type(place).DESCRIPTOR.fields_by_number[number]
+        if len(path) % 2 or not field.is_repeated or field.message_type is None:
+            return ""
+        place = getattr(place, field.name)[index]
+        names.append(getattr(place, "name", ""))
+    return ".".join(names) if all(names) else ""
+
+
 def differences(left: Path, right: Path) -> list[str]:
     """Return the paths, relative and sorted, that the two trees do not hold alike (byte-code left out)."""
-    ours = {path.relative_to(left) for path in left.rglob("*.py*") if path.suffix in (".py", ".pyi")}
-    theirs = {path.relative_to(right) for path in right.rglob("*.py*") if path.suffix in (".py", ".pyi")}
+    ours, theirs = ({path.relative_to(tree) for path in generated(tree)} for tree in (left, right))
     _, changed, lost = filecmp.cmpfiles(left, right, [str(path) for path in ours & theirs], shallow=False)
     return sorted([*changed, *lost, *(str(path) for path in ours ^ theirs)])
+
+
+def generated(tree: Path) -> Iterator[Path]:
+    """Yield every generated file below `tree`."""
+    yield from (path for path in tree.rglob("*.*") if path.suffix in (".json", ".py", ".pyi"))
 
 
 def describe(folder: Path, image: Path, *arguments: str) -> None:
