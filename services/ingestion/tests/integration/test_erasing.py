@@ -19,7 +19,7 @@ from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.testkit.postgresql import Databases
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.settings import Settings
 from ratoon_ingestion.worker.batches import RECORDS, REJECTED

@@ -15,7 +15,7 @@ from ratoon.chassis.identity import Role
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_ingestion.settings import Settings
 
 DATASET = "projects/p/datasets/mail"

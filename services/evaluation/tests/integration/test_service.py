@@ -1,0 +1,246 @@
+"""Evaluation as a room: its gRPC API over a real socket, database and event log, with real and fake scoring."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis import warm
+from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from ratoon.chassis.identity import Role
+from ratoon.chassis.jobs import LocalJobs
+from ratoon.chassis.migrations import migrate
+from ratoon.chassis.paging import PageTokens
+from ratoon.evaluation.v1 import evaluation_run_pb2
+from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
+from ratoon.evaluation.v1.evaluation_service_pb2_grpc import (
+    EvaluationServiceStub,
+    add_EvaluationServiceServicer_to_server,
+)
+from ratoon.operations.job_machine import JobObservation, Phase
+from ratoon.testkit.services import State, serving
+from ratoon_evaluation import mapping
+from ratoon_evaluation.adapters import tables
+from ratoon_evaluation.adapters.answers import ParquetAnswers
+from ratoon_evaluation.adapters.scoring import JobScoring, Resources
+from ratoon_evaluation.application.ports import Parts
+from ratoon_evaluation.application.procedures import run_procedure
+from ratoon_evaluation.domain.errors import SplitNotReady
+from ratoon_evaluation.domain.runs import Progress
+from ratoon_evaluation.entrypoints.grpc import EvaluationServicer, Ports
+from ratoon_evaluation.settings import Settings
+
+from .conftest import mails, part_blob
+
+SPLIT = "projects/p/datasets/d/splits/s1"
+RUNS = evaluation_run_pb2.EvaluationRun
+KINDS = evaluation_run_pb2.GateRule
+
+
+@dataclass
+class FakeSplits:
+    """One split, and who read it."""
+
+    parts: Parts | None = None
+    readings: list[tuple[str, str]] = field(default_factory=list)
+
+    def open(self, split, readers, purpose):
+        if split != SPLIT or self.parts is None:
+            raise SplitNotReady(f"{split} is QUEUED.")
+        self.readings += [(reader, purpose) for reader in readers]
+        return self.parts
+
+
+class SlowScoring:
+    """Runs until it is stopped."""
+
+    def __init__(self):
+        self.running = set()
+
+    def observe(self, job_id):
+        return (
+            JobObservation(Phase.RUNNING, Progress(0.5, "half"))
+            if job_id in self.running
+            else JobObservation(Phase.ABSENT)
+        )
+
+    def start(self, job_id, job):
+        self.running.add(job_id)
+
+    def forget(self, job_id):
+        self.stop(job_id)
+
+    def stop(self, job_id):
+        self.running.discard(job_id)
+
+
+def build(settings: Settings, scoring, splits) -> App:
+    base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
+    store = base.store(tables.RESOURCES, mapping.event)
+    operations = base.operations(store, [run_procedure(store, splits, scoring)])
+    answers, tokens = ParquetAnswers(ArtifactStore(settings.artifacts_url)), PageTokens(b"test")
+    ports = Ports(store, operations, base.changes(store), base.threads, base.clock, splits, answers, tokens)
+    servicer = EvaluationServicer(ports)
+    rpc = Rpc("ratoon.evaluation.v1.EvaluationService", add_EvaluationServiceServicer_to_server, servicer)
+    return base.app([rpc], [operations])
+
+
+@pytest.fixture(scope="module")
+def splits(store):
+    test, train = store.put_bytes(part_blob(mails(30))), store.put_bytes(part_blob(mails(40, spam_every=4)))
+    return FakeSplits(Parts(test, train))
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory, databases, store, splits) -> Iterator[State]:
+    folder: Path = tmp_path_factory.mktemp("evaluation")
+    url = databases.url("evaluation", folder)
+    settings = Settings(state=folder, artifacts_url=store.url, database_url=url)
+    migrate("evaluation", settings.database_url)
+    jobs = LocalJobs(folder / "jobs")
+    scoring = JobScoring(jobs, Resources(store.url, 1, 500, settings.model_loading_folder))
+    with State(folder) as state, serving([build(settings, scoring, splits)]):
+        yield state
+    warm.stop(settings.model_loading_folder)
+
+
+@pytest.fixture
+def evaluation(state) -> EvaluationServiceStub:
+    return EvaluationServiceStub(state.as_role(Role.ENGINEER, "evaluation"))
+
+
+def ask(evaluation, candidate, reference="", split=SPLIT, run_id="", request_id="", rules=()):
+    run = RUNS(
+        candidate_digest=candidate,
+        reference_digest=reference,
+        domains=[evaluation_run_pb2.Domain(name="old", split=split)],
+        labels=["ham", "spam"],
+        gate=rules,
+    )
+    return evaluation.CreateEvaluationRun(
+        pb.CreateEvaluationRunRequest(
+            parent="projects/p", evaluation_run_id=run_id, evaluation_run=run, request_id=request_id
+        )
+    )
+
+
+def watched(evaluation, name, revision=0):
+    request = pb.WatchEvaluationRunRequest(name=name, revision=revision)
+    return list(evaluation.WatchEvaluationRun(request, timeout=120))
+
+
+def test_a_run_is_scored_gated_and_watched(evaluation, splits, taught, always_ham, store):
+    rules = [
+        KINDS(kind=KINDS.KIND_BEATS_MAJORITY, domain="old"),
+        KINDS(kind=KINDS.KIND_BETTER, domain="old"),
+    ]
+    created = ask(evaluation, taught, always_ham, rules=rules, request_id="one")
+    states = watched(evaluation, created.name)
+    last = states[-1]
+    assert last.state == RUNS.STATE_SUCCEEDED, last.failure
+    assert [s.revision for s in states] == sorted({s.revision for s in states})
+    assert last.verdict.passed, last.verdict.summary
+    (result,) = last.results
+    assert result.candidate.macro_f1.lower > result.majority.macro_f1.value
+    assert result.difference.lower > 0
+    assert result.tfidf.record_count == 30
+    assert {each.slice for each in result.slices} == {"html=no", "html=yes"}
+    assert b"Passed." in store.read(last.report_html_digest)
+    readers = [reader for reader, purpose in splits.readings if purpose.endswith(created.name)]
+    assert readers == [taught, always_ham]
+    assert ask(evaluation, taught, always_ham, rules=rules, request_id="one").name == created.name
+
+
+def test_a_refused_candidate_shows_its_wrong_answers_and_the_reading_is_logged(
+    evaluation, splits, always_ham
+):
+    rules = [KINDS(kind=KINDS.KIND_BEATS_MAJORITY, domain="old")]
+    name = ask(evaluation, always_ham, rules=rules, run_id="refused").name
+    last = watched(evaluation, name)[-1]
+    assert not last.verdict.passed
+    assert "not above" in last.verdict.summary
+    first = evaluation.ListBadCases(pb.ListBadCasesRequest(parent=name, page_size=6))
+    rest = evaluation.ListBadCases(
+        pb.ListBadCasesRequest(parent=name, page_size=6, page_token=first.next_page_token)
+    )
+    cases = [*first.bad_cases, *rest.bad_cases]
+    assert len({case.record_id for case in cases}) == last.results[0].wrong_answer_count == 10
+    assert all((case.label, case.predicted, case.domain) == ("spam", "ham", "old") for case in cases)
+    assert all("number" in case.text for case in cases)
+    assert rest.next_page_token == ""
+    assert [reader for reader, purpose in splits.readings if "shown to" in purpose] == [name, name]
+
+
+def test_a_split_that_is_not_ready_fails_the_run_with_a_sentence(evaluation, taught):
+    created = ask(evaluation, taught, split="projects/p/datasets/d/splits/other")
+    last = watched(evaluation, created.name)[-1]
+    assert (last.state, last.failure.reason) == (RUNS.STATE_FAILED, "SPLIT_NOT_READY")
+
+
+def test_an_artifact_that_does_not_exist_fails_the_run_by_name(evaluation):
+    last = watched(evaluation, ask(evaluation, "f" * 64).name)[-1]
+    assert (last.state, last.failure.reason) == (RUNS.STATE_FAILED, "ARTIFACT_NOT_FOUND")
+    with pytest.raises(FailedPrecondition, match="SUCCEEDED"):
+        evaluation.ListBadCases(pb.ListBadCasesRequest(parent=last.name))
+
+
+def test_a_run_without_a_result_is_deleted_and_one_with_a_verdict_is_refused(evaluation, taught):
+    def delete(name, **options):
+        evaluation.DeleteEvaluationRun(pb.DeleteEvaluationRunRequest(name=name, **options))
+
+    done, failed = ask(evaluation, taught).name, ask(evaluation, "f" * 64).name
+    for name in (done, failed):
+        watched(evaluation, name)
+    with pytest.raises(FailedPrecondition, match=f"{done} succeeded") as refused:
+        delete(done)
+    assert refused.value.reason == "IN_USE"
+    delete(failed)
+    with pytest.raises(NotFound):
+        delete(failed)
+    delete(failed, allow_missing=True)
+
+
+def test_nonsense_is_refused_before_anything_starts(evaluation, taught):
+    with pytest.raises(InvalidArgument, match="digest"):
+        ask(evaluation, "nonsense")
+    with pytest.raises(InvalidArgument, match="unknown domains"):
+        ask(evaluation, taught, rules=[KINDS(kind=KINDS.KIND_BETTER, domain="new")])
+    with pytest.raises(InvalidArgument, match="kind"):
+        ask(evaluation, taught, rules=[KINDS(domain="old")])
+    with pytest.raises(InvalidArgument):
+        ask(evaluation, taught, split="../../etc/passwd")
+    with pytest.raises(NotFound):
+        evaluation.GetEvaluationRun(pb.GetEvaluationRunRequest(name="projects/p/evaluationRuns/none"))
+
+
+def test_runs_are_listed_oldest_first(evaluation):
+    page = evaluation.ListEvaluationRuns(pb.ListEvaluationRunsRequest(parent="projects/p", page_size=2))
+    times = [run.create_time.ToNanoseconds() for run in page.evaluation_runs]
+    assert times == sorted(times)
+    assert page.next_page_token
+
+
+def test_a_viewer_may_list_but_not_start(state, taught):
+    viewer = EvaluationServiceStub(state.as_role(Role.VIEWER, "evaluation"))
+    assert viewer.ListEvaluationRuns(pb.ListEvaluationRunsRequest(parent="projects/p")).evaluation_runs
+    with pytest.raises(PermissionDenied):
+        ask(viewer, taught)
+
+
+def test_cancel_stops_the_scoring(tmp_path, databases, store, splits, taught):
+    url = databases.url("evaluation", tmp_path)
+    settings = Settings(state=tmp_path, artifacts_url=store.url, database_url=url)
+    migrate("evaluation", settings.database_url)
+    scoring = SlowScoring()
+    with State(tmp_path) as state, serving([build(settings, scoring, splits)]):
+        evaluation = EvaluationServiceStub(state.as_role(Role.ENGINEER, "evaluation"))
+        name = ask(evaluation, taught).name
+        stream = evaluation.WatchEvaluationRun(pb.WatchEvaluationRunRequest(name=name), timeout=30)
+        for run in stream:
+            if run.state == RUNS.STATE_RUNNING and scoring.running:
+                evaluation.CancelEvaluationRun(pb.CancelEvaluationRunRequest(name=name))
+        assert run.state == RUNS.STATE_CANCELLED
+        assert not scoring.running
