@@ -1,4 +1,4 @@
-"""What evaluation can be told by environment variables."""
+"""Settings of evaluation, from environment variables."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict

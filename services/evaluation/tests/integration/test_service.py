@@ -1,4 +1,4 @@
-"""Evaluation as a room: its gRPC API over a real socket, database and event log, with real and fake scoring."""
+"""The evaluation service: its gRPC API over a real socket, database and event log, with real and fake scoring."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
