@@ -47,12 +47,12 @@ def begun(state: State, dataset: str) -> str:
     source = source_pb2.Source(format=source_pb2.Source.FORMAT_JSONL, digest=digest)
     name = rpc.CreateSource(pb.CreateSourceRequest(parent="projects/p", source=source)).name
     rpc.CreateDataset(pb.CreateDatasetRequest(parent="projects/p", dataset_id=dataset))
-    asked = dataset_pb2.DatasetVersion(sources=[name])
+    version = dataset_pb2.DatasetVersion(sources=[name])
     parent = f"projects/p/datasets/{dataset}"
-    made = rpc.CreateDatasetVersion(pb.CreateDatasetVersionRequest(parent=parent, dataset_version=asked))
-    while not rpc.GetDatasetVersion(pb.GetDatasetVersionRequest(name=made.name)).progress.done:
+    created = rpc.CreateDatasetVersion(pb.CreateDatasetVersionRequest(parent=parent, dataset_version=version))
+    while not rpc.GetDatasetVersion(pb.GetDatasetVersionRequest(name=created.name)).progress.done:
         time.sleep(0.02)
-    return made.name
+    return created.name
 
 
 def ended(state: State, name: str) -> dataset_pb2.DatasetVersion:
