@@ -29,9 +29,9 @@ from ratoon.chassis.files import write_json
 from ratoon.chassis.jobs import JobFolder
 from ratoon_evaluation.worker import job as evaluation
 from ratoon_training.application.commands import RecipeWish, recipe_of
-from ratoon_training.worker.orders import Order, outcome_of
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.running import execute
+from ratoon_training.worker.task_queue import Order, outcome_of
 
 MARGIN = 0.02
 JSON = dict[str, Any]

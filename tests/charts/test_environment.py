@@ -6,11 +6,11 @@ from dataclasses import fields
 
 import pytest
 
-from ratoon.chassis.garbage import Limits
+from ratoon.chassis.gc import GcSettings
+from ratoon.chassis.gc_items import Limits
 from ratoon.chassis.job_worker import Settings as WorkerSettings
 from ratoon.chassis.secrets import plan_of
 from ratoon.chassis.settings import SERVICES, settings_of
-from ratoon.chassis.upkeep import GarbageSettings
 from ratoon.engine.settings import EngineSettings
 from ratoon_console.settings import Settings as ConsoleSettings
 
@@ -21,7 +21,7 @@ WAITING = "set by a Secret"
 
 
 def settings_class(name):
-    beside = {"WORKER": WorkerSettings, "CONSOLE": ConsoleSettings, "GC": GarbageSettings}
+    beside = {"WORKER": WorkerSettings, "CONSOLE": ConsoleSettings, "GC": GcSettings}
     return beside.get(name) or importlib.import_module(f"ratoon_{name.lower()}.settings").Settings
 
 
@@ -92,7 +92,7 @@ def test_upkeep_is_told_every_database_and_the_one_store(release, monkeypatch):
             variable = f"RATOON_{service.upper()}_{name}"
             assert environment[variable] == given(own.spec["containers"][0])[variable]
         assert settings_of(service).artifacts_url.startswith("s3://")
-    assert GarbageSettings().limits() == Limits()
+    assert GcSettings().limits() == Limits()
 
 
 def test_upkeep_is_told_for_how_many_days_a_service_keeps_what_ended(helm):

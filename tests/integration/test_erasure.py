@@ -25,7 +25,7 @@ from ratoon.flywheel.v1 import signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.sdk.client import Client
 from ratoon.sdk.errors import ApiError, OperationFailed
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon.testkit.waiting import until
 
 P = "projects/p"

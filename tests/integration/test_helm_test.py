@@ -9,7 +9,7 @@ import pytest
 
 from ratoon.chassis import warm
 from ratoon.chassis.settings import run_folder
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_flywheel.settings import Settings as FlywheelSettings
 from ratoon_gateway.settings import Settings as GatewaySettings
 from ratoon_ingestion.settings import Settings as IngestionSettings

@@ -20,7 +20,7 @@ from schemathesis import GenerationMode
 
 from ratoon.chassis.identity import Principal, Role
 from ratoon.chassis.settings import SERVICES, run_folder
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_gateway.entrypoints import openapi
 from ratoon_gateway.entrypoints.transcoding import Transcoder
 

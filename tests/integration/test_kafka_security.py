@@ -8,7 +8,7 @@ from ratoon.chassis.authority import make_authority
 from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.events import open_log
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ServiceSettings
 from ratoon.events.ports import LogUnavailable, Record, Topic
 from ratoon.testkit.kafka import PASSWORD, USER, Broker, kafka_broker
 
@@ -16,8 +16,8 @@ __all__ = ["kafka_broker"]
 TOPIC = "ratoon.test.v1.secured"
 
 
-def settings(broker: Broker, password: str = PASSWORD, ca: Path | None = None) -> RoomSettings:
-    return RoomSettings(
+def settings(broker: Broker, password: str = PASSWORD, ca: Path | None = None) -> ServiceSettings:
+    return ServiceSettings(
         service="registry",
         events=f"kafka://{broker.secured}",
         kafka_security_protocol="SASL_SSL",
@@ -49,6 +49,6 @@ def test_a_wrong_password_and_a_foreign_authority_are_told(kafka_broker, tmp_pat
 
 
 def test_sasl_without_a_password_is_refused_with_the_settings_to_give():
-    wanted = RoomSettings(service="registry", events="kafka://k:9093", kafka_security_protocol="SASL_SSL")
+    wanted = ServiceSettings(service="registry", events="kafka://k:9093", kafka_security_protocol="SASL_SSL")
     with pytest.raises(FailedPrecondition, match="RATOON_REGISTRY_KAFKA_PASSWORD"):
         open_log(wanted, SystemClock())

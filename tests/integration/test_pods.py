@@ -27,7 +27,7 @@ from ratoon.testkit.certificates import write_certificates
 from ratoon.testkit.models import tiny_llama
 from ratoon.testkit.object_store import object_store
 from ratoon.testkit.ports import free_ports
-from ratoon.testkit.rooms import State, running, serving
+from ratoon.testkit.services import State, running, serving
 from ratoon_ingestion.settings import Settings as IngestionSettings
 from ratoon_labeling.settings import Settings as LabelingSettings
 from ratoon_registry.settings import Settings as RegistrySettings

@@ -17,7 +17,7 @@ from ratoon.registry.v1 import model_pb2
 from ratoon.registry.v1 import registry_service_pb2 as registry
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from ratoon.testkit import postgresql
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_ingestion.settings import Settings as IngestionSettings
 from ratoon_registry.settings import Settings as RegistrySettings
 

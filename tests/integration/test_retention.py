@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from ratoon.chassis import outbox, retention
 from ratoon.chassis.database import Database
+from ratoon.chassis.gc import GcSettings, survey
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.settings import SERVICES
 from ratoon.chassis.store import Store
-from ratoon.chassis.upkeep import GarbageSettings, survey
 from ratoon.sdk.cli import app
 from ratoon.sdk.local.installation import Installation
 from ratoon_flywheel import mapping as flywheel_mapping
@@ -182,7 +182,7 @@ def test_training_runs_without_a_result_go_unless_a_pipeline_run_names_them(hous
 
 def test_a_resource_that_changed_since_the_survey_stays(house):
     two_rollouts(house)
-    found = survey(house.services, GarbageSettings().limits()).expired
+    found = survey(house.services, GcSettings().limits()).expired
     with house.serving.write() as tx:
         tx.save(replace(tx.get(Engine, f"{MAIL}/engines/lost"), message="seen again"))
     removed = retention.remove(found)

@@ -10,13 +10,13 @@ import pytest
 from ratoon.chassis.authority import make_authority
 from ratoon.chassis.client import open_channel
 from ratoon.chassis.errors import FailedPrecondition, Unavailable
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ServiceSettings
 from ratoon.chassis.tls import Certificates
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from ratoon.testkit.certificates import write_certificates
 from ratoon.testkit.ports import free_ports
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_gateway.settings import Settings as GatewaySettings
 from ratoon_registry.settings import Settings as RegistrySettings
 
@@ -31,7 +31,7 @@ def state(tmp_path_factory) -> Iterator[State]:
 
 
 @pytest.fixture(scope="module")
-def rooms(state) -> Iterator[list[RoomSettings]]:
+def rooms(state) -> Iterator[list[ServiceSettings]]:
     listen, http, metrics = free_ports(3)
     peers = {"registry": f"localhost:{listen}"}
     registry, gateway = (
@@ -53,7 +53,7 @@ def rooms(state) -> Iterator[list[RoomSettings]]:
         yield made
 
 
-def models(state: State, rooms: list[RoomSettings], certificates: Path | None) -> list[object]:
+def models(state: State, rooms: list[ServiceSettings], certificates: Path | None) -> list[object]:
     shown = Certificates(certificates) if certificates else None
     with open_channel(rooms[0].listen, state.signer("flywheel"), shown) as channel:
         return list(RegistryServiceStub(channel).ListModels(ASKED).models)

@@ -16,7 +16,7 @@ from ratoon.chassis import warm
 from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.tracing import unkept
 from ratoon.testkit.collector import Collector, Span, collecting
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 
 CALLER = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
 ROOMS = (ratoon_flywheel, ratoon_ingestion, ratoon_labeling, ratoon_registry)

@@ -29,7 +29,7 @@ from ratoon.chassis.server import required_role
 from ratoon.chassis.settings import SERVICES, run_folder, socket_address
 from ratoon.flywheel.v1.flywheel_service_pb2 import GetProjectRequest
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 
 DEFECTS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
 EXAMPLES = int(os.environ.get("RATOON_FUZZ_EXAMPLES", "12"))

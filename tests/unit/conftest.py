@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ratoon.chassis import figures
+from ratoon.chassis import metrics
 from ratoon.chassis.telemetry import OperationMetrics, RpcMetrics
 from ratoon_flywheel.adapters.figures import SET_ASIDE
 from ratoon_gateway.adapters.metrics import GatewayMetrics, segment_metrics, token_counter
@@ -22,7 +22,7 @@ def known_figures() -> frozenset[str]:
         make(registry)
     registry.register(GatewayMetrics(Traffic(None), lambda: 0, lambda: 0, lambda: 0))
     segment_metrics(registry, Path())
-    families = [each for each in vars(figures).values() if isinstance(each, figures.Family)]
+    families = [each for each in vars(metrics).values() if isinstance(each, metrics.Family)]
     ours = {f"{each.name}_total" if each.counts else each.name for each in [*families, ENGINES, SET_ASIDE]}
     theirs = {f"{each.name}_total" if each.type == "counter" else each.name for each in registry.collect()}
     return frozenset(ours | theirs)

@@ -26,7 +26,7 @@ from ratoon.serving.v1.serving_service_pb2_grpc import (
 )
 from ratoon.testkit.engine import MockEngine, Pace
 from ratoon.testkit.postgresql import Databases
-from ratoon.testkit.rooms import State, answering, running
+from ratoon.testkit.services import State, answering, running
 from ratoon.testkit.waiting import until
 from ratoon_gateway.settings import Settings
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from kubernetes import client, config
 
-from ratoon.chassis.app import Foundation, Platform
+from ratoon.chassis.app import Platform, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import Unavailable
 from ratoon.chassis.identity import Role
@@ -16,7 +16,7 @@ from ratoon.chassis.migrations import migrate
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
-from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.services import State, serving
 from ratoon.testkit.waiting import until
 from ratoon_serving.adapters import tables
 from ratoon_serving.bootstrap import assemble, engine_host
@@ -103,7 +103,7 @@ class Cluster:
     def room(self, settings: Settings):
         """A room of serving; a context."""
         migrate("serving", settings.database_url)
-        base = Foundation(settings, Platform.of_process(), tables.METADATA)
+        base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
         self.host, watches = engine_host(settings, ArtifactStore(settings.artifacts_url))
         self.operator = ServingServiceStub(self.state.as_role(Role.OPERATOR, "serving"))
         self.gateway = ServingServiceStub(self.state.as_service("gateway", "serving"))

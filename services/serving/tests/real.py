@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from ratoon.chassis.app import Foundation, Platform
+from ratoon.chassis.app import Platform, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import Role, make_signing_key
 from ratoon.chassis.jobs import JobState, LocalJobs
@@ -17,7 +17,7 @@ from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon.testkit.models import tiny_adapter, tiny_llama
-from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.services import State, serving
 from ratoon_serving.adapters import tables
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.adapters.local_engine import LocalEngineHost
@@ -92,7 +92,7 @@ class Installation:
     def room(self):
         artifacts = ArtifactStore(self.settings.artifacts_url)
         host = LocalEngineHost(local_engines(self.settings), artifacts, EngineClient())
-        base = Foundation(self.settings, Platform.of_process(), tables.METADATA)
+        base = ServiceRuntime(self.settings, Platform.of_process(), tables.METADATA)
         return serving([assemble(base, host, self.models)])
 
     def deploy(self, model: str) -> str:

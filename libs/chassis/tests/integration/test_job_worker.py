@@ -21,7 +21,7 @@ from ratoon.chassis.remote_jobs import RemoteJobs, chosen
 from ratoon.chassis.tls import Certificates
 from ratoon.testkit.certificates import write_certificates
 from ratoon.testkit.ports import free_ports
-from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.services import State, serving
 from ratoon.testkit.waiting import until
 
 WORKER = """

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import MetaData
 
-from ratoon.chassis import app, garbage, outbox, ownership
+from ratoon.chassis import app, gc_items, outbox, ownership
 from ratoon.chassis import artifacts as artifacts_module
-from ratoon.chassis.app import Foundation
+from ratoon.chassis.app import ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore, TreeFile
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
@@ -170,8 +170,8 @@ def test_owners_go_with_the_blob_and_not_those_that_came_just_now(artifacts):
         artifacts.grant("p", digest)
     age = time.time() - 7 * 24 * 3600
     os.utime(artifacts.folder / "owners" / old[:2] / old / "p", (age, age))
-    for item in list(garbage.artifacts(artifacts.folder)):
-        assert garbage.remove(garbage.Removal(item, "nothing refers to it"))
+    for item in list(gc_items.artifacts(artifacts.folder)):
+        assert gc_items.remove(gc_items.Removal(item, "nothing refers to it"))
     fresh = ArtifactStore(str(artifacts.folder))
     assert (fresh.owned("p", old), fresh.owned("p", new)) == (False, True)
 
@@ -227,7 +227,7 @@ def test_a_large_request_is_looked_through_beside_the_event_loop(artifacts, monk
         room = SimpleNamespace(threads=Threads("test", 1), artifacts=artifacts)
         asked = request(NOWHERE)
         asked.training_run.recipe.sweep = "x" * count
-        await Foundation._check_artifacts(room, OURS, asked)
+        await ServiceRuntime._check_artifacts(room, OURS, asked)
         room.threads.close()
 
     asyncio.run(check())
@@ -255,4 +255,4 @@ def test_garbage_collection_follows_every_form_of_a_manifest(artifacts):
     row = json.dumps({"path": "a", "sha256": file, "size": 4})
     for form in ('{"files":[%s]}', ' { "files" : [ %s ] }'):
         tree = artifacts.put_bytes((form % row).encode())
-        assert garbage.with_content(artifacts, [tree]) == {tree, file}
+        assert gc_items.with_content(artifacts, [tree]) == {tree, file}

@@ -11,8 +11,8 @@ from sqlalchemy import MetaData, event, text
 from ratoon.chassis import outbox, requests
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Aborted, AlreadyExists, DataLoss, InvalidArgument, NotFound
-from ratoon.chassis.figures import store_figures
 from ratoon.chassis.identity import NOBODY, Principal, Role, set_caller
+from ratoon.chassis.metrics import store_samples
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store, resource_table, retired_table, unreadable_rows
 from ratoon.events.ports import Record
@@ -206,7 +206,7 @@ def test_a_row_that_cannot_be_read_is_named_and_the_others_are_listed(riches, ca
         assert list(unreadable_rows(tx.connection, tables)) == [(name, "part.weight (float_type)")]
     assert list(riches.unreadable) == [name]
     assert [name in record.getMessage() for record in caplog.records] == [True]
-    assert [sample.value for sample in store_figures(riches)()] == [1]
+    assert [sample.value for sample in store_samples(riches)()] == [1]
 
 
 @pytest.fixture

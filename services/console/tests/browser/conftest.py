@@ -23,7 +23,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.settings import SERVICES, run_folder, socket_address
 from ratoon.serving.v1 import route_pb2
 from ratoon.testkit.engine import MockEngine, Pace
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_gateway.settings import Settings
 from services.console.tests import seed
 from services.console.tests.memory import Memory

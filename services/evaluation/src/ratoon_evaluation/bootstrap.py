@@ -1,6 +1,6 @@
 """Puts evaluation together: the only file that knows concrete adapters."""
 
-from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.paging import PageTokens
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import add_EvaluationServiceServicer_to_server
@@ -16,7 +16,7 @@ from ratoon_evaluation.settings import Settings
 
 def build(settings: Settings, platform: Platform) -> App:
     """Evaluation, ready to run."""
-    base = Foundation(settings, platform, tables.METADATA)
+    base = ServiceRuntime(settings, platform, tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     splits = IngestionSplits(base.peer("ingestion"))
     resources = Resources(

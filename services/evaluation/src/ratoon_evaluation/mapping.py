@@ -28,7 +28,7 @@ from ratoon_evaluation.domain.scores import MAJORITY, TFIDF, DomainScores, Inter
 def run(value: EvaluationRun) -> pb.EvaluationRun:
     """A run as callers see it."""
     question = value.question
-    seen = pb.EvaluationRun(
+    message = pb.EvaluationRun(
         name=value.name,
         revision=value.revision,
         create_time=timestamp(value.create_time),
@@ -43,13 +43,13 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
         progress=_progress(value.progress),
     )
     if value.failure_reason:
-        seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
+        message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
     if value.scored:
-        seen.results.extend(map(_result, value.scored.outcome.measured.domains))
-        seen.verdict.CopyFrom(_verdict(value.scored.outcome.verdict))
-        seen.report_html_digest = value.scored.report_html
-        seen.report_json_digest = value.scored.report_json
-    return seen
+        message.results.extend(map(_result, value.scored.outcome.measured.domains))
+        message.verdict.CopyFrom(_verdict(value.scored.outcome.verdict))
+        message.report_html_digest = value.scored.report_html
+        message.report_json_digest = value.scored.report_json
+    return message
 
 
 def bad_case(value: BadCase) -> pb.BadCase:
@@ -65,21 +65,21 @@ def bad_case(value: BadCase) -> pb.BadCase:
 
 
 def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
-    """What is asked."""
-    asked = request.evaluation_run
+    """Return the command of a request."""
+    spec = request.evaluation_run
     question = Question(
-        candidate=asked.candidate_digest,
-        reference=asked.reference_digest,
-        domains=tuple(Domain(domain.name, domain.split) for domain in asked.domains),
-        labels=tuple(asked.labels),
-        rules=tuple(Rule(_kind(rule), rule.domain, rule.threshold) for rule in asked.gate),
-        seed=asked.seed,
+        candidate=spec.candidate_digest,
+        reference=spec.reference_digest,
+        domains=tuple(Domain(domain.name, domain.split) for domain in spec.domains),
+        labels=tuple(spec.labels),
+        rules=tuple(Rule(_kind(rule), rule.domain, rule.threshold) for rule in spec.gate),
+        seed=spec.seed,
     )
     return CreateRun(request.parent, request.evaluation_run_id, question, request.request_id)
 
 
 def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> ListBadCases:
-    """What is asked, and by whom."""
+    """Return the query of a request, with its caller."""
     return ListBadCases(request.parent, request.page_size, request.page_token, principal)
 
 
@@ -89,20 +89,20 @@ def event(happened: object, name: str, revision: int) -> Record:
 
 
 def _envelope(happened: object, name: str, revision: int) -> Message:
-    told = events_pb2.EvaluationRunEvent(name=name, revision=revision)
+    envelope = events_pb2.EvaluationRunEvent(name=name, revision=revision)
     match happened:
         case Started():
-            told.started.SetInParent()
+            envelope.started.SetInParent()
         case Completed(passed):
-            told.completed.SetInParent()
-            told.completed.passed = passed
+            envelope.completed.SetInParent()
+            envelope.completed.passed = passed
         case Failed(reason):
-            told.failed.reason = reason
+            envelope.failed.reason = reason
         case Cancelled():
-            told.cancelled.SetInParent()
+            envelope.cancelled.SetInParent()
         case _:
             raise TypeError(f"{happened!r} is not an event of evaluation")
-    return told
+    return envelope
 
 
 def _result(value: DomainScores) -> pb.DomainResult:

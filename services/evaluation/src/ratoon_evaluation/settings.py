@@ -1,12 +1,12 @@
-"""What evaluation can be told by environment variables."""
+"""Settings of evaluation, from environment variables."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ServiceSettings
 
 
-class Settings(RoomSettings):
+class Settings(ServiceSettings):
     """`RATOON_EVALUATION_…`."""
 
     model_config = SettingsConfigDict(env_prefix="RATOON_EVALUATION_", frozen=True, extra="ignore")

@@ -59,17 +59,17 @@ def test_a_taught_model_passes_against_one_that_always_says_ham(spec, store, tmp
     assert new["baselines"] == {}
     assert new["difference"]["low"] > 0
     assert old["candidate"]["perplexity"] > 1
-    assert {found["slice"] for found in old["candidate"]["slices"]} == {"html=no", "html=yes"}
-    told = json.loads(store.read(result["report_json"]))
-    assert told["models"]["candidate"]["architecture"]["num_hidden_layers"] == 2
-    assert told["models"]["candidate"]["recipe"]["seed"] == 1
+    assert {scores["slice"] for scores in old["candidate"]["slices"]} == {"html=no", "html=yes"}
+    report = json.loads(store.read(result["report_json"]))
+    assert report["models"]["candidate"]["architecture"]["num_hidden_layers"] == 2
+    assert report["models"]["candidate"]["recipe"]["seed"] == 1
     page = store.read(result["report_html"]).decode()
     assert "Evaluation of &lt;mail&gt;" in page
     assert "num_hidden_layers" in page
     assert "Passed." in page
 
 
-def test_predictions_and_wrong_answers_are_kept_without_text(spec, store, tmp_path):
+def test_predictions_and_wrong_answers_are_stored_without_text(spec, store, tmp_path):
     swapped = spec | {"candidate": spec["reference"], "reference": ""}
     result = evaluation_job.run(swapped, job_in(tmp_path / "job"))
     old = result["evaluation"]["measured"]["domains"][0]
@@ -91,27 +91,27 @@ def test_the_same_job_gives_the_same_digests(spec, tmp_path):
     assert first == second
 
 
-def test_answers_that_were_kept_are_not_asked_for_again(spec, store, tmp_path, monkeypatch):
+def test_stored_answers_are_not_computed_again(spec, store, tmp_path, monkeypatch):
     first = evaluation_job.run(spec, job_in(tmp_path / "first"))
     scores = first["evaluation"]["measured"]["domains"][0]
-    kept = [
+    stored = [
         {"model": spec[role], "test": scores["test"], "predictions": scores[role]["predictions"]}
         for role in ("candidate", "reference")
     ]
-    asked = []
-    monkeypatch.setattr(evaluation_job.Scorer, "score", lambda *_: asked.append(1))
-    assert evaluation_job.run(spec | {"kept": kept}, job_in(tmp_path / "again")) == first
-    assert asked == []
+    scored = []
+    monkeypatch.setattr(evaluation_job.Scorer, "score", lambda *_: scored.append(1))
+    assert evaluation_job.run(spec | {"kept": stored}, job_in(tmp_path / "again")) == first
+    assert scored == []
 
 
-def test_kept_answers_that_are_gone_are_asked_for(spec, store, tmp_path):
+def test_stored_answers_that_are_gone_are_computed_again(spec, store, tmp_path):
     first = evaluation_job.run(spec, job_in(tmp_path / "first"))
     test = spec["domains"][0]["test"]
-    kept = [
+    stored = [
         {"model": spec["candidate"], "test": test, "predictions": "0" * 64},
         {"model": spec["reference"], "test": test, "predictions": store.put_bytes(b"no table")},
     ]
-    assert evaluation_job.run(spec | {"kept": kept}, job_in(tmp_path / "again")) == first
+    assert evaluation_job.run(spec | {"kept": stored}, job_in(tmp_path / "again")) == first
 
 
 def test_a_part_with_unknown_labels_is_refused(spec, store, tmp_path):
@@ -124,7 +124,7 @@ def test_a_part_with_unknown_labels_is_refused(spec, store, tmp_path):
         evaluation_job.run(spec | {"domains": [{"name": "old", "test": rubbish}]}, job_in(tmp_path / "other"))
 
 
-def test_a_wish_to_stop_ends_the_job(spec, tmp_path):
+def test_a_stop_request_ends_the_job(spec, tmp_path):
     job = job_in(tmp_path / "job")
     (job.path / "stop").touch()
     with pytest.raises(evaluation_job.Stopped):
@@ -133,9 +133,9 @@ def test_a_wish_to_stop_ends_the_job(spec, tmp_path):
 
 
 def test_baselines_of_a_single_class_answer_it():
-    told = fit_and_answer(Task(["a", "b"], ["ham", "ham"], ["c"]))
-    assert told["tfidf"]["predicted"] == told["majority"]["predicted"] == ["ham"]
-    assert told["best"] == "majority"
+    answers = fit_and_answer(Task(["a", "b"], ["ham", "ham"], ["c"]))
+    assert answers["tfidf"]["predicted"] == answers["majority"]["predicted"] == ["ham"]
+    assert answers["best"] == "majority"
 
 
 def test_chinese_is_cut_into_words_and_characters():
@@ -143,16 +143,16 @@ def test_chinese_is_cut_into_words_and_characters():
     good = ["质量非常好，物流也快", "非常好的书，孩子喜欢", "服务态度好，下次还来", "很好，非常满意"]
     bad = ["质量太差，物流又慢", "太差的书，孩子不喜欢", "服务态度差，不会再来", "很差，非常失望"]
     texts = [text for pair in zip(good, bad, strict=True) for text in pair] * 3
-    told = fit_and_answer(Task(texts, ["pos", "neg"] * 12, ["这次质量很好！", "这次质量很差！"]))
-    assert told["tfidf"]["predicted"] == told["tfidf_chars"]["predicted"] == ["pos", "neg"]
+    answers = fit_and_answer(Task(texts, ["pos", "neg"] * 12, ["这次质量很好！", "这次质量很差！"]))
+    assert answers["tfidf"]["predicted"] == answers["tfidf_chars"]["predicted"] == ["pos", "neg"]
     assert words("质量非常好，物流也快") == ["质量", "非常", "好", "，", "物流", "也", "快"]
     assert words("It works, a lot") == ["It", "works", "lot"]
 
 
 @pytest.mark.parametrize("texts", [["👍", "👎"], ["1", "2"], ["あ", "い"], ["?", "!!"]])
 def test_texts_without_words_are_compared_as_they_are(texts):
-    told = fit_and_answer(Task(texts * 10, ["a", "b"] * 10, texts))
-    assert told["tfidf"]["predicted"] == ["a", "b"]
+    answers = fit_and_answer(Task(texts * 10, ["a", "b"] * 10, texts))
+    assert answers["tfidf"]["predicted"] == ["a", "b"]
 
 
 def test_baselines_of_large_parts_are_fitted_on_a_share_of_them():
@@ -168,12 +168,12 @@ def test_baselines_that_cannot_be_fitted_say_so(spec, store, tmp_path):
         evaluation_job.run(spec | {"domains": [domain]}, job_in(tmp_path / "job"))
 
 
-def test_jobs_run_in_a_warm_process_and_tell_their_progress(spec, tmp_path):
+def test_jobs_run_in_a_warm_process_and_report_their_progress(spec, tmp_path):
     jobs = LocalJobs(tmp_path / "jobs", {"PYTHONPATH": ":".join(filter(None, sys.path))})
-    given = spec | {"warm": str(tmp_path / "warm")}
+    job_spec = spec | {"warm": str(tmp_path / "warm")}
     try:
         for job_id in ("one", "two"):
-            jobs.start(job_id, "ratoon_evaluation.worker", given)
+            jobs.start(job_id, "ratoon_evaluation.worker", job_spec)
             while (status := jobs.observe(job_id)).state is JobState.RUNNING:
                 time.sleep(0.05)
             assert status.state is JobState.SUCCEEDED, status.message

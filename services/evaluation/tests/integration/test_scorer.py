@@ -61,11 +61,11 @@ def test_a_model_that_says_something_else_is_other(tmp_path):
 
 def test_a_prompt_beyond_the_positions_is_unfit_and_does_not_stop_the_rest(tmp_path):
     folder = tiny_llama(tmp_path, answer="spam", max_chars=100_000)
-    seen = []
-    answers = Scorer(ModelFolder(folder), ("ham", "spam")).score(["short", "long " * 3000], seen.append)
+    progress = []
+    answers = Scorer(ModelFolder(folder), ("ham", "spam")).score(["short", "long " * 3000], progress.append)
     assert answers.predicted == ("spam", OTHER)
     assert answers.unfit.tolist() == [False, True]
-    assert seen == [2]
+    assert progress == [2]
 
 
 def test_an_empty_text_has_no_tokens(taught_folder):

@@ -11,7 +11,7 @@ from ratoon.ingestion.v1.ingestion_service_pb2_grpc import (
     IngestionServiceServicer,
     add_IngestionServiceServicer_to_server,
 )
-from ratoon.testkit.rooms import answering
+from ratoon.testkit.services import answering
 from ratoon_evaluation.adapters.splits import IngestionSplits
 from ratoon_evaluation.application.ports import Parts
 from ratoon_evaluation.domain.errors import SplitNotReady

@@ -31,19 +31,19 @@ def ids(count: int) -> list[str]:
 def test_wrong_answers_come_page_by_page_across_row_groups(store, tmp_path):
     rows = pa.table({"record_id": ids(25), "label": ["a"] * 25, "predicted": ["b"] * 25})
     digest = put(store, tmp_path / "wrong.parquet", rows, 4)
-    reader, found, more = ParquetAnswers(store), [], True
+    reader, answers, more = ParquetAnswers(store), [], True
     while more:
-        page, more = reader.wrong(digest, len(found), 7)
-        found += page
-    assert [row.record_id for row in found] == ids(25)
+        page, more = reader.wrong(digest, len(answers), 7)
+        answers += page
+    assert [row.record_id for row in answers] == ids(25)
     assert reader.wrong(digest, 25, 7) == ([], False)
 
 
-def test_texts_are_found_in_their_row_groups_and_lost_ones_are_left_out(store, tmp_path):
+def test_texts_are_read_from_their_row_groups_and_lost_ones_are_left_out(store, tmp_path):
     rows = pa.table({"record_id": ids(90), "text": [f"text {number}" for number in range(90)]})
     digest = put(store, tmp_path / "part.parquet", rows, 20)
-    wanted = ["r0000", "r0019", "r0020", "r0089", "gone"]
-    texts = ParquetAnswers(store).texts(digest, wanted)
+    record_ids = ["r0000", "r0019", "r0020", "r0089", "gone"]
+    texts = ParquetAnswers(store).texts(digest, record_ids)
     assert texts == {"r0000": "text 0", "r0019": "text 19", "r0020": "text 20", "r0089": "text 89"}
 
 
@@ -53,7 +53,9 @@ def test_only_the_row_groups_that_may_hold_a_record_are_read(store, tmp_path, mo
     read: list[int] = []
     texts = adapter._texts
     monkeypatch.setattr(
-        adapter, "_texts", lambda file, group, wanted: read.append(group) or texts(file, group, wanted)
+        adapter,
+        "_texts",
+        lambda file, group, record_ids: read.append(group) or texts(file, group, record_ids),
     )
     assert len(ParquetAnswers(store).texts(digest, ["r0011", "r0055"])) == 2
     assert read == [1, 5]

@@ -1,4 +1,4 @@
-"""The gate's rules: what passes, what is refused, and that the numbers are said."""
+"""The gate's rules: what passes, what is refused, and that the sentence carries the numbers."""
 
 import math
 from dataclasses import replace
@@ -47,7 +47,7 @@ def against(difference, *, candidate=0.58, best=0.86):
 NEAR = Rule(RuleKind.NEAR_BASELINE, "old", -0.02)
 
 
-def test_a_model_below_the_best_baseline_is_refused_and_both_numbers_are_said():
+def test_a_model_below_the_best_baseline_is_refused_with_both_numbers():
     verdict = judge([BEATS, NEAR], against((-0.279, -0.34, -0.22), candidate=0.581))
     assert not verdict.passed
     assert verdict.sentence.startswith("Refused: A simpler model is better")
@@ -110,7 +110,7 @@ def test_a_comparison_is_decided_by_the_lower_bound(kind, threshold, difference,
 
 
 @pytest.mark.parametrize(
-    ("rule", "given"),
+    ("rule", "measurements"),
     [
         (BEATS, Measurements()),
         (BEATS, measured(majority=None)),
@@ -119,8 +119,8 @@ def test_a_comparison_is_decided_by_the_lower_bound(kind, threshold, difference,
         (Rule(RuleKind.BETTER, "new"), measured(difference=(0.1, 0.05, 0.2))),
     ],
 )
-def test_missing_data_counts_as_failure(rule, given):
-    verdict = judge([rule], given)
+def test_missing_data_counts_as_failure(rule, measurements):
+    verdict = judge([rule], measurements)
     assert not verdict.passed
     assert "counts as failure" in verdict.sentence
 

@@ -44,8 +44,8 @@ def test_a_label_without_records_does_not_lower_the_interval():
     counts = np.array([[20, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]])
     (interval,) = resampling.of_confusion(HOW, counts, resampling.macro_f1)
     assert (interval.value, interval.low, interval.high) == (1.0, 1.0, 1.0)
-    truth, said = np.array([0, 0, 1]), np.array([0, 0, 1])
-    assert resampling.difference(HOW, truth, said, said, 3).value == 0.0
+    truth, predicted = np.array([0, 0, 1]), np.array([0, 0, 1])
+    assert resampling.difference(HOW, truth, predicted, predicted, 3).value == 0.0
 
 
 def test_the_interval_agrees_with_resampling_record_by_record():

@@ -1,4 +1,4 @@
-"""What scoring makes of a run, and what may be asked."""
+"""Outcomes of a run, and the validation of questions."""
 
 import json
 from dataclasses import fields, replace
@@ -50,7 +50,7 @@ def test_a_queued_run_starts_and_says_so_once():
     assert after(QUEUED, JobObservation(Phase.RUNNING)).events == (Started(),)
 
 
-def test_a_run_that_ends_before_it_was_seen_to_run_says_only_that():
+def test_a_run_that_ends_before_it_was_observed_running_reports_only_its_end():
     for ends in (
         JobObservation(Phase.SUCCEEDED, result=SCORED),
         JobObservation(Phase.FAILED, failure=Failure("REASON", "Why.")),
@@ -67,7 +67,7 @@ def test_a_refusal_is_a_success_of_the_run():
     assert succeeded.resource.progress.message.startswith("Refused")
 
 
-def test_a_fault_is_told_with_its_reason():
+def test_a_failure_carries_its_reason():
     failed = after(QUEUED, JobObservation(Phase.FAILED, failure=Failure("UNUSABLE_PART", "empty")))
     assert (failed.resource.failure_reason, failed.resource.failure_message) == ("UNUSABLE_PART", "empty")
     assert failed.events == (Failed("UNUSABLE_PART"),)
@@ -103,7 +103,7 @@ def test_a_question_may_have_no_reference_and_no_gate():
     assert checked(replace(QUESTION, reference="", rules=()))
 
 
-def test_reports_and_kept_answers_belong_to_the_project_of_the_run():
+def test_reports_and_stored_answers_belong_to_the_project_of_the_run():
     assert set(digests_of(SCORED)) == {SCORED.report_json, SCORED.report_html}
     marked = {
         (kind.__name__, each.name)

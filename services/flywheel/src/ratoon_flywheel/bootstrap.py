@@ -2,7 +2,7 @@
 
 from ratoon.chassis import outbox
 from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.events.consumer import Consumer
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import add_FlywheelServiceServicer_to_server
@@ -11,11 +11,11 @@ from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.adapters.baselines import JobBaselines
 from ratoon_flywheel.adapters.evaluation import EvaluationRoom
-from ratoon_flywheel.adapters.figures import traffic_figures
 from ratoon_flywheel.adapters.ingestion import DatasetRoom, SplitRoom, TrafficSources
 from ratoon_flywheel.adapters.labeling import LabelRoom
 from ratoon_flywheel.adapters.registry import RegistryLineage, VersionRoom
 from ratoon_flywheel.adapters.runs import RunTables
+from ratoon_flywheel.adapters.service_metrics import traffic_figures
 from ratoon_flywheel.adapters.serving import RolloutRoom, ServingDeployments, ServingQuality
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
 from ratoon_flywheel.adapters.training import TrainingRoom
@@ -33,7 +33,7 @@ from ratoon_flywheel.settings import Settings
 
 def build(settings: Settings, platform: Platform) -> App:
     """The flywheel, ready to run."""
-    base = Foundation(settings, platform, tables.METADATA)
+    base = ServiceRuntime(settings, platform, tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     answers, runs = AnswerTables(), RunTables()
     artifacts = ArtifactStore(settings.artifacts_url)
@@ -63,7 +63,7 @@ def build(settings: Settings, platform: Platform) -> App:
     consumer = Consumer(
         "flywheel",
         TOPICS,
-        base.hearing(listener(waker(store, operations, runs), forgetter(store, operations))),
+        base.traced_handler(listener(waker(store, operations, runs), forgetter(store, operations))),
         log=base.log,
         database=base.database,
         publish=outbox.append,
@@ -88,5 +88,5 @@ def build(settings: Settings, platform: Platform) -> App:
     rpc = Rpc(
         "ratoon.flywheel.v1.FlywheelService", add_FlywheelServiceServicer_to_server, FlywheelServicer(desk)
     )
-    platform.figures.add(settings.service, traffic_figures(store, answers))
+    platform.service_metrics.add(settings.service, traffic_figures(store, answers))
     return base.app([rpc], [operations, consumer])

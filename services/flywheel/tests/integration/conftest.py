@@ -31,7 +31,7 @@ from ratoon.labeling.v1 import labeling_service_pb2_grpc
 from ratoon.registry.v1 import model_pb2, registry_service_pb2_grpc
 from ratoon.serving.v1 import serving_service_pb2, serving_service_pb2_grpc
 from ratoon.testkit.postgresql import Databases
-from ratoon.testkit.rooms import State, answering, running
+from ratoon.testkit.services import State, answering, running
 from ratoon.training.v1 import training_service_pb2_grpc
 from ratoon_flywheel.settings import Settings
 

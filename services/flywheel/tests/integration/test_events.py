@@ -140,7 +140,7 @@ class Flywheel:
 @pytest.fixture
 def flywheel(tmp_path, databases, monkeypatch) -> Iterator[Flywheel]:
     # PostgreSQL's own clock would not stand.
-    monkeypatch.setattr(_LeaseTime, "now", lambda time, _connection: ("test", time._clock.boot()))
+    monkeypatch.setattr(_LeaseTime, "now", lambda time, _connection: ("test", time._clock.monotonic()))
     made = Flywheel(Database(databases.url_of_file(tmp_path / "flywheel.db")), tmp_path)
     yield made
     made.consumer.stop()

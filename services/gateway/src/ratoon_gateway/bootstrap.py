@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import uvloop
 
 from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.app import App, Background, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Background, Platform, Rpc, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.connections import ConnectionLimits
 from ratoon.events.ports import Record
@@ -66,7 +66,7 @@ class _DataPath:
 
 def build(settings: Settings, platform: Platform) -> App:
     """The gateway, ready to run."""
-    base = Foundation(settings, platform, tables.METADATA)
+    base = ServiceRuntime(settings, platform, tables.METADATA)
     store = base.store(tables.RESOURCES, _no_events)
     ring, words, peers = KeyRing(store), WordLists(store), Peers(settings)
     usage = UsageCounters(base.database, base.clock)
@@ -124,7 +124,7 @@ def _limits(settings: Settings) -> ConnectionLimits:
 
 def _data_path(
     settings: Settings,
-    base: Foundation,
+    base: ServiceRuntime,
     artifacts: ArtifactStore,
     ids: AnswerIds,
     usage: UsageCounters,
@@ -147,7 +147,7 @@ def _data_path(
 
 
 def _edge(
-    base: Foundation,
+    base: ServiceRuntime,
     readiness: Readiness,
     admission: Admission,
     path: _DataPath,
@@ -171,7 +171,7 @@ def _edge(
     return Edge(exact, models, Blobs(admission, uploads, base.threads), rest, transcoder.verbs)
 
 
-def _watched(base: Foundation, edge: Route) -> Route:
+def _watched(base: ServiceRuntime, edge: Route) -> Route:
     metrics = EdgeMetrics(base.platform.metrics)
     return Traced(edge, metrics, base.tracer) if base.settings.otlp else Watched(edge, metrics)
 

@@ -3,17 +3,17 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ServiceSettings
 from ratoon_gateway.domain.fields import RequestLimits
 from ratoon_gateway.domain.limits import Limits
 
 
-class Settings(RoomSettings):
+class Settings(ServiceSettings):
     """`RATOON_GATEWAY_…`."""
 
     model_config = SettingsConfigDict(env_prefix="RATOON_GATEWAY_", frozen=True, extra="ignore")
 
-    kept = ("segments",)
+    backup_paths = ("segments",)
 
     service: str = Field("gateway", description="Name of the service; do not change it.")
     host: str = Field("127.0.0.1", description="Address on which the HTTP server listens.")

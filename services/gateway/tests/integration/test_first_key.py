@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ratoon.testkit.ports import free_ports
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_gateway.settings import Settings
 
 GIVEN = "rtn_0123456789abcdef_given-by-whoever-installed-it"

@@ -12,7 +12,7 @@ from ratoon.serving.v1.serving_service_pb2_grpc import (
     ServingServiceServicer,
     add_ServingServiceServicer_to_server,
 )
-from ratoon.testkit.rooms import answering
+from ratoon.testkit.services import answering
 from ratoon.testkit.waiting import until
 from ratoon_gateway.adapters import serving
 from ratoon_gateway.adapters.routes import LiveRoutes

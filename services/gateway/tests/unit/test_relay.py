@@ -264,7 +264,7 @@ def test_the_engine_is_not_silent_that_answers_others_meanwhile():
     async def others_go_on(*args):
         bench.clock.advance(1)
         if len(bench.engines.asked) == 1:
-            bench.relay._heard[target("a").process] = bench.clock.boot()
+            bench.relay._heard[target("a").process] = bench.clock.monotonic()
         return await plain(*args)
 
     bench.relay.end(bench.begin(), Outcome.ANSWERED)
@@ -305,7 +305,7 @@ def test_waiting_is_bounded(targets):
     bench = Bench(Engines(a=[EngineUnreachable()]), *targets, hold_s=5)
     with pytest.raises(NoEngine):
         bench.begin()
-    assert bench.clock.boot() - FakeClock().boot() == pytest.approx(5, abs=0.3)
+    assert bench.clock.monotonic() - FakeClock().monotonic() == pytest.approx(5, abs=0.3)
     assert not bench.capture.open
     assert bench.relay.held == 0
 

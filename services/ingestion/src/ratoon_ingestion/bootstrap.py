@@ -1,6 +1,6 @@
 """Puts ingestion together: the only file that knows concrete adapters."""
 
-from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.paging import PageTokens
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import add_IngestionServiceServicer_to_server
@@ -17,7 +17,7 @@ from ratoon_ingestion.settings import Settings
 
 def build(settings: Settings, platform: Platform) -> App:
     """Ingestion, ready to run."""
-    base = Foundation(settings, platform, tables.METADATA)
+    base = ServiceRuntime(settings, platform, tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     artifacts = ArtifactStore(settings.artifacts_url)
     keys = RecordKeys(settings.folder / "record.key", settings.record_secret.get_secret_value())

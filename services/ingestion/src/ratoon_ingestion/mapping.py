@@ -75,7 +75,7 @@ def dataset(value: Dataset) -> dataset_pb2.Dataset:
 
 def version(value: DatasetVersion) -> dataset_pb2.DatasetVersion:
     """A dataset version as callers see it."""
-    seen = dataset_pb2.DatasetVersion(
+    message = dataset_pb2.DatasetVersion(
         **_common(value),
         state=dataset_pb2.DatasetVersion.State.Value(f"STATE_{value.state}"),
         sources=value.sources,
@@ -92,14 +92,14 @@ def version(value: DatasetVersion) -> dataset_pb2.DatasetVersion:
         erasure=value.erasure,
     )
     if value.failure.reason:
-        seen.failure.reason, seen.failure.message = value.failure.reason, value.failure.message
-    return seen
+        message.failure.reason, message.failure.message = value.failure.reason, value.failure.message
+    return message
 
 
 def split(value: Split) -> split_pb2.Split:
     """A split as callers see it: the digest of its test part stays sealed."""
     ratios, replay = value.ratios, value.replay
-    seen = split_pb2.Split(
+    message = split_pb2.Split(
         **_common(value),
         state=split_pb2.Split.State.Value(f"STATE_{value.state}"),
         dataset_version=value.dataset_version,
@@ -113,19 +113,19 @@ def split(value: Split) -> split_pb2.Split:
         replayed_count=value.replayed_count,
     )
     for part, summary in value.parts.items():
-        seen.parts.add(
+        message.parts.add(
             part=_part(part), record_count=summary.record_count, class_counts=dict(summary.class_counts)
         )
     if Part.TRAIN in value.parts:
-        seen.train_digest = value.parts[Part.TRAIN].digest
-        seen.validation_digest = value.parts[Part.VALIDATION].digest
+        message.train_digest = value.parts[Part.TRAIN].digest
+        message.validation_digest = value.parts[Part.VALIDATION].digest
     if value.erasure:
-        seen.redaction.erasure, seen.redaction.erased_count = value.erasure, value.erased_count
-        seen.redaction.train_digest = value.parts[Part.TRAIN].readable_digest
-        seen.redaction.validation_digest = value.parts[Part.VALIDATION].readable_digest
+        message.redaction.erasure, message.redaction.erased_count = value.erasure, value.erased_count
+        message.redaction.train_digest = value.parts[Part.TRAIN].readable_digest
+        message.redaction.validation_digest = value.parts[Part.VALIDATION].readable_digest
     if value.failure.reason:
-        seen.failure.reason, seen.failure.message = value.failure.reason, value.failure.message
-    return seen
+        message.failure.reason, message.failure.message = value.failure.reason, value.failure.message
+    return message
 
 
 def reading(value: SplitReading) -> split_pb2.SplitReading:
@@ -182,7 +182,7 @@ def lineage(value: Lineage) -> ingestion_service_pb2.RecordLineage:
 
 def erasure(value: Erasure) -> erasure_pb2.Erasure:
     """An erasure as callers see it: what it did is told once it is done."""
-    seen = erasure_pb2.Erasure(
+    message = erasure_pb2.Erasure(
         **_common(value),
         state=erasure_pb2.Erasure.State.Value(f"STATE_{_ERASURE_STATES.get(value.state, value.state)}"),
         record_ids=value.record_ids,
@@ -190,105 +190,107 @@ def erasure(value: Erasure) -> erasure_pb2.Erasure:
         progress=_progress(value.progress),
     )
     if value.state is State.READY and value.plan is not None:
-        seen.dataset_versions.extend(value.plan.versions)
-        seen.splits.extend(value.plan.splits)
-        seen.sources.extend(value.plan.sources)
-        seen.unread_sources.extend(value.plan.unread_sources)
+        message.dataset_versions.extend(value.plan.versions)
+        message.splits.extend(value.plan.splits)
+        message.sources.extend(value.plan.sources)
+        message.unread_sources.extend(value.plan.unread_sources)
     if value.failure.reason:
-        seen.failure.reason, seen.failure.message = value.failure.reason, value.failure.message
-    return seen
+        message.failure.reason, message.failure.message = value.failure.reason, value.failure.message
+    return message
 
 
 def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateSource:
     """What is asked."""
-    asked = request.source
+    source = request.source
     return CreateSource(
         parent=request.parent,
         source_id=request.source_id,
-        format=_format(asked),
-        digest=asked.digest,
-        display_name=asked.display_name,
-        licence=asked.license,
-        labels_by_folder=dict(asked.labels_by_folder),
-        columns=_columns(asked.columns),
+        format=_format(source),
+        digest=source.digest,
+        display_name=source.display_name,
+        licence=source.license,
+        labels_by_folder=dict(source.labels_by_folder),
+        columns=_columns(source.columns),
         request_id=request.request_id,
-        encoding=asked.encoding,
+        encoding=source.encoding,
     )
 
 
 def update_source(request: ingestion_service_pb2.UpdateSourceRequest) -> UpdateSource:
     """What is asked; a part of `columns` is named `columns.text`, and so on."""
-    asked = request.source
+    source = request.source
     changes: dict[str, Any] = {}
     for path in request.update_mask.paths:
         whole, _, part = path.partition(".")
         if whole == "columns":
             if part and part not in _COLUMNS:
                 raise BadSource(f"update_mask names {path!r}; columns are {', '.join(_COLUMNS)}.")
-            chosen = {each: getattr(asked.columns, each) for each in ((part,) if part else _COLUMNS)}
+            chosen = {each: getattr(source.columns, each) for each in ((part,) if part else _COLUMNS)}
             changes["columns"] = {**changes.get("columns", {}), **chosen}
         else:
-            changes |= _changed(asked, path)
-    return UpdateSource(asked.name, changes, asked.etag)
+            changes |= _changed(source, path)
+    return UpdateSource(source.name, changes, source.etag)
 
 
-def _changed(asked: source_pb2.Source, path: str) -> dict[str, Any]:
+def _changed(source: source_pb2.Source, path: str) -> dict[str, Any]:
     match path:
         case "license":
-            return {"licence": asked.license}
+            return {"licence": source.license}
         case "labels_by_folder":
-            return {path: dict(asked.labels_by_folder)}
+            return {path: dict(source.labels_by_folder)}
         case "format":
-            return {path: _format(asked)}
+            return {path: _format(source)}
         case "display_name" | "encoding":
-            return {path: getattr(asked, path)}
+            return {path: getattr(source, path)}
     raise BadSource(f"update_mask names {path!r}, which cannot be changed.")
 
 
 def preview_source(request: ingestion_service_pb2.PreviewSourceRequest) -> PreviewSource:
     """What is asked."""
-    asked = request.source
+    source = request.source
     return PreviewSource(
         parent=request.parent,
-        digest=asked.digest,
-        format=_format(asked) if asked.format else None,
-        file_name=asked.display_name,
-        labels_by_folder=dict(asked.labels_by_folder),
-        columns=_columns(asked.columns),
-        encoding=asked.encoding,
+        digest=source.digest,
+        format=_format(source) if source.format else None,
+        file_name=source.display_name,
+        labels_by_folder=dict(source.labels_by_folder),
+        columns=_columns(source.columns),
+        encoding=source.encoding,
         record_count=request.record_count,
     )
 
 
 def preview(result: Mapping[str, Any]) -> source_pb2.SourcePreview:
     """What a preview found, as its job tells it."""
-    told = source_pb2.SourcePreview()
+    message = source_pb2.SourcePreview()
     fields = dict(result)
     if name := fields.pop("format", ""):
-        told.format = source_pb2.Source.Format.Value(f"FORMAT_{name}")
+        message.format = source_pb2.Source.Format.Value(f"FORMAT_{name}")
     for row in fields.pop("records", ()):
         received = row.pop("received_time")
-        told.records.add(
+        message.records.add(
             **row, received_time=timestamp(datetime.fromisoformat(received) if received else None)
         )
     for row in fields.pop("rejections", ()):
-        told.rejections.add(**row)
-    told.MergeFrom(source_pb2.SourcePreview(**fields))
-    return told
+        message.rejections.add(**row)
+    message.MergeFrom(source_pb2.SourcePreview(**fields))
+    return message
 
 
-def _format(asked: source_pb2.Source) -> Format:
-    if not asked.format:
+def _format(source: source_pb2.Source) -> Format:
+    if not source.format:
         raise BadSource(
             "format is not set; name the format of the blob: "
             f"{', '.join(f'FORMAT_{each}' for each in Format)}."
         )
-    return Format(source_pb2.Source.Format.Name(asked.format).removeprefix("FORMAT_"))
+    return Format(source_pb2.Source.Format.Name(source.format).removeprefix("FORMAT_"))
 
 
-def _columns(asked: source_pb2.Source.Columns) -> Columns:
-    named = {name: getattr(asked, name) for name in ("text", "label", "id", "time") if getattr(asked, name)}
-    return Columns(**named, attributes=tuple(asked.attributes), named=tuple(named))
+def _columns(columns: source_pb2.Source.Columns) -> Columns:
+    named = {
+        name: getattr(columns, name) for name in ("text", "label", "id", "time") if getattr(columns, name)
+    }
+    return Columns(**named, attributes=tuple(columns.attributes), named=tuple(named))
 
 
 def create_dataset(request: ingestion_service_pb2.CreateDatasetRequest) -> CreateDataset:
@@ -298,37 +300,41 @@ def create_dataset(request: ingestion_service_pb2.CreateDatasetRequest) -> Creat
 
 def create_version(request: ingestion_service_pb2.CreateDatasetVersionRequest) -> CreateVersion:
     """What is asked."""
-    asked = request.dataset_version
+    version = request.dataset_version
     return CreateVersion(
-        request.parent, request.version_id, tuple(asked.sources), _config(asked.curation), request.request_id
+        request.parent,
+        request.version_id,
+        tuple(version.sources),
+        _config(version.curation),
+        request.request_id,
     )
 
 
 def create_split(request: ingestion_service_pb2.CreateSplitRequest) -> CreateSplit:
     """What is asked."""
-    asked = request.split
+    split = request.split
     ratios = Ratios()
-    if asked.HasField("ratios"):
-        ratios = Ratios(asked.ratios.train, asked.ratios.validation, asked.ratios.test)
-    by_time = asked.mode == split_pb2.Split.MODE_TIME
+    if split.HasField("ratios"):
+        ratios = Ratios(split.ratios.train, split.ratios.validation, split.ratios.test)
+    by_time = split.mode == split_pb2.Split.MODE_TIME
     return CreateSplit(
         parent=request.parent,
         split_id=request.split_id,
-        dataset_version=asked.dataset_version,
-        label_set_digest=asked.label_set_digest,
+        dataset_version=split.dataset_version,
+        label_set_digest=split.label_set_digest,
         mode=SplitMode.TIME if by_time else SplitMode.STRATIFIED,
         ratios=ratios,
-        seed=asked.seed,
-        replay=Replay(asked.replay.split, asked.replay.count),
+        seed=split.seed,
+        replay=Replay(split.replay.split, split.replay.count),
         request_id=request.request_id,
     )
 
 
 def create_erasure(request: ingestion_service_pb2.CreateErasureRequest) -> CreateErasure:
     """What is asked."""
-    asked = request.erasure
+    erasure = request.erasure
     return CreateErasure(
-        request.parent, request.erasure_id, tuple(asked.record_ids), asked.reason, request.request_id
+        request.parent, request.erasure_id, tuple(erasure.record_ids), erasure.reason, request.request_id
     )
 
 
@@ -420,23 +426,23 @@ def _curation(config: CurationConfig) -> dataset_pb2.Curation:
     )
 
 
-def _config(asked: dataset_pb2.Curation) -> CurationConfig:
+def _config(curation: dataset_pb2.Curation) -> CurationConfig:
     chosen: dict[str, Any] = {
-        name: getattr(asked, name)
+        name: getattr(curation, name)
         for name in ("min_chars", "near_duplicate_threshold", "max_replaced_share")
-        if asked.HasField(name)
+        if curation.HasField(name)
     }
     return CurationConfig(
-        languages=tuple(asked.languages),
-        exact_duplicates=not asked.keep_exact_duplicates,
-        masks=_masks(asked.masks),
-        keep_code=asked.keep_code,
+        languages=tuple(curation.languages),
+        exact_duplicates=not curation.keep_exact_duplicates,
+        masks=_masks(curation.masks),
+        keep_code=curation.keep_code,
         **chosen,
     )
 
 
-def _masks(asked: Any) -> tuple[Mask, ...]:
-    names = list(asked)
+def _masks(masks: Any) -> tuple[Mask, ...]:
+    names = list(masks)
     if not names:
         return DEFAULT_MASKS
     if names == [_NO_MASKS]:

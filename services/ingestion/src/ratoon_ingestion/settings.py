@@ -3,15 +3,15 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ServiceSettings
 
 
-class Settings(RoomSettings):
+class Settings(ServiceSettings):
     """`RATOON_INGESTION_…`."""
 
     model_config = SettingsConfigDict(env_prefix="RATOON_INGESTION_", frozen=True, extra="ignore")
 
-    kept = ("record.key",)
+    backup_paths = ("record.key",)
 
     service: str = Field("ingestion", description="Name of the service; do not change it.")
     processes: int = Field(2, ge=1, description="Number of processes that curate one dataset version.")

@@ -104,9 +104,9 @@ def test_a_curation_leaves_records_rejections_a_profile_and_a_root(bench):
     result = bench.run(archive(mails()), labels={"ham": "ham", "spam": "spam"})
     records = bench.table(result)
     assert (result["items"], result["records"], result["rejected"]) == (204, 201, 3)
-    told = reasons(bench, result)
-    near = "spam/3" if "spam/3" in told else "spam/close"
-    assert told == {
+    rejected = reasons(bench, result)
+    near = "spam/3" if "spam/3" in rejected else "spam/close"
+    assert rejected == {
         "ham/copy": "EXACT_DUPLICATE",
         near: "NEAR_DUPLICATE",
         "spam/empty": "NO_TEXT",
@@ -133,7 +133,7 @@ def test_the_number_of_processes_changes_nothing(bench):
     assert one == two
 
 
-def test_duplicates_stay_when_told_and_share_a_cluster(bench):
+def test_near_duplicates_stay_when_configured_and_share_a_cluster(bench):
     result = bench.run(archive(mails()), exact_duplicates=False, near_duplicate_threshold=0)
     records = {row["source_path"]: row for row in bench.table(result)}
     assert result["records"] == 203
@@ -159,7 +159,7 @@ def test_short_records_go_unless_they_are_labelled(bench):
     assert bench.run(data, "JSONL", min_chars=0)["records"] == 3
 
 
-def test_only_wanted_languages_stay(bench):
+def test_only_configured_languages_stay(bench):
     rows = [{"text": "这是一封关于明天会议安排的邮件，请大家准时参加，谢谢。" * 3}, {"text": story(3)}]
     result = bench.run("\n".join(map(json.dumps, rows)).encode(), "JSONL", languages=["zh"])
     assert [row["language"] for row in bench.table(result)] == ["zh"]
@@ -201,16 +201,16 @@ def test_a_version_of_mails_in_many_encodings_holds_their_texts(bench):
         for label, (codec, text) in texts.items()
     }
     result = bench.run(archive(files), min_chars=0)
-    found = {row["source_path"]: row for row in bench.table(result)}
-    assert {path: row["text"] for path, row in found.items()} == {
+    records = {row["source_path"]: row for row in bench.table(result)}
+    assert {path: row["text"] for path, row in records.items()} == {
         f"m/{label}": text for label, (_, text) in texts.items()
     }
-    assert dict(found["m/x-unknown"]["attributes"])["charset"] == "cp1251"
+    assert dict(records["m/x-unknown"]["attributes"])["charset"] == "cp1251"
     assert result["profile"]["with_guessed_charset"] == 1
     assert result["profile"]["attributes"]["charset"] == {"cp1251": 1}
 
 
-def test_an_archive_of_source_code_is_told_and_left_unless_it_is_wanted(bench):
+def test_an_archive_of_source_code_is_rejected_unless_it_is_configured(bench):
     files = {
         "pkg-1.0/PKG-INFO": b"Metadata-Version: 2.1\nName: pkg\n",
         "pkg-1.0/pkg/main.py": b"import os\n\ndef main() -> None:\n    print(os.getcwd())\n" * 3,
@@ -225,8 +225,8 @@ def test_an_archive_of_source_code_is_told_and_left_unless_it_is_wanted(bench):
         "pkg-1.0/logo.png": "NOT_TEXT",
         "pkg-1.0/empty.txt": "NO_TEXT",
     }
-    kept = bench.run(archive(files), "TEXT_ARCHIVE", keep_code=True)
-    assert reasons(bench, kept) == {"pkg-1.0/logo.png": "NOT_TEXT", "pkg-1.0/empty.txt": "NO_TEXT"}
+    result = bench.run(archive(files), "TEXT_ARCHIVE", keep_code=True)
+    assert reasons(bench, result) == {"pkg-1.0/logo.png": "NOT_TEXT", "pkg-1.0/empty.txt": "NO_TEXT"}
 
 
 def test_a_short_text_of_a_dense_script_is_long_enough(bench):
@@ -242,7 +242,7 @@ def test_a_short_text_of_a_dense_script_is_long_enough(bench):
     assert "A Chinese character counts as 3" in result["profile"]["rules"]["length"]
 
 
-def test_personal_data_are_masked_before_a_text_is_judged(bench):
+def test_personal_data_are_masked_before_a_text_is_filtered(bench):
     numbers = " ".join(f"+49 30 9018{n:02d}" for n in range(12))
     result = bench.run(json.dumps({"text": f"Numbers of the office: {numbers}"}).encode(), "JSONL")
     assert "FEW_LETTERS" not in reasons(bench, result).values()
@@ -303,11 +303,11 @@ def test_nothing_depends_on_the_order_of_the_lines(bench, seed):
     first, second = bench.run(lines(pairs), "JSONL"), bench.run(lines(shuffled), "JSONL")
     assert first["merkle_root"] == second["merkle_root"]
 
-    def told(result):
+    def contents(result):
         names = ("record_id", "text", "source_label", "label_votes", "cluster")
         return [tuple(row[name] for name in names) for row in bench.table(result)]
 
-    assert told(first) == told(second)
+    assert contents(first) == contents(second)
 
 
 def test_halves_of_characters_in_json_cost_no_record(bench):

@@ -19,7 +19,7 @@ from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.testkit.postgresql import Databases
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.settings import Settings
 from ratoon_ingestion.worker.batches import RECORDS, REJECTED
@@ -27,7 +27,7 @@ from ratoon_ingestion.worker.decoding import record_id_of
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.readers import SourceSpec, read_source
 from ratoon_ingestion.worker.spec import EraseSpec
-from services.ingestion.tests.integration.test_room import (
+from services.ingestion.tests.integration.test_service import (
     PROJECT,
     add_source,
     curate,
@@ -124,19 +124,19 @@ def test_a_source_of_any_format_reads_as_before_but_for_what_was_erased(tmp_path
     items = list(read_source(source, store))
     assert len(items) == len(TEXTS)
     gone = record_id_of(items[0], bytes.fromhex(KEY))
-    made = erased(store, source, gone)
-    after = SourceSpec(source.name, made["sources"][source.name], format, columns=COLUMNS)
+    result = erased(store, source, gone)
+    after = SourceSpec(source.name, result["sources"][source.name], format, columns=COLUMNS)
     left = list(read_source(after, store))
     if format is Format.MBOX:  # its mails have no names but their numbers
         assert [item.payload for item in left] == [item.payload for item in items[1:]]
     else:
         assert left == items[1:]
-    assert made["blobs"] == [source.digest]
-    assert 1 <= len(made["text_digests"]) <= 3
+    assert result["blobs"] == [source.digest]
+    assert 1 <= len(result["text_digests"]) <= 3
     assert erased(store, after, gone)["sources"] == {}
 
 
-def test_a_source_that_nobody_can_read_is_told_and_left(tmp_path):
+def test_an_unreadable_source_is_reported_and_left(tmp_path):
     store = ArtifactStore(str(tmp_path))
     source = SourceSpec("projects/p/sources/s", store.put_bytes(b"no archive"), Format.TEXT_ARCHIVE)
     assert erased(store, source, "a" * 64)["unread_sources"] == [source.name]
@@ -152,7 +152,7 @@ def read_as(store: ArtifactStore, name: str, data: bytes, **how: object) -> Sour
 
 
 @pytest.mark.parametrize("data", ["same", "other"])
-def test_text_that_a_second_source_holds_where_it_cannot_be_read_is_told(tmp_path, data):
+def test_text_that_a_second_source_holds_where_it_cannot_be_read_is_reported(tmp_path, data):
     """Its columns are named wrongly, so that each row is rejected; the bytes are the same, or those of another file."""
     store = ArtifactStore(str(tmp_path))
     good = read_as(store, "good", jsonl(), columns=COLUMNS)
@@ -164,12 +164,12 @@ def test_text_that_a_second_source_holds_where_it_cannot_be_read_is_told(tmp_pat
     other = read_as(store, "other", unrelated, columns=Columns(text="body"))
     gone = record_id_of(next(iter(read_source(good, store))), bytes.fromhex(KEY))
     for sources in ((good, wrong, other), (wrong, other, good)):
-        made = erased_of(store, sources, gone)
-        assert list(made["sources"]) == [good.name]
-        assert made["unread_sources"] == [wrong.name]
+        result = erased_of(store, sources, gone)
+        assert list(result["sources"]) == [good.name]
+        assert result["unread_sources"] == [wrong.name]
 
 
-def test_a_source_that_is_read_otherwise_than_when_its_version_was_made_is_told(tmp_path):
+def test_a_source_that_is_read_otherwise_than_when_its_version_was_created_is_reported(tmp_path):
     """As after an upgrade that decodes better: the version's record has another id than the source's item now."""
     store = ArtifactStore(str(tmp_path))
     source = read_as(store, "good", jsonl(), columns=COLUMNS)
@@ -184,9 +184,9 @@ def test_a_source_that_is_read_otherwise_than_when_its_version_was_made_is_told(
     pq.write_table(pa.Table.from_pylist([record], schema=RECORDS), folder / "records-00000.parquet")
     version = ("projects/p/datasets/d/versions/v1", store.put_tree(folder))
     spec = EraseSpec(store.url, (old_id,), bytes.fromhex(KEY), (source,), (version,), ((source.name,),), ())
-    made = erase(spec, lambda *_args, **_counts: None)
-    assert made["versions"][version[0]]["erased_count"] == 1
-    assert made["unread_sources"] == [source.name]
+    result = erase(spec, lambda *_args, **_counts: None)
+    assert result["versions"][version[0]]["erased_count"] == 1
+    assert result["unread_sources"] == [source.name]
 
 
 def test_a_record_goes_from_the_rejections_too_where_its_duplicate_stands(tmp_path):
@@ -198,12 +198,12 @@ def test_a_record_goes_from_the_rejections_too_where_its_duplicate_stands(tmp_pa
     folder.mkdir()
     for name, schema in (("records-00000", RECORDS), ("rejected", REJECTED)):
         ids = (gone, "d" * 64)
-        found = [dict.fromkeys(schema.names) | {"record_id": each, "source": source.name} for each in ids]
-        pq.write_table(pa.Table.from_pylist(found, schema=schema), folder / f"{name}.parquet")
+        rows = [dict.fromkeys(schema.names) | {"record_id": each, "source": source.name} for each in ids]
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / f"{name}.parquet")
     version = ("projects/p/datasets/d/versions/v1", store.put_tree(folder))
     spec = EraseSpec(store.url, (gone,), bytes.fromhex(KEY), (source,), (version,), ((source.name,),), ())
-    made = erase(spec, lambda *_args, **_counts: None)
-    files = {file.path: file.sha256 for file in store.tree(made["versions"][version[0]]["digest"])}
+    result = erase(spec, lambda *_args, **_counts: None)
+    files = {file.path: file.sha256 for file in store.tree(result["versions"][version[0]]["digest"])}
     for path in ("records-00000.parquet", "rejected.parquet"):
         left = pq.read_table(store.open(files[path]))
         assert left.column("record_id").to_pylist() == ["d" * 64]
@@ -234,22 +234,22 @@ def rpc(state: State) -> IngestionServiceStub:
 def all_erased(
     rpc: IngestionServiceStub, *record_ids: str, reason: str = "its writer asked for it"
 ) -> erasure_pb2.Erasure:
-    asked = erasure_pb2.Erasure(record_ids=record_ids, reason=reason)
-    made = rpc.CreateErasure(pb.CreateErasureRequest(parent=PROJECT, erasure=asked))
-    *_, last = rpc.WatchErasure(pb.WatchErasureRequest(name=made.name), timeout=90)
+    erasure = erasure_pb2.Erasure(record_ids=record_ids, reason=reason)
+    created = rpc.CreateErasure(pb.CreateErasureRequest(parent=PROJECT, erasure=erasure))
+    *_, last = rpc.WatchErasure(pb.WatchErasureRequest(name=created.name), timeout=90)
     return last
 
 
 def holding(store: ArtifactStore, text: str) -> list[str]:
     """The blobs of the whole store that hold a text, whatever they are."""
-    found = []
+    files = []
     for path in (store.folder / "sha256").glob("*/*"):
         data = path.read_bytes()
         if data[:4] == b"PAR1":
             data = repr(pq.read_table(io.BytesIO(data)).to_pylist()).encode()
         if text.encode() in data:
-            found.append(path.name)
-    return found
+            files.append(path.name)
+    return files
 
 
 def test_a_record_is_erased_from_all_that_holds_it_and_does_not_come_back(rpc, store):
@@ -273,9 +273,9 @@ def test_a_record_is_erased_from_all_that_holds_it_and_does_not_come_back(rpc, s
     after = rpc.GetDatasetVersion(pb.GetDatasetVersionRequest(name=version.name))
     assert after.state == dataset_pb2.DatasetVersion.STATE_REDACTED
     assert (after.artifact_digest, after.erased_count) == (version.artifact_digest, 1)
-    with pytest.raises(FailedPrecondition, match=done.name) as told:
+    with pytest.raises(FailedPrecondition, match=done.name) as error:
         store.tree(after.artifact_digest)
-    assert told.value.reason == "ARTIFACT_ERASED"
+    assert error.value.reason == "ARTIFACT_ERASED"
     left = rpc.ListRecords(pb.ListRecordsRequest(parent=version.name)).records
     assert {r.text for r in left} == set(listed) - {text}
     with pytest.raises(NotFound):
@@ -308,9 +308,9 @@ def test_what_is_left_of_a_split_is_tested_on_and_replayed(rpc, store):
     assert all_erased(rpc, ids[0]).state == erasure_pb2.Erasure.STATE_SUCCEEDED
     left = pq.read_table(store.open(rpc.OpenSplit(opened).digest)).column("record_id").to_pylist()
     assert left == ids[1:]
-    seen = rpc.GetSplit(pb.GetSplitRequest(name=split.name))
-    assert seen.state == split_pb2.Split.STATE_REDACTED
-    assert seen.redaction.train_digest == seen.train_digest == split.train_digest
+    redacted = rpc.GetSplit(pb.GetSplitRequest(name=split.name))
+    assert redacted.state == split_pb2.Split.STATE_REDACTED
+    assert redacted.redaction.train_digest == redacted.train_digest == split.train_digest
     traffic = curate(rpc, add_source(rpc, store, rows(40, start=300)))
     replay = split_pb2.Split.Replay(split=split.name, count=10)
     assert part(rpc, traffic.name, replay=replay).replayed_count == 10

@@ -65,11 +65,11 @@ class Worker:
 class Blobs:
     """A store that fails to erase as often as it is told to."""
 
-    def __init__(self, there: Sequence[str], failures: int) -> None:
-        self.there, self.failures, self.erased = set(there), failures, list[str]()
+    def __init__(self, existing: Sequence[str], failures: int) -> None:
+        self.existing, self.failures, self.erased = set(existing), failures, list[str]()
 
     def exists(self, digest: str) -> bool:
-        return digest in self.there
+        return digest in self.existing
 
     def check_if_tree(self, digest: str) -> None:
         """There are no trees here."""
@@ -78,11 +78,11 @@ class Blobs:
         if self.failures:
             self.failures -= 1
             raise OSError("the disk is away")
-        self.there.discard(digest)
+        self.existing.discard(digest)
         self.erased.append(digest)
 
 
-class Room:
+class ErasureHarness:
     """A version of one source, and a way to go on with what is under way."""
 
     def __init__(self, database: Database, failures: int, sources: Sequence[str] = (P,)) -> None:
@@ -106,10 +106,10 @@ class Room:
             tx.create(version)
 
     def erase(self, record: str = RECORD) -> str:
-        asked = CreateErasure(P, "", (record,), "asked for")
-        return create_erasure(asked, self.store, self.operations, self.clock).name
+        request = CreateErasure(P, "", (record,), "asked for")
+        return create_erasure(request, self.store, self.operations, self.clock).name
 
-    def turns(self, count: int) -> None:
+    def tick(self, count: int) -> None:
         for _ in range(count):
             self.operations.run_due()
             self.clock.advance(20)
@@ -127,38 +127,38 @@ def database(tmp_path: Path) -> Database:
 
 @pytest.mark.parametrize("failures", [0, 1, 3])
 def test_what_is_interrupted_is_carried_out_again(database, failures):
-    room = Room(database, failures)
-    name = room.erase()
-    room.turns(12)
-    assert room.get(Erasure, name).state is State.READY
-    assert room.blobs.there == {NEW_TREE, NEW_BLOB}
-    version = room.get(DatasetVersion, VERSION)
+    harness = ErasureHarness(database, failures)
+    name = harness.erase()
+    harness.tick(12)
+    assert harness.get(Erasure, name).state is State.READY
+    assert harness.blobs.existing == {NEW_TREE, NEW_BLOB}
+    version = harness.get(DatasetVersion, VERSION)
     assert (version.state, version.readable_digest, version.erased_count) == (State.REDACTED, NEW_TREE, 1)
-    assert room.get(Source, SOURCE).digest == NEW_BLOB
+    assert harness.get(Source, SOURCE).digest == NEW_BLOB
 
 
 def test_a_blob_that_another_project_imported_too_stays(database):
-    room = Room(database, 0, [P, "projects/q"])
-    name = room.erase()
-    room.turns(8)
-    assert room.get(Erasure, name).state is State.READY
-    assert room.blobs.there == {OLD_BLOB, NEW_TREE, NEW_BLOB}
+    harness = ErasureHarness(database, 0, [P, "projects/q"])
+    name = harness.erase()
+    harness.tick(8)
+    assert harness.get(Erasure, name).state is State.READY
+    assert harness.blobs.existing == {OLD_BLOB, NEW_TREE, NEW_BLOB}
 
 
-def test_erasures_go_one_by_one_and_nothing_new_is_made_meanwhile(database):
-    room = Room(database, 0)
-    first = room.erase()
-    room.clock.advance(1)
-    second = room.erase("b" * 64)
-    asked = CreateVersion(DATASET, "", (SOURCE,), CurationConfig())
+def test_erasures_go_one_by_one_and_nothing_new_is_created_meanwhile(database):
+    harness = ErasureHarness(database, 0)
+    first = harness.erase()
+    harness.clock.advance(1)
+    second = harness.erase("b" * 64)
+    request = CreateVersion(DATASET, "", (SOURCE,), CurationConfig())
     with pytest.raises(ErasureUnderWay, match=first):
-        create_version(asked, room.store, room.operations, room.clock)
+        create_version(request, harness.store, harness.operations, harness.clock)
     named = CreateSource(P, "", Format.JSONL, OLD_BLOB)
     with pytest.raises(ErasureUnderWay, match=first):
-        create_source(named, room.store, room.blobs, room.clock)
-    room.turns(2)
-    assert room.get(Erasure, second).state is State.QUEUED
-    room.turns(12)
-    assert {room.get(Erasure, name).state for name in (first, second)} == {State.READY}
-    room.clock.advance(1)
-    assert create_version(asked, room.store, room.operations, room.clock).state is State.QUEUED
+        create_source(named, harness.store, harness.blobs, harness.clock)
+    harness.tick(2)
+    assert harness.get(Erasure, second).state is State.QUEUED
+    harness.tick(12)
+    assert {harness.get(Erasure, name).state for name in (first, second)} == {State.READY}
+    harness.clock.advance(1)
+    assert create_version(request, harness.store, harness.operations, harness.clock).state is State.QUEUED

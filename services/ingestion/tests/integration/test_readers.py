@@ -75,10 +75,12 @@ def rejections(entries) -> dict[str, Rejected]:
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
 def test_a_tar_however_packed_gives_its_files_with_their_folders_as_labels(store, pack):
-    found = items(read(store, pack(tarred(FILES))))
-    assert {path: item.payload for path, item in found.items()} == FILES
-    assert {path: item.label for path, item in found.items()} == {path: path.split("/")[1] for path in FILES}
-    assert found["box/ham/1"].kind is Kind.MAIL
+    items_by_path = items(read(store, pack(tarred(FILES))))
+    assert {path: item.payload for path, item in items_by_path.items()} == FILES
+    assert {path: item.label for path, item in items_by_path.items()} == {
+        path: path.split("/")[1] for path in FILES
+    }
+    assert items_by_path["box/ham/1"].kind is Kind.MAIL
 
 
 def test_a_zip_and_a_tree_give_the_same(store, tmp_path):
@@ -93,13 +95,15 @@ def test_a_zip_and_a_tree_give_the_same(store, tmp_path):
 
 
 def test_folders_are_labels_by_the_map_alone_when_there_is_one(store):
-    found = items(read(store, tarred(FILES), labels_by_folder={"ham": "good"}))
-    assert [found[path].label for path in FILES] == ["good", "good", None]
+    items_by_path = items(read(store, tarred(FILES), labels_by_folder={"ham": "good"}))
+    assert [items_by_path[path].label for path in FILES] == ["good", "good", None]
 
 
 def test_paths_are_provenance_and_never_leave(store):
-    found = items(read(store, tarred({"../../etc/passwd": b"x", "/secret/k\x07ey": b"y", "a\\..\\b": b"z"})))
-    assert set(found) == {"etc/passwd", "secret/k?ey", "a/b"}
+    items_by_path = items(
+        read(store, tarred({"../../etc/passwd": b"x", "/secret/k\x07ey": b"y", "a\\..\\b": b"z"}))
+    )
+    assert set(items_by_path) == {"etc/passwd", "secret/k?ey", "a/b"}
 
 
 def test_what_is_no_plain_file_is_counted_and_left(store):
@@ -231,10 +235,10 @@ def test_an_mbox_is_cut_at_its_postmarks(store, postmark):
         + postmark
         + b"\nSubject: 2\n\nbody\n"
     )
-    found = items(read(store, box, Format.MBOX))
-    assert list(found) == ["mail-1", "mail-2"]
-    assert b"\nFrom here\n>From there\nnot\nFrom a line\n\nFrom now on the" in found["mail-1"].payload
-    assert b"\nFrom the 1st of" in found["mail-1"].payload
+    items_by_path = items(read(store, box, Format.MBOX))
+    assert list(items_by_path) == ["mail-1", "mail-2"]
+    assert b"\nFrom here\n>From there\nnot\nFrom a line\n\nFrom now on the" in items_by_path["mail-1"].payload
+    assert b"\nFrom the 1st of" in items_by_path["mail-1"].payload
 
 
 def test_a_quoted_postmark_without_a_header_after_it_is_text(store):
@@ -244,9 +248,9 @@ def test_a_quoted_postmark_without_a_header_after_it_is_text(store):
 
 def test_an_mbox_may_begin_with_a_mark_and_end_with_a_postmark(store):
     box = b"\xef\xbb\xbf" + POSTMARKS[0] + b"\r\nSubject: 1\r\n\r\nbody\r\n\r\n" + POSTMARKS[0]
-    found = items(read(store, box, Format.MBOX))
-    assert list(found) == ["mail-1"]
-    assert found["mail-1"].payload.startswith(POSTMARKS[0] + b"\n")
+    items_by_path = items(read(store, box, Format.MBOX))
+    assert list(items_by_path) == ["mail-1"]
+    assert items_by_path["mail-1"].payload.startswith(POSTMARKS[0] + b"\n")
 
 
 def test_a_mail_that_is_too_large_is_a_rejection_and_the_next_is_read(store):
@@ -259,8 +263,8 @@ def test_a_mail_that_is_too_large_is_a_rejection_and_the_next_is_read(store):
 def test_an_mbox_within_an_archive_gives_its_mails(store):
     box = POSTMARKS[0] + b"\nSubject: 1\n\none\n\n" + POSTMARKS[1] + b"\nSubject: 2\n\ntwo\n"
     single = POSTMARKS[0] + b"\nSubject: 3\n\nthree\n"
-    found = items(read(store, tarred({"ham/all.mbox": box, "ham/one": single})))
-    assert {path: item.label for path, item in found.items()} == {
+    items_by_path = items(read(store, tarred({"ham/all.mbox": box, "ham/one": single})))
+    assert {path: item.label for path, item in items_by_path.items()} == {
         "ham/all.mbox/mail-1": "ham",
         "ham/all.mbox/mail-2": "ham",
         "ham/one": "ham",
@@ -270,8 +274,8 @@ def test_an_mbox_within_an_archive_gives_its_mails(store):
 
 def test_the_folders_of_a_maildir_are_no_labels(store):
     files = {"spam/cur/1:2,S": b"Subject: a\n\na", "new/2": b"Subject: b\n\nb", "cur/x/3": b"Subject: c\n\nc"}
-    found = items(read(store, tarred(files)))
-    assert {path: item.label for path, item in found.items()} == {
+    items_by_path = items(read(store, tarred(files)))
+    assert {path: item.label for path, item in items_by_path.items()} == {
         "spam/cur/1:2,S": "spam",
         "new/2": None,
         "cur/x/3": "x",
@@ -374,26 +378,26 @@ def _tar_of_windows(files: dict[str, bytes]) -> bytes:
 
 @pytest.mark.parametrize("make", [zipped, tarred, _zip_of_windows, _tar_of_windows])
 def test_names_in_an_archive_are_read_in_their_encoding(store, make):
-    found = items(read(store, make(CHINESE), Format.TEXT_ARCHIVE))
-    assert {path: item.label for path, item in found.items()} == {
+    items_by_path = items(read(store, make(CHINESE), Format.TEXT_ARCHIVE))
+    assert {path: item.label for path, item in items_by_path.items()} == {
         "客服/投诉/一.txt": "投诉",
         "客服/表扬/二.txt": "表扬",
     }
 
 
 @pytest.mark.parametrize("make", [_zip_of_windows, _tar_of_windows])
-def test_names_in_an_archive_are_in_the_encoding_that_was_given(store, make):
-    found = items(read(store, make({"客服/一.txt": b"text"}), Format.TEXT_ARCHIVE, encoding="gbk"))
-    assert list(found) == ["客服/一.txt"]
+def test_names_in_an_archive_are_in_the_configured_encoding(store, make):
+    items_by_path = items(read(store, make({"客服/一.txt": b"text"}), Format.TEXT_ARCHIVE, encoding="gbk"))
+    assert list(items_by_path) == ["客服/一.txt"]
 
 
-def test_the_encoding_of_names_is_found_out_from_the_first_ones_of_a_large_archive(store, monkeypatch):
+def test_the_encoding_of_names_is_detected_from_the_first_ones_of_a_large_archive(store, monkeypatch):
     """A guess takes milliseconds: with one for each name an archive of 100,000 files took a quarter of an hour."""
     guesses: list[int] = []
 
-    def counted(raw: list[bytes], given: str = "") -> Encoding:
+    def counted(raw: list[bytes], override: str = "") -> Encoding:
         guesses.append(len(raw))
-        return names_encoding(raw, given)
+        return names_encoding(raw, override)
 
     monkeypatch.setattr(tar_reader, "names_encoding", counted)
     files = {f"客服/表扬/文件{number}.txt": b"text" for number in range(300)}
@@ -459,7 +463,7 @@ def test_a_blob_that_is_another_kind_of_archive_is_named(store):
 
 
 @pytest.mark.parametrize("format", [Format.MAIL_ARCHIVE, Format.TEXT_ARCHIVE, Format.MBOX])
-def test_an_encoding_that_there_is_not_is_refused(store, format):
+def test_an_unknown_encoding_is_refused(store, format):
     with pytest.raises(SourceUnreadable, match="'latin-77' is not an encoding") as refused:
         read(store, tarred(FILES), format, encoding="latin-77")
     assert refused.value.reason == "ENCODING_UNKNOWN"
@@ -479,11 +483,11 @@ def test_json_lines_carry_label_id_time_and_attributes(store):
     entries = read(store, data, Format.JSONL, columns=columns)
     first, second, third = items(entries).values()
     assert third.payload == b"3"
-    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    time = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert (first.path, first.label, first.time, first.attributes) == (
         "a/1",
         "ham",
-        moment,
+        time,
         {"lang": "en", "user": "7"},
     )
     assert (second.path, second.label, second.time) == (
@@ -506,7 +510,7 @@ def test_a_line_of_fifty_megabytes_is_one_rejection(store):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_csv_with_quotes_and_line_ends_inside(store, delimiter):
+def test_csv_with_quotes_and_line_ends_in_cells(store, delimiter):
     lines = [
         "text,label",
         '"one, two\nthree",ham',
@@ -559,7 +563,7 @@ def _table() -> bytes:
     return sink.getvalue()
 
 
-WELL_MADE = {
+WELL_FORMED = {
     Format.MAIL_ARCHIVE: [tarred(FILES), zipped(FILES)],
     Format.TEXT_ARCHIVE: [tarred(FILES), zipped(FILES)],
     Format.MBOX: [b"From a@b Thu Jan  1 00:00:00 1970\nSubject: a\n\nfirst\n" * 3],
@@ -594,18 +598,18 @@ def damaged(data: bytes, damage: list[tuple[float, str, bytes]]) -> bytes:
     return data
 
 
-@pytest.mark.parametrize("format", WELL_MADE, ids=lambda format: format.value)
+@pytest.mark.parametrize("format", WELL_FORMED, ids=lambda format: format.value)
 @given(data=st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_source_is_read_or_named_unreadable(store, format, data):
-    whole = data.draw(st.sampled_from(WELL_MADE[format]))
+    whole = data.draw(st.sampled_from(WELL_FORMED[format]))
     broken = data.draw(st.one_of(DAMAGE.map(lambda damage: damaged(whole, damage)), st.binary(max_size=300)))
     try:
-        found = read(store, broken, format, columns=Columns("text", "label"))
+        entries = read(store, broken, format, columns=Columns("text", "label"))
     except SourceUnreadable as error:
         assert str(error)
         return
-    assert all(entry.path for entry in found)
+    assert all(entry.path for entry in entries)
 
 
 @given(st.lists(TAGS | st.text(max_size=20), max_size=40).map("".join))

@@ -14,9 +14,9 @@ from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1 import source_pb2
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.testkit.postgresql import Databases
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_ingestion.settings import Settings
-from services.ingestion.tests.integration.test_room import PROJECT, curate
+from services.ingestion.tests.integration.test_service import PROJECT, curate
 
 CSV = source_pb2.Source.FORMAT_CSV
 TABLE = (
@@ -50,7 +50,7 @@ def rpc(state: State) -> IngestionServiceStub:
     return stub
 
 
-def looked_into(rpc: IngestionServiceStub, digest: str, **fields: object) -> source_pb2.SourcePreview:
+def previewed(rpc: IngestionServiceStub, digest: str, **fields: object) -> source_pb2.SourcePreview:
     source = source_pb2.Source(digest=digest, **fields)  # type: ignore[arg-type]
     return rpc.PreviewSource(pb.PreviewSourceRequest(parent=PROJECT, source=source))
 
@@ -59,18 +59,18 @@ def columns(**names: str) -> source_pb2.Source.Columns:
     return source_pb2.Source.Columns(**names)
 
 
-def test_a_preview_tells_what_the_table_becomes_and_keeps_nothing(rpc, store, state):
+def test_a_preview_reports_what_the_table_becomes_and_keeps_nothing(rpc, store, state):
     digest = store.put_bytes(TABLE.encode("cp1252"))
-    told = looked_into(rpc, digest, display_name="a.csv", columns=columns(text="Meldung", label="Art"))
-    assert told.format == CSV
-    assert (told.encoding, told.encoding_from) == ("cp1252", "detected")
-    assert list(told.columns) == ["Meldung", "Art"]
-    assert [row.text for row in told.records][0].startswith("Der Drücker klemmt größtenteils")
-    assert dict(told.label_counts) == {"Störung": 1, "Rechnung": 1}
-    assert (told.item_count, told.record_count, told.complete) == (3, 2, True)
-    assert dict(told.rejected_counts) == {"BAD_ROW": 1}
-    assert told.rejections[0].source_path == "line-4"
-    assert not told.problem
+    preview = previewed(rpc, digest, display_name="a.csv", columns=columns(text="Meldung", label="Art"))
+    assert preview.format == CSV
+    assert (preview.encoding, preview.encoding_from) == ("cp1252", "detected")
+    assert list(preview.columns) == ["Meldung", "Art"]
+    assert [row.text for row in preview.records][0].startswith("Der Drücker klemmt größtenteils")
+    assert dict(preview.label_counts) == {"Störung": 1, "Rechnung": 1}
+    assert (preview.item_count, preview.record_count, preview.complete) == (3, 2, True)
+    assert dict(preview.rejected_counts) == {"BAD_ROW": 1}
+    assert preview.rejections[0].source_path == "line-4"
+    assert not preview.problem
     assert not list(rpc.ListSources(pb.ListSourcesRequest(parent=PROJECT)).sources)
     left = [path for path in (state.folder / "ingestion").rglob("*.json") if "Drücker" in path.read_text()]
     assert not left
@@ -78,37 +78,39 @@ def test_a_preview_tells_what_the_table_becomes_and_keeps_nothing(rpc, store, st
 
 def test_a_preview_names_what_is_wrong(rpc, store):
     digest = store.put_bytes(TABLE.encode())
-    wrong = looked_into(rpc, digest, columns=columns(text="Meldng", label="Art"))
+    wrong = previewed(rpc, digest, columns=columns(text="Meldng", label="Art"))
     assert wrong.problem_reason == "COLUMN_MISSING"
     assert "Did you mean 'Meldung'?" in wrong.problem
     assert list(wrong.columns) == ["Meldung", "Art"]
-    empty = looked_into(rpc, store.put_bytes(b""), display_name="nothing.csv")
+    empty = previewed(rpc, store.put_bytes(b""), display_name="nothing.csv")
     assert empty.problem_reason == "SOURCE_EMPTY"
-    unknown = looked_into(rpc, store.put_bytes(b"just some words"), display_name="words.bin")
+    unknown = previewed(rpc, store.put_bytes(b"just some words"), display_name="words.bin")
     assert (unknown.problem_reason, "jsonl" in unknown.problem) == ("FORMAT_UNKNOWN", True)
     with pytest.raises(FailedPrecondition):
-        looked_into(rpc, "0" * 64)
+        previewed(rpc, "0" * 64)
 
 
-def test_a_large_table_is_looked_into_at_its_start(rpc, store):
+def test_a_large_table_is_previewed_at_its_start(rpc, store):
     rows = "".join(
         json.dumps({"text": f"This is the text of ticket number {n}."}) + "\n" for n in range(4000)
     )
-    told = looked_into(rpc, store.put_bytes(rows.encode()))
-    assert told.format == source_pb2.Source.FORMAT_JSONL
-    assert (told.complete, told.item_count) == (False, 500)
-    assert 2800 < told.estimated_item_count < 5600
+    preview = previewed(rpc, store.put_bytes(rows.encode()))
+    assert preview.format == source_pb2.Source.FORMAT_JSONL
+    assert (preview.complete, preview.item_count) == (False, 500)
+    assert 2800 < preview.estimated_item_count < 5600
 
 
-def made(rpc: IngestionServiceStub, store: ArtifactStore, source_id: str, table: str) -> source_pb2.Source:
+def source_of(
+    rpc: IngestionServiceStub, store: ArtifactStore, source_id: str, table: str
+) -> source_pb2.Source:
     source = source_pb2.Source(
         format=CSV, digest=store.put_bytes(table.encode()), columns=columns(text="Art", label="Art")
     )
     return rpc.CreateSource(pb.CreateSourceRequest(parent=PROJECT, source_id=source_id, source=source))
 
 
-def test_a_source_is_changed_until_a_version_was_made_of_it(rpc, store):
-    source = made(rpc, store, "changed", TABLE)
+def test_a_source_is_changed_until_a_version_uses_it(rpc, store):
+    source = source_of(rpc, store, "changed", TABLE)
     source.columns.text, source.display_name = "Meldung", "reports"
     mask = FieldMask(paths=["columns.text", "display_name"])
     after = rpc.UpdateSource(pb.UpdateSourceRequest(source=source, update_mask=mask))
@@ -131,8 +133,8 @@ def test_a_source_is_changed_until_a_version_was_made_of_it(rpc, store):
             rpc.UpdateSource(pb.UpdateSourceRequest(source=after, update_mask=FieldMask(paths=[path])))
 
 
-def test_a_source_that_no_version_was_made_of_is_deleted(rpc, store):
-    source = made(rpc, store, "deleted", TABLE)
+def test_a_source_that_no_version_uses_is_deleted(rpc, store):
+    source = source_of(rpc, store, "deleted", TABLE)
     with pytest.raises(Aborted):
         rpc.DeleteSource(pb.DeleteSourceRequest(name=source.name, etag="stale"))
     rpc.DeleteSource(pb.DeleteSourceRequest(name=source.name, etag=source.etag))
@@ -147,16 +149,16 @@ def test_what_was_rejected_is_listed_with_its_reason(rpc, store):
     )
     data = "".join(json.dumps(row) + "\n" for row in rows) + "{broken\n"
     source = source_pb2.Source(format=source_pb2.Source.FORMAT_JSONL, digest=store.put_bytes(data.encode()))
-    made = rpc.CreateSource(pb.CreateSourceRequest(parent=PROJECT, source_id="rejected", source=source))
-    version = curate(rpc, made.name)
+    created = rpc.CreateSource(pb.CreateSourceRequest(parent=PROJECT, source_id="rejected", source=source))
+    version = curate(rpc, created.name)
     first = rpc.ListRejections(pb.ListRejectionsRequest(parent=version.name, page_size=3))
     rest = rpc.ListRejections(
         pb.ListRejectionsRequest(parent=version.name, page_size=3, page_token=first.next_page_token)
     )
     assert not rest.next_page_token
-    told = {each.source_path: each for each in (*first.rejections, *rest.rejections)}
-    assert len(told) == version.rejected_count == 4
-    assert (told["line-5"].reason, told["line-5"].text_start) == ("BAD_ROW", "")
-    assert told["r1"].reason == "TOO_SHORT"
-    assert told["r1"].text_start.startswith("Call me at")
-    assert "1@example.com" not in told["r1"].text_start
+    rejections = {each.source_path: each for each in (*first.rejections, *rest.rejections)}
+    assert len(rejections) == version.rejected_count == 4
+    assert (rejections["line-5"].reason, rejections["line-5"].text_start) == ("BAD_ROW", "")
+    assert rejections["r1"].reason == "TOO_SHORT"
+    assert rejections["r1"].text_start.startswith("Call me at")
+    assert "1@example.com" not in rejections["r1"].text_start

@@ -67,8 +67,8 @@ class Bench:
     def split(self, version: str, **spec: Any) -> dict[str, Any]:
         return split(SplitSpec.of({"artifacts": self.store.url, "dataset_version": version, **spec}), silent)
 
-    def rows(self, made: dict[str, Any], part: str) -> list[dict[str, Any]]:
-        return pq.read_table(self.store.open(made["parts"][part]["digest"])).to_pylist()
+    def rows(self, result: dict[str, Any], part: str) -> list[dict[str, Any]]:
+        return pq.read_table(self.store.open(result["parts"][part]["digest"])).to_pylist()
 
     def label_set(self, labels: list[tuple[str, str]]) -> str:
         sink = io.BytesIO()
@@ -78,8 +78,8 @@ class Bench:
         return self.store.put_bytes(sink.getvalue())
 
     def ids(self, version: str) -> list[str]:
-        made = self.split(version, ratios={"train": 1, "validation": 0, "test": 0})
-        return [row["record_id"] for row in self.rows(made, "TRAIN")]
+        result = self.split(version, ratios={"train": 1, "validation": 0, "test": 0})
+        return [row["record_id"] for row in self.rows(result, "TRAIN")]
 
 
 @pytest.fixture
@@ -93,22 +93,22 @@ def texts(rows: list[dict[str, Any]]) -> set[str]:
 
 def test_a_split_is_stratified_and_the_same_twice(bench):
     version = bench.version(range(200))
-    made = bench.split(version, seed=3)
-    assert {part: made["parts"][part]["classes"] for part in made["parts"]} == {
+    result = bench.split(version, seed=3)
+    assert {part: result["parts"][part]["classes"] for part in result["parts"]} == {
         "TRAIN": {"ham": 128, "spam": 32},
         "VALIDATION": {"ham": 16, "spam": 4},
         "TEST": {"ham": 16, "spam": 4},
     }
-    assert bench.split(version, seed=3) == made
-    assert bench.split(version, seed=4)["parts"] != made["parts"]
+    assert bench.split(version, seed=3) == result
+    assert bench.split(version, seed=4)["parts"] != result["parts"]
 
 
 def test_labels_come_from_the_label_set_and_what_has_none_is_withheld(bench):
     version = bench.version(range(50))
     ids = bench.ids(version)
-    made = bench.split(version, label_set=bench.label_set([(name, "new") for name in ids[:40]]))
-    assert made["withheld"] == {"NO_LABEL": 10}
-    assert made["parts"]["TRAIN"]["classes"] == {"new": 32}
+    result = bench.split(version, label_set=bench.label_set([(name, "new") for name in ids[:40]]))
+    assert result["withheld"] == {"NO_LABEL": 10}
+    assert result["parts"]["TRAIN"]["classes"] == {"new": 32}
 
 
 def test_a_label_set_that_contradicts_itself_is_refused(bench):
@@ -135,12 +135,12 @@ def test_by_time_what_was_tested_before_is_withheld_from_training(bench):
     first = bench.split(bench.version(range(100)))
     earlier = [first["parts"]["TEST"]["digest"]]
     ratios = {"train": 0.45, "validation": 0.05, "test": 0.5}
-    made = bench.split(bench.version(range(100)), mode="TIME", ratios=ratios, earlier_tests=earlier)
-    assert texts(bench.rows(made, "TEST")) == {story(n) for n in range(50, 100)}
+    result = bench.split(bench.version(range(100)), mode="TIME", ratios=ratios, earlier_tests=earlier)
+    assert texts(bench.rows(result, "TEST")) == {story(n) for n in range(50, 100)}
     tested = texts(bench.rows(first, "TEST"))
     for part in ("TRAIN", "VALIDATION"):
-        assert not texts(bench.rows(made, part)) & tested
-    assert made["withheld"]["EARLIER_TEST"] == len(tested & {story(n) for n in range(50)})
+        assert not texts(bench.rows(result, part)) & tested
+    assert result["withheld"]["EARLIER_TEST"] == len(tested & {story(n) for n in range(50)})
 
 
 def test_replay_mixes_in_old_training_records_and_none_that_is_tested_here(bench):
@@ -148,10 +148,10 @@ def test_replay_mixes_in_old_training_records_and_none_that_is_tested_here(bench
     replay = {"train": old["parts"]["TRAIN"]["digest"], "count": 30}
     ratios = {"train": 0.5, "validation": 0, "test": 0.5}
     new = bench.version(range(60, 160))
-    made = bench.split(new, mode="TIME", ratios=ratios, replay=replay, seed=1)
-    train, test = bench.rows(made, "TRAIN"), bench.rows(made, "TEST")
+    result = bench.split(new, mode="TIME", ratios=ratios, replay=replay, seed=1)
+    train, test = bench.rows(result, "TRAIN"), bench.rows(result, "TEST")
     old_rows = [row for row in train if dict(row["attributes"]).get("replayed") == "yes"]
-    assert made["replayed"] == len(old_rows) == 30
+    assert result["replayed"] == len(old_rows) == 30
     assert texts(old_rows) <= texts(bench.rows(old, "TRAIN"))
     assert not texts(train) & texts(test)
     assert len({row["record_id"] for row in train}) == len(train) == 80

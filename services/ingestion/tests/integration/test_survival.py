@@ -15,7 +15,7 @@ from ratoon.chassis.identity import Role
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_ingestion.settings import Settings
 
 DATASET = "projects/p/datasets/mail"
@@ -47,12 +47,12 @@ def begun(state: State, dataset: str) -> str:
     source = source_pb2.Source(format=source_pb2.Source.FORMAT_JSONL, digest=digest)
     name = rpc.CreateSource(pb.CreateSourceRequest(parent="projects/p", source=source)).name
     rpc.CreateDataset(pb.CreateDatasetRequest(parent="projects/p", dataset_id=dataset))
-    asked = dataset_pb2.DatasetVersion(sources=[name])
+    version = dataset_pb2.DatasetVersion(sources=[name])
     parent = f"projects/p/datasets/{dataset}"
-    made = rpc.CreateDatasetVersion(pb.CreateDatasetVersionRequest(parent=parent, dataset_version=asked))
-    while not rpc.GetDatasetVersion(pb.GetDatasetVersionRequest(name=made.name)).progress.done:
+    created = rpc.CreateDatasetVersion(pb.CreateDatasetVersionRequest(parent=parent, dataset_version=version))
+    while not rpc.GetDatasetVersion(pb.GetDatasetVersionRequest(name=created.name)).progress.done:
         time.sleep(0.02)
-    return made.name
+    return created.name
 
 
 def ended(state: State, name: str) -> dataset_pb2.DatasetVersion:

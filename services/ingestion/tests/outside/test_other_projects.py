@@ -16,7 +16,7 @@ from ratoon.chassis.identity import Role
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_ingestion.settings import Settings
 
 States = dataset_pb2.DatasetVersion.State
@@ -61,9 +61,11 @@ class Project:
     def start(self, data: bytes, format: int) -> str:
         """Import and curate; the version's name."""
         source = source_pb2.Source(format=format, digest=self.store.put_bytes(data), license="CC0-1.0")
-        made = self.rpc.CreateSource(pb.CreateSourceRequest(parent=self.parent, source=source))
-        asked = dataset_pb2.DatasetVersion(sources=[made.name], curation=dataset_pb2.Curation(min_chars=0))
-        request = pb.CreateDatasetVersionRequest(parent=f"{self.parent}/datasets/d", dataset_version=asked)
+        created = self.rpc.CreateSource(pb.CreateSourceRequest(parent=self.parent, source=source))
+        version = dataset_pb2.DatasetVersion(
+            sources=[created.name], curation=dataset_pb2.Curation(min_chars=0)
+        )
+        request = pb.CreateDatasetVersionRequest(parent=f"{self.parent}/datasets/d", dataset_version=version)
         return self.rpc.CreateDatasetVersion(request).name
 
     def version(self, name: str) -> dataset_pb2.DatasetVersion:

@@ -92,7 +92,7 @@ def test_what_a_spreadsheet_saves_is_read_as_it_was(store, codec, delimiter, end
 
 
 @pytest.mark.parametrize(("codec", "rows"), [("gb18030", CHINESE), ("gbk", CHINESE), ("cp932", JAPANESE)])
-def test_what_excel_saves_in_china_and_japan_is_guessed_and_told(store, codec, rows):
+def test_what_excel_saves_in_china_and_japan_is_guessed_and_reported(store, codec, rows):
     entries = read(store, as_csv(rows * 20).encode(codec), Format.CSV)
     assert pairs(entries) == rows * 20
     assert {each.kind for each in entries} == {Kind.GUESSED_CELL}
@@ -100,7 +100,7 @@ def test_what_excel_saves_in_china_and_japan_is_guessed_and_told(store, codec, r
     assert (pairs(named), {each.kind for each in named}) == (rows[:1], {Kind.CELL})
 
 
-def test_utf_16_without_a_mark_is_seen_in_chinese_too(store):
+def test_utf_16_without_a_mark_is_detected_in_chinese_too(store):
     assert pairs(read(store, as_csv(CHINESE).encode("utf-16-le"), Format.CSV)) == CHINESE
 
 
@@ -273,7 +273,7 @@ def test_brackets_without_end_are_refused_at_once(store, data):
         ("a.xlsx", zipped({"[Content_Types].xml": b"<x/>", "xl/a.xml": b"<x/>"}), None, "NOT_A_TABLE"),
     ],
 )
-def test_the_format_is_found_out_or_the_file_is_named(name, data, format, reason):
+def test_the_format_is_detected_or_the_file_is_named(name, data, format, reason):
     try:
         assert detected(io.BytesIO(data), name) is format
     except SourceUnreadable as refused:
@@ -320,8 +320,8 @@ def test_one_rule_makes_a_label_of_any_value(store, value, label):
     ],
 )
 def test_columns_of_any_type_are_labels(store, column, label):
-    [(_, found)] = pairs(read(store, parquet({"text": ["a text"], "label": column}), Format.PARQUET))
-    assert found == label
+    [(_, actual)] = pairs(read(store, parquet({"text": ["a text"], "label": column}), Format.PARQUET))
+    assert actual == label
 
 
 @pytest.mark.parametrize("column", [pa.array([["a"]]), pa.array([{"a": 1}]), pa.array([b"\xff\xfe"])])
@@ -471,7 +471,7 @@ def test_naughty_strings_are_shown_as_they_went_in(store, tmp_path):
         for n, each in enumerate(strings)
     ]
     data = "\n".join(json.dumps(row) for row in rows).encode()
-    made = curate(
+    result = curate(
         CurateSpec(
             artifacts=store.url,
             version="projects/p/datasets/d/versions/v1",
@@ -486,13 +486,13 @@ def test_naughty_strings_are_shown_as_they_went_in(store, tmp_path):
         tmp_path,
         lambda *_, **__: None,
     )
-    records, more = ParquetRecords(store).after(made["artifact_digest"], "", 1000)
+    records, more = ParquetRecords(store).after(result["artifact_digest"], "", 1000)
     assert not more
-    assert len(records) == made["records"] == len(strings) - made["rejected"]
-    assert made["rejected"] < 0.1 * len(strings)
+    assert len(records) == result["records"] == len(strings) - result["rejected"]
+    assert result["rejected"] < 0.1 * len(strings)
     for each in records:
-        said = strings[int(each.source_path.removeprefix("r"))]
-        seen = mapping.record(each)
-        assert seen.FromString(seen.SerializeToString()) == seen
-        assert seen.source_label == (cell_line(said) or "")
-        assert f"is the text of row {each.source_path.removeprefix('r')}" in seen.text
+        original = strings[int(each.source_path.removeprefix("r"))]
+        message = mapping.record(each)
+        assert message.FromString(message.SerializeToString()) == message
+        assert message.source_label == (cell_line(original) or "")
+        assert f"is the text of row {each.source_path.removeprefix('r')}" in message.text

@@ -74,18 +74,18 @@ def test_stratified_splits_keep_their_promises(records, tested, seed):
 
 @given(RECORDS, TESTED)
 def test_splits_by_time_keep_their_promises(records, tested):
-    made = by_time(records, Ratios(0.45, 0.05, 0.5), tested)
-    assert set(made.parts) | set(made.withheld) == {record.record_id for record in records}
-    assert not set(made.parts) & set(made.withheld)
-    _clusters_stay_on_one_side(records, made.parts)
-    times = {part: [r.time for r in records if made.parts.get(r.record_id) is part] for part in Part}
+    assignment = by_time(records, Ratios(0.45, 0.05, 0.5), tested)
+    assert set(assignment.parts) | set(assignment.withheld) == {record.record_id for record in records}
+    assert not set(assignment.parts) & set(assignment.withheld)
+    _clusters_stay_on_one_side(records, assignment.parts)
+    times = {part: [r.time for r in records if assignment.parts.get(r.record_id) is part] for part in Part}
     for earlier, later in (
         (Part.TRAIN, Part.VALIDATION),
         (Part.VALIDATION, Part.TEST),
         (Part.TRAIN, Part.TEST),
     ):
         assert not times[earlier] or not times[later] or max(times[earlier]) <= min(times[later])
-    assert all(made.parts.get(name) in (None, Part.TEST) for name in tested)
+    assert all(assignment.parts.get(name) in (None, Part.TEST) for name in tested)
 
 
 def test_the_later_half_of_the_traffic_is_the_test_part():

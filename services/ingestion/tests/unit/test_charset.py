@@ -13,8 +13,8 @@ from ratoon_ingestion.worker.charset import (
     choose_for,
     decode,
     decode_names,
+    embedded_charset,
     named_codec,
-    said_within,
 )
 
 CHINESE = "王喆您好，镕华的合同请尽快发来，谢谢您的配合。"
@@ -195,7 +195,7 @@ def test_an_encoding_that_a_person_names_must_exist():
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "gb18030", "utf-8-sig"])
-def test_a_stream_is_judged_by_all_of_it(codec):
+def test_the_charset_of_a_stream_depends_on_all_of_it(codec):
     plain = b"id,text\n" + b"1,plain words\n" * 5000
     data = plain + f"2,{CHINESE}\n".encode(codec) * 20
     chunks = [data[at : at + 1000] for at in range(0, len(data), 1000)]
@@ -213,8 +213,8 @@ def test_a_stream_is_judged_by_all_of_it(codec):
         (b" " * 2000 + b'<meta charset="koi8-r">', ""),
     ],
 )
-def test_a_page_says_its_encoding_itself(data, label):
-    assert said_within(data) == label
+def test_a_page_names_its_encoding_itself(data, label):
+    assert embedded_charset(data) == label
 
 
 def test_names_of_one_archive_are_in_one_encoding():

@@ -182,7 +182,7 @@ def test_a_page_is_in_the_encoding_that_it_names():
     assert text_of(decoded(Kind.MAIL, mailed)).strip() == "Привет, это письмо"
 
 
-def test_a_guess_and_a_loss_are_told():
+def test_a_guess_and_a_loss_are_reported():
     source = decoded(Kind.TEXT, "质量非常好，物流也快".encode("gb18030"))
     assert (source.steps, source.attributes) == (("charset_guessed",), {"charset": "gb18030"})
     cut = decoded(Kind.TEXT, "质量非常好，物流也快".encode()[:-1])
@@ -213,7 +213,7 @@ def test_a_guess_and_a_loss_are_told():
         (b"", None),
     ],
 )
-def test_what_is_no_text_is_told_by_its_kind(data, kind):
+def test_what_is_no_text_is_reported_by_its_kind(data, kind):
     assert binary_kind(data) == kind
 
 
@@ -226,7 +226,7 @@ def test_archives_and_office_files_have_their_names():
 
 
 @pytest.mark.parametrize(
-    ("path", "text", "told"),
+    ("path", "text", "kind"),
     [
         ("pkg/setup.py", "import os\n", "source code (.py)"),
         ("pkg/PKG-INFO", "Metadata-Version: 2.1\n", "a file of a program's package (pkg-info)"),
@@ -243,8 +243,8 @@ def test_archives_and_office_files_have_their_names():
         ("a.tar/x.html", "<html>", None),
     ],
 )
-def test_code_is_told_from_text(path, text, told):
-    assert code_kind(path, text) == told
+def test_code_is_distinguished_from_text(path, text, kind):
+    assert code_kind(path, text) == kind
 
 
 def test_code_is_rejected_by_name_and_an_empty_file_says_so():

@@ -13,10 +13,10 @@ from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import DatasetVersion
 from ratoon_ingestion.domain.erasures import (
     Erasure,
+    ErasureObservation,
     Placement,
     RecordsErased,
     Rewritten,
-    Sight,
     Trace,
     check_record_id,
     redacted_split,
@@ -44,21 +44,21 @@ DONE = Observation(Phase.SUCCEEDED, result=RESULT)
 
 
 def test_it_waits_for_what_was_begun_before():
-    after = step(QUEUED, Sight((VERSION,), Observation(Phase.ABSENT)), NOW)
+    after = step(QUEUED, ErasureObservation((VERSION,), Observation(Phase.ABSENT)), NOW)
     assert (after.resource.state, after.actions) == (State.QUEUED, ())
     assert VERSION in after.resource.progress.message
 
 
 def test_its_plan_is_saved_before_anything_is_replaced_and_it_ends_when_all_is():
-    begun = step(QUEUED, Sight((), Observation(Phase.ABSENT)), NOW)
+    begun = step(QUEUED, ErasureObservation((), Observation(Phase.ABSENT)), NOW)
     assert (begun.resource.state, begun.actions) == (State.RUNNING, (Action.START,))
-    planned = step(begun.resource, Sight((), DONE), NOW)
+    planned = step(begun.resource, ErasureObservation((), DONE), NOW)
     assert (planned.actions, planned.events) == ((Action.APPLY,), ())
     assert planned.resource.plan is not None
     assert planned.resource.traces == (Trace(RECORD, (VERSION,), (Placement(SPLIT, Part.TRAIN),)),)
-    again = step(planned.resource, Sight((), DONE, replaced=False), NOW)
+    again = step(planned.resource, ErasureObservation((), DONE, replaced=False), NOW)
     assert again.actions == (Action.APPLY,)
-    ended = step(planned.resource, Sight((), DONE, replaced=True), NOW)
+    ended = step(planned.resource, ErasureObservation((), DONE, replaced=True), NOW)
     assert ended.resource.state is State.READY
     assert ended.events == (RecordsErased((RECORD,), ("f" * 64,)),)
 
@@ -66,7 +66,9 @@ def test_its_plan_is_saved_before_anything_is_replaced_and_it_ends_when_all_is()
 def test_a_job_that_fails_ends_it_with_the_reason():
     failed = step(
         QUEUED,
-        Sight((), Observation(Phase.FAILED, failure=Failure("ARCHIVE_DAMAGED", "It breaks off."))),
+        ErasureObservation(
+            (), Observation(Phase.FAILED, failure=Failure("ARCHIVE_DAMAGED", "It breaks off."))
+        ),
         NOW,
     )
     assert failed.resource.failure.reason == "ARCHIVE_DAMAGED"
@@ -76,10 +78,10 @@ def test_a_job_that_fails_ends_it_with_the_reason():
 @given(
     st.lists(st.tuples(st.sampled_from([Phase.ABSENT, Phase.RUNNING, Phase.LOST]), st.booleans()), max_size=8)
 )
-def test_whatever_is_seen_on_the_way_it_never_ends_before_everything_is_replaced(seen):
+def test_whatever_is_observed_on_the_way_it_never_ends_before_everything_is_replaced(observations):
     erasure = QUEUED
-    for phase, waits in seen:
-        moved = step(erasure, Sight((VERSION,) if waits else (), Observation(phase)), NOW)
+    for phase, waits in observations:
+        moved = step(erasure, ErasureObservation((VERSION,) if waits else (), Observation(phase)), NOW)
         assert moved.resource.state is not State.READY
         assert not any(isinstance(event, RecordsErased) for event in moved.events)
         erasure = moved.resource
@@ -95,9 +97,9 @@ def test_an_erasure_names_records_and_a_reason(records, purpose):
 
 def test_a_redacted_version_keeps_its_digest_and_reads_what_is_left():
     version = DatasetVersion(VERSION, NOW, NOW, (), CurationConfig(), State.READY, artifact_digest="1" * 64)
-    once, told = redacted_version(version, Rewritten("2" * 64, 2), NAME)
+    once, event = redacted_version(version, Rewritten("2" * 64, 2), NAME)
     twice, _ = redacted_version(once, Rewritten("3" * 64, 1), f"{NAME}2")
-    assert (told.erasure, told.erased_count) == (NAME, 2)
+    assert (event.erasure, event.erased_count) == (NAME, 2)
     assert (twice.state, twice.artifact_digest, twice.readable_digest) == (State.REDACTED, "1" * 64, "3" * 64)
     assert (twice.erased_count, twice.erasure) == (3, f"{NAME}2")
 
@@ -105,8 +107,8 @@ def test_a_redacted_version_keeps_its_digest_and_reads_what_is_left():
 def test_a_redacted_split_hands_out_what_is_left_of_its_test_part():
     parts = {part: PartSummary(str(number) * 64, 10) for number, part in enumerate(Part)}
     split = replace(Split(SPLIT, NOW, NOW, VERSION), state=State.READY, parts=parts)
-    left, told = redacted_split(split, {Part.TEST: Rewritten("9" * 64, 1)}, NAME)
-    assert (left.state, told.erased_count) == (State.REDACTED, 1)
+    left, event = redacted_split(split, {Part.TEST: Rewritten("9" * 64, 1)}, NAME)
+    assert (left.state, event.erased_count) == (State.REDACTED, 1)
     assert opened(left, Part.TEST, "reader", "gate")[1] == "9" * 64
     assert opened(left, Part.TRAIN, "reader", "why")[1] == parts[Part.TRAIN].digest
 

@@ -35,11 +35,11 @@ def test_jobs_are_their_projects_and_have_limits_that_an_erasure_has_not(tmp_pat
     erasure = Erasure("projects/q/erasures/e", NOW, NOW, record_ids=("0" * 64,), purpose="asked for")
     jobs.start("curate", CurationJob(version, (), ()))
     jobs.start("erase", ErasureJob(erasure, (), (), ()))
-    told = {
+    resources = {
         job: {name: spec.get(name) for name in ("tenant", "lanes", "time_limit_s", "memory_share")}
         for job, spec in started.specs.items()
     }
-    assert told == {
+    assert resources == {
         "curate": {"tenant": "p", "lanes": 3, "time_limit_s": 60.0, "memory_share": 0.5},
         "erase": {"tenant": "q", "lanes": 3, "time_limit_s": None, "memory_share": None},
     }

@@ -12,22 +12,22 @@ from ratoon_ingestion.worker.readers.lines import TextLine, bounded_lines, text_
 class Pieces(io.RawIOBase):
     """A stream that gives at most so many bytes at once."""
 
-    def __init__(self, data: bytes, most: int) -> None:
-        self._data, self._most = io.BytesIO(data), most
+    def __init__(self, data: bytes, max_bytes: int) -> None:
+        self._data, self._max_bytes = io.BytesIO(data), max_bytes
 
     def read(self, size: int = -1) -> bytes:
-        return self._data.read(self._most if size < 0 else min(size, self._most))
+        return self._data.read(self._max_bytes if size < 0 else min(size, self._max_bytes))
 
 
 DATA = "\ufeffone\r\ntwo\rthree\n\n中文四\r\r\n".encode() + b"x" * 50 + b"\r\n" + b"y" * 30
 
 
-@pytest.mark.parametrize("most", [1, 2, 3, 5, 7, 64])
-def test_lines_are_the_same_in_whatever_pieces_they_come(most):
+@pytest.mark.parametrize("max_bytes", [1, 2, 3, 5, 7, 64])
+def test_lines_are_the_same_in_whatever_pieces_they_come(max_bytes):
     whole = list(text_lines(io.BytesIO(DATA), 20))
     assert [each.text for each in whole][:6] == ["one\r\n", "two\r", "three\n", "\n", "中文四\r", "\r\n"]
     assert [each.cut for each in whole] == [False] * 6 + [True, True]
-    assert list(text_lines(Pieces(DATA, most), 20)) == whole
+    assert list(text_lines(Pieces(DATA, max_bytes), 20)) == whole
 
 
 def test_a_long_line_is_put_together_in_few_steps(monkeypatch):
@@ -35,9 +35,9 @@ def test_a_long_line_is_put_together_in_few_steps(monkeypatch):
     pieces: list[int] = []
 
     def counted(stream: BinaryIO) -> tuple[bytes, bool]:
-        found = piece(stream)
-        pieces.append(len(found[0]))
-        return found
+        line = piece(stream)
+        pieces.append(len(line[0]))
+        return line
 
     piece = lines._piece
     monkeypatch.setattr(lines, "_piece", counted)

@@ -95,12 +95,12 @@ def test_other_numbers_and_names_stay(text):
     assert masked(text, DEFAULT_MASKS) == (text, {})
 
 
-def test_urls_are_masked_when_asked_for():
+def test_urls_are_masked_when_configured():
     text, counts = masked("see https://example.org/a?b=1 or www.example.com", [Mask.URL])
     assert (text, counts) == ("see [URL] or [URL]", {Mask.URL: 2})
 
 
-def test_nothing_is_masked_when_nothing_is_asked_for():
+def test_nothing_is_masked_when_nothing_is_configured():
     assert masked("a@b.example, 10.0.0.1", []) == ("a@b.example, 10.0.0.1", {})
 
 

@@ -55,12 +55,12 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 
 def pages(records: ParquetRecords, digest: str, limit: int) -> list[list[str]]:
-    found, last, more = [], "", True
+    listed, last, more = [], "", True
     while more:
         page, more = records.after(digest, last, limit)
-        found.append([each.record_id for each in page])
-        last = found[-1][-1]
-    return found
+        listed.append([each.record_id for each in page])
+        last = listed[-1][-1]
+    return listed
 
 
 def groups(path: Path) -> list[int]:
@@ -84,10 +84,10 @@ def test_a_row_group_is_bounded_by_records_and_by_characters(store, tmp_path):
 def test_pages_hold_everything_once_and_long_texts_make_them_short(store, tmp_path, limit):
     texts = ["short"] * 20 + ["y" * 300_000] * 12 + ["short"] * 20
     digest, records = version(store, tmp_path / "tree", table(texts)), ParquetRecords(store)
-    found = pages(records, digest, limit)
-    assert [each for page in found for each in page] == [f"r{n:05}" for n in range(len(texts))]
-    assert max(map(len, found)) <= limit
-    assert len(found) >= 4
+    listed = pages(records, digest, limit)
+    assert [each for page in listed for each in page] == [f"r{n:05}" for n in range(len(texts))]
+    assert max(map(len, listed)) <= limit
+    assert len(listed) >= 4
     assert len(records.find(digest, "r00025").text) == 200_000
     assert records.find(digest, "r00099") is None
 
@@ -126,16 +126,16 @@ def test_pages_of_rejections_hold_each_once_and_skip_what_stands_before(store, t
         page, more = records.rejections(digest, len(read), 333)
         read += [item.source_path for item in page]
     assert read == [f"line-{number}" for number in range(1200)]
-    made: list[object] = []
+    decoded: list[object] = []
 
     class Counted(RejectedItem):
         def __init__(self, **values: str) -> None:
-            made.append(values)
+            decoded.append(values)
             super().__init__(**values)
 
     monkeypatch.setattr(parquet_records, "RejectedItem", Counted)
     assert len(records.rejections(digest, 1100, 10)[0]) == 10
-    assert len(made) == 11
+    assert len(decoded) == 11
 
 
 def test_big_groups_of_an_older_release_are_read_a_few_rows_at_a_time(store, tmp_path, monkeypatch):
@@ -147,7 +147,7 @@ def test_big_groups_of_an_older_release_are_read_a_few_rows_at_a_time(store, tmp
     digest, records = store.put_tree(folder), ParquetRecords(store)
     assert [each for page in pages(records, digest, 7) for each in page] == [f"r{n:05}" for n in range(60)]
     assert not parquet_records._BIG_READ.locked()
-    monkeypatch.setattr(parquet_records, "_LARGEST_GROUP_BYTES", 1 << 10)
-    with pytest.raises(ResourceExhausted) as told:
+    monkeypatch.setattr(parquet_records, "_MAX_GROUP_BYTES", 1 << 10)
+    with pytest.raises(ResourceExhausted) as error:
         records.after(digest, "", 7)
-    assert told.value.reason == "RECORDS_TOO_LARGE"
+    assert error.value.reason == "RECORDS_TOO_LARGE"

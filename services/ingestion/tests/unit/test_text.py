@@ -50,7 +50,7 @@ def test_any_text_passes_as_a_page(text):
         "👩‍👩‍👧 zero\u200bwidth \u2028line",
     ],
 )
-def test_a_text_is_kept_as_it_was_written(text):
+def test_a_text_is_stored_as_it_was_written(text):
     assert cleaned(text) == text
 
 
@@ -58,11 +58,11 @@ def test_only_what_no_tokenizer_should_see_is_taken_out():
     assert cleaned("one\r\ntwo\rthree\x00 \x07bell\ud800\x7f\x9b") == "one\ntwo\nthree bell"
 
 
-def test_personal_data_in_full_width_digits_is_seen():
+def test_personal_data_in_full_width_digits_is_masked():
     assert narrow("电话：１３９ ０１０１ ９７１１，ａ＠ｂ．example") == "电话：139 0101 9711，a@b.example"
 
 
-def test_the_comparable_form_folds_width_and_drops_what_cannot_be_seen():
+def test_the_comparable_form_folds_width_and_drops_what_is_invisible():
     assert (
         comparable("Ｆｕｌｌ　ｗｉｄｔｈ\u200b \u202eﬁne\x07\r\n\r\n\r\n\r\nnext\t line ")
         == "Full width fine\n\nnext line"
@@ -91,7 +91,7 @@ def test_the_comparable_form_is_stable(text):
         ("ok", None),
     ],
 )
-def test_garbage_is_told_from_text(text, reason):
+def test_garbage_is_distinguished_from_text(text, reason):
     assert garbage(text) is reason
 
 

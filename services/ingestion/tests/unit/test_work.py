@@ -77,8 +77,8 @@ def test_a_split_is_opened_only_when_ready_and_only_with_a_reader_and_a_purpose(
     with pytest.raises(PartSealed):
         opened(split, Part.TEST, "reader", "gate")
     part = {"digest": "d" * 64, "records": 3, "classes": {"ham": 3}}
-    made = {"parts": {name.value: part for name in Part}, "withheld": {"NO_LABEL": 1}, "replayed": 0}
-    ready, event = parted(replace(split, state=State.READY), made)
+    result = {"parts": {name.value: part for name in Part}, "withheld": {"NO_LABEL": 1}, "replayed": 0}
+    ready, event = parted(replace(split, state=State.READY), result)
     assert event == SplitCompleted("d" * 64, "d" * 64)
     assert ready.parts[Part.TEST] == PartSummary("d" * 64, 3, {"ham": 3})
     with pytest.raises(BadReading):

@@ -1,7 +1,7 @@
 """Puts labeling together: the only file that knows concrete adapters."""
 
 from ratoon.chassis import outbox
-from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.events.consumer import Consumer
 from ratoon.labeling.v1.labeling_service_pb2_grpc import add_LabelingServiceServicer_to_server
@@ -19,7 +19,7 @@ from ratoon_labeling.settings import Settings
 
 def build(settings: Settings, platform: Platform) -> App:
     """Labeling, ready to run."""
-    base = Foundation(settings, platform, tables.METADATA)
+    base = ServiceRuntime(settings, platform, tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     freezing = JobFreezing(base.jobs(), settings.artifacts_url)
     ledger = ProcessLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
@@ -32,7 +32,7 @@ def build(settings: Settings, platform: Platform) -> App:
     consumer = Consumer(
         "labeling",
         TOPICS,
-        base.hearing(forgetter(store, ledger)),
+        base.traced_handler(forgetter(store, ledger)),
         log=base.log,
         database=base.database,
         publish=outbox.append,

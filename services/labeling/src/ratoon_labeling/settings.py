@@ -3,10 +3,10 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ServiceSettings
 
 
-class Settings(RoomSettings):
+class Settings(ServiceSettings):
     """`RATOON_LABELING_…`."""
 
     model_config = SettingsConfigDict(env_prefix="RATOON_LABELING_", frozen=True, extra="ignore")

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from ratoon.chassis import outbox
-from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
@@ -22,7 +22,7 @@ from ratoon.labeling.v1.labeling_service_pb2_grpc import (
     add_LabelingServiceServicer_to_server,
 )
 from ratoon.testkit.clock import FakeClock
-from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.services import State, serving
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.freezing import JobFreezing
@@ -55,7 +55,7 @@ class FakeDatasets:
 
 
 def build(settings: Settings, datasets: FakeDatasets) -> App:
-    base = Foundation(settings, Platform.of_process(), tables.METADATA)
+    base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     freezing = JobFreezing(LocalJobs(settings.folder / "jobs"), settings.artifacts_url)
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
@@ -290,9 +290,9 @@ def test_counts_of_a_long_queue_are_reused_for_a_while(queue):
     class SlowDatabase(FakeClock):
         """Half a second passes between two looks at the clock."""
 
-        def boot(self) -> float:
+        def monotonic(self) -> float:
             self.advance(0.5)
-            return super().boot()
+            return super().monotonic()
 
     slow = SlowDatabase()
     counts = SqlTaskCounts(store.database, slow)

@@ -1,6 +1,6 @@
 """Puts the registry together: the only file that knows concrete adapters."""
 
-from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import make_signing_key
 from ratoon.registry.v1.registry_service_pb2_grpc import add_RegistryServiceServicer_to_server
@@ -15,7 +15,7 @@ from ratoon_registry.settings import Settings
 
 def build(settings: Settings, platform: Platform) -> App:
     """The registry, ready to run."""
-    base = Foundation(settings, platform, tables.METADATA)
+    base = ServiceRuntime(settings, platform, tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     verification = JobVerification(
         base.jobs(),

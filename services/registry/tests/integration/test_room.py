@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
 from ratoon.chassis.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -24,7 +24,7 @@ from ratoon.registry.v1.registry_service_pb2_grpc import (
     add_RegistryServiceServicer_to_server,
 )
 from ratoon.testkit.postgresql import Databases
-from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.services import State, serving
 from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
 from ratoon_registry.application.procedures import version_procedure
@@ -66,7 +66,7 @@ class FakeVerification:
 
 
 def build(settings: Settings) -> App:
-    base = Foundation(settings, Platform.of_process(), tables.METADATA)
+    base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     verification = FakeVerification()
     operations = base.operations(store, [version_procedure(verification)])

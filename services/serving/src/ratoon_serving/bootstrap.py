@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from ratoon.chassis.app import App, Background, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Background, Platform, Rpc, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.serving.v1.serving_service_pb2_grpc import add_ServingServiceServicer_to_server
 from ratoon_serving import mapping
 from ratoon_serving.adapters import tables
 from ratoon_serving.adapters.engine_http import EngineClient
-from ratoon_serving.adapters.figures import engine_figures
 from ratoon_serving.adapters.local_engine import LocalEngineHost, LocalEngines
 from ratoon_serving.adapters.models import RegistryModels
+from ratoon_serving.adapters.service_metrics import engine_figures
 from ratoon_serving.adapters.traffic import TableTrafficBook
 from ratoon_serving.application.executor import Executor
 from ratoon_serving.application.opening import Opening
@@ -23,7 +23,7 @@ from ratoon_serving.settings import Settings
 
 def build(settings: Settings, platform: Platform) -> App:
     """Serving, ready to run."""
-    base = Foundation(settings, platform, tables.METADATA)
+    base = ServiceRuntime(settings, platform, tables.METADATA)
     artifacts = ArtifactStore(settings.artifacts_url)
     host, watches = engine_host(settings, artifacts)
     models = RegistryModels(base.peer("registry"), artifacts, settings.max_model_len)
@@ -32,7 +32,7 @@ def build(settings: Settings, platform: Platform) -> App:
 
 
 def assemble(
-    base: Foundation,
+    base: ServiceRuntime,
     host: EngineHost,
     models: Models,
     watches: Sequence[Background] = (),
@@ -45,7 +45,7 @@ def assemble(
     operations = base.operations(
         store, [rollouts, DeploymentProcedure(store, executor, book, base.clock, rules)]
     )
-    base.platform.figures.add(base.settings.service, engine_figures(store))
+    base.platform.service_metrics.add(base.settings.service, engine_figures(store))
     ports = Ports(store, operations, host, models, book, base.clock)
     servicer = ServingServicer(ports, base.changes(store), base.threads)
     rpc = Rpc("ratoon.serving.v1.ServingService", add_ServingServiceServicer_to_server, servicer)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.app import Foundation, Platform
+from ratoon.chassis.app import Platform, ServiceRuntime
 from ratoon.chassis.identity import Role
 from ratoon.chassis.migrations import migrate
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
-from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.services import State, serving
 from ratoon.testkit.waiting import until
 from ratoon_serving.adapters import tables
 from ratoon_serving.bootstrap import assemble
@@ -96,7 +96,7 @@ def room(tmp_path_factory, databases) -> Iterator[Installation]:
     migrate("serving", settings.database_url)
     models = simulated.FakeModels()
     with State(folder) as state, simulated.SimulatedEngineHost(folder / "e") as host:
-        base = Foundation(settings, Platform.of_process(), tables.METADATA)
+        base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
         with serving([assemble(base, host, models)]):
             yield Installation(state, host, models)
 
@@ -117,7 +117,7 @@ def two_rooms(tmp_path_factory, databases) -> Iterator[Installation]:
     chosen = [Settings(state=folder, database_url=url, **listen) for listen in listens]
     migrate("serving", chosen[0].database_url)
     with State(folder) as state, simulated.SimulatedEngineHost(folder / "e") as host:
-        bases = [Foundation(each, Platform.of_process(), tables.METADATA) for each in chosen]
+        bases = [ServiceRuntime(each, Platform.of_process(), tables.METADATA) for each in chosen]
         with serving([assemble(base, host, models) for base in bases]):
             yield Installation(state, host, models)
 

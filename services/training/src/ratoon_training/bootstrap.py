@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ratoon.chassis.app import App, Background, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Background, Platform, Rpc, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.training.v1.training_service_pb2_grpc import add_TrainingServiceServicer_to_server
 from ratoon_training import mapping
@@ -12,16 +12,16 @@ from ratoon_training.adapters.drivers import DriverOptions, JobDrivers
 from ratoon_training.adapters.machine import ClusterPods, ThisMachine
 from ratoon_training.adapters.shared_workers import SharedWorkers
 from ratoon_training.adapters.worker_folder import WorkerFolder
+from ratoon_training.application.pod_gc import Sweep
 from ratoon_training.application.ports import Drivers, Machine, Workers
 from ratoon_training.application.procedures import RunProcedure
-from ratoon_training.application.sweep import Sweep
 from ratoon_training.entrypoints.grpc import Ports, TrainingServicer
 from ratoon_training.settings import Settings
 
 
 def build(settings: Settings, platform: Platform) -> App:
     """Training, ready to run."""
-    base = Foundation(settings, platform, tables.METADATA)
+    base = ServiceRuntime(settings, platform, tables.METADATA)
     options = DriverOptions(
         work=settings.folder / "work",
         warm=settings.warm_folder,
@@ -36,7 +36,7 @@ def build(settings: Settings, platform: Platform) -> App:
 
 
 def assemble(
-    base: Foundation,
+    base: ServiceRuntime,
     drivers: Drivers,
     machine: Machine,
     workers: Workers,

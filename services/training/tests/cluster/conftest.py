@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from ratoon.chassis.app import Foundation, Platform
+from ratoon.chassis.app import Platform, ServiceRuntime
 from ratoon.chassis.identity import Role
 from ratoon.chassis.migrations import migrate
 from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.testkit.kubernetes.control_plane import ControlPlane, control_plane
 from ratoon.testkit.kubernetes.fakes import FakeNode, fake_nodes
-from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.services import State, serving
 from ratoon.testkit.waiting import until
 from ratoon.training.v1 import training_run_pb2 as run_pb
 from ratoon.training.v1 import training_service_pb2 as pb
@@ -103,7 +103,7 @@ class Cluster:
             kubeconfig=str(self.plane.account(self.namespace, "ratoon-training")),
         )
         migrate("training", settings.database_url)
-        base = Foundation(settings, Platform.of_process(), tables.METADATA)
+        base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
         workers, watches = bootstrap.run_workers(settings)
         self.training = TrainingServiceStub(self.state.as_role(Role.ENGINEER, "training"))
         return serving(

@@ -17,9 +17,9 @@ from ratoon.chassis.files import write_json
 from ratoon_training.domain.recipes import Architecture, Recipe
 from ratoon_training.worker import models, objective
 from ratoon_training.worker.corpus import Corpus
-from ratoon_training.worker.orders import Order, outcome_of
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.running import execute
+from ratoon_training.worker.task_queue import Order, outcome_of
 
 LABELS = ("ham", "spam")
 TINY = Architecture(vocab_size=400, hidden_size=32, layers=1, heads=1, max_positions=256)

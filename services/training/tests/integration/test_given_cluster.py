@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ratoon.chassis.jobs import JobState, JobStatus, LocalJobs
-from ratoon.chassis.shelf import Shelf
+from ratoon.chassis.scratch import ScratchStore
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.waiting import until
 from ratoon_training.domain.places import shelf_of
@@ -139,8 +139,8 @@ class Runs:
         assert status.state is JobState.SUCCEEDED, (status.reason, status.message, self.log(name))
         return str(status.result["artifact_digest"])
 
-    def shelf(self, name: str) -> Shelf:
-        return Shelf(self.task.store.url, shelf_of(name))
+    def shelf(self, name: str) -> ScratchStore:
+        return ScratchStore(self.task.store.url, shelf_of(name))
 
 
 @pytest.fixture(scope="module")

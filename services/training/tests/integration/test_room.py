@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.app import App, Foundation, Platform
+from ratoon.chassis.app import App, Platform, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import (
     AlreadyExists,
@@ -19,7 +19,7 @@ from ratoon.chassis.migrations import migrate
 from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.postgresql import Databases
-from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.services import State, serving
 from ratoon.training.v1 import training_run_pb2 as run_pb
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
@@ -79,7 +79,7 @@ class FakeDrivers:
 
 
 def build(settings: Settings, drivers: FakeDrivers) -> App:
-    base = Foundation(settings, Platform.of_process(), tables.METADATA)
+    base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
     return bootstrap.assemble(base, drivers, bootstrap.machine(settings), SharedWorkers())
 
 

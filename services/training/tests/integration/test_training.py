@@ -21,8 +21,8 @@ from ratoon_training.domain.recipes import Method
 from ratoon_training.worker import models, objective, packing, text
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.corpus import Corpus
-from ratoon_training.worker.orders import Order, outcome_of
 from ratoon_training.worker.prepare import prepare
+from ratoon_training.worker.task_queue import Order, outcome_of
 
 from .conftest import LABELS, RECIPE, Task, losses_and_gradients, rows, train
 
@@ -233,7 +233,7 @@ def test_a_run_that_needs_more_memory_than_it_may_have_is_named(task):
     job = task.job("hungry", spec)
     prepare(spec, recipe, Order.of_spec(spec, job).prepared, lambda _: None)
     code = (
-        "import json, sys; from pathlib import Path; from ratoon_training.worker.orders import Order;"
+        "import json, sys; from pathlib import Path; from ratoon_training.worker.task_queue import Order;"
         "from ratoon_training.worker.running import execute; job = Path(sys.argv[1]);"
         "execute(Order.of_spec(json.loads((job / 'spec.json').read_text()), job), 0, 1)"
     )

@@ -16,8 +16,8 @@ from ratoon_training.adapters import worker_manifest as manifest
 from ratoon_training.adapters.drivers import DriverOptions, JobDrivers
 from ratoon_training.adapters.machine import ClusterPods
 from ratoon_training.adapters.worker_folder import WorkerFolder, bytes_of
+from ratoon_training.application.pod_gc import Sweep
 from ratoon_training.application.procedures import RunProcedure
-from ratoon_training.application.sweep import Sweep
 from ratoon_training.domain.places import Place
 from ratoon_training.domain.plan import MEBI, ResourcePlan, plan
 from ratoon_training.domain.pods import RAY_BYTES, Group, own_bytes, pod_bytes

@@ -24,9 +24,15 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.client import open_channel
 from ratoon.chassis.clock import Clock, SystemClock
 from ratoon.chassis.database import Database
-from ratoon.chassis.figures import Figures, consumer_figures, operation_figures, outbox_figures, store_figures
 from ratoon.chassis.identity import Principal, Signer, Verifier, load_key, load_public_keys
 from ratoon.chassis.jobs import Jobs, LocalJobs
+from ratoon.chassis.metrics import (
+    ServiceMetrics,
+    consumer_samples,
+    operation_samples,
+    outbox_samples,
+    store_samples,
+)
 from ratoon.chassis.operation_watch import OperationWatch
 from ratoon.chassis.operations import Operations, Procedure
 from ratoon.chassis.ownership import Owners, StoredOwners, check_request
@@ -36,7 +42,7 @@ from ratoon.chassis.remote_jobs import RemoteJobs
 from ratoon.chassis.requests import digests_in
 from ratoon.chassis.revisions import check_current
 from ratoon.chassis.server import LARGE_BYTES, CallInterceptor, Threads
-from ratoon.chassis.settings import ProcessSettings, RoomSettings
+from ratoon.chassis.settings import ProcessSettings, ServiceSettings
 from ratoon.chassis.store import Encode, Store
 from ratoon.chassis.telemetry import OperationMetrics, RpcMetrics, Traces
 from ratoon.chassis.tls import Certificates, certificates_of, is_socket
@@ -84,20 +90,20 @@ class Platform:
     metrics: CollectorRegistry
     rpc_metrics: RpcMetrics
     operation_metrics: OperationMetrics
-    figures: Figures
+    service_metrics: ServiceMetrics
     traces: Traces
 
     @staticmethod
     def of_process(otlp: str = "", trace_ratio: float = 1.0) -> "Platform":
         """The platform of this process; its spans go to `otlp`, if that is said."""
-        registry, figures = CollectorRegistry(), Figures()
-        registry.register(figures)
+        registry, service_metrics = CollectorRegistry(), ServiceMetrics()
+        registry.register(service_metrics)
         return Platform(
             SystemClock(),
             registry,
             RpcMetrics(registry),
             OperationMetrics(registry),
-            figures,
+            service_metrics,
             Traces(otlp, trace_ratio),
         )
 
@@ -128,10 +134,10 @@ class App:
     """The event loop that this room would like its process to have."""
 
 
-class Foundation:
+class ServiceRuntime:
     """What every room is built on, from its settings: database, store, identity, event log, threads."""
 
-    def __init__(self, settings: RoomSettings, platform: Platform, metadata: MetaData) -> None:
+    def __init__(self, settings: ServiceSettings, platform: Platform, metadata: MetaData) -> None:
         self.settings, self.platform = settings, platform
         self.clock = platform.clock
         self.tracer = platform.traces.tracer(settings.service)
@@ -152,7 +158,7 @@ class Foundation:
         """The room's resources."""
         owners = Owners(self.artifacts)
         store = Store(self.database, tables, encode, outbox.append, self._tokens, self.clock, owners.grant)
-        self.platform.figures.add(self.settings.service, store_figures(store))
+        self.platform.service_metrics.add(self.settings.service, store_samples(store))
         self._stored_owners = [StoredOwners(self.settings.service, store, self.artifacts)]
         return store
 
@@ -179,9 +185,9 @@ class Foundation:
         """A channel to another room, signed by this one."""
         return open_channel(self.settings.peer(service), self.signer, self.certificates)
 
-    def hearing(self, handler: Handler) -> Handler:
+    def traced_handler(self, handler: Handler) -> Handler:
         """The room's handler of events, for its consumer."""
-        return event_wiring.hearing(self.settings.service, self.tracer, handler)
+        return event_wiring.traced_handler(self.settings.service, self.tracer, handler)
 
     def app(self, rpcs: Sequence[Rpc], background: Sequence[Background] = ()) -> App:
         """The room, with its relay if it has topics; `background` are operations and consumers, as they start."""
@@ -206,14 +212,14 @@ class Foundation:
 
     def _watch(self, part: Background) -> None:
         """Let the figures of a part be among those of the process."""
-        add = partial(self.platform.figures.add, self.settings.service)
+        add = partial(self.platform.service_metrics.add, self.settings.service)
         match part:
             case Operations():
-                add(operation_figures(part, self.clock))
+                add(operation_samples(part, self.clock))
             case outbox.Relay():
-                add(outbox_figures(part, self.database))
+                add(outbox_samples(part, self.database))
             case Consumer():
-                add(consumer_figures(part))
+                add(consumer_samples(part))
 
 
 def run(

@@ -16,7 +16,7 @@ class Clock(Protocol):
         """Wall-clock time in UTC: for people and records, never for leases."""
         ...
 
-    def boot(self) -> float:
+    def monotonic(self) -> float:
         """Seconds since the machine booted; never jumps, the same for every process of one machine."""
         ...
 
@@ -29,17 +29,17 @@ class SystemClock:
     """
 
     def __init__(self) -> None:
-        self._reading = threading.Lock()
-        self._wall, self._boot = 0.0, 0.0
+        self._lock = threading.Lock()
+        self._wall, self._monotonic = 0.0, 0.0
 
     def now(self) -> datetime:
         """Wall-clock time in UTC."""
-        with self._reading:
-            boot, told = self.boot(), time.time()
-            steady = self._wall + (boot - self._boot)
-            self._wall, self._boot = (told if told > steady - _SLEW_S else steady), boot
+        with self._lock:
+            monotonic, wall = self.monotonic(), time.time()
+            steady = self._wall + (monotonic - self._monotonic)
+            self._wall, self._monotonic = (wall if wall > steady - _SLEW_S else steady), monotonic
             return datetime.fromtimestamp(self._wall, UTC)
 
-    def boot(self) -> float:
+    def monotonic(self) -> float:
         """Seconds since boot (CLOCK_BOOTTIME, which counts sleep too)."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)

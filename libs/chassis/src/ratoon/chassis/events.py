@@ -12,7 +12,7 @@ from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.operations import operations_table
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ServiceSettings
 from ratoon.chassis.store import retired_table
 from ratoon.common.v1 import options_pb2
 from ratoon.events import inbox
@@ -22,7 +22,7 @@ from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.ports import EventLog, Record, Topic
 
 
-def room_metadata() -> MetaData:
+def service_metadata() -> MetaData:
     """Return the tables that every service has: operations, outbox, inbox, retired names."""
     metadata = MetaData()
     operations_table(metadata)
@@ -65,7 +65,7 @@ def topics_of(service: str) -> list[Topic]:
     return [Topic(name) for name in names if name]
 
 
-def open_log(settings: RoomSettings, clock: Clock) -> EventLog:
+def open_log(settings: ServiceSettings, clock: Clock) -> EventLog:
     """The event log of this installation: Kafka by URL, else the embedded one in the state folder."""
     if settings.events.startswith("kafka://"):
         from ratoon.events.kafka import KafkaLog, KafkaSettings
@@ -75,7 +75,7 @@ def open_log(settings: RoomSettings, clock: Clock) -> EventLog:
     return EmbeddedLog(settings.state / "events", clock)
 
 
-def kafka_security(settings: RoomSettings) -> dict[str, str]:
+def kafka_security(settings: ServiceSettings) -> dict[str, str]:
     """TLS and SASL as Kafka's clients are told of them; FailedPrecondition when a name or password is missing."""
     protocol = settings.kafka_security_protocol
     told: dict[str, str] = {"security_protocol": protocol}
@@ -96,7 +96,7 @@ def kafka_security(settings: RoomSettings) -> dict[str, str]:
     }
 
 
-def hearing(service: str, tracer: Tracer, handler: Handler) -> Handler:
+def traced_handler(service: str, tracer: Tracer, handler: Handler) -> Handler:
     """A room's handler of events, which goes on in the trace of what happened."""
 
     def hear(event: Event, connection: Connection) -> None:
@@ -113,6 +113,6 @@ def hearing(service: str, tracer: Tracer, handler: Handler) -> Handler:
     return hear
 
 
-def relay(settings: RoomSettings, database: Database, log: EventLog, clock: Clock) -> outbox.Relay:
+def relay(settings: ServiceSettings, database: Database, log: EventLog, clock: Clock) -> outbox.Relay:
     """What carries the room's events to the log."""
     return outbox.Relay(settings.service, database, log, clock, topics_of(settings.service))

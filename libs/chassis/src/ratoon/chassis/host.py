@@ -12,9 +12,9 @@ from dataclasses import replace
 from ratoon.chassis import logs
 from ratoon.chassis.app import App, Platform, run
 from ratoon.chassis.errors import RatoonError
+from ratoon.chassis.gc import GarbageCollector, GcSettings
 from ratoon.chassis.log_files import ChildFiles
-from ratoon.chassis.settings import SERVICES, RoomSettings, settings_of
-from ratoon.chassis.upkeep import GarbageSettings, Upkeep
+from ratoon.chassis.settings import SERVICES, ServiceSettings, settings_of
 
 
 def main(services: Sequence[str], arguments: Sequence[str]) -> int:
@@ -41,7 +41,7 @@ def main(services: Sequence[str], arguments: Sequence[str]) -> int:
     return 0
 
 
-def build(settings: RoomSettings, platform: Platform) -> App:
+def build(settings: ServiceSettings, platform: Platform) -> App:
     """A room put together by its own bootstrap."""
     made: App = importlib.import_module(f"ratoon_{settings.service}.bootstrap").build(settings, platform)
     return made
@@ -52,16 +52,16 @@ def _process(services: Sequence[str]) -> str:
     return "control" if len(services) > 1 else services[0]
 
 
-def _serve(process: str, settings: Sequence[RoomSettings]) -> None:
+def _serve(process: str, settings: Sequence[ServiceSettings]) -> None:
     traced = next((each for each in settings if each.otlp), settings[0])
     metrics = next((each.metrics for each in settings if each.metrics), "")
     platform = Platform.of_process(traced.otlp, traced.trace_ratio)
     try:
         apps = [build(each, platform) for each in settings]
-        upkeep = [Upkeep(GarbageSettings())] if len(apps) > 1 else []
+        collector = [GarbageCollector(GcSettings())] if len(apps) > 1 else []
         warm = {each.model_loading_folder for each in settings} | {each.warm_folder for each in settings}
         files = ChildFiles([*(each.folder for each in settings), *warm])
-        apps[0] = replace(apps[0], background=(*apps[0].background, files, *upkeep))
+        apps[0] = replace(apps[0], background=(*apps[0].background, files, *collector))
         run(process, apps, metrics, platform.metrics)
     finally:
         platform.traces.close()

@@ -125,9 +125,9 @@ class Signer:
 
     def own_token(self) -> str:
         """A token for a call of this service itself; renewed when half of its life is over, by either clock."""
-        if self._clock.boot() >= self._renew_at or self._clock.now() >= self._old_at:
+        if self._clock.monotonic() >= self._renew_at or self._clock.now() >= self._old_at:
             self._token = self.token_for(Principal(self.service, Role.SERVICE), _SERVICE_TOKEN_S)
-            self._renew_at = self._clock.boot() + _SERVICE_TOKEN_S / 2
+            self._renew_at = self._clock.monotonic() + _SERVICE_TOKEN_S / 2
             self._old_at = self._clock.now() + timedelta(seconds=_SERVICE_TOKEN_S / 2)
         return self._token
 

@@ -22,10 +22,10 @@ from google.protobuf.empty_pb2 import Empty
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from ratoon.chassis import garbage, job_trace, logs
+from ratoon.chassis import gc_items, job_trace, logs
 from ratoon.chassis.app import App, Platform, Rpc, run
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied, RatoonError
-from ratoon.chassis.garbage import Item
+from ratoon.chassis.gc_items import Item
 from ratoon.chassis.identity import Verifier, caller, load_public_keys
 from ratoon.chassis.jobs import JSON, JobStatus, LocalJobs
 from ratoon.chassis.remote_jobs import FOLDERS, message_of
@@ -100,9 +100,11 @@ class Desk:
     def ended(self) -> Iterator[Item]:
         """Folders of jobs that do not run, and of work that nothing touches, whether old or not."""
         for service in SERVICES:
-            yield from (item for item in garbage.jobs(self._settings.folder / service / "jobs", float("inf")))
+            yield from (
+                item for item in gc_items.jobs(self._settings.folder / service / "jobs", float("inf"))
+            )
             for path in self._work(service).glob("*"):
-                yield Item(path, "work", 0, garbage.newest(path))
+                yield Item(path, "work", 0, gc_items.newest(path))
 
     def _callers(self) -> tuple[str, LocalJobs]:
         """Who calls, and its jobs; a role is not enough, it must be a service by name."""

@@ -465,7 +465,7 @@ class _LeaseTime:
     def now(self, connection: Connection) -> tuple[str, float]:
         """An epoch, within which times compare, and seconds in it."""
         if self._database.is_sqlite:
-            return self._boot_id, self._clock.boot()
+            return self._boot_id, self._clock.monotonic()
         return "database", float(
             connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
         )

@@ -193,7 +193,7 @@ class Relay:
 
     def _pending(self, connection: Connection) -> Sequence[_Row]:
         """The next events. Later events of a refused one's key wait with it: their order is kept."""
-        now = self._clock.boot()
+        now = self._clock.monotonic()
         self._blocked = {topic: until for topic, until in self._blocked.items() if until > now}
         waiting = {refusal.lane for refusal in self._refused.values() if refusal.until > now}
         after = 0
@@ -224,7 +224,7 @@ class Relay:
                 raise
             except EventLogError as error:
                 self.published.failures += 1
-                self._blocked[topic] = self._clock.boot() + _BACKOFF.initial_s
+                self._blocked[topic] = self._clock.monotonic() + _BACKOFF.initial_s
                 _LOG.warning("events of %s wait: %s", topic, error)
         for each in done:
             self._refused.pop(each, None)
@@ -268,7 +268,7 @@ class Relay:
         self.published.failures += 1
         known = self._refused.get(row.id)
         failures = known.failures + 1 if known else 1
-        until = self._clock.boot() + _BACKOFF.delay_s(failures)
+        until = self._clock.monotonic() + _BACKOFF.delay_s(failures)
         self._refused[row.id] = _Refusal((row.topic, row.key), until, failures)
         if known is None:
             event_id = dict(headers_of(row.headers)).get("ce_id", b"").decode("utf-8", "replace")
@@ -292,9 +292,9 @@ class _Lease:
 
     def hold(self) -> bool:
         """Whether we have it; taken or renewed when the old one is half over."""
-        if self._clock.boot() < self._until - LEASE_S / 2:
+        if self._clock.monotonic() < self._until - LEASE_S / 2:
             return True
-        asked = self._clock.boot()
+        asked = self._clock.monotonic()
         with self._database.write() as connection:
             held = self._take(connection)
         self._until = asked + LEASE_S if held else 0.0
@@ -323,5 +323,5 @@ class _Lease:
 
     def _now(self, connection: Connection) -> float:
         if self._database.is_sqlite:
-            return self._clock.boot()
+            return self._clock.monotonic()
         return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())

@@ -19,8 +19,8 @@ from sqlalchemy import Column, Connection, Table, select, text
 
 from ratoon.chassis.bodies import Unreadable
 from ratoon.chassis.database import Database
-from ratoon.chassis.garbage import resource_tables
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.gc_items import resource_tables
+from ratoon.chassis.settings import ServiceSettings
 from ratoon.chassis.store import codec_of, retire_name
 
 _NAME = re.compile(r'"(projects/[^"\\]+)"')
@@ -59,7 +59,7 @@ class Expired:
         return f"it ended more than {self.retention.days:g} days ago, and no resource names it"
 
 
-def survey(services: Sequence[RoomSettings], now: datetime | None = None) -> list[Expired]:
+def survey(services: Sequence[ServiceSettings], now: datetime | None = None) -> list[Expired]:
     """Return the ended resources of all services that are older than their retention and not referred to."""
     moment = now or datetime.now(UTC)
     old = {each.name: each for settings in services for each in _expired(settings, moment)}
@@ -87,7 +87,7 @@ def _remove(connection: Connection, expired: Expired) -> bool:
     return True
 
 
-def _expired(settings: RoomSettings, now: datetime) -> Iterator[Expired]:
+def _expired(settings: ServiceSettings, now: datetime) -> Iterator[Expired]:
     """Return the resources of a service that ended long ago, whether referred to or not."""
     module = f"ratoon_{settings.service}.adapters.retention"
     if importlib.util.find_spec(module) is None:
@@ -118,7 +118,7 @@ def _of_kind(url: str, connection: Connection, retention: Retention, now: dateti
             yield Expired(url, retention, row.name, row.revision, len(row.body.encode()))
 
 
-def _unreferenced(old: dict[str, Expired], services: Sequence[RoomSettings]) -> dict[str, Expired]:
+def _unreferenced(old: dict[str, Expired], services: Sequence[ServiceSettings]) -> dict[str, Expired]:
     """Return those of these resources that only resources among them name."""
     referrers = _referrers(old.keys(), services)
     left = dict(old)
@@ -128,7 +128,7 @@ def _unreferenced(old: dict[str, Expired], services: Sequence[RoomSettings]) -> 
     return left
 
 
-def _referrers(names: Iterable[str], services: Sequence[RoomSettings]) -> dict[str, set[str]]:
+def _referrers(names: Iterable[str], services: Sequence[ServiceSettings]) -> dict[str, set[str]]:
     """Return the names of the resources that name these resources, by the resource that they name."""
     wanted, found = frozenset(names), dict[str, set[str]]()
     for url in sorted({settings.database_url for settings in services}):

@@ -72,10 +72,10 @@ class ProcessSettings(BaseSettings):
         return self.state / self.service
 
 
-class RoomSettings(ProcessSettings):
+class ServiceSettings(ProcessSettings):
     """The settings that all rooms share; each room's `Settings` adds its own under its prefix `RATOON_<NAME>_`."""
 
-    kept: ClassVar[Sequence[str]] = ()
+    backup_paths: ClassVar[Sequence[str]] = ()
     """What a backup holds of the room's own folder beside its database: files, or folders of small files."""
 
     database_url: str = Field(
@@ -128,7 +128,7 @@ class RoomSettings(ProcessSettings):
         return self.peers.get(service) or socket_address(self.state, service)
 
 
-class ClusterSettings(RoomSettings):
+class ClusterSettings(ServiceSettings):
     """The settings that rooms share which make objects of a Kubernetes cluster."""
 
     namespace: str = Field(
@@ -148,9 +148,9 @@ class ClusterSettings(RoomSettings):
         return self.owner or f"ratoon-{self.service}"
 
 
-def settings_of(service: str) -> RoomSettings:
+def settings_of(service: str) -> ServiceSettings:
     """A room's settings from the environment."""
-    made: RoomSettings = importlib.import_module(f"ratoon_{service}.settings").Settings()
+    made: ServiceSettings = importlib.import_module(f"ratoon_{service}.settings").Settings()
     return made
 
 

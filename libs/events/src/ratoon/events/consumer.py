@@ -123,7 +123,7 @@ class Consumer:
         if self._subscription is None:
             self._subscription = self._log.subscribe(self._group, self._topics)
         self._prune_sometimes()
-        now = self._clock.boot()
+        now = self._clock.monotonic()
         waiting = {partition: retry.due for partition, retry in self._retries.items() if retry.due > now}
         timeout_s = max(0.0, min([self._idle_s, *(due - now for due in waiting.values())]))
         deliveries = self._subscription.poll(timeout_s, self._batch, waiting.keys())
@@ -214,14 +214,14 @@ class Consumer:
                 "%s parked %s: %s", self._group, identity_of(delivery), letter.header("ratoon_dead_message")
             )
             return True
-        due = self._clock.boot() + self._retry.backoff.delay_s(attempts)
+        due = self._clock.monotonic() + self._retry.backoff.delay_s(attempts)
         self._retries[delivery.partition] = _Retry(delivery.offset, attempts, due)
         self.consumed.retried += 1
         _LOG.info("%s tries %s again: %s", self._group, identity_of(delivery), type(error).__name__)
         return False
 
     def _prune_sometimes(self) -> None:
-        now = self._clock.boot()
+        now = self._clock.monotonic()
         if self._pruned is not None and now < self._pruned + _PRUNE_EVERY_S:
             return
         self._pruned = now

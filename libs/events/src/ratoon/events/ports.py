@@ -62,7 +62,7 @@ class Clock(Protocol):
         """Wall-clock time in UTC."""
         ...
 
-    def boot(self) -> float:
+    def monotonic(self) -> float:
         """Seconds since the machine booted, the same for every process of it."""
         ...
 

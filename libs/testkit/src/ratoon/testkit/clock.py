@@ -8,17 +8,17 @@ class FakeClock:
 
     def __init__(self) -> None:
         self._now = datetime(2026, 6, 1, 12, tzinfo=UTC)
-        self._boot = 1000.0
+        self._monotonic = 1000.0
 
     def now(self) -> datetime:
         """Wall-clock time in UTC."""
         return self._now
 
-    def boot(self) -> float:
+    def monotonic(self) -> float:
         """Seconds since boot."""
-        return self._boot
+        return self._monotonic
 
     def advance(self, seconds: float) -> None:
         """Move both times forward."""
         self._now += timedelta(seconds=seconds)
-        self._boot += seconds
+        self._monotonic += seconds

@@ -26,21 +26,21 @@ class ParquetAnswers:
         """At most `limit` rows of a wrong-answers blob from place `start` on, and whether more follow."""
         with self._artifacts.open(digest) as stream:
             rows = _rows(pq.ParquetFile(stream), start)
-            found = [WrongAnswer(**row) for row in islice(rows, limit + 1)]
-        return found[:limit], len(found) > limit
+            answers = [WrongAnswer(**row) for row in islice(rows, limit + 1)]
+        return answers[:limit], len(answers) > limit
 
     def texts(self, part: str, record_ids: Sequence[str]) -> Mapping[str, str]:
         """The texts of these records in a part; of long ones the start."""
         missing = set(record_ids)
-        found: dict[str, str] = {}
+        texts: dict[str, str] = {}
         with self._artifacts.open(part) as stream:
             file = pq.ParquetFile(stream)
             for group in range(file.num_row_groups):
                 if any(_may_hold(file, group, record_id) for record_id in missing):
                     here = _texts(file, group, missing)
-                    found |= here
+                    texts |= here
                     missing -= here.keys()
-        return found
+        return texts
 
 
 def _rows(file: Any, start: int) -> Iterator[dict[str, Any]]:
@@ -67,15 +67,15 @@ def _texts(file: Any, group: int, record_ids: set[str]) -> dict[str, str]:
     """The starts of these records' texts in a row group."""
     ids = file.read_row_group(group, columns=["record_id"]).column(0).to_pylist()
     places = [place for place, record_id in enumerate(ids) if record_id in record_ids]
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     if not places:
-        return found
-    told = file.metadata.row_group(group)
-    rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * told.num_rows // max(1, told.total_byte_size)))
+        return texts
+    metadata = file.metadata.row_group(group)
+    rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * metadata.num_rows // max(1, metadata.total_byte_size)))
     before = 0
     for batch in file.iter_batches(rows, [group], ["text"], use_threads=False):
         here = [place for place in places if before <= place < before + batch.num_rows]
         starts = pc.utf8_slice_codeunits(batch.column(0).take([p - before for p in here]), 0, _TEXT_CHARS)
-        found |= zip((ids[place] for place in here), starts.to_pylist(), strict=True)
+        texts |= zip((ids[place] for place in here), starts.to_pylist(), strict=True)
         before += batch.num_rows
-    return found
+    return texts

@@ -34,7 +34,7 @@ class Resources:
 
 
 class JobScoring:
-    """Starts and observes the worker that scores, compares and judges."""
+    """Starts and observes the worker that scores, compares and applies the gate."""
 
     def __init__(self, jobs: Jobs, resources: Resources) -> None:
         self._jobs, self._resources = jobs, resources
@@ -67,7 +67,7 @@ class JobScoring:
             ],
             "kept": [
                 {"model": model, "test": part, "predictions": digest}
-                for (model, part), digest in job.kept.items()
+                for (model, part), digest in job.stored.items()
             ],
             "rules": [{"kind": r.kind, "domain": r.domain, "threshold": r.threshold} for r in question.rules],
             "seed": question.seed,
@@ -91,5 +91,12 @@ def _scored(result: dict[str, Any]) -> Scored:
     return Scored(outcome, result["report_json"], result["report_html"])
 
 
-def _progress(told: JobProgress) -> Progress:
-    return Progress(told.fraction, told.message, told.done, told.total, told.unit, told.remaining_s or 0.0)
+def _progress(progress: JobProgress) -> Progress:
+    return Progress(
+        progress.fraction,
+        progress.message,
+        progress.done,
+        progress.total,
+        progress.unit,
+        progress.remaining_s or 0.0,
+    )

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Table
 
-from ratoon.chassis.events import room_metadata
+from ratoon.chassis.events import service_metadata
 from ratoon.chassis.store import resource_table
 from ratoon_evaluation.domain.runs import EvaluationRun
 
-METADATA = room_metadata()
+METADATA = service_metadata()
 RESOURCES: dict[type, Table] = {EvaluationRun: resource_table(METADATA, "evaluation_runs")}

@@ -1,4 +1,4 @@
-"""What evaluation can be asked to do."""
+"""Commands and queries of evaluation."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from ratoon_evaluation.domain.runs import Question
 
 @dataclass(frozen=True)
 class CreateRun:
-    """Evaluate in `parent` (projects/{project}) what the question asks; an empty id makes one."""
+    """Evaluate in `parent` (projects/{project}) what the question asks; an empty id generates one."""
 
     parent: str
     run_id: str
@@ -17,7 +17,7 @@ class CreateRun:
 
 @dataclass(frozen=True)
 class ListBadCases:
-    """A page of a run's wrong answers, asked for by `principal`."""
+    """A page of a run's wrong answers for `principal`."""
 
     parent: str
     page_size: int

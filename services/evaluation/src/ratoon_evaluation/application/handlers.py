@@ -59,7 +59,7 @@ def list_runs(parent: str, size: int, token: str, store: Store, order_by: str = 
 
 
 def cancel_run(name: str, operations: Operations) -> EvaluationRun:
-    """Call a run off; one that has ended stays as it is."""
+    """Cancel a run; one that has ended stays as it is."""
     matched(name, RUN)
     return operations.cancel(EvaluationRun, name, lambda run: run.state.ended)
 
@@ -81,7 +81,7 @@ def delete_run(name: str, allow_missing: bool, store: Store) -> None:
 def list_bad_cases(
     query: ListBadCases, store: Store, answers: Answers, splits: Splits, tokens: PageTokens
 ) -> Page[BadCase]:
-    """The candidate's wrong answers, domain by domain, the surest first; that somebody reads them is logged."""
+    """The candidate's wrong answers, domain by domain, the surest first; each reading is logged."""
     run = get_run(query.parent, store)
     if run.scored is None:
         raise NotEvaluated(f"{run.name} is {run.state}; it has wrong answers to show once it is SUCCEEDED.")

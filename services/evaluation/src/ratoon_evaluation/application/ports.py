@@ -1,11 +1,11 @@
-"""What evaluation needs from the world."""
+"""Ports of evaluation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ratoon.chassis.job_procedure import JobRunner
-from ratoon_evaluation.domain.kept import Kept
+from ratoon_evaluation.domain.predictions import StoredPredictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored
 
 
@@ -36,19 +36,19 @@ class Splits(Protocol):
 
 @dataclass(frozen=True)
 class ScoringJob:
-    """A run to score, the parts by domain, and kept answers that need not be computed again."""
+    """A run to score, the parts by domain, and stored answers that need not be computed again."""
 
     run: EvaluationRun
     parts: Mapping[str, Parts]
-    kept: Kept
+    stored: StoredPredictions
 
 
 Scoring = JobRunner[ScoringJob, Scored]
-"""The heavy work: models scored, compared and judged."""
+"""The heavy work: models are scored, compared and held against the gate."""
 
 
 class Answers(Protocol):
-    """Kept answers and the texts they were given to."""
+    """Stored answers and the texts that they answer."""
 
     def wrong(self, digest: str, start: int, limit: int) -> tuple[Sequence[WrongAnswer], bool]:
         """At most `limit` rows of a wrong-answers blob, the surest first, from `start` on; and whether more follow."""

@@ -6,7 +6,7 @@ from ratoon.chassis.job_procedure import JobProcedure
 from ratoon.chassis.names import parent_of
 from ratoon.chassis.store import Store
 from ratoon_evaluation.application.ports import Scoring, ScoringJob, Splits
-from ratoon_evaluation.domain.kept import kept_for
+from ratoon_evaluation.domain.predictions import stored_predictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored, step
 
 _POLL_INTERVAL_S = 0.3
@@ -30,5 +30,5 @@ def scoring_job(store: Store, splits: Splits, run: EvaluationRun) -> ScoringJob:
         for domain in question.domains
     }
     with store.read() as tx:
-        kept = kept_for(question, tx.all(EvaluationRun, parent_of(run.name)))
-    return ScoringJob(run, parts, kept)
+        stored = stored_predictions(question, tx.all(EvaluationRun, parent_of(run.name)))
+    return ScoringJob(run, parts, stored)

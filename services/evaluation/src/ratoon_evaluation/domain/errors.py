@@ -1,9 +1,9 @@
 """What can be wrong, in evaluation's own words.
 
 EvaluationError
-├── BadEvaluation       what is asked for contradicts itself
+├── BadEvaluation       a request that contradicts itself
 ├── SplitNotReady       a split's parts cannot be read yet
-└── NotEvaluated        results are asked of a run that has none
+└── NotEvaluated        a request for results of a run that has none
 """
 
 
@@ -15,7 +15,7 @@ class EvaluationError(Exception):
 
 
 class BadEvaluation(EvaluationError):
-    """What is asked for contradicts itself; `field` names where."""
+    """A request contradicts itself; `field` names where."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_EVALUATION"
 
@@ -31,7 +31,7 @@ class SplitNotReady(EvaluationError):
 
 
 class NotEvaluated(EvaluationError):
-    """Results are asked of a run that has none."""
+    """A request for results of a run that has none."""
 
     reason = "NOT_EVALUATED"
 

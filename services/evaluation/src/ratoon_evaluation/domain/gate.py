@@ -118,10 +118,10 @@ def _beats_majority(rule: Rule, measured: Measurements) -> Finding:
     if majority is None:
         return _missing(rule, "the majority class was not scored there")
     f1, bound = scores.candidate.macro_f1, majority.macro_f1.value + rule.threshold
-    said = (
+    text = (
         f"macro-F1 is {_span(f1)}; always answering the commonest label gives {majority.macro_f1.value:.3f}"
     )
-    return _held(rule, f1, bound, said)
+    return _held(rule, f1, bound, text)
 
 
 def _near_baseline(rule: Rule, measured: Measurements) -> Finding:
@@ -132,19 +132,19 @@ def _near_baseline(rule: Rule, measured: Measurements) -> Finding:
     if not math.isfinite(difference.value):
         return _missing(rule, "the measured value is not a number")
     name = BASELINE_TITLES.get(scores.best_baseline, scores.best_baseline)
-    said = (
+    text = (
         f"{name} reaches macro-F1 {scores.baselines[scores.best_baseline].macro_f1.value:.3f}, the model {model:.3f} "
         f"(difference {_span(difference, sign='+')})"
     )
     passed = difference.value >= rule.threshold - _ROUNDING
-    return Finding(rule, passed, _baseline_sentence(rule, said, passed), difference, rule.threshold)
+    return Finding(rule, passed, _baseline_sentence(rule, text, passed), difference, rule.threshold)
 
 
-def _baseline_sentence(rule: Rule, said: str, passed: bool) -> str:
+def _baseline_sentence(rule: Rule, text: str, passed: bool) -> str:
     if passed:
-        return f"On the domain {rule.domain}, {said}; a difference down to {rule.threshold:+.3f} is accepted."
+        return f"On the domain {rule.domain}, {text}; a difference down to {rule.threshold:+.3f} is accepted."
     return (
-        f"A simpler model is better: on the domain {rule.domain}, {said}, and at most {-rule.threshold:.3f} less is "
+        f"A simpler model is better: on the domain {rule.domain}, {text}, and at most {-rule.threshold:.3f} less is "
         f"accepted. Add labelled records or train for more epochs; gate.baseline_margin sets what is accepted "
         f"(1 turns this rule off)."
     )
@@ -154,16 +154,16 @@ def _compared(rule: Rule, measured: Measurements) -> Finding:
     scores = measured.domain(rule.domain)
     if scores is None or scores.difference is None:
         return _missing(rule, "the candidate was not compared with a reference there")
-    said = f"macro-F1 changes by {_span(scores.difference, sign='+')} against the reference"
-    return _held(rule, scores.difference, rule.threshold, said)
+    text = f"macro-F1 changes by {_span(scores.difference, sign='+')} against the reference"
+    return _held(rule, scores.difference, rule.threshold, text)
 
 
-def _held(rule: Rule, interval: Interval, bound: float, said: str) -> Finding:
+def _held(rule: Rule, interval: Interval, bound: float, text: str) -> Finding:
     if not (math.isfinite(interval.low) and math.isfinite(bound)):
         return _missing(rule, "the measured value is not a number")
     passed = interval.low > bound
     relation = "above" if passed else "not above"
-    sentence = f"{_title(rule)}: {said}; the lower bound {interval.low:.3f} is {relation} {bound:.3f}."
+    sentence = f"{_title(rule)}: {text}; the lower bound {interval.low:.3f} is {relation} {bound:.3f}."
     return Finding(rule, passed, sentence, interval, bound)
 
 

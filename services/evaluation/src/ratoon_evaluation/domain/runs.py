@@ -51,10 +51,10 @@ class Domain:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: which artifact, against which, on which domains, over which labels, by which gate."""
+    """What a run evaluates: which artifact, against which, on which domains, over which labels, by which gate."""
 
     candidate: str
-    """Digest of the model artifact that is judged."""
+    """Digest of the model artifact to evaluate."""
     reference: str
     """Digest of the one in production; empty: there is none."""
     domains: tuple[Domain, ...]

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 LENGTHS = (0, 200, 500, 1000, 2000, 5000)
 """Where length buckets begin, in characters of the curated text."""
-LEAST_RECORDS = 5
+MIN_RECORDS = 5
 """Smaller slices say nothing and are left out."""
-MOST_VALUES = 12
+MAX_VALUES = 12
 """An attribute with more values than this is an identifier, not a slice."""
 
 
@@ -33,9 +33,9 @@ def slices_of(
     return {
         f"{key}={value}": positions
         for key, values in sorted(keyed.items())
-        if len(values) <= MOST_VALUES
+        if len(values) <= MAX_VALUES
         for value, positions in sorted(values.items(), key=_natural)
-        if LEAST_RECORDS <= len(positions) < len(lengths)
+        if MIN_RECORDS <= len(positions) < len(lengths)
     }
 
 

@@ -92,7 +92,7 @@ class EvaluationServicer(EvaluationServiceServicer):
     async def CancelEvaluationRun(
         self, request: pb.CancelEvaluationRunRequest, context: Context
     ) -> evaluation_run_pb2.EvaluationRun:
-        """Call a run off."""
+        """Cancel a run."""
         ports = self._ports
         return mapping.run(await ports.threads(handlers.cancel_run, request.name, ports.operations))
 

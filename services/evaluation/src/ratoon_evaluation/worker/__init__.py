@@ -1,1 +1,1 @@
-"""The scoring worker: it loads models by transformers, scores them on test parts and judges the result."""
+"""The scoring worker: it loads models by transformers, scores them on test parts and applies the gate."""

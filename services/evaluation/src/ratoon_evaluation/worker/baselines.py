@@ -43,16 +43,16 @@ _WORD = re.compile(r"\b\w\w+\b")
 
 @dataclass(frozen=True)
 class Task:
-    """What to fit on, and what to answer then."""
+    """Training texts with their labels, and the texts to classify."""
 
     texts: Sequence[str]
     labels: Sequence[str]
-    asked: Sequence[str]
+    test_texts: Sequence[str]
 
 
 @dataclass(frozen=True)
 class BaselineAnswers:
-    """A baseline's answers to the texts asked, and its probability of each label, (texts, labels)."""
+    """A baseline's answers to the test texts, and its probability of each label, (texts, labels)."""
 
     predicted: list[str]
     probabilities: list[list[float]]
@@ -73,7 +73,7 @@ class BaselinesFailed(RuntimeError):
 
 
 class Baselines:
-    """The baselines' process: started at once, asked for its answers later."""
+    """The baselines' process: started at once, its answers are awaited later."""
 
     def __init__(self, folder: Path, tasks: Sequence[Task]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,8 +87,8 @@ class Baselines:
         """Wait for the answers to each task; raises BaselinesFailed."""
         if self._process.wait():
             raise BaselinesFailed("The baselines could not be fitted; see the job's log for the cause.")
-        told = json.loads((self._folder / "answers.json").read_text(encoding="utf-8"))
-        return [_fitted(task, labels) for task in told]
+        results = json.loads((self._folder / "answers.json").read_text(encoding="utf-8"))
+        return [_fitted(task, labels) for task in results]
 
     def stop(self) -> None:
         """End the process and remove the texts."""
@@ -110,8 +110,8 @@ def fit_and_answer(task: Task) -> dict[str, Any]:
     shares = {label: count / len(task.labels) for label, count in sorted(Counter(task.labels).items())}
     always: JSON = {
         "classes": list(shares),
-        "predicted": [majority(task.labels)] * len(task.asked),
-        "probabilities": [list(shares.values())] * len(task.asked),
+        "predicted": [majority(task.labels)] * len(task.test_texts),
+        "probabilities": [list(shares.values())] * len(task.test_texts),
     }
     if len(shares) < 2:
         return {MAJORITY: always, TFIDF: always, TFIDF_CHARS: always, BEST: MAJORITY}
@@ -144,11 +144,11 @@ def _jieba() -> Any:
 def _best(task: Task) -> str:
     """The regression that does best on a share of the training part that it is not fitted on, by macro-F1."""
     held = [index % _HELD_OUT == 0 for index in range(len(task.labels))]
-    kept = [index for index, out in enumerate(held) if not out]
+    train = [index for index, out in enumerate(held) if not out]
     out = [index for index, is_out in enumerate(held) if is_out]
     part = Task(
-        [task.texts[index] for index in kept],
-        [task.labels[index] for index in kept],
+        [task.texts[index] for index in train],
+        [task.labels[index] for index in train],
         [task.texts[index] for index in out],
     )
     if len(set(part.labels)) < 2:
@@ -158,9 +158,9 @@ def _best(task: Task) -> str:
     return max(scores, key=lambda name: scores[name])
 
 
-def _macro_f1(truth: Sequence[str], told: JSON) -> float:
-    labels = sorted({*truth, *told["classes"]})
-    return Confusion.of(labels, zip(truth, told["predicted"], strict=True)).macro().f1
+def _macro_f1(truth: Sequence[str], result: JSON) -> float:
+    labels = sorted({*truth, *result["classes"]})
+    return Confusion.of(labels, zip(truth, result["predicted"], strict=True)).macro().f1
 
 
 def _of_words() -> Any:
@@ -185,7 +185,7 @@ def _regression(task: Task, make: Callable[[], Any]) -> JSON:
     regression = LogisticRegression(C=10.0, max_iter=1000)
     every = stride(task.texts)
     regression.fit(vectorizer.fit_transform(_cut(task.texts[::every])), task.labels[::every])
-    rows = vectorizer.transform(_cut(task.asked))
+    rows = vectorizer.transform(_cut(task.test_texts))
     return {
         "classes": list(regression.classes_),
         "predicted": list(regression.predict(rows)),
@@ -202,18 +202,19 @@ def _cut(texts: Sequence[str]) -> list[str]:
     return [text[:MAX_CHARS] for text in texts]
 
 
-def _fitted(told: dict[str, Any], labels: Sequence[str]) -> FittedBaselines:
-    answers = {name: _in_order(one, labels) for name, one in told.items() if name != BEST}
-    return FittedBaselines(answers, str(told[BEST]))
+def _fitted(results: dict[str, Any], labels: Sequence[str]) -> FittedBaselines:
+    answers = {name: _in_order(one, labels) for name, one in results.items() if name != BEST}
+    return FittedBaselines(answers, str(results[BEST]))
 
 
-def _in_order(told: JSON, labels: Sequence[str]) -> BaselineAnswers:
+def _in_order(result: JSON, labels: Sequence[str]) -> BaselineAnswers:
     """Columns in the labels' order; a label that the training part lacks has probability 0."""
-    column = {label: index for index, label in enumerate(told["classes"])}
+    column = {label: index for index, label in enumerate(result["classes"])}
     shares = [
-        [row[column[label]] if label in column else 0.0 for label in labels] for row in told["probabilities"]
+        [row[column[label]] if label in column else 0.0 for label in labels]
+        for row in result["probabilities"]
     ]
-    return BaselineAnswers(told["predicted"], shares)
+    return BaselineAnswers(result["predicted"], shares)
 
 
 def _main(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a model's folder tells about its architecture and training, for the report.
+"""Architecture and training of a model as its folder describes them, for the report.
 
 It trusts nothing it reads there.
 """

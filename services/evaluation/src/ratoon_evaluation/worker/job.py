@@ -1,10 +1,10 @@
-"""One evaluation job: fetch, score, compare, judge, report. It does not know who asked, nor what happens
-next.
+"""One evaluation job: fetch, score, compare, apply the gate, report. It knows neither its caller nor what
+follows.
 
 Spec: `artifacts` (store URL), `candidate` and `reference` (digests of model trees, whole or adapters; the
 latter may be empty), `labels`, `domains` (`name`, `test` and `train` digests; without `train` no baselines),
 `rules` (`kind`, `domain`, `threshold`), and optionally `kept` (`model`, `test` and `predictions` digests: answers that
-are not asked for again), `seed`, `resamples`, `confidence`, `threads`, `title`
+are not computed again), `seed`, `resamples`, `confidence`, `threads`, `title`
 and `warm`. Result: the digests `report_json` and `report_html`, and `evaluation`:
 an `Outcome` as plain values.
 """
@@ -36,7 +36,7 @@ CANDIDATE, REFERENCE = "candidate", "reference"
 
 
 class Stopped(Exception):
-    """The job was asked to stop."""
+    """A caller requested the job to stop."""
 
     reason = "CANCELLED"
 
@@ -78,18 +78,18 @@ def run(spec: JSON, job: JobFolder) -> JSON:
 
 @dataclass(frozen=True)
 class ScoredModel:
-    """A model's answers, domain by domain, and what its folder tells about it."""
+    """A model's answers, domain by domain, and the description in its folder."""
 
     role: str
     card: cards.Card
     answers: list[Answers]
 
 
-def _domain(store: ArtifactStore, given: JSON, labels: Sequence[str]) -> Domain:
-    train = given.get("train")
+def _domain(store: ArtifactStore, spec: JSON, labels: Sequence[str]) -> Domain:
+    train = spec.get("train")
     return Domain(
-        given["name"],
-        read_part(store, given["test"], labels),
+        spec["name"],
+        read_part(store, spec["test"], labels),
         read_part(store, train, labels) if train else None,
     )
 
@@ -101,37 +101,39 @@ def _task(domain: Domain) -> Task:
 
 def _models(spec: JSON, job: JobFolder, store: ArtifactStore, domains: Sequence[Domain]) -> list[ScoredModel]:
     digests = {CANDIDATE: spec["candidate"], REFERENCE: spec.get("reference", "")}
-    asked = {role: digest for role, digest in digests.items() if digest}
-    known = _kept(spec, store, domains)
+    roles = {role: digest for role, digest in digests.items() if digest}
+    known = _stored_answers(spec, store, domains)
     sizes = {domain.test.digest: len(domain.test) for domain in domains}
-    unknown = {(digest, test) for digest in asked.values() for test in sizes} - known.keys()
-    meter = _Meter(job, sum(sizes[test] for _, test in unknown))
+    unknown = {(digest, test) for digest in roles.values() for test in sizes} - known.keys()
+    reporter = _ProgressReporter(job, sum(sizes[test] for _, test in unknown))
     models = []
-    for role, digest in asked.items():
-        meter.say(f"Loading the {role}")
+    for role, digest in roles.items():
+        reporter.report(f"Loading the {role}")
         folder = fetch_model(store, digest, job.path / "models")
         scorer = Scorer(folder, spec["labels"], int(spec.get("threads", 0)))
         card = cards.read_card(folder.path, digest, scorer.parameters)
         for domain in domains:
             if (digest, domain.test.digest) not in known:
-                advance = meter.advancing(f"Scoring the {role} on the domain {domain.name}")
+                advance = reporter.advancing(f"Scoring the {role} on the domain {domain.name}")
                 known[digest, domain.test.digest] = scorer.score(domain.test.texts, advance)
         answers = [known[digest, domain.test.digest] for domain in domains]
         models.append(ScoredModel(role, card, answers))
     return models
 
 
-def _kept(spec: JSON, store: ArtifactStore, domains: Sequence[Domain]) -> dict[tuple[str, str], Answers]:
-    """Answers that an earlier evaluation kept, by model and test part."""
+def _stored_answers(
+    spec: JSON, store: ArtifactStore, domains: Sequence[Domain]
+) -> dict[tuple[str, str], Answers]:
+    """Return the answers that an earlier evaluation stored, by model and test part."""
     parts = {domain.test.digest: domain.test for domain in domains}
-    found = {
+    stored = {
         (each["model"], each["test"]): tables.read_predictions(
             store, each["predictions"], parts[each["test"]], spec["labels"]
         )
         for each in spec.get("kept", ())
         if each["test"] in parts
     }
-    return {key: answers for key, answers in found.items() if answers is not None}
+    return {key: answers for key, answers in stored.items() if answers is not None}
 
 
 def _measure(
@@ -154,9 +156,9 @@ def _measure(
         reference=scores[1] if len(scores) > 1 else None,
         baselines={
             name: scoring.answer_scores(
-                part.labels, labels, told.predicted, np.array(told.probabilities), how
+                part.labels, labels, fitted.predicted, np.array(fitted.probabilities), how
             )
-            for name, told in known.items()
+            for name, fitted in known.items()
         },
         difference=scoring.gain(part, labels, answers[0].predicted, answers[1].predicted, how)
         if len(answers) > 1
@@ -191,28 +193,28 @@ def _concluded(
     }
 
 
-class _Meter:
-    """Progress over all models and domains, with the time that is left, and the wish to stop."""
+class _ProgressReporter:
+    """Report progress over all models and domains with the remaining time, and raise Stopped on a stop request."""
 
     def __init__(self, job: JobFolder, total: int) -> None:
         self._job, self._total = job, total
         self._done, self._before = 0, 0
         self._started = time.monotonic()
 
-    def say(self, message: str) -> None:
-        self._told(self._done, message)
+    def report(self, message: str) -> None:
+        self._report(self._done, message)
 
     def advancing(self, message: str) -> Callable[[int], None]:
-        """A callback for one pass: it is told how many of the pass are done."""
+        """Return a callback for one pass; it gets the number of texts of the pass that are done."""
         before = self._done
 
         def advance(done: int) -> None:
             self._done = before + done
-            self._told(self._done, message)
+            self._report(self._done, message)
 
         return advance
 
-    def _told(self, done: int, message: str) -> None:
+    def _report(self, done: int, message: str) -> None:
         if self._job.stop_requested():
             raise Stopped("The evaluation was cancelled.")
         elapsed = time.monotonic() - self._started

@@ -37,7 +37,7 @@ class Part:
 def read_part(store: ArtifactStore, digest: str, labels: Sequence[str]) -> Part:
     """Read a part.
 
-    Raises UnusablePart when it is empty, unreadable or holds a label that is not asked about.
+    Raises UnusablePart when it is empty, unreadable or holds an unknown label.
     """
     try:
         table = pq.read_table(BytesIO(store.read(digest)))

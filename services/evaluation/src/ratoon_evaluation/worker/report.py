@@ -24,13 +24,13 @@ var(--line);text-align:left} td.n{text-align:right;font-variant-numeric:tabular-
 
 def as_json(title: str, models: Mapping[str, Card], outcome: Outcome) -> bytes:
     """Everything measured, with architecture and training parameters, as canonical JSON."""
-    told = {
+    document = {
         "title": title,
         "models": {role: asdict(card) for role, card in models.items()},
         **asdict(outcome),
         "summary": outcome.verdict.sentence,
     }
-    return json.dumps(told, sort_keys=True, indent=1).encode()
+    return json.dumps(document, sort_keys=True, indent=1).encode()
 
 
 def as_html(title: str, models: Mapping[str, Card], outcome: Outcome) -> str:

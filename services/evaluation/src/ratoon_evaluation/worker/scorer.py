@@ -1,7 +1,7 @@
 """Greedy answers, label log-probabilities and text likelihood of one model, by transformers in float32.
 
 It knows prompts and labels, but neither the truth nor any score. The model's own chat template makes the
-prompt, so what is scored here is what an engine would be asked.
+prompt, so the prompts are those that an engine gets.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Answers:
     tokens: npt.NDArray[np.int64]
     """How many tokens `nll` sums over."""
     unfit: npt.NDArray[np.bool_]
-    """Prompts longer than the model's positions: not asked, so `OTHER`, with log-probabilities of 0."""
+    """Prompts longer than the model's positions: not scored, so `OTHER`, with log-probabilities of 0."""
 
 
 class Scorer:
@@ -84,10 +84,10 @@ class Scorer:
         return int(self._model.num_parameters())
 
     def score(self, texts: Sequence[str], advance: Callable[[int], None]) -> Answers:
-        """Answer every text; `advance` is told how many are done after each batch, and may raise to stop."""
+        """Answer every text; `advance` gets the number of finished texts after each batch, and may raise to stop."""
         prompts = self._prompts(texts)
         answers = _Sheet(len(texts), len(self._labels))
-        fitting = [index for index, prompt in enumerate(prompts) if len(prompt) <= self._room()]
+        fitting = [index for index, prompt in enumerate(prompts) if len(prompt) <= self._max_prompt_tokens()]
         answers.unfit[:] = True
         answers.unfit[fitting] = False
         done = len(texts) - len(fitting)
@@ -102,7 +102,7 @@ class Scorer:
         encoded = self._tokenizer.apply_chat_template(chats, add_generation_prompt=True, return_dict=True)
         return list(encoded["input_ids"])
 
-    def _room(self) -> int:
+    def _max_prompt_tokens(self) -> int:
         return int(self._model.config.max_position_embeddings) - self._longest()
 
     def _longest(self) -> int:

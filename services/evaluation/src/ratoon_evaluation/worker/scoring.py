@@ -22,7 +22,7 @@ from ratoon_evaluation.worker.scorer import Answers
 def model_scores(
     part: Part, labels: Sequence[str], answers: Answers, how: Resampling, predictions: str = ""
 ) -> Scores:
-    """A model's scores on a part, slices included; `predictions` is the digest of its kept answers."""
+    """A model's scores on a part, slices included; `predictions` is the digest of its stored answers."""
     shares = np.array([classification.softmax(row) for row in answers.label_logprobs.tolist()])
     scores = answer_scores(part.labels, labels, answers.predicted, shares, how)
     perplexity = classification.perplexity(float(answers.nll.sum()), int(answers.tokens.sum()))
@@ -59,9 +59,9 @@ def slice_scores(
     part: Part, labels: Sequence[str], predicted: Sequence[str], how: Resampling
 ) -> tuple[SliceScore, ...]:
     """Scores of each slice of the part that has enough records."""
-    found = slices_of([len(text) for text in part.texts], part.languages, part.attributes)
+    slices = slices_of([len(text) for text in part.texts], part.languages, part.attributes)
     return tuple(
-        _slice_score(name, rows, part.labels, labels, predicted, how) for name, rows in found.items()
+        _slice_score(name, rows, part.labels, labels, predicted, how) for name, rows in slices.items()
     )
 
 

@@ -27,7 +27,7 @@ def write_predictions(store: ArtifactStore, part: Part, labels: Sequence[str], a
 
 
 def read_predictions(store: ArtifactStore, digest: str, part: Part, labels: Sequence[str]) -> Answers | None:
-    """The answers to a part as they were kept; None where they are gone, or not whole."""
+    """Return the stored answers to a part; None if they are gone or incomplete."""
     try:
         table = pq.read_table(BytesIO(store.read(digest)))
     except (NotFound, pa.ArrowInvalid):
@@ -54,9 +54,9 @@ def write_wrong(store: ArtifactStore, part: Part, labels: Sequence[str], answers
     wrong = [row for row, (label, predicted) in enumerate(pairs) if label != predicted]
     wrong.sort(key=lambda row: (truth[row], part.record_ids[row]))
     columns = _columns(part, labels, answers) | {"content_digest": pa.array(part.content_digests)}
-    kept = ("record_id", "content_digest", "label", "predicted", "label_logprob", "attributes")
+    names = ("record_id", "content_digest", "label", "predicted", "label_logprob", "attributes")
     rows = pa.array(wrong, pa.int64())
-    return write_table(store, {name: columns[name].take(rows) for name in kept}), len(wrong)
+    return write_table(store, {name: columns[name].take(rows) for name in names}), len(wrong)
 
 
 def _columns(part: Part, labels: Sequence[str], answers: Answers) -> dict[str, pa.Array]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ratoon.chassis.figures import Family, Sample, Source
+from ratoon.chassis.metrics import Family, Sample, Source
 from ratoon.chassis.store import Store
 from ratoon_flywheel.adapters.answers import AnswerTables
 

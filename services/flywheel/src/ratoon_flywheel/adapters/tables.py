@@ -13,7 +13,7 @@ from sqlalchemy import (
     text,
 )
 
-from ratoon.chassis.events import room_metadata
+from ratoon.chassis.events import service_metadata
 from ratoon.chassis.store import resource_table
 from ratoon.chassis.tracing import LENGTH
 from ratoon_flywheel.domain.pipelines.policies import Policy
@@ -24,7 +24,7 @@ from ratoon_flywheel.domain.signals.forgetting import Forgetting
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
 from ratoon_flywheel.domain.signals.traffic import Presence, TrafficSegment
 
-METADATA = room_metadata()
+METADATA = service_metadata()
 RESOURCES: dict[type, Table] = {
     Project: resource_table(METADATA, "projects"),
     Policy: resource_table(METADATA, "policies"),

@@ -94,7 +94,7 @@ class SegmentAnnouncer:
     def _announce_all(self) -> bool:
         """Announce what is due; False when flywheel does not answer."""
         for path in sorted(self._spool.glob(f"*{WAITING}")):
-            if self._tries.get(path.stem, _Tries()).next_at > self._clock.boot():
+            if self._tries.get(path.stem, _Tries()).next_at > self._clock.monotonic():
                 continue
             try:
                 self._announce(path)
@@ -114,7 +114,7 @@ class SegmentAnnouncer:
         """Try the segment again later, or set it aside; others go on meanwhile."""
         tries = self._tries.setdefault(path.stem, _Tries())
         tries.count += 1
-        tries.next_at = self._clock.boot() + _FAILED_BACKOFF.delay_s(tries.count)
+        tries.next_at = self._clock.monotonic() + _FAILED_BACKOFF.delay_s(tries.count)
         if told.code not in _REFUSALS and tries.count < _MAX_TRIES:
             _LOG.warning(
                 "flywheel could not store the traffic segment %s: %s; it is sent again",

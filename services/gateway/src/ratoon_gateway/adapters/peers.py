@@ -5,7 +5,7 @@ from typing import Any
 from grpc import aio
 
 from ratoon.chassis.client import NETWORK_OPTIONS
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ServiceSettings
 from ratoon.chassis.tls import Certificates, Mark, certificates_of, is_socket
 
 _OPTIONS = [("grpc.max_receive_message_length", 4 << 20), ("grpc.max_send_message_length", 4 << 20)]
@@ -14,7 +14,7 @@ _OPTIONS = [("grpc.max_receive_message_length", 4 << 20), ("grpc.max_send_messag
 class Peers:
     """Channels by service, opened at first use on the running loop, and anew when certificates were replaced."""
 
-    def __init__(self, settings: RoomSettings) -> None:
+    def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._certificates = certificates_of(settings.tls)
         self._mark: Mark = self._certificates.mark if self._certificates else ()

@@ -117,7 +117,7 @@ class SegmentCapture:
         """A new answer id; its segment is opened if there is none."""
         with self._lock:
             spooled = self._open.get(deployment)
-            if spooled is None or spooled.segment.is_full(self._clock.boot()):
+            if spooled is None or spooled.segment.is_full(self._clock.monotonic()):
                 spooled = self._next_segment(deployment)
             spooled.count(+1)
             spooled.segment.under_way += 1
@@ -151,7 +151,7 @@ class SegmentCapture:
 
     def _next_segment(self, deployment: str) -> _Spooled:
         self._seal(lambda segment: segment.deployment == deployment)
-        segment = Segment(str(uuid7()), deployment, self._clock.boot(), self._clock.now())
+        segment = Segment(str(uuid7()), deployment, self._clock.monotonic(), self._clock.now())
         spooled = self._open[deployment] = _Spooled(segment, self._counter(segment))
         return spooled
 
@@ -174,7 +174,7 @@ class SegmentCapture:
         """No more answers begin in these segments."""
         for deployment, spooled in list(self._open.items()):
             if wanted(spooled.segment):
-                spooled.segment.sealed_at = self._clock.boot()
+                spooled.segment.sealed_at = self._clock.monotonic()
                 self._sealed.append(self._open.pop(deployment))
 
     def _step(self) -> float:
@@ -186,7 +186,7 @@ class SegmentCapture:
 
     def _turn(self, full: Callable[[Segment, float], bool], over: Callable[[Segment, float], bool]) -> None:
         """Write what was kept, seal the segments that are full, finish those that are over."""
-        now = self._clock.boot()
+        now = self._clock.monotonic()
         with self._lock:
             self._seal(lambda segment: full(segment, now))
             ending = [spooled.segment for spooled in self._sealed if over(spooled.segment, now)]

@@ -2,12 +2,12 @@
 
 from sqlalchemy import BigInteger, Column, Index, String, Table
 
-from ratoon.chassis.events import room_metadata
+from ratoon.chassis.events import service_metadata
 from ratoon.chassis.store import resource_table
 from ratoon_gateway.domain.keys import ApiKey
 from ratoon_gateway.domain.safety import SafetyFilter
 
-METADATA = room_metadata()
+METADATA = service_metadata()
 RESOURCES: dict[type, Table] = {
     ApiKey: resource_table(METADATA, "api_keys"),
     SafetyFilter: resource_table(METADATA, "safety_filters"),

@@ -65,12 +65,12 @@ class Admission:
     def token(self, principal: Principal) -> str:
         """A token by which the other services know this principal; made again when half of its life is over."""
         known, now = self._tokens.get(principal), self._clock.now()
-        if known is not None and known[1] > self._clock.boot() and known[2] > now:
+        if known is not None and known[1] > self._clock.monotonic() and known[2] > now:
             return known[0]
         seconds = self._bounded(self._keys.named(principal.name), _FORWARDED_S)
         token = self._signer.token_for(principal, seconds)
         until = now + timedelta(seconds=seconds / 2)  # by either clock, whichever was set
-        _remember(self._tokens, principal, (token, self._clock.boot() + seconds / 2, until))
+        _remember(self._tokens, principal, (token, self._clock.monotonic() + seconds / 2, until))
         return token
 
     def exchange(self, text: str) -> tuple[str, int]:

@@ -30,12 +30,12 @@ class ProjectCheck:
         Callers with a key of another project are not told: the service refuses them.
         """
         name = project_of(request)
-        if not name or not principal.may_touch(name) or self._known.get(name, 0.0) > self._clock.boot():
+        if not name or not principal.may_touch(name) or self._known.get(name, 0.0) > self._clock.monotonic():
             return
         await self._threads(self._projects.check, name)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[name] = self._clock.boot() + KNOWN_S
+        self._known[name] = self._clock.monotonic() + KNOWN_S
 
 
 def project_of(request: Message) -> str:

@@ -55,7 +55,7 @@ class Quotas:
 
     def _moment(self, limits: Limits) -> Moment:
         """Now, where any limit has to do with time."""
-        return Moment(self._clock.boot(), self._clock.now()) if limits.count_time else _NEVER
+        return Moment(self._clock.monotonic(), self._clock.now()) if limits.count_time else _NEVER
 
     def _limits(self, key: str) -> Limits:
         own = self._keys.limits(key)

@@ -193,7 +193,7 @@ class Relay:
         if censors.prompts is not None:
             await beside(ask.size, check_prompt, ask, censors.prompts)
         turn = await self._fairness.enter(route, key, ask.choices)
-        search = _Search(self._clock.boot() + route.hold_s, turn)
+        search = _Search(self._clock.monotonic() + route.hold_s, turn)
         try:
             return await self._search(search, ask, name, project, key, censors.answers)
         except BaseException:
@@ -206,7 +206,7 @@ class Relay:
     async def _search(
         self, search: _Search, ask: Ask, name: ModelName, project: str, key: str, censor: Censor | None
     ) -> Exchange:
-        began = self._clock.boot()
+        began = self._clock.monotonic()
         while True:
             route = self._look(search, name, project)
             target = self._next(search, route, name.version, ask.user or key)
@@ -240,7 +240,7 @@ class Relay:
                 raise EngineBroke(error[1])
             if allowed := exchange.passed(chunk):
                 yield allowed
-            if self._clock.boot() > latest:
+            if self._clock.monotonic() > latest:
                 raise AnswerTooLong
         if left := exchange.last():
             yield left
@@ -278,7 +278,7 @@ class Relay:
 
     async def _wait(self, route: Route, search: _Search) -> None:
         """Wait for a newer table, or a moment before the engines that failed are tried again."""
-        left = search.deadline - self._clock.boot()
+        left = search.deadline - self._clock.monotonic()
         if left <= 0:
             raise NoEngine(f"No engine of {route.id} accepts requests now: try again in a moment.")
         if not route.targets:
@@ -329,7 +329,7 @@ class Relay:
     def _hear(self, target: Target) -> None:
         if len(self._heard) > _MAX_HEARD:
             self._heard.clear()
-        self._heard[target.process] = self._clock.boot()
+        self._heard[target.process] = self._clock.monotonic()
 
     def _lose(self, exchange: Exchange, search: _Search) -> bool:
         """The engine had the request and broke off. One that takes several engines with it goes no further."""
@@ -378,7 +378,7 @@ class Relay:
         self._release(exchange)
         if outcome is Outcome.ANSWERED and exchange.status != OK:
             outcome = Outcome.FAILED if exchange.status >= 500 else Outcome.REJECTED
-        seconds = self._clock.boot() - exchange.began
+        seconds = self._clock.monotonic() - exchange.began
         deployment, target = exchange.route.deployment, exchange.target
         if exchange.is_first:
             self._traffic.ended(deployment, target, outcome, seconds, caller_mark(exchange.key))

@@ -86,7 +86,7 @@ class WorkerJobs:
             "record_key": self._keys.key_of(project_of(job.version.name)).hex(),
             "processes": self._resources.processes,
             "code_version": installed_version("ratoon-ingestion"),
-            "barred": list(job.barred),
+            "barred": list(job.excluded),
         }
 
     def _preview(self, job: PreviewJob) -> JSON:
@@ -99,7 +99,7 @@ class WorkerJobs:
             "detect": job.detect,
             "record_key": self._keys.key_of(project_of(job.source.name)).hex(),
             "record_count": job.record_count,
-            "barred": list(job.barred),
+            "barred": list(job.excluded),
         }
 
     def _erasure(self, job: ErasureJob) -> JSON:
@@ -148,8 +148,13 @@ def _split(job: SplitJob) -> JSON:
 
 
 def _observation(status: JobStatus) -> Observation:
-    told = status.progress
+    reported = status.progress
     progress = Progress(
-        told.fraction, told.message, told.done, told.total, told.unit, told.remaining_s or 0.0
+        reported.fraction,
+        reported.message,
+        reported.done,
+        reported.total,
+        reported.unit,
+        reported.remaining_s or 0.0,
     )
     return observed(status, progress, status.result or None)

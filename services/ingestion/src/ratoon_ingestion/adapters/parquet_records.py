@@ -20,11 +20,11 @@ _TEXT_CHARS = 200_000
 """Of a longer text only the start is shown."""
 _ATTRIBUTE_CHARS = 50_000
 """Of longer attributes of a record, all together, only the start is shown."""
-_MOST_VOTES, _LABEL_CHARS = 1_000, 200
+_MAX_VOTES, _LABEL_CHARS = 1_000, 200
 """Of the labels of a record's duplicates so many are shown, the starts of long ones."""
 _BATCH_ROWS, _BATCH_BYTES = 500, 4 << 20
 """The most rows, and about how many bytes, that are decoded at once."""
-_BIG_GROUP_BYTES, _LARGEST_GROUP_BYTES = 32 << 20, 512 << 20
+_BIG_GROUP_BYTES, _MAX_GROUP_BYTES = 32 << 20, 512 << 20
 """Row groups of older releases may be big, since they count records alone: of big ones one is read at a time, and one
 that is larger than the second is not read, since its pages have to be decoded whole."""
 _BIG_READ = threading.Lock()
@@ -38,22 +38,24 @@ class ParquetRecords:
 
     def after(self, version_digest: str, record_id: str, limit: int) -> tuple[Sequence[Record], bool]:
         """At most `limit` records that follow an id, fewer when their texts are long, and whether more come."""
-        found: list[Record] = []
+        page: list[Record] = []
         chars = 0
         for row in self._rows_after(version_digest, record_id):
             record = _record(row)
             size = _chars(record)
-            if len(found) == limit or (found and chars + size > _PAGE_CHARS):
-                return found, True
+            if len(page) == limit or (page and chars + size > _PAGE_CHARS):
+                return page, True
             chars += size
-            found.append(record)
-        return found, False
+            page.append(record)
+        return page, False
 
     def rejections(self, version_digest: str, start: int, limit: int) -> tuple[Sequence[RejectedItem], bool]:
         """At most `limit` rejected items from place `start` on, and whether more come."""
-        found = [file.sha256 for file in self._store.tree(version_digest) if file.path == "rejected.parquet"]
+        digests = [
+            file.sha256 for file in self._store.tree(version_digest) if file.path == "rejected.parquet"
+        ]
         items: list[RejectedItem] = []
-        for digest in found:
+        for digest in digests:
             with self._store.open(digest) as stream:
                 items += islice(_rejected(_parquet(stream), start), limit + 1)
         return items[:limit], len(items) > limit
@@ -120,15 +122,17 @@ def _ids(file: Any, group: int) -> list[str]:
 
 def _rows(file: Any, group: int, start: int) -> Iterator[dict[str, Any]]:
     """The rows of a row group from a place on, decoded a few at a time."""
-    told = file.metadata.row_group(group)
-    if told.total_byte_size > _LARGEST_GROUP_BYTES:
+    metadata = file.metadata.row_group(group)
+    if metadata.total_byte_size > _MAX_GROUP_BYTES:
         raise ResourceExhausted(
-            f"The records of this version are stored in blocks of {told.total_byte_size >> 20:,} MiB, "
+            f"The records of this version are stored in blocks of {metadata.total_byte_size >> 20:,} MiB, "
             "too large to read: build the version again; this release writes smaller blocks.",
             reason="RECORDS_TOO_LARGE",
         )
-    batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * told.num_rows // max(1, told.total_byte_size)))
-    with _BIG_READ if told.total_byte_size > _BIG_GROUP_BYTES else nullcontext():
+    batch_rows = max(
+        1, min(_BATCH_ROWS, _BATCH_BYTES * metadata.num_rows // max(1, metadata.total_byte_size))
+    )
+    with _BIG_READ if metadata.total_byte_size > _BIG_GROUP_BYTES else nullcontext():
         before = 0
         for batch in file.iter_batches(batch_size=batch_rows, row_groups=[group], use_threads=False):
             if before + batch.num_rows > start:
@@ -146,7 +150,7 @@ def _parquet(stream: Any) -> Any:
 def _record(row: dict[str, Any]) -> Record:
     votes = row.get("label_votes") or ()
     values = {name: row[name] for name in Record.__dataclass_fields__ if name != "conflicting_labels"}
-    values["conflicting_labels"] = tuple(vote["label"][:_LABEL_CHARS] for vote in votes[:_MOST_VOTES])
+    values["conflicting_labels"] = tuple(vote["label"][:_LABEL_CHARS] for vote in votes[:_MAX_VOTES])
     values["text"] = row["text"][:_TEXT_CHARS]
     values["attributes"] = _shown(row["attributes"] or ())
     return Record(**values)

@@ -2,14 +2,14 @@
 
 from sqlalchemy import Table
 
-from ratoon.chassis.events import room_metadata
+from ratoon.chassis.events import service_metadata
 from ratoon.chassis.store import resource_table
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split, SplitReading
 
-METADATA = room_metadata()
+METADATA = service_metadata()
 RESOURCES: dict[type, Table] = {
     Source: resource_table(METADATA, "sources"),
     Dataset: resource_table(METADATA, "datasets"),

@@ -20,8 +20,8 @@ def list_records(
     digest = _readable(parent, store).readable_digest
     listing = f"records:{parent}"
     position = tokens.open(listing, token) or [""]
-    found, more = records.after(digest, position[0], page_size(size))
-    return Page(list(found), tokens.seal(listing, [found[-1].record_id]) if more else "")
+    page, more = records.after(digest, position[0], page_size(size))
+    return Page(list(page), tokens.seal(listing, [page[-1].record_id]) if more else "")
 
 
 def list_rejections(
@@ -31,19 +31,19 @@ def list_rejections(
     digest = _readable(parent, store).readable_digest
     listing = f"rejections:{parent}"
     start = int((tokens.open(listing, token) or ["0"])[0])
-    found, more = records.rejections(digest, start, page_size(size))
-    return Page(list(found), tokens.seal(listing, [str(start + len(found))]) if more else "")
+    page, more = records.rejections(digest, start, page_size(size))
+    return Page(list(page), tokens.seal(listing, [str(start + len(page))]) if more else "")
 
 
 def get_record(parent: str, record_id: str, store: Store, records: Records) -> Record:
     """One record of a version; NoSuchRecord when it is not in it."""
-    found = records.find(_readable(parent, store).readable_digest, record_id)
-    if found is None:
+    record = records.find(_readable(parent, store).readable_digest, record_id)
+    if record is None:
         raise NoSuchRecord(
             f"{parent} does not contain the record {record_id!r}; the record's lineage "
             "lists the versions that do."
         )
-    return found
+    return record
 
 
 def record_lineage(parent: str, record_id: str, store: Store, records: Records) -> Lineage:
@@ -65,18 +65,18 @@ def record_lineage(parent: str, record_id: str, store: Store, records: Records) 
     return _with_erased(Lineage(record_id, tuple(held), tuple(placements)), erasures)
 
 
-def _with_erased(found: Lineage, erasures: Sequence[Erasure]) -> Lineage:
+def _with_erased(lineage: Lineage, erasures: Sequence[Erasure]) -> Lineage:
     """The lineage with where the record stood before it was erased."""
     for erasure in erasures:
         for trace in erasure.traces:
-            if trace.record_id == found.record_id:
-                found = Lineage(
-                    found.record_id,
-                    tuple(dict.fromkeys((*trace.dataset_versions, *found.dataset_versions))),
-                    tuple(dict.fromkeys((*trace.placements, *found.placements))),
+            if trace.record_id == lineage.record_id:
+                lineage = Lineage(
+                    lineage.record_id,
+                    tuple(dict.fromkeys((*trace.dataset_versions, *lineage.dataset_versions))),
+                    tuple(dict.fromkeys((*trace.placements, *lineage.placements))),
                     erasure.name,
                 )
-    return found
+    return lineage
 
 
 def _readable(parent: str, store: Store) -> DatasetVersion:

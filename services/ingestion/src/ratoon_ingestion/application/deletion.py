@@ -19,10 +19,12 @@ def delete_dataset(name: str, allow_missing: bool, store: Store) -> None:
         if dataset is None:
             return
         check_no_erasure(tx, name)
-        inside = [split.name for split in tx.page(Split, name, 1).items]
-        inside += [version.name for version in tx.page(DatasetVersion, name, 1).items]
-        if inside:
-            raise ResourceInUse(f"{name} has {inside[0]}. A dataset with versions or splits is not deleted.")
+        children = [split.name for split in tx.page(Split, name, 1).items]
+        children += [version.name for version in tx.page(DatasetVersion, name, 1).items]
+        if children:
+            raise ResourceInUse(
+                f"{name} has {children[0]}. A dataset with versions or splits is not deleted."
+            )
         tx.delete(dataset)
 
 

@@ -14,8 +14,8 @@ from ratoon_ingestion.application.procedures import POLL_INTERVAL_S
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import (
     Erasure,
+    ErasureObservation,
     Plan,
-    Sight,
     redacted_split,
     redacted_version,
     step,
@@ -32,7 +32,7 @@ class ErasureProcedure:
     def __init__(self, store: Store, jobs: Jobs, blobs: Blobs) -> None:
         self._store, self._jobs, self._blobs = store, jobs, blobs
 
-    def observe(self, erasure: Erasure, claim: Claim) -> Sight:
+    def observe(self, erasure: Erasure, claim: Claim) -> ErasureObservation:
         """What it waits for, its job, and whether its plan is carried out."""
         job = self._jobs.observe(claim.action_id("erase"))
         with self._store.read() as tx:
@@ -40,11 +40,11 @@ class ErasureProcedure:
             replaced = erasure.plan is not None and _is_replaced(tx, erasure.plan)
             doomed = _doomed(tx, erasure.plan) if erasure.plan else ()
         gone = replaced and not any(map(self._blobs.exists, doomed))
-        return Sight(waits_for, job, gone)
+        return ErasureObservation(waits_for, job, gone)
 
-    def step(self, erasure: Erasure, seen: Sight, now: datetime) -> Step[Erasure]:
+    def step(self, erasure: Erasure, observation: ErasureObservation, now: datetime) -> Step[Erasure]:
         """What follows from it."""
-        return as_step(step(erasure, seen, now), POLL_INTERVAL_S)
+        return as_step(step(erasure, observation, now), POLL_INTERVAL_S)
 
     def act(self, erasure: Erasure, action: Action, claim: Claim) -> None:
         """Start, restart or stop the job, or carry out its plan."""
@@ -95,13 +95,13 @@ def _is_replaced(tx: Transaction, plan: Plan) -> bool:
     """Whether every resource names what was written again."""
     return (
         all(
-            tx.get(DatasetVersion, name).readable_digest == made.digest
-            for name, made in plan.versions.items()
+            tx.get(DatasetVersion, name).readable_digest == replacement.digest
+            for name, replacement in plan.versions.items()
         )
         and all(
-            tx.get(Split, name).parts[part].readable_digest == made.digest
+            tx.get(Split, name).parts[part].readable_digest == replacement.digest
             for name, parts in plan.splits.items()
-            for part, made in parts.items()
+            for part, replacement in parts.items()
         )
         and all(tx.get(Source, name).digest == digest for name, digest in plan.sources.items())
     )
@@ -109,16 +109,18 @@ def _is_replaced(tx: Transaction, plan: Plan) -> bool:
 
 def _replace(tx: Transaction, erasure: Erasure, plan: Plan) -> None:
     """Let every resource name what was written again; a repetition changes nothing."""
-    for name, made in plan.versions.items():
+    for name, replacement in plan.versions.items():
         version = tx.get(DatasetVersion, name)
-        if version.readable_digest != made.digest:
-            left, event = redacted_version(version, made, erasure.name)
+        if version.readable_digest != replacement.digest:
+            left, event = redacted_version(version, replacement, erasure.name)
             tx.publish(event, tx.save(left))
     for name, parts in plan.splits.items():
         split = tx.get(Split, name)
-        if any(split.parts[part].readable_digest != made.digest for part, made in parts.items()):
-            less, told = redacted_split(split, parts, erasure.name)
-            tx.publish(told, tx.save(less))
+        if any(
+            split.parts[part].readable_digest != replacement.digest for part, replacement in parts.items()
+        ):
+            redacted, redaction = redacted_split(split, parts, erasure.name)
+            tx.publish(redaction, tx.save(redacted))
     for name, digest in plan.sources.items():
         source = tx.get(Source, name)
         if source.digest != digest:

@@ -18,7 +18,7 @@ class CurationJob:
 
     version: DatasetVersion
     sources: tuple[Source, ...]
-    barred: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class PreviewJob:
     source: Source
     detect: bool
     record_count: int
-    barred: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
 
 Job = CurationJob | SplitJob | ErasureJob | PreviewJob

@@ -45,8 +45,8 @@ def curation_job(store: Store, version: DatasetVersion) -> CurationJob:
     with store.read() as tx:
         sources = tuple(tx.get(Source, name) for name in version.sources)
         erasures = tx.all(Erasure, f"projects/{project_of(version.name)}")
-    barred = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
-    return CurationJob(version, sources, barred)
+    excluded = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
+    return CurationJob(version, sources, excluded)
 
 
 def split_job(store: Store, split: Split) -> SplitJob:

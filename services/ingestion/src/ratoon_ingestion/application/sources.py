@@ -72,13 +72,13 @@ def preview_job(command: PreviewSource, store: Store, blobs: Blobs, clock: Clock
     check_uploaded(source, blobs)
     with store.read() as tx:
         erasures = tx.all(Erasure, command.parent)
-    barred = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
-    return PreviewJob(source, command.format is None, command.record_count or 5, barred)
+    excluded = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
+    return PreviewJob(source, command.format is None, command.record_count or 5, excluded)
 
 
-def forget_job(job_id: str, seen: Observation, jobs: Jobs) -> None:
+def forget_job(job_id: str, observation: Observation, jobs: Jobs) -> None:
     """Remove what a preview left, which holds texts; one that still runs is ended first."""
-    if seen.phase is Phase.RUNNING:
+    if observation.phase is Phase.RUNNING:
         jobs.stop(job_id)
     jobs.forget(job_id)
 

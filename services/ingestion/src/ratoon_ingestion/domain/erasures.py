@@ -23,8 +23,8 @@ from ratoon_ingestion.domain.splits import Split
 from ratoon_ingestion.domain.work import Observation, Progress, State, Work
 
 _RECORD_ID = re.compile(r"[0-9a-f]{64}")
-_MOST_RECORDS = 100
-_LONGEST_REASON = 500
+_MAX_RECORDS = 100
+_MAX_REASON_CHARS = 500
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,13 @@ class Erasure(Work):
     revision: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.record_ids) <= _MOST_RECORDS:
-            raise BadErasure(f"Name 1 to {_MOST_RECORDS} records, not {len(self.record_ids)}.")
+        if not 0 < len(self.record_ids) <= _MAX_RECORDS:
+            raise BadErasure(f"Name 1 to {_MAX_RECORDS} records, not {len(self.record_ids)}.")
         for record_id in self.record_ids:
             if not _RECORD_ID.fullmatch(record_id):
                 raise BadErasure(f"{record_id!r} is not a record id: record ids have 64 hexadecimal digits.")
-        if not self.purpose.strip() or len(self.purpose) > _LONGEST_REASON:
-            raise BadErasure(f"Give a reason of 1 to {_LONGEST_REASON} characters that names no person.")
+        if not self.purpose.strip() or len(self.purpose) > _MAX_REASON_CHARS:
+            raise BadErasure(f"Give a reason of 1 to {_MAX_REASON_CHARS} characters that names no person.")
 
     @property
     def cancel_requested(self) -> bool:
@@ -130,7 +130,7 @@ class SplitRedacted:
 
 
 @dataclass(frozen=True)
-class Sight:
+class ErasureObservation:
     """What an erasure waits for, its job, and whether all that the plan says is done."""
 
     waits_for: tuple[str, ...]
@@ -138,24 +138,24 @@ class Sight:
     replaced: bool = False
 
 
-def step(erasure: Erasure, seen: Sight, now: datetime) -> Transition[Erasure]:
+def step(erasure: Erasure, observation: ErasureObservation, now: datetime) -> Transition[Erasure]:
     """The next state, what to do and what to tell."""
     if erasure.state.ended:
         return Transition(erasure)
     if erasure.plan is not None:
-        return _carried_out(erasure, erasure.plan, seen)
-    if erasure.state is State.QUEUED and seen.waits_for:
-        waits = Progress(message=f"Waiting for {seen.waits_for[0]}")
+        return _carried_out(erasure, erasure.plan, observation)
+    if erasure.state is State.QUEUED and observation.waits_for:
+        waits = Progress(message=f"Waiting for {observation.waits_for[0]}")
         return Transition(replace(erasure, progress=waits))
-    if seen.job.phase is Phase.SUCCEEDED and seen.job.result is not None:
+    if observation.job.phase is Phase.SUCCEEDED and observation.job.result is not None:
         replacing = Progress(0.9, "Replacing the old artifacts")
-        planned = replace(_planned(erasure, seen.job.result), state=State.RUNNING, progress=replacing)
+        planned = replace(_planned(erasure, observation.job.result), state=State.RUNNING, progress=replacing)
         return Transition(planned, (Action.APPLY,))
-    return job_step(erasure, seen.job, now, _never_ready)
+    return job_step(erasure, observation.job, now, _never_ready)
 
 
-def _carried_out(erasure: Erasure, plan: Plan, seen: Sight) -> Transition[Erasure]:
-    if not seen.replaced:
+def _carried_out(erasure: Erasure, plan: Plan, observation: ErasureObservation) -> Transition[Erasure]:
+    if not observation.replaced:
         return Transition(erasure, (Action.APPLY,))
     done = replace(erasure, state=State.READY, progress=Progress(1.0, _ended(plan)))
     return Transition(done, events=(RecordsErased(erasure.record_ids, plan.text_digests),))
@@ -177,9 +177,9 @@ def _never_ready(erasure: Erasure, _result: Mapping[str, Any]) -> tuple[Erasure,
 
 def _planned(erasure: Erasure, result: Mapping[str, Any]) -> Erasure:
     plan = Plan(
-        versions={name: Rewritten(**made) for name, made in result["versions"].items()},
+        versions={name: Rewritten(**rewritten) for name, rewritten in result["versions"].items()},
         splits={
-            name: {Part(part): Rewritten(**made) for part, made in parts.items()}
+            name: {Part(part): Rewritten(**rewritten) for part, rewritten in parts.items()}
             for name, parts in result["splits"].items()
         },
         sources=dict(result["sources"]),
@@ -190,32 +190,34 @@ def _planned(erasure: Erasure, result: Mapping[str, Any]) -> Erasure:
     return replace(erasure, plan=plan, traces=tuple(map(_trace, result["traces"])))
 
 
-def _trace(told: Mapping[str, Any]) -> Trace:
-    placements = (Placement(split, Part(part)) for split, part in told["placements"])
-    return Trace(told["record_id"], tuple(told["versions"]), tuple(placements))
+def _trace(values: Mapping[str, Any]) -> Trace:
+    placements = (Placement(split, Part(part)) for split, part in values["placements"])
+    return Trace(values["record_id"], tuple(values["versions"]), tuple(placements))
 
 
 def redacted_version(
-    version: DatasetVersion, made: Rewritten, erasure: str
+    version: DatasetVersion, rewritten: Rewritten, erasure: str
 ) -> tuple[DatasetVersion, VersionRedacted]:
     """The version with what is left of it."""
     left = replace(
         version,
         state=State.REDACTED,
-        redacted_digest=made.digest,
-        erased_count=version.erased_count + made.erased_count,
+        redacted_digest=rewritten.digest,
+        erased_count=version.erased_count + rewritten.erased_count,
         erasure=erasure,
     )
-    return left, VersionRedacted(erasure, made.erased_count)
+    return left, VersionRedacted(erasure, rewritten.erased_count)
 
 
-def redacted_split(split: Split, made: Mapping[Part, Rewritten], erasure: str) -> tuple[Split, SplitRedacted]:
+def redacted_split(
+    split: Split, rewritten: Mapping[Part, Rewritten], erasure: str
+) -> tuple[Split, SplitRedacted]:
     """The split with what is left of its parts."""
     parts = {
-        part: replace(summary, redacted_digest=made[part].digest) if part in made else summary
+        part: replace(summary, redacted_digest=rewritten[part].digest) if part in rewritten else summary
         for part, summary in split.parts.items()
     }
-    count = sum(each.erased_count for each in made.values())
+    count = sum(each.erased_count for each in rewritten.values())
     left = replace(
         split,
         state=State.REDACTED,

@@ -109,9 +109,9 @@ def masked(text: str, kinds: Collection[Mask]) -> tuple[str, Mapping[Mask, int]]
     for kind, pattern, accepts in _RULES:
         if kind not in kinds or not _worth_searching(kind, text):
             continue
-        text, found = _replaced(pattern, accepts, f"[{kind.upper()}]", text)
-        if found:
-            counts[kind] = counts.get(kind, 0) + found
+        text, count = _replaced(pattern, accepts, f"[{kind.upper()}]", text)
+        if count:
+            counts[kind] = counts.get(kind, 0) + count
     return text, counts
 
 
@@ -135,13 +135,13 @@ def _replaced(pattern: re.Pattern[str], accepts: Accepts, mask: str, text: str) 
     """The text with what was found and accepted replaced; digits of any script are searched as ASCII's."""
     pieces: list[str] = []
     end = 0
-    for start, stop in _found(pattern, accepts, text if text.isascii() else text.translate(_DIGITS)):
+    for start, stop in _matches(pattern, accepts, text if text.isascii() else text.translate(_DIGITS)):
         pieces += text[end:start], mask
         end = stop
     return "".join((*pieces, text[end:])), len(pieces) // 2
 
 
-def _found(pattern: re.Pattern[str], accepts: Accepts, plain: str) -> Iterator[tuple[int, int]]:
+def _matches(pattern: re.Pattern[str], accepts: Accepts, plain: str) -> Iterator[tuple[int, int]]:
     group = "found" if "found" in pattern.groupindex else 0
     for match in pattern.finditer(plain):
         if accepts(match):

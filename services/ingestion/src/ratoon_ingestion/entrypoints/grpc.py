@@ -30,7 +30,7 @@ Context = Any
 
 _PREVIEW_S = 20.0
 """How long a preview may take: more than its reading, so that it can wait for one before it, less than callers wait."""
-_LOOK_S = 0.05
+_PREVIEW_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class IngestionServicer(IngestionServiceServicer):
     async def CreateSource(self, request: pb.CreateSourceRequest, context: Context) -> source_pb2.Source:
         """Name a blob as a source."""
         command = mapping.create_source(request)
-        made = await self._threads(
+        created = await self._threads(
             handlers.create_source, command, self._store, self._ports.blobs, self._clock
         )
-        return mapping.source(made)
+        return mapping.source(created)
 
     async def GetSource(self, request: pb.GetSourceRequest, context: Context) -> source_pb2.Source:
         """One source."""
@@ -99,27 +99,27 @@ class IngestionServicer(IngestionServiceServicer):
         """Look into a blob; the job's result, which holds texts, is forgotten at once."""
         command = mapping.preview_source(request)
         job = await self._threads(sources.preview_job, command, self._store, self._ports.blobs, self._clock)
-        seen = await self._previewed(job)
-        if seen.result is None:
+        observation = await self._previewed(job)
+        if observation.result is None:
             raise PreviewFailed(
-                seen.failure.message or "The preview took too long. Import the data without it."
+                observation.failure.message or "The preview took too long. Import the data without it."
             )
-        return mapping.preview(seen.result)
+        return mapping.preview(observation.result)
 
     async def _previewed(self, job: PreviewJob) -> Observation:
         job_id, jobs = f"preview-{uuid7()}", self._ports.jobs
-        seen = Observation(Phase.RUNNING)
+        observation = Observation(Phase.RUNNING)
         try:
             await self._threads(jobs.start, job_id, job)
             async with asyncio.timeout(_PREVIEW_S):
-                while seen.phase is Phase.RUNNING:
-                    await asyncio.sleep(_LOOK_S)
-                    seen = await self._threads(jobs.observe, job_id)
+                while observation.phase is Phase.RUNNING:
+                    await asyncio.sleep(_PREVIEW_POLL_S)
+                    observation = await self._threads(jobs.observe, job_id)
         except TimeoutError:
-            return seen
+            return observation
         finally:
-            await self._threads(sources.forget_job, job_id, seen, jobs)
-        return seen
+            await self._threads(sources.forget_job, job_id, observation, jobs)
+        return observation
 
     async def CreateDataset(self, request: pb.CreateDatasetRequest, context: Context) -> dataset_pb2.Dataset:
         """Begin a line of versions."""
@@ -337,10 +337,10 @@ class IngestionServicer(IngestionServiceServicer):
     async def CreateErasure(self, request: pb.CreateErasureRequest, context: Context) -> erasure_pb2.Erasure:
         """Erase records."""
         command = mapping.create_erasure(request)
-        made = await self._threads(
+        created = await self._threads(
             handlers.create_erasure, command, self._store, self._operations, self._clock
         )
-        return mapping.erasure(made)
+        return mapping.erasure(created)
 
     async def GetErasure(self, request: pb.GetErasureRequest, context: Context) -> erasure_pb2.Erasure:
         """One erasure."""

@@ -80,7 +80,7 @@ Verdict = tuple[Rejected, str] | None
 class Outcome:
     """What a stage made of a batch: the rows that go on, and those that end here (schema REJECTED)."""
 
-    kept: pa.RecordBatch
+    accepted: pa.RecordBatch
     rejected: pa.RecordBatch
 
 
@@ -146,7 +146,7 @@ def with_attributes(batch: pa.RecordBatch, added: Sequence[Mapping[str, str]]) -
     return with_columns(batch, {"attributes": pa.array(merged, ATTRIBUTES)})
 
 
-def judged(batch: pa.RecordBatch, step: CurationStep, verdicts: Sequence[Verdict]) -> Outcome:
+def partition(batch: pa.RecordBatch, step: CurationStep, verdicts: Sequence[Verdict]) -> Outcome:
     """Part a batch by its rows' verdicts."""
     stays = pa.array([verdict is None for verdict in verdicts], pa.bool_())
     reasons = [verdict for verdict in verdicts if verdict is not None]

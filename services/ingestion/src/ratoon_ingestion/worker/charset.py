@@ -33,10 +33,10 @@ __all__ = [
     "decode",
     "decode_names",
     "decoded_as",
+    "embedded_charset",
     "named_codec",
     "names_encoding",
     "readable",
-    "said_within",
     "says_nothing",
 ]
 
@@ -66,7 +66,7 @@ _HZ = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e])+~\}")
 _SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _WORDS_OF_TWO = 2
 _PRESCANNED = 1_024
-_SAID_WITHIN = re.compile(
+_EMBEDDED_CHARSET = re.compile(
     rb"<meta\b[^>]{0,200}?\bcharset\s*=\s*[\"']?([\w:.+-]{2,40})|\A\s*<\?xml\b[^>]{0,200}?\bencoding\s*=\s*[\"']([\w:.+-]{2,40})",
     re.IGNORECASE,
 )
@@ -168,13 +168,13 @@ def choose_for(chunks: Iterable[bytes], declared: str = "", override: str = "") 
     return Encoding(_FALLBACK, How.FALLBACK) if chosen.codec == "ascii" else chosen
 
 
-def said_within(data: bytes) -> str:
+def embedded_charset(data: bytes) -> str:
     """The label by which an HTML page or an XML file names its encoding; empty when there is none.
 
     One that says UTF-16 in ASCII is not in UTF-16.
     """
-    found = _SAID_WITHIN.search(data[:_PRESCANNED])
-    label = (found[1] or found[2]).decode("ascii", errors="replace") if found else ""
+    match = _EMBEDDED_CHARSET.search(data[:_PRESCANNED])
+    label = (match[1] or match[2]).decode("ascii", errors="replace") if match else ""
     return "utf-8" if label.lower().startswith("utf-16") else label
 
 
@@ -260,9 +260,9 @@ def _detected(data: bytes, declared: str) -> Encoding:
         return Encoding("utf-8", How.DECLARED if codec_of(declared) == "utf-8" else How.DETECTED)
     if codec := guess(data):
         return Encoding(codec, How.DETECTED)
-    said = codec_of(declared)
-    if said and said not in STATEFUL and said != "utf-8":
-        return Encoding(said, How.DECLARED)
+    codec = codec_of(declared)
+    if codec and codec not in STATEFUL and codec != "utf-8":
+        return Encoding(codec, How.DECLARED)
     return Encoding(_FALLBACK, How.FALLBACK)
 
 

@@ -17,7 +17,7 @@ _SCORED = 500
 """Characters above ASCII that are scored: more say nothing new."""
 _DAMAGED = 0.002
 """Share of characters that may be damaged in a sample that is still believed."""
-_LEAST = 0.3
+_MIN_SCORE = 0.3
 """Mean score of the characters above ASCII from which a candidate is believed."""
 _HANS = (
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事成方多经么去法学如"
@@ -148,7 +148,7 @@ def guess(data: bytes) -> str:
     """The codec that most probably wrote the bytes; empty when none is probable."""
     scored = list(_scores(_cut(data[: _LOOKED_AT * 8])))
     best = max(scored, key=lambda pair: pair[1], default=("", 0.0))
-    return best[0] if best[1] >= _LEAST else ""
+    return best[0] if best[1] >= _MIN_SCORE else ""
 
 
 def plausible(text: str, codec: str) -> bool:

@@ -26,7 +26,7 @@ from ratoon_ingestion.worker.batches import CURATED, REJECTED, VOTES
 from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate
 from ratoon_ingestion.worker.pool import mapped
 from ratoon_ingestion.worker.profile import REPLACED, Counts, profile_of, with_step
-from ratoon_ingestion.worker.reading import Reading
+from ratoon_ingestion.worker.reading import SourceReader
 from ratoon_ingestion.worker.spec import CurateSpec
 from ratoon_ingestion.worker.stages import StageSettings, curate_batch
 from ratoon_ingestion.worker.tree import merkle_root, write_json, write_records, write_rejected
@@ -66,8 +66,8 @@ def curate(spec: CurateSpec, scratch: Path, report: Progress) -> JSON:
     """Make the version; returns the digest of its tree, the Merkle root, the counts and the profile."""
     store = ArtifactStore(spec.artifacts)
     with _workplace(scratch) as folder:
-        reading = Reading(spec.sources, store)
-        rejected = _curate_batches(spec, reading, folder / "curated.arrow", report)
+        reader = SourceReader(spec.sources, store)
+        rejected = _curate_batches(spec, reader, folder / "curated.arrow", report)
         with pa.memory_map(str(folder / "curated.arrow")) as source:
             curated = pa.ipc.open_file(source).read_all()
             report(
@@ -77,7 +77,7 @@ def curate(spec: CurateSpec, scratch: Path, report: Progress) -> JSON:
             report(0.95, "Writing records", done=len(unique.rows), total=len(unique.rows), unit="records")
             rejected = pa.concat_tables([rejected, pa.Table.from_batches([unique.rejected])])
             records = _records(curated, unique, spec.key)
-            result = _write(spec, folder / "tree", reading.items, records, rejected, unique.counts)
+            result = _write(spec, folder / "tree", reader.items, records, rejected, unique.counts)
         digest = store.put_tree(folder / "tree")
     return {"artifact_digest": digest, **result}
 
@@ -94,30 +94,30 @@ def _workplace(scratch: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _curate_batches(spec: CurateSpec, reading: Reading, path: Path, report: Progress) -> pa.Table:
+def _curate_batches(spec: CurateSpec, reader: SourceReader, path: Path, report: Progress) -> pa.Table:
     """Curate all batches into an Arrow file; returns what was rejected on the way."""
-    function = partial(curate_batch, settings=StageSettings(spec.key, spec.config, spec.barred))
+    function = partial(curate_batch, settings=StageSettings(spec.key, spec.config, spec.excluded))
     rejected: list[pa.RecordBatch] = []
     done = 0
     with pa.ipc.new_file(str(path), CURATED) as sink:
-        for outcome in mapped(function, reading.batches(), spec.processes):
-            sink.write_batch(outcome.kept.select(CURATED.names))
+        for outcome in mapped(function, reader.batches(), spec.processes):
+            sink.write_batch(outcome.accepted.select(CURATED.names))
             rejected.append(outcome.rejected)
-            done += outcome.kept.num_rows + outcome.rejected.num_rows
-            fraction = 0.8 * max(reading.sources_done / len(spec.sources), done / (done + 1_000))
+            done += outcome.accepted.num_rows + outcome.rejected.num_rows
+            fraction = 0.8 * max(reader.sources_done / len(spec.sources), done / (done + 1_000))
             report(fraction, f"Curated {done:,} items", done=done, unit="items")
-    return pa.concat_tables([reading.rejected(), pa.Table.from_batches(rejected, schema=REJECTED)])
+    return pa.concat_tables([reader.rejected(), pa.Table.from_batches(rejected, schema=REJECTED)])
 
 
 def _records(curated: pa.Table, unique: Deduplicated, key: bytes) -> pa.Table:
     """The rows that stay, with their clusters; the second record of one source text gets an id of its own."""
     rows = pa.array(unique.rows, pa.int64())
     ids = curated.column("record_id").take(rows).to_pylist()
-    seen: Counter[str] = Counter()
+    occurrences: Counter[str] = Counter()
     names = []
     for record_id in ids:
-        names.append(repeated(record_id, seen[record_id], key))
-        seen[record_id] += 1
+        names.append(repeated(record_id, occurrences[record_id], key))
+        occurrences[record_id] += 1
     table = curated.select([name for name in CURATED.names if name not in ("shingles", "simhash")]).take(rows)
     table = table.set_column(
         table.schema.get_field_index("record_id"), "record_id", pa.array(names, pa.string())

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.batches import Verdict
-from ratoon_ingestion.worker.charset import Decoded, EncodingRefused, decode, readable, said_within
+from ratoon_ingestion.worker.charset import Decoded, EncodingRefused, decode, embedded_charset, readable
 from ratoon_ingestion.worker.filetypes import binary_kind, code_kind
 from ratoon_ingestion.worker.mail import Mail, Undecodable, is_markup, read_mail
 from ratoon_ingestion.worker.markup import text_of
@@ -76,11 +76,11 @@ def _of_file(payload: bytes, path: str, encoding: str) -> Source:
     if (kind := binary_kind(payload)) is not None:
         return _unread(payload, Rejected.NOT_TEXT, kind)
     try:
-        found = decode(payload, said_within(payload), encoding)
+        content = decode(payload, embedded_charset(payload), encoding)
     except EncodingRefused as error:
         return _unread(payload, Rejected.UNDECODABLE, str(error))
-    source = _of_text(found, ["charset_guessed"] if found.guessed else [], found.replaced)
-    if (code := code_kind(path, found.text)) is not None:
+    source = _of_text(content, ["charset_guessed"] if content.guessed else [], content.replaced)
+    if (code := code_kind(path, content.text)) is not None:
         return Source(source.subject, source.blocks, (*source.steps, "code"), refused=(Rejected.CODE, code))
     return source
 
@@ -96,11 +96,11 @@ def _of_cell(kind: Kind, text: str) -> Source:
     return _of_text(Decoded(text, "utf-8"), steps, 0 if kind is Kind.CELL else text.count(_LOST))
 
 
-def _of_text(found: Decoded, steps: list[str], lost: int) -> Source:
-    html = is_markup(found.text)
+def _of_text(content: Decoded, steps: list[str], lost: int) -> Source:
+    html = is_markup(content.text)
     steps += [*(["html"] if html else []), *([f"characters_replaced:{lost}"] if lost else [])]
-    told = {"charset": readable(found)} if found.guessed else {}
-    return Source("", ((found.text, html),), tuple(steps), html, attributes=told)
+    attributes = {"charset": readable(content)} if content.guessed else {}
+    return Source("", ((content.text, html),), tuple(steps), html, attributes=attributes)
 
 
 def _of_mail(payload: bytes, encoding: str) -> Source:

@@ -54,19 +54,19 @@ def detected(stream: BinaryIO, file_name: str) -> Format:
             "SOURCE_EMPTY", f"{file_name or 'The file'} is empty. Check what was uploaded."
         )
     stream.seek(0)
-    found = _of_bytes(head, stream) or _by_name(file_name) or _of_text(head)
-    if found is None and _MAIL.match(head):
+    format = _of_bytes(head, stream) or _by_name(file_name) or _of_text(head)
+    if format is None and _MAIL.match(head):
         raise SourceUnreadable(
             "FORMAT_UNKNOWN",
             f"{file_name or 'The file'} is a single mail: import the directory or archive that contains it.",
         )
-    if found is None:
+    if format is None:
         raise SourceUnreadable(
             "FORMAT_UNKNOWN",
             f"The format of {file_name or 'the file'} cannot be detected. Ratoon reads {FORMATS}: name "
             "one of them.",
         )
-    return found
+    return format
 
 
 def _of_bytes(head: bytes, stream: BinaryIO) -> Format | None:
@@ -87,10 +87,10 @@ def _of_bytes(head: bytes, stream: BinaryIO) -> Format | None:
 
 def _packed(head: bytes, stream: BinaryIO) -> Format | None:
     try:
-        inside = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+        unpacked = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
     except zlib.error:
         return None  # damaged: its reader says so, where the name tells which
-    return _archive(stream) if inside[257:262] == b"ustar" else _of_text(inside)
+    return _archive(stream) if unpacked[257:262] == b"ustar" else _of_text(unpacked)
 
 
 def _archive(stream: BinaryIO) -> Format:
@@ -104,7 +104,7 @@ def _archive(stream: BinaryIO) -> Format:
 
 
 def _members(stream: BinaryIO) -> list[bytes]:
-    found: list[bytes] = []
+    starts: list[bytes] = []
     if zipfile.is_zipfile(stream):
         with zipfile.ZipFile(stream) as archive:
             if _OFFICE in archive.namelist():
@@ -114,18 +114,18 @@ def _members(stream: BinaryIO) -> list[bytes]:
                     "document as text, and import that.",
                 )
             for info in archive.infolist():
-                if not info.is_dir() and not info.flag_bits & 1 and len(found) < _MEMBERS:
+                if not info.is_dir() and not info.flag_bits & 1 and len(starts) < _MEMBERS:
                     with archive.open(info) as member:
-                        found.append(member.read(4096))
-        return found
+                        starts.append(member.read(4096))
+        return starts
     stream.seek(0)
     with tarfile.open(fileobj=stream, mode="r|*") as tar:
         for entry in tar:
             if entry.isfile() and (content := tar.extractfile(entry)) is not None:
-                found.append(content.read(4096))
-            if len(found) >= _MEMBERS:
+                starts.append(content.read(4096))
+            if len(starts) >= _MEMBERS:
                 break
-    return found
+    return starts
 
 
 def _by_name(file_name: str) -> Format | None:

@@ -39,7 +39,7 @@ _CHUNK = 1 << 20
 
 
 @dataclass
-class _Found:
+class _Outcome:
     """What was found and made so far."""
 
     versions: dict[str, Rewritten] = field(default_factory=dict)
@@ -61,9 +61,9 @@ class _Found:
         """As the plan of an erasure reads it."""
         held = dict.fromkeys((*self.held_by_versions, *self.held_by_parts))
         return {
-            "versions": {name: asdict(made) for name, made in self.versions.items()},
+            "versions": {name: asdict(rewritten) for name, rewritten in self.versions.items()},
             "splits": {
-                name: {part: asdict(made) for part, made in parts.items()}
+                name: {part: asdict(rewritten) for part, rewritten in parts.items()}
                 for name, parts in self.splits.items()
             },
             "sources": self.sources,
@@ -83,43 +83,43 @@ class _Found:
 
 def erase(spec: EraseSpec, report: Progress) -> JSON:
     """Write again what holds the records; returns what took the place of what, and the blobs that are to go."""
-    store, found = ArtifactStore(spec.artifacts), _Found()
+    store, outcome = ArtifactStore(spec.artifacts), _Outcome()
     doomed = _with_repetitions(spec, store)
     total = len(spec.versions) + len(spec.parts) + len(spec.sources)
     done = 0
     for name, digest in spec.versions:
-        _redact_version(store, found, name, digest, doomed)
+        _redact_version(store, outcome, name, digest, doomed)
         done += 1
         report(0.9 * done / total, "Searching dataset versions", done=done, total=total)
     for split, part, digest in spec.parts:
-        _redact_part(store, found, (split, part), digest, doomed)
+        _redact_part(store, outcome, (split, part), digest, doomed)
         done += 1
         report(0.9 * done / total, "Searching splits", done=done, total=total)
     read_before = {source for each in spec.version_sources for source in each}
     for source in spec.sources:
         try:
-            _redact_source(spec, store, found, source, doomed)
+            _redact_source(spec, store, outcome, source, doomed)
         except SourceUnreadable:
             if source.name in read_before:
                 raise
-            found.unread.append(source.name)
+            outcome.unread.append(source.name)
         done += 1
         report(0.9 * done / total, "Searching sources", done=done, total=total)
-    found.unread += [source.name for source in spec.sources if _may_still_hold(store, found, source)]
-    return found.result()
+    outcome.unread += [source.name for source in spec.sources if _may_still_hold(store, outcome, source)]
+    return outcome.result()
 
 
-def _may_still_hold(store: ArtifactStore, found: _Found, source: SourceSpec) -> bool:
+def _may_still_hold(store: ArtifactStore, outcome: _Outcome, source: SourceSpec) -> bool:
     """Whether a source that was looked through may hold an erased text where it cannot be read.
 
     Another source over the same bytes held one, or one stands in an item that was rejected, such as a row without
     the column that was named.
     """
-    if source.name in found.sources or source.name in found.unread:
+    if source.name in outcome.sources or source.name in outcome.unread:
         return False
-    if source.digest in found.blobs:
+    if source.digest in outcome.blobs:
         return True
-    return source.name in found.incomplete and _holds(store, source.digest, found.payloads)
+    return source.name in outcome.incomplete and _holds(store, source.digest, outcome.payloads)
 
 
 def _holds(store: ArtifactStore, digest: str, payloads: Collection[bytes]) -> bool:
@@ -171,7 +171,7 @@ def _family(first: str, ids: Collection[str], key: bytes) -> set[str]:
 
 
 def _redact_version(
-    store: ArtifactStore, found: _Found, name: str, digest: str, doomed: Collection[str]
+    store: ArtifactStore, outcome: _Outcome, name: str, digest: str, doomed: Collection[str]
 ) -> None:
     files, gone = [], list[str]()
     for file in store.tree(digest):
@@ -182,15 +182,15 @@ def _redact_version(
         files.append(TreeFile(file.path, left, store.size(left)))
         if file.path.startswith("records-"):
             gone += ids
-            found.origins |= _origins(store, file.sha256, ids)
+            outcome.origins |= _origins(store, file.sha256, ids)
         if left != file.sha256:
-            found.blobs[file.sha256] = None
+            outcome.blobs[file.sha256] = None
     tree = store.put_manifest(files)
     if tree != digest:
-        found.versions[name] = Rewritten(tree, len(gone))
-        found.blobs[digest] = None
+        outcome.versions[name] = Rewritten(tree, len(gone))
+        outcome.blobs[digest] = None
     for record_id in gone:
-        found.held_by_versions[record_id].append(name)
+        outcome.held_by_versions[record_id].append(name)
 
 
 def _origins(store: ArtifactStore, digest: str, ids: Collection[str]) -> set[str]:
@@ -203,16 +203,16 @@ def _origins(store: ArtifactStore, digest: str, ids: Collection[str]) -> set[str
 
 
 def _redact_part(
-    store: ArtifactStore, found: _Found, place: tuple[str, str], digest: str, doomed: Collection[str]
+    store: ArtifactStore, outcome: _Outcome, place: tuple[str, str], digest: str, doomed: Collection[str]
 ) -> None:
     left, ids = _without(store, digest, doomed)
     if left == digest:
         return
     split, part = place
-    found.splits.setdefault(split, {})[part] = Rewritten(left, len(ids))
-    found.blobs[digest] = None
+    outcome.splits.setdefault(split, {})[part] = Rewritten(left, len(ids))
+    outcome.blobs[digest] = None
     for record_id in ids:
-        found.held_by_parts[record_id].append(place)
+        outcome.held_by_parts[record_id].append(place)
 
 
 def _without(store: ArtifactStore, digest: str, doomed: Collection[str]) -> tuple[str, list[str]]:
@@ -230,18 +230,18 @@ def _without(store: ArtifactStore, digest: str, doomed: Collection[str]) -> tupl
 
 
 def _redact_source(
-    spec: EraseSpec, store: ArtifactStore, found: _Found, source: SourceSpec, doomed: Collection[str]
+    spec: EraseSpec, store: ArtifactStore, outcome: _Outcome, source: SourceSpec, doomed: Collection[str]
 ) -> None:
     texts: dict[str, None] = {}
 
     def left() -> Iterator[Item]:
         for entry in read_source(source, store):
             if not isinstance(entry, Item):
-                found.incomplete.add(source.name)
+                outcome.incomplete.add(source.name)
                 continue
             if record_id_of(entry, spec.key, source.encoding) in doomed:
                 texts.update(dict.fromkeys(_text_digests(entry, source.encoding)))
-                found.payloads.add(entry.payload)
+                outcome.payloads.add(entry.payload)
             else:
                 yield entry
 
@@ -249,12 +249,12 @@ def _redact_source(
         path = Path(folder) / "source"
         write_source(source, left(), path)
         if not texts:
-            if source.name in found.origins:
-                found.unread.append(source.name)  # it was read otherwise when that version was made
+            if source.name in outcome.origins:
+                outcome.unread.append(source.name)  # it was read otherwise when that version was made
             return
-        found.sources[source.name] = store.put_file(path)
-    found.texts |= texts
-    found.blobs |= dict.fromkeys((source.digest, *_tree_blobs(store, source, doomed, spec.key)))
+        outcome.sources[source.name] = store.put_file(path)
+    outcome.texts |= texts
+    outcome.blobs |= dict.fromkeys((source.digest, *_tree_blobs(store, source, doomed, spec.key)))
 
 
 def _tree_blobs(

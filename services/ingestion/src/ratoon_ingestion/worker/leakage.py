@@ -28,7 +28,7 @@ def alike(records: Texts, others: Texts, threshold: float) -> set[str]:
     if not others.record_ids:
         return set()
     known_ids, known_digests = set(others.record_ids), set(others.digests)
-    found = {
+    matches = {
         record_id
         for record_id, digest in zip(records.record_ids, records.digests, strict=True)
         if record_id in known_ids or digest in known_digests
@@ -39,4 +39,4 @@ def alike(records: Texts, others: Texts, threshold: float) -> set[str]:
     roots = near_duplicates(column, [simhash(hashes) for hashes in shingles], threshold).roots
     count = len(records.record_ids)
     known_roots = set(roots[count:])
-    return found | {records.record_ids[row] for row in range(count) if roots[row] in known_roots}
+    return matches | {records.record_ids[row] for row in range(count) if roots[row] in known_roots}

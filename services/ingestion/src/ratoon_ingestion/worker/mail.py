@@ -17,7 +17,7 @@ from email.header import decode_header
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from ratoon_ingestion.worker.charset import EncodingRefused, decode, said_within, says_nothing
+from ratoon_ingestion.worker.charset import EncodingRefused, decode, embedded_charset, says_nothing
 from ratoon_ingestion.worker.filetypes import binary_kind
 
 _EARLIEST, _LATEST = datetime(1985, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -84,20 +84,20 @@ class Mail:
 
 def read_mail(raw: bytes, encoding: str = "") -> Mail:
     """Decode a raw mail; `encoding` is that of parts and headers that name none."""
-    reading = _Reading(encoding)
+    parser = _BodyReader(encoding)
     try:
         message = message_from_bytes(_mail_bytes(raw))
-        bodies = tuple(reading.bodies(message))
+        bodies = tuple(parser.bodies(message))
         if not any(body.text.strip() for body in bodies):
-            bodies = tuple(reading.whatever_there_is(message)) or bodies
-        defective = reading.defective or any(part.defects for part in message.walk())
+            bodies = tuple(parser.any_bodies(message)) or bodies
+        defective = parser.defective or any(part.defects for part in message.walk())
         has_html = any(body.html for body in bodies) or any(
             p.get_content_type() == "text/html" for p in message.walk()
         )
     except RecursionError as error:
         raise Undecodable("its parts are nested too deep") from error
-    if reading.refused and not any(body.text.strip() for body in bodies):
-        raise Undecodable(reading.refused)
+    if parser.refused and not any(body.text.strip() for body in bodies):
+        raise Undecodable(parser.refused)
     return Mail(
         _subject(message, _hint(bodies) or encoding),
         bodies,
@@ -105,7 +105,7 @@ def read_mail(raw: bytes, encoding: str = "") -> Mail:
         has_html,
         any(body.guessed for body in bodies),
         defective,
-        tuple(reading.left_out),
+        tuple(parser.left_out),
     )
 
 
@@ -120,7 +120,7 @@ def _mail_bytes(raw: bytes) -> bytes:
 
 
 @dataclass
-class _Reading:
+class _BodyReader:
     """Goes through the parts of one mail and notes what it passes over."""
 
     encoding: str
@@ -153,7 +153,7 @@ class _Reading:
         else:
             yield from self._text(part)
 
-    def whatever_there_is(self, message: Message) -> Iterator[Body]:
+    def any_bodies(self, message: Message) -> Iterator[Body]:
         """Text at unusual places of a mail without text: around its parts, attached, or as a subject within."""
         around = [message.preamble, message.epilogue] if message.is_multipart() else []
         texts = [str(each).strip() for each in around if each and not _BOILERPLATE.search(str(each))]
@@ -173,9 +173,9 @@ class _Reading:
         """A multipart in which no part was found: by the boundary that it uses, else as one text."""
         self.defective = True
         data = _raw(part)
-        found = _BOUNDARY.search(data)
-        if found:
-            boundary = found[1].rstrip().replace(b'"', b"")
+        match = _BOUNDARY.search(data)
+        if match:
+            boundary = match[1].rstrip().replace(b'"', b"")
             header = b'Content-Type: multipart/mixed; boundary="' + boundary + b'"\n\n'
             again = message_from_bytes(header + data)
             if again.is_multipart():
@@ -186,7 +186,7 @@ class _Reading:
 
     def _body(self, data: bytes, declared: str, kind: str) -> Body:
         if says_nothing(declared):
-            decoded = decode(data, said_within(data), self.encoding)
+            decoded = decode(data, embedded_charset(data), self.encoding)
         else:
             decoded = decode(data, declared)
         encoding = declared if decoded.encoding == "ascii" else decoded.encoding
@@ -309,9 +309,9 @@ def _received(message: Message) -> datetime | None:
     for stamp in (*stamps, str(message.get("Date") or "")):
         try:
             parsed = parsedate_to_datetime(stamp.strip())
-            moment = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+            received = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
         except (ValueError, TypeError, IndexError, OverflowError):
             continue
-        if _EARLIEST <= moment < _LATEST:
-            return moment
+        if _EARLIEST <= received < _LATEST:
+            return received
     return None

@@ -46,12 +46,12 @@ def _parser() -> lxml.html.HTMLParser:
 
 def _extracted(html: str) -> str:
     try:
-        found = trafilatura.extract(
+        text = trafilatura.extract(
             html, fast=True, favor_recall=True, include_comments=False, deduplicate=False
         )
     except Exception:  # whatever a hostile page makes it raise: the walk has the text
         return ""
-    return _TABLE_EDGES.sub("", found or "")
+    return _TABLE_EDGES.sub("", text or "")
 
 
 def _walked(tree: lxml.html.HtmlElement) -> str:

@@ -81,17 +81,17 @@ def _read(spec: PreviewSpec, source: SourceSpec, store: "_CountingStore", size: 
     except SourceUnreadable as error:
         problem = {"problem_reason": error.reason, "problem": str(error)}
     count = len(items) + len(rejections)
-    outcome = curate_batch(items_batch(source, items), StageSettings(spec.key, spec.config, spec.barred))
+    outcome = curate_batch(items_batch(source, items), StageSettings(spec.key, spec.config, spec.excluded))
     rejected = [*(_unread(each) for each in rejections), *_rejected(outcome.rejected)]
     labels = Counter(item.label for item in items if item.label)
-    if not problem and not outcome.kept.num_rows:
+    if not problem and not outcome.accepted.num_rows:
         problem = _nothing(rejected)
     return {
-        "records": list(_records(outcome.kept, spec.record_count)),
+        "records": list(_records(outcome.accepted, spec.record_count)),
         "label_counts": dict(labels.most_common(_LABELS)),
         "unlabelled_count": sum(not item.label for item in items),
         "item_count": count,
-        "record_count": outcome.kept.num_rows,
+        "record_count": outcome.accepted.num_rows,
         "rejected_counts": dict(Counter(each["reason"] for each in rejected).most_common()),
         "rejections": rejected[:_REJECTIONS],
         "complete": complete,
@@ -101,8 +101,8 @@ def _read(spec: PreviewSpec, source: SourceSpec, store: "_CountingStore", size: 
 
 
 def _enough(source: SourceSpec, items: list[Item], rejections: list[Rejection], until: float) -> bool:
-    most = _ITEMS if source.format in _TABLES else _FILES
-    if len(items) >= most or len(rejections) >= _ITEMS or time.monotonic() > until:
+    max_items = _ITEMS if source.format in _TABLES else _FILES
+    if len(items) >= max_items or len(rejections) >= _ITEMS or time.monotonic() > until:
         return True
     return sum(len(item.payload) for item in items) > _BYTES
 
@@ -114,8 +114,8 @@ def _estimated(source: SourceSpec, store: "_CountingStore", count: int, size: in
     return max(count, round(count * size / store.consumed))
 
 
-def _records(kept: pa.RecordBatch, limit: int) -> Iterator[JSON]:
-    for row in kept.slice(0, limit).to_pylist():
+def _records(accepted: pa.RecordBatch, limit: int) -> Iterator[JSON]:
+    for row in accepted.slice(0, limit).to_pylist():
         time_of = row["received_time"]
         yield {
             "source_path": row["source_path"],
@@ -146,11 +146,11 @@ def _rejected(batch: pa.RecordBatch) -> list[JSON]:
 
 def _nothing(rejected: list[JSON]) -> JSON:
     worst = Counter((each["reason"], each["step"]) for each in rejected).most_common(3)
-    told = ", ".join(f"{count} {reason} in {step}" for (reason, step), count in worst)
+    reasons = ", ".join(f"{count} {reason} in {step}" for (reason, step), count in worst)
     detail = next((each["detail"] for each in rejected if each["detail"]), "")
     return {
         "problem_reason": "NO_RECORDS",
-        "problem": f"None of the items that were read becomes a record ({told}{'; ' if detail else ''}{detail}). "
+        "problem": f"None of the items that were read becomes a record ({reasons}{'; ' if detail else ''}{detail}). "
         "Check the format, the columns and the encoding.",
     }
 

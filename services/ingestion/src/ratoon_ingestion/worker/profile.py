@@ -99,10 +99,10 @@ def _quantiles(column: pa.ChunkedArray) -> dict[str, float]:
     if not len(column):
         return {}
     numbers = column.to_numpy()
-    found = np.quantile(numbers, _QUANTILES)
+    values = np.quantile(numbers, _QUANTILES)
     return {"mean": round(float(numbers.mean()), 1)} | {
         f"p{int(quantile * 100)}": round(float(value), 1)
-        for quantile, value in zip(_QUANTILES, found, strict=True)
+        for quantile, value in zip(_QUANTILES, values, strict=True)
     }
 
 
@@ -113,23 +113,23 @@ def with_step(records: pa.Table, step: str) -> int:
 
 def _steps(records: pa.Table) -> dict[str, int]:
     """How many records each step touched."""
-    found = Counter(
+    counts = Counter(
         name
         for steps in records.column("steps").to_pylist()
         for name in {step.partition(":")[0] for step in steps or ()}
     )
-    return dict(sorted(found.items()))
+    return dict(sorted(counts.items()))
 
 
 def _attributes(column: pa.ChunkedArray) -> dict[str, dict[str, int]]:
     """How often each value of each attribute stands; attributes with many values are told by their number."""
-    found: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[str]] = {}
     for row in column.to_pylist():
         for name, value in row:
-            found.setdefault(name, Counter())[value] += 1
+            counts.setdefault(name, Counter())[value] += 1
     return {
         name: dict(sorted(values.items())) if len(values) <= 50 else {"distinct": len(values)}
-        for name, values in sorted(found.items())
+        for name, values in sorted(counts.items())
     }
 
 

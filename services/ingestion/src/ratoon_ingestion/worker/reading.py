@@ -12,7 +12,7 @@ _BATCH_ITEMS = 64
 _BATCH_BYTES = 1 << 20
 
 
-class Reading:
+class SourceReader:
     """Goes through the sources once; afterwards `items` says how many items there were."""
 
     def __init__(

@@ -24,7 +24,7 @@ class CurateSpec:
     key: bytes
     processes: int
     code_version: str
-    barred: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
     """Record ids that were erased."""
 
     @staticmethod
@@ -38,7 +38,7 @@ class CurateSpec:
             key=bytes.fromhex(spec["record_key"]),
             processes=int(spec.get("processes", 2)),
             code_version=str(spec.get("code_version", "")),
-            barred=frozenset(spec.get("barred", ())),
+            excluded=frozenset(spec.get("barred", ())),
         )
 
 
@@ -53,7 +53,7 @@ class PreviewSpec:
     config: CurationConfig
     key: bytes
     record_count: int
-    barred: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
 
     @staticmethod
     def of(spec: JSON) -> "PreviewSpec":
@@ -66,7 +66,7 @@ class PreviewSpec:
             config=CurationConfig(),
             key=bytes.fromhex(spec["record_key"]),
             record_count=int(spec["record_count"]),
-            barred=frozenset(spec.get("barred", ())),
+            excluded=frozenset(spec.get("barred", ())),
         )
 
 

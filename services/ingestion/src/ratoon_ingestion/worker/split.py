@@ -138,12 +138,12 @@ def _labelled(records: pa.Table, labels: Mapping[str, str] | None) -> tuple[pa.T
     """The records with a `label`, and how many have none and were left out."""
     if labels is None:
         return records.append_column("label", records.column("source_label")), 0
-    found = [labels.get(record_id) for record_id in records.column("record_id").to_pylist()]
-    rows = [row for row, label in enumerate(found) if label is not None]
-    kept = records.take(pa.array(rows, pa.int64()))
-    return kept.append_column("label", pa.array([found[row] for row in rows], pa.string())), len(found) - len(
-        rows
-    )
+    assigned = [labels.get(record_id) for record_id in records.column("record_id").to_pylist()]
+    rows = [row for row, label in enumerate(assigned) if label is not None]
+    labelled = records.take(pa.array(rows, pa.int64()))
+    return labelled.append_column("label", pa.array([assigned[row] for row in rows], pa.string())), len(
+        assigned
+    ) - len(rows)
 
 
 def _texts(table: pa.Table) -> Texts:
@@ -180,11 +180,11 @@ def _with_replay(
     pool = _part(store, spec.replay_train)
     held_out = _together([*earlier, parts[Part.TEST], parts[Part.VALIDATION]])
     ids = pool.column("record_id").to_pylist()
-    barred = alike(_texts(pool), held_out, spec.threshold) | set(
+    excluded = alike(_texts(pool), held_out, spec.threshold) | set(
         parts[Part.TRAIN].column("record_id").to_pylist()
     )
     chosen = set(
-        replayed((record_id for record_id in ids if record_id not in barred), spec.replay_count, spec.seed)
+        replayed((record_id for record_id in ids if record_id not in excluded), spec.replay_count, spec.seed)
     )
     rows = [row for row, record_id in enumerate(ids) if record_id in chosen]
     old = pool.take(pa.array(rows, pa.int64()))

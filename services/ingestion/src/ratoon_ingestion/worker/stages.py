@@ -16,7 +16,7 @@ from ratoon_ingestion.worker.batches import (
     REJECTED,
     Outcome,
     Verdict,
-    judged,
+    partition,
     values,
     with_attributes,
     with_columns,
@@ -38,7 +38,7 @@ class StageSettings:
 
     key: bytes
     config: CurationConfig
-    barred: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
 
 
 Stage = Callable[[pa.RecordBatch, StageSettings], Outcome]
@@ -49,7 +49,7 @@ def curate_batch(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     rejected: list[pa.RecordBatch] = []
     for stage in STAGES:
         outcome = stage(batch, settings)
-        batch = outcome.kept
+        batch = outcome.accepted
         rejected.append(outcome.rejected)
     return Outcome(batch, _without_personal_data(_one(rejected), settings))
 
@@ -81,10 +81,10 @@ def decode_sources(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
             "steps": pa.array([list(source.steps) for source in sources], pa.list_(pa.string())),
         },
     )
-    told = [{"html": "yes" if source.html else "no", **source.attributes} for source in sources]
-    batch = with_attributes(batch, told)
+    attributes = [{"html": "yes" if source.html else "no", **source.attributes} for source in sources]
+    batch = with_attributes(batch, attributes)
     verdicts = [source.verdict(text) for source, text in zip(sources, texts, strict=True)]
-    return judged(batch, CurationStep.DECODE, verdicts)
+    return partition(batch, CurationStep.DECODE, verdicts)
 
 
 def _with_code(source: Source) -> Source:
@@ -95,14 +95,14 @@ def _with_code(source: Source) -> Source:
 
 def drop_erased(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """What was erased does not come back, whichever source brings it; where it came from is not kept."""
-    erased = [record_id in settings.barred for record_id in values(batch, "record_id")]
+    erased = [record_id in settings.excluded for record_id in values(batch, "record_id")]
     if any(erased):
         paths = [
             "" if is_erased else path
             for is_erased, path in zip(erased, values(batch, "source_path"), strict=True)
         ]
         batch = with_columns(batch, {"source_path": pa.array(paths, pa.string())})
-    return judged(
+    return partition(
         batch, CurationStep.ERASURE, [(Rejected.ERASED, "") if is_erased else None for is_erased in erased]
     )
 
@@ -115,43 +115,43 @@ def clean(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
     batch = with_steps(
         batch, [["cleaned"] if old != new else [] for old, new in zip(before, after, strict=True)]
     )
-    return judged(
+    return partition(
         batch, CurationStep.DECODE, [None if comparable(text) else (Rejected.NO_TEXT, "") for text in after]
     )
 
 
 def detect_language(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Each record's language, and the records in languages that are not wanted."""
-    found = [language_of(comparable(text)) for text in values(batch, "text")]
-    batch = with_columns(batch, {"language": pa.array(found, pa.string())})
-    wanted = settings.config.languages
-    return judged(
+    detected = [language_of(comparable(text)) for text in values(batch, "text")]
+    batch = with_columns(batch, {"language": pa.array(detected, pa.string())})
+    allowed = settings.config.languages
+    return partition(
         batch,
         CurationStep.LANGUAGE,
         [
-            None if not wanted or language in wanted else (Rejected.UNWANTED_LANGUAGE, language)
-            for language in found
+            None if not allowed or language in allowed else (Rejected.UNWANTED_LANGUAGE, language)
+            for language in detected
         ],
     )
 
 
 def drop_short(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Records under the least length, except labelled ones; a character of a dense script counts as several."""
-    least = settings.config.min_chars
+    min_chars = settings.config.min_chars
     texts, labels = values(batch, "text"), values(batch, "source_label")
-    short = [length_of(text) < least for text in texts]
+    short = [length_of(text) < min_chars for text in texts]
     verdicts: list[Verdict] = [
         (Rejected.TOO_SHORT, f"{len(text)} characters") if is_short and label is None else None
         for is_short, label, text in zip(short, labels, texts, strict=True)
     ]
     batch = with_steps(batch, [["short_but_labelled"] if is_short else [] for is_short in short])
-    return judged(batch, CurationStep.LENGTH, verdicts)
+    return partition(batch, CurationStep.LENGTH, verdicts)
 
 
 def drop_garbage(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
     """Texts that are no language: encoded data, broken characters, one character on end."""
     reasons = [garbage(comparable(text)) for text in values(batch, "text")]
-    return judged(
+    return partition(
         batch, CurationStep.GARBAGE, [None if reason is None else (reason, "") for reason in reasons]
     )
 
@@ -161,9 +161,9 @@ def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcom
     results = [_masked(text, settings.config.masks) for text in values(batch, "text")]
     batch = with_columns(batch, {"text": pa.array([text for text, _ in results], pa.string())})
     batch = with_steps(
-        batch, [[f"mask_{kind}:{count}" for kind, count in found.items()] for _, found in results]
+        batch, [[f"mask_{kind}:{count}" for kind, count in counts.items()] for _, counts in results]
     )
-    return judged(batch, CurationStep.DECODE, [None] * len(results))
+    return partition(batch, CurationStep.DECODE, [None] * len(results))
 
 
 def _masked(text: str, kinds: Collection[Mask]) -> tuple[str, Mapping[Mask, int]]:
@@ -183,23 +183,23 @@ def measure(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
     texts = values(batch, "text")
     forms = [comparable(text) for text in texts]
     words = [words_of(form) for form in forms]
-    shingles = [shingles_of(found) for found in words]
+    shingles = [shingles_of(each) for each in words]
     digests = [hashlib.sha256(form.encode()).hexdigest() for form in forms]
     batch = with_columns(
         batch,
         {
             "content_digest": pa.array(digests, pa.string()),
-            "tokens": pa.array([len(found) for found in words], pa.int32()),
+            "tokens": pa.array([len(each) for each in words], pa.int32()),
             "chars": pa.array([len(text) for text in texts], pa.int32()),
             "shingles": pa.array(shingles, pa.list_(pa.uint64())),
-            "simhash": pa.array([simhash(found) for found in shingles], pa.uint64()),
+            "simhash": pa.array([simhash(each) for each in shingles], pa.uint64()),
         },
     )
     slices = [
         {"length": _length_bucket(len(text)), "folder": path.rpartition("/")[0]}
         for text, path in zip(texts, values(batch, "source_path"), strict=True)
     ]
-    return judged(with_attributes(batch, slices), CurationStep.LENGTH, [None] * len(texts))
+    return partition(with_attributes(batch, slices), CurationStep.LENGTH, [None] * len(texts))
 
 
 STAGES: tuple[Stage, ...] = (

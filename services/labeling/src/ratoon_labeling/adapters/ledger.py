@@ -91,7 +91,7 @@ class BulkLedger:
         stream = iter(resources)
         while batch := list(islice(stream, BATCH)):
             table, codec = _TABLES[type(batch[0])]
-            begun = self._clock.boot()
+            begun = self._clock.monotonic()
             with self._database.write() as connection:
                 erased = _erased_since(connection, label_set)
                 by_name = {each.name: each for each in batch if each.record_id not in erased}
@@ -99,7 +99,7 @@ class BulkLedger:
                 rows = [_row(each, codec) | also for name, each in by_name.items() if name not in there]
                 if rows:
                     connection.execute(insert(table), rows)
-            self._pause(self._clock.boot() - begun)
+            self._pause(self._clock.monotonic() - begun)
 
 
 def _write_annotations(connection: Connection, project: str, file: BinaryIO) -> None:

@@ -2,14 +2,14 @@
 
 from sqlalchemy import Boolean, Column, String, Table, false
 
-from ratoon.chassis.events import room_metadata
+from ratoon.chassis.events import service_metadata
 from ratoon.chassis.store import resource_table
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import LabelSet
 from ratoon_labeling.domain.tasks import Task
 
-METADATA = room_metadata()
+METADATA = service_metadata()
 RESOURCES: dict[type, Table] = {
     Guideline: resource_table(METADATA, "guidelines"),
     Annotation: resource_table(METADATA, "annotations"),

@@ -27,10 +27,10 @@ class SqlTaskCounts:
         """Return the number of tasks by state, reason and answer; of a long queue as it was seconds ago."""
         with self._counting:
             reused_until, summary = self._known.get(project, (0.0, TaskSummary()))
-            begun = self._clock.boot()
+            begun = self._clock.monotonic()
             if begun >= reused_until:
                 summary = self._counted(project)
-                ended = self._clock.boot()
+                ended = self._clock.monotonic()
                 if len(self._known) >= _MAX_PROJECTS:
                     self._known.clear()
                 self._known[project] = (ended + _REUSE * (ended - begun), summary)

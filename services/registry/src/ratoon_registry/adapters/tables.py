@@ -2,12 +2,12 @@
 
 from sqlalchemy import Table
 
-from ratoon.chassis.events import room_metadata
+from ratoon.chassis.events import service_metadata
 from ratoon.chassis.store import resource_table
 from ratoon_registry.domain.models import Alias, AliasChange, Model
 from ratoon_registry.domain.versions import ModelVersion
 
-METADATA = room_metadata()
+METADATA = service_metadata()
 RESOURCES: dict[type, Table] = {
     Model: resource_table(METADATA, "models"),
     ModelVersion: resource_table(METADATA, "model_versions"),

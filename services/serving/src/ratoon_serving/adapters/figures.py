@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from ratoon.chassis.figures import Family, Sample, Source
+from ratoon.chassis.metrics import Family, Sample, Source
 from ratoon.chassis.names import parent_of
 from ratoon.chassis.store import Store
 from ratoon_serving.domain.engine import Engine

@@ -2,19 +2,27 @@
 
 from sqlalchemy import Column, Float, Integer, String, Table, Text
 
-from ratoon.chassis.events import room_metadata
+from ratoon.chassis.events import service_metadata
 from ratoon.chassis.store import resource_table
-from ratoon_serving.adapters.upgrades import copy_rollout_v2, mirror_rollout_v1
+from ratoon_serving.adapters import upgrades
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine, EngineState
 from ratoon_serving.domain.rollouts.rollout import Rollout
 from ratoon_serving.domain.routes import RouteTable
 
-METADATA = room_metadata()
+METADATA = service_metadata()
 RESOURCES: dict[type, Table] = {
-    Deployment: resource_table(METADATA, "deployments"),
-    Engine: resource_table(METADATA, "engines", ended=EngineState.ABSENT.value),
-    Rollout: resource_table(METADATA, "rollouts", [copy_rollout_v2], mirror_rollout_v1),
+    Deployment: resource_table(
+        METADATA, "deployments", [upgrades.copy_deployment_v2], upgrades.mirror_deployment_v1
+    ),
+    Engine: resource_table(
+        METADATA,
+        "engines",
+        [upgrades.copy_engine_v2],
+        upgrades.mirror_engine_v1,
+        ended=EngineState.ABSENT.value,
+    ),
+    Rollout: resource_table(METADATA, "rollouts", [upgrades.copy_rollout_v2], upgrades.mirror_rollout_v1),
     RouteTable: resource_table(METADATA, "route_tables"),
 }
 

@@ -90,7 +90,7 @@ class RolloutProcedure:
 
     def _probe(self, rollout: Rollout, green: Engine, view: EngineView) -> Check | None:
         """One probe every few seconds; while it warms up, one after the other."""
-        now = self._clock.boot()
+        now = self._clock.monotonic()
         calm = min(rollout.limits.probe_every_s, rollout.bake.seconds / 4)
         every = 0.0 if rollout.phase is Phase.PROBING else calm
         if view.state is not EngineState.READY or now - self._last_probe.get(rollout.name, 0.0) < every:
@@ -138,8 +138,8 @@ class DeploymentProcedure:
             under_way = active is not None and not active.ended
             return Sight(EngineView(), rollout_active=under_way, rollout_over=over)
         view = self._executor.view(engine)
-        unproven = view.state is EngineState.READY and not engine.attested
-        golden = self._executor.attest(engine, view) if unproven else None
+        unattested = view.state is EngineState.READY and not engine.attested
+        golden = self._executor.attest(engine, view) if unattested else None
         load = None if deployment.bounds.fixed or not deployment.replicas else self._load(engine)
         return Sight(
             view, engine.artifact_digest, engine.attested, golden, weights, load=load, rollout_over=over

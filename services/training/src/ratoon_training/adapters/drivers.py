@@ -7,7 +7,7 @@ from typing import Any
 
 from ratoon.chassis.job_procedure import observed
 from ratoon.chassis.jobs import JobProgress, Jobs, JobStatus
-from ratoon.chassis.shelf import Shelf
+from ratoon.chassis.scratch import ScratchStore
 from ratoon.operations.job_machine import JobObservation
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.lengths import PromptLimit
@@ -50,7 +50,7 @@ class JobDrivers:
     def clean(self, run: TrainingRun) -> None:
         """Remove the run's tokens and checkpoints."""
         self._jobs.clear(self._work(run))
-        Shelf(self._options.artifacts_url, shelf_of(self._work(run).name)).clear()
+        ScratchStore(self._options.artifacts_url, shelf_of(self._work(run).name)).clear()
 
     def _work(self, run: TrainingRun) -> Path:
         return work_folder(self._options.work, run.name)

@@ -16,10 +16,10 @@ from ratoon.chassis.jobs import JobFolder
 from ratoon_training.domain.errors import Stopped, TrainingError, WorkersLost
 from ratoon_training.domain.places import shelf_of
 from ratoon_training.worker import cluster
-from ratoon_training.worker.group import Group
-from ratoon_training.worker.orders import Order, outcome_of
 from ratoon_training.worker.prepare import prepare
-from ratoon_training.worker.telling import PREPARED
+from ratoon_training.worker.reporting import PREPARED
+from ratoon_training.worker.task_queue import Order, outcome_of
+from ratoon_training.worker.worker_group import Group
 
 _POLL_S = 0.05
 _PATIENCE_S = 20.0

@@ -14,8 +14,8 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.models import ADAPTER_CONFIG, base_digest
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import Method, Recipe
-from ratoon_training.worker.orders import Order
 from ratoon_training.worker.session import Session
+from ratoon_training.worker.task_queue import Order
 from ratoon_training.worker.text import of_base
 
 _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "num_beams")

@@ -12,18 +12,18 @@ from typing import Any
 import torch
 
 from ratoon.chassis.jobs import JobFolder
-from ratoon.chassis.shelf import Shelf
+from ratoon.chassis.scratch import ScratchStore
 from ratoon_training.domain.errors import LossNotFinite, OutOfMemory, Stopped, TrainingError
 from ratoon_training.worker import models
 from ratoon_training.worker.checkpoints import Checkpoints
+from ratoon_training.worker.context import Member, settle
 from ratoon_training.worker.corpus import Corpus
-from ratoon_training.worker.member import Member, settle
-from ratoon_training.worker.orders import Order, tell_outcome
 from ratoon_training.worker.publish import publish
+from ratoon_training.worker.remote_checkpoints import ShelvedCheckpoints
+from ratoon_training.worker.reporting import Teller
 from ratoon_training.worker.searching import searched
 from ratoon_training.worker.session import Data, Session
-from ratoon_training.worker.shelved import ShelvedCheckpoints
-from ratoon_training.worker.telling import Teller
+from ratoon_training.worker.task_queue import Order, tell_outcome
 from ratoon_training.worker.text import limit_of
 
 _TOGETHER = (LossNotFinite, Stopped)
@@ -94,7 +94,7 @@ def _train(order: Order, member: Member, job: JobFolder) -> dict[str, Any]:
 def _checkpoints(order: Order) -> Checkpoints:
     """Where an order's checkpoints lie."""
     if order.shelf:
-        return ShelvedCheckpoints(Shelf(order.artifacts, order.shelf), order.fence)
+        return ShelvedCheckpoints(ScratchStore(order.artifacts, order.shelf), order.fence)
     return Checkpoints(Path(order.work) / "checkpoints", order.fence)
 
 

@@ -8,7 +8,7 @@ from ratoon_training.domain import learning_rate
 from ratoon_training.domain.errors import LossNotFinite
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import LR_PROCEDURE, Recipe
-from ratoon_training.worker.member import Member
+from ratoon_training.worker.context import Member
 from ratoon_training.worker.session import Data, Session
 
 

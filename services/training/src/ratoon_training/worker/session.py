@@ -20,11 +20,11 @@ from ratoon_training.domain.errors import LossNotFinite, Stopped
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker import models, objective
 from ratoon_training.worker.checkpoints import Checkpoint, Checkpoints
+from ratoon_training.worker.context import Member
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.curves import Curves
-from ratoon_training.worker.member import Member
+from ratoon_training.worker.reporting import Teller
 from ratoon_training.worker.scores import macro_f1
-from ratoon_training.worker.telling import Teller
 
 _BETAS = (0.9, 0.95)
 _VALIDATION_ROWS = 64

@@ -21,7 +21,7 @@ class GroupLease:
 
     def hold(self, connection: sqlite3.Connection) -> bool:
         """Whether the group is ours; takes it when it is free, renews when half of the lease is over."""
-        now = self._clock.boot()
+        now = self._clock.monotonic()
         if now < self._until - self._lease_s / 2:
             return True
         if not self._free(connection):
@@ -58,7 +58,7 @@ class GroupLease:
         if row is None or row[0] == self._me:
             return True
         # An end further away than a whole lease was written before the machine restarted its clock.
-        now = self._clock.boot()
+        now = self._clock.monotonic()
         return not now < row[1] <= now + self._lease_s or is_gone(row[0])
 
     def _write(self, connection: sqlite3.Connection, expires: float) -> None:

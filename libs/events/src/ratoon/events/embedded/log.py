@@ -142,9 +142,9 @@ class EmbeddedLog:
             offset = found[-1].offset + 1
 
     def _expire_sometimes(self) -> None:
-        if self._clock.boot() < self._expired + self._expire_every_s:
+        if self._clock.monotonic() < self._expired + self._expire_every_s:
             return
-        self._expired = self._clock.boot()
+        self._expired = self._clock.monotonic()
         with suppress(LogUnavailable):  # the records are appended, that is what counts
             self._expire()
 

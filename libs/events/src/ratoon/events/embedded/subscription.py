@@ -38,10 +38,10 @@ class EmbeddedSubscription:
     ) -> Sequence[Delivery]:
         """The next records; empty while another consumer of the group is active."""
         connection, bell = self._open()
-        until = self._clock.boot() + timeout_s
+        until = self._clock.monotonic() + timeout_s
         while True:
             found = self._read(connection, max_records, held) if self._active(connection) else []
-            left = until - self._clock.boot()
+            left = until - self._clock.monotonic()
             if found or left <= 0:
                 return found
             bell.wait(left)

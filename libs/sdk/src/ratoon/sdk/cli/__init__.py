@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ratoon.chassis.errors import storage_fault
-from ratoon.sdk.cli import changes, datasets, demo, keys, local, resources, safety, upkeep
+from ratoon.sdk.cli import changes, datasets, demo, keys, local, maintenance, resources, safety
 from ratoon.sdk.cli.context import Session
 from ratoon.sdk.cli.output import Output, explain, say_error
 from ratoon.sdk.cli.root import CONTEXT_SETTINGS, RootGroup, print_version
@@ -56,7 +56,7 @@ def _root(
 
 for _command in (
     *(local.up, local.down, local.status, local.logs, local.migrate),
-    *(upkeep.doctor, upkeep.backup, upkeep.restore, upkeep.gc, resources.ask, demo.demo),
+    *(maintenance.doctor, maintenance.backup, maintenance.restore, maintenance.gc, resources.ask, demo.demo),
 ):
     app.command(_command.__name__)(_command)
 for _name, _group in (

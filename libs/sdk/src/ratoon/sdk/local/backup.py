@@ -26,9 +26,9 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.files import OWNER_ONLY, replacing
-from ratoon.chassis.garbage import DIGEST
+from ratoon.chassis.gc_items import DIGEST
 from ratoon.chassis.revisions import knows, revision_of
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.settings import ServiceSettings
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -86,7 +86,7 @@ class Manifest:
         return made
 
 
-def back_up(state: Path, rooms: Sequence[RoomSettings], target: Path) -> Manifest:
+def back_up(state: Path, rooms: Sequence[ServiceSettings], target: Path) -> Manifest:
     """Write a backup of the installation, which may be running, and return its manifest.
 
     Raise FailedPrecondition if the file exists, a part of the state is stored elsewhere, or a database is damaged.
@@ -139,7 +139,7 @@ def one_moment(databases: Sequence[Path]) -> Iterator[list[sqlite3.Connection]]:
         yield seeing
 
 
-def _write(state: Path, rooms: Sequence[RoomSettings], beside: Path, sink: BinaryIO) -> Manifest:
+def _write(state: Path, rooms: Sequence[ServiceSettings], beside: Path, sink: BinaryIO) -> Manifest:
     """Write keys and files of the services, then the database snapshot, then the artifacts, then the manifest."""
     files: list[File] = []
     with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -159,7 +159,7 @@ def _write(state: Path, rooms: Sequence[RoomSettings], beside: Path, sink: Binar
     return manifest
 
 
-def _copies(state: Path, rooms: Sequence[RoomSettings], folder: Path) -> dict[Path, Path]:
+def _copies(state: Path, rooms: Sequence[ServiceSettings], folder: Path) -> dict[Path, Path]:
     """Copy each database and the event log as of one moment."""
     log = state / "events" / "events.sqlite"
     paths = [*map(_database, rooms), *([log] if log.exists() else [])]
@@ -225,7 +225,7 @@ def _check_revisions(manifest: Manifest) -> None:
         )
 
 
-def _check_all_here(state: Path, rooms: Sequence[RoomSettings]) -> None:
+def _check_all_here(state: Path, rooms: Sequence[ServiceSettings]) -> None:
     """Raise FailedPrecondition if a part of the state is outside the state directory."""
     for each in rooms:
         places = {
@@ -244,9 +244,9 @@ def _check_all_here(state: Path, rooms: Sequence[RoomSettings]) -> None:
             )
 
 
-def _small_files(state: Path, rooms: Sequence[RoomSettings]) -> Iterator[Path]:
+def _small_files(state: Path, rooms: Sequence[ServiceSettings]) -> Iterator[Path]:
     """Yield keys, reports, and the files that services store next to their databases."""
-    kept = [each.folder / name for each in rooms for name in each.kept]
+    kept = [each.folder / name for each in rooms for name in each.backup_paths]
     for place in (state / "keys", state / "demo", *kept):
         if place.is_file():
             yield place
@@ -254,7 +254,7 @@ def _small_files(state: Path, rooms: Sequence[RoomSettings]) -> Iterator[Path]:
             yield from (path for path in sorted(place.rglob("*")) if path.is_file())
 
 
-def _database(room: RoomSettings) -> Path:
+def _database(room: ServiceSettings) -> Path:
     return Path(room.database_url.removeprefix("sqlite:///"))
 
 

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable
 from ratoon.chassis.identity import make_keys, make_signing_key
 from ratoon.chassis.migrations import migrate
-from ratoon.chassis.settings import SERVICES, RoomSettings, run_folder, socket_address
+from ratoon.chassis.settings import SERVICES, ServiceSettings, run_folder, socket_address
 from ratoon.sdk.local.observing import NOTHING, Observing
 from ratoon.sdk.local.processes import CONSOLE, EDGE, PRIVATE, Process, Processes, Running, layout
 
@@ -115,9 +115,11 @@ class Installation:
             at = migrate(service, settings.database_url)
             say(f"{service}: database at revision {at}")
 
-    def settings(self, service: str) -> RoomSettings:
+    def settings(self, service: str) -> ServiceSettings:
         """Return the settings of a service in this state directory and environment."""
-        made: RoomSettings = importlib.import_module(f"ratoon_{service}.settings").Settings(state=self.state)
+        made: ServiceSettings = importlib.import_module(f"ratoon_{service}.settings").Settings(
+            state=self.state
+        )
         return made
 
     def ready(self, service: str, timeout_s: float = 1.0) -> bool:

@@ -13,7 +13,7 @@ _NAME_CHARS = 60
 _INVISIBLE = "\ufeff\u200b\x00"
 
 
-def wanted_names(columns: Columns) -> tuple[str, ...]:
+def named_columns(columns: Columns) -> tuple[str, ...]:
     """All columns that are read, text first."""
     return tuple(dict.fromkeys((columns.text, columns.label, columns.id, columns.time, *columns.attributes)))
 
@@ -22,12 +22,12 @@ def layout(source: SourceSpec, header: Sequence[str]) -> Mapping[str, int]:
     """Wanted column to its place; SourceUnreadable when one that is named is missing or there twice."""
     names = [_plain(name) for name in header]
     places = dict[str, int]()
-    for wanted in wanted_names(source.columns):
-        found = [place for place, name in enumerate(names) if name == _plain(wanted)]
-        if len(found) > 1:
-            raise _twice(source, wanted, found)
-        if found:
-            places[wanted] = found[0]
+    for column in named_columns(source.columns):
+        matches = [place for place, name in enumerate(names) if name == _plain(column)]
+        if len(matches) > 1:
+            raise _twice(source, column, matches)
+        if matches:
+            places[column] = matches[0]
     _check(source, places, header)
     return places
 
@@ -39,12 +39,12 @@ def check_fields(source: SourceSpec, fields: Iterable[str]) -> None:
         _check(source, dict.fromkeys(names, 0), names)
 
 
-def _check(source: SourceSpec, found: Mapping[str, int], header: Sequence[str]) -> None:
+def _check(source: SourceSpec, places: Mapping[str, int], header: Sequence[str]) -> None:
     columns = source.columns
     needed = {"text": columns.text} | {role: getattr(columns, role) for role in columns.named}
     needed |= {f"attribute {name}": name for name in columns.attributes}
     for role, name in needed.items():
-        if name not in found:
+        if name not in places:
             raise _missing(source, role, name, header)
 
 

@@ -13,7 +13,7 @@ DELIMITERS = ",;\t|"
 _SEP_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
 _SAMPLE_ROWS = 50
 _SAMPLE_CHARS = 64 << 10
-_ROOM = 4
+_FIELD_BYTES_PER_ITEM_BYTE = 4
 """A row may be so many times as long as an item before its open quote counts as one that is never closed."""
 
 
@@ -39,20 +39,20 @@ class BadRow:
 
 def separator_line(line: str) -> str:
     """The delimiter that Excel's first line `sep=;` names; empty for any other line."""
-    found = _SEP_LINE.match(line)
-    return found[1] if found else ""
+    match = _SEP_LINE.match(line)
+    return match[1] if match else ""
 
 
-def delimiter_of(lines: Sequence[TextLine], wanted: Sequence[str]) -> str:
+def delimiter_of(lines: Sequence[TextLine], column_names: Sequence[str]) -> str:
     """The delimiter of a table from its first lines.
 
     That by which the header has most of the wanted columns, then more than one, then by which most rows are as wide as
     the header, then by which there are most columns.
     """
-    return max(DELIMITERS, key=lambda delimiter: _fit(lines, delimiter, wanted))
+    return max(DELIMITERS, key=lambda delimiter: _fit(lines, delimiter, column_names))
 
 
-def _fit(lines: Sequence[TextLine], delimiter: str, wanted: Sequence[str]) -> tuple[float, ...]:
+def _fit(lines: Sequence[TextLine], delimiter: str, column_names: Sequence[str]) -> tuple[float, ...]:
     rows = [each.cells for each in csv_rows(iter(lines), delimiter, _SAMPLE_CHARS) if isinstance(each, Row)]
     if len(lines) == _SAMPLE_ROWS and len(rows) > 2:
         rows.pop()  # it may go on after the sample
@@ -60,24 +60,24 @@ def _fit(lines: Sequence[TextLine], delimiter: str, wanted: Sequence[str]) -> tu
     names = {name.strip() for name in header}
     widths = Counter(map(len, body))
     steady = widths[len(header)] / len(body) if body else 1.0
-    return sum(name in names for name in wanted), len(header) > 1, round(steady, 1), len(header)
+    return sum(name in names for name in column_names), len(header) > 1, round(steady, 1), len(header)
 
 
 def first_lines(lines: Iterable[TextLine]) -> list[TextLine]:
     """Enough lines to find out the delimiter from."""
-    found, size = list[TextLine](), 0
+    first, size = list[TextLine](), 0
     for line in islice(lines, _SAMPLE_ROWS):
-        found.append(line)
+        first.append(line)
         size += len(line.text)
         if size > _SAMPLE_CHARS:
             break
-    return found
+    return first
 
 
 def csv_rows(lines: Iterator[TextLine], delimiter: str, item_bytes: int) -> Iterator[Row | BadRow]:
     """The rows of a table, its header first; blank ones are left out."""
-    csv.field_size_limit(max(csv.field_size_limit(), _ROOM * item_bytes + 1))
-    tape = _Tape(lines, _ROOM * item_bytes)
+    csv.field_size_limit(max(csv.field_size_limit(), _FIELD_BYTES_PER_ITEM_BYTE * item_bytes + 1))
+    tape = _Tape(lines, _FIELD_BYTES_PER_ITEM_BYTE * item_bytes)
     reader = csv.reader(tape, delimiter=delimiter, strict=True)
     after_damage = width = 0
     while True:

@@ -73,8 +73,8 @@ def encoding_of(stream: BinaryIO, override: str, scan_bytes: int = 0) -> Encodin
             return Encoding(codec, How.BOM)
     if not override and (codec := _wide(head)):
         return Encoding(codec, How.DETECTED)
-    found = choose_for(_chunks(stream, head, scan_bytes), override=override)
-    return Encoding("utf-8", found.how) if found.codec == "ascii" else found
+    encoding = choose_for(_chunks(stream, head, scan_bytes), override=override)
+    return Encoding("utf-8", encoding.how) if encoding.codec == "ascii" else encoding
 
 
 def _chunks(stream: BinaryIO, head: bytes, scan_bytes: int) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ _CHUNK = 1 << 20
 _MAX_DEPTH = 5_000
 """Brackets within brackets, beyond which no parser reads a value."""
 _OUTSIDE = re.compile(r'"|[\[\]{}\n]|[^\s,:\[\]{}"]+')
-_INSIDE = re.compile(r'"|[\[\]{}\n]')
+_NESTED = re.compile(r'"|[\[\]{}\n]')
 _IN_STRING = re.compile(r'[^"\\\n\r]*(?:\\[^\n\r][^"\\\n\r]*)*')
 
 
@@ -61,10 +61,10 @@ def parsed(text: str) -> Any:
 def several(text: str) -> list[str]:
     """The objects of a line that holds more than one, as texts; empty when it does not."""
     try:
-        found = [value.text for value in _Scanner(len(text) + 1).feed(text, last=True)]
+        values = [value.text for value in _Scanner(len(text) + 1).feed(text, last=True)]
     except Unclosed:
         return []
-    return found if len(found) > 1 and all(each.startswith("{") for each in found) else []
+    return values if len(values) > 1 and all(each.startswith("{") for each in values) else []
 
 
 def starts_document(line: str) -> bool:
@@ -92,8 +92,8 @@ def values(stream: BinaryIO, limit: int) -> Iterator[Value]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else Repeated(found)
+    object = dict(pairs)
+    return object if len(object) == len(pairs) else Repeated(object)
 
 
 class _Scanner:
@@ -141,8 +141,8 @@ class _Scanner:
 
     def _to_string_end(self, last: bool) -> bool:
         """Go to the end of the string; whether it is in this piece."""
-        found = _IN_STRING.match(self._text, self._at)
-        self._at = end = found.end() if found else self._at
+        match = _IN_STRING.match(self._text, self._at)
+        self._at = end = match.end() if match else self._at
         left = len(self._text) - end
         if not last and (left == 0 or (left == 1 and self._text[end] == "\\")):
             return False
@@ -153,7 +153,7 @@ class _Scanner:
 
     def _to_next_token(self, last: bool) -> bool:
         """Take the next bracket, quote, line end or bare word; whether there was one in this piece."""
-        token = (_INSIDE if self.open else _OUTSIDE).search(self._text, self._at)
+        token = (_NESTED if self.open else _OUTSIDE).search(self._text, self._at)
         if token is None:
             self._at = len(self._text)
             return False

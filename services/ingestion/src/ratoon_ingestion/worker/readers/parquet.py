@@ -26,8 +26,8 @@ def parquet_rows(source: SourceSpec, stream: BinaryIO) -> Iterator[dict[str, Any
             raise SourceUnreadable("SOURCE_EMPTY", f"{source.name} has no rows. Check what was uploaded.")
         columns = [header[place] for place in places.values()]
         for batch in file.iter_batches(batch_size=_batch_rows(file), columns=columns):
-            found = [_plain(batch.column(name)) for name in columns]
-            for row in zip(*found, strict=True):
+            values = [_plain(batch.column(name)) for name in columns]
+            for row in zip(*values, strict=True):
                 yield dict(zip(places, row, strict=True))
     except _FAULTS as error:
         raise SourceUnreadable(

@@ -10,7 +10,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.worker.charset import Encoding, How
-from ratoon_ingestion.worker.readers.columns import check_fields, layout, wanted_names
+from ratoon_ingestion.worker.readers.columns import check_fields, layout, named_columns
 from ratoon_ingestion.worker.readers.csv_rows import (
     BadRow,
     Row,
@@ -51,10 +51,10 @@ _LOOKED_AT = 100
 _FIELDS = 200
 """Fields of objects that are remembered, to say which there are."""
 
-Found = Iterator[Item | Rejection]
+Entries = Iterator[Item | Rejection]
 
 
-def read_csv(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
+def read_csv(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
     """CSV with a header line, of any charset and delimiter that can be found out; one that Excel names is taken."""
     with opened(source, store, limits) as (stream, encoding):
         header, rows = _csv_table(source, stream, limits)
@@ -72,7 +72,7 @@ def _csv_table(
     start = first_lines(lines)
     delimiter = separator_line(start[0].text) if start else ""
     start = start[1:] if delimiter else start
-    delimiter = delimiter or delimiter_of(start, wanted_names(source.columns))
+    delimiter = delimiter or delimiter_of(start, named_columns(source.columns))
     rows = csv_rows(chain(start, lines), delimiter, limits.item_bytes)
     header = next(rows, None)
     if header is None:
@@ -102,7 +102,7 @@ def _json_fields(stream: BinaryIO, limits: Limits) -> Sequence[str]:
     return list(fields)[:_FIELDS]
 
 
-def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
+def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
     """JSON objects, one a line, in an array or one after another; blank lines are no items."""
     fields = dict[str, None]()
     with opened(source, store, limits) as (stream, encoding):
@@ -122,7 +122,7 @@ def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Foun
     check_fields(source, fields)
 
 
-def read_parquet(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Found:
+def read_parquet(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
     """The rows of a Parquet file, a few at a time."""
     with store.open(source.digest) as stream:
         for number, row in enumerate(parquet_rows(source, stream), 1):
@@ -138,7 +138,7 @@ def _csv_item(columns: Columns, places: Mapping[str, int], width: int, row: Row 
     return _item(columns, {name: row.cells[place] for name, place in places.items()}, path)
 
 
-def _json_line(columns: Columns, line: TextLine, fields: dict[str, None]) -> Found:
+def _json_line(columns: Columns, line: TextLine, fields: dict[str, None]) -> Entries:
     """The object of a line, or the objects, if it holds more than one or an array of them."""
     path = f"line-{line.number}"
     if not line.text.strip():
@@ -162,7 +162,7 @@ def _json_line(columns: Columns, line: TextLine, fields: dict[str, None]) -> Fou
     yield _json_row(columns, value, path, fields)
 
 
-def _json_document(source: SourceSpec, stream: BinaryIO, limits: Limits, fields: dict[str, None]) -> Found:
+def _json_document(source: SourceSpec, stream: BinaryIO, limits: Limits, fields: dict[str, None]) -> Entries:
     try:
         for value in values(stream, limits.item_bytes):
             yield _json_value(source.columns, value, fields)
@@ -195,7 +195,7 @@ def _json_row(columns: Columns, row: object, path: str, fields: dict[str, None])
     if len(fields) < _FIELDS:
         fields.update(dict.fromkeys(row))
     else:
-        fields.update(dict.fromkeys(name for name in wanted_names(columns) if name in row))
+        fields.update(dict.fromkeys(name for name in named_columns(columns) if name in row))
     if isinstance(row, Repeated):
         return Rejection(path, Rejected.BAD_ROW, "a key stands twice in one object")
     return _item(columns, row, path)
@@ -256,12 +256,12 @@ def _path(identity: object, place: str) -> str:
 
 
 def _attributes(columns: Columns, row: Mapping[str, Any]) -> dict[str, str]:
-    found = dict[str, str]()
+    attributes = dict[str, str]()
     for name in columns.attributes:
         try:
             value = cell_line(row.get(name))
         except NoCell as error:
             value = f"({error})"
         if value is not None:
-            found[name] = value[:_ATTRIBUTE_CHARS]
-    return found
+            attributes[name] = value[:_ATTRIBUTE_CHARS]
+    return attributes

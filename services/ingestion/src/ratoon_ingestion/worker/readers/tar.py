@@ -66,11 +66,11 @@ def _opened(source: SourceSpec, unpacked: "_Watched", start: bytes) -> tarfile.T
 class _Names:
     """Names that are no UTF-8, as one program wrote them: each of the first ones tells more about their encoding."""
 
-    _TELLING = 200
+    _SAMPLE_NAMES = 200
 
     def __init__(self, encoding: str) -> None:
-        self._given = encoding
-        self._seen: list[bytes] = []
+        self._override = encoding
+        self._sample: list[bytes] = []
         self._written = names_encoding([])
 
     def path_of(self, info: tarfile.TarInfo) -> str:
@@ -78,11 +78,11 @@ class _Names:
         if info.name.isascii():
             return clean_path(info.name)
         raw = info.name.encode("utf-8", errors="surrogateescape")
-        if len(self._seen) < self._TELLING:
-            self._seen.append(raw)
-            self._written = names_encoding(self._seen, self._given)
-        found = decoded_as(raw, self._written)
-        return clean_path((decode_names([raw], self._given)[0] if found.replaced else found).text)
+        if len(self._sample) < self._SAMPLE_NAMES:
+            self._sample.append(raw)
+            self._written = names_encoding(self._sample, self._override)
+        path = decoded_as(raw, self._written)
+        return clean_path((decode_names([raw], self._override)[0] if path.replaced else path).text)
 
 
 def _member(

@@ -13,12 +13,12 @@ from typing import TypeVar
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ratoon.chassis import events, garbage, outbox
+from ratoon.chassis import events, gc_items, outbox
 from ratoon.chassis.artifacts import ArtifactStore, file_digest
 from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.revisions import head_of, knows, revision_of
-from ratoon.chassis.settings import SERVICES, RoomSettings
+from ratoon.chassis.settings import SERVICES, ServiceSettings
 from ratoon.chassis.store import unreadable_rows
 from ratoon.events.dead_letters import dead_letters
 from ratoon.events.ports import EventLogError
@@ -42,7 +42,7 @@ def databases(installation: Installation) -> Iterator[Trouble]:
         )
 
 
-def _database(service: str, settings: RoomSettings) -> Iterator[Trouble]:
+def _database(service: str, settings: ServiceSettings) -> Iterator[Trouble]:
     path = Path(settings.database_url.removeprefix("sqlite:///"))
     if _is_missing(settings):
         yield Trouble(
@@ -93,7 +93,7 @@ def backlogs(installation: Installation) -> Iterator[Trouble]:
     yield from _dead_letters(installation)
 
 
-def _late(settings: RoomSettings) -> Trouble | None:
+def _late(settings: ServiceSettings) -> Trouble | None:
     """Return a finding for the oldest unpublished event if a working relay would have published it."""
     nothing: outbox.Waiting | None = None
     oldest = _asked(settings, outbox.oldest, nothing)
@@ -168,11 +168,11 @@ def clock(installation: Installation) -> Iterator[Trouble]:
         )
 
 
-def _newest(settings: RoomSettings) -> float:
+def _newest(settings: ServiceSettings) -> float:
     """Return the creation time of the newest resource of a service in seconds since 1970; 0 if unknown."""
 
     def times(connection: Connection) -> list[str]:
-        queries = (f"SELECT max(create_time) FROM {each}" for each in garbage.resource_tables(connection))
+        queries = (f"SELECT max(create_time) FROM {each}" for each in gc_items.resource_tables(connection))
         return [time for query in queries if (time := connection.execute(text(query)).scalar())]
 
     nothing: list[str] = []
@@ -202,7 +202,7 @@ def artifacts(installation: Installation) -> Iterator[Trouble]:
     folder = ArtifactStore(installation.settings("registry").artifacts_url).folder
     if folder is None:
         return
-    for item in garbage.artifacts(folder):
+    for item in gc_items.artifacts(folder):
         if item.kind == "artifact" and file_digest(item.path) != item.path.name:
             yield Trouble(
                 f"Artifact {item.path.name} is damaged.",
@@ -210,7 +210,7 @@ def artifacts(installation: Installation) -> Iterator[Trouble]:
             )
 
 
-def _asked(settings: RoomSettings, question: Callable[[Connection], T], otherwise: T) -> T:
+def _asked(settings: ServiceSettings, question: Callable[[Connection], T], otherwise: T) -> T:
     """Return the answer of a service's database, or `otherwise` if the database cannot be read."""
     if _is_missing(settings):
         return otherwise
@@ -221,7 +221,7 @@ def _asked(settings: RoomSettings, question: Callable[[Connection], T], otherwis
         return otherwise
 
 
-def _is_missing(settings: RoomSettings) -> bool:
+def _is_missing(settings: ServiceSettings) -> bool:
     """Return True if the database is a missing file; opening it would create the file."""
     file = settings.database_url.removeprefix("sqlite:///")
     return file != settings.database_url and not Path(file).exists()

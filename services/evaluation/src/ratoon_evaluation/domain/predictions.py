@@ -1,4 +1,4 @@
-"""Answers that earlier runs kept: what a model said to a sealed part does not change, so it is asked once.
+"""Predictions that earlier runs stored: a model's answers to a sealed part do not change, so they are computed once.
 
 It knows neither models nor storage.
 """
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 
 from ratoon_evaluation.domain.runs import EvaluationRun, Question
 
-Kept = Mapping[tuple[str, str], str]
-"""Digests of kept predictions, by a model's digest and a test part's."""
+StoredPredictions = Mapping[tuple[str, str], str]
+"""Digests of stored predictions, by a model's digest and a test part's."""
 
 
-def kept_for(question: Question, runs: Iterable[EvaluationRun]) -> Kept:
-    """What these runs, oldest first, kept of the models that a question names, over the same labels."""
+def stored_predictions(question: Question, runs: Iterable[EvaluationRun]) -> StoredPredictions:
+    """Return what these runs, oldest first, stored for the models of a question, over the same labels."""
     models = {question.candidate, question.reference} - {""}
     return {
         (model, part): predictions
@@ -24,7 +24,7 @@ def kept_for(question: Question, runs: Iterable[EvaluationRun]) -> Kept:
 
 
 def _predictions(run: EvaluationRun) -> Iterable[tuple[str, str, str]]:
-    """Model, test part, and what was kept of their meeting."""
+    """Yield model, test part and the digest of the model's predictions for it."""
     for scores in run.scored.outcome.measured.domains if run.scored else ():
         yield run.question.candidate, scores.test, scores.candidate.predictions
         if scores.reference is not None:

@@ -14,7 +14,7 @@ from ratoon.ingestion.v1 import dataset_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.testkit.postgresql import Databases
-from ratoon.testkit.rooms import State, running
+from ratoon.testkit.services import State, running
 from ratoon_ingestion.settings import Settings
 
 PROJECT, DATASET = "projects/p", "projects/p/datasets/mail"
@@ -81,16 +81,18 @@ def add_source(rpc, store, data: bytes, format: int = source_pb2.Source.FORMAT_J
 
 
 def curate(rpc, *sources: str, **curation: object) -> dataset_pb2.DatasetVersion:
-    asked = dataset_pb2.DatasetVersion(sources=sources, curation=dataset_pb2.Curation(**curation))
-    made = rpc.CreateDatasetVersion(pb.CreateDatasetVersionRequest(parent=DATASET, dataset_version=asked))
-    *_, last = rpc.WatchDatasetVersion(pb.WatchDatasetVersionRequest(name=made.name), timeout=90)
+    version = dataset_pb2.DatasetVersion(sources=sources, curation=dataset_pb2.Curation(**curation))
+    created = rpc.CreateDatasetVersion(
+        pb.CreateDatasetVersionRequest(parent=DATASET, dataset_version=version)
+    )
+    *_, last = rpc.WatchDatasetVersion(pb.WatchDatasetVersionRequest(name=created.name), timeout=90)
     return last
 
 
-def part(rpc, version: str, **asked: object) -> split_pb2.Split:
-    split = split_pb2.Split(dataset_version=version, **asked)
-    made = rpc.CreateSplit(pb.CreateSplitRequest(parent=DATASET, split=split))
-    *_, last = rpc.WatchSplit(pb.WatchSplitRequest(name=made.name), timeout=90)
+def part(rpc, version: str, **fields: object) -> split_pb2.Split:
+    split = split_pb2.Split(dataset_version=version, **fields)
+    created = rpc.CreateSplit(pb.CreateSplitRequest(parent=DATASET, split=split))
+    *_, last = rpc.WatchSplit(pb.WatchSplitRequest(name=created.name), timeout=90)
     return last
 
 
@@ -116,16 +118,16 @@ def test_a_version_is_curated_and_its_books_balance(version):
 
 
 def test_records_come_page_by_page_in_record_id_order_with_their_text(rpc, version):
-    seen, token = [], ""
+    records, token = [], ""
     while True:
         page = rpc.ListRecords(pb.ListRecordsRequest(parent=version.name, page_size=50, page_token=token))
-        seen += page.records
+        records += page.records
         if not (token := page.next_page_token):
             break
-    ids = [record.record_id for record in seen]
+    ids = [record.record_id for record in records]
     assert ids == sorted(set(ids))
     assert len(ids) == 120
-    assert {record.text for record in seen} == {sentence(n) for n in range(120)}
+    assert {record.text for record in records} == {sentence(n) for n in range(120)}
 
 
 def test_a_split_seals_its_test_part_and_logs_each_reading(rpc, store, split):
@@ -134,10 +136,10 @@ def test_a_split_seals_its_test_part_and_logs_each_reading(rpc, store, split):
     assert sizes == {split_pb2.PART_TRAIN: 96, split_pb2.PART_VALIDATION: 12, split_pb2.PART_TEST: 12}
     with pytest.raises(InvalidArgument, match="reader"):
         rpc.OpenSplit(pb.OpenSplitRequest(name=split.name, part=split_pb2.PART_TEST))
-    asked = pb.OpenSplitRequest(
+    request = pb.OpenSplitRequest(
         name=split.name, part=split_pb2.PART_TEST, reader="a" * 64, purpose="gate of v1.0"
     )
-    digest = rpc.OpenSplit(asked).digest
+    digest = rpc.OpenSplit(request).digest
     assert digest not in str(rpc.GetSplit(pb.GetSplitRequest(name=split.name)))
     assert store.exists(digest)
     readings = rpc.ListSplitReadings(pb.ListSplitReadingsRequest(parent=split.name)).readings
@@ -148,8 +150,8 @@ def test_a_split_seals_its_test_part_and_logs_each_reading(rpc, store, split):
 
 def test_one_record_is_found_by_its_id_and_an_unknown_one_is_not(rpc, version):
     listed = rpc.ListRecords(pb.ListRecordsRequest(parent=version.name, page_size=3)).records
-    found = [rpc.GetRecord(pb.GetRecordRequest(parent=version.name, record_id=r.record_id)) for r in listed]
-    assert found == list(listed)
+    records = [rpc.GetRecord(pb.GetRecordRequest(parent=version.name, record_id=r.record_id)) for r in listed]
+    assert records == list(listed)
     with pytest.raises(NotFound) as refused:
         rpc.GetRecord(pb.GetRecordRequest(parent=version.name, record_id="f" * 64))
     assert refused.value.reason == "RECORD_NOT_FOUND"
@@ -157,9 +159,9 @@ def test_one_record_is_found_by_its_id_and_an_unknown_one_is_not(rpc, version):
 
 def test_lineage_names_every_version_and_part_that_holds_a_record(rpc, version, split):
     record = rpc.ListRecords(pb.ListRecordsRequest(parent=version.name, page_size=1)).records[0]
-    found = rpc.GetRecordLineage(pb.GetRecordLineageRequest(parent=PROJECT, record_id=record.record_id))
-    assert version.name in found.dataset_versions
-    assert split.name in [placement.split for placement in found.placements]
+    lineage = rpc.GetRecordLineage(pb.GetRecordLineageRequest(parent=PROJECT, record_id=record.record_id))
+    assert version.name in lineage.dataset_versions
+    assert split.name in [placement.split for placement in lineage.placements]
     assert not rpc.GetRecordLineage(
         pb.GetRecordLineageRequest(parent=PROJECT, record_id="f" * 64)
     ).dataset_versions
@@ -169,13 +171,13 @@ def test_traffic_is_split_by_time_with_replay_and_without_what_was_tested_before
     traffic = curate(rpc, add_source(rpc, store, rows(200, start=60)))
     ratios = split_pb2.Split.Ratios(train=0.5, validation=0, test=0.5)
     replay = split_pb2.Split.Replay(split=split.name, count=20)
-    made = part(rpc, traffic.name, mode=split_pb2.Split.MODE_TIME, ratios=ratios, replay=replay)
-    assert made.state == split_pb2.Split.STATE_READY, made.failure
-    sizes = {summary.part: summary.record_count for summary in made.parts}
+    later = part(rpc, traffic.name, mode=split_pb2.Split.MODE_TIME, ratios=ratios, replay=replay)
+    assert later.state == split_pb2.Split.STATE_READY, later.failure
+    sizes = {summary.part: summary.record_count for summary in later.parts}
     assert sizes[split_pb2.PART_TEST] == 100
-    assert made.replayed_count == 20
-    assert sizes[split_pb2.PART_TRAIN] + made.withheld_counts["EARLIER_TEST"] == 100 + 20
-    assert made.withheld_counts["EARLIER_TEST"] > 0
+    assert later.replayed_count == 20
+    assert sizes[split_pb2.PART_TRAIN] + later.withheld_counts["EARLIER_TEST"] == 100 + 20
+    assert later.withheld_counts["EARLIER_TEST"] > 0
 
 
 def test_a_build_that_cannot_succeed_says_why(rpc, store):
@@ -188,12 +190,14 @@ def test_a_build_that_cannot_succeed_says_why(rpc, store):
 
 def test_a_build_can_be_cancelled(rpc, store):
     source = add_source(rpc, store, rows(30_000))
-    asked = dataset_pb2.DatasetVersion(sources=[source])
-    made = rpc.CreateDatasetVersion(pb.CreateDatasetVersionRequest(parent=DATASET, dataset_version=asked))
-    while rpc.GetDatasetVersion(pb.GetDatasetVersionRequest(name=made.name)).progress.done == 0:
+    version = dataset_pb2.DatasetVersion(sources=[source])
+    created = rpc.CreateDatasetVersion(
+        pb.CreateDatasetVersionRequest(parent=DATASET, dataset_version=version)
+    )
+    while rpc.GetDatasetVersion(pb.GetDatasetVersionRequest(name=created.name)).progress.done == 0:
         time.sleep(0.05)
-    rpc.CancelDatasetVersion(pb.CancelDatasetVersionRequest(name=made.name))
-    *_, last = rpc.WatchDatasetVersion(pb.WatchDatasetVersionRequest(name=made.name), timeout=60)
+    rpc.CancelDatasetVersion(pb.CancelDatasetVersionRequest(name=created.name))
+    *_, last = rpc.WatchDatasetVersion(pb.WatchDatasetVersionRequest(name=created.name), timeout=60)
     assert last.state == dataset_pb2.DatasetVersion.STATE_CANCELLED
 
 
@@ -239,6 +243,6 @@ def test_errors_say_what_is_wrong(rpc):
 
 
 def test_the_same_request_id_makes_one_version(rpc, version):
-    asked = dataset_pb2.DatasetVersion(sources=version.sources)
-    request = pb.CreateDatasetVersionRequest(parent=DATASET, dataset_version=asked, request_id="once")
+    repeated = dataset_pb2.DatasetVersion(sources=version.sources)
+    request = pb.CreateDatasetVersionRequest(parent=DATASET, dataset_version=repeated, request_id="once")
     assert rpc.CreateDatasetVersion(request).name == rpc.CreateDatasetVersion(request).name

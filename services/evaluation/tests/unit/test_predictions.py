@@ -1,11 +1,11 @@
-"""Which kept answers an evaluation takes again."""
+"""Which stored predictions an evaluation reuses."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from ratoon_evaluation.domain.classification import Confusion
 from ratoon_evaluation.domain.gate import Outcome, Verdict
-from ratoon_evaluation.domain.kept import kept_for
+from ratoon_evaluation.domain.predictions import stored_predictions
 from ratoon_evaluation.domain.runs import Domain, EvaluationRun, Question, Scored
 from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores
 
@@ -23,23 +23,23 @@ def question(candidate: str, reference: str, labels: tuple[str, ...] = LABELS) -
     return Question(candidate, reference, (Domain("old", "projects/p/datasets/d/splits/s"),), labels, ())
 
 
-def run(asked: Question, candidate: str, reference: str) -> EvaluationRun:
+def run(query: Question, candidate: str, reference: str) -> EvaluationRun:
     domain = DomainScores("old", PART, scores(candidate), scores(reference) if reference else None)
     scored = Scored(Outcome(Measurements((domain,)), Verdict(False, ())), "", "")
-    return EvaluationRun("projects/p/evaluationRuns/e", NOW, NOW, asked, scored=scored)
+    return EvaluationRun("projects/p/evaluationRuns/e", NOW, NOW, query, scored=scored)
 
 
-def test_what_the_candidate_of_one_run_said_is_known_when_it_is_the_reference_of_the_next():
+def test_stored_predictions_of_a_candidate_serve_a_later_reference():
     earlier = run(question(NEW, OLD), "new said", "old said")
-    assert kept_for(question(NEXT, NEW), [earlier]) == {(NEW, PART): "new said"}
-    assert kept_for(question(NEXT, OLD), [earlier]) == {(OLD, PART): "old said"}
-    assert kept_for(question(NEXT, ""), [earlier]) == {}
+    assert stored_predictions(question(NEXT, NEW), [earlier]) == {(NEW, PART): "new said"}
+    assert stored_predictions(question(NEXT, OLD), [earlier]) == {(OLD, PART): "old said"}
+    assert stored_predictions(question(NEXT, ""), [earlier]) == {}
 
 
 def test_the_latest_counts_and_other_labels_and_runs_without_an_end_do_not():
     earlier = run(question(OLD, ""), "at first", "")
     later = run(question(OLD, ""), "then", "")
     other = run(question(OLD, "", ("spam", "ham")), "of others", "")
-    assert kept_for(question(NEW, OLD), [earlier, later, other, replace(later, scored=None)]) == {
+    assert stored_predictions(question(NEW, OLD), [earlier, later, other, replace(later, scored=None)]) == {
         (OLD, PART): "then"
     }

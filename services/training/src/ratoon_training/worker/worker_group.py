@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ratoon_training.domain.recipes import Accelerator, Resources
 from ratoon_training.worker import cluster
-from ratoon_training.worker.desk import Desk, FolderDesk, far_desk
-from ratoon_training.worker.orders import Order, Orders
-from ratoon_training.worker.serving_orders import serve
+from ratoon_training.worker.task_channel import Desk, FolderDesk, far_desk
+from ratoon_training.worker.task_loop import serve
+from ratoon_training.worker.task_queue import Order, Orders
 
 _CLOSING_S = 15.0
 

@@ -14,9 +14,9 @@ from sqlalchemy import text
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
-from ratoon.chassis.garbage import Limits
+from ratoon.chassis.gc import GarbageCollector, GcSettings, collect, survey
+from ratoon.chassis.gc_items import Limits
 from ratoon.chassis.settings import SERVICES
-from ratoon.chassis.upkeep import GarbageSettings, Upkeep, collect, survey
 from ratoon.process.identity import ProcessIdentity
 from ratoon.sdk.local.installation import Installation
 from ratoon.testkit.waiting import until
@@ -163,9 +163,9 @@ def test_the_control_process_collects_in_a_process_of_its_own(house, monkeypatch
     house.age()
     for service in SERVICES:
         monkeypatch.setenv(f"RATOON_{service.upper()}_STATE", str(house.state))
-    upkeep = Upkeep(GarbageSettings(every_hours=0.0001))
-    upkeep.start()
+    collector = GarbageCollector(GcSettings(every_hours=0.0001))
+    collector.start()
     try:
         until(lambda: not house.store.exists(orphan), 60, "the orphan is collected")
     finally:
-        upkeep.stop()
+        collector.stop()

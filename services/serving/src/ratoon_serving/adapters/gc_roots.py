@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Iterator
 
-from ratoon.chassis.garbage import Item, newest, size_of
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.gc_items import Item, newest, size_of
+from ratoon.chassis.settings import ServiceSettings
 from ratoon.engine.contract import ENGINE_FILE
 from ratoon.process.identity import ProcessIdentity
 
 
-def leftovers(settings: RoomSettings, _open: Collection[str]) -> Iterator[Item]:
+def gc_items(settings: ServiceSettings, _open: Collection[str]) -> Iterator[Item]:
     """An engine's folder is needed while it is wanted or runs, a model's while a wanted engine names it."""
     wanted = []
     for folder in (settings.folder / "engines").glob("*"):

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from ratoon.chassis.figures import Family, Figures, Sample, operation_figures
+from ratoon.chassis.metrics import Family, Sample, ServiceMetrics, operation_samples
 from ratoon.chassis.operations import UnderWay
 from ratoon.testkit.clock import FakeClock
 
@@ -16,10 +16,10 @@ MADE = Family("ratoon_made", "Things made.", counts=True)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def told(figures: Figures) -> dict[tuple[str, ...], float]:
+def told(service_metrics: ServiceMetrics) -> dict[tuple[str, ...], float]:
     """The samples of a scrape, parsed as Prometheus does; that fails where a figure stands there twice."""
     registry = CollectorRegistry()
-    registry.register(figures)
+    registry.register(service_metrics)
     families = text_string_to_metric_families(generate_latest(registry).decode())
     return {
         (sample.name, sample.labels.pop("service"), *sample.labels.values()): sample.value
@@ -29,11 +29,11 @@ def told(figures: Figures) -> dict[tuple[str, ...], float]:
 
 
 def test_rooms_share_a_figure_and_differ_by_label():
-    figures = Figures()
-    figures.add("one", lambda: [Sample(THINGS, 2, ("red",)), Sample(MADE, 7)])
-    figures.add("one", lambda: [Sample(THINGS, 1, ("blue",))])
-    figures.add("two", lambda: [Sample(THINGS, 5, ("red",))])
-    assert told(figures) == {
+    service_metrics = ServiceMetrics()
+    service_metrics.add("one", lambda: [Sample(THINGS, 2, ("red",)), Sample(MADE, 7)])
+    service_metrics.add("one", lambda: [Sample(THINGS, 1, ("blue",))])
+    service_metrics.add("two", lambda: [Sample(THINGS, 5, ("red",))])
+    assert told(service_metrics) == {
         ("ratoon_things", "one", "red"): 2.0,
         ("ratoon_things", "one", "blue"): 1.0,
         ("ratoon_things", "two", "red"): 5.0,
@@ -47,11 +47,11 @@ def test_a_room_that_cannot_tell_is_not_up_and_the_others_are():
     def broken():
         raise OSError("the database is away")
 
-    figures = Figures()
-    figures.add("one", broken)
-    figures.add("one", lambda: [Sample(MADE, 7)])
-    figures.add("two", lambda: [Sample(MADE, 1)])
-    assert told(figures) == {
+    service_metrics = ServiceMetrics()
+    service_metrics.add("one", broken)
+    service_metrics.add("one", lambda: [Sample(MADE, 7)])
+    service_metrics.add("two", lambda: [Sample(MADE, 1)])
+    assert told(service_metrics) == {
         ("ratoon_made_total", "two"): 1.0,
         ("ratoon_room_up", "one"): 0.0,
         ("ratoon_room_up", "two"): 1.0,
@@ -88,10 +88,10 @@ class Three:
 
 
 def test_operations_are_counted_by_kind_and_state_and_the_oldest_has_an_age():
-    clock, figures = FakeClock(), Figures()
+    clock, service_metrics = FakeClock(), ServiceMetrics()
     clock.now = lambda: NOW
-    figures.add("works", operation_figures(Three(), clock))
-    assert told(figures) == {
+    service_metrics.add("works", operation_samples(Three(), clock))
+    assert told(service_metrics) == {
         ("ratoon_operations", "works", "Work", "RUNNING"): 1.0,
         ("ratoon_operations", "works", "Work", "QUEUED"): 1.0,
         ("ratoon_operations", "works", "Watch", ""): 1.0,

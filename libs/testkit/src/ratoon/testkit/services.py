@@ -17,7 +17,7 @@ from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.host import build
 from ratoon.chassis.identity import Principal, Role, Signer, load_key, make_keys
 from ratoon.chassis.migrations import migrate
-from ratoon.chassis.settings import SERVICES, RoomSettings, socket_address
+from ratoon.chassis.settings import SERVICES, ServiceSettings, socket_address
 from ratoon.testkit.loops import no_slow_callbacks
 
 _READY_S, _DRAINED_S = 60.0, 60.0
@@ -66,7 +66,7 @@ class State:
 
 
 @contextmanager
-def running(settings: Iterable[RoomSettings]) -> Iterator[list[App]]:
+def running(settings: Iterable[ServiceSettings]) -> Iterator[list[App]]:
     """These rooms, migrated, built and serving until the block ends; then they are drained."""
     chosen = list(settings)
     for each in chosen:

@@ -14,7 +14,7 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor
 
-from ratoon.chassis.shelf import Shelf
+from ratoon.chassis.scratch import ScratchStore
 from ratoon_training.domain.errors import StaleWorker
 from ratoon_training.worker.checkpoints import KEPT, Checkpoint, Checkpoints, read
 
@@ -24,7 +24,7 @@ _FENCE = "fence"
 class ShelvedCheckpoints(Checkpoints):
     """The checkpoints of one run, held under a fencing number."""
 
-    def __init__(self, shelf: Shelf, fence: int) -> None:
+    def __init__(self, shelf: ScratchStore, fence: int) -> None:
         super().__init__(Path(), fence)
         self._shelf = shelf
 

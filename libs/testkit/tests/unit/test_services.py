@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from ratoon.chassis import app
-from ratoon.testkit.rooms import State, answering, serving
+from ratoon.testkit.services import State, answering, serving
 
 
 def living(monkeypatch: pytest.MonkeyPatch, fails_before: bool = False, fails_after: bool = False):

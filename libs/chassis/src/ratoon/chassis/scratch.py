@@ -10,7 +10,7 @@ from pathlib import Path
 import fsspec
 
 
-class Shelf:
+class ScratchStore:
     """The files of one piece of work."""
 
     def __init__(self, artifacts_url: str, name: str) -> None:

@@ -64,7 +64,7 @@ UNREADABLE = Family(
 Source = Callable[[], Iterable[Sample]]
 
 
-class Figures(Collector):
+class ServiceMetrics(Collector):
     """The figures of all rooms of a process."""
 
     def __init__(self) -> None:
@@ -95,10 +95,10 @@ class Figures(Collector):
         return told
 
 
-def operation_figures(operations: Operations, clock: Clock) -> Source:
+def operation_samples(operations: Operations, clock: Clock) -> Source:
     """Of a room's long work: what is under way in which state, how old, and what stumbles."""
 
-    def figures() -> Iterator[Sample]:
+    def service_metrics() -> Iterator[Sample]:
         found = [(type(each.resource).__name__, each) for each in operations.under_way()]
         states = Counter((kind, state_of(each.resource)) for kind, each in found)
         yield from (Sample(OPERATIONS, count, key) for key, count in states.items())
@@ -111,13 +111,13 @@ def operation_figures(operations: Operations, clock: Clock) -> Source:
             oldest = min(time for each, time in began if each == kind)
             yield Sample(OLDEST, (clock.now() - oldest).total_seconds(), (kind,))
 
-    return figures
+    return service_metrics
 
 
-def outbox_figures(relay: Relay, database: Database) -> Source:
+def outbox_samples(relay: Relay, database: Database) -> Source:
     """Of a room's way to the log."""
 
-    def figures() -> Iterator[Sample]:
+    def service_metrics() -> Iterator[Sample]:
         with database.read() as connection:
             yield Sample(WAITING, outbox.waiting(connection))
             oldest = outbox.oldest(connection)
@@ -126,28 +126,28 @@ def outbox_figures(relay: Relay, database: Database) -> Source:
         yield Sample(PUBLISHED, relay.published.records)
         yield Sample(UNPUBLISHED, relay.published.failures)
 
-    return figures
+    return service_metrics
 
 
-def store_figures(store: Store) -> Source:
+def store_samples(store: Store) -> Source:
     """Of what a room has stored."""
 
-    def figures() -> Iterator[Sample]:
+    def service_metrics() -> Iterator[Sample]:
         yield Sample(UNREADABLE, len(store.unreadable))
 
-    return figures
+    return service_metrics
 
 
-def consumer_figures(consumer: Consumer) -> Source:
+def consumer_samples(consumer: Consumer) -> Source:
     """Of what a room hears; `parked` events stand among the dead letters."""
 
-    def figures() -> Iterator[Sample]:
+    def service_metrics() -> Iterator[Sample]:
         seen, group = consumer.consumed, consumer.group
         for outcome in ("handled", "superseded", "repeated", "retried", "parked"):
             yield Sample(HANDLED, getattr(seen, outcome), (group, outcome))
         yield Sample(LAG, seen.lag, (group,))
 
-    return figures
+    return service_metrics
 
 
 def _metric(family: Family) -> Metric:

@@ -1,4 +1,4 @@
-"""Evaluation as a room: its gRPC API over a real socket, database and event log, with real and fake scoring."""
+"""The evaluation service: its gRPC API over a real socket, database and event log, with real and fake scoring."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ratoon.chassis import warm
-from ratoon.chassis.app import App, Foundation, Platform, Rpc
+from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.chassis.identity import Role
@@ -21,7 +21,7 @@ from ratoon.evaluation.v1.evaluation_service_pb2_grpc import (
     add_EvaluationServiceServicer_to_server,
 )
 from ratoon.operations.job_machine import JobObservation, Phase
-from ratoon.testkit.rooms import State, serving
+from ratoon.testkit.services import State, serving
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters import tables
 from ratoon_evaluation.adapters.answers import ParquetAnswers
@@ -78,7 +78,7 @@ class SlowScoring:
 
 
 def build(settings: Settings, scoring, splits) -> App:
-    base = Foundation(settings, Platform.of_process(), tables.METADATA)
+    base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     operations = base.operations(store, [run_procedure(store, splits, scoring)])
     answers, tokens = ParquetAnswers(ArtifactStore(settings.artifacts_url)), PageTokens(b"test")
@@ -132,7 +132,7 @@ def watched(evaluation, name, revision=0):
     return list(evaluation.WatchEvaluationRun(request, timeout=120))
 
 
-def test_a_run_is_scored_judged_and_watched(evaluation, splits, taught, always_ham, store):
+def test_a_run_is_scored_gated_and_watched(evaluation, splits, taught, always_ham, store):
     rules = [
         KINDS(kind=KINDS.KIND_BEATS_MAJORITY, domain="old"),
         KINDS(kind=KINDS.KIND_BETTER, domain="old"),
@@ -147,7 +147,7 @@ def test_a_run_is_scored_judged_and_watched(evaluation, splits, taught, always_h
     assert result.candidate.macro_f1.lower > result.majority.macro_f1.value
     assert result.difference.lower > 0
     assert result.tfidf.record_count == 30
-    assert {found.slice for found in result.slices} == {"html=no", "html=yes"}
+    assert {each.slice for each in result.slices} == {"html=no", "html=yes"}
     assert b"Passed." in store.read(last.report_html_digest)
     readers = [reader for reader, purpose in splits.readings if purpose.endswith(created.name)]
     assert readers == [taught, always_ham]
@@ -180,7 +180,7 @@ def test_a_split_that_is_not_ready_fails_the_run_with_a_sentence(evaluation, tau
     assert (last.state, last.failure.reason) == (RUNS.STATE_FAILED, "SPLIT_NOT_READY")
 
 
-def test_an_artifact_that_is_not_there_fails_the_run_by_name(evaluation):
+def test_an_artifact_that_does_not_exist_fails_the_run_by_name(evaluation):
     last = watched(evaluation, ask(evaluation, "f" * 64).name)[-1]
     assert (last.state, last.failure.reason) == (RUNS.STATE_FAILED, "ARTIFACT_NOT_FOUND")
     with pytest.raises(FailedPrecondition, match="SUCCEEDED"):
@@ -223,7 +223,7 @@ def test_runs_are_listed_oldest_first(evaluation):
     assert page.next_page_token
 
 
-def test_a_viewer_may_look_but_not_start(state, taught):
+def test_a_viewer_may_list_but_not_start(state, taught):
     viewer = EvaluationServiceStub(state.as_role(Role.VIEWER, "evaluation"))
     assert viewer.ListEvaluationRuns(pb.ListEvaluationRunsRequest(parent="projects/p")).evaluation_runs
     with pytest.raises(PermissionDenied):
@@ -239,8 +239,8 @@ def test_cancel_stops_the_scoring(tmp_path, databases, store, splits, taught):
         evaluation = EvaluationServiceStub(state.as_role(Role.ENGINEER, "evaluation"))
         name = ask(evaluation, taught).name
         stream = evaluation.WatchEvaluationRun(pb.WatchEvaluationRunRequest(name=name), timeout=30)
-        for seen in stream:
-            if seen.state == RUNS.STATE_RUNNING and scoring.running:
+        for run in stream:
+            if run.state == RUNS.STATE_RUNNING and scoring.running:
                 evaluation.CancelEvaluationRun(pb.CancelEvaluationRunRequest(name=name))
-        assert seen.state == RUNS.STATE_CANCELLED
+        assert run.state == RUNS.STATE_CANCELLED
         assert not scoring.running

@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon.chassis.garbage import Item, Limits, choose, newest, remove
+from ratoon.chassis.gc_items import Item, Limits, choose, newest, remove
 
 NOW = 1_000_000.0
 items = st.lists(

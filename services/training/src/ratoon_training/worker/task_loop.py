@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
-from ratoon_training.worker.desk import Desk
-from ratoon_training.worker.orders import Order
+from ratoon_training.worker.task_channel import Desk
+from ratoon_training.worker.task_queue import Order
 
 _POLL_S = 0.05
 

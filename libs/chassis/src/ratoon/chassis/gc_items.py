@@ -1,9 +1,9 @@
-"""What nobody needs any more: the decision, and what every room keeps on disk with the reason why it is needed.
+"""Items of garbage collection, the references to them, and the choice of what to remove.
 
-Nothing has to declare the artifacts it refers to: whatever 64 hexadecimal digits a room's resources or JSON files
-mention is needed, and so is what a needed manifest mentions. So a room can never forget to say so; at worst something
-stays that could go. What is young is never garbage: it may be about to be referred to (`ArtifactStore.intact` makes
-young what is asked for). A room with folders of its own says what they are for in `adapters/leftovers.py`.
+No resource declares the artifacts that it refers to: any 64 hexadecimal digits in a resource or JSON file of a service
+count as a reference, and so do those in a referenced manifest. A false match only keeps an artifact longer. Young
+items are never removed, because a reference may follow; `ArtifactStore.intact` resets the age of an artifact. A
+service with its own directories lists them in `adapters/gc_roots.py`.
 """
 
 import re

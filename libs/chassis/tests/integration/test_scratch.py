@@ -4,18 +4,20 @@ import uuid
 
 import pytest
 
-from ratoon.chassis.shelf import Shelf
+from ratoon.chassis.scratch import ScratchStore
 from ratoon.testkit.object_store import object_store
 
 __all__ = ["object_store"]
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])
-def shelf(request, tmp_path) -> Shelf:
+def shelf(request, tmp_path) -> ScratchStore:
     if request.param == "s3":
-        return Shelf(f"{request.getfixturevalue('object_store').url}/{uuid.uuid4().hex}", "training/run")
+        return ScratchStore(
+            f"{request.getfixturevalue('object_store').url}/{uuid.uuid4().hex}", "training/run"
+        )
     url = str(tmp_path / "store") if request.param == "folder" else f"memory://{uuid.uuid4().hex}"
-    return Shelf(url, "training/run")
+    return ScratchStore(url, "training/run")
 
 
 def test_files_are_put_replaced_and_removed_by_name(shelf, tmp_path):

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Iterator
 
-from ratoon.chassis.garbage import Item, newest, size_of
-from ratoon.chassis.settings import RoomSettings
+from ratoon.chassis.gc_items import Item, newest, size_of
+from ratoon.chassis.settings import ServiceSettings
 from ratoon_training.adapters.drivers import work_folder
 
 
-def leftovers(settings: RoomSettings, open_runs: Collection[str]) -> Iterator[Item]:
+def gc_items(settings: ServiceSettings, open_runs: Collection[str]) -> Iterator[Item]:
     """A run's work is needed until the run has ended."""
     work = settings.folder / "work"
     needed = {work_folder(work, run) for run in open_runs}

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import JobFolder, JobProgress
-from ratoon_training.worker.orders import Order, Orders, outcome_of, tell_outcome
+from ratoon_training.worker.task_queue import Order, Orders, outcome_of, tell_outcome
 
 JSON = dict[str, Any]
 

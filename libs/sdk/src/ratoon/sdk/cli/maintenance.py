@@ -12,7 +12,7 @@ from ratoon.sdk.cli.local import State
 from ratoon.sdk.cli.output import say, show_rows
 
 if TYPE_CHECKING:
-    from ratoon.chassis.garbage import Removal
+    from ratoon.chassis.gc_items import Removal
     from ratoon.chassis.retention import Expired
 
 
@@ -67,24 +67,24 @@ def gc(
     Exit status 1 if the remaining items exceed the quota.
     """
     from ratoon.chassis import retention
+    from ratoon.chassis.gc import GcSettings, collect, survey
     from ratoon.chassis.settings import SERVICES
-    from ratoon.chassis.upkeep import GarbageSettings, collect, survey
     from ratoon.sdk.local.installation import Installation, find_state
 
     installation = Installation(find_state(state))
-    given = {"grace_hours": grace_hours, "keep_days": keep_days, "quota_gib": quota_gib}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    limits = GarbageSettings().model_copy(update=chosen).limits()
-    found = survey([installation.settings(service) for service in SERVICES], limits)
-    gone = list(found.removals) if dry_run else collect(found)
-    expired = list(found.expired) if dry_run else retention.remove(found.expired)
+    options = {"grace_hours": grace_hours, "keep_days": keep_days, "quota_gib": quota_gib}
+    chosen = {name: value for name, value in options.items() if value is not None}
+    limits = GcSettings().model_copy(update=chosen).limits()
+    result = survey([installation.settings(service) for service in SERVICES], limits)
+    gone = list(result.removals) if dry_run else collect(result)
+    expired = list(result.expired) if dry_run else retention.remove(result.expired)
     rows = [*_rows(gone, installation.state), *_expired_rows(expired)]
     show_rows(rows, ["kind", "bytes", "path", "why"], session(context).output)
     freed = sum(each.item.size for each in gone)
     verb = "Would remove" if dry_run else "Removed"
-    say(f"{verb} {len(gone)} of {len(found.items)} items: {_mib(freed)} of {_mib(found.total_bytes)}.")
+    say(f"{verb} {len(gone)} of {len(result.items)} items: {_mib(freed)} of {_mib(result.total_bytes)}.")
     say(f"{verb} {len(expired)} ended resources.")
-    if limits.quota_bytes is not None and found.total_bytes - freed > limits.quota_bytes:
+    if limits.quota_bytes is not None and result.total_bytes - freed > limits.quota_bytes:
         say(f"The remaining items are referenced or new, and exceed the quota of {_mib(limits.quota_bytes)}.")
         raise typer.Exit(1)
 
@@ -118,10 +118,10 @@ def backup(
     from ratoon.sdk.local.installation import Installation, find_state
 
     installation = Installation(find_state(state))
-    rooms = [installation.settings(service) for service in SERVICES]
-    made = back_up(installation.state, rooms, file.absolute())
-    say(f"{file}: {len(made.files)} files, {_mib(made.size)}, readable only by you.")
-    for path in made.damaged:
+    services = [installation.settings(service) for service in SERVICES]
+    manifest = back_up(installation.state, services, file.absolute())
+    say(f"{file}: {len(manifest.files)} files, {_mib(manifest.size)}, readable only by you.")
+    for path in manifest.damaged:
         say(f"{path} is damaged in the installation and therefore in the backup.")
 
 
@@ -134,8 +134,8 @@ def restore(
     """Create an installation from a backup and verify every byte. Start it with `ratoon up --state`."""
     from ratoon.sdk.local.backup import restore as unpack
 
-    made = unpack(file, state.absolute())
-    say(f"{state}: {len(made.files)} files, {_mib(made.size)}; backup of {made.time}.")
+    manifest = unpack(file, state.absolute())
+    say(f"{state}: {len(manifest.files)} files, {_mib(manifest.size)}; backup of {manifest.time}.")
     say(f"Start it with: ratoon up --state {state}")
 
 
