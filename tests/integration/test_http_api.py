@@ -21,13 +21,32 @@ from schemathesis import GenerationMode
 from ratoon.chassis.identity import Principal, Role
 from ratoon.chassis.settings import SERVICES, run_folder
 from ratoon.testkit.services import State, running
-from ratoon_gateway.entrypoints import openapi
-from ratoon_gateway.entrypoints.transcoding import Transcoder
+from ratoon_gateway.entrypoints.app import create_api
+from ratoon_gateway.entrypoints.asgi import Readiness
+from ratoon_gateway.entrypoints.bindings import bindings_of_contracts, services_of
+from ratoon_gateway.entrypoints.blobs import Blobs
+from ratoon_gateway.entrypoints.feedback import FeedbackRoute
+from ratoon_gateway.entrypoints.models import Models
+from ratoon_gateway.entrypoints.rest import rest_router
 
 EXAMPLES = int(os.environ.get("RATOON_FUZZ_EXAMPLES", "4"))
 ENDLESS = {"GET /v1/routeTable:watch"}
 """Streams that have a first state and no end."""
-SCHEMA = schemathesis.openapi.from_dict(openapi.document(Transcoder.of_contracts().bindings, "1"))
+
+
+def _document() -> dict[str, object]:
+    """The document of the whole API, without anything behind its routes."""
+    bindings = bindings_of_contracts()
+    routers = (
+        rest_router(bindings, None),
+        Models(None, None).router(),
+        FeedbackRoute(None, None, None, None).router(),
+        Blobs(None, None, None).router(),
+    )
+    return create_api(*routers, services=services_of(bindings), metrics=None, readiness=Readiness()).openapi()
+
+
+SCHEMA = schemathesis.openapi.from_dict(_document())
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 
 

@@ -33,23 +33,22 @@ from ratoon_gateway.application.quotas import Quotas
 from ratoon_gateway.application.relay import Bounds, Relay
 from ratoon_gateway.domain import completions
 from ratoon_gateway.domain.traffic import Traffic
-from ratoon_gateway.entrypoints import openapi
+from ratoon_gateway.entrypoints.app import create_api
 from ratoon_gateway.entrypoints.asgi import Readiness
+from ratoon_gateway.entrypoints.bindings import bindings_of_contracts, services_of
 from ratoon_gateway.entrypoints.blobs import Blobs
-from ratoon_gateway.entrypoints.completions import Completions, Models
+from ratoon_gateway.entrypoints.completions import Completions
 from ratoon_gateway.entrypoints.feedback import FeedbackRoute
 from ratoon_gateway.entrypoints.first_key import FirstKey
 from ratoon_gateway.entrypoints.grpc import GatewayServicer
 from ratoon_gateway.entrypoints.grpc_proxy import GrpcProxy
-from ratoon_gateway.entrypoints.http import Edge, HttpServer, Pages
+from ratoon_gateway.entrypoints.http import Edge, HttpServer
+from ratoon_gateway.entrypoints.models import Models
 from ratoon_gateway.entrypoints.project_calls import ProjectCalls
-from ratoon_gateway.entrypoints.rest import RestFace
-from ratoon_gateway.entrypoints.transcoding import Transcoder
+from ratoon_gateway.entrypoints.rest import RestCalls, rest_router
 from ratoon_gateway.entrypoints.verbs import Origins, Route, Verbs
 from ratoon_gateway.entrypoints.watched import EdgeMetrics, Traced, Watched
 from ratoon_gateway.settings import Settings
-
-_VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
@@ -84,25 +83,34 @@ def build(settings: Settings, platform: Platform) -> App:
         )
     )
     readiness = Readiness()
-    transcoder = Transcoder.of_contracts()
+    bindings = bindings_of_contracts()
     chat = Completions(admission, quotas, path.relay, settings.most_body_bytes, settings.request_limits)
     projects = FlywheelProjects(base.peer("flywheel"))
     check = ProjectCheck(projects, base.threads, base.clock)
-    rest = RestFace(transcoder, admission, check, peers, base.threads, readiness)
-    routes = _edge(base, readiness, admission, path, chat, uploads, ids, rest, transcoder)
-    edge = _watched(base, Verbs(routes, routes.verbs, Origins(settings.origins)))
+    feedback = FeedbackRoute(admission, ids, FlywheelFeedback(base.peer("flywheel")), base.threads)
+    api = create_api(
+        rest_router(bindings, RestCalls(admission, check, peers, base.threads, readiness)),
+        Models(admission, path.routes).router(),
+        feedback.router(),
+        Blobs(admission, uploads, base.threads).router(),
+        services=services_of(bindings),
+        metrics=None if settings.metrics else platform.metrics,
+        readiness=readiness,
+    )
+    edge = Edge({completions.CHAT: chat, completions.TEXT: chat}, api)
+    observed = _observed(base, Verbs(edge, edge.verbs, Origins(settings.origins)))
     servicer = GatewayServicer(store, ring, usage, projects, admission, base.threads, base.clock)
     rpc = Rpc("ratoon.gateway.v1.GatewayService", add_GatewayServiceServicer_to_server, servicer)
     first_key = FirstKey(store, base.clock, settings.keys / "operator.key")
-    calls = ProjectCalls(check, (binding.method for binding in transcoder.bindings))
-    proxy = GrpcProxy(settings.grpc_address, admission, calls, peers, transcoder.services)
+    calls = ProjectCalls(check, (binding.method for binding in bindings))
+    proxy = GrpcProxy(settings.grpc_address, admission, calls, peers, services_of(bindings))
     address = (settings.host, settings.port)
     return replace(
         base.app([rpc], [first_key, uploads, ring, words, usage, *path.background]),
         listeners=(
             Outbound(path.routes, path.engines, peers),
             *([proxy] if settings.grpc_address else []),
-            HttpServer(edge, readiness, address, _limits(settings), settings.drain_s),
+            HttpServer(observed, readiness, address, _limits(settings), settings.drain_s),
         ),
         loop_factory=uvloop.new_event_loop,
     )
@@ -146,32 +154,7 @@ def _data_path(
     return _DataPath(routes, traffic, relay, engines, fairness, background)
 
 
-def _edge(
-    base: ServiceRuntime,
-    readiness: Readiness,
-    admission: Admission,
-    path: _DataPath,
-    chat: Completions,
-    uploads: Uploads,
-    ids: AnswerIds,
-    rest: RestFace,
-    transcoder: Transcoder,
-) -> Edge:
-    public_metrics = None if base.settings.metrics else base.platform.metrics
-    pages = Pages(openapi.document(transcoder.bindings, _VERSION), public_metrics, readiness)
-    models = Models(admission, path.routes)
-    feedback = FeedbackRoute(admission, ids, FlywheelFeedback(base.peer("flywheel")), base.threads)
-    exact: dict[str, Route] = {
-        f"POST {completions.CHAT}": chat,
-        f"POST {completions.TEXT}": chat,
-        "GET /v1/models": models,
-        "POST /v1/feedback": feedback,
-        **pages.routes(),
-    }
-    return Edge(exact, models, Blobs(admission, uploads, base.threads), rest, transcoder.verbs)
-
-
-def _watched(base: ServiceRuntime, edge: Route) -> Route:
+def _observed(base: ServiceRuntime, edge: Route) -> Route:
     metrics = EdgeMetrics(base.platform.metrics)
     return Traced(edge, metrics, base.tracer) if base.settings.otlp else Watched(edge, metrics)
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import socket
 import time
 
@@ -339,7 +340,13 @@ def test_the_pages_that_need_no_key(house):
     ]
     assert "text/event-stream" in watched["responses"]["200"]["content"]
     assert "/v1/projects/{project}/apiKeys" in document["paths"]
-    assert "<script" not in http.get("/docs").text
+    docs = http.get("/docs")
+    policy = docs.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    loaded = re.findall(r'(?:src|href)="(/[^"]+)"', docs.text)
+    assert {path.partition("/")[2].partition("/")[0] for path in loaded} == {"docs", "openapi.json"}
+    assert {http.get(path).status_code for path in loaded} == {200}
+    assert "<script>" not in docs.text
     assert "ratoon_gateway_route_table_version" in http.get("/metrics").text
 
 

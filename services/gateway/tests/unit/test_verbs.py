@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from fastapi import FastAPI
 
 from ratoon_gateway.entrypoints.asgi import respond
 from ratoon_gateway.entrypoints.http import Edge
@@ -111,14 +112,17 @@ def test_pages_of_allowed_origins_may_call_and_read_the_answer(allowed):
         assert call("OPTIONS", "/v1/models", *preflight("https://evil.example"), origins=allowed)[0] == 403
 
 
-def test_the_verbs_of_exact_paths_are_looked_up_once():
-    asked = []
+def test_completions_bypass_the_api():
+    api = FastAPI()
+    api.get("/v1/other")(lambda: "api")
+    edge = Edge({"/v1/completions": app}, api)
+    assert edge.verbs("/v1/completions") == ("POST",)
+    assert (edge.verbs("/v1/other"), edge.verbs("/v1/nothing")) == (["GET"], [])
+    sent = []
 
-    def rest_verbs(path):
-        asked.append(path)
-        return ["DELETE", "POST"]
+    async def send(message):
+        sent.append(message)
 
-    edge = Edge({"POST /v1/feedback": app, "GET /v1/feedback": app}, app, app, app, rest_verbs)
-    assert [edge.verbs("/v1/feedback") for _ in range(3)] == [["POST", "GET", "DELETE"]] * 3
-    assert asked == ["/v1/feedback"]
-    assert edge.verbs("/v1/other") == ["DELETE", "POST"]
+    scope = {"type": "http", "method": "POST", "path": "/v1/completions", "headers": []}
+    asyncio.run(edge(scope, None, send))
+    assert sent[-1]["body"] == b"POST /v1/completions"

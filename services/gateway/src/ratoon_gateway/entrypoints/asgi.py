@@ -1,4 +1,4 @@
-"""What the HTTP entrypoints share: reading requests, writing answers, errors in both shapes. Plain ASGI."""
+"""What the HTTP entrypoints share: reading requests, writing answers, errors in both shapes. It knows no route."""
 
 import asyncio
 import json
@@ -6,6 +6,8 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any
+
+from starlette.responses import Response
 
 from ratoon.chassis.errors import Description
 from ratoon.chassis.names import uuid7
@@ -138,11 +140,6 @@ async def respond(send: Send, status: int, headers: Iterable[Header], body: byte
     await send({"type": "http.response.body", "body": body})
 
 
-async def respond_json(send: Send, status: int, value: object) -> None:
-    """Write a whole JSON answer."""
-    await respond(send, status, [JSON_TYPE], json.dumps(value).encode())
-
-
 def http_status(told: Description) -> int:
     """The HTTP status of an error."""
     return _OF_REASON.get(told.reason) or _STATUSES.get(told.code, 500)
@@ -172,18 +169,35 @@ def problem_of(told: Description, violations: Iterable[tuple[str, str]] = ()) ->
     }
 
 
-async def respond_problem(send: Send, problem: dict[str, Any], more: Iterable[Header] = ()) -> None:
-    """Write problem details, with further headers."""
-    extra = [*_error_headers(problem["status"], problem.get("metadata", {})), *more]
-    await respond(send, problem["status"], [_PROBLEM_TYPE, *extra], json.dumps(problem).encode())
+def problem_response(problem: dict[str, Any], more: Iterable[Header] = ()) -> Response:
+    """Return an answer of problem details, with further headers."""
+    status = problem["status"]
+    headers = [_PROBLEM_TYPE, *_error_headers(status, problem.get("metadata", {})), *more]
+    return _response(status, headers, json.dumps(problem).encode())
+
+
+def openai_error_response(told: Description, more: Iterable[Header] = ()) -> Response:
+    """Return an error as OpenAI's API writes it, with further headers."""
+    status, headers = _openai_error(told, more)
+    return _response(status, headers, openai_error(told, status))
+
+
+def _response(status: int, headers: Headers, body: bytes) -> Response:
+    response = Response(body, status)
+    response.raw_headers += headers
+    return response
 
 
 async def respond_openai_error(send: Send, told: Description, extra: Iterable[Header] = ()) -> None:
     """Write an error as OpenAI's API does, with further headers."""
+    status, headers = _openai_error(told, extra)
+    await respond(send, status, headers, openai_error(told, status))
+
+
+def _openai_error(told: Description, extra: Iterable[Header]) -> tuple[int, Headers]:
     status, more = http_status(told), list(extra)
     named = any(name == _REQUEST_ID for name, _ in more)
-    headers = [JSON_TYPE, *_error_headers(status, told.details, named=named), *more]
-    await respond(send, status, headers, openai_error(told, status))
+    return status, [JSON_TYPE, *_error_headers(status, told.details, named=named), *more]
 
 
 def openai_error(told: Description, status: int) -> bytes:

@@ -1,77 +1,149 @@
-"""`/v1/blobs/{sha256}`: files into and out of the artifact store, resumable, proven by their digest.
+"""`/v1/blobs/{sha256}`: files into and out of the artifact store, resumable, verified by their digest.
 
 `PUT` takes a whole file, or with `Content-Range: bytes 0-99/250` a piece of it; the answer's header `upload-offset`
-says where to go on, and so does `HEAD`. `GET` takes `Range: bytes=100-`.
+says where to resume, and so does `HEAD`. `GET` takes `Range: bytes=100-`.
 
-A blob belongs to the project whose caller sent its bytes, or whose resources refer to it. To any other project it is
-not there, and the bytes of a PUT are read and proven whether the blob is there or not: a digest opens nothing.
+A blob belongs to the project whose caller sent its bytes, or whose resources refer to it. For any other project it
+does not exist, and the bytes of a PUT are read and verified whether the blob exists or not: a digest opens nothing.
 """
 
 import re
+from collections.abc import AsyncIterator
+from typing import Annotated
 
-from ratoon.chassis.errors import InvalidArgument, NotFound, described
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from ratoon.chassis.errors import InvalidArgument, NotFound
 from ratoon.chassis.identity import ANY_PROJECT, Role
 from ratoon.chassis.server import Threads
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.ports import Shelf
 from ratoon_gateway.domain.digests import checked_digest
-from ratoon_gateway.entrypoints.asgi import (
-    ClientGone,
-    Receive,
-    Scope,
-    Send,
-    bearer,
-    header,
-    problem_of,
-    respond,
-    respond_json,
-    respond_problem,
-)
+from ratoon_gateway.entrypoints.api import BEARER, EdgeRoute, refusals
+from ratoon_gateway.entrypoints.asgi import ClientGone, Receive, bearer
 
-PREFIX = "/v1/blobs/"
+_PATH = "/v1/blobs/{sha256:tail}"
 _PIECE = 1 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_OFFSET = {"upload-offset": {"description": "Bytes that are stored.", "schema": {"type": "integer"}}}
+Digest = Annotated[
+    str,
+    Path(
+        description="SHA-256 of the file, 64 hexadecimal digits.",
+        json_schema_extra={"pattern": "^[0-9a-f]{64}$"},
+    ),
+]
 
 
 class Blobs:
-    """Takes and gives blobs."""
+    """Stores and returns blobs."""
 
     def __init__(self, admission: Admission, uploads: Shelf, threads: Threads) -> None:
         self._admission, self._uploads, self._threads = admission, uploads, threads
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        serve = {"PUT": self._put, "HEAD": self._head, "GET": self._get}.get(scope["method"])
-        try:
-            if serve is None:
-                raise InvalidArgument("A blob supports GET, HEAD and PUT.", reason="METHOD_NOT_ALLOWED")
-            self._admission.principal(bearer(scope))  # before anything is said of the digest
-            await serve(checked_digest(scope["path"].removeprefix(PREFIX)), scope, receive, send)
-        except ClientGone:
-            return
-        except Exception as error:
-            await respond_problem(send, problem_of(described(error)))
+    def router(self) -> APIRouter:
+        """Return the routes."""
+        router = APIRouter(route_class=EdgeRoute, tags=["blobs"], dependencies=[BEARER])
+        router.put(
+            _PATH,
+            operation_id="gateway.PutBlob",
+            response_class=Response,
+            status_code=201,
+            response_description="The file is stored.",
+            responses={
+                202: {"description": "The piece is stored; further ones are missing.", "headers": _OFFSET},
+                **refusals(has_body=True),
+            },
+            openapi_extra={"requestBody": {"required": True, "content": _OCTETS}},
+        )(self.put)
+        router.head(
+            _PATH,
+            operation_id="gateway.HeadBlob",
+            response_class=Response,
+            response_description="The whole file is stored.",
+            responses={
+                200: {"headers": _OFFSET},
+                204: {"description": "The file is not, or not wholly stored.", "headers": _OFFSET},
+                **refusals(),
+            },
+        )(self.head)
+        router.get(
+            _PATH,
+            operation_id="gateway.GetBlob",
+            response_class=Response,
+            response_description="The file.",
+            responses={
+                200: {"content": _OCTETS},
+                206: {"description": "The part that `Range` names.", "content": _OCTETS},
+                **refusals(),
+            },
+        )(self.get)
+        return router
 
-    async def _put(self, digest: str, scope: Scope, receive: Receive, send: Send) -> None:
-        project = self._admission.caller(bearer(scope), Role.ENGINEER).project
-        start, end, total = _content_range(scope)
+    async def put(self, sha256: Digest, request: Request) -> Response:
+        """Store a file.
+
+        Send it whole, or in pieces with `Content-Range: bytes 0-99/250`. After an interruption `upload-offset` says
+        where to resume. Role: engineer.
+        """
+        digest = self._digest(sha256, request)
+        project = self._admission.caller(bearer(request.scope), Role.ENGINEER).project
+        start, end, total = _content_range(request)
         if start == 0:
             await self._threads(self._uploads.restart, project, digest)
-        offset = await self._take(project, digest, start, receive)
+        offset = await self._store(project, digest, start, request.receive)
         if end is not None and offset != end + 1:
             raise InvalidArgument(
                 f"{offset - start} bytes arrived, but Content-Range announced {end + 1 - start}.",
                 reason="BAD_RANGE",
             )
         if total is not None and offset < total:
-            await respond(send, 202, [(b"upload-offset", str(offset).encode())], b"")
-            return
+            return Response(status_code=202, headers={"upload-offset": str(offset)})
         await self._threads(self._uploads.finish, project, digest)
-        await respond_json(send, 201, {"sha256": digest, "size": offset})
+        return JSONResponse({"sha256": digest, "size": offset}, 201)
 
-    async def _take(self, project: str, digest: str, offset: int, receive: Receive) -> int:
-        """Write what comes; what has come stays when the caller goes away."""
+    async def head(self, sha256: Digest, request: Request) -> Response:
+        """Check whether a file is stored, or how many bytes of it.
+
+        Role: viewer.
+        """
+        digest = self._digest(sha256, request)
+        project = self._admission.caller(bearer(request.scope), Role.VIEWER).project
+        size = await self._threads(self._uploads.size, project, digest)
+        if size is not None:
+            return Response(headers={"content-length": str(size), "upload-offset": str(size)})
+        offset = await self._threads(self._uploads.offset, project, digest)
+        return Response(status_code=204, headers={"upload-offset": str(offset)})
+
+    async def get(self, sha256: Digest, request: Request) -> Response:
+        """Return a file, or the part of it that `Range: bytes=100-` names.
+
+        Role: viewer.
+        """
+        digest = self._digest(sha256, request)
+        project = self._admission.caller(bearer(request.scope), Role.VIEWER).project
+        size = await self._threads(self._uploads.size, project, digest)
+        if size is None:
+            where = "" if project == ANY_PROJECT else f" in projects/{project}"
+            raise NotFound(f"There is no blob {digest}{where}.", reason="ARTIFACT_NOT_FOUND")
+        start, end = _range(request, size)
+        headers, status = {"content-length": str(end - start)}, 200
+        if (start, end) != (0, size):
+            headers["content-range"], status = f"bytes {start}-{end - 1}/{size}", 206
+        return StreamingResponse(
+            self._pieces(digest, start, end), status, headers, media_type="application/octet-stream"
+        )
+
+    def _digest(self, sha256: str, request: Request) -> str:
+        """Return a well-formed digest, to callers with a key alone."""
+        self._admission.principal(bearer(request.scope))
+        return checked_digest(sha256)
+
+    async def _store(self, project: str, digest: str, offset: int, receive: Receive) -> int:
+        """Append the body; what has arrived stays when the caller goes away."""
         pending: list[bytes] = []
         while True:
             message = await receive()
@@ -85,60 +157,33 @@ class Blobs:
             if ended:
                 return offset
 
-    async def _head(self, digest: str, scope: Scope, _receive: Receive, send: Send) -> None:
-        """200 with the size of a whole blob; 204 with `upload-offset` for one that is not whole (yet)."""
-        project = self._admission.caller(bearer(scope), Role.VIEWER).project
-        size = await self._threads(self._uploads.size, project, digest)
-        if size is None:
-            offset = await self._threads(self._uploads.offset, project, digest)
-            headers = [(b"upload-offset", str(offset).encode())]
-            await send({"type": "http.response.start", "status": 204, "headers": headers})
-        else:
-            headers = [(b"content-length", str(size).encode()), (b"upload-offset", str(size).encode())]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def _get(self, digest: str, scope: Scope, _receive: Receive, send: Send) -> None:
-        project = self._admission.caller(bearer(scope), Role.VIEWER).project
-        size = await self._threads(self._uploads.size, project, digest)
-        if size is None:
-            whose = "" if project == ANY_PROJECT else f" in projects/{project}"
-            raise NotFound(f"There is no blob {digest}{whose}.", reason="ARTIFACT_NOT_FOUND")
-        start, end = _range(scope, size)
-        partial = (start, end) != (0, size)
-        headers = [
-            (b"content-type", b"application/octet-stream"),
-            (b"content-length", str(end - start).encode()),
-        ]
-        headers += [(b"content-range", f"bytes {start}-{end - 1}/{size}".encode())] if partial else []
-        await send({"type": "http.response.start", "status": 206 if partial else 200, "headers": headers})
+    async def _pieces(self, digest: str, start: int, end: int) -> AsyncIterator[bytes]:
         while start < end:
             piece = await self._threads(self._uploads.read, digest, start, min(_PIECE, end - start))
             start += len(piece)
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+            yield piece
 
 
-def _content_range(scope: Scope) -> tuple[int, int | None, int | None]:
-    """Start, last byte and total; the last two are None for a whole file."""
-    text = header(scope, b"content-range").decode("latin-1")
+def _content_range(request: Request) -> tuple[int, int | None, int | None]:
+    """Return start, last byte and total; the last two are None for a whole file."""
+    text = request.headers.get("content-range", "")
     if not text:
         return 0, None, None
-    found = _CONTENT_RANGE.fullmatch(text)
-    if found is None or int(found[1]) > int(found[2]) or int(found[2]) >= int(found[3]):
+    match = _CONTENT_RANGE.fullmatch(text)
+    if match is None or int(match[1]) > int(match[2]) or int(match[2]) >= int(match[3]):
         raise InvalidArgument(f"Content-Range {text!r} must look like `bytes 0-99/250`.", reason="BAD_RANGE")
-    return int(found[1]), int(found[2]), int(found[3])
+    return int(match[1]), int(match[2]), int(match[3])
 
 
-def _range(scope: Scope, size: int) -> tuple[int, int]:
-    """First byte and end (exclusive) of what is asked."""
-    text = header(scope, b"range").decode("latin-1")
+def _range(request: Request, size: int) -> tuple[int, int]:
+    """Return the first byte of the requested range and its end (exclusive)."""
+    text = request.headers.get("range", "")
     if not text:
         return 0, size
-    found = _RANGE.fullmatch(text)
-    if found is None or int(found[1]) >= size:
+    match = _RANGE.fullmatch(text)
+    if match is None or int(match[1]) >= size:
         raise InvalidArgument(
             f"Range {text!r} is not within the {size} bytes of the blob.", reason="BAD_RANGE"
         )
-    end = int(found[2]) + 1 if found[2] else size
-    return int(found[1]), min(end, size)
+    end = int(match[2]) + 1 if match[2] else size
+    return int(match[1]), min(end, size)

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible routes, streaming and not, and the list of models. It translates; the relay does the work."""
+"""The OpenAI-compatible routes, streaming and not. It translates; the relay does the work."""
 
 import asyncio
 import json
@@ -6,16 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
-from ratoon.chassis.errors import Description, described
+from ratoon.chassis.errors import described
 from ratoon.chassis.identity import Principal, Role
 from ratoon_gateway.application.admission import Admission
-from ratoon_gateway.application.ports import AnswerTooLong, EngineBroke, EngineLost, EngineSilent, Routes
+from ratoon_gateway.application.ports import AnswerTooLong, EngineBroke, EngineLost, EngineSilent
 from ratoon_gateway.application.quotas import Pass, Quotas
 from ratoon_gateway.application.relay import Exchange, Relay, beside
 from ratoon_gateway.domain.completions import Ask, RequestLimits, read_ask
 from ratoon_gateway.domain.errors import BadKey
 from ratoon_gateway.domain.limits import Standing
-from ratoon_gateway.domain.routes import ANY_PROJECT, Route
 from ratoon_gateway.domain.traffic import Outcome
 from ratoon_gateway.entrypoints.asgi import (
     ClientGone,
@@ -27,7 +26,6 @@ from ratoon_gateway.entrypoints.asgi import (
     limit_headers,
     read_content,
     respond,
-    respond_json,
     respond_openai_error,
     until_gone,
 )
@@ -195,41 +193,3 @@ class _Watch:
         await until_gone(receive)
         self.gone = True
         self.answering.cancel()
-
-
-class Models:
-    """`GET /v1/models` and `GET /v1/models/{model}`: the deployments a caller may ask."""
-
-    def __init__(self, admission: Admission, routes: Routes) -> None:
-        self._admission, self._routes = admission, routes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """List, or tell of one."""
-        try:
-            principal = self._admission.caller(bearer(scope), Role.CALLER)
-        except Exception as error:
-            await respond_openai_error(send, described(error))
-            return
-        models = self._models(principal.project)
-        wanted = scope["path"].removeprefix("/v1/models").strip("/")
-        if not wanted:
-            await respond_json(send, 200, {"object": "list", "data": list(models.values())})
-        elif wanted in models:
-            await respond_json(send, 200, models[wanted])
-        else:
-            message = f"There is no model {wanted!r}; GET /v1/models lists the available models."
-            await respond_openai_error(send, Description("NOT_FOUND", "MODEL_NOT_FOUND", message, "model"))
-
-    def _models(self, project: str) -> dict[str, dict[str, object]]:
-        routes = [r for r in self._routes.table.routes.values() if project in (ANY_PROJECT, r.project)]
-        return {name: _model(name, route) for route in routes for name in _names(route, project)}
-
-
-def _names(route: Route, project: str) -> list[str]:
-    """How callers of this project may name the deployment: alone, and with each version it serves."""
-    name = route.id if project != ANY_PROJECT else f"{route.project}/{route.id}"
-    return [name, *sorted({f"{name}@{target.version_id}" for target in route.targets})]
-
-
-def _model(name: str, route: Route) -> dict[str, object]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": f"projects/{route.project}"}

@@ -4,92 +4,109 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
+from fastapi import Response
+
 from ratoon.chassis.errors import Unauthenticated
 from ratoon.chassis.identity import NOBODY, Principal
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.domain.errors import GatewayError
-from ratoon_gateway.entrypoints.asgi import Receive, Send, until_gone
+from ratoon_gateway.entrypoints.asgi import Receive, Scope, Send, until_gone
 
 _HEARTBEAT_S = 10.0
-_LOOK_S = 0.5
-_PATIENCE_S = 1.0
+_CHECK_S = 0.5
+_FIRST_EVENT_S = 1.0
 EVENT_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 Event = tuple[str, str, bytes]
 
 
-async def send_events(
-    events: AsyncGenerator[Event, None],
-    receive: Receive,
-    send: Send,
-    tell: Callable[[Exception], bytes],
-    *ends: Awaitable[object],
-) -> None:
-    """Write each event as it comes, and a comment now and then so that nobody takes the line for dead.
+class EventStream(Response):
+    """Writes each event as it comes, and a comment now and then so that no proxy takes the connection for dead.
 
-    An error that comes soon is raised, while a status can still say so; later it is an event `error`, told by `tell`.
-    Where `tell` says nothing (the source is away for a moment), and once one of `ends` returns (the drain, the end of
-    the caller's key), the stream is broken off rather than ended: a client that resumes by `Last-Event-ID` knows the
-    difference.
+    `begin` raises an error that comes soon, while a status can still report it; later it is an event `error` with the
+    data of `error_data`. Where that is empty (the source is unavailable for a moment), and once one of `ends` returns
+    (the drain, the end of the caller's key), the stream is broken off rather than ended: a client that resumes by
+    `Last-Event-ID` can tell the difference.
     """
-    source = _Source(events, until_gone(receive), *ends)
-    try:
-        await source.wait(_PATIENCE_S)
-        chunk: bytes | None = source.take() if source.ready else b": here\n\n"
-        await send({"type": "http.response.start", "status": 200, "headers": EVENT_HEADERS})
-        while chunk:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await source.wait(_HEARTBEAT_S)
-            chunk = _chunk(source, tell)
-        if chunk is not None:
-            await send({"type": "http.response.body", "body": b""})
-    finally:
-        await source.close()
 
+    def __init__(
+        self,
+        events: AsyncGenerator[Event, None],
+        receive: Receive,
+        error_data: Callable[[Exception], bytes],
+        *ends: Awaitable[object],
+    ) -> None:
+        super().__init__()
+        self._source = _Source(events, until_gone(receive), *ends)
+        self._error_data = error_data
+        self._first = b""
 
-def _chunk(source: "_Source", tell: Callable[[Exception], bytes]) -> bytes | None:
-    """What to write next: empty at the end, None to break off."""
-    if source.over:
-        return None
-    try:
-        return source.take() if source.ready else b": still there\n\n"
-    except Exception as error:
-        told = tell(error)
-        return _written(("", "error", told)) if told else None
+    async def begin(self) -> None:
+        """Wait a moment for the first event."""
+        try:
+            await self._source.wait(_FIRST_EVENT_S)
+            self._first = self._source.take() if self._source.ready else b": waiting\n\n"
+        except BaseException:
+            await self._source.close()
+            raise
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Write the stream."""
+        chunk: bytes | None = self._first
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": EVENT_HEADERS})
+            while chunk:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await self._source.wait(_HEARTBEAT_S)
+                chunk = self._next()
+            if chunk is not None:
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            await self._source.close()
+
+    def _next(self) -> bytes | None:
+        """Return what to write next: empty at the end, None to break off."""
+        if self._source.over:
+            return None
+        try:
+            return self._source.take() if self._source.ready else b": waiting\n\n"
+        except Exception as error:
+            data = self._error_data(error)
+            return _encoded(("", "error", data)) if data else None
 
 
 class _Source:
-    """The events, one ahead, and an eye on what ends them before their time."""
+    """The events, one ahead, and what ends them early."""
 
     def __init__(self, events: AsyncGenerator[Event, None], *ends: Awaitable[object]) -> None:
         self._events = events
         self._next: asyncio.Task[Event | None] | None = None
-        self._watches = {asyncio.ensure_future(each) for each in ends}
+        self._ends = {asyncio.ensure_future(each) for each in ends}
 
     @property
     def ready(self) -> bool:
-        """Whether there is something to take."""
+        """True if there is something to take."""
         return self._next is not None and self._next.done()
 
     @property
     def over(self) -> bool:
-        """Whether the stream ends before its time."""
-        return any(watch.done() for watch in self._watches)
+        """True if the stream ends early."""
+        return any(end.done() for end in self._ends)
 
     async def wait(self, seconds: float) -> None:
-        """Wait for the next event, the caller's leaving, or so long."""
-        self._next = self._next or asyncio.create_task(anext_or_none(self._events))
-        await asyncio.wait({self._next, *self._watches}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        """Wait for the next event or an early end, at most `seconds`."""
+        self._next = self._next or asyncio.create_task(_next_or_none(self._events))
+        await asyncio.wait({self._next, *self._ends}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
     def take(self) -> bytes:
-        """The next event as bytes; empty at the end."""
-        taken, self._next = self._next, None
-        event = taken.result() if taken else None
-        return _written(event) if event else b""
+        """Return the next event as bytes; empty at the end."""
+        task, self._next = self._next, None
+        event = task.result() if task else None
+        return _encoded(event) if event else b""
 
     async def close(self) -> None:
         """End the source."""
-        for watch in self._watches:
-            watch.cancel()
+        for end in self._ends:
+            end.cancel()
         if self._next is not None:
             self._next.cancel()
             with suppress(asyncio.CancelledError, Exception):
@@ -98,9 +115,9 @@ class _Source:
 
 
 async def until_key_ends(admission: Admission, principal: Principal) -> Exception:
-    """Return why, once the key of a caller has ended; never for a caller without one."""
+    """Return the reason once the key of a caller has ended; never for a caller without one."""
     while True:
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_CHECK_S)
         try:
             if principal is not NOBODY:
                 admission.check_still(principal)
@@ -108,12 +125,12 @@ async def until_key_ends(admission: Admission, principal: Principal) -> Exceptio
             return ended
 
 
-async def anext_or_none(events: AsyncGenerator[Event, None]) -> Event | None:
-    """The next event, or None at the end."""
+async def _next_or_none(events: AsyncGenerator[Event, None]) -> Event | None:
+    """Return the next event, or None at the end."""
     return await anext(events, None)
 
 
-def _written(event: Event) -> bytes:
+def _encoded(event: Event) -> bytes:
     event_id, name, data = event
     head = f"id: {event_id}\n" if event_id else ""
     return f"{head}event: {name}\n".encode() + b"data: " + data + b"\n\n"

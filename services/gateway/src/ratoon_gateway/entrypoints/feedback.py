@@ -1,52 +1,80 @@
-"""`POST /v1/feedback`: what a user said of an answer. 200 only after flywheel has committed it."""
+"""`POST /v1/feedback`: a user's feedback on an answer. 200 only after flywheel has committed it."""
 
-from typing import Any
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 
 from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.errors import RatoonError, Unavailable, described
+from ratoon.chassis.errors import RatoonError, Unavailable
 from ratoon.chassis.identity import Role
 from ratoon.chassis.server import Threads
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.handlers import understand_feedback
 from ratoon_gateway.application.ports import FeedbackSink
 from ratoon_gateway.domain.json_text import read_object
-from ratoon_gateway.entrypoints.asgi import (
-    ClientGone,
-    Receive,
-    Scope,
-    Send,
-    bearer,
-    problem_of,
-    read_content,
-    respond_json,
-    respond_problem,
-)
+from ratoon_gateway.entrypoints.api import BEARER, EdgeRoute, refusals
+from ratoon_gateway.entrypoints.asgi import bearer, read_content
+from ratoon_gateway.entrypoints.examples import FEEDBACK
+from ratoon_gateway.entrypoints.schemas import unset
 
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
+
+
+class FeedbackBody(BaseModel):
+    """Feedback on an answer; at least one field besides `id` is set."""
+
+    id: str = Field(description="ID of the answer: its `id`, or the header `x-ratoon-answer-id`.")
+    thumb: Literal["up", "down"] = Field(default_factory=unset, description="Verdict on the answer.")
+    rating: int = Field(default_factory=unset, ge=1, le=5, description="From 1 (bad) to 5 (good).")
+    correction: str = Field(default_factory=unset, description="Answer that would have been right.")
+    comment: str = Field(default_factory=unset, description="Remark in words.")
+
+
+class StoredFeedback(BaseModel):
+    """Feedback that was stored."""
+
+    name: str = Field(description="Resource name of the feedback.")
+    id: str = Field(description="ID of the answer.")
+    version: str = Field(description="Model version that wrote the answer.")
 
 
 class FeedbackRoute:
-    """Takes feedback."""
+    """Accepts feedback."""
 
     def __init__(
         self, admission: Admission, ids: AnswerIds, flywheel: FeedbackSink, threads: Threads
     ) -> None:
         self._admission, self._ids, self._flywheel, self._threads = admission, ids, flywheel, threads
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        try:
-            await respond_json(send, 200, await self._take(scope, receive))
-        except ClientGone:
-            return
-        except Exception as error:
-            await respond_problem(send, problem_of(described(error)))
+    def router(self) -> APIRouter:
+        """Return the route."""
+        router = APIRouter(route_class=EdgeRoute, tags=["inference"], dependencies=[BEARER])
+        schema, content = FeedbackBody.model_json_schema(), "application/json"
+        router.post(
+            "/v1/feedback",
+            operation_id="gateway.Feedback",
+            response_model=StoredFeedback,
+            response_description="The feedback is stored.",
+            responses=refusals(has_body=True),
+            openapi_extra={
+                "requestBody": {
+                    "required": True,
+                    "content": {content: {"schema": schema, "examples": FEEDBACK}},
+                }
+            },
+        )(self.submit_feedback)
+        return router
 
-    async def _take(self, scope: Scope, receive: Receive) -> dict[str, Any]:
-        principal = self._admission.caller(bearer(scope), Role.CALLER)
-        feedback = understand_feedback(
-            read_object(await read_content(scope, receive, _MOST_BYTES)), principal, self._ids
-        )
+    async def submit_feedback(self, request: Request) -> JSONResponse:
+        """Submit feedback on an answer.
+
+        Role: caller.
+        """
+        principal = self._admission.caller(bearer(request.scope), Role.CALLER)
+        body = read_object(await read_content(request.scope, request.receive, _MAX_BYTES))
+        feedback = understand_feedback(body, principal, self._ids)
         try:
             stored = await self._threads(self._flywheel.give, feedback)
         except RatoonError as error:
@@ -56,4 +84,4 @@ class FeedbackRoute:
                     reason="FEEDBACK_NOT_STORED",
                 ) from error
             raise
-        return {"name": stored, "id": feedback.answer_id, "version": feedback.version}
+        return JSONResponse({"name": stored, "id": feedback.answer_id, "version": feedback.version})

@@ -1,18 +1,26 @@
-"""The REST face of every RPC: JSON in and out, watches as server-sent events, errors as problem details."""
+"""Every RPC as REST: one route of FastAPI for each binding of the contracts, watches as server-sent events."""
 
 import json
-from collections.abc import AsyncGenerator
-from typing import Any
+import re
+from collections.abc import AsyncGenerator, Callable, Iterable
+from dataclasses import dataclass
+from inspect import Parameter, Signature
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, unquote
 
 import grpc
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
+from starlette.datastructures import QueryParams
 
 from ratoon.chassis import tracing
-from ratoon.chassis.errors import NotFound, described
+from ratoon.chassis.errors import described
 from ratoon.chassis.identity import NOBODY, Principal, Role
 from ratoon.chassis.server import Threads
 from ratoon_gateway.application.admission import Admission
@@ -20,106 +28,270 @@ from ratoon_gateway.application.ports import Peers
 from ratoon_gateway.application.projects import ProjectCheck
 from ratoon_gateway.domain.errors import BadRequest
 from ratoon_gateway.domain.json_text import read_json, shortened
+from ratoon_gateway.entrypoints.api import BEARER, EdgeRoute, refusals
 from ratoon_gateway.entrypoints.asgi import (
     JSON_TYPE,
-    ClientGone,
     Readiness,
-    Receive,
     Scope,
-    Send,
     bearer,
     header,
+    json_name,
     problem_of,
+    problem_response,
     read_content,
-    respond,
-    respond_problem,
 )
-from ratoon_gateway.entrypoints.events import EVENT_HEADERS, Event, send_events, until_key_ends
+from ratoon_gateway.entrypoints.bindings import Binding
+from ratoon_gateway.entrypoints.comments import comment, summary
+from ratoon_gateway.entrypoints.events import EVENT_HEADERS, Event, EventStream, until_key_ends
+from ratoon_gateway.entrypoints.examples import EXAMPLES
 from ratoon_gateway.entrypoints.peer_errors import description_of
-from ratoon_gateway.entrypoints.transcoding import Binding, Transcoder
+from ratoon_gateway.entrypoints.schemas import model_of, query_types, unset
+from ratoon_gateway.entrypoints.validation import violation_of
 from ratoon_gateway.entrypoints.verbs import HEAD
 
-_MOST_BYTES = 4 << 20
+_MAX_BYTES = 4 << 20
 _DEADLINE_S = 30.0
-_BIG = 32 << 10
-_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+_LARGE = 32 << 10
+_UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _REVISIONS = ("revision", "version")
 
 
-class RestFace:
-    """Serves whatever the contracts bind to a path."""
+@dataclass(frozen=True)
+class RestCalls:
+    """Calls the services for callers of the REST API."""
 
-    def __init__(
-        self,
-        transcoder: Transcoder,
-        admission: Admission,
-        projects: ProjectCheck,
-        peers: Peers,
-        threads: Threads,
-        readiness: Readiness,
-    ) -> None:
-        self._transcoder, self._admission, self._projects = transcoder, admission, projects
-        self._peers, self._threads, self._readiness = peers, threads, readiness
+    admission: Admission
+    projects: ProjectCheck
+    peers: Peers
+    threads: Threads
+    readiness: Readiness
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        try:
-            await self._serve(scope, receive, send)
-        except ClientGone:
-            return
-        except Exception as error:
-            await respond_problem(send, _problem(error))
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = self._transcoder.match(scope["method"], scope["path"])
-        if found is None:
-            raise NotFound(f"There is nothing at {shortened(scope['path'])}.", reason="NO_SUCH_PATH")
-        binding, variables = found
-        metadata, principal = self._metadata(scope, binding)
-        request = binding.request(
-            variables, _query(scope), _json(await read_content(scope, receive, _MOST_BYTES))
-        )
-        _fill_in(request, scope)
-        await self._projects(request, principal)
-        if binding.streams and scope.get(HEAD):
-            await respond(send, 200, EVENT_HEADERS, b"")
-            return
-        if binding.streams:
-            ends = self._readiness.until_drain(), until_key_ends(self._admission, principal)
-            await send_events(self._watch(binding, request, metadata), receive, send, _told, *ends)
-            return
-        call = self._peers.unary(binding.service, binding.rpc)
-        data: bytes = await call(request.SerializeToString(), metadata=metadata, timeout=_DEADLINE_S)
-        convert = self._threads if len(data) > _BIG else _here
-        await respond(send, 200, [JSON_TYPE], await convert(_to_json, binding, data))
-
-    def _metadata(self, scope: Scope, binding: Binding) -> tuple[list[tuple[str, str]], Principal]:
-        """Who calls, as the other services read it; refused here already when the role does not reach."""
+    def admit(self, scope: Scope, role: Role) -> tuple[Principal, list[tuple[str, str]]]:
+        """Return the caller and the metadata by which services know it; refuse a role that is too low."""
         trace = tracing.current() or header(scope, b"traceparent").decode("latin-1")
         metadata = [(tracing.TRACEPARENT, trace)] if trace else []
-        principal = NOBODY
-        if binding.role is not Role.PUBLIC:
-            principal = self._admission.caller(bearer(scope), binding.role)
-            metadata.append(("authorization", f"Bearer {self._admission.token(principal)}"))
-        return metadata, principal
+        if role is Role.PUBLIC:
+            return NOBODY, metadata
+        principal = self.admission.caller(bearer(scope), role)
+        return principal, [*metadata, ("authorization", f"Bearer {self.admission.token(principal)}")]
+
+    async def answer(self, binding: Binding, message: Message, request: Request) -> Response:
+        """Return the service's answer to a request message."""
+        principal, metadata = request.state.caller
+        await self.projects(message, principal)
+        if not binding.streams:
+            return await self._unary(binding, message, metadata)
+        if request.scope.get(HEAD):
+            return Response(headers={name.decode(): value.decode() for name, value in EVENT_HEADERS})
+        ends = self.readiness.until_drain(), until_key_ends(self.admission, principal)
+        stream = EventStream(self._watch(binding, message, metadata), request.receive, _error_event, *ends)
+        await stream.begin()
+        return stream
+
+    async def _unary(self, binding: Binding, message: Message, metadata: list[tuple[str, str]]) -> Response:
+        call = self.peers.unary(binding.service, binding.rpc)
+        data: bytes = await call(message.SerializeToString(), metadata=metadata, timeout=_DEADLINE_S)
+        convert = self.threads if len(data) > _LARGE else _call
+        body = await convert(_to_json, binding.method.output_type, data)
+        return Response(body, media_type="application/json")
 
     async def _watch(
-        self, binding: Binding, request: Message, metadata: list[tuple[str, str]]
+        self, binding: Binding, message: Message, metadata: list[tuple[str, str]]
     ) -> AsyncGenerator[Event, None]:
-        """The events of a watch: id, name, data."""
-        call = self._peers.stream(binding.service, binding.rpc)(
-            request.SerializeToString(), metadata=metadata
-        )
+        """Yield the events of a watch: id, name, data."""
+        call = self.peers.stream(binding.service, binding.rpc)(message.SerializeToString(), metadata=metadata)
         kind = GetMessageClass(binding.method.output_type)
         try:
             async for data in call:
-                message = kind.FromString(data)
+                state = kind.FromString(data)
                 revision = next(
-                    (str(getattr(message, name)) for name in _REVISIONS if hasattr(message, name)), ""
+                    (str(getattr(state, name)) for name in _REVISIONS if hasattr(state, name)), ""
                 )
-                yield revision, binding.method.output_type.name, json_of(message, indent=None)
+                yield revision, binding.method.output_type.name, json_of(state)
         finally:
             call.cancel()
+
+
+class RpcEndpoint:
+    """FastAPI's endpoint of one binding; its signature has the parameters of path and query, and the body."""
+
+    def __init__(self, binding: Binding, calls: RestCalls) -> None:
+        self.binding, self._calls = binding, calls
+        filled = {variable.field.partition(".")[0] for variable in binding.variables} | {binding.body}
+        self._query = {} if binding.body == "*" else query_types(binding.method.input_type, filled)
+        self.__name__ = binding.method.name
+        self.__signature__ = Signature(
+            [
+                _parameter("request", Request),
+                *(_path_parameter(name) for name in binding.parameters),
+                *(_query_parameter(field, kind) for field, kind in self._query.values()),
+                *_body_parameter(binding),
+            ]
+        )
+
+    async def __call__(self, request: Request, **values: Any) -> Response:
+        """Answer one request that FastAPI has validated."""
+        query = {field.name: values[f"query_{field.name}"] for field, _ in self._query.values()}
+        message = self.binding.request(
+            {name: values[name] for name in self.binding.parameters},
+            {name: value for name, value in query.items() if value is not None},
+            values["body"].model_dump(by_alias=True, exclude_unset=True) if "body" in values else {},
+        )
+        _fill_from_headers(message, request.scope)
+        return await self._calls.answer(self.binding, message, request)
+
+    async def prepare(self, request: Request) -> Request:
+        """Authenticate the caller, then read the request; BadRequest names an unknown or repeated parameter."""
+        request.state.caller = self._calls.admit(request.scope, self.binding.role)
+        query = self._read_query(request.scope)
+        body = await read_content(request.scope, request.receive, _MAX_BYTES)
+        return _Prepared(request, query, read_json(body) if body.strip() else None)
+
+    def violation(self, error: dict[str, Any]) -> tuple[str, str]:
+        """Return field and sentence of a validation error."""
+        return violation_of(self.binding.body_type or self.binding.method.input_type, error)
+
+    def _read_query(self, scope: Scope) -> dict[str, list[str]]:
+        """Return the texts of each query parameter by its JSON name."""
+        values: dict[str, list[str]] = {}
+        for name, value in _query_items(scope):
+            field, _ = self._query.get(json_name(name), (None, None))
+            if field is None:
+                where = (
+                    "belongs in the body"
+                    if self.binding.body == "*"
+                    else "is no query parameter of this path"
+                )
+                raise BadRequest(f"{shortened(name)!r} {where}; /docs lists the parameters.", field=name)
+            if field.json_name in values and not field.is_repeated:
+                raise BadRequest(f"{name!r} is set twice.", field=name)
+            values.setdefault(field.json_name, []).append(value)
+        return values
+
+
+class RpcRoute(EdgeRoute):
+    """Route of one binding."""
+
+    endpoint: RpcEndpoint
+
+    async def prepare(self, request: Request) -> Request:
+        """Authenticate the caller and read the request."""
+        return await self.endpoint.prepare(request)
+
+    def error_response(self, error: Exception) -> Response:
+        """Return problem details, with the violation of each field that FastAPI refused."""
+        if not isinstance(error, RequestValidationError):
+            return problem_response(_problem(error))
+        violations = [self.endpoint.violation(each) for each in error.errors()]
+        field, sentence = violations[0]
+        return problem_response(
+            problem_of(described(BadRequest(sentence, field=field)), violations if field else ())
+        )
+
+
+class _Prepared(Request):
+    """A request whose query and body were read and checked before FastAPI sees them."""
+
+    def __init__(self, request: Request, query: dict[str, list[str]], body: Any) -> None:
+        headers = [each for each in request.scope["headers"] if each[0] != b"content-type"]
+        super().__init__({**request.scope, "headers": [*headers, JSON_TYPE]}, request.receive)
+        self._parameters = QueryParams([(name, text) for name, texts in query.items() for text in texts])
+        self._value = body
+
+    @property
+    def query_params(self) -> QueryParams:
+        """Parameters by their JSON names."""
+        return self._parameters
+
+    async def body(self) -> bytes:
+        """Return a placeholder that says whether there is a body."""
+        return b"" if self._value is None else b"{}"
+
+    async def json(self) -> Any:
+        """Return the JSON value of the body."""
+        return self._value
+
+
+def rest_router(bindings: Iterable[Binding], calls: RestCalls) -> APIRouter:
+    """Return the routes of all bindings."""
+    router = APIRouter(route_class=RpcRoute)
+    for binding in bindings:
+        _register(router, binding, calls)
+    return router
+
+
+def _register(router: APIRouter, binding: Binding, calls: RestCalls) -> None:
+    public, output = binding.role is Role.PUBLIC, binding.method.output_type
+    name = binding.method.full_name
+    role = "No key is needed." if public else f"Role: {binding.role.name.lower()}."
+    answer: dict[int | str, dict[str, Any]] = {}
+    if binding.streams:
+        reference = {"$ref": f"#/components/schemas/{model_of(output).__name__}"}
+        answer = {200: {"content": {"text/event-stream": {"schema": reference}}}}
+    router.add_api_route(
+        binding.path,
+        RpcEndpoint(binding, calls),
+        methods=[binding.verb],
+        operation_id=f"{binding.service}.{binding.method.name}",
+        tags=[binding.service],
+        summary=summary(name) or binding.method.name,
+        description="\n\n".join(text for text in (comment(name), role) if text),
+        dependencies=[] if public else [BEARER],
+        response_class=Response if binding.streams else JSONResponse,
+        response_model=None if binding.streams else model_of(output),
+        response_description=summary(output.full_name) or "Done.",
+        responses=answer | refusals(public=public, has_body=bool(binding.body)),
+        openapi_extra={"security": []} if public else None,
+    )
+
+
+def _parameter(name: str, annotation: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation)
+
+
+def _path_parameter(name: str) -> Parameter:
+    extra = {"pattern": "^[^/:]+$"}
+    described = Path(description=f"ID of the {_words(name)}.", json_schema_extra=extra)
+    return _parameter(name, Annotated[str, described])
+
+
+def _words(name: str) -> str:
+    return re.sub(r"[_A-Z]", lambda match: " " + match[0].strip("_").lower(), name).removesuffix(" id")
+
+
+def _query_parameter(field: FieldDescriptor, kind: Any) -> Parameter:
+    described = Query(
+        alias=field.json_name, default_factory=unset, description=comment(field.full_name) or None
+    )
+    return _parameter(f"query_{field.name}", Annotated[kind, described])
+
+
+def _body_parameter(binding: Binding) -> list[Parameter]:
+    if binding.body_type is None:
+        return []
+    model = model_of(binding.body_type)
+    examples = EXAMPLES.get(f"{binding.service}.{binding.method.name}")
+    described = Body(default_factory=model, openapi_examples=examples)
+    return [_parameter("body", Annotated[model, described])]
+
+
+def _query_items(scope: Scope) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True)
+    except ValueError:
+        raise BadRequest("The query string is not ASCII text.") from None
+
+
+def _fill_from_headers(message: Message, scope: Scope) -> None:
+    """Set what HTTP has headers for: a request id (`Idempotency-Key`), where a watch ended (`Last-Event-ID`)."""
+    fields = message.DESCRIPTOR.fields_by_name
+    key = unquote(header(scope, b"idempotency-key").decode("latin-1"))
+    if key and "request_id" in fields and not message.request_id:  # type: ignore[attr-defined]
+        message.request_id = key  # type: ignore[attr-defined]
+    last = header(scope, b"last-event-id").decode("latin-1")
+    for name in _REVISIONS:
+        if last.isdigit() and name in fields and fields[name].cpp_type == fields[name].CPPTYPE_INT64:
+            setattr(message, name, int(last))
 
 
 def _problem(error: Exception) -> dict[str, Any]:
@@ -128,46 +300,23 @@ def _problem(error: Exception) -> dict[str, Any]:
     return problem_of(described(error))
 
 
-def _told(error: Exception) -> bytes:
-    """What a watch says of an error; nothing of a service that is away for a moment."""
-    if isinstance(error, aio.AioRpcError) and error.code() in _AWAY:
+def _error_event(error: Exception) -> bytes:
+    """Return the data of a watch's last event; empty where the service is unavailable for a moment."""
+    if isinstance(error, aio.AioRpcError) and error.code() in _UNAVAILABLE:
         return b""
     return json.dumps(_problem(error)).encode()
 
 
-async def _here(function: Any, *args: Any) -> Any:
-    return function(*args)
+async def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
 
 
-def json_of(message: Message, indent: int | None = None) -> bytes:
-    """A message as JSON: camelCase names, fields without presence always there."""
+def json_of(message: Message) -> bytes:
+    """Return a message as JSON: camelCase names; fields without presence are always included."""
     return json_format.MessageToJson(
-        message, indent=indent, always_print_fields_with_no_presence=True, ensure_ascii=False
+        message, indent=None, always_print_fields_with_no_presence=True, ensure_ascii=False
     ).encode()
 
 
-def _to_json(binding: Binding, data: bytes) -> bytes:
-    return json_of(GetMessageClass(binding.method.output_type).FromString(data))
-
-
-def _query(scope: Scope) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, strict_parsing=False)
-    except ValueError:
-        raise BadRequest("The query string is not ASCII text.") from None
-
-
-def _json(body: bytes) -> object:
-    return read_json(body) if body.strip() else None
-
-
-def _fill_in(request: Message, scope: Scope) -> None:
-    """What HTTP says in headers: a request id (`Idempotency-Key`), where a watch was left (`Last-Event-ID`)."""
-    fields = request.DESCRIPTOR.fields_by_name
-    key = unquote(header(scope, b"idempotency-key").decode("latin-1"))
-    if key and "request_id" in fields and not request.request_id:  # type: ignore[attr-defined]
-        request.request_id = key  # type: ignore[attr-defined]
-    last = header(scope, b"last-event-id").decode("latin-1")
-    for name in _REVISIONS:
-        if last.isdigit() and name in fields and fields[name].cpp_type == fields[name].CPPTYPE_INT64:
-            setattr(request, name, int(last))
+def _to_json(kind: Descriptor, data: bytes) -> bytes:
+    return json_of(GetMessageClass(kind).FromString(data))

@@ -7,6 +7,8 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from starlette.responses import Response
+
 from ratoon.chassis.errors import Description
 from ratoon_gateway.domain.json_text import shortened
 from ratoon_gateway.entrypoints.asgi import (
@@ -15,10 +17,9 @@ from ratoon_gateway.entrypoints.asgi import (
     Scope,
     Send,
     header,
+    openai_error_response,
     problem_of,
-    respond,
-    respond_openai_error,
-    respond_problem,
+    problem_response,
 )
 from ratoon_gateway.entrypoints.openai_paths import is_openai, not_served
 
@@ -32,7 +33,7 @@ _EXPOSED = (
     b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
-_REMEMBER_S = b"600"
+_MAX_AGE_S = "600"
 
 
 class Origins:
@@ -64,14 +65,16 @@ class Verbs:
             send = _shared(send, origin if self._origins.allow(origin) else "")
         path, verbs = self._known(scope["path"])
         method = str(scope["method"])
-        if not verbs:
-            await _respond_nothing(send, path, str(scope["method"]))
-        elif method == "OPTIONS":
-            await self._options(scope, send, verbs)
-        elif method in verbs or (method == "HEAD" and "GET" in verbs):
+        if method in verbs or (method == "HEAD" and "GET" in verbs):
             await self._app(_scope(scope, path, verbs), receive, send)
+            return
+        if not verbs:
+            response = _nothing(method, path)
+        elif method == "OPTIONS":
+            response = self._options(scope, verbs)
         else:
-            await _respond_wrong_verb(send, path, verbs)
+            response = _wrong_verb(path, verbs)
+        await response(scope, receive, send)
 
     def _known(self, path: str) -> tuple[str, list[str]]:
         """The path and the verbs that it takes; a slash at its end makes no difference."""
@@ -83,30 +86,27 @@ class Verbs:
             return path, verbs
         return shorter, sorted(self._verbs_of(shorter))
 
-    async def _options(self, scope: Scope, send: Send, verbs: Sequence[str]) -> None:
-        """Which verbs there are; to a browser, whether a page of that origin may use them."""
+    def _options(self, scope: Scope, verbs: Sequence[str]) -> Response:
+        """Return which verbs there are; to a browser, whether a page of that origin may use them."""
         allow, origin = _allow(verbs), header(scope, b"origin").decode("latin-1")
         wanted = header(scope, b"access-control-request-method")
         if not (origin and wanted):
-            await respond(send, 204, [(b"allow", allow)], b"")
-            return
+            return Response(status_code=204, headers={"allow": allow})
         if not self._origins.allow(origin):
             message = (
                 f"Pages of {shortened(origin)} may not call this API: an operator can allow the origin by "
                 "RATOON_GATEWAY_ALLOWED_ORIGINS."
             )
-            told = Description("PERMISSION_DENIED", "ORIGIN_NOT_ALLOWED", message)
-            await respond_problem(send, _both(told))
-            return
-        headers: Headers = [
-            (b"allow", allow),
-            (b"access-control-allow-methods", allow),
-            (b"access-control-max-age", _REMEMBER_S),
-        ]
-        names = header(scope, b"access-control-request-headers")
-        if _NAMES.fullmatch(names.decode("latin-1")):
-            headers.append((b"access-control-allow-headers", names))
-        await respond(send, 204, headers, b"")
+            return problem_response(_both(Description("PERMISSION_DENIED", "ORIGIN_NOT_ALLOWED", message)))
+        headers = {
+            "allow": allow,
+            "access-control-allow-methods": allow,
+            "access-control-max-age": _MAX_AGE_S,
+        }
+        names = header(scope, b"access-control-request-headers").decode("latin-1")
+        if _NAMES.fullmatch(names):
+            headers["access-control-allow-headers"] = names
+        return Response(status_code=204, headers=headers)
 
 
 def _scope(scope: Scope, path: str, verbs: Sequence[str]) -> Scope:
@@ -133,27 +133,24 @@ def _shared(send: Send, origin: str) -> Send:
     return sent
 
 
-async def _respond_nothing(send: Send, path: str, verb: str) -> None:
+def _nothing(verb: str, path: str) -> Response:
     if is_openai(path):
-        await respond_openai_error(send, not_served(verb, path)[0])
-        return
+        return openai_error_response(not_served(verb, path)[0])
     message = f"There is nothing at {shortened(path)}; /docs lists the available paths."
-    await respond_problem(send, _both(Description("NOT_FOUND", "NO_SUCH_PATH", message)))
+    return problem_response(_both(Description("NOT_FOUND", "NO_SUCH_PATH", message)))
 
 
-async def _respond_wrong_verb(send: Send, path: str, verbs: Sequence[str]) -> None:
+def _wrong_verb(path: str, verbs: Sequence[str]) -> Response:
     message = f"{shortened(path)} takes {', '.join(verbs)}."
-    told, allow = Description("INVALID_ARGUMENT", "METHOD_NOT_ALLOWED", message), (b"allow", _allow(verbs))
-    if is_openai(path):
-        await respond_openai_error(send, told, [allow])
-    else:
-        await respond_problem(send, _both(told), [allow])
+    error = Description("INVALID_ARGUMENT", "METHOD_NOT_ALLOWED", message)
+    allow = [(b"allow", _allow(verbs).encode())]
+    return openai_error_response(error, allow) if is_openai(path) else problem_response(_both(error), allow)
 
 
-def _allow(verbs: Sequence[str]) -> bytes:
-    """The value of `allow`."""
+def _allow(verbs: Sequence[str]) -> str:
+    """Return the value of `allow`."""
     further = {"HEAD", "OPTIONS"} if "GET" in verbs else {"OPTIONS"}
-    return ", ".join(sorted({*verbs} | further)).encode()
+    return ", ".join(sorted({*verbs} | further))
 
 
 def _both(told: Description) -> dict[str, Any]:

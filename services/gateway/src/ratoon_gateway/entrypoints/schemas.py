@@ -1,0 +1,141 @@
+"""Pydantic models of the contracts' messages, built from their descriptors: what REST callers send and receive.
+
+JSON is proto3's: camelCase names (snake_case is accepted), 64-bit integers as text, enums by name. Unknown fields are
+refused.
+"""
+
+from collections.abc import Container
+from enum import Enum
+from functools import cache
+from typing import Annotated, Any
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    WithJsonSchema,
+    create_model,
+)
+
+from ratoon_gateway.entrypoints.comments import comment
+from ratoon_gateway.entrypoints.validation import enum_check, real_number, truth, whole_number_check
+
+_NUMBERS: dict[int, dict[str, Any]] = {
+    FieldDescriptor.CPPTYPE_INT32: {"type": "integer", "format": "int32"},
+    FieldDescriptor.CPPTYPE_UINT32: {"type": "integer", "format": "int64", "minimum": 0},
+    FieldDescriptor.CPPTYPE_INT64: {"type": "string", "format": "int64", "examples": ["1"]},
+    FieldDescriptor.CPPTYPE_UINT64: {"type": "string", "format": "uint64", "examples": ["1"]},
+}
+_REAL = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
+_TEXTS: dict[str, dict[str, Any]] = {
+    "google.protobuf.Timestamp": {"format": "date-time", "examples": ["2026-01-31T12:00:00Z"]},
+    "google.protobuf.Duration": {"description": "Seconds.", "examples": ["3.5s"]},
+    "google.protobuf.FieldMask": {
+        "description": "Field names, separated by commas.",
+        "examples": ["displayName"],
+    },
+}
+"""Messages whose JSON is text, which their parser checks."""
+_OPEN: dict[str, Any] = {"google.protobuf.Struct": dict[str, Any], "google.protobuf.Value": Any}
+
+
+def _document(schema: dict[str, Any]) -> None:
+    """Leave out of a model's JSON schema what is true of all: titles, null for unset, no further fields."""
+    schema.pop("additionalProperties", None)
+    schema.pop("title", None)
+    for each in schema.get("properties", {}).values():
+        each.pop("title", None)
+        each.update(each.pop("anyOf", [{}])[0])
+
+
+class Message(BaseModel):
+    """Base of all models."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        protected_namespaces=(),
+        json_schema_extra=_document,
+    )
+
+
+@cache
+def model_of(kind: Descriptor) -> type[Message]:
+    """Return the model of a message."""
+    name = kind.full_name.removeprefix(f"{kind.file.package}.").replace(".", "")
+    return _model(name, comment(kind.full_name), {each.name: _field(each) for each in kind.fields})
+
+
+def query_types(kind: Descriptor, taken: Container[str]) -> dict[str, tuple[FieldDescriptor, Any]]:
+    """Return field and type of each query parameter by its JSON name: what neither path nor body fills."""
+    fields = [each for each in kind.fields if each.name not in taken and _fits_query(each)]
+    return {each.json_name: (each, _query_type(each)) for each in fields}
+
+
+def _model(name: str, text: str, fields: dict[str, Any]) -> type[Message]:
+    return create_model(name, __base__=Message, __module__=__name__, __doc__=text or None, **fields)
+
+
+def _field(field: FieldDescriptor) -> tuple[Any, Any]:
+    """Return annotation and definition of a field, as `create_model` takes them. Null is a field that is not set."""
+    description = comment(field.full_name) or None
+    return _type(field) | None, Field(default_factory=unset, alias=field.json_name, description=description)
+
+
+def unset() -> Any:
+    """Return the value of a field that is not set; as a factory it leaves no default in the document."""
+    return None
+
+
+def _type(field: FieldDescriptor) -> Any:
+    kind = field.message_type
+    if kind is not None and kind.GetOptions().map_entry:
+        return dict[str, _single(kind.fields_by_name["value"])]  # type: ignore[misc]
+    single = _single(field)
+    return list[single] if field.is_repeated else single  # type: ignore[valid-type]
+
+
+def _single(field: FieldDescriptor) -> Any:
+    """Return the type of one value of a field."""
+    if field.message_type is not None:
+        return _message_type(field.message_type)
+    if field.enum_type is not None:
+        return _enum(field.enum_type)
+    if field.cpp_type in _NUMBERS:
+        check = BeforeValidator(whole_number_check(field.cpp_type))
+        return Annotated[int, check, WithJsonSchema(_NUMBERS[field.cpp_type])]
+    if field.cpp_type in _REAL:
+        return Annotated[float, BeforeValidator(real_number), WithJsonSchema({"type": "number"})]
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return Annotated[str, WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
+    return StrictBool if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL else str
+
+
+def _message_type(kind: Descriptor) -> Any:
+    if kind.full_name in _TEXTS:
+        return Annotated[str, WithJsonSchema({"type": "string", **_TEXTS[kind.full_name]})]
+    return _OPEN.get(kind.full_name) or model_of(kind)
+
+
+@cache
+def _enum(kind: EnumDescriptor) -> Any:
+    name = kind.full_name.removeprefix(f"{kind.file.package}.").replace(".", "")
+    names = Enum(name, {each.name: each.name for each in kind.values}, type=str, module=__name__)  # type: ignore[misc]
+    comments = {each.name: comment(f"{kind.full_name}.{each.name}") for each in kind.values}
+    values = "\n".join(f"- `{value}`: {text}" for value, text in comments.items() if text)
+    names.__doc__ = "\n\n".join(text for text in (comment(kind.full_name), values) if text)
+    return Annotated[names, BeforeValidator(enum_check(kind))]
+
+
+def _fits_query(field: FieldDescriptor) -> bool:
+    """Return True for fields whose values are texts or numbers."""
+    return field.message_type is None or field.message_type.full_name in _TEXTS
+
+
+def _query_type(field: FieldDescriptor) -> Any:
+    """Return the type of a query parameter; only booleans are written differently in bodies."""
+    boolean = field.cpp_type == FieldDescriptor.CPPTYPE_BOOL
+    return Annotated[bool, BeforeValidator(truth)] if boolean else _type(field)

@@ -1,0 +1,162 @@
+"""Sentences about values that a request cannot hold: each names its field, in words that are not a library's."""
+
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from pydantic_core import PydanticCustomError
+
+from ratoon_gateway.entrypoints.asgi import json_name
+
+_RANGES = {
+    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
+}
+_MAX_REAL = sys.float_info.max
+_KINDS = {
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+"""Words for the types that pydantic checks itself, by its error types."""
+_MAX_NAMES = 12
+"""More field names than this are not listed in one sentence."""
+Violation = tuple[str, str]
+"""Field at fault and sentence."""
+
+
+def violation_of(kind: Descriptor, error: dict[str, Any]) -> Violation:
+    """Return what a validation error of pydantic means for a body of `kind`, or for a parameter."""
+    location = error["loc"][1:]
+    field = field_path(location)
+    if error["type"] == "extra_forbidden":
+        return field, _unknown_field(kind, location)
+    if not location:
+        return field, "The body must be a JSON object."
+    return field, f"{field} {_complaint(error)}."
+
+
+def field_path(location: Sequence[int | str]) -> str:
+    """Return the path of a field as JSON bodies write it: `labels[0].name`."""
+    text = "".join(f"[{each}]" if isinstance(each, int) else f".{json_name(each)}" for each in location)
+    return text.removeprefix(".")
+
+
+def enum_check(kind: EnumDescriptor) -> Callable[[Any], Any]:
+    """Return a validator of an enum's names and numbers. It returns names."""
+    offered = ", ".join(each.name for each in kind.values if not each.name.endswith("_UNSPECIFIED"))
+
+    def check(value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool) and value in kind.values_by_number:
+            return kind.values_by_number[value].name
+        if isinstance(value, str) and value in kind.values_by_name:
+            return value
+        raise _complain(f"cannot be {named(value)}; it is one of {offered}")
+
+    return check
+
+
+def whole_number_check(cpp_type: int) -> Callable[[Any], int]:
+    """Return a validator of integers, which may come as text or as a number without a fraction."""
+    low, high = _RANGES[cpp_type]
+
+    def check(value: Any) -> int:
+        number = _number(value)
+        if number is None or (isinstance(number, float) and not number.is_integer()):
+            raise _complain(f"must be a whole number, not {named(value)}")
+        if not low <= number <= high:
+            raise _complain(f"must lie between {low} and {high}")
+        return int(number)
+
+    return check
+
+
+def real_number(value: Any) -> float | int:
+    """Return a finite number, which may come as text."""
+    number = _number(value)
+    if number is None:
+        raise _complain(f"must be a number, not {named(value)}")
+    if not abs(number) <= _MAX_REAL:
+        raise _complain("must be a finite number")
+    return number
+
+
+def truth(value: Any) -> bool:
+    """Return the meaning of a query parameter that is `true` or `false`."""
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise _complain(f"must be true or false, not {named(value)}")
+
+
+def _number(value: Any) -> int | float | None:
+    """Return a JSON number, or one written as text (so that 64-bit numbers travel); None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if not isinstance(value, str):
+        return value
+    if not value.isascii() or "_" in value or value != value.strip():
+        return None
+    for read in (int, float):
+        try:
+            return read(value)
+        except ValueError:
+            continue
+    return None
+
+
+def _complain(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("unfit", "{sentence}", {"sentence": sentence})
+
+
+def _complaint(error: dict[str, Any]) -> str:
+    """Return what is wrong with a field, without its name."""
+    if error["type"] in _KINDS:
+        return f"must be {_KINDS[error['type']]}, not {named(error['input'])}"
+    return str(error["msg"]).removesuffix(".")
+
+
+def _unknown_field(kind: Descriptor, location: Sequence[int | str]) -> str:
+    """Return the sentence about a field that a message lacks, or that came under both of its names."""
+    message, name, path = _message_at(kind, location[:-1]), str(location[-1]), field_path(location)
+    field = message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name)
+    if field is not None:
+        return f"{field.json_name} is given twice, as {field.name} too."
+    known = [each.json_name for each in message.fields]
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"{message.name} has no field {_cut(path)}. Did you mean {close[0]}?"
+    listed = ", ".join([*known[:_MAX_NAMES], *(["… (see /docs)"] if len(known) > _MAX_NAMES else [])])
+    return f"{message.name} has no field {_cut(path)}. Its fields: {listed or 'none'}."
+
+
+def _message_at(kind: Descriptor, location: Sequence[int | str]) -> Descriptor:
+    """Return the message that a location below `kind` leads to; map keys and list indices stand for their values."""
+    for step in location:
+        field = kind.fields_by_name.get(str(step)) or kind.fields_by_camelcase_name.get(str(step))
+        if field is not None and field.message_type is not None:
+            kind = field.message_type
+            if kind.GetOptions().map_entry and kind.fields_by_name["value"].message_type is not None:
+                kind = kind.fields_by_name["value"].message_type
+    return kind
+
+
+def named(value: Any) -> str:
+    """Return a caller's value as a sentence may repeat it."""
+    if isinstance(value, str):
+        return f'"{_cut(value)}"'
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return "a list"
+    return "an object" if isinstance(value, dict) else _cut(str(value))
+
+
+def _cut(text: str, length: int = 60) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
