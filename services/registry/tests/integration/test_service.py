@@ -1,4 +1,4 @@
-"""The registry as a room: its gRPC API over a real socket, database and event log; verification is a fake job."""
+"""The registry as a service: its gRPC API over a real socket, database and event log; verification is a fake job."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,7 +168,7 @@ def test_a_version_without_a_result_is_deleted_and_what_is_in_use_is_named(regis
     registry.DeleteModel(pb.DeleteModelRequest(name=empty, allow_missing=True))
 
 
-def test_only_serving_moves_production_and_every_move_is_kept(state, registry):
+def test_only_serving_moves_production_and_every_move_is_recorded(state, registry):
     version = register(registry)
     move = pb.SetAliasRequest(name=f"{MODEL}/aliases/production", version=version.name, reason="rollout r1")
     with pytest.raises(PermissionDenied) as refused:
@@ -183,7 +183,7 @@ def test_only_serving_moves_production_and_every_move_is_kept(state, registry):
     )
 
 
-def test_listings_are_paged_with_tokens_that_cannot_be_made_up(registry):
+def test_listings_are_paged_with_tokens_that_cannot_be_forged(registry):
     for _ in range(3):
         register(registry)
     first = registry.ListModelVersions(pb.ListModelVersionsRequest(parent=MODEL, page_size=2))
