@@ -14,7 +14,7 @@ import ratoon_labeling.settings
 import ratoon_registry.settings
 from ratoon.chassis import warm
 from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.tracing import unkept
+from ratoon.chassis.tracing import unsampled
 from ratoon.testkit.collector import Collector, Span, collecting
 from ratoon.testkit.services import State, running
 
@@ -47,7 +47,7 @@ def http(tmp_path, collector) -> Iterator[httpx.Client]:
         key = (state.folder / "keys" / "operator.key").read_text().strip()
         with httpx.Client(
             base_url=f"http://127.0.0.1:{apps[-1].listeners[-1].port}/v1",
-            headers={"authorization": f"Bearer {key}", "traceparent": unkept()},
+            headers={"authorization": f"Bearer {key}", "traceparent": unsampled()},
             timeout=30.0,
         ) as client:
             yield client

@@ -72,7 +72,7 @@ def test_a_job_that_fails_says_why(jobs, collector):
 
 
 def test_a_job_of_a_trace_that_nobody_keeps_tells_nothing(jobs, collector):
-    run(jobs, "quiet", {}, tracing.unkept(KEPT))
+    run(jobs, "quiet", {}, tracing.unsampled(KEPT))
     run(jobs, "loud", {}, KEPT)
     collector.until(lambda: collector.spans)
     assert [span.told["ratoon.job"] for span in collector.spans] == ["loud"]

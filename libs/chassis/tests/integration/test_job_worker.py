@@ -15,7 +15,7 @@ from ratoon.chassis.authority import make_authority
 from ratoon.chassis.client import open_channel
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied, Unavailable
 from ratoon.chassis.identity import Principal, Role, set_caller
-from ratoon.chassis.job_worker import Desk, Settings, Sweeper, build, reap
+from ratoon.chassis.job_worker import JobService, Settings, WorkCollector, build, reap
 from ratoon.chassis.jobs import JobState, JobStatus, LocalJobs
 from ratoon.chassis.remote_jobs import RemoteJobs, chosen
 from ratoon.chassis.tls import Certificates
@@ -172,20 +172,20 @@ def test_a_worker_that_is_away_is_unavailable_and_one_that_lost_its_disk_knows_n
 
 
 def test_folders_of_ended_jobs_go_after_a_while_and_running_ones_stay(settings):
-    desk = Desk(settings)
+    jobs = JobService(settings)
     set_caller(Principal("registry", Role.SERVICE))
-    desk.start("runs", MODULE, {"wait": True})
-    desk.start("ended", MODULE, {"work": "kept"})
-    until(lambda: desk.observe("ended").state is JobState.SUCCEEDED, 30)
-    Sweeper(desk, keep_s=3600).sweep()
-    assert {item.path.name for item in desk.ended()} == {"runs", "ended", "kept"}
+    jobs.start("runs", MODULE, {"wait": True})
+    jobs.start("ended", MODULE, {"work": "kept"})
+    until(lambda: jobs.observe("ended").state is JobState.SUCCEEDED, 30)
+    WorkCollector(jobs, keep_s=3600).collect()
+    assert {item.path.name for item in jobs.ended()} == {"runs", "ended", "kept"}
 
     def only_the_running_one() -> bool:
-        Sweeper(desk, keep_s=-1).sweep()
-        return {item.path.name for item in desk.ended()} == {"runs"}
+        WorkCollector(jobs, keep_s=-1).collect()
+        return {item.path.name for item in jobs.ended()} == {"runs"}
 
     until(only_the_running_one, 30)
-    desk.stop("runs", 0.0)
+    jobs.stop("runs", 0.0)
 
 
 def test_an_id_always_has_the_same_worker_and_ids_spread():

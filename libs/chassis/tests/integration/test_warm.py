@@ -132,7 +132,7 @@ def begun(jobs, job_id):
 
 
 def test_a_long_job_of_one_tenant_does_not_hold_another_tenants(jobs, tmp_path):
-    spec = {"warm": str(tmp_path / "warm"), "lanes": 2, "lane_patience_s": 0}
+    spec = {"warm": str(tmp_path / "warm"), "lanes": 2, "lane_max_wait_s": 0}
     jobs.start("long", "warm_sample", spec | {"tenant": "a", "seconds": 600})
     begun(jobs, "long")
     jobs.start("more", "warm_sample", spec | {"tenant": "a"})

@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon.chassis.lanes import PATIENCE_S, Queue, Ticket, lane
+from ratoon.chassis.lanes import MAX_WAIT_S, Queue, Ticket, lane
 from ratoon.process.identity import ProcessIdentity
 
 MARK = ProcessIdentity.current()
@@ -35,11 +35,11 @@ def test_jobs_of_one_tenant_run_in_their_order_one_at_a_time():
 
 
 def test_a_further_lane_opens_for_another_tenant_that_has_waited():
-    queue = Queue([ticket("2", "a"), ticket("3", "b", NOW - PATIENCE_S / 2)], {0: ticket("1", "a")})
+    queue = Queue([ticket("2", "a"), ticket("3", "b", NOW - MAX_WAIT_S / 2)], {0: ticket("1", "a")})
     fresh = queue.waiting[1]
     assert queue.lane_for(fresh, 2, NOW) is None
-    assert queue.lane_for(fresh, 2, NOW + PATIENCE_S) == 1
-    assert queue.lane_for(fresh, 1, NOW + PATIENCE_S) is None
+    assert queue.lane_for(fresh, 2, NOW + MAX_WAIT_S) == 1
+    assert queue.lane_for(fresh, 1, NOW + MAX_WAIT_S) is None
 
 
 def test_jobs_whose_process_is_gone_are_forgotten():

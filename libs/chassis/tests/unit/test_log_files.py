@@ -52,16 +52,16 @@ def test_a_childs_file_is_copied_and_emptied_while_it_writes(tmp_path):
     files = ChildFiles([tmp_path], file_bytes=1000)
     with path.open("ab", buffering=0) as child:
         child.write(b"x" * 999)
-        files.look()
+        files.rotate()
         assert path.stat().st_size == 999
         child.write(b"\nfirst of the rest\n")
-        files.look()
+        files.rotate()
         assert path.stat().st_size == 0
         child.write(b"later\n")
     assert path.read_text() == "later\n"
     assert path.with_name("log.txt.1").read_text().endswith("first of the rest\n")
     path.write_bytes(b"y" * 2000)
-    files.look()
+    files.rotate()
     assert sorted(each.name for each in path.parent.iterdir()) == ["log.txt", "log.txt.1"]
 
 
@@ -84,7 +84,7 @@ def test_a_log_is_followed_over_a_rotation(tmp_path):
 
 def test_lines_that_callers_cause_in_libraries_are_bounded():
     now = 0.0
-    repeats = Repeats(lambda: now, most=3)
+    repeats = Repeats(lambda: now, max_count=3)
 
     def passes(name: str = "grpc._cython.cygrpc", message: str = "Unexpected %s") -> str:
         record = logging.LogRecord(name, logging.ERROR, __file__, 1, message, ("x",), None)

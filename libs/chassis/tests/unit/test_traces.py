@@ -133,12 +133,12 @@ def test_a_look_knows_the_trace_but_is_not_kept():
     world.begin()
     world.run()
     assert {trace[:36] for trace in world.procedure.looked} == {FIRST[:36]}
-    assert not any(tracing.is_kept(trace) for trace in world.procedure.looked)
+    assert not any(tracing.is_sampled(trace) for trace in world.procedure.looked)
 
 
 def test_a_step_that_was_caused_elsewhere_goes_on_there_and_links_the_other_causes():
     world = World()
-    world.procedure.causes = (OTHER, FIRST, tracing.unkept())
+    world.procedure.causes = (OTHER, FIRST, tracing.unsampled())
     world.begin(trace="")
     world.run()
     asked = world.spans()["Work Ask"]
@@ -169,7 +169,7 @@ def test_a_failure_is_told_with_its_reason_and_counted():
 def test_without_a_collector_ids_are_passed_on_as_they_are_and_nothing_is_kept(given, kept):
     traces = Traces()
     with traces.tracer("works").start_as_current_span("x", tracing.context_of(given)) as span:
-        assert tracing.is_kept(tracing.of(span)) == kept
+        assert tracing.is_sampled(tracing.of(span)) == kept
         assert tracing.current()[:36] == (given or tracing.of(span))[:36]
         assert (exemplar() is not None) == kept
     traces.close()
@@ -177,11 +177,11 @@ def test_without_a_collector_ids_are_passed_on_as_they_are_and_nothing_is_kept(g
 
 def test_what_cannot_be_read_begins_a_new_trace():
     assert tracing.links_to(["", "nonsense", f"{FIRST[:-2]}00"]) == []
-    assert tracing.is_kept("nonsense") is False
+    assert tracing.is_sampled("nonsense") is False
     with tracing.within("nonsense"):
         assert tracing.current() == ""
-    assert tracing.unkept(FIRST) == f"{FIRST[:-2]}00"
-    assert len(tracing.unkept()) == tracing.LENGTH
+    assert tracing.unsampled(FIRST) == f"{FIRST[:-2]}00"
+    assert len(tracing.unsampled()) == tracing.LENGTH
 
 
 class Collector:

@@ -5,7 +5,7 @@ import re
 import openai
 import pytest
 
-from ratoon.chassis.tracing import is_kept
+from ratoon.chassis.tracing import is_sampled
 from ratoon.testkit.collector import Collector, collecting
 from ratoon.testkit.engine import Faults
 
@@ -71,7 +71,7 @@ def test_what_is_not_kept_is_still_passed_on_as_not_kept(house, collector):
     house.client(default_headers={"traceparent": CALLER}).chat.completions.create(**ASK)
     collector.until(lambda: collector.named(CHAT))
     assert [span.trace for span in collector.named(CHAT)] == [CALLER[3:35]]
-    assert [is_kept(told) for told in engine.traceparents] == [False, True]
+    assert [is_sampled(told) for told in engine.traceparents] == [False, True]
 
 
 def test_latencies_have_exemplars_that_name_their_trace(house, collector):

@@ -38,10 +38,10 @@ def adapter_problems(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
         return [Problem("ADAPTER_UNSUPPORTED", f"The adapter's type is {kind}; engines load LoRA. {_REMEDY}")]
     whole = list(_whole_layers(config, tensors))
     causes = [*_unsupported(config), *([f"it holds whole layers ({', '.join(whole)})"] if whole else [])]
-    found = [
+    problems = [
         Problem("ADAPTER_UNSUPPORTED", f"Engines cannot load the adapter: {c}. {_REMEDY}") for c in causes
     ]
-    return [*found, *_rank_problems(config, tensors)]
+    return [*problems, *_rank_problems(config, tensors)]
 
 
 def _unsupported(config: Mapping[str, Any]) -> Iterator[str]:
@@ -81,12 +81,12 @@ def _rank_problems(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> 
     if patterns:
         return []
     for name, tensor in tensors.items():
-        found = _LORA_A.fullmatch(name)
-        if found and found.group(2) == "A" and tensor.shape and tensor.shape[0] != rank:
+        match = _LORA_A.fullmatch(name)
+        if match and match.group(2) == "A" and tensor.shape and tensor.shape[0] != rank:
             return [
                 Problem(
                     "WEIGHTS_MISMATCH",
-                    f"adapter_config.json states rank {rank}, but {found.group(1)} has rank {tensor.shape[0]}.",
+                    f"adapter_config.json states rank {rank}, but {match.group(1)} has rank {tensor.shape[0]}.",
                 )
             ]
     return []

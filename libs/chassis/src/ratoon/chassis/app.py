@@ -192,8 +192,8 @@ class ServiceRuntime:
     def app(self, rpcs: Sequence[Rpc], background: Sequence[Background] = ()) -> App:
         """The room, with its relay if it has topics; `background` are operations and consumers, as they start."""
         platform = self.platform
-        tells = event_wiring.topics_of(self.settings.service)
-        relay = [event_wiring.relay(self.settings, self.database, self.log, self.clock)] if tells else []
+        topics = event_wiring.topics_of(self.settings.service)
+        relay = [event_wiring.relay(self.settings, self.database, self.log, self.clock)] if topics else []
         for part in (*relay, *background):
             self._watch(part)
         return App(

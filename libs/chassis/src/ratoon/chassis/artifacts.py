@@ -61,7 +61,7 @@ class ArtifactStore:
         self._local = "file" in (
             self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,)
         )
-        self._seen_whole: dict[str, tuple[int, int, int]] = {}
+        self._verified: dict[str, tuple[int, int, int]] = {}
         """Inode, size and time of change of the files whose bytes were checked, by digest."""
         self._owned: dict[tuple[str, str], float] = {}
         """When a project was marked as an owner of a digest (seconds of the monotonic clock)."""
@@ -69,7 +69,7 @@ class ArtifactStore:
     def put_bytes(self, data: bytes) -> str:
         """Store these bytes; returns their digest. A damaged blob of this digest is replaced."""
         digest = hashlib.sha256(data).hexdigest()
-        if self._kept(digest):
+        if self._is_stored(digest):
             return digest
         if self._local:
             with self._publish(digest) as sink:
@@ -81,7 +81,7 @@ class ArtifactStore:
     def put_file(self, path: Path) -> str:
         """Store a file of this machine; returns its digest. A damaged blob of this digest is replaced."""
         digest = file_digest(path)
-        if self._kept(digest):
+        if self._is_stored(digest):
             return digest
         if self._local:
             with self._publish(digest) as sink, path.open("rb") as source:
@@ -134,7 +134,7 @@ class ArtifactStore:
         try:
             return int(self._fs.size(self._path(digest)))
         except FileNotFoundError:
-            raise _not_found(digest) from None
+            raise _missing(digest) from None
 
     def fetch(self, digest: str, path: Path) -> Path:
         """Copy the blob to a file of this machine, atomically and checked; a file that is there already is kept."""
@@ -225,10 +225,10 @@ class ArtifactStore:
 
     def check_owned_tree(self, project: str, digest: str) -> None:
         """InvalidArgument when a blob is a tree with a file that does not belong to the project."""
-        for member in self._members(digest):
-            if not self.owned(project, member):
+        for entry in self._members(digest):
+            if not self.owned(project, entry):
                 raise InvalidArgument(
-                    f"The tree {digest} names {member}, which projects/{project} has not: upload the files of a tree "
+                    f"The tree {digest} names {entry}, which projects/{project} has not: upload the files of a tree "
                     "before the tree.",
                     reason="TREE_FILE_MISSING",
                 )
@@ -301,8 +301,8 @@ class ArtifactStore:
 
     def blobs(self) -> Iterator[tuple[str, int, float]]:
         """Name, size in bytes and last change (seconds since 1970) of everything that an object store holds."""
-        for path, told in self._fs.find(f"{self._root}/sha256", detail=True).items():
-            yield str(path).rpartition("/")[2], int(told["size"]), _changed(told)
+        for path, info in self._fs.find(f"{self._root}/sha256", detail=True).items():
+            yield str(path).rpartition("/")[2], int(info["size"]), _changed(info)
 
     def delete_unchanged(self, digest: str, since: float) -> bool:
         """Remove an object unless it was put again after `since`; whether it went."""
@@ -328,7 +328,7 @@ class ArtifactStore:
             return
         raise FailedPrecondition(f"Artifact {digest} was erased: {why}", reason="ARTIFACT_ERASED")
 
-    def _kept(self, digest: str) -> bool:
+    def _is_stored(self, digest: str) -> bool:
         """Whether the blob is there and whole; FailedPrecondition when it may not be stored again."""
         if self.intact(digest):
             return True
@@ -341,7 +341,7 @@ class ArtifactStore:
             return cast(BinaryIO, self._fs.open(self._path(digest), "rb"))
         except FileNotFoundError:
             self.check_not_erased(digest)
-            raise _not_found(digest) from None
+            raise _missing(digest) from None
 
     def _check_file(self, digest: str) -> None:
         """FailedPrecondition when the blob's file has other bytes than its digest says."""
@@ -350,25 +350,25 @@ class ArtifactStore:
             mark = _mark(path)
         except FileNotFoundError:
             self.check_not_erased(digest)
-            raise _not_found(digest) from None
-        if self._seen_whole.get(digest) != mark:
+            raise _missing(digest) from None
+        if self._verified.get(digest) != mark:
             _check(digest, file_digest(path))
-            self._seen_whole[digest] = mark
+            self._verified[digest] = mark
 
     def _renew(self, digest: str) -> None:
         """Make the file of a whole blob as young as a new one."""
         path = Path(self._path(digest))
         os.utime(path)
-        self._seen_whole[digest] = _mark(path)
+        self._verified[digest] = _mark(path)
 
     def _renew_object(self, digest: str) -> bool:
         """Whether an object is there; one that is not young is copied over itself, and is then."""
         path = self._path(digest)
         try:
-            told = self._fs.info(path)
+            info = self._fs.info(path)
         except FileNotFoundError:
             return False
-        if time.time() - _changed(told) > _YOUNG_S:
+        if time.time() - _changed(info) > _YOUNG_S:
             copy = {"MetadataDirective": "REPLACE"} if "s3" in self._fs.protocol else {}
             self._fs.cp_file(path, path, **copy)
         return True
@@ -413,13 +413,13 @@ def file_digest(path: Path) -> str:
 
 def _mark(path: Path) -> tuple[int, int, int]:
     """What changes when a file does: inode, size, time of change."""
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _changed(told: Mapping[str, Any]) -> float:
+def _changed(info: Mapping[str, Any]) -> float:
     """When an object was put, in seconds since 1970, as its store tells."""
-    when: datetime | float = told.get("LastModified") or told["created"]
+    when: datetime | float = info.get("LastModified") or info["created"]
     return when.timestamp() if isinstance(when, datetime) else when
 
 
@@ -463,7 +463,7 @@ def _bad_entry(path: object, why: str) -> InvalidArgument:
     return InvalidArgument(f"A tree may not hold {path!r}: {why}.", reason="BAD_TREE_PATH")
 
 
-def _not_found(digest: str) -> NotFound:
+def _missing(digest: str) -> NotFound:
     return NotFound(f"Artifact {digest} is not in the store.", reason="ARTIFACT_NOT_FOUND")
 
 

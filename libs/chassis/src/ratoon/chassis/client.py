@@ -145,7 +145,7 @@ def open_channel(address: str, signer: Signer, certificates: Certificates | None
     By mutual TLS where there are certificates and the address is no Unix socket. What a service asks on its own
     account, a report every second, begins no trace that is kept.
     """
-    caller = _Caller(signer.own_token, tracing.unkept)
+    caller = _Caller(signer.own_token, tracing.unsampled)
     return grpc.intercept_channel(_wire(address, certificates), caller)
 
 

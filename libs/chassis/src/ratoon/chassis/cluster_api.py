@@ -56,8 +56,8 @@ class Cluster:
 
     def delete_deployment(self, name: str, uid: str, resource_version: str = "") -> None:
         """End a Deployment and its pods, if it is still the one that was seen (and as it was); else Aborted."""
-        seen = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
-        body = {"propagationPolicy": "Background", "preconditions": seen}
+        preconditions = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
+        body = {"propagationPolicy": "Background", "preconditions": preconditions}
         with _translated(f"delete the Deployment {name}"):
             _json(self._apps.delete_namespaced_deployment, name, self.namespace, body=body)
 
@@ -100,24 +100,24 @@ class Listing:
     """Objects of one kind with certain labels: as they are, and what becomes of them."""
 
     def __init__(self, call: Callable[..., Any], namespace: str, selector: str) -> None:
-        self._call, self._given = call, {"namespace": namespace, "label_selector": selector}
+        self._call, self._options = call, {"namespace": namespace, "label_selector": selector}
 
     def all(self) -> tuple[list[JSON], str]:
         """Every object, and the version of the whole that they are of."""
         with _translated("list what runs"):
-            told = _json(self._call, **self._given) or {}
-            return told.get("items") or [], told["metadata"]["resourceVersion"]
+            answer = _json(self._call, **self._options) or {}
+            return answer.get("items") or [], answer["metadata"]["resourceVersion"]
         raise AssertionError("unreachable")
 
     @contextmanager
     def changes(self, version: str) -> Iterator[Iterator[JSON]]:
         """What happens from this version on, as watch events, for some minutes; the end is no error. TooOld."""
-        asked = {"watch": True, "allow_watch_bookmarks": True, "timeout_seconds": _WATCH_S}
+        watching = {"watch": True, "allow_watch_bookmarks": True, "timeout_seconds": _WATCH_S}
         timeout = (_TIMEOUT[0], _WATCH_S + _TIMEOUT[1])
         with _translated("watch what runs"):
             response = self._call(
-                **self._given,
-                **asked,
+                **self._options,
+                **watching,
                 resource_version=version,
                 _preload_content=False,
                 _request_timeout=timeout,
@@ -146,8 +146,8 @@ def _json(call: Callable[..., Any], *arguments: Any, **named: Any) -> JSON | Non
         if error.status == 404 or _reason(error) == "AlreadyExists":
             return None
         raise
-    told: JSON = json.loads(response.data)
-    return told
+    answer: JSON = json.loads(response.data)
+    return answer
 
 
 @contextmanager
@@ -163,16 +163,16 @@ def _translated(what: str) -> Iterator[None]:
 
 
 def _refusal(what: str, error: ApiException) -> Exception:
-    told = f"Kubernetes refused to {what} ({error.status}): {_message(error)}"
+    message = f"Kubernetes refused to {what} ({error.status}): {_message(error)}"
     if error.status == 410:
-        return TooOld(told)
+        return TooOld(message)
     if error.status == 409:
-        return Aborted(told, reason="FENCED")
-    if error.status == 403 and "exceeded quota" not in told:
+        return Aborted(message, reason="FENCED")
+    if error.status == 403 and "exceeded quota" not in message:
         # An API server that has just come up forbids for a moment what it allows: it is tried again, as its absence is.
         mend = "If that stays so, give this service's ServiceAccount the rights that docs/operations/install.md names."
-        return Unavailable(f"{told} {mend}", reason="KUBERNETES_FORBIDS")
-    return Unavailable(told, reason="KUBERNETES_REFUSED")
+        return Unavailable(f"{message} {mend}", reason="KUBERNETES_FORBIDS")
+    return Unavailable(message, reason="KUBERNETES_REFUSED")
 
 
 def _reason(error: ApiException) -> str:
@@ -185,7 +185,7 @@ def _message(error: ApiException) -> str:
 
 def _body(error: ApiException) -> JSON:
     try:
-        told = json.loads(error.body or "{}")
+        body = json.loads(error.body or "{}")
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return body if isinstance(body, dict) else {}

@@ -78,18 +78,18 @@ def open_log(settings: ServiceSettings, clock: Clock) -> EventLog:
 def kafka_security(settings: ServiceSettings) -> dict[str, str]:
     """TLS and SASL as Kafka's clients are told of them; FailedPrecondition when a name or password is missing."""
     protocol = settings.kafka_security_protocol
-    told: dict[str, str] = {"security_protocol": protocol}
+    options: dict[str, str] = {"security_protocol": protocol}
     if protocol.endswith("SSL") and settings.kafka_ca is not None:
-        told["ssl_cafile"] = str(settings.kafka_ca)
+        options["ssl_cafile"] = str(settings.kafka_ca)
     if not protocol.startswith("SASL"):
-        return told
+        return options
     password = settings.kafka_password.get_secret_value()
     if not (settings.kafka_username and password):
         prefix = f"RATOON_{settings.service.upper()}_KAFKA"
         raise FailedPrecondition(
             f"{protocol} needs {prefix}_USERNAME and {prefix}_PASSWORD.", reason="KAFKA_CREDENTIALS_MISSING"
         )
-    return told | {
+    return options | {
         "sasl_mechanism": settings.kafka_sasl_mechanism,
         "sasl_plain_username": settings.kafka_username,
         "sasl_plain_password": password,
@@ -99,18 +99,18 @@ def kafka_security(settings: ServiceSettings) -> dict[str, str]:
 def traced_handler(service: str, tracer: Tracer, handler: Handler) -> Handler:
     """A room's handler of events, which goes on in the trace of what happened."""
 
-    def hear(event: Event, connection: Connection) -> None:
-        cause = tracing.context_of(event.traceparent or tracing.unkept())
-        told = {"ratoon.resource": event.subject, "messaging.destination.name": event.topic}
+    def consume(event: Event, connection: Connection) -> None:
+        cause = tracing.context_of(event.traceparent or tracing.unsampled())
+        attributes = {"ratoon.resource": event.subject, "messaging.destination.name": event.topic}
         with (
             logs.about(service, event.subject),
             tracer.start_as_current_span(
-                f"hear {event.type.rpartition('.')[2]}", cause, SpanKind.CONSUMER, told
+                f"hear {event.type.rpartition('.')[2]}", cause, SpanKind.CONSUMER, attributes
             ),
         ):
             handler(event, connection)
 
-    return hear
+    return consume
 
 
 def relay(settings: ServiceSettings, database: Database, log: EventLog, clock: Clock) -> outbox.Relay:

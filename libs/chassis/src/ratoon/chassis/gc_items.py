@@ -111,9 +111,9 @@ def artifacts(folder: Path) -> Iterator[Item]:
     """The blobs of a store's folder, whether needed or not, and what is left of ones that were never finished."""
     for path in (folder / "sha256").glob("*/*"):
         with suppress(FileNotFoundError):  # published or removed just now
-            found = path.stat()
+            stat = path.stat()
             kind = "artifact" if DIGEST.fullmatch(path.name) else "unfinished artifact"
-            yield Item(path, kind, found.st_size, found.st_mtime)
+            yield Item(path, kind, stat.st_size, stat.st_mtime)
 
 
 def objects(store: ArtifactStore) -> Iterator[Item]:
@@ -134,23 +134,23 @@ def jobs(folder: Path, open_since: float) -> Iterator[Item]:
 
 def mentioned(database: Database) -> set[str]:
     """Every digest that the resources of a room mention."""
-    found: set[str] = set()
+    digests: set[str] = set()
     with database.read() as connection:
         for table in resource_tables(connection):
             rows = connection.execution_options(yield_per=_ROWS).execute(text(f"SELECT body FROM {table}"))
             for (body,) in rows:
-                found.update(DIGEST.findall(body))
-    return found
+                digests.update(DIGEST.findall(body))
+    return digests
 
 
 def mentioned_in_files(folder: Path) -> set[str]:
     """Every digest that the JSON files below a folder mention."""
-    found: set[str] = set()
+    digests: set[str] = set()
     for path in folder.rglob("*.json"):
         with suppress(OSError):
             if path.stat().st_size <= _LARGEST_JSON:
-                found.update(DIGEST.findall(path.read_text(errors="replace")))
-    return found
+                digests.update(DIGEST.findall(path.read_text(errors="replace")))
+    return digests
 
 
 def with_content(store: ArtifactStore, digests: Iterable[str]) -> set[str]:
@@ -181,8 +181,8 @@ def open_work(database: Database) -> tuple[set[str], float]:
 def newest(path: Path) -> float:
     """When a file, or anything in a folder, was last changed."""
     with suppress(FileNotFoundError):
-        inside = [newest(each) for each in path.iterdir()] if path.is_dir() else []
-        return max(path.lstat().st_mtime, *inside, 0.0)
+        times = [newest(each) for each in path.iterdir()] if path.is_dir() else []
+        return max(path.lstat().st_mtime, *times, 0.0)
     return 0.0
 
 

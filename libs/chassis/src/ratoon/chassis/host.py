@@ -43,8 +43,8 @@ def main(services: Sequence[str], arguments: Sequence[str]) -> int:
 
 def build(settings: ServiceSettings, platform: Platform) -> App:
     """A room put together by its own bootstrap."""
-    made: App = importlib.import_module(f"ratoon_{settings.service}.bootstrap").build(settings, platform)
-    return made
+    app: App = importlib.import_module(f"ratoon_{settings.service}.bootstrap").build(settings, platform)
+    return app
 
 
 def _process(services: Sequence[str]) -> str:

@@ -239,12 +239,12 @@ class Verifier:
 def make_keys(folder: Path, services: Iterable[str]) -> list[str]:
     """Make the keys that are missing (0600) and write the public halves; returns the services that got new ones."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = [service for service in services if _make_key(folder / f"{service}.key")]
-    if made or not (folder / "public.json").exists():
+    created = [service for service in services if _make_key(folder / f"{service}.key")]
+    if created or not (folder / "public.json").exists():
         ours = [path for path in sorted(folder.glob("*.key")) if path.stem not in OTHER_KEYS]
         halves = {path.stem: public_text_of(load_key(path)) for path in ours}
         write_json(folder / "public.json", halves, indent=1)
-    return made
+    return created
 
 
 def make_signing_key(folder: Path) -> Path:
@@ -262,9 +262,9 @@ def check_private(path: Path) -> None:
 
     A mounted Secret belongs to root and is shown to the process by its group: that is as private as it gets there.
     """
-    found = path.stat()
-    mounted = found.st_uid == 0 and os.geteuid() != 0
-    if found.st_mode & (0o037 if mounted else 0o077):
+    stat = path.stat()
+    mounted = stat.st_uid == 0 and os.geteuid() != 0
+    if stat.st_mode & (0o037 if mounted else 0o077):
         raise FailedPrecondition(
             f"{path} can be read by others; run: chmod 600 {path}", reason="KEY_TOO_OPEN"
         )

@@ -39,7 +39,7 @@ from ratoon.process.loop import BackgroundLoop
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _REAP_EVERY_S = 5.0
-_SWEEP_EVERY_S = 3600.0
+_COLLECT_EVERY_S = 3600.0
 
 
 class Settings(ProcessSettings):
@@ -55,7 +55,7 @@ class Settings(ProcessSettings):
     )
 
 
-class Desk:
+class JobService:
     """The jobs of all services on this worker. It is synchronous, for the worker's own threads."""
 
     def __init__(self, settings: Settings, otlp: str = "") -> None:
@@ -126,39 +126,39 @@ class Desk:
 class JobsServicer(JobsServiceServicer):
     """Answers `ratoon.jobs.v1.JobsService`."""
 
-    def __init__(self, desk: Desk, threads: Threads) -> None:
-        self._desk, self._threads = desk, threads
+    def __init__(self, jobs: JobService, threads: Threads) -> None:
+        self._jobs, self._threads = jobs, threads
 
     async def StartJob(self, request: pb.StartJobRequest, context: Any) -> job_pb2.Job:
         """Begin a job."""
         spec = _parsed(request.spec)
-        return message_of(request.id, await self._threads(self._desk.start, request.id, request.module, spec))
+        return message_of(request.id, await self._threads(self._jobs.start, request.id, request.module, spec))
 
     async def ObserveJob(self, request: pb.ObserveJobRequest, context: Any) -> job_pb2.Job:
         """Where it stands."""
-        return message_of(request.id, await self._threads(self._desk.observe, request.id))
+        return message_of(request.id, await self._threads(self._jobs.observe, request.id))
 
     async def StopJob(self, request: pb.StopJobRequest, context: Any) -> job_pb2.Job:
         """Ask it to stop."""
-        return message_of(request.id, await self._threads(self._desk.stop, request.id, request.grace_s))
+        return message_of(request.id, await self._threads(self._jobs.stop, request.id, request.grace_s))
 
     async def ForgetJob(self, request: pb.ForgetJobRequest, context: Any) -> Empty:
         """Let it be started again."""
-        await self._threads(self._desk.forget, request.id)
+        await self._threads(self._jobs.forget, request.id)
         return Empty()
 
     async def ClearWork(self, request: pb.ClearWorkRequest, context: Any) -> Empty:
         """Remove what it kept."""
-        await self._threads(self._desk.clear, request.work)
+        await self._threads(self._jobs.clear, request.work)
         return Empty()
 
 
-class Sweeper:
+class WorkCollector:
     """Removes folders of jobs that ended long ago."""
 
-    def __init__(self, desk: Desk, keep_s: float) -> None:
-        self._desk, self._keep_s = desk, keep_s
-        self._loop = BackgroundLoop("sweeper", self._step, first_delay_s=_SWEEP_EVERY_S)
+    def __init__(self, jobs: JobService, keep_s: float) -> None:
+        self._jobs, self._keep_s = jobs, keep_s
+        self._loop = BackgroundLoop("work-gc", self._step, first_delay_s=_COLLECT_EVERY_S)
 
     def start(self) -> None:
         """Begin."""
@@ -168,16 +168,16 @@ class Sweeper:
         """Begin nothing new."""
         self._loop.stop(0.0)
 
-    def sweep(self) -> None:
+    def collect(self) -> None:
         """Remove what has not changed for that long and is not in use."""
         oldest = time.time() - self._keep_s
-        for item in self._desk.ended():
+        for item in self._jobs.ended():
             if not item.use and item.modified < oldest:
                 shutil.rmtree(item.path, ignore_errors=True)
 
     def _step(self) -> float:
-        self.sweep()
-        return _SWEEP_EVERY_S
+        self.collect()
+        return _COLLECT_EVERY_S
 
 
 class Reaper:
@@ -213,7 +213,7 @@ def reap() -> None:
 
 def build(settings: Settings, platform: Platform) -> App:
     """The job worker, ready to run."""
-    desk, threads = Desk(settings, platform.traces.otlp), Threads(settings.service)
+    jobs, threads = JobService(settings, platform.traces.otlp), Threads(settings.service)
     verifier = Verifier(load_public_keys(settings.keys / "public.json"))
     return App(
         settings,
@@ -221,13 +221,13 @@ def build(settings: Settings, platform: Platform) -> App:
             Rpc(
                 "ratoon.jobs.v1.JobsService",
                 add_JobsServiceServicer_to_server,
-                JobsServicer(desk, threads),
+                JobsServicer(jobs, threads),
             )
         ],
         CallInterceptor(verifier, platform.traces.tracer(settings.service), platform.rpc_metrics),
         threads,
         None,
-        (Sweeper(desk, settings.keep_hours * 3600),),
+        (WorkCollector(jobs, settings.keep_hours * 3600),),
         (Reaper(),),
     )
 

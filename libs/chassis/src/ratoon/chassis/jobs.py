@@ -106,9 +106,9 @@ class JobFolder:
         metrics: Mapping[str, float] | None = None,
     ) -> None:
         """Tell how far the work is."""
-        self.tell(JobProgress(fraction, message, done, total, unit, remaining_s, dict(metrics or {})))
+        self.report(JobProgress(fraction, message, done, total, unit, remaining_s, dict(metrics or {})))
 
-    def tell(self, progress: JobProgress) -> None:
+    def report(self, progress: JobProgress) -> None:
         """Tell how far the work is; the file is replaced whole."""
         write_json(self.path / "progress.json", asdict(progress), durable=False)
 
@@ -122,8 +122,8 @@ class JobFolder:
 
     def failure(self) -> str:
         """The reason why it ended badly; empty when it did not."""
-        told = self.path / "error.json"
-        return str(_read(told)["reason"]) if told.exists() else ""
+        file = self.path / "error.json"
+        return str(_read(file)["reason"]) if file.exists() else ""
 
     def stop_requested(self) -> bool:
         """Whether the platform asked this job to stop."""
@@ -226,13 +226,13 @@ class LocalJobs:
         folder = self.folder(job_id)
         if not folder.exists():
             return
-        wish, now = folder / "stop", time.clock_gettime(time.CLOCK_BOOTTIME)
-        if not wish.exists():
-            wish.write_text(str(now))
+        request, now = folder / "stop", time.clock_gettime(time.CLOCK_BOOTTIME)
+        if not request.exists():
+            request.write_text(str(now))
         mark = ProcessIdentity.read(folder)
         if mark is None or not mark.alive():
             return
-        if now - float(wish.read_text() or 0) > grace_s:
+        if now - float(request.read_text() or 0) > grace_s:
             mark.signal_group(signal.SIGKILL)
 
     def forget(self, job_id: str) -> None:

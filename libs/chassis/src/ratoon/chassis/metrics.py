@@ -76,48 +76,50 @@ class ServiceMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every figure now; a room that cannot tell is not up, and the others are there all the same."""
-        found: dict[Family, Metric] = {}
-        for service, samples in self._asked().items():
+        metrics: dict[Family, Metric] = {}
+        for service, samples in self._samples().items():
             for sample in [*(samples or ()), Sample(UP, float(samples is not None))]:
-                metric = found.setdefault(sample.family, _metric(sample.family))
+                metric = metrics.setdefault(sample.family, _metric(sample.family))
                 metric.add_metric([service, *sample.labels], sample.value)  # type: ignore[attr-defined]
-        yield from found.values()
+        yield from metrics.values()
 
-    def _asked(self) -> Mapping[str, list[Sample] | None]:
-        told: dict[str, list[Sample] | None] = {}
+    def _samples(self) -> Mapping[str, list[Sample] | None]:
+        samples: dict[str, list[Sample] | None] = {}
         for service, source in self._sources:
-            before = told.get(service, [])
+            before = samples.get(service, [])
             try:
-                told[service] = None if before is None else [*before, *source()]
+                samples[service] = None if before is None else [*before, *source()]
             except Exception:
                 _LOG.exception("the figures of %s could not be read", service)
-                told[service] = None
-        return told
+                samples[service] = None
+        return samples
 
 
 def operation_samples(operations: Operations, clock: Clock) -> Source:
     """Of a room's long work: what is under way in which state, how old, and what stumbles."""
 
-    def service_metrics() -> Iterator[Sample]:
-        found = [(type(each.resource).__name__, each) for each in operations.under_way()]
-        states = Counter((kind, state_of(each.resource)) for kind, each in found)
+    def samples() -> Iterator[Sample]:
+        operations_by_kind = [(type(each.resource).__name__, each) for each in operations.under_way()]
+        states = Counter((kind, state_of(each.resource)) for kind, each in operations_by_kind)
         yield from (Sample(OPERATIONS, count, key) for key, count in states.items())
-        failing = Counter({kind: 0 for kind, _ in found})
-        failing.update(kind for kind, each in found if each.failures)
+        failing = Counter({kind: 0 for kind, _ in operations_by_kind})
+        failing.update(kind for kind, each in operations_by_kind if each.failures)
         yield from (Sample(FAILING, count, (kind,)) for kind, count in failing.items())
         # What has no states goes on for as long as what it watches: its age says nothing.
-        began = [(kind, each.resource.create_time) for kind, each in found if state_of(each.resource)]
+        began = [
+            (kind, each.resource.create_time) for kind, each in operations_by_kind if state_of(each.resource)
+        ]
         for kind in dict.fromkeys(kind for kind, _ in began):
             oldest = min(time for each, time in began if each == kind)
             yield Sample(OLDEST, (clock.now() - oldest).total_seconds(), (kind,))
 
-    return service_metrics
+    return samples
 
 
 def outbox_samples(relay: Relay, database: Database) -> Source:
     """Of a room's way to the log."""
 
-    def service_metrics() -> Iterator[Sample]:
+    def samples() -> Iterator[Sample]:
         with database.read() as connection:
             yield Sample(WAITING, outbox.waiting(connection))
             oldest = outbox.oldest(connection)
@@ -126,28 +128,28 @@ def outbox_samples(relay: Relay, database: Database) -> Source:
         yield Sample(PUBLISHED, relay.published.records)
         yield Sample(UNPUBLISHED, relay.published.failures)
 
-    return service_metrics
+    return samples
 
 
 def store_samples(store: Store) -> Source:
     """Of what a room has stored."""
 
-    def service_metrics() -> Iterator[Sample]:
+    def samples() -> Iterator[Sample]:
         yield Sample(UNREADABLE, len(store.unreadable))
 
-    return service_metrics
+    return samples
 
 
 def consumer_samples(consumer: Consumer) -> Source:
     """Of what a room hears; `parked` events stand among the dead letters."""
 
-    def service_metrics() -> Iterator[Sample]:
-        seen, group = consumer.consumed, consumer.group
+    def samples() -> Iterator[Sample]:
+        consumed, group = consumer.consumed, consumer.group
         for outcome in ("handled", "superseded", "repeated", "retried", "parked"):
-            yield Sample(HANDLED, getattr(seen, outcome), (group, outcome))
-        yield Sample(LAG, seen.lag, (group,))
+            yield Sample(HANDLED, getattr(consumed, outcome), (group, outcome))
+        yield Sample(LAG, consumed.lag, (group,))
 
-    return service_metrics
+    return samples
 
 
 def _metric(family: Family) -> Metric:

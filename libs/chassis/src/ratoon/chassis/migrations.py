@@ -219,9 +219,9 @@ def _readers(service: str, may: set[str], before: str, now: str) -> set[str]:
 
 def _check_whole(service: str, database_url: str, connection: sa.Connection) -> None:
     """A file with a page that is none is found now, not by whoever needs that page."""
-    said = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
-    if said != "ok":
-        raise _damaged(service, database_url, said)
+    result = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+    if result != "ok":
+        raise _damaged(service, database_url, result)
 
 
 def _named(service: str, database_url: str, error: DatabaseError) -> Exception:

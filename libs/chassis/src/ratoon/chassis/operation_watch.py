@@ -20,7 +20,7 @@ from ratoon.chassis.telemetry import OperationMetrics, exemplar
 if TYPE_CHECKING:
     from ratoon.chassis.operations import Claim, Step
 
-_MOST_LINKS = 100
+_MAX_LINKS = 100
 
 
 class OperationWatch:
@@ -36,13 +36,13 @@ class OperationWatch:
     @contextmanager
     def looking(self, claim: Claim) -> Iterator[None]:
         """Look at the world for an operation: calls and log lines know the trace, nobody keeps a span."""
-        with logs.about(self._service, claim.name), tracing.within(tracing.unkept(claim.trace)):
+        with logs.about(self._service, claim.name), tracing.within(tracing.unsampled(claim.trace)):
             yield
 
     @contextmanager
-    def turn(self, claim: Claim, before: Any, step: Step[Any]) -> Iterator[None]:
+    def tick(self, claim: Claim, before: Any, step: Step[Any]) -> Iterator[None]:
         """Save and do what a step decided."""
-        if not _tells(before, step):
+        if not _is_reported(before, step):
             yield
             return
         cause, *others = _causes(claim, step)
@@ -50,15 +50,15 @@ class OperationWatch:
             _name(step),
             tracing.context_of(cause),
             attributes=_attributes(step),
-            links=tracing.links_to(others[:_MOST_LINKS]),
+            links=tracing.links_to(others[:_MAX_LINKS]),
         ):
             yield
             if step.done:
                 self._ended(cause, step)
 
-    def stumbled(self, kind: type[Any], code: str) -> None:
+    def step_failed(self, kind: type[Any], code: str) -> None:
         """A turn failed."""
-        self._metrics.stumbles.labels(self._service, kind.__name__, code).inc()
+        self._metrics.step_failures.labels(self._service, kind.__name__, code).inc()
 
     def _ended(self, cause: str, step: Step[Any]) -> None:
         """Count an operation that has ended, and tell its whole length as one span."""
@@ -82,7 +82,7 @@ def _causes(claim: Claim, step: Step[Any]) -> tuple[str, ...]:
     return (claim.trace,) if step.causes is None else step.causes or ("",)
 
 
-def _tells(before: Any, step: Step[Any]) -> bool:
+def _is_reported(before: Any, step: Step[Any]) -> bool:
     """Whether a step does more than to note progress."""
     moved = state_of(before) != state_of(step.resource)
     return bool(step.actions or step.events or step.done or moved)
@@ -97,5 +97,5 @@ def _name(step: Step[Any]) -> str:
 def _attributes(step: Step[Any]) -> dict[str, str]:
     failure = getattr(step.resource, "failure", None)
     reason = str(getattr(failure, "reason", failure or ""))
-    told = {"ratoon.resource": step.resource.name, "ratoon.state": state_of(step.resource)}
-    return told | ({"error.type": reason} if reason else {})
+    attributes = {"ratoon.resource": step.resource.name, "ratoon.state": state_of(step.resource)}
+    return attributes | ({"error.type": reason} if reason else {})

@@ -48,7 +48,7 @@ from ratoon.process.backoff import Backoff
 from ratoon.process.loop import BackgroundLoop
 
 BATCH = 500
-SWEEP_S = 1.0
+POLL_INTERVAL_S = 1.0
 LEASE_S = 10.0
 _LOG = logging.getLogger(__name__)
 _BACKOFF = Backoff(2.0, 30.0)
@@ -184,12 +184,12 @@ class Relay:
         with self._database.read() as connection:
             rows = self._pending(connection)
         if not rows or not self._lease.hold():
-            return SWEEP_S
+            return POLL_INTERVAL_S
         done = self._publish(rows)
         if done:
             with self._database.write() as connection:
                 connection.execute(delete(_OUTBOX).where(_OUTBOX.c.id.in_(done)))
-        return 0.0 if len(rows) == BATCH else SWEEP_S
+        return 0.0 if len(rows) == BATCH else POLL_INTERVAL_S
 
     def _pending(self, connection: Connection) -> Sequence[_Row]:
         """The next events. Later events of a refused one's key wait with it: their order is kept."""
@@ -294,10 +294,10 @@ class _Lease:
         """Whether we have it; taken or renewed when the old one is half over."""
         if self._clock.monotonic() < self._until - LEASE_S / 2:
             return True
-        asked = self._clock.monotonic()
+        now = self._clock.monotonic()
         with self._database.write() as connection:
             held = self._take(connection)
-        self._until = asked + LEASE_S if held else 0.0
+        self._until = now + LEASE_S if held else 0.0
         return held
 
     def release(self) -> None:

@@ -38,8 +38,8 @@ def settings_beside(readme: Path) -> type[ProcessSettings]:
     """The settings that a README is about."""
     home = readme.absolute().parent.name
     module = "ratoon.chassis.job_worker" if home == "chassis" else f"ratoon_{home}.settings"
-    made: type[ProcessSettings] = importlib.import_module(module).Settings
-    return made
+    settings: type[ProcessSettings] = importlib.import_module(module).Settings
+    return settings
 
 
 def main(arguments: list[str]) -> int:

@@ -69,18 +69,18 @@ def travelling(spec: JSON) -> JSON:
 
 def message_of(job_id: str, status: JobStatus) -> job_pb2.Job:
     """A job as the wire has it."""
-    told = status.progress
+    progress = status.progress
     return job_pb2.Job(
         id=job_id,
         state=job_pb2.Job.State.Value(f"STATE_{status.state}"),
         progress=job_pb2.JobProgress(
-            fraction=told.fraction,
-            message=told.message,
-            done=told.done,
-            total=told.total,
-            unit=told.unit,
-            remaining_s=told.remaining_s,
-            metrics=told.metrics,
+            fraction=progress.fraction,
+            message=progress.message,
+            done=progress.done,
+            total=progress.total,
+            unit=progress.unit,
+            remaining_s=progress.remaining_s,
+            metrics=progress.metrics,
         ),
         result=json.dumps(status.result) if status.result else "",
         reason=status.reason,
@@ -90,15 +90,15 @@ def message_of(job_id: str, status: JobStatus) -> job_pb2.Job:
 
 def status_of(job: job_pb2.Job) -> JobStatus:
     """A job as a room has it."""
-    told = job.progress
+    reported = job.progress
     progress = JobProgress(
-        told.fraction,
-        told.message,
-        told.done,
-        told.total,
-        told.unit,
-        told.remaining_s if told.HasField("remaining_s") else None,
-        dict(told.metrics),
+        reported.fraction,
+        reported.message,
+        reported.done,
+        reported.total,
+        reported.unit,
+        reported.remaining_s if reported.HasField("remaining_s") else None,
+        dict(reported.metrics),
     )
     state = JobState(job_pb2.Job.State.Name(job.state).removeprefix("STATE_"))
     return JobStatus(state, progress, json.loads(job.result) if job.result else {}, job.reason, job.message)

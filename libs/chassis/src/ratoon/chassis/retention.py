@@ -61,8 +61,8 @@ class Expired:
 
 def survey(services: Sequence[ServiceSettings], now: datetime | None = None) -> list[Expired]:
     """Return the ended resources of all services that are older than their retention and not referred to."""
-    moment = now or datetime.now(UTC)
-    old = {each.name: each for settings in services for each in _expired(settings, moment)}
+    as_of = now or datetime.now(UTC)
+    old = {each.name: each for settings in services for each in _expired(settings, as_of)}
     return list(_unreferenced(old, services).values()) if old else []
 
 
@@ -122,20 +122,20 @@ def _unreferenced(old: dict[str, Expired], services: Sequence[ServiceSettings]) 
     """Return those of these resources that only resources among them name."""
     referrers = _referrers(old.keys(), services)
     left = dict(old)
-    while kept := [name for name in left if not referrers.get(name, set()) <= left.keys()]:
-        for name in kept:
+    while retained := [name for name in left if not referrers.get(name, set()) <= left.keys()]:
+        for name in retained:
             del left[name]
     return left
 
 
 def _referrers(names: Iterable[str], services: Sequence[ServiceSettings]) -> dict[str, set[str]]:
     """Return the names of the resources that name these resources, by the resource that they name."""
-    wanted, found = frozenset(names), dict[str, set[str]]()
+    targets, referrers = frozenset(names), dict[str, set[str]]()
     for url in sorted({settings.database_url for settings in services}):
         with closing(Database(url)) as database, database.read() as connection:
             for table in resource_tables(connection):
                 query = text(f"SELECT name, body FROM {table}")
                 for row in connection.execution_options(yield_per=_ROWS).execute(query):
-                    for name in wanted.intersection(_NAME.findall(row.body)) - {row.name}:
-                        found.setdefault(name, set()).add(row.name)
-    return found
+                    for name in targets.intersection(_NAME.findall(row.body)) - {row.name}:
+                        referrers.setdefault(name, set()).add(row.name)
+    return referrers

@@ -24,7 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ratoon.chassis import logs
 from ratoon.chassis.answers import SECRET_FILE, new_secret
 from ratoon.chassis.authority import Pair, issue, make_authority
-from ratoon.chassis.cluster_secrets import KubernetesSecrets, Rehearsal
+from ratoon.chassis.cluster_secrets import DryRun, KubernetesSecrets
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, RatoonError
 from ratoon.chassis.identity import pem_of, public_pem_of, public_text_of
 
@@ -76,7 +76,7 @@ class Maker:
 
     def __init__(self, plan: Plan, cluster: Cluster) -> None:
         self._plan, self._cluster = plan, cluster
-        self.made: list[str] = []
+        self.created: list[str] = []
         """Names of the Secrets that were missing."""
 
     def make(self) -> None:
@@ -108,7 +108,7 @@ class Maker:
         known: dict[str, str] = json.loads(_valued(held, name, _PUBLIC))
         if set(halves) - set(known):
             self._cluster.add(name, {_PUBLIC: json.dumps({**halves, **known}, indent=1).encode()})
-            self.made.append(f"{name} ({', '.join(sorted(set(halves) - set(known)))})")
+            self.created.append(f"{name} ({', '.join(sorted(set(halves) - set(known)))})")
 
     def _make_certificates(self) -> None:
         name = f"{self._plan.name}-authority"
@@ -134,11 +134,11 @@ class Maker:
         held = self._cluster.get(name)
         if held is not None:
             return held
-        made = content()
-        if self._cluster.create(name, kind, made):
-            self.made.append(name)
-            return made
-        return self._cluster.get(name) or made
+        new = content()
+        if self._cluster.create(name, kind, new):
+            self.created.append(name)
+            return new
+        return self._cluster.get(name) or new
 
 
 class SecretsSettings(BaseSettings):
@@ -165,11 +165,11 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="ratoon-secrets", description="The secrets of an installation.")
     parser.add_argument("action", choices=("make", "remove"))
     parser.add_argument("--dry-run", action="store_true", help="only say what would be made")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     logs.configure("secrets")
     try:
         plan = plan_of(SecretsSettings().plan)
-        _do(asked.action, plan, KubernetesSecrets(plan.namespace, plan.labels), rehearse=asked.dry_run)
+        _do(options.action, plan, KubernetesSecrets(plan.namespace, plan.labels), rehearse=options.dry_run)
     except RatoonError as error:
         _LOG.error("%s", error)
         return 1
@@ -180,45 +180,47 @@ def _do(action: str, plan: Plan, cluster: Cluster, *, rehearse: bool) -> None:
     if action == "remove":
         _LOG.info("removed: %s", ", ".join(cluster.delete_labelled()) or "nothing")
         return
-    maker = Maker(plan, Rehearsal(cluster) if rehearse else cluster)
+    maker = Maker(plan, DryRun(cluster) if rehearse else cluster)
     maker.make()
-    _LOG.info("%s: %s", "missing" if rehearse else "made", ", ".join(maker.made) or "nothing, all is there")
+    _LOG.info(
+        "%s: %s", "missing" if rehearse else "made", ", ".join(maker.created) or "nothing, all is there"
+    )
 
 
 def _keys(service: str, answers: bytes) -> Content:
     """What a service's Secret of keys holds."""
-    made = {f"{service}.key": pem_of(Ed25519PrivateKey.generate())}
+    content = {f"{service}.key": pem_of(Ed25519PrivateKey.generate())}
     if service == "registry":
-        made[_SIGNING_KEY] = pem_of(ec.generate_private_key(ec.SECP256R1()))
+        content[_SIGNING_KEY] = pem_of(ec.generate_private_key(ec.SECP256R1()))
     if service in ("gateway", "flywheel"):
-        made[SECRET_FILE] = answers
+        content[SECRET_FILE] = answers
     if service == "ingestion":
-        made["record.secret"] = secrets.token_hex(32).encode()
-    return made
+        content["record.secret"] = secrets.token_hex(32).encode()
+    return content
 
 
 def _public_half(key: bytes) -> str:
-    found = load_pem_private_key(key, password=None)
-    if not isinstance(found, Ed25519PrivateKey):
+    private = load_pem_private_key(key, password=None)
+    if not isinstance(private, Ed25519PrivateKey):
         raise FailedPrecondition("A service's key is no Ed25519 key.", reason="KEY_UNSUITABLE")
-    return public_text_of(found)
+    return public_text_of(private)
 
 
 def _signing_half(key: bytes) -> bytes:
-    found = load_pem_private_key(key, password=None)
-    if not isinstance(found, ec.EllipticCurvePrivateKey):
+    private = load_pem_private_key(key, password=None)
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise FailedPrecondition("The key that signs models is no EC key.", reason="KEY_UNSUITABLE")
-    return public_pem_of(found)
+    return public_pem_of(private)
 
 
 def _authority(name: str) -> Content:
-    made = make_authority(name)
-    return {"tls.crt": made.certificate, "tls.key": made.key}
+    pair = make_authority(name)
+    return {"tls.crt": pair.certificate, "tls.key": pair.key}
 
 
 def _certificate(authority: Pair, dns_names: list[str]) -> Content:
-    made = issue(authority, dns_names)
-    return {"tls.crt": made.certificate, "tls.key": made.key, "ca.crt": authority.certificate}
+    pair = issue(authority, dns_names)
+    return {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": authority.certificate}
 
 
 def _valued(content: Content, name: str, value: str) -> bytes:

@@ -107,7 +107,7 @@ class CallInterceptor(aio.ServerInterceptor):
                     watched.note(request)
                     return await serve(request, context)
                 except Exception as error:
-                    await _tell(context, watched, error)
+                    await _abort(context, watched, error)
 
         return call
 
@@ -121,7 +121,7 @@ class CallInterceptor(aio.ServerInterceptor):
                     async for answer in serve(request, context):
                         yield answer
                 except Exception as error:
-                    await _tell(context, watched, error)
+                    await _abort(context, watched, error)
 
         return call
 
@@ -136,7 +136,7 @@ class CallInterceptor(aio.ServerInterceptor):
                     async for answer in serve(admitted, context):
                         yield answer
                 except Exception as error:
-                    await _tell(context, watched, error)
+                    await _abort(context, watched, error)
 
         return call
 
@@ -174,11 +174,11 @@ def _checked(principal: Principal, method: str, decode: Decode, data: bytes) -> 
         ) from None
     if method.startswith(_UNCHECKED):
         return request
-    found = requests.bounded_values(request)
-    check_values(request, found)
+    values = requests.bounded_values(request)
+    check_values(request, values)
     if required_role(method) is not Role.PUBLIC:
         spans = spans_projects(_descriptor(method))
-        check_projects(principal, request, spans=spans, acting=acting_for(), found=found)
+        check_projects(principal, request, spans=spans, acting=acting_for(), parsed=values)
     complete_mask(_descriptor(method), request)
     return request
 
@@ -199,8 +199,8 @@ def required_role(method: str) -> Role:
 @lru_cache(maxsize=1024)
 def _descriptor(method: str) -> MethodDescriptor:
     service, _, name = method.removeprefix("/").partition("/")
-    found: MethodDescriptor = default_pool().FindServiceByName(service).methods_by_name[name]
-    return found
+    descriptor: MethodDescriptor = default_pool().FindServiceByName(service).methods_by_name[name]
+    return descriptor
 
 
 def _refuse(principal: Principal, needed: Role, method: str) -> None:
@@ -220,17 +220,17 @@ class _Watched:
         self.method, self.code = method, "OK"
         self._metrics, self._tracer = around._metrics, around._tracer
         self._service, _, self._name = method[1:].partition("/")
-        beginning = tracing.unkept() if method.startswith(_PUBLIC) else ""
+        beginning = tracing.unsampled() if method.startswith(_PUBLIC) else ""
         self._parent = metadata.get(tracing.TRACEPARENT) or beginning
 
     def __enter__(self) -> "_Watched":
         self._began = time.perf_counter()
-        told = {"rpc.system": "grpc", "rpc.service": self._service, "rpc.method": self._name}
+        attributes = {"rpc.system": "grpc", "rpc.service": self._service, "rpc.method": self._name}
         self.span = self._tracer.start_span(
             self.method[1:],
             tracing.context_of(self._parent),
             SpanKind.SERVER,
-            told,
+            attributes,
         )
         contexts.attach(set_span_in_context(self.span))
         logs.mark(self._service.split(".")[1])
@@ -254,13 +254,13 @@ class _Watched:
         self._metrics.seconds.labels(self._service, self._name).observe(seconds, exemplar(self.span))
 
 
-async def _tell(context: aio.ServicerContext[Any, Any], watched: _Watched, error: Exception) -> None:
+async def _abort(context: aio.ServicerContext[Any, Any], watched: _Watched, error: Exception) -> None:
     """End the call with the error's status."""
     if isinstance(error, aio.AbortError):
         raise error
-    told = described(error)
-    watched.code = told.code
-    if told.code in _SERVER_FAULTS:
+    description = described(error)
+    watched.code = description.code
+    if description.code in _SERVER_FAULTS:
         watched.span.record_exception(error)
         _LOG.error("%s failed", watched.method, exc_info=error)
-    await context.abort_with_status(rpc_status.to_status(status_of(told)))
+    await context.abort_with_status(rpc_status.to_status(status_of(description)))

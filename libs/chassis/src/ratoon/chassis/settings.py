@@ -53,18 +53,18 @@ class ProcessSettings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _complete(cls, given: dict[str, object]) -> dict[str, object]:
+    def _complete(cls, values: dict[str, object]) -> dict[str, object]:
         """Fill what was left empty from the state folder."""
-        service = str(given.get("service") or cls.model_fields["service"].default)
-        state = Path(str(given.get("state") or ".ratoon")).absolute()
+        service = str(values.get("service") or cls.model_fields["service"].default)
+        state = Path(str(values.get("state") or ".ratoon")).absolute()
         places = {
             "database_url": f"sqlite:///{state}/{service}/{service}.db",
             "artifacts_url": f"{state}/artifacts",
             "listen": socket_address(state, service),
             "keys": state / "keys",
         }
-        filled = {key: given.get(key) or value for key, value in places.items()}
-        return {**given, "state": state, "tls": given.get("tls") or None, **filled}
+        filled = {key: values.get(key) or value for key, value in places.items()}
+        return {**values, "state": state, "tls": values.get("tls") or None, **filled}
 
     @property
     def folder(self) -> Path:
@@ -150,8 +150,8 @@ class ClusterSettings(ServiceSettings):
 
 def settings_of(service: str) -> ServiceSettings:
     """A room's settings from the environment."""
-    made: ServiceSettings = importlib.import_module(f"ratoon_{service}.settings").Settings()
-    return made
+    settings: ServiceSettings = importlib.import_module(f"ratoon_{service}.settings").Settings()
+    return settings
 
 
 def run_folder(state: Path) -> Path:

@@ -68,7 +68,7 @@ class Resource(Protocol):
 
 T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)
-_MOST_UNREADABLE = 1000
+_MAX_UNREADABLE = 1000
 _ROWS, _PAGE_FETCH = 500, 50
 _UPGRADES, _MIRROR, _ENDED = "upgrades", "mirror", "ended"
 _RETIRED = "retired_names"
@@ -236,10 +236,10 @@ class Transaction:
 
     def get(self, kind: type[T], name: str) -> T:
         """The resource; NotFound when there is none."""
-        found = self.find(kind, name)
-        if found is None:
+        resource = self.find(kind, name)
+        if resource is None:
             raise NotFound(f"{name} does not exist.", reason=f"{_upper(kind)}_NOT_FOUND")
-        return found
+        return resource
 
     def create(self, resource: T, request_id: str = "") -> tuple[T, bool]:
         """Add a resource. Returns it and whether it is new: a repeated request gives the first one again.
@@ -371,8 +371,8 @@ class Transaction:
         """The first rows of a query that fit into one message, and whether more follow."""
         rows: list[Any] = []
         size = 0
-        with self.connection.execute(query.execution_options(yield_per=_PAGE_FETCH)) as found:
-            for row in found:
+        with self.connection.execute(query.execution_options(yield_per=_PAGE_FETCH)) as result:
+            for row in result:
                 if len(rows) == limit or (rows and size + len(row.body) > _PAGE_CHARS):
                     return rows, True
                 rows.append(row)
@@ -447,7 +447,7 @@ class Transaction:
     def _note(self, name: str, why: str) -> None:
         """Count a resource that cannot be read, and say so in the log once."""
         unreadable = self._store.unreadable
-        if name not in unreadable and len(unreadable) < _MOST_UNREADABLE:
+        if name not in unreadable and len(unreadable) < _MAX_UNREADABLE:
             unreadable[name] = why
             _LOG.error("what is stored of %s cannot be read: %s; listings leave it out", name, why)
 
@@ -515,16 +515,16 @@ def _half_character(value: object) -> str:
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
     """Every value in a resource that holds no others, with its path."""
     if is_dataclass(value):
-        inside: Iterable[tuple[object, object]] = ((f.name, getattr(value, f.name)) for f in fields(value))
+        children: Iterable[tuple[object, object]] = ((f.name, getattr(value, f.name)) for f in fields(value))
     elif isinstance(value, Mapping):
         yield from ((f"{path}.{str(key)[:100]!r}", key) for key in value)
-        inside = value.items()
+        children = value.items()
     elif isinstance(value, list | tuple | set | frozenset):
-        inside = enumerate(value)
+        children = enumerate(value)
     else:
         yield path, value
         return
-    for key, each in inside:
+    for key, each in children:
         yield from _leaves(each, f"{path}.{key}" if path else str(key))
 
 
@@ -544,11 +544,11 @@ def _compared(resource: Resource, existing: Resource) -> str:
     """How a new resource differs from what exists, as far as the request gives it; empty when nobody can say."""
     request = requests.current()
     known = {field.name for field in fields(cast(Any, resource))} - _BOOKKEEPING
-    given = known if request is None else requests.given_fields(request) - _BOOKKEEPING
-    different = sorted(f for f in known & given if getattr(resource, f) != getattr(existing, f))
+    provided = known if request is None else requests.populated_fields(request) - _BOOKKEEPING
+    different = sorted(f for f in known & provided if getattr(resource, f) != getattr(existing, f))
     if different:
         return f" and differs in {', '.join(different)}"
-    return " and agrees with all that the request gives" if given <= known else ""
+    return " and agrees with all that the request gives" if provided <= known else ""
 
 
 def _upper(kind: type) -> str:

@@ -43,7 +43,7 @@ class OperationMetrics:
             ["service", "kind", "state"],
             registry=registry,
         )
-        self.stumbles = Counter(
+        self.step_failures = Counter(
             "ratoon_operation_stumbles_total",
             "Turns of operations that failed and were tried again or ended them.",
             ["service", "kind", "code"],
@@ -134,7 +134,7 @@ def resource_of(service: str) -> Resource:
 
 def exemplar(span: Span | None = None) -> dict[str, str] | None:
     """The labels by which a sample of a histogram names its trace; None when nobody keeps that."""
-    told = (span or get_current_span()).get_span_context()
-    if not (told.is_valid and told.trace_flags.sampled):
+    context = (span or get_current_span()).get_span_context()
+    if not (context.is_valid and context.trace_flags.sampled):
         return None
-    return {"trace_id": f"{told.trace_id:032x}", "span_id": f"{told.span_id:016x}"}
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}

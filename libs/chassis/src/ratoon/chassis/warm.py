@@ -28,7 +28,7 @@ from typing import Any, TextIO
 from ratoon.chassis import lanes
 from ratoon.chassis.errors import own_reason, storage_fault
 from ratoon.chassis.files import write_json
-from ratoon.chassis.job_limits import LOOK_S, Watch, keep_within
+from ratoon.chassis.job_limits import POLL_S, Watch, keep_within
 from ratoon.chassis.jobs import JobFolder
 from ratoon.process.identity import ProcessIdentity
 
@@ -39,7 +39,7 @@ _TAKEN = b"\x02"
 """What a warm process says when it begins a job."""
 IDLE_S = 120.0
 """How long a warm process waits for the next job, in seconds."""
-WAITING_TOLD_S = 1.0
+WAITING_REPORT_S = 1.0
 """A job that waits longer than this says so."""
 STARTING_S = 30.0
 """How long a client waits for a warm process to listen."""
@@ -58,7 +58,7 @@ def main(entry: str, arguments: list[str]) -> int:
     if os.environ.get("RATOON_JOB_TRACE"):
         from ratoon.chassis import job_trace  # imports much, for few
 
-        job_trace.tell(entry, job.path.name, began_ns, job.failure())
+        job_trace.send_span(entry, job.path.name, began_ns, job.failure())
     return status
 
 
@@ -69,8 +69,8 @@ def _run(entry: str, job: JobFolder) -> int:
         return execute(entry, job)
     folder = Path(spec["warm"])
     tenant, count = str(spec.get("tenant") or ""), int(spec.get("lanes") or 1)
-    patience_s = float(spec.get("lane_patience_s", lanes.PATIENCE_S))
-    with lanes.lane(folder, tenant, count, _Waiting(job), patience_s) as lane:
+    max_wait_s = float(spec.get("lane_max_wait_s", lanes.MAX_WAIT_S))
+    with lanes.lane(folder, tenant, count, _Waiting(job), max_wait_s) as lane:
         place = folder / f"lane-{lane}" if lane else folder
         return _hand_over(place, entry, job, spec)
 
@@ -79,13 +79,13 @@ class _Waiting:
     """Tells a job's progress that it waits, once it does so for a while."""
 
     def __init__(self, job: JobFolder) -> None:
-        self._job, self._told = job, 0
-        self._from = time.monotonic() + WAITING_TOLD_S
+        self._job, self._reported = job, 0
+        self._from = time.monotonic() + WAITING_REPORT_S
 
     def __call__(self, others: int) -> None:
         """So many jobs wait or run before it."""
-        if others != self._told and time.monotonic() > self._from:
-            self._told = others
+        if others != self._reported and time.monotonic() > self._from:
+            self._reported = others
             self._job.progress(0.0, f"Waiting: {others} other {'job' if others == 1 else 'jobs'} run or wait")
 
 
@@ -209,7 +209,7 @@ def _ended(connection: socket.socket, job: JobFolder, spec: JSON) -> int:
     """Wait for the end of a job that a warm process does; beyond a limit, end that process and the job."""
     pid = _peer(connection)
     watch = Watch(spec, pid)
-    connection.settimeout(LOOK_S if watch.needed else None)
+    connection.settimeout(POLL_S if watch.needed else None)
     while True:
         try:
             return int.from_bytes(connection.recv(1) or b"\x01")
@@ -280,14 +280,14 @@ def _short(folder: Path) -> Iterator[str]:
 def _logging_to(path: Path) -> Iterator[None]:
     """Send what this process prints to the file meanwhile."""
     streams: list[TextIO] = [sys.stdout, sys.stderr]
-    kept = [os.dup(stream.fileno()) for stream in streams]
+    saved = [os.dup(stream.fileno()) for stream in streams]
     with path.open("ab") as log:
         for stream in streams:
             os.dup2(log.fileno(), stream.fileno())
     try:
         yield
     finally:
-        for stream, descriptor in zip(streams, kept, strict=True):
+        for stream, descriptor in zip(streams, saved, strict=True):
             stream.flush()
             os.dup2(descriptor, stream.fileno())
             os.close(descriptor)

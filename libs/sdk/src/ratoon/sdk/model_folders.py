@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ratoon.chassis.model_tree import FolderFiles, inspect_model_tree, kept_and_left_out
+from ratoon.chassis.model_tree import FolderFiles, inspect_model_tree, partition_files
 from ratoon.sdk.errors import RatoonSdkError
 
 _RECIPE = "recipe.json"
@@ -35,7 +35,7 @@ def checked_model(folder: Path) -> ModelFolderFiles:
     if reasons:
         listed = "".join(f"\n- {reason}" for reason in reasons)
         raise UnfitModel(f"{folder} does not contain a model that can be trained or served:{listed}")
-    return ModelFolderFiles(*map(tuple, kept_and_left_out(files.sizes())))
+    return ModelFolderFiles(*map(tuple, partition_files(files.sizes())))
 
 
 def _names_base(recipe: Path) -> bool:

@@ -329,7 +329,7 @@ def _answer(row: Row[tuple[object, ...]]) -> Answer:
 
 
 def _judgement(row: Row[tuple[object, ...]]) -> Judgement:
-    trace = row.traceparent if tracing.is_kept(row.traceparent) else ""
+    trace = row.traceparent if tracing.is_sampled(row.traceparent) else ""
     return Judgement(row.answer_id, row.version, _time(row.said), Verdict(row.verdict), row.correction, trace)
 
 

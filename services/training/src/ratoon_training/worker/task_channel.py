@@ -82,9 +82,9 @@ class FolderDesk:
         """Whether the platform asked this job to stop."""
         return JobFolder(Path(job)).stop_requested()
 
-    def tell(self, job: str, progress: JobProgress) -> None:
+    def report(self, job: str, progress: JobProgress) -> None:
         """How far a job is."""
-        JobFolder(Path(job)).tell(progress)
+        JobFolder(Path(job)).report(progress)
 
     def end(self, number: int, job: str, outcome: JSON) -> None:
         """A job's end."""
@@ -144,7 +144,7 @@ class _FarJob(JobFolder):
         super().__init__(path)
         self._name, self._ask = name, ask
 
-    def tell(self, progress: JobProgress) -> None:
+    def report(self, progress: JobProgress) -> None:
         """Tell how far the work is."""
         self._ask("tell", self._name, progress)
 
