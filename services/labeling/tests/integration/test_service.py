@@ -1,4 +1,4 @@
-"""Labeling as a room: its gRPC API over a real socket, its database, its worker process; ingestion is a fake."""
+"""The labeling service: its gRPC API over a real socket, its database, its worker process; ingestion is a fake."""
 
 from collections.abc import Iterator
 
@@ -87,16 +87,16 @@ def labeling(state: State) -> LabelingServiceStub:
 
 @pytest.fixture(scope="module", autouse=True)
 def guideline(labeling: LabelingServiceStub) -> annotation_pb2.Guideline:
-    asked = annotation_pb2.Guideline(instructions="Is it spam?", labels=["ham", "spam"])
+    spec = annotation_pb2.Guideline(instructions="Is it spam?", labels=["ham", "spam"])
     return labeling.CreateGuideline(
-        pb.CreateGuidelineRequest(parent=PROJECT, guideline_id="mail", guideline=asked)
+        pb.CreateGuidelineRequest(parent=PROJECT, guideline_id="mail", guideline=spec)
     )
 
 
-def frozen(labeling: LabelingServiceStub, version: str, request_id: str = "", **wanted) -> LabelSet:
-    asked = LabelSet(dataset_version=f"{DATASET}/{version}", guideline=GUIDELINE, **wanted)
+def frozen(labeling: LabelingServiceStub, version: str, request_id: str = "", **fields) -> LabelSet:
+    spec = LabelSet(dataset_version=f"{DATASET}/{version}", guideline=GUIDELINE, **fields)
     created = labeling.CreateLabelSet(
-        pb.CreateLabelSetRequest(parent=PROJECT, label_set=asked, request_id=request_id)
+        pb.CreateLabelSetRequest(parent=PROJECT, label_set=spec, request_id=request_id)
     )
     *_, last = labeling.WatchLabelSet(pb.WatchLabelSetRequest(name=created.name), timeout=30)
     return last
@@ -163,16 +163,16 @@ def test_what_is_not_ready_or_not_of_this_project_is_refused(labeling):
     with pytest.raises(FailedPrecondition) as early:
         frozen(labeling, "none")
     assert early.value.reason == "DATASET_NOT_READY"
-    asked = LabelSet(dataset_version="projects/q/datasets/d/versions/1", guideline=GUIDELINE)
+    spec = LabelSet(dataset_version="projects/q/datasets/d/versions/1", guideline=GUIDELINE)
     with pytest.raises(InvalidArgument) as foreign:
-        labeling.CreateLabelSet(pb.CreateLabelSetRequest(parent=PROJECT, label_set=asked))
+        labeling.CreateLabelSet(pb.CreateLabelSetRequest(parent=PROJECT, label_set=spec))
     assert foreign.value.reason == "OTHER_PROJECT"
 
 
-def test_a_guideline_is_changed_only_by_who_has_seen_it(labeling):
-    asked = annotation_pb2.Guideline(labels=["a", "b"])
-    made = labeling.CreateGuideline(pb.CreateGuidelineRequest(parent=PROJECT, guideline=asked))
-    change = annotation_pb2.Guideline(name=made.name, etag=made.etag, instructions="Look twice.")
+def test_a_guideline_is_changed_only_with_its_current_etag(labeling):
+    spec = annotation_pb2.Guideline(labels=["a", "b"])
+    created = labeling.CreateGuideline(pb.CreateGuidelineRequest(parent=PROJECT, guideline=spec))
+    change = annotation_pb2.Guideline(name=created.name, etag=created.etag, instructions="Look twice.")
     request = pb.UpdateGuidelineRequest(guideline=change)
     request.update_mask.paths.append("instructions")
     changed = labeling.UpdateGuideline(request)
@@ -187,27 +187,27 @@ def test_a_guideline_is_changed_only_by_who_has_seen_it(labeling):
 
 
 def test_an_annotation_is_in_its_makers_name_and_feedback_is_the_platforms(state, labeling):
-    asked = annotation_pb2.Annotation(record_id="r", label="ham", annotator="somebody else")
+    spec = annotation_pb2.Annotation(record_id="r", label="ham", annotator="somebody else")
     annotators = LabelingServiceStub(state.as_role(Role.ANNOTATOR, "labeling"))
-    made = annotators.CreateAnnotation(pb.CreateAnnotationRequest(parent=PROJECT, annotation=asked))
-    assert made.annotator == "projects/-/apiKeys/test"
-    assert labeling.GetAnnotation(pb.GetAnnotationRequest(name=made.name)) == made
-    asked.source = annotation_pb2.Annotation.SOURCE_FEEDBACK
+    created = annotators.CreateAnnotation(pb.CreateAnnotationRequest(parent=PROJECT, annotation=spec))
+    assert created.annotator == "projects/-/apiKeys/test"
+    assert labeling.GetAnnotation(pb.GetAnnotationRequest(name=created.name)) == created
+    spec.source = annotation_pb2.Annotation.SOURCE_FEEDBACK
     with pytest.raises(PermissionDenied) as refused:
-        annotators.CreateAnnotation(pb.CreateAnnotationRequest(parent=PROJECT, annotation=asked))
+        annotators.CreateAnnotation(pb.CreateAnnotationRequest(parent=PROJECT, annotation=spec))
     assert refused.value.reason == "SOURCE_NOT_YOURS"
 
 
-def test_a_label_set_that_has_ended_cannot_be_called_off(labeling, datasets, put_dataset):
+def test_a_label_set_that_has_ended_cannot_be_cancelled(labeling, datasets, put_dataset):
     datasets.ready[f"{DATASET}/4"] = put_dataset(["ham", "spam"])
     done = frozen(labeling, "4")
     again = labeling.CancelLabelSet(pb.CancelLabelSetRequest(name=done.name))
     assert again.state == LabelSet.STATE_SUCCEEDED
 
 
-def test_a_guideline_is_deleted_by_who_has_seen_it(labeling):
-    asked = annotation_pb2.Guideline(labels=["a", "b"])
-    name = labeling.CreateGuideline(pb.CreateGuidelineRequest(parent=PROJECT, guideline=asked)).name
+def test_a_guideline_is_deleted_only_with_its_current_etag(labeling):
+    spec = annotation_pb2.Guideline(labels=["a", "b"])
+    name = labeling.CreateGuideline(pb.CreateGuidelineRequest(parent=PROJECT, guideline=spec)).name
     with pytest.raises(Aborted):
         labeling.DeleteGuideline(pb.DeleteGuidelineRequest(name=name, etag="77"))
     labeling.DeleteGuideline(pb.DeleteGuidelineRequest(name=name, etag="1"))
@@ -288,7 +288,7 @@ def test_counts_of_a_long_queue_are_reused_for_a_while(queue):
     store, clock = queue
 
     class SlowDatabase(FakeClock):
-        """Half a second passes between two looks at the clock."""
+        """Half a second passes between two readings of the clock."""
 
         def monotonic(self) -> float:
             self.advance(0.5)
