@@ -19,7 +19,7 @@ from load import Peer
 
 from ratoon.chassis.identity import make_keys
 from ratoon.chassis.migrations import migrate
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.sdk import Client
 from ratoon.serving.v1 import route_pb2
 from ratoon.testkit.engine import MockEngine
@@ -97,7 +97,7 @@ def litellm(engine: int, folder: Path) -> Iterator[Peer]:
 def gateway(engine: int, folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[list[Peer]]:
     """The gateway before the engine, plain and with all on; serving and flywheel are away."""
     state = folder / "state"
-    make_keys(state / "keys", SERVICES)
+    make_keys(state / "keys", service_names())
     settings = Settings(state=state)
     migrate("gateway", settings.database_url)
     settings.folder.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,8 @@ from ratoon.chassis.client import open_channel_with_token
 from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.identity import Principal, Role, Signer, load_key, make_keys
 from ratoon.chassis.migrations import migrate
-from ratoon.chassis.settings import SERVICES, socket_address
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import socket_address
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.flywheel.v1.project_pb2 import Project
@@ -87,7 +88,7 @@ async def measure(peers: list[Peer], rounds: int, seconds: float) -> None:
 @contextmanager
 def all_peers(folder: Path) -> Iterator[list[Peer]]:
     """Start the echo, the flywheel and the gateway, each in its own process."""
-    make_keys(folder / "keys", SERVICES)
+    make_keys(folder / "keys", service_names())
     http, proxy = free_ports(2)
     environment = {
         **os.environ,

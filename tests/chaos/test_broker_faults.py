@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.testkit.kafka import Broker, kafka_broker
 from ratoon.testkit.waiting import until
 
@@ -19,7 +19,7 @@ __all__ = ["kafka_broker"]
 def test_a_broker_that_is_away_for_a_minute(
     house: House, kafka_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for service in SERVICES:
+    for service in service_names():
         monkeypatch.setenv(f"RATOON_{service.upper()}_EVENTS", f"kafka://{kafka_broker.wired}")
     house.up()
     house.project("p")
@@ -30,7 +30,7 @@ def test_a_broker_that_is_away_for_a_minute(
         began = time.monotonic()
         during = house.end(house.dataset("p", source["name"], "during"))
         assert during["state"] == "STATE_READY", "work does not wait for the broker"
-        assert all(house.installation.ready(service) for service in SERVICES), "nor does readiness"
+        assert all(house.installation.ready(service) for service in service_names()), "nor does readiness"
         assert any(waiting(house)), "what happened waits to be told"
         house.down()
         house.up()

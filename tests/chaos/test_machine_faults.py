@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from ratoon.chassis.errors import described
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.testkit.waiting import until
 
 from .house import House
@@ -112,7 +112,7 @@ def test_what_dies_under_watch_is_started_again_until_it_is_taken_down(house, tm
                 [killed] = until(lambda victim=victim: house.census.of(victim), 60)
                 house.census.kill(victim)
                 until(lambda victim=victim, killed=killed: set(house.census.of(victim)) - {killed}, 90)
-            until(lambda: all(house.installation.ready(service) for service in SERVICES), 90)
+            until(lambda: all(house.installation.ready(service) for service in service_names()), 90)
             house.down()
             assert watcher.wait(90) == 0
         finally:

@@ -1,6 +1,5 @@
 """Every variable that a pod is given is one that its process knows, and its process starts with what it is given."""
 
-import importlib
 import re
 from dataclasses import fields
 
@@ -10,7 +9,9 @@ from ratoon.chassis.gc import GcSettings
 from ratoon.chassis.gc_items import Limits
 from ratoon.chassis.job_worker import Settings as WorkerSettings
 from ratoon.chassis.secrets import plan_of
-from ratoon.chassis.settings import SERVICES, settings_of
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import settings_class as settings_of_service
+from ratoon.chassis.settings import settings_of
 from ratoon.engine.settings import EngineSettings
 from ratoon_console.settings import Settings as ConsoleSettings
 
@@ -22,7 +23,7 @@ WAITING = "set by a Secret"
 
 def settings_class(name):
     beside = {"WORKER": WorkerSettings, "CONSOLE": ConsoleSettings, "GC": GcSettings}
-    return beside.get(name) or importlib.import_module(f"ratoon_{name.lower()}.settings").Settings
+    return beside.get(name) or settings_of_service(name.lower())
 
 
 def known(process):
@@ -57,7 +58,7 @@ def test_no_variable_is_given_twice(release):
             assert len(names) == len(set(names)), pod.name
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", service_names())
 def test_a_service_takes_its_environment(release, service, monkeypatch):
     pod = next(pod for pod in release.pods if pod.part == service)
     environment = given(pod.spec["containers"][0])
@@ -86,7 +87,7 @@ def test_upkeep_is_told_every_database_and_the_one_store(release, monkeypatch):
     environment = given(pod.spec["containers"][0])
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    for service in SERVICES:
+    for service in service_names():
         own = next(pod for pod in release.pods if pod.part == service)
         for name in ("DATABASE_URL", "ARTIFACTS_URL"):
             variable = f"RATOON_{service.upper()}_{name}"
@@ -106,7 +107,7 @@ def test_upkeep_is_told_for_how_many_days_a_service_keeps_what_ended(helm):
 def test_the_plan_of_secrets_is_one(release):
     (container,) = release.one("Job", "ratoon-secrets")["spec"]["template"]["spec"]["containers"]
     plan = plan_of(given(container)["RATOON_SECRETS_PLAN"])
-    assert plan.services == sorted(SERVICES)
+    assert plan.services == sorted(service_names())
 
 
 def certified(release):
@@ -124,7 +125,7 @@ def called(environment):
 def test_whom_a_service_calls_shows_a_certificate_of_that_name(release):
     names = certified(release)
     for pod in release.pods:
-        if pod.part not in SERVICES or not names:  # given certificates are not ours to look into
+        if pod.part not in service_names() or not names:  # given certificates are not ours to look into
             continue
         for host in called(given(pod.spec["containers"][0])):
             assert host in names or f"*.{host.partition('.')[2]}" in names, (pod.name, host)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from tests.charts import golden, network
 from tests.charts.network import passes
 
@@ -25,7 +25,7 @@ def test_databases_and_logs_are_reached_by_services_alone(release):
     """And upkeep looks into the databases."""
     for source, target, _ in network.ways(release):
         if target in ("kafka", "postgresql") and (source, target) != ("upkeep", "postgresql"):
-            assert source in SERVICES, (source, target)
+            assert source in service_names(), (source, target)
 
 
 def test_from_outside_only_the_edge_is_reached(release):

@@ -9,13 +9,14 @@ import pytest
 from google.protobuf.descriptor import FileDescriptor
 
 from ratoon.chassis import readme
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import settings_class
 from ratoon.common.v1 import options_pb2
 
 ROOT = Path(__file__).parents[2]
 HEADINGS = ["## Purpose", "## RPCs", "## Topics", "## Settings"]
 
-each_room = pytest.mark.parametrize("room", SERVICES)
+each_room = pytest.mark.parametrize("room", service_names())
 domain_files = sorted(ROOT.glob("services/*/src/ratoon_*/domain/**/*.py"))
 
 
@@ -61,7 +62,7 @@ def test_the_readme_names_every_rpc_and_every_topic(room):
 @each_room
 def test_the_readmes_settings_are_the_rooms(room):
     text = (home(room) / "README.md").read_text()
-    settings = importlib.import_module(f"ratoon_{room}.settings").Settings
+    settings = settings_class(room)
     assert readme.updated(text, settings) == text, "run: python -m ratoon.chassis.readme services/*/README.md"
 
 

@@ -13,15 +13,15 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.identity import make_keys
-from ratoon.chassis.settings import SERVICES
-from ratoon.sdk.local.backup import back_up, one_moment, restore
+from ratoon.chassis.services import service_names
+from ratoon.sdk.local.backup import back_up, snapshot, restore
 from ratoon.sdk.local.installation import Installation
 
 
 @pytest.fixture
 def installation(tmp_path):
     made = Installation(tmp_path / "state")
-    make_keys(made.state / "keys", SERVICES)
+    make_keys(made.state / "keys", service_names())
     made.migrate(lambda _line: None)
     (made.state / "keys" / "operator.key").write_text("rk_operator")
     (made.state / "ingestion" / "record.key").write_text("secret")
@@ -31,7 +31,7 @@ def installation(tmp_path):
 
 
 def rooms(installation):
-    return [installation.settings(service) for service in SERVICES]
+    return [installation.settings(service) for service in service_names()]
 
 
 def taken(installation, tmp_path) -> Path:
@@ -77,7 +77,7 @@ def test_all_databases_are_of_one_moment(tmp_path):
     writer.start()
     try:
         for _ in range(30):
-            with one_moment(paths) as connections:
+            with snapshot(paths) as connections:
                 stop.wait(0.005)
                 first, second = (c.execute("SELECT n FROM t").fetchone()[0] for c in connections)
             assert second <= first <= second + 1

@@ -18,7 +18,8 @@ from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.identity import make_keys
 from ratoon.chassis.migrations import migrate_down
-from ratoon.chassis.settings import SERVICES, run_folder
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import run_folder
 from ratoon.events.cloudevents import Event
 from ratoon.events.dead_letters import dead_letter
 from ratoon.events.embedded import EmbeddedLog
@@ -34,7 +35,7 @@ TOPIC = "ratoon.registry.v1.model-versions"
 @pytest.fixture
 def installation(tmp_path):
     made = Installation(tmp_path / "state")
-    make_keys(made.state / "keys", SERVICES)
+    make_keys(made.state / "keys", service_names())
     run_folder(made.state).mkdir(parents=True, mode=0o700)
     made.state.chmod(0o700)
     (made.state / "keys").chmod(0o700)

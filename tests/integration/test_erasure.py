@@ -1,6 +1,5 @@
 """A record that is erased is gone from a whole installation: all rooms, the public API, and every file they keep."""
 
-import importlib
 import io
 import json
 import os
@@ -19,7 +18,8 @@ from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import Principal, Role
 from ratoon.chassis.names import uuid7
-from ratoon.chassis.settings import SERVICES, run_folder
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import run_folder, settings_class
 from ratoon.flywheel.v1 import flywheel_service_pb2 as flywheel
 from ratoon.flywheel.v1 import signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
@@ -105,10 +105,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
     run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     given = {"gateway": {"port": 0, "grpc": "off"}, "ingestion": {"processes": 1}}
-    rooms = [
-        importlib.import_module(f"ratoon_{name}.settings").Settings(state=folder, **given.get(name, {}))
-        for name in SERVICES
-    ]
+    rooms = [settings_class(name)(state=folder, **given.get(name, {})) for name in service_names()]
     try:
         with State(folder) as state, running(rooms) as apps:
             gateway = next(app for app in apps if app.settings.service == "gateway")

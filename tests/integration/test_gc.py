@@ -16,7 +16,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
 from ratoon.chassis.gc import GarbageCollector, GcSettings, collect, survey
 from ratoon.chassis.gc_items import Limits
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.process.identity import ProcessIdentity
 from ratoon.sdk.local.installation import Installation
 from ratoon.testkit.waiting import until
@@ -31,7 +31,7 @@ class House:
     def __init__(self, state: Path) -> None:
         self.installation = Installation(state)
         self.installation.migrate(lambda _line: None)
-        self.rooms = [self.installation.settings(service) for service in SERVICES]
+        self.rooms = [self.installation.settings(service) for service in service_names()]
         self.state, self.store = state, ArtifactStore(self.rooms[0].artifacts_url)
 
     def write(self, service: str, statement: str, **values: object) -> None:
@@ -161,7 +161,7 @@ def test_nothing_is_decided_when_a_database_cannot_be_read(house):
 def test_the_control_process_collects_in_a_process_of_its_own(house, monkeypatch):
     orphan = house.store.put_bytes(b"nobody wants this")
     house.age()
-    for service in SERVICES:
+    for service in service_names():
         monkeypatch.setenv(f"RATOON_{service.upper()}_STATE", str(house.state))
     collector = GarbageCollector(GcSettings(every_hours=0.0001))
     collector.start()

@@ -3,7 +3,6 @@
 `RATOON_FUZZ_EXAMPLES` says how many requests each operation gets.
 """
 
-import importlib
 import os
 import signal
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from ratoon.chassis.identity import Principal, Role
-from ratoon.chassis.settings import SERVICES, run_folder
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import run_folder, settings_class
 from ratoon.testkit.services import State, running
 from ratoon_gateway.entrypoints import openapi
 from ratoon_gateway.entrypoints.transcoding import Transcoder
@@ -46,10 +46,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     state = State(folder)
     run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     given = {"gateway": {"port": 0, "grpc": "off"}}
-    rooms = [
-        importlib.import_module(f"ratoon_{name}.settings").Settings(state=folder, **given.get(name, {}))
-        for name in SERVICES
-    ]
+    rooms = [settings_class(name)(state=folder, **given.get(name, {})) for name in service_names()]
     token = state.signer("flywheel").token_for(Principal("flywheel", Role.SERVICE), 3600)
     headers = {"authorization": f"Bearer {token}"}
     try:

@@ -12,11 +12,11 @@ from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.migrations import migrate, migrate_down
 from ratoon.chassis.revisions import check_current, head_of, revision_of
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 
 EXPRESSION_INDEXES = ("ix_tasks_queue",)
 """Indexes over fields of stored documents, which differ between databases: only migrations know them."""
-each_room = pytest.mark.parametrize("room", SERVICES)
+each_room = pytest.mark.parametrize("room", service_names())
 
 
 def is_a_rooms(name, kind, _parents):

@@ -11,7 +11,7 @@ from ratoon.chassis import outbox, retention
 from ratoon.chassis.database import Database
 from ratoon.chassis.gc import GcSettings, survey
 from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.chassis.store import Store
 from ratoon.sdk.cli import app
 from ratoon.sdk.local.installation import Installation
@@ -43,7 +43,7 @@ class House:
     def __init__(self, state) -> None:
         self.installation = Installation(state)
         self.installation.migrate(lambda _line: None)
-        self.services = [self.installation.settings(service) for service in SERVICES]
+        self.services = [self.installation.settings(service) for service in service_names()]
         self.serving = self._store("serving", serving_tables, serving_mapping)
         self.flywheel = self._store("flywheel", flywheel_tables, flywheel_mapping)
         self.training = self._store("training", training_tables, training_mapping)

@@ -26,7 +26,8 @@ from ratoon.chassis.errors import PermissionDenied
 from ratoon.chassis.identity import Principal, Role, act_for, end_acting
 from ratoon.chassis.rpc import error_of
 from ratoon.chassis.server import required_role
-from ratoon.chassis.settings import SERVICES, run_folder, socket_address
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import run_folder, settings_class, socket_address
 from ratoon.flywheel.v1.flywheel_service_pb2 import GetProjectRequest
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.testkit.services import State, running
@@ -86,10 +87,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     state = State(folder)
     run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     own = {"gateway": {"port": 0, "grpc": "off"}}
-    rooms = [
-        importlib.import_module(f"ratoon_{name}.settings").Settings(state=folder, **own.get(name, {}))
-        for name in SERVICES
-    ]
+    rooms = [settings_class(name)(state=folder, **own.get(name, {})) for name in service_names()]
     with running(rooms) as apps:
         gateway = next(app for app in apps if app.settings.service == "gateway")
         found = Installation(state, f"http://127.0.0.1:{gateway.listeners[-1].port}")
@@ -100,7 +98,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 
 def methods() -> list[MethodDescriptor]:
-    packages = [importlib.import_module(f"ratoon.{room}.v1") for room in SERVICES]
+    packages = [importlib.import_module(f"ratoon.{room}.v1") for room in service_names()]
     modules = [
         importlib.import_module(f"{package.__name__}.{each.name}")
         for package in packages

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/ratoon"
@@ -95,18 +95,18 @@ def test_nonsense_is_refused(nonsense):
     assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(joined(values_of(), nonsense))
 
 
-def test_the_table_of_rooms_names_those_whom_each_room_calls():
+def test_the_table_of_services_names_those_whom_each_service_calls():
     text = (CHART / "charts/common/templates/_rooms.tpl").read_text()
     table = text[text.index('{{- define "common.rooms" -}}') :].partition("-}}\n")[2].partition("{{- end")[0]
-    rooms = yaml.safe_load(table)
-    assert set(rooms) == set(SERVICES)
-    for room, told in rooms.items():
-        code = "\n".join(path.read_text() for path in (ROOT / f"services/{room}/src").rglob("*.py"))
+    entries = yaml.safe_load(table)
+    assert set(entries) == set(service_names())
+    for service, entry in entries.items():
+        code = "\n".join(path.read_text() for path in (ROOT / f"services/{service}/src").rglob("*.py"))
         called = set(re.findall(r'\.peer\("(\w+)"\)', code))
-        if room == "gateway":
-            called = set(SERVICES) - {"gateway"}  # it proxies every service's public API
-        assert set(told["calls"]) == called, room
-        assert told["jobs"] == ("base.jobs()" in code), room
+        if service == "gateway":
+            called = set(service_names()) - {"gateway"}  # it proxies every service's public API
+        assert set(entry["calls"]) == called, service
+        assert entry["jobs"] == bool(re.search(r"\b(base|runtime)\.jobs\(\)", code)), service
 
 
 def test_sub_charts_have_the_version_of_the_whole():

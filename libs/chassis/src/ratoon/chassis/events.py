@@ -1,13 +1,13 @@
 """How a room meets the event log: its topics from the descriptors, its outbox, its relay. It knows no domain."""
 
-import importlib
 from datetime import UTC, datetime
 
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind, Tracer
 from sqlalchemy import Connection, MetaData
 
-from ratoon.chassis import logs, outbox, tracing
+from ratoon.chassis import logs, outbox, services, tracing
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
@@ -55,12 +55,9 @@ def topic_of(envelope: type[Message]) -> str:
 
 
 def topics_of(service: str) -> list[Topic]:
-    """The topics that a room owns: the envelopes in its events file."""
-    try:
-        module = importlib.import_module(f"ratoon.{service}.v1.{service}_events_pb2")
-    except ModuleNotFoundError:
-        return []  # a room may have nothing to tell
-    messages = module.DESCRIPTOR.message_types_by_name.values()
+    """Return the topics of a service: the envelopes in its events file, none if it has no such file."""
+    events: FileDescriptor | None = services.load_optional("ratoon.topics", service)
+    messages = events.message_types_by_name.values() if events else ()
     names = (message.GetOptions().Extensions[options_pb2.topic] for message in messages)
     return [Topic(name) for name in names if name]
 

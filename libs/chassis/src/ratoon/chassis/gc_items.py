@@ -3,7 +3,7 @@
 No resource declares the artifacts that it refers to: any 64 hexadecimal digits in a resource or JSON file of a service
 count as a reference, and so do those in a referenced manifest. A false match only keeps an artifact longer. Young
 items are never removed, because a reference may follow; `ArtifactStore.intact` resets the age of an artifact. A
-service with its own directories lists them in `adapters/gc_roots.py`.
+service with its own directories registers them as `ratoon.gc_roots`.
 """
 
 import re

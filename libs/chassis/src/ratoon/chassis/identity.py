@@ -251,10 +251,23 @@ def make_signing_key(folder: Path) -> Path:
     """The key that signs model manifests (ECDSA P-256, 0600), made when missing with its public half beside it."""
     path = folder / "model-signing.pem"
     if not path.exists():
-        key = ec.generate_private_key(ec.SECP256R1())
-        (folder / "model-signing.pub").write_bytes(public_pem_of(key))
-        replace_file(path, pem_of(key), mode=OWNER_ONLY)
+        key = new_signing_key()
+        (folder / "model-signing.pub").write_bytes(public_half_of_signing_key(key))
+        replace_file(path, key, mode=OWNER_ONLY)
     return path
+
+
+def new_signing_key() -> bytes:
+    """Create a key that signs model manifests; return its PEM."""
+    return pem_of(ec.generate_private_key(ec.SECP256R1()))
+
+
+def public_half_of_signing_key(key: bytes) -> bytes:
+    """Return the public half of a key that signs models, as PEM; FailedPrecondition if it is another kind of key."""
+    found = serialization.load_pem_private_key(key, password=None)
+    if not isinstance(found, ec.EllipticCurvePrivateKey):
+        raise FailedPrecondition("The key that signs models is no EC key.", reason="KEY_UNSUITABLE")
+    return public_pem_of(found)
 
 
 def check_private(path: Path) -> None:

@@ -1,7 +1,7 @@
 """`python -m ratoon.chassis.job_worker`: runs the heavy work of other services where the heavy libraries are.
 
-It serves `ratoon.jobs.v1.JobsService` to services and knows none of them by more than its name: a caller may run the
-worker modules of its own package, and sees its own jobs. Jobs are child processes with a folder each, as on one
+It serves `ratoon.jobs.v1.JobsService` to services a caller may run the
+worker modules that its package registers, and sees its own jobs. Jobs are child processes with a folder each, as on one
 machine (`LocalJobs`); they end with the worker, and their rooms begin them anew.
 """
 
@@ -30,7 +30,8 @@ from ratoon.chassis.identity import Verifier, caller, load_public_keys
 from ratoon.chassis.jobs import JSON, JobStatus, LocalJobs
 from ratoon.chassis.remote_jobs import FOLDERS, message_of
 from ratoon.chassis.server import CallInterceptor, Threads
-from ratoon.chassis.settings import SERVICES, ProcessSettings, run_folder
+from ratoon.chassis.services import module_of, service_names
+from ratoon.chassis.settings import ProcessSettings, run_folder
 from ratoon.jobs.v1 import job_pb2
 from ratoon.jobs.v1 import jobs_service_pb2 as pb
 from ratoon.jobs.v1.jobs_service_pb2_grpc import JobsServiceServicer, add_JobsServiceServicer_to_server
@@ -64,15 +65,16 @@ class JobService:
             service: LocalJobs(
                 settings.folder / service / "jobs", trace=partial(job_trace.environment, service, otlp)
             )
-            for service in SERVICES
+            for service in service_names()
         }
 
     def start(self, job_id: str, module: str, spec: JSON) -> JobStatus:
         """Begin a job of the caller's; PermissionDenied when the module is none of its workers."""
         service, jobs = self._callers()
-        if not re.fullmatch(rf"ratoon_{service}\.worker(\.[a-z_]+)*", module):
+        workers = module_of("ratoon.workers", service)
+        if not workers or not re.fullmatch(rf"{re.escape(workers)}(\.[a-z_]+)*", module):
             raise PermissionDenied(
-                f"{service} may run ratoon_{service}.worker, not {module}.", reason="NOT_YOURS"
+                f"{service} may run {workers or 'no job'}, not {module}.", reason="NOT_YOURS"
             )
         self._settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         jobs.start(_plain(job_id), module, self._settled(service, spec))
@@ -99,7 +101,7 @@ class JobService:
 
     def ended(self) -> Iterator[Item]:
         """Folders of jobs that do not run, and of work that nothing touches, whether old or not."""
-        for service in SERVICES:
+        for service in self._jobs:
             yield from (
                 item for item in gc_items.jobs(self._settings.folder / service / "jobs", float("inf"))
             )

@@ -1,12 +1,10 @@
 """Retention of resources that ended: they are removed some days after their last change, unless a resource names them.
 
-A service lists its kinds in `adapters/retention.py`. Any string of any stored document that equals the name of a
+A service registers its kinds as `ratoon.retentions`. Any string of any stored document that equals the name of a
 resource keeps it, unless its document is removed too; so no service can forget to declare a reference. It knows no
 domain.
 """
 
-import importlib
-import importlib.util
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +18,7 @@ from sqlalchemy import Column, Connection, Table, select, text
 from ratoon.chassis.bodies import Unreadable
 from ratoon.chassis.database import Database
 from ratoon.chassis.gc_items import resource_tables
+from ratoon.chassis.services import load_optional
 from ratoon.chassis.settings import ServiceSettings
 from ratoon.chassis.store import codec_of, retire_name
 
@@ -89,12 +88,11 @@ def _remove(connection: Connection, expired: Expired) -> bool:
 
 def _expired(settings: ServiceSettings, now: datetime) -> Iterator[Expired]:
     """Return the resources of a service that ended long ago, whether referred to or not."""
-    module = f"ratoon_{settings.service}.adapters.retention"
-    if importlib.util.find_spec(module) is None:
+    retentions: Callable[[ServiceSettings], Sequence[Retention]] | None
+    if (retentions := load_optional("ratoon.retentions", settings.service)) is None:
         return
-    retentions: Sequence[Retention] = importlib.import_module(module).retentions(settings)
     with closing(Database(settings.database_url)) as database, database.read() as connection:
-        for retention in retentions:
+        for retention in retentions(settings):
             if retention.days > 0:
                 yield from _of_kind(settings.database_url, connection, retention, now)
 

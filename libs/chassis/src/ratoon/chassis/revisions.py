@@ -3,13 +3,12 @@
 It looks at Alembic's scripts and its table without Alembic, which would weigh 10 MiB in each process that serves.
 """
 
-import importlib
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from ratoon.chassis import schema_readers
+from ratoon.chassis import schema_readers, services
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
 
@@ -18,7 +17,7 @@ _TABLE = "alembic_version"
 
 def scripts_of(service: str) -> Path:
     """The folder of a room's migrations, beside its code or in it."""
-    package = Path(str(importlib.import_module(f"ratoon_{service}").__file__)).parent
+    package = Path(str(services.load("ratoon.migrations", service).__file__)).parent
     beside = package / "migrations"
     return beside if beside.exists() else package.parents[1] / "migrations"
 

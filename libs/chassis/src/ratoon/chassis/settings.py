@@ -4,7 +4,6 @@ On one machine a single folder, the state, decides all the rest; on a cluster ea
 """
 
 import hashlib
-import importlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ratoon.chassis import services
+
 _LONGEST_SOCKET_PATH = 100
-SERVICES = ("ingestion", "labeling", "training", "evaluation", "registry", "serving", "flywheel", "gateway")
 
 
 class ProcessSettings(BaseSettings):
@@ -108,7 +108,7 @@ class ServiceSettings(ProcessSettings):
 
     @model_validator(mode="after")
     def _peers_are_known(self) -> Self:
-        unknown = set(self.peers) - set(SERVICES)
+        unknown = set(self.peers) - set(services.service_names())
         if unknown:
             raise ValueError(f"peers names no such services: {', '.join(sorted(unknown))}")
         return self
@@ -150,8 +150,13 @@ class ClusterSettings(ServiceSettings):
 
 def settings_of(service: str) -> ServiceSettings:
     """A room's settings from the environment."""
-    settings: ServiceSettings = importlib.import_module(f"ratoon_{service}.settings").Settings()
-    return settings
+    return settings_class(service)()
+
+
+def settings_class(service: str) -> type[ServiceSettings]:
+    """Return the class of the settings of an installed service; LookupError if there is no such service."""
+    registered: type[ServiceSettings] = services.load("ratoon.settings", service)
+    return registered
 
 
 def run_folder(state: Path) -> Path:

@@ -17,7 +17,8 @@ from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.host import build
 from ratoon.chassis.identity import Principal, Role, Signer, load_key, make_keys
 from ratoon.chassis.migrations import migrate
-from ratoon.chassis.settings import SERVICES, ServiceSettings, socket_address
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import ServiceSettings, socket_address
 from ratoon.testkit.loops import no_slow_callbacks
 
 _READY_S, _DRAINED_S = 60.0, 60.0
@@ -29,7 +30,7 @@ class State:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._channels: list[grpc.Channel] = []
-        make_keys(folder / "keys", SERVICES)
+        make_keys(folder / "keys", service_names())
 
     def __enter__(self) -> Self:
         return self
@@ -48,19 +49,19 @@ class State:
 
     def as_service(self, caller: str, service: str) -> grpc.Channel:
         """A channel to `service`, signed by another service."""
-        return self._kept(open_channel(socket_address(self.folder, service), self.signer(caller)))
+        return self._registered(open_channel(socket_address(self.folder, service), self.signer(caller)))
 
     def as_role(self, role: Role, service: str, project: str = "-") -> grpc.Channel:
         """A channel to `service` for an API key of this role and project."""
         principal = Principal(f"projects/{project}/apiKeys/test", role, project)
         signer = self.signer("gateway")
-        return self._kept(
+        return self._registered(
             open_channel_with_token(
                 socket_address(self.folder, service), lambda: signer.token_for(principal, seconds=60)
             )
         )
 
-    def _kept(self, channel: grpc.Channel) -> grpc.Channel:
+    def _registered(self, channel: grpc.Channel) -> grpc.Channel:
         self._channels.append(channel)
         return channel
 

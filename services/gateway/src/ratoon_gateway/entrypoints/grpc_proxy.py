@@ -20,7 +20,7 @@ from ratoon.chassis.errors import Description, FailedPrecondition, PermissionDen
 from ratoon.chassis.identity import NOBODY, Principal, Role
 from ratoon.chassis.rpc import status_of
 from ratoon.chassis.server import required_role
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.ports import Peers
 from ratoon_gateway.entrypoints.events import until_key_ends
@@ -187,4 +187,4 @@ def _role_of(rpc: str) -> Role | None:
 def _service_of(rpc: str) -> str | None:
     """The room that serves `/ratoon.<room>.v1.…/Method`; None for anything else."""
     parts = rpc.removeprefix("/").split(".")
-    return parts[1] if len(parts) > 2 and parts[0] == "ratoon" and parts[1] in SERVICES else None
+    return parts[1] if len(parts) > 2 and parts[0] == "ratoon" and parts[1] in service_names() else None
