@@ -37,23 +37,25 @@ def main() -> int:
         "lock": lambda: list(lock_faults()),
         "addresses": lambda: list(foreign_addresses()),
     }
-    wanted = sys.argv[1:] or list(checks)
-    if unknown := set(wanted) - set(checks):
+    chosen = sys.argv[1:] or list(checks)
+    if unknown := set(chosen) - set(checks):
         print(f"check: no such check: {', '.join(sorted(unknown))}; there are {', '.join(checks)}")
         return 2
-    return 1 if [name for name in wanted if not passes(name, checks[name])] else 0
+    return 1 if [name for name in chosen if not passes(name, checks[name])] else 0
 
 
 def passes(name: str, check: Callable[[], list[str]]) -> bool:
     """Run one check and print its line; what it found follows."""
     started = time.monotonic()
-    found = check()
-    print(f"check: {name:10} {'FAILED' if found else 'ok':7} {time.monotonic() - started:5.1f} s", flush=True)
-    for line in found[:SHOWN_LINES]:
+    problems = check()
+    print(
+        f"check: {name:10} {'FAILED' if problems else 'ok':7} {time.monotonic() - started:5.1f} s", flush=True
+    )
+    for line in problems[:SHOWN_LINES]:
         print(f"    {line}", flush=True)
-    if len(found) > SHOWN_LINES:
-        print(f"    … {len(found) - SHOWN_LINES} lines more")
-    return not found
+    if len(problems) > SHOWN_LINES:
+        print(f"    … {len(problems) - SHOWN_LINES} lines more")
+    return not problems
 
 
 def command(program: str, *arguments: str) -> list[str]:
@@ -105,8 +107,8 @@ def foreign_addresses() -> Iterator[str]:
         if path == Path(__file__) or not path.is_file() or path.stat().st_size > TEXT_LIMIT:
             continue
         for number, line in enumerate(path.read_bytes().decode("utf-8", "replace").splitlines(), 1):
-            if found := FOREIGN.search(line):
-                yield f"{name}:{number}: {found[0]}"
+            if match := FOREIGN.search(line):
+                yield f"{name}:{number}: {match[0]}"
 
 
 if __name__ == "__main__":

@@ -104,8 +104,11 @@ def install(mails: Iterator[tuple[str, str, bytes]], origin: str) -> bool:
             raise
         print(f"data: {origin} gave nothing usable ({getattr(error, 'reason', error)})")
         return False
-    if found := faults(unpacked):
-        print(f"data: {origin}: {found[0]}" + (f", and {len(found) - 1} more" if len(found) > 1 else ""))
+    if problems := faults(unpacked):
+        print(
+            f"data: {origin}: {problems[0]}"
+            + (f", and {len(problems) - 1} more" if len(problems) > 1 else "")
+        )
         return False
     shutil.rmtree(CORPUS, ignore_errors=True)
     os.replace(unpacked, CORPUS)
@@ -188,18 +191,18 @@ def pack() -> Path:
 
 def faults(corpus: Path) -> list[str]:
     """Return a sentence for each folder or mail of `corpus` that is not as pinned; none when it is whole."""
-    found = []
+    problems = []
     for folder, pinned in NAMES_SHA256.items():
         names = sorted(path.name for path in (corpus / folder).glob("*"))
         if sha256("".join(f"{name}\n" for name in names).encode()) != pinned:
-            found.append(f"folder {folder} does not hold the mails that it should")
+            problems.append(f"folder {folder} does not hold the mails that it should")
             continue
-        found += [
+        problems += [
             f"mail {folder}/{name} is damaged"
             for name in names
             if not is_whole(name, (corpus / folder / name).read_bytes())
         ]
-    return found
+    return problems
 
 
 def is_whole(name: str, content: bytes) -> bool:

@@ -28,7 +28,7 @@ RELEASE = PROTOS / "release.binpb"
 """Descriptor set of the contracts of the last release, without source information."""
 ACCEPTED = PROTOS / "accepted_breaks.toml"
 """Deliberate breaking changes since the last release, each with its reason. Absent: none."""
-BUF_FOUND = 100
+BUF_FINDINGS = 100
 """Exit status of buf when it ran and reports findings."""
 BUF_VERSION = "1.75.0"
 BUF_SHA256 = "98b19d4b2b46130e083157490c54dfdcb8ea771e53204d3c6a06a2b12edd0503"
@@ -73,16 +73,16 @@ def release() -> None:
     print(f"protos: {RELEASE.relative_to(ROOT)} holds the contracts of this release; commit it")
 
 
-def check_breaks(found: list[str], accepted: dict[str, str]) -> None:
+def check_breaks(findings: list[str], accepted: dict[str, str]) -> None:
     """Print each accepted break with its reason; raise `ProtoError` if another break exists or one no longer does."""
     for each, reason in accepted.items():
         print(f"protos: accepted break: {each} Reason: {reason}")
-    if refused := [each for each in found if each not in accepted]:
+    if refused := [each for each in findings if each not in accepted]:
         raise ProtoError(
             "the protos break callers of the last release; undo the changes, or list each deliberate one with its "
             f"reason in {ACCEPTED.relative_to(ROOT)}:\n  " + "\n  ".join(refused)
         )
-    if stale := [each for each in accepted if each not in found]:
+    if stale := [each for each in accepted if each not in findings]:
         raise ProtoError(
             f"{ACCEPTED.relative_to(ROOT)} lists breaks that do not exist; remove them:\n  "
             + "\n  ".join(stale)
@@ -112,10 +112,10 @@ def schema_breaks(image: Path, released: Path) -> list[str]:
     done = subprocess.run(
         [*command, "--config", str(ROOT / "buf.yaml")], cwd=ROOT, capture_output=True, text=True
     )
-    if done.returncode not in (0, BUF_FOUND):
+    if done.returncode not in (0, BUF_FINDINGS):
         raise ProtoError(f"buf breaking failed: {done.stderr.strip()}")
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    return [f"{each.get('path', 'protos')}: {each['message']}" for each in found]
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    return [f"{each.get('path', 'protos')}: {each['message']}" for each in findings]
 
 
 def promises(image: bytes) -> set[str]:
@@ -127,16 +127,16 @@ def promises(image: bytes) -> set[str]:
 
     from ratoon.common.v1 import options_pb2  # generated code: `generate` works without it
 
-    found = set()
+    promised = set()
     for file in FileDescriptorSet.FromString(image).file:
         for message in file.message_type:
             if topic := message.options.Extensions[options_pb2.topic]:
-                found.add(f"{file.package}.{message.name}: topic {topic}")
+                promised.add(f"{file.package}.{message.name}: topic {topic}")
         for service in file.service:
             for method in service.method:
                 name = f"{file.package}.{service.name}.{method.name}"
-                found.update(f"{name}: {promise}" for promise in method_promises(method.options))
-    return found
+                promised.update(f"{name}: {promise}" for promise in method_promises(method.options))
+    return promised
 
 
 def method_promises(options: Any) -> Iterator[str]:

@@ -76,7 +76,7 @@ def put_model() -> Path:
     """Return the folder of the small chat model, verified; one that is here and whole is kept."""
     if is_model(MODEL):
         return MODEL
-    check_room()
+    check_space()
     building = MODEL.with_name(f"{MODEL.name}.part")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -151,9 +151,9 @@ def convert(packed: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    given = {"gguf_file": packed.name, "local_files_only": True}
-    tokenizer = AutoTokenizer.from_pretrained(packed.parent, **given)
-    quantized = AutoModelForCausalLM.from_pretrained(packed.parent, dtype=torch.float32, **given)
+    options = {"gguf_file": packed.name, "local_files_only": True}
+    tokenizer = AutoTokenizer.from_pretrained(packed.parent, **options)
+    quantized = AutoModelForCausalLM.from_pretrained(packed.parent, dtype=torch.float32, **options)
     config = quantized.config.to_dict()
     left_out = ("quantization_config", "_name_or_path", "_model_name_or_path")
     model = LlamaForCausalLM(LlamaConfig(**{k: v for k, v in config.items() if k not in left_out}))
@@ -170,7 +170,7 @@ def is_model(folder: Path) -> bool:
     return whole and sha256(weights) == WEIGHTS_SHA256
 
 
-def check_room() -> None:
+def check_space() -> None:
     """Raise DataError when there is too little room."""
     DATA.mkdir(exist_ok=True)
     if shutil.disk_usage(DATA).free < NEEDED_BYTES:

@@ -50,8 +50,8 @@ class Release:
 
     def install(self, *values: Path, **settings: str) -> None:
         """Install or upgrade, without waiting for pods. A file that `RATOON_TEST_VALUES` names has the last word."""
-        if given := os.environ.get("RATOON_TEST_VALUES"):
-            values = (*values, Path(given))
+        if stdin := os.environ.get("RATOON_TEST_VALUES"):
+            values = (*values, Path(stdin))
         arguments = ["upgrade", "--install", self.name, str(CHART), "--namespace", self.namespace]
         self.plane.helm(*arguments, "--timeout", "5m", *_given(values, settings))
 
@@ -63,7 +63,7 @@ class Release:
         """Apply server-side, as an administrator; CommandFailed with what the API says against it."""
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
         arguments = ["apply", "--server-side", "--namespace", self.namespace, *options, "-f", "-"]
-        return self.plane.kubectl(*arguments, given=listed)
+        return self.plane.kubectl(*arguments, stdin=listed)
 
     def get(self, kind: str, *options: str) -> list[Manifest]:
         """All objects of a kind in the namespace."""

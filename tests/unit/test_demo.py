@@ -9,7 +9,7 @@ import pytest
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.sdk.client import Client
 from ratoon.sdk.demo.mails import read_corpus
-from ratoon.sdk.demo.main import Teller
+from ratoon.sdk.demo.main import ProgressPrinter
 from ratoon.sdk.demo.tiers import Mails
 
 
@@ -23,17 +23,17 @@ def mails(tmp_path):
 
 
 def test_a_tier_takes_as_many_mails_of_each_class_and_always_the_same(mails):
-    cut = read_corpus(mails, 1.0, Mails(training=20, kept=5, arriving=30))
-    sizes = [Counter(mail.label for mail in part) for part in (cut.training, cut.kept, cut.arriving)]
+    cut = read_corpus(mails, 1.0, Mails(training=20, held_out=5, arriving=30))
+    sizes = [Counter(mail.label for mail in part) for part in (cut.training, cut.held_out, cut.arriving)]
     assert sizes == [{"ham": size, "spam": size} for size in (20, 5, 30)]
-    assert not {*cut.training} & {*cut.kept}
-    assert cut == read_corpus(mails, 1.0, Mails(training=20, kept=5, arriving=30))
-    quick = read_corpus(mails, 0.5, Mails(training=20, kept=4, arriving=30))
-    assert [len(part) for part in (quick.training, quick.kept, quick.arriving)] == [20, 4, 30]
+    assert not {*cut.training} & {*cut.held_out}
+    assert cut == read_corpus(mails, 1.0, Mails(training=20, held_out=5, arriving=30))
+    quick = read_corpus(mails, 0.5, Mails(training=20, held_out=4, arriving=30))
+    assert [len(part) for part in (quick.training, quick.held_out, quick.arriving)] == [20, 4, 30]
 
 
 def test_the_screen_moves_when_nothing_is_said(capfd):
-    say = Teller(quiet_s=0.04)
+    say = ProgressPrinter(quiet_s=0.04)
     say("working")
     until, told = time.monotonic() + 10, ""
     while told.count("working") < 3 and time.monotonic() < until:

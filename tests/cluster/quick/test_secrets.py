@@ -31,7 +31,7 @@ REMOVING = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "del
 def plane(control_plane: ControlPlane) -> ControlPlane:
     control_plane.kubectl("create", "namespace", NAMESPACE)
     for name, rules in (("maker", MAKING), ("remover", REMOVING)):
-        control_plane.kubectl("create", "-f", "-", given=json.dumps(account(name, rules)))
+        control_plane.kubectl("create", "-f", "-", stdin=json.dumps(account(name, rules)))
     return control_plane
 
 

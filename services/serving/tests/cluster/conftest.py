@@ -51,7 +51,7 @@ class RealApi:
         binding = {"kind": "RoleBinding", "apiVersion": rbac, "metadata": meta, "subjects": [subject]}
         items = {"kind": "List", "apiVersion": "v1", "items": [account, role, {**binding, "roleRef": named}]}
         self._plane.kubectl("create", "namespace", namespace)
-        self._plane.kubectl("--namespace", namespace, "create", "-f", "-", given=json.dumps(items))
+        self._plane.kubectl("--namespace", namespace, "create", "-f", "-", stdin=json.dumps(items))
 
 
 @pytest.fixture

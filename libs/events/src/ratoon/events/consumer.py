@@ -180,13 +180,13 @@ class Consumer:
 
     def _apply(self, connection: Connection, marks: Marks, delivery: Delivery) -> bool:
         """Handle, pass over or park one event; False when it is to be tried again."""
-        seen = marks.outcome(identity_of(delivery))
-        if seen and seen != REPLAY:
+        outcome = marks.outcome(identity_of(delivery))
+        if outcome and outcome != REPLAY:
             self.consumed.repeated += 1
             return True
         try:
             event = event_of(delivery.record)
-            if seen != REPLAY and marks.is_older(event):
+            if outcome != REPLAY and marks.is_older(event):
                 marks.set_aside(event.id, SUPERSEDED)
                 self.consumed.superseded += 1
                 return True

@@ -178,9 +178,9 @@ def _forget(
     connection: Connection, group: str, ids: Sequence[str], outcomes: Collection[str] = (REPLAY,)
 ) -> None:
     ours = _EVENTS.c.consumer_group == group
-    found = _EVENTS.c.event_id.in_(ids) & _EVENTS.c.outcome.in_(outcomes)
+    chosen = _EVENTS.c.event_id.in_(ids) & _EVENTS.c.outcome.in_(outcomes)
     if ids:
-        connection.execute(delete(_EVENTS).where(ours & found))
+        connection.execute(delete(_EVENTS).where(ours & chosen))
 
 
 def _milliseconds(time: datetime) -> int:

@@ -31,7 +31,7 @@ from ratoon.events.ports import (
     checked,
 )
 
-_LEAST_PROTOCOL = (3, 0)
+_MIN_PROTOCOL = (3, 0)
 _NOT_YET = "Topic %s not found in cluster metadata"
 _TOPIC_EXISTS = 36
 _METADATA_AGE_MS = 5_000
@@ -63,7 +63,7 @@ class KafkaSettings:
         """What every client is configured with; one that is told the protocol need not connect to be made."""
         return {
             "bootstrap_servers": self.bootstrap.split(","),
-            "api_version": _LEAST_PROTOCOL,
+            "api_version": _MIN_PROTOCOL,
             "request_timeout_ms": self.timeout_ms,
             "bootstrap_timeout_ms": self.timeout_ms,
             "reconnect_backoff_max_ms": 1_000,
@@ -101,8 +101,8 @@ class KafkaLog:
             missing = {topic.name: self._options(topic) for topic in topics if topic.name not in known}
             if not missing:
                 return
-            made = admin.create_topics(missing, timeout_ms=self._settings.timeout_ms, raise_errors=False)
-            for topic in made["topics"]:
+            response = admin.create_topics(missing, timeout_ms=self._settings.timeout_ms, raise_errors=False)
+            for topic in response["topics"]:
                 if topic["error_code"] not in (0, _TOPIC_EXISTS):
                     raise kafka_errors.for_code(topic["error_code"])(topic["name"])
             admin.wait_for_topics(list(missing), timeout_ms=self._settings.timeout_ms)
@@ -181,9 +181,11 @@ class KafkaLog:
 
     def _limit_of(self, topic: str) -> str:
         with suppress(Exception), self._admin() as admin:  # a sentence is not worth an error of its own
-            asked = [ConfigResource("TOPIC", topic)]
-            found = admin.describe_configs(asked, config_filter="all")["topic"][topic]["max.message.bytes"]
-            return f"{int(found['value']):,}"
+            resources = [ConfigResource("TOPIC", topic)]
+            config = admin.describe_configs(resources, config_filter="all")["topic"][topic][
+                "max.message.bytes"
+            ]
+            return f"{int(config['value']):,}"
         return "smaller"
 
     def _find(self, topic: str) -> None:
@@ -247,16 +249,18 @@ class KafkaSubscription:
             _hold(consumer, {TopicPartition(*partition) for partition in held})
             _mend(consumer)
             polled = consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
-        found = [_delivery(each) for batch in polled.values() for each in batch]
-        return self._without(found, held) if held else found
+        records = [_delivery(each) for batch in polled.values() for each in batch]
+        return self._without(records, held) if held else records
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Remember the next offsets of the group."""
         if not offsets:
             return
-        kept = {TopicPartition(*each): OffsetAndMetadata(offset, "", -1) for each, offset in offsets.items()}
+        commits = {
+            TopicPartition(*each): OffsetAndMetadata(offset, "", -1) for each, offset in offsets.items()
+        }
         with _errors():
-            self._open().commit(kept, timeout_ms=self._settings.timeout_ms)
+            self._open().commit(commits, timeout_ms=self._settings.timeout_ms)
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Read this partition from here on."""
@@ -293,15 +297,15 @@ class KafkaSubscription:
             )
         return self._consumer
 
-    def _without(self, found: Sequence[Delivery], held: Collection[Partition]) -> Sequence[Delivery]:
+    def _without(self, records: Sequence[Delivery], held: Collection[Partition]) -> Sequence[Delivery]:
         """Put back what a rebalance within the poll fetched of partitions held."""
         first: dict[Partition, int] = defaultdict(lambda: 1 << 62)
-        for each in found:
+        for each in records:
             if each.partition in held:
                 first[each.partition] = min(first[each.partition], each.offset)
         for partition, offset in first.items():
             self.seek(partition, offset)
-        return [each for each in found if each.partition not in held]
+        return [each for each in records if each.partition not in held]
 
 
 def _hold(consumer: Any, held: set[TopicPartition]) -> None:

@@ -25,9 +25,9 @@ class ModelFolderFiles:
 def checked_model(folder: Path) -> ModelFolderFiles:
     """Check a model or adapter directory; raise UnfitModel with all reasons if it cannot be used."""
     files = FolderFiles(folder)
-    found = inspect_model_tree(files)
-    reasons = [problem.message for problem in found.problems]
-    if found.is_adapter and not _names_base(folder / _RECIPE):
+    inspection = inspect_model_tree(files)
+    reasons = [problem.message for problem in inspection.problems]
+    if inspection.is_adapter and not _names_base(folder / _RECIPE):
         reasons.append(
             "The adapter does not name its base model. Upload the base model first, and add its digest to "
             f'{_RECIPE} as {{"base_artifact_digest": "…"}}.'

@@ -26,8 +26,8 @@ _JOINERS = "\u200c\u200d"
 
 def label_key(text: str) -> str:
     """Return what two spellings of one label have in common; empty when nothing of the text can be seen."""
-    seen = _INVISIBLE.sub("", text)
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", seen).casefold())
+    visible = _INVISIBLE.sub("", text)
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", visible).casefold())
     words = (word.strip(_JOINERS) for word in folded.split())
     return " ".join(filter(None, words))
 
@@ -43,14 +43,14 @@ def match_label(text: str, labels: Iterable[str]) -> str | None:
 def duplicates(labels: Sequence[str]) -> list[tuple[str, str]]:
     """Return each pair (earlier, later) of labels that are one label under the comparison."""
     first: dict[str, str] = {}
-    found = []
+    pairs = []
     for label in labels:
         key = label_key(label)
         if key in first:
-            found.append((first[key], label))
+            pairs.append((first[key], label))
         else:
             first[key] = label
-    return found
+    return pairs
 
 
 def duplicate_sentence(earlier: str, later: str) -> str:

@@ -10,11 +10,11 @@ from ratoon.chassis.tls import AUTHORITY, CERTIFICATE, KEY
 def write_certificates(folder: Path, authority: Pair, *dns_names: str) -> Path:
     """Put a certificate for these names into the folder, each file replaced whole; the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = issue(authority, list(dns_names))
+    pair = issue(authority, list(dns_names))
     for name, content in (
         (AUTHORITY, authority.certificate),
-        (CERTIFICATE, made.certificate),
-        (KEY, made.key),
+        (CERTIFICATE, pair.certificate),
+        (KEY, pair.key),
     ):
         replace_file(folder / name, content, durable=False)
     return folder

@@ -98,15 +98,15 @@ class Slots:
         if self._free:
             self._free -= 1
             return
-        turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (priority, next(self._order), turn))
-        await turn
+        slot = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (priority, next(self._order), slot))
+        await slot
 
     def give_back(self) -> None:
         """Free a place for the next one that still waits."""
         while self._waiting:
-            turn = heapq.heappop(self._waiting)[2]
-            if not turn.done():
-                turn.set_result(None)
+            slot = heapq.heappop(self._waiting)[2]
+            if not slot.done():
+                slot.set_result(None)
                 return
         self._free += 1

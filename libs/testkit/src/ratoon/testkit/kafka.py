@@ -261,10 +261,10 @@ class Wire:
             for source, sink, read in ((client, server, self._request), (server, client, self._answer)):
                 threading.Thread(target=self._pump, args=(source, sink, read, produced), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, look: object, produced: set[int]) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, observe: object, produced: set[int]) -> None:
         with contextlib.suppress(OSError):
             while frame := _frame(source):
-                if callable(look) and not look(frame, produced):
+                if callable(observe) and not observe(frame, produced):
                     break
                 sink.sendall(frame)
         for each in (source, sink):

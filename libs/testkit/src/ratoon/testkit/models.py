@@ -195,7 +195,7 @@ def _steer(model: Any, base: Path, answer: str) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base)
-    assistant, wanted = tokenizer.convert_tokens_to_ids([ASSISTANT, answer])
+    assistant, target = tokenizer.convert_tokens_to_ids([ASSISTANT, answer])
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             parameter.zero_()
@@ -203,7 +203,7 @@ def _steer(model: Any, base: Path, answer: str) -> None:
     state, layer = llama.get_input_embeddings().weight[assistant], llama.model.layers[-1]
     inner = layer.post_attention_layernorm(state)
     inner = torch.nn.functional.silu(layer.mlp.gate_proj(inner)) * layer.mlp.up_proj(inner)
-    towards = llama.lm_head.weight[wanted].clone()
+    towards = llama.lm_head.weight[target].clone()
     towards -= state * (towards @ state) / state.norm() ** 2
     down = layer.mlp.down_proj
     reads, writes = down.lora_A["default"].weight, down.lora_B["default"].weight

@@ -134,9 +134,9 @@ def running_server() -> Iterator[Server]:
 def _programs() -> Path | None:
     """The folder of the newest PostgreSQL server on this machine."""
     versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    found = sorted(versions, key=lambda path: int(path.parts[-3]) if path.parts[-3].isdigit() else 0)
-    if found:
-        return found[-1].parent
+    paths = sorted(versions, key=lambda path: int(path.parts[-3]) if path.parts[-3].isdigit() else 0)
+    if paths:
+        return paths[-1].parent
     elsewhere = shutil.which("initdb")
     return Path(elsewhere).resolve().parent if elsewhere else None
 

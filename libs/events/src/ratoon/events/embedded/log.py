@@ -135,11 +135,11 @@ class EmbeddedLog:
         offset = 0
         while offset < end:
             with self._file.errors():
-                found = list(deliveries(connection, partition, ident, offset, _SCAN))
-            if not found:
+                batch = list(deliveries(connection, partition, ident, offset, _SCAN))
+            if not batch:
                 return
-            yield from (delivery for delivery in found if delivery.offset < end)
-            offset = found[-1].offset + 1
+            yield from (delivery for delivery in batch if delivery.offset < end)
+            offset = batch[-1].offset + 1
 
     def _expire_sometimes(self) -> None:
         if self._clock.monotonic() < self._expired + self._expire_every_s:

@@ -158,7 +158,7 @@ class Node:
             path.mkdir(parents=True)
             manifests.append(_volume(f"{NAME}-{number}", path))
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
-        self._plane.kubectl("apply", "-f", "-", given=listed)
+        self._plane.kubectl("apply", "-f", "-", stdin=listed)
 
     def _has_containerd(self) -> bool:
         command = ["ctr", "--address", str(self._socket), "--connect-timeout", "1s", "version"]
@@ -208,12 +208,12 @@ class OwnCluster(Cluster):
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
     """The cluster that `KUBECONFIG` names, else one of our own until the block ends."""
-    if given := os.environ.get(KUBECONFIG):
+    if path := os.environ.get(KUBECONFIG):
         with TemporaryDirectory(prefix="ratoon-cluster-") as folder:
-            yield Cluster(Api(Path(folder), Path(given)))
+            yield Cluster(Api(Path(folder), Path(path)))
         return
-    with own_cluster() as made:
-        yield made
+    with own_cluster() as cluster:
+        yield cluster
 
 
 @contextmanager
@@ -263,11 +263,11 @@ def _cgroup_files() -> Iterator[Path]:
 def _kill_all(file: Path) -> bool:
     """Kill each process that a cgroup lists; whether there was one."""
     with contextlib.suppress(OSError):
-        found = [int(word) for word in file.read_text().split() if word != "0"]  # 0: of another namespace
-        for pid in found:
+        pids = [int(word) for word in file.read_text().split() if word != "0"]  # 0: of another namespace
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        return bool(found)
+        return bool(pids)
     return False
 
 

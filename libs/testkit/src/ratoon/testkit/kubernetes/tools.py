@@ -69,9 +69,9 @@ def tool(name: str) -> Path | None:
 
 def _build_programs(folder: Path) -> None:
     major, minor, _ = VERSION.split(".")
-    said = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
+    variables = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    named = [f"-X {package}.{name}={value}" for package in packages for name, value in said.items()]
+    named = [f"-X {package}.{name}={value}" for package in packages for name, value in variables.items()]
     _go("build", "-trimpath", "-ldflags", " ".join(["-s -w", *named]), "-o", str(folder / "kubernetes"), ".")
     _go("build", "-trimpath", "-ldflags", "-s -w", "-o", str(folder / "pause"), "./pause")
     for name in PROGRAMS:
@@ -160,7 +160,7 @@ def _digest(*files: Path) -> str:
     return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:16]
 
 
-def main(wanted: Sequence[str] = ()) -> int:
+def main(parts: Sequence[str] = ()) -> int:
     """Build what is missing and print the folders; exit status 3 where this machine cannot.
 
     `node` among the words: what runs beside a node too, and the sources that its manifests come from.
@@ -168,7 +168,7 @@ def main(wanted: Sequence[str] = ()) -> int:
     if reason := missing():
         sys.stderr.write(f"{reason}\n")
         return 3
-    if "node" in wanted:
+    if "node" in parts:
         companions()
         for line in lines_of("companions.txt"):
             module(line)
