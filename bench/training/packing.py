@@ -33,11 +33,11 @@ def prepared(instructions: Path, folder: Path) -> Corpus:
     )
     speech = text.from_scratch(tokenizer, 100_000)
     answers = [speech.answer(row["output"])[:LENGTH] for row in rows]
-    asked = [
+    questions = [
         prompt[: LENGTH - len(answer)]
         for prompt, answer in zip(speech.prompts(prompts), answers, strict=True)
     ]
-    samples = [prompt + answer for prompt, answer in zip(asked, answers, strict=True)]
+    samples = [prompt + answer for prompt, answer in zip(questions, answers, strict=True)]
     path = folder / "alpaca.npz"
     np.savez(
         path,
@@ -60,14 +60,14 @@ def compare(corpus: Corpus, rounds: int, device: torch.device) -> dict[str, floa
         name: _Stepper(Recipe(labels=("a", "b"), architecture=SHAPE, packed=name == "packed"), way, device)
         for name, way in ways.items()
     }
-    seen: dict[str, list[float]] = {name: [] for name in ways}
-    order = list(range(len(corpus)))
-    random.Random(0).shuffle(order)
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    shuffled = list(range(len(corpus)))
+    random.Random(0).shuffle(shuffled)
     for at in range(rounds + 1):
-        indices = order[at * _BATCH : (at + 1) * _BATCH]
+        indices = shuffled[at * _BATCH : (at + 1) * _BATCH]
         for name, step in steps.items():
-            seen[name].append(sum(corpus.tokens_of(indices)) / step(corpus, indices))
-    medians = {name: statistics.median(rates[1:]) for name, rates in seen.items()}
+            rates[name].append(sum(corpus.tokens_of(indices)) / step(corpus, indices))
+    medians = {name: statistics.median(measured[1:]) for name, measured in rates.items()}
     ratios = {f"packed / {name}": medians["packed"] / medians[name] for name in list(ways)[1:]}
     return {**medians, **ratios}
 

@@ -40,7 +40,7 @@ def test_a_model_with_few_positions_sets_the_limit():
     assert token_limit([5_000] * 50, 128) == 128 - RESERVED_POSITIONS
 
 
-def test_nothing_to_measure_gives_the_least_limit():
+def test_nothing_to_measure_gives_the_minimum():
     assert token_limit([], 2048) == MIN_PROMPT_TOKENS
     assert character_limit([], [], MIN_PROMPT_TOKENS) == 10
 

@@ -36,12 +36,10 @@ def token_limit(lengths: Sequence[int], positions: int, share: float = 1.0) -> i
         return MIN_PROMPT_TOKENS
     ordered = sorted(lengths)
     covering = ordered[min(len(ordered) - 1, ceil(COVERED * len(ordered)) - 1)]
-    wanted = min(covering, MAX_PROMPT_TOKENS)
-    while (
-        wanted > MIN_PROMPT_TOKENS and share * sum(min(length, wanted) for length in ordered) > EPOCH_TOKENS
-    ):
-        wanted = max(MIN_PROMPT_TOKENS, wanted * 3 // 4)
-    return max(8, min(wanted, positions - RESERVED_POSITIONS))
+    limit = min(covering, MAX_PROMPT_TOKENS)
+    while limit > MIN_PROMPT_TOKENS and share * sum(min(length, limit) for length in ordered) > EPOCH_TOKENS:
+        limit = max(MIN_PROMPT_TOKENS, limit * 3 // 4)
+    return max(8, min(limit, positions - RESERVED_POSITIONS))
 
 
 def character_limit(characters: Sequence[int], tokens: Sequence[int], limit: int) -> int:

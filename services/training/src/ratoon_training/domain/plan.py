@@ -1,4 +1,4 @@
-"""What a run needs: the rule of thumb, shown for comparison, and the measured model, which alone admits or refuses.
+"""Resource plans: the rule of thumb, shown for comparison, and the measured model, which alone admits or refuses.
 
 All sizes are bytes. The measured model counts what is in memory at the peak of a step: weights, gradients, optimiser
 state, activations and logits, beside what a worker process holds before any model is there. Its constants were
@@ -19,7 +19,7 @@ FLOAT32 = 4
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured: bytes of a worker process without a model, and floats that a token keeps per layer."""
+    """Measured constants: bytes of a worker process without a model, and floats that a token holds per layer."""
 
     process_bytes: int
     floats_per_hidden: float
@@ -37,7 +37,7 @@ CALIBRATION = Calibration(
 
 @dataclass(frozen=True)
 class Needs:
-    """What a worker needs, in bytes, part by part."""
+    """Memory of a worker by part, in bytes."""
 
     weights: int
     gradients: int
@@ -54,7 +54,7 @@ class Needs:
 
 @dataclass(frozen=True)
 class ResourcePlan:
-    """What a run needs and whether it is admitted."""
+    """Memory that a run needs, and whether it is admitted."""
 
     rule_of_thumb_bytes: int = 0
     measured_bytes: int = 0
@@ -119,13 +119,13 @@ def measured(
     """What one worker needs for a step of `batch` samples of `tokens` tokens; `trained` weights move (None: all)."""
     moving = shape.parameters if trained is None else trained
     rows = batch * tokens
-    kept = calibration.floats_per_hidden * shape.hidden_size
-    kept += calibration.floats_per_intermediate * shape.intermediate_size + tokens * shape.heads / 8
+    per_token = calibration.floats_per_hidden * shape.hidden_size
+    per_token += calibration.floats_per_intermediate * shape.intermediate_size + tokens * shape.heads / 8
     return Needs(
         weights=FLOAT32 * shape.parameters,
         gradients=FLOAT32 * moving,
         optimiser=2 * FLOAT32 * moving,
-        activations=round(FLOAT32 * rows * shape.layers * kept),
+        activations=round(FLOAT32 * rows * shape.layers * per_token),
         logits=round(FLOAT32 * rows * shape.vocab_size * calibration.logit_copies),
         process=calibration.process_bytes,
     )

@@ -1,4 +1,4 @@
-"""How a model is trained: recipes as values, with their defaults and what they refuse. It knows no library.
+"""Recipes of training as values, with defaults and limits. This module knows no library.
 
 A recipe travels as JSON from the control process to the worker; `Recipe.parse` reads it there.
 """
@@ -17,7 +17,7 @@ LR_PROCEDURE = "lr-procedure"
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a method takes where the caller said nothing."""
+    """Default values of a method."""
 
     learning_rate: float
     epochs: float
@@ -31,7 +31,7 @@ class Defaults:
 
 
 class Method(StrEnum):
-    """What is done to which weights."""
+    """Method of training: which weights change."""
 
     FROM_SCRATCH = "FROM_SCRATCH"
     """A tokenizer and a Llama of its own."""
@@ -42,7 +42,7 @@ class Method(StrEnum):
 
     @property
     def defaults(self) -> Defaults:
-        """What this method takes where the caller said nothing."""
+        """Return the default values of this method."""
         return _DEFAULTS[self]
 
 
@@ -70,7 +70,7 @@ _DEFAULTS = {
 
 
 class Accelerator(StrEnum):
-    """What the workers compute on."""
+    """Device kind of workers."""
 
     CPU = "CPU"
     CUDA = "CUDA"
@@ -95,7 +95,7 @@ class Architecture:
 
     @property
     def parameters(self) -> int:
-        """How many weights that makes."""
+        """Number of weights."""
         attention, gated = 4 * self.hidden_size**2, 3 * self.hidden_size * self.intermediate_size
         embeddings = self.vocab_size * self.hidden_size * (1 if self.tied else 2)
         return embeddings + self.layers * (attention + gated + 2 * self.hidden_size) + self.hidden_size
@@ -134,23 +134,23 @@ class Recipe:
     averaging: float = 0.0
     """Decay of the moving average of the weights that is validated and published; 0: the weights themselves."""
     label_prior: float = 0.0
-    """How strongly embeddings begin with each token's log-odds of the labels (naive Bayes); 0: random alone."""
+    """Weight of each token's log-odds of the labels in initial embeddings (naive Bayes); 0: random only."""
 
     @staticmethod
     def parse(value: dict[str, Any]) -> "Recipe":
         """The recipe in a JSON object as `as_json` makes it."""
-        given = dict(value)
-        given["method"] = Method(given["method"])
-        given["labels"] = tuple(given["labels"])
-        given["architecture"] = Architecture(**given["architecture"])
-        return Recipe(**given)
+        fields = dict(value)
+        fields["method"] = Method(fields["method"])
+        fields["labels"] = tuple(fields["labels"])
+        fields["architecture"] = Architecture(**fields["architecture"])
+        return Recipe(**fields)
 
     def as_json(self) -> dict[str, Any]:
         """A JSON object that `parse` reads."""
         return {**asdict(self), "labels": list(self.labels), "method": self.method.value}
 
     def checked(self) -> "Recipe":
-        """This recipe, when it can be trained with; BadRecipe names the field otherwise."""
+        """Return this recipe if it is valid; BadRecipe names the field otherwise."""
         _check_labels(self.labels)
         for name, wrong, says in _limits(self):
             if wrong:

@@ -1,4 +1,4 @@
-"""Training as a room: its gRPC API over a real socket, database and event log; the driver is a fake."""
+"""Training as a service: its gRPC API over a real socket, database and event log; the driver is a fake."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,15 +33,15 @@ from ratoon_training.settings import Settings
 
 GIB = 2**30
 STATE = run_pb.TrainingRun.State
-MADE = Trained("a" * 64, "c" * 64, 1000, Diagnosis("healthy", "Nothing to do."), {"seconds": 2.0})
+RESULT = Trained("a" * 64, "c" * 64, 1000, Diagnosis("healthy", "Nothing to do."), {"seconds": 2.0})
 
 
 class FakeDrivers:
-    """Takes three looks to train. What a run is called decides its fate: `lost…` once, `bad…`, `slow…`."""
+    """Trains in three polls. The name of a run decides its outcome: `lost…` once, `bad…`, `slow…`."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, TrainingRun] = {}
-        self.looks: dict[str, int] = {}
+        self.polls: dict[str, int] = {}
         self.stopped: set[str] = set()
         self.cleaned: set[str] = set()
         self.fences: dict[str, list[int]] = {}
@@ -50,13 +50,13 @@ class FakeDrivers:
         run = self.jobs.get(job_id)
         if run is None:
             return JobObservation(Phase.ABSENT)
-        self.looks[job_id] = looks = self.looks.get(job_id, 0) + 1
+        self.polls[job_id] = polls = self.polls.get(job_id, 0) + 1
         fate = run.name.rpartition("/")[2]
         if job_id in self.stopped:
             return JobObservation(Phase.FAILED, failure=Failure("STOPPED", "Stopped on request."))
-        if fate.startswith("slow") or looks < 3:
+        if fate.startswith("slow") or polls < 3:
             return JobObservation(
-                Phase.RUNNING, Progress(0.1 * looks, "Training.", looks, 10, "steps", 5.0, {"loss": 1.0})
+                Phase.RUNNING, Progress(0.1 * polls, "Training.", polls, 10, "steps", 5.0, {"loss": 1.0})
             )
         if fate.startswith("lost") and run.attempt == 1:
             return JobObservation(Phase.LOST, failure=Failure(message="Killed."))
@@ -64,7 +64,7 @@ class FakeDrivers:
             return JobObservation(
                 Phase.FAILED, failure=Failure("LOSS_NOT_FINITE", "The loss is nan: lower the rate.")
             )
-        return JobObservation(Phase.SUCCEEDED, result=MADE)
+        return JobObservation(Phase.SUCCEEDED, result=RESULT)
 
     def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
         if job_id not in self.jobs:
@@ -79,8 +79,8 @@ class FakeDrivers:
 
 
 def build(settings: Settings, drivers: FakeDrivers) -> App:
-    base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
-    return bootstrap.assemble(base, drivers, bootstrap.machine(settings), SharedWorkers())
+    runtime = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
+    return bootstrap.assemble(runtime, drivers, bootstrap.machine(settings), SharedWorkers())
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def drivers() -> FakeDrivers:
 def state(
     tmp_path_factory: pytest.TempPathFactory, drivers: FakeDrivers, databases: Databases
 ) -> Iterator[State]:
-    folder: Path = tmp_path_factory.mktemp("room")
+    folder: Path = tmp_path_factory.mktemp("service")
     url = databases.url("training", folder)
     settings = Settings(state=folder, memory_bytes=4 * GIB, database_url=url)
     migrate("training", settings.database_url)
@@ -105,7 +105,7 @@ def training(state: State) -> TrainingServiceStub:
     return TrainingServiceStub(state.as_role(Role.ENGINEER, "training"))
 
 
-def wish(**recipe: object) -> run_pb.TrainingRun:
+def spec(**recipe: object) -> run_pb.TrainingRun:
     return run_pb.TrainingRun(
         train_digest="1" * 64,
         validation_digest="2" * 64,
@@ -114,10 +114,10 @@ def wish(**recipe: object) -> run_pb.TrainingRun:
 
 
 def create(training: TrainingServiceStub, name: str, **recipe: object) -> run_pb.TrainingRun:
-    asked = pb.CreateTrainingRunRequest(
-        parent="projects/p", training_run_id=name, training_run=wish(**recipe)
+    request = pb.CreateTrainingRunRequest(
+        parent="projects/p", training_run_id=name, training_run=spec(**recipe)
     )
-    return training.CreateTrainingRun(asked)
+    return training.CreateTrainingRun(request)
 
 
 def watched(training: TrainingServiceStub, name: str) -> list[run_pb.TrainingRun]:
@@ -186,49 +186,53 @@ def test_a_run_that_does_not_fit_is_refused_by_the_measured_model(training):
     huge = run_pb.Recipe.Architecture(hidden_size=4096, layers=32, heads=32)
     last = watched(training, create(training, "huge", architecture=huge).name)[-1]
     assert (last.state, last.failure.reason) == (STATE.STATE_FAILED, "OUT_OF_MEMORY")
-    asked = pb.PlanTrainingRequest(parent="projects/p", training_run=wish(architecture=huge))
-    assert not training.PlanTraining(asked).admitted
+    request = pb.PlanTrainingRequest(parent="projects/p", training_run=spec(architecture=huge))
+    assert not training.PlanTraining(request).admitted
 
 
 def test_a_retry_with_the_same_request_id_gives_the_same_run(training):
-    asked = pb.CreateTrainingRunRequest(parent="projects/p", training_run=wish(), request_id="r-1")
-    assert training.CreateTrainingRun(asked).name == training.CreateTrainingRun(asked).name
+    request = pb.CreateTrainingRunRequest(parent="projects/p", training_run=spec(), request_id="r-1")
+    assert training.CreateTrainingRun(request).name == training.CreateTrainingRun(request).name
 
 
 def test_a_base_model_says_its_shape_and_its_labels(state, training, tmp_path):
     base = ArtifactStore(str(state.folder / "artifacts")).put_tree(tiny_llama(tmp_path / "base"))
-    asked = run_pb.TrainingRun(train_digest="1" * 64, validation_digest="2" * 64, base_artifact_digest=base)
-    created = training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=asked))
+    request = run_pb.TrainingRun(train_digest="1" * 64, validation_digest="2" * 64, base_artifact_digest=base)
+    created = training.CreateTrainingRun(
+        pb.CreateTrainingRunRequest(parent="projects/p", training_run=request)
+    )
     assert created.recipe.method == run_pb.Recipe.METHOD_CONTINUE
     assert list(created.recipe.labels) == ["ham", "spam"]
     assert (created.recipe.architecture.hidden_size, created.recipe.max_chars) == (64, 400)
 
 
-def test_an_adapter_is_gone_on_from_by_its_own_method(state, training, tmp_path):
+def test_an_adapter_is_continued_by_its_own_method(state, training, tmp_path):
     store = ArtifactStore(str(state.folder / "artifacts"))
     base = tiny_llama(tmp_path / "base")
     adapter = store.put_tree(tiny_adapter(tmp_path / "adapter", base, store.put_tree(base), rank=2))
     digests = {"train_digest": "1" * 64, "validation_digest": "2" * 64, "base_artifact_digest": adapter}
-    asked = run_pb.TrainingRun(**digests)
-    created = training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=asked))
+    request = run_pb.TrainingRun(**digests)
+    created = training.CreateTrainingRun(
+        pb.CreateTrainingRunRequest(parent="projects/p", training_run=request)
+    )
     assert (created.recipe.method, created.recipe.lora_rank) == (run_pb.Recipe.METHOD_LORA, 2)
-    asked.recipe.method = run_pb.Recipe.METHOD_CONTINUE
+    request.recipe.method = run_pb.Recipe.METHOD_CONTINUE
     with pytest.raises(InvalidArgument) as refused:
-        training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=asked))
+        training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=request))
     assert refused.value.reason == "BASE_IS_ADAPTER"
 
 
-def test_what_is_asked_wrongly_is_refused_by_name(state, training):
+def test_an_invalid_request_is_refused_by_name(state, training):
     for field, changed in {
-        "recipe.labels": wish(labels=[]),
-        "recipe.learning_rate": wish(learning_rate=7.0),
+        "recipe.labels": spec(labels=[]),
+        "recipe.learning_rate": spec(learning_rate=7.0),
         "train_digest": run_pb.TrainingRun(validation_digest="2" * 64),
-        "base_artifact_digest": wish(method=run_pb.Recipe.METHOD_LORA),
+        "base_artifact_digest": spec(method=run_pb.Recipe.METHOD_LORA),
     }.items():
         with pytest.raises(InvalidArgument) as refused:
             training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=changed))
         assert refused.value.field == field
-    neuron = wish()
+    neuron = spec()
     neuron.resources.accelerator = run_pb.Resources.ACCELERATOR_NEURON
     with pytest.raises(FailedPrecondition) as accelerator:
         training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=neuron))
@@ -240,13 +244,13 @@ def test_what_is_asked_wrongly_is_refused_by_name(state, training):
 
 
 @pytest.mark.parametrize("part", ["train_digest", "validation_digest"])
-def test_nobody_trains_on_what_held_erased_records(state, training, part):
+def test_parts_that_held_erased_records_are_refused(state, training, part):
     store = ArtifactStore(str(state.folder / "artifacts"))
-    asked = wish()
-    setattr(asked, part, store.put_bytes(part.encode()))
-    store.erase(getattr(asked, part), "it held records that projects/p/erasures/e erased.")
+    request = spec()
+    setattr(request, part, store.put_bytes(part.encode()))
+    store.erase(getattr(request, part), "it held records that projects/p/erasures/e erased.")
     with pytest.raises(FailedPrecondition, match="erasures/e") as refused:
-        training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=asked))
+        training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=request))
     assert refused.value.reason == "ARTIFACT_ERASED"
 
 
@@ -256,7 +260,7 @@ def test_runs_are_listed(training):
     assert listed.next_page_token
 
 
-def test_the_room_is_put_together_by_its_bootstrap(tmp_path):
+def test_bootstrap_builds_the_service(tmp_path):
     State(tmp_path)
     settings = Settings(state=tmp_path)
     migrate("training", settings.database_url)

@@ -1,4 +1,4 @@
-"""Runs on a Ray cluster that others started: a head that trains nothing, and a node of workers beside it."""
+"""Runs on an existing Ray cluster: a head that trains nothing, and a node of workers."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from ratoon.chassis.jobs import JobState, JobStatus, LocalJobs
 from ratoon.chassis.scratch import ScratchStore
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.waiting import until
-from ratoon_training.domain.places import shelf_of
+from ratoon_training.domain.places import scratch_name
 
 from .conftest import RECIPE, Task
 from .test_training import train
 
 pytestmark = pytest.mark.ray
 LONG = replace(RECIPE, epochs=6.0)
-PATIENCE_S = 200
+TIMEOUT_S = 200
 NODE = """
 import json, sys, time
 from ratoon_training.worker.ray_internals import start_node
@@ -61,7 +61,7 @@ class Cluster:
         self._start(head=False, gcs_address=self.address, num_cpus=cpus, resources=resources)
 
     def kill_workers(self) -> None:
-        """Take the newest node away without a word."""
+        """Kill the newest node."""
         self._end(self.nodes.pop(), signal.SIGKILL)
 
     def close(self) -> None:
@@ -72,11 +72,11 @@ class Cluster:
     def _start(self, *, head: bool, **parameters: object) -> None:
         path = self.folder / f"node-{time.monotonic_ns()}.log"
         place = self.folder / str(len(self.nodes))
-        told = {"temp_dir": str(place), "object_store_memory": 80_000_000, "include_log_monitor": False}
-        told |= {"dashboard_agent_listen_port": None, **parameters}
+        options = {"temp_dir": str(place), "object_store_memory": 80_000_000, "include_log_monitor": False}
+        options |= {"dashboard_agent_listen_port": None, **parameters}
         with path.open("wb") as log:
             node = subprocess.Popen(
-                [sys.executable, "-c", NODE, json.dumps(told), "head" if head else ""],
+                [sys.executable, "-c", NODE, json.dumps(options), "head" if head else ""],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -84,7 +84,7 @@ class Cluster:
                 env=os.environ | self.environment,
             )
         self.nodes.append(node)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while "ready" not in path.read_text():
             assert node.poll() is None and time.monotonic() < deadline, path.read_text()
             time.sleep(0.2)
@@ -116,13 +116,13 @@ class Runs:
         self.jobs = LocalJobs(task.folder / "cluster-jobs", environment)
         self.warm = task.folder / "cluster-warm"
 
-    def start(self, name: str, **given: Any) -> None:
-        spec = self.task.spec(name, given.pop("recipe", LONG), **given)
+    def start(self, name: str, **options: Any) -> None:
+        spec = self.task.spec(name, options.pop("recipe", LONG), **options)
         spec |= {"warm": "" if "pods" in spec else str(self.warm), "warm_idle_s": 60}
         self.jobs.start(name, "ratoon_training.worker", spec)
 
     def until(self, name: str, enough: Callable[[JobStatus], bool]) -> JobStatus:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while not enough(status := self.jobs.observe(name)):
             assert time.monotonic() < deadline and status.state is JobState.RUNNING, (status, self.log(name))
             time.sleep(0.05)
@@ -139,8 +139,8 @@ class Runs:
         assert status.state is JobState.SUCCEEDED, (status.reason, status.message, self.log(name))
         return str(status.result["artifact_digest"])
 
-    def shelf(self, name: str) -> ScratchStore:
-        return ScratchStore(self.task.store.url, shelf_of(name))
+    def scratch(self, name: str) -> ScratchStore:
+        return ScratchStore(self.task.store.url, scratch_name(name))
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def alone(task) -> str:
 
 
 @pytest.mark.timeout(600)
-def test_a_run_waits_for_room_and_says_so_then_gives_the_bytes_of_a_run_alone(runs, cluster, alone, task):
+def test_a_run_waits_for_capacity_and_says_so_then_gives_the_bytes_of_a_run_alone(runs, cluster, alone, task):
     runs.start("waits")
     waiting = runs.until("waits", lambda status: "Waiting for" in status.progress.message)
     assert (
@@ -188,7 +188,7 @@ def test_a_run_waits_for_room_and_says_so_then_gives_the_bytes_of_a_run_alone(ru
     )
     cluster.start_workers(2)
     runs.until("waits", lambda status: status.progress.done > 5)
-    assert any(name.startswith("step-") for name in runs.shelf("waits").names())
+    assert any(name.startswith("step-") for name in runs.scratch("waits").names())
     assert runs.digest("waits") == alone
     assert not (task.folder / "work/waits/checkpoints").exists()
 
@@ -211,13 +211,13 @@ def test_a_cancelled_run_ends_within_a_step(runs, alone):
 
 
 @pytest.mark.timeout(600)
-def test_a_run_with_pods_of_its_own_takes_no_others_and_nobody_else_takes_them(runs, cluster, alone):
-    """A pod of a run's own is a node that offers no processors but one place under the run's name."""
+def test_a_run_with_dedicated_pods_takes_no_others_and_no_other_run_takes_them(runs, cluster, alone):
+    """A dedicated pod is a node that offers no processors but one place under the run's name."""
     pods = "run-own-0a1b2c3d4e5f"
     runs.start("own", pods=pods)
     waiting = runs.until("own", lambda status: "Waiting for" in status.progress.message)
-    told = "Waiting for a free processor for the training worker: 0 pods of the run's own have joined the Ray cluster."
-    assert waiting.progress.message == told  # though the node of before has processors that nobody uses
+    text = "Waiting for a free processor for the training worker: 0 pods of the run's own have joined the Ray cluster."
+    assert waiting.progress.message == text  # though the node of before has processors that nobody uses
     cluster.kill_workers()
     cluster.start_workers(0, **{pods: 1.0})
     runs.until("own", lambda status: status.progress.done > 0)
@@ -233,7 +233,7 @@ def test_a_cluster_that_is_not_there_is_named(task, cluster, tmp_path):
     gone = {**cluster.environment, "RATOON_RAY_ADDRESS": address, "RATOON_RAY_JOIN_S": "3"}
     jobs = LocalJobs(tmp_path / "jobs", gone)
     jobs.start("nowhere", "ratoon_training.worker", task.spec("nowhere"))
-    until(lambda: jobs.observe("nowhere").state is not JobState.RUNNING, PATIENCE_S)
+    until(lambda: jobs.observe("nowhere").state is not JobState.RUNNING, TIMEOUT_S)
     status = jobs.observe("nowhere")
     assert (status.state, status.reason) == (JobState.FAILED, "WORKERS_LOST"), status
     assert "cannot be joined" in status.message
