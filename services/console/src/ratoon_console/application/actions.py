@@ -104,7 +104,7 @@ async def roll_out(form: Form, api: Api) -> Done:
     )
 
 
-async def start_turn(form: Form, api: Api) -> Done:
+async def start_pipeline_run(form: Form, api: Api) -> Done:
     """Take a source through the loop."""
     body = {"sources": [form.name], "skipRollout": form.fields.get("skip_rollout") == "yes"}
     await api.post(f"projects/{form.project}/pipelineRuns", body, requestId=form["request_id"])
@@ -117,13 +117,13 @@ async def cancel(form: Form, api: Api) -> Done:
     return Done(f"{last_part(form.name)} is being cancelled.")
 
 
-async def approve_turn(form: Form, api: Api) -> Done:
+async def approve_pipeline_run(form: Form, api: Api) -> Done:
     """Let the version of a turn that waits for a person be rolled out."""
     await api.post(f"{form.name}:approve", {"reason": _reason(form)})
     return Done("Approved. The version is being rolled out.")
 
 
-async def reject_turn(form: Form, api: Api) -> Done:
+async def reject_pipeline_run(form: Form, api: Api) -> Done:
     """End a turn that waits for a person as refused."""
     await api.post(f"{form.name}:reject", {"reason": _reason(form)})
     return Done("Rejected. The version in production does not change.")
@@ -163,10 +163,10 @@ async def end_dry_run(form: Form, api: Api) -> Done:
 
 async def change_policy(form: Form, api: Api) -> Done:
     """Change the thresholds of a policy; a field that is left empty stays as it is."""
-    given = {field: form.number(field) for field in POLICY_NUMBERS if form.fields.get(field, "").strip()}
-    if not given:
+    numbers = {field: form.number(field) for field in POLICY_NUMBERS if form.fields.get(field, "").strip()}
+    if not numbers:
         raise BadForm("Nothing to change. Fill in at least one field.")
-    await _change(form.name, api, given)
+    await _change(form.name, api, numbers)
     return Done(f"The policy {last_part(form.name)} is updated.")
 
 
@@ -198,9 +198,9 @@ async def delete_ended(form: Form, api: Api) -> Done:
 async def change_project(form: Form, api: Api) -> Done:
     """Change the labels and the instructions of a project."""
     labels = [label.strip() for label in form["labels"].replace("\n", ",").split(",") if label.strip()]
-    wanted = {"labels": labels, "instructions": form.fields.get("instructions", "").strip()}
+    settings = {"labels": labels, "instructions": form.fields.get("instructions", "").strip()}
     allowed = form.fields.get("allow_label_removal") == "yes"
-    changed = await _change(f"projects/{form.project}", api, wanted, allowLabelRemoval=allowed)
+    changed = await _change(f"projects/{form.project}", api, settings, allowLabelRemoval=allowed)
     return Done(" ".join(changed.get("notices") or ["The project is updated."]))
 
 
@@ -243,10 +243,10 @@ ACTIONS: dict[str, Action] = {
     "abort-rollout": Action(Role.OPERATOR, abort_rollout),
     "undo-rollout": Action(Role.OPERATOR, undo_rollout),
     "roll-out": Action(Role.OPERATOR, roll_out),
-    "start-turn": Action(Role.ENGINEER, start_turn),
+    "start-pipeline-run": Action(Role.ENGINEER, start_pipeline_run),
     "cancel": Action(Role.ENGINEER, cancel),
-    "approve-turn": Action(Role.ENGINEER, approve_turn),
-    "reject-turn": Action(Role.ENGINEER, reject_turn),
+    "approve-pipeline-run": Action(Role.ENGINEER, approve_pipeline_run),
+    "reject-pipeline-run": Action(Role.ENGINEER, reject_pipeline_run),
     "create-policy": Action(Role.ENGINEER, create_policy),
     "pause-policy": Action(Role.ENGINEER, pause_policy),
     "resume-policy": Action(Role.ENGINEER, resume_policy),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from ratoon_console.application.ports import Api, View
 from ratoon_console.domain.errors import Away, Refused
 
-_AT_MOST_EVERY_S = 0.4
+_MIN_INTERVAL_S = 0.4
 _RETRY_S = 2.0
 
 
@@ -22,7 +22,7 @@ async def views(
             yield view
             if view is not None:
                 watches.follow(view.watched)
-            await asyncio.sleep(_AT_MOST_EVERY_S)
+            await asyncio.sleep(_MIN_INTERVAL_S)
             await watches.change(refresh_s)
     finally:
         watches.stop()
@@ -51,10 +51,10 @@ class _Watches:
             if name not in self._tasks:
                 self._tasks[name] = asyncio.create_task(self._watch(name))
 
-    async def change(self, at_most_s: float) -> None:
+    async def change(self, timeout_s: float) -> None:
         """Wait for a change, but not longer than this."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), at_most_s)
+            await asyncio.wait_for(self._changed.wait(), timeout_s)
         self._changed.clear()
 
     def stop(self) -> None:

@@ -44,7 +44,7 @@ class Api(Protocol):
         """A resource's state, then each newer one, until it has ended or the stream breaks."""
         ...
 
-    def ask(self, model: str, text: str, most_tokens: int) -> AsyncIterator["Said"]:
+    def ask(self, model: str, text: str, max_tokens: int) -> AsyncIterator["AnswerEvent"]:
         """Ask a deployment; what it says as it comes."""
         ...
 
@@ -87,7 +87,7 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Said:
+class AnswerEvent:
     """A piece of an answer: `version`, `text`, `end` (the answer's id) or `error`, and what it says."""
 
     kind: str

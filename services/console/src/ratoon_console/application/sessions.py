@@ -13,7 +13,7 @@ from ratoon_console.application.ports import Grant, Keys
 from ratoon_console.domain.errors import NotSignedIn
 from ratoon_console.domain.people import Person
 
-_MOST_SESSIONS = 1000
+_MAX_SESSIONS = 1000
 
 
 @dataclass
@@ -37,8 +37,8 @@ class Session:
 
     def take_notice(self) -> str:
         """The notice, which is then gone."""
-        said, self.notice = self.notice, ""
-        return said
+        notice, self.notice = self.notice, ""
+        return notice
 
 
 class Sessions:
@@ -96,5 +96,5 @@ class Sessions:
         now = self._now()
         for session in [each for each in self._open.values() if each.ends_at <= now]:
             self.close(session)
-        while len(self._open) >= _MOST_SESSIONS:
+        while len(self._open) >= _MAX_SESSIONS:
             self.close(next(iter(self._open.values())))

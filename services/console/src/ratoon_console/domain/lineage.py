@@ -83,9 +83,9 @@ class _Drawing:
                 box = self._box(name, kind, column, row)
                 self._line(before, box)
                 before = box
-        made = self._box(version["name"], "in production" if serves else "version", len(_COLUMNS), row,
+        box = self._box(version["name"], "in production" if serves else "version", len(_COLUMNS), row,
                          "good" if serves else "strong")  # fmt: skip
-        self._line(before, made)
+        self._line(before, box)
         parent, training = self.boxes.get(lineage.get("parentVersion", "")), lineage.get("trainingRun", "")
         if parent is not None and training in self.boxes:
             self.continued.append(_back(parent, self.boxes[training]))

@@ -26,18 +26,18 @@ class Step:
     title: str
     state: str
     tone: str
-    said: str
+    message: str
     seconds: float | None
     link: str
 
 
 @dataclass(frozen=True)
-class Sight:
+class StatusCard:
     """One thing in the field: a value, what it means, where to look closer."""
 
     title: str
     value: str
-    said: str
+    message: str
     tone: str
     link: str
 
@@ -45,8 +45,8 @@ class Sight:
 def steps_of(run: JSON | None, project: str, now: str = "") -> list[Step]:
     """The stages of a turn; the usual ones, pending, when there was none. `now` ends what still runs."""
     known = {stage["id"]: stage for stage in (run or {}).get("stages", [])}
-    order = list(known) if len(known) >= len(STAGES) else STAGES
-    return [_step(id_, known.get(id_, {}), run or {}, project, now) for id_ in order]
+    ids = list(known) if len(known) >= len(STAGES) else STAGES
+    return [_step(id_, known.get(id_, {}), run or {}, project, now) for id_ in ids]
 
 
 def awaits_person(run: JSON | None) -> bool:
@@ -57,13 +57,13 @@ def awaits_person(run: JSON | None) -> bool:
 
 def _step(id_: str, stage: JSON, run: JSON, project: str, now: str) -> Step:
     state = plain_state(stage.get("state", ""))
-    said = stage.get("message", "")
+    message = stage.get("message", "")
     if state == "RUNNING":
-        said = run.get("progress", {}).get("message") or said
+        message = run.get("progress", {}).get("message") or message
     started = stage.get("startTime") or ""
     seconds = seconds_between(started, stage.get("endTime") or (now if state == "RUNNING" else ""))
     return Step(
-        id_.capitalize(), state_words(state), tone(state), said, seconds,
+        id_.capitalize(), state_words(state), tone(state), message, seconds,
         link_of(stage.get("resource", ""), project),
     )  # fmt: skip
 
@@ -99,34 +99,36 @@ def current_run(runs: Sequence[JSON]) -> JSON | None:
     return newest(under_way or runs)
 
 
-def serving(deployment: JSON | None, engines: Sequence[JSON], rollout: JSON | None, project: str) -> Sight:
+def serving(
+    deployment: JSON | None, engines: Sequence[JSON], rollout: JSON | None, project: str
+) -> StatusCard:
     """What answers now."""
     link = f"/p/{project}/rollouts"
     if not deployment or not deployment.get("version"):
-        return Sight("Serving", "none yet", "The first pipeline run rolls out a version.", "idle", link)
+        return StatusCard("Serving", "none yet", "The first pipeline run rolls out a version.", "idle", link)
     open_engines = [each for each in engines if plain_state(each.get("state", "")) == "READY"]
-    proven = sum(bool(each.get("attested")) for each in open_engines)
-    said = f"{len(open_engines)} engines ready, {proven} attested"
+    attested = sum(bool(each.get("attested")) for each in open_engines)
+    message = f"{len(open_engines)} engines ready, {attested} attested"
     version = last_part(deployment["version"])
     if rollout:
-        said = f"{said}; a rollout to {last_part(rollout['toVersion'])} is in progress"
-        return Sight("Serving", version, said, "busy", link)
-    return Sight("Serving", version, said, "good" if open_engines else "bad", link)
+        message = f"{message}; a rollout to {last_part(rollout['toVersion'])} is in progress"
+        return StatusCard("Serving", version, message, "busy", link)
+    return StatusCard("Serving", version, message, "good" if open_engines else "bad", link)
 
 
-def drift(report: JSON | None, project: str) -> Sight:
+def drift(report: JSON | None, project: str) -> StatusCard:
     """How far the traffic is from the training data."""
     link = f"/p/{project}/signals"
     if not report:
-        return Sight(
+        return StatusCard(
             "Drift", "not measured", "Drift is measured once there are 50 distinct texts.", "idle", link
         )
     worst = max(report.get("measures", []), key=ratio, default=None)
     if worst is None:
-        return Sight("Drift", "not measured", "The last report contains no measurement.", "idle", link)
-    said = f"{worst['feature']}: {worst['divergence']:.3f} nats, {ratio(worst):.1f} × noise band"
-    found = bool(report.get("drifted"))
-    return Sight("Drift", "drifted" if found else "none", said, "warn" if found else "good", link)
+        return StatusCard("Drift", "not measured", "The last report contains no measurement.", "idle", link)
+    message = f"{worst['feature']}: {worst['divergence']:.3f} nats, {ratio(worst):.1f} × noise band"
+    drifted = bool(report.get("drifted"))
+    return StatusCard("Drift", "drifted" if drifted else "none", message, "warn" if drifted else "good", link)
 
 
 def ratio(measure: JSON) -> float:
@@ -135,46 +137,46 @@ def ratio(measure: JSON) -> float:
     return float(measure.get("divergence", 0)) / band if band else 0.0
 
 
-def feedback(report: JSON | None, project: str) -> Sight:
+def feedback(report: JSON | None, project: str) -> StatusCard:
     """What users thought of the answers in the window of the last report."""
     link = f"/p/{project}/signals"
-    judged = number((report or {}).get("feedbackCount"))
-    if not report or not judged:
-        return Sight("Feedback", "none yet", "Callers send feedback with the answer ID.", "idle", link)
+    rated = number((report or {}).get("feedbackCount"))
+    if not report or not rated:
+        return StatusCard("Feedback", "none yet", "Callers send feedback with the answer ID.", "idle", link)
     wrong = number(report.get("negativeCount"))
     rate = report.get("errorRate", 0)
-    return Sight(
+    return StatusCard(
         "Feedback",
         f"{percent(rate)} unhappy callers",
-        f"{wrong:,} of {judged:,} answers with feedback were wrong",
+        f"{wrong:,} of {rated:,} answers with feedback were wrong",
         "idle",
         link,
     )
 
 
-def traffic(report: JSON | None, project: str) -> Sight:
+def traffic(report: JSON | None, project: str) -> StatusCard:
     """How many answers the last report looked at."""
     link = f"/p/{project}/signals"
     if not report:
-        return Sight(
+        return StatusCard(
             "Traffic", "none yet", "Send a request in the playground or through the API.", "idle", link
         )
     version = last_part(report.get("version", ""))
     answers = number(report.get("answerCount"))
-    return Sight(
+    return StatusCard(
         "Traffic", f"{answers:,} answers", f"of {version} in the window of the last report", "idle", link
     )
 
 
-def policy(found: JSON | None, project: str) -> Sight:
+def policy(current: JSON | None, project: str) -> StatusCard:
     """What the policy decided last."""
     link = f"/p/{project}#policies"
-    if not found:
-        said = "No automatic retraining. Create a policy below."
-        return Sight("Policy", "none", said, "idle", link)
-    value = "paused" if found.get("paused") else "dry run" if found.get("dryRun") else "active"
-    said = found.get("lastDecision") or "No decision yet."
-    return Sight("Policy", value, said, "warn" if found.get("paused") else "good", link)
+    if not current:
+        message = "No automatic retraining. Create a policy below."
+        return StatusCard("Policy", "none", message, "idle", link)
+    value = "paused" if current.get("paused") else "dry run" if current.get("dryRun") else "active"
+    message = current.get("lastDecision") or "No decision yet."
+    return StatusCard("Policy", value, message, "warn" if current.get("paused") else "good", link)
 
 
 def spoken_of(run: JSON | None) -> str:

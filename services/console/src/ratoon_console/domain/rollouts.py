@@ -17,7 +17,7 @@ class Button:
 
 
 @dataclass(frozen=True)
-class Moment:
+class RolloutStep:
     """A step of a rollout, and how long after its start it was."""
 
     state: str
@@ -60,11 +60,11 @@ def _why_no_undo(rollout: JSON, deployment: JSON | None) -> str:
     return ""
 
 
-def moments(rollout: JSON) -> list[Moment]:
+def steps(rollout: JSON) -> list[RolloutStep]:
     """The steps with the seconds since the rollout began."""
     begun = rollout["createTime"]
     return [
-        Moment(step["state"], step["message"], step["time"], seconds_between(begun, step["time"]) or 0.0)
+        RolloutStep(step["state"], step["message"], step["time"], seconds_between(begun, step["time"]) or 0.0)
         for step in rollout.get("steps", [])
     ]
 

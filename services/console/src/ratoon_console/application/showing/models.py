@@ -47,7 +47,7 @@ async def version_page(place: Place, api: Api) -> View:
     aliases, deployment = await asyncio.gather(
         api.newest(f"{project['model']}/aliases"), api.find(project["deployment"])
     )
-    made_of = [
+    origins = [
         (kind, name, loop.link_of(name, place.project))
         for kind, name in version.get("lineage", {}).items()
         if name
@@ -57,7 +57,7 @@ async def version_page(place: Place, api: Api) -> View:
         f"{last_part(project['model'])} {place.path['version']}",
         {
             "version": version,
-            "made_of": made_of,
+            "origins": origins,
             "aliases": [last_part(a["name"]) for a in aliases.items if a["version"] == version["name"]],
             "deployment": deployment,
             "under_way": not ended(version["state"]),

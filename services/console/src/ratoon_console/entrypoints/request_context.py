@@ -29,7 +29,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
-class Desk:
+class RequestContext:
     """What pages, buttons and streams share."""
 
     sessions: Sessions
@@ -89,11 +89,11 @@ class Desk:
 
         return guarded
 
-    def problem(self, request: Request, status: int, said: str) -> HTMLResponse:
+    def problem(self, request: Request, status: int, message: str) -> HTMLResponse:
         """A page that says what happened and what to do."""
         values = {
             "title": _TITLES.get(status, "Request refused"),
-            "said": said,
+            "message": message,
             "status": status,
             "live": False,
         }
