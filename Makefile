@@ -66,8 +66,9 @@ format: env ## rewrite the code as `make check` wants it
 	@.venv/bin/ruff format -q .
 	@.venv/bin/ruff check -q --fix .
 
-proto: env ## generate libs/contracts from protos/
+proto: env ## generate libs/contracts and the models and resources of libs/client from protos/
 	@$(PYTHON) scripts/protos.py generate
+	@$(PYTHON) -m scripts.client generate
 
 chart: env ## write the chart's values schema and the reference of its values
 	@$(PYTHON) scripts/chart_schema.py

@@ -34,6 +34,7 @@ def main() -> int:
         "types": lambda: command("mypy") + command("mypy", "scripts"),
         "layers": lambda: command("lint-imports", "--no-logo"),
         "contracts": lambda: command("python", "scripts/protos.py", "check"),
+        "client": lambda: command("python", "-m", "scripts.client", "check"),
         "lock": lambda: list(lock_faults()),
         "addresses": lambda: list(foreign_addresses()),
     }
