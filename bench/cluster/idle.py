@@ -1,4 +1,4 @@
-"""What a platform costs while nobody asks it for anything: memory, processor, and calls to the API server."""
+"""Cost of an idle platform: memory, processor, and calls to the API server."""
 
 import json
 import re
@@ -37,18 +37,18 @@ def idle(platform: Platform, seconds: float) -> tuple[list[Idle], float]:
 
 
 def usage(platform: Platform) -> dict[str, list[tuple[float, float, float]]]:
-    """What the kubelet counts for each pod of each part: resident bytes, working set, core seconds."""
+    """Return the kubelet's usage of each pod by part: resident bytes, working set, core seconds."""
     labels = {
         pod["metadata"]["name"]: pod["metadata"]["labels"][_NAME] for pod in platform.release.get("pods")
     }
     counted = platform.cluster.plane.kubectl("get", "--raw", f"/api/v1/nodes/{NAME}/proxy/stats/summary")
-    found = defaultdict(list)
+    usages = defaultdict(list)
     for pod in json.loads(counted)["pods"]:
         name, memory = pod["podRef"]["name"], pod["memory"]
         if pod["podRef"]["namespace"] == platform.release.namespace and name in labels:
             cores = pod["cpu"]["usageCoreNanoSeconds"] / 1e9
-            found[labels[name]].append((memory["rssBytes"], memory["workingSetBytes"], cores))
-    return found
+            usages[labels[name]].append((memory["rssBytes"], memory["workingSetBytes"], cores))
+    return usages
 
 
 def api_calls(platform: Platform) -> float:

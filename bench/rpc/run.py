@@ -130,7 +130,7 @@ def _created(address: str, token: str) -> Project:
 
 def _wait_for(address: str, token: Callable[[], str], code: grpc.StatusCode = grpc.StatusCode.OK) -> None:
     """Wait until the call ends with this code."""
-    deadline, seen = time.monotonic() + _START_S, "no answer"
+    deadline, reason = time.monotonic() + _START_S, "no answer"
     while time.monotonic() < deadline:
         try:
             with grpc.insecure_channel(address) as channel:
@@ -141,11 +141,11 @@ def _wait_for(address: str, token: Callable[[], str], code: grpc.StatusCode = gr
         except grpc.RpcError as error:
             if error.code() is code:
                 return
-            seen = str(error.details())
+            reason = str(error.details())
         except FileNotFoundError as error:
-            seen = str(error)
+            reason = str(error)
         time.sleep(0.1)
-    raise SystemExit(f"{address} did not start within {_START_S:g} s: {seen}")
+    raise SystemExit(f"{address} did not start within {_START_S:g} s: {reason}")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is measured: serving with real engines behind the gateway, and beside it a plain vLLM that is restarted."""
+"""Systems under test: serving with real engines behind the gateway, and a plain vLLM that is restarted."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from load import Asked
+from load import RequestSpec
 
 from ratoon.chassis.migrations import migrate
 from ratoon.serving.v1 import rollout_pb2
@@ -25,7 +25,7 @@ _UP_S = 180.0
 _PLAIN = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
 
 
-class House:
+class Stack:
     """A deployment behind a gateway, taken from version to version by any strategy."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,31 +34,31 @@ class House:
 
     @contextmanager
     def open(self) -> Iterator[int]:
-        """The room and the gateway; gives the gateway's port."""
+        """Run serving and the gateway; yield the gateway's port."""
         state = {"RATOON_GATEWAY_STATE": str(self._folder)}
         settings, [port] = GatewaySettings(state=self._folder), free_ports()
         migrate("gateway", settings.database_url)
         command = [sys.executable, "-m", "ratoon_gateway", "--port", str(port), "--grpc", "off"]
         try:
-            with self.installation.room(), process(command, self._folder / "gateway.log", state):
+            with self.installation.service(), process(command, self._folder / "gateway.log", state):
                 until_up(port, "/readyz")
                 yield port
         finally:
             self.installation.end_processes()
 
-    def asked(self, port: int, deployment: str) -> Asked:
-        """Requests for a deployment."""
+    def request_spec(self, port: int, deployment: str) -> RequestSpec:
+        """Return the requests for a deployment."""
         key = (self._folder / "keys" / "operator.key").read_text().strip()
-        return Asked(port, {"authorization": f"Bearer {key}"}, f"p/{deployment.rpartition('/')[2]}")
+        return RequestSpec(port, {"authorization": f"Bearer {key}"}, f"p/{deployment.rpartition('/')[2]}")
 
     def serve(self, version: str) -> str:
-        """Let a first version serve; the deployment."""
+        """Roll out a first version and return its deployment."""
         deployment = self.installation.deploy(version.partition("/versions/")[0])
         self._succeed(self.installation.roll_out(version))
         return deployment
 
     def switch(self, version: str, strategy: rollout_pb2.Rollout.Strategy.ValueType) -> float:
-        """Bring a version to serve; when that was asked for, in monotonic seconds."""
+        """Roll out a version; return when the rollout was requested, in monotonic seconds."""
         started = time.monotonic()
         self._succeed(self.installation.roll_out(version, 2.0, strategy))
         return started
@@ -102,7 +102,7 @@ class Plain:
         self._child.wait()
 
     def restart(self, model: Path) -> float:
-        """Serve another model; when that was asked for, in monotonic seconds."""
+        """Restart with another model; return when that was requested, in monotonic seconds."""
         started = time.monotonic()
         self.stop()
         self.start(model)
@@ -132,4 +132,4 @@ def until_up(port: int, path: str) -> None:
                 if answer.status == 200:
                     return
         time.sleep(0.05)
-    raise TimeoutError(f"nothing came up on port {port}; see the logs beside the figures")
+    raise TimeoutError(f"nothing came up on port {port}; see the logs next to the results")
