@@ -7,11 +7,11 @@ from prometheus_client import CollectorRegistry
 
 from ratoon.chassis import metrics
 from ratoon.chassis.telemetry import OperationMetrics, RpcMetrics
-from ratoon_flywheel.adapters.figures import SET_ASIDE
+from ratoon_flywheel.adapters.metrics import SET_ASIDE
 from ratoon_gateway.adapters.metrics import GatewayMetrics, segment_metrics, token_counter
 from ratoon_gateway.domain.traffic import Traffic
 from ratoon_gateway.entrypoints.watched import EdgeMetrics
-from ratoon_serving.adapters.figures import ENGINES
+from ratoon_serving.adapters.metrics import ENGINES
 
 
 @pytest.fixture(scope="session")

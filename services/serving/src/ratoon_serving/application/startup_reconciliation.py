@@ -1,4 +1,4 @@
-"""What serving does once when it starts: it sees to its route table, and ends engines that nobody knows."""
+"""Start-up reconciliation of serving: it creates a missing route table, and stops unknown engines."""
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.names import parent_of
@@ -8,21 +8,21 @@ from ratoon_serving.application.ports import EngineHost
 from ratoon_serving.domain.engine import Engine
 
 
-class Opening:
-    """The first thing that runs in the background; it is done when `start` returns."""
+class StartupReconciliation:
+    """First background task; it is done when `start` returns."""
 
     def __init__(self, store: Store, host: EngineHost, clock: Clock) -> None:
         self._store, self._host, self._clock = store, host, clock
 
     def start(self) -> None:
-        """Make the table where it is missing, then end what is left over."""
+        """Create the route table if it is missing, then stop unknown engines."""
         ensure_route_table(self._store, self._clock)
-        self._host.sweep(self._is_known)
+        self._host.stop_unknown(self._is_known)
 
     def stop(self) -> None:
-        """Nothing is left to stop: engines outlive the platform."""
+        """Do nothing: engines outlive the platform."""
 
     def _is_known(self, process: str) -> bool:
-        """Whether an engine that has not ended lives in this process."""
+        """Return whether a live engine runs in this process."""
         with self._store.read() as tx:
             return any(engine.process == process for engine in tx.live(Engine, parent_of(process)))

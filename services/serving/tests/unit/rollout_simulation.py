@@ -1,4 +1,4 @@
-"""A world for the rollout state machine: engines that start, die and stream; routes; an alias."""
+"""Simulation for the rollout state machine: engines that start, die and stream; routes; an alias."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -47,21 +47,21 @@ def rollout(**changes: object) -> Rollout:
 class FakeEngine:
     state: EngineState = EngineState.ABSENT
     honest: bool = True
-    proved: bool = False
-    """Whether it was seen to be honest since its last start."""
+    attested: bool = False
+    """True if it passed attestation since its last start."""
     accepting: bool = True
     in_flight: int = 0
     never_starts: bool = False
     killed: bool = False
-    """Whether it is gone without a cause of its own."""
+    """True if it ended without an error of its own."""
 
 
 @dataclass
-class World:
+class Simulation:
     rollout: Rollout
     now: datetime = START
     engines: dict[str, FakeEngine] = field(default_factory=dict)
-    weights: tuple[tuple[str, int], ...] = ()
+    split: tuple[tuple[str, int], ...] = ()
     alias: str = ""
     serving: str = ""
     traffic: Traffic = Traffic()
@@ -72,15 +72,15 @@ class World:
     events: list[Event] = field(default_factory=list)
 
     @staticmethod
-    def serving_blue(**changes: object) -> "World":
-        blue = FakeEngine(EngineState.READY, proved=True)
+    def serving_blue(**changes: object) -> "Simulation":
+        blue = FakeEngine(EngineState.READY, attested=True)
         engines = {BLUE: blue, GREEN: FakeEngine()}
-        return World(rollout(**changes), engines=engines, weights=((BLUE, 100),), alias=OLD, serving=OLD)
+        return Simulation(rollout(**changes), engines=engines, split=((BLUE, 100),), alias=OLD, serving=OLD)
 
     @staticmethod
-    def empty(**changes: object) -> "World":
+    def empty(**changes: object) -> "Simulation":
         first = rollout(from_version="", blue="", **changes)
-        return World(first, engines={GREEN: FakeEngine()})
+        return Simulation(first, engines={GREEN: FakeEngine()})
 
     def view(self, name: str) -> EngineView:
         engine = self.engines.get(name, FakeEngine())
@@ -89,41 +89,41 @@ class World:
         in_flight = engine.in_flight if ready else 0
         return EngineView(engine.state, digest, engine.accepting, in_flight, killed=engine.killed)
 
-    def look(self, name: str) -> Check | None:
+    def attest(self, name: str) -> Check | None:
         engine = self.engines.get(name)
         if engine is None or engine.state is not EngineState.READY or not engine.accepting:
             return None
-        engine.proved = engine.honest
+        engine.attested = engine.honest
         return Check(engine.honest, "golden")
 
     def observe(self) -> Observation:
-        now = self.rollout
-        probing = now.phase in (Phase.PROBING, Phase.SHIFTING, Phase.BAKING)
+        rollout = self.rollout
+        probing = rollout.phase in (Phase.PROBING, Phase.SHIFTING, Phase.BAKING)
         green_ready = self.engines[GREEN].state is EngineState.READY
         return Observation(
             green=self.view(GREEN),
-            blue=self.view(now.blue),
-            split=self.weights,
+            blue=self.view(rollout.blue),
+            split=self.split,
             green_digest=DIGESTS[GREEN],
             blue_digest=DIGESTS[BLUE],
-            green_golden=self.look(GREEN) if now.phase is Phase.ATTESTING else None,
-            blue_golden=None if now.blue_attested else self.look(BLUE),
+            green_golden=self.attest(GREEN) if rollout.phase is Phase.ATTESTING else None,
+            blue_golden=None if rollout.blue_attested else self.attest(BLUE),
             probe=Check(self.probe_passes) if probing and green_ready else None,
-            traffic=self.traffic if now.shifted_at else Traffic(),
+            traffic=self.traffic if rollout.shifted_at else Traffic(),
             votes=self.votes,
             alias=self.alias,
             serving=self.serving,
         )
 
-    def turn(self, seconds: float = 1.0, lose_after: int | None = None) -> None:
+    def tick(self, seconds: float = 1.0, lose_after: int | None = None) -> None:
         """One observe → step → save → act; a crash loses all actions after the first `lose_after`."""
         if self.rollout.ended:
             return
         self.now += timedelta(seconds=seconds)
-        move = step(self.rollout, self.observe(), self.now)
-        self.rollout = move.rollout
-        self.events.extend(move.events)
-        for action in move.actions[:lose_after]:
+        plan = step(self.rollout, self.observe(), self.now)
+        self.rollout = plan.rollout
+        self.events.extend(plan.events)
+        for action in plan.actions[:lose_after]:
             self.act(action)
 
     def act(self, action: object) -> None:
@@ -138,14 +138,14 @@ class World:
             case OpenEngine(name):
                 self.engines[name].accepting = True
             case StopEngine(name):
-                assert name not in dict(self.weights), "a routed engine was stopped"
+                assert name not in dict(self.split), "a routed engine was stopped"
                 self.engines[name].state = EngineState.ABSENT
-            case SetRoutes(weights):
-                for name, weight in weights:
+            case SetRoutes(split):
+                for name, weight in split:
                     engine = self.engines[name]
                     lost = engine.state is not EngineState.READY
-                    assert engine.proved or not weight or lost, f"{name} was routed unproven"
-                self.weights = weights
+                    assert engine.attested or not weight or lost, f"{name} was routed unattested"
+                self.split = split
             case RecordServing(version, _):
                 self.serving = version
             case MoveAlias(version, _):
@@ -159,9 +159,9 @@ class World:
             self.engines[name] = gone
             self.killed += 1
 
-    def run(self, turns: int = 3000, seconds: float = 1.0) -> Phase:
-        for _ in range(turns):
+    def run(self, ticks: int = 3000, seconds: float = 1.0) -> Phase:
+        for _ in range(ticks):
             if self.rollout.ended:
                 return self.rollout.phase
-            self.turn(seconds)
+            self.tick(seconds)
         raise AssertionError(f"the rollout did not end: {self.rollout.phase}, {self.rollout.reason}")

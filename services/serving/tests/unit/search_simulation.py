@@ -1,7 +1,7 @@
-"""A small world for searching the rollout machine: processes that start, load, stream and die; routes; an executor.
+"""Simulation for searching the rollout state machine: processes that start, load, stream and die; routes; an executor.
 
-It behaves as the engine hosts do, strictly: what a real engine refuses raises `Refused`, and what must never happen
-raises AssertionError at once. Times are whole seconds with short limits, so that worlds can be told apart by a key.
+It behaves as the engine hosts do: what a real engine refuses raises `Refused`, and a violated invariant raises
+AssertionError at once. Times are whole seconds with short limits, so that states can be compared by a key.
 """
 
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ ABSENT, STARTING, READY, GONE = (
 
 
 _ALL_AT_ONCE = {"weights": (100,), "interchangeable": True}
-"""A rollout that may go on in place where there is no place for a second engine."""
+"""Fields of a rollout that may continue in place if there is no capacity for a second engine."""
 
 
 class Refused(Exception):
@@ -64,39 +64,39 @@ class Refused(Exception):
 class Process:
     state: EngineState = ABSENT
     target: str = ""
-    """The whole model that it is to hold, or the adapter that it was started for."""
+    """Whole model that it must hold, or adapter that it was started for."""
     holds: frozenset[str] = frozenset()
     closed: frozenset[str] = frozenset()
     streams: frozenset[str] = frozenset()
-    """Doors behind which an answer is being written."""
+    """Gates behind which an answer is being written."""
 
 
 @dataclass(frozen=True)
-class World:
-    """A moment: a rollout, and all that it can see or change."""
+class Simulation:
+    """State at one moment: a rollout, and all that it can observe or change."""
 
     rollout: Rollout
     now: int = 0
     adapters: bool = False
-    """Whether the versions are adapters of one base, or whole models."""
+    """True if the versions are adapters of one base, False if they are whole models."""
     in_pods: bool = False
-    """Whether what is loaded is closed until it is opened."""
+    """True if an engine is closed after its load, until it is opened."""
     full: bool = False
-    """Whether there is no place for a second engine."""
+    """True if there is no capacity for a second engine."""
     processes: tuple[tuple[str, Process], ...] = ()
     homes: tuple[tuple[str, str], ...] = ()
     alive: frozenset[str] = frozenset()
-    """Engines that are written down as not ended."""
-    proved: frozenset[str] = frozenset()
-    """Engines that were seen to be honest since they were last loaded."""
-    liars: frozenset[str] = frozenset()
-    weights: tuple[tuple[str, int], ...] = ()
+    """Engines that are recorded as not ended."""
+    attested: frozenset[str] = frozenset()
+    """Engines that passed attestation since they were last loaded."""
+    dishonest: frozenset[str] = frozenset()
+    split: tuple[tuple[str, int], ...] = ()
     hold_s: float = 30.0
     alias: str = ""
     serving: str = ""
     engine: str = ""
     moves: int = 0
-    """How often the alias moved in this rollout."""
+    """Number of moves of the alias in this rollout."""
     bad_traffic: bool = False
     bad_probes: bool = False
     killed: bool = False
@@ -104,13 +104,13 @@ class World:
     @staticmethod
     def serving_old(
         strategy: Strategy,
-        liars: frozenset[str] = frozenset(),
+        dishonest: frozenset[str] = frozenset(),
         *,
         in_pods: bool = False,
         full: bool = False,
-    ) -> "World":
+    ) -> "Simulation":
         held = Process(READY, "v0", frozenset({"v0"}))
-        base = World(
+        base = Simulation(
             replace(rollout_of(strategy, "v0", "v1", 0), **(_ALL_AT_ONCE if full else {})),
             adapters=strategy is Strategy.ADAPTER_SWAP,
             in_pods=in_pods,
@@ -118,16 +118,16 @@ class World:
             processes=(("v0", held),),
             homes=(("v0", "v0"),),
             alive=frozenset({"v0"}),
-            proved=frozenset({"v0"}),
-            liars=liars,
-            weights=(("v0", 100),),
+            attested=frozenset({"v0"}),
+            dishonest=dishonest,
+            split=(("v0", 100),),
             alias="v0",
             serving="v0",
             engine="v0",
         )
         return base.with_home("v1", "v1" if strategy is Strategy.SECOND_ENGINE else "v0")
 
-    # What it looks like.
+    # Observation.
 
     @property
     def time(self) -> datetime:
@@ -142,7 +142,7 @@ class World:
     def view(self, engine: str) -> EngineView:
         if not engine:
             return EngineView()
-        process, door = self.process(self.home(engine)), self.door(engine)
+        process, gate = self.process(self.home(engine)), self.gate(engine)
         if not self.adapters and process.target != engine:
             return EngineView()
         if process.state is READY and engine not in process.holds:
@@ -150,32 +150,32 @@ class World:
         if process.state is not READY:
             unplaced = self.full and process.state is STARTING
             return EngineView(process.state, killed=process.state is GONE, unplaced=unplaced)
-        return EngineView(READY, engine, door not in process.closed, int(door in process.streams))
+        return EngineView(READY, engine, gate not in process.closed, int(gate in process.streams))
 
-    def door(self, engine: str) -> str:
-        """Whole models share their process's door, adapters have one each."""
+    def gate(self, engine: str) -> str:
+        """Return the name of its gate: whole models share the gate of their process, adapters have one each."""
         home = self.home(engine)
         return engine if self.adapters else home
 
-    def look(self, engine: str) -> tuple["World", Check | None]:
+    def attest(self, engine: str) -> tuple["Simulation", Check | None]:
         if self.view(engine).state is not READY:
             return self, None
-        if engine in self.liars:
+        if engine in self.dishonest:
             return self, Check(False, "other weights")
-        return replace(self, proved=self.proved | {engine}), Check(True, "golden")
+        return replace(self, attested=self.attested | {engine}), Check(True, "golden")
 
-    def observe(self) -> tuple["World", Observation]:
-        rollout, world = self.rollout, self
+    def observe(self) -> tuple["Simulation", Observation]:
+        rollout, simulation = self.rollout, self
         green_golden = blue_golden = None
         if rollout.phase is Phase.ATTESTING:
-            world, green_golden = world.look(rollout.green)
+            simulation, green_golden = simulation.attest(rollout.green)
         if rollout.blue and not rollout.blue_attested:
-            world, blue_golden = world.look(rollout.blue)
+            simulation, blue_golden = simulation.attest(rollout.blue)
         probed = rollout.phase in (Phase.PROBING, Phase.SHIFTING, Phase.BAKING)
-        seen = Observation(
+        observation = Observation(
             green=self.view(rollout.green),
             blue=self.view(rollout.blue),
-            split=self.weights,
+            split=self.split,
             green_digest=rollout.green,
             blue_digest=rollout.blue,
             green_golden=green_golden,
@@ -186,36 +186,36 @@ class World:
             alias=self.alias,
             serving=self.serving,
         )
-        return world, seen
+        return simulation, observation
 
-    # What happens in it.
+    # Transitions.
 
-    def turn(self, seconds: int = 1, done: int | None = None) -> "World":
-        """One observe → step → save → act; an executor that dies does only the first `done` actions."""
-        world, seen = replace(self, now=self.now + seconds).observe()
-        move = step(world.rollout, seen, world.time)
-        world = replace(world, rollout=move.rollout)
-        for action in move.actions[:done]:
+    def tick(self, seconds: int = 1, done: int | None = None) -> "Simulation":
+        """One observe → step → save → act; an executor that dies executes only the first `done` actions."""
+        simulation, observation = replace(self, now=self.now + seconds).observe()
+        plan = step(simulation.rollout, observation, simulation.time)
+        simulation = replace(simulation, rollout=plan.rollout)
+        for action in plan.actions[:done]:
             try:
-                world = world.act(action)
+                simulation = simulation.act(action)
             except Refused:
                 break
-        return world
+        return simulation
 
-    def act(self, action: object) -> "World":
+    def act(self, action: object) -> "Simulation":
         match action:
             case StartEngine() | StartInOwnProcess() | StartInSharedProcess():
                 return self._begin(action)
             case CloseEngine(name):
-                return self._set_door(name, closed=True)
+                return self._set_gate(name, closed=True)
             case OpenEngine(name):
-                return self._set_door(name, closed=False)
+                return self._set_gate(name, closed=False)
             case StopEngine(name):
                 return self._stop(name)
-            case SetRoutes(weights, hold_s):
-                routed = replace(self, weights=weights, hold_s=hold_s)
-                for name, weight in weights:
-                    assert name in routed.proved or not weight or self.view(name).state is not READY, name
+            case SetRoutes(split, hold_s):
+                routed = replace(self, split=split, hold_s=hold_s)
+                for name, weight in split:
+                    assert name in routed.attested or not weight or self.view(name).state is not READY, name
                 return routed
             case RecordServing(version, engine):
                 return replace(self, serving=version, engine=engine)
@@ -224,7 +224,7 @@ class World:
                 return replace(self, alias=version, moves=self.moves + 1)
         raise AssertionError(f"{action} is no action")
 
-    def _begin(self, action: StartEngine | StartInOwnProcess | StartInSharedProcess) -> "World":
+    def _begin(self, action: StartEngine | StartInOwnProcess | StartInSharedProcess) -> "Simulation":
         match action:
             case StartInOwnProcess(name):
                 return self._move_out(name)._start(name)
@@ -232,143 +232,143 @@ class World:
                 return self._move_in(name, other)._start(name)
         return self._start(action.engine)
 
-    def come_up(self, name: str) -> "World":
+    def become_ready(self, name: str) -> "Simulation":
         """A starting process becomes ready, with the one engine that it was started for."""
         process = self.process(name)
         holds = frozenset({process.target})
-        closed = frozenset({self.door(process.target)} if self.in_pods else ())
-        return self.with_process(name, replace(process, state=READY, holds=holds, closed=closed))._unproved(
+        closed = frozenset({self.gate(process.target)} if self.in_pods else ())
+        return self.with_process(name, replace(process, state=READY, holds=holds, closed=closed))._unattested(
             holds
         )
 
-    def kill(self, name: str) -> "World":
-        lost = self._unproved(self.process(name).holds)
+    def kill(self, name: str) -> "Simulation":
+        lost = self._unattested(self.process(name).holds)
         dead = replace(
             self.process(name), state=GONE, holds=frozenset(), streams=frozenset(), closed=frozenset()
         )
         return replace(lost.with_process(name, dead), killed=True)
 
-    def stream(self, engine: str) -> "World":
-        """A routed and open engine begins to answer; whoever signs is what the process holds under that name."""
-        assert engine in self.proved
-        home, door = self.home(engine), self.door(engine)
+    def stream(self, engine: str) -> "Simulation":
+        """A routed and open engine begins to answer; the signing version is what the process holds under that name."""
+        assert engine in self.attested
+        home, gate = self.home(engine), self.gate(engine)
         process = self.process(home)
-        return self.with_process(home, replace(process, streams=process.streams | {door}))
+        return self.with_process(home, replace(process, streams=process.streams | {gate}))
 
-    def end_streams(self, name: str) -> "World":
+    def end_streams(self, name: str) -> "Simulation":
         return self.with_process(name, replace(self.process(name), streams=frozenset()))
 
-    def with_process(self, name: str, process: Process) -> "World":
+    def with_process(self, name: str, process: Process) -> "Simulation":
         known = {**dict(self.processes), name: process}
         if process.state is ABSENT:
             del known[name]
         return replace(self, processes=tuple(sorted(known.items())))
 
-    def with_home(self, engine: str, home: str) -> "World":
+    def with_home(self, engine: str, home: str) -> "Simulation":
         return replace(self, homes=tuple(sorted({**dict(self.homes), engine: home}.items())))
 
     def others(self, engine: str) -> set[str]:
         return {e for e in self.alive if e != engine and self.home(e) == self.home(engine)}
 
-    def _start(self, name: str) -> "World":
+    def _start(self, name: str) -> "Simulation":
         home, adapters = self.home(name), self.adapters
         process = self.process(home)
         gone = set() if adapters else self.others(name)
-        world = replace(self, alive=(self.alive | {name}) - gone)
+        simulation = replace(self, alive=(self.alive | {name}) - gone)
         if process.state in (ABSENT, GONE):
-            return world.with_process(home, Process(STARTING, name))
+            return simulation.with_process(home, Process(STARTING, name))
         if process.state is STARTING:
-            return world
+            return simulation
         if name in process.holds:
-            return world.with_process(home, replace(process, target=name))
+            return simulation.with_process(home, replace(process, target=name))
         if adapters:
             closed = process.closed | ({name} if self.in_pods else set())
             loaded = replace(process, holds=process.holds | {name}, closed=closed)
-            return world.with_process(home, loaded)._unproved({name})
+            return simulation.with_process(home, loaded)._unattested({name})
         if home not in process.closed or process.streams:
             raise Refused
-        return world.with_process(home, replace(process, target=name, holds=frozenset({name})))._unproved(
-            {name}
-        )
+        return simulation.with_process(
+            home, replace(process, target=name, holds=frozenset({name}))
+        )._unattested({name})
 
-    def _stop(self, name: str) -> "World":
-        assert name not in dict(self.weights), "a routed engine was stopped"
+    def _stop(self, name: str) -> "Simulation":
+        assert name not in dict(self.split), "a routed engine was stopped"
         home = self.home(name)
         process = self.process(home)
-        world = replace(self, alive=self.alive - {name})._unproved({name})
+        simulation = replace(self, alive=self.alive - {name})._unattested({name})
         if not self.adapters and process.target != name:
-            return world
-        shared = any(world.view(other).state is not ABSENT for other in world.others(name))
+            return simulation
+        shared = any(simulation.view(other).state is not ABSENT for other in simulation.others(name))
         if self.adapters and shared and process.state is not GONE:
             gone = {name}
-            kept = replace(
+            unloaded = replace(
                 process,
                 holds=process.holds - gone,
                 streams=process.streams - gone,
                 closed=process.closed - gone,
             )
-            return world.with_process(home, kept)
-        return world._unproved(process.holds).with_process(home, Process())
+            return simulation.with_process(home, unloaded)
+        return simulation._unattested(process.holds).with_process(home, Process())
 
-    def _move_in(self, name: str, other: str) -> "World":
-        """Its own process ends, and it lives in the other one's."""
+    def _move_in(self, name: str, other: str) -> "Simulation":
+        """Stop its own process, and place it into the process of the other engine."""
         if self.home(name) == self.home(other):
             return self
         return self._stop(name).with_home(name, self.home(other))
 
-    def _move_out(self, name: str) -> "World":
+    def _move_out(self, name: str) -> "Simulation":
         return self.with_home(name, f"{name}-apart{self.now}") if self.others(name) else self
 
-    def _set_door(self, engine: str, closed: bool) -> "World":
-        home, door = self.home(engine), self.door(engine)
+    def _set_gate(self, engine: str, closed: bool) -> "Simulation":
+        home, gate = self.home(engine), self.gate(engine)
         process = self.process(home)
         if process.state is not READY or (self.adapters and engine not in process.holds):
             raise Refused
-        doors = process.closed | {door} if closed else process.closed - {door}
-        return self.with_process(home, replace(process, closed=doors))
+        gates = process.closed | {gate} if closed else process.closed - {gate}
+        return self.with_process(home, replace(process, closed=gates))
 
-    def _unproved(self, engines: frozenset[str] | set[str]) -> "World":
-        return replace(self, proved=self.proved - engines)
+    def _unattested(self, engines: frozenset[str] | set[str]) -> "Simulation":
+        return replace(self, attested=self.attested - engines)
 
-    # What may happen next, and what must hold.
+    # Successors and invariants.
 
-    def moves_on(self) -> Iterator[tuple[str, "World"]]:
-        """Every next moment: the executor's turns, whole, late or cut short, and what the world does."""
+    def successors(self) -> Iterator[tuple[str, "Simulation"]]:
+        """Yield each next state: ticks of the executor, complete, late or interrupted, and faults."""
         if not self.rollout.ended:
-            yield "turn", self.turn()
-            yield "turn, dead before acting", self.turn(done=0)
-            yield "turn, dead after one action", self.turn(done=1)
-            yield "turn, late", self.turn(LONG_S)
-        yield from self._accidents()
+            yield "tick", self.tick()
+            yield "tick, dead before acting", self.tick(done=0)
+            yield "tick, dead after one action", self.tick(done=1)
+            yield "tick, late", self.tick(LONG_S)
+        yield from self._faults()
         if self.rollout.phase in REVERSIBLE:
             if not self.rollout.abort_reason:
                 yield "abort", replace(self, rollout=abort(self.rollout, "because"))
-            held = replace(self.rollout, paused=True)
-            steered = resume(self.rollout, "", self.time) if self.rollout.paused else held
-            yield "pause or resume", replace(self, rollout=steered)
-        yield "traffic turns", replace(self, bad_traffic=not self.bad_traffic)
-        yield "probes turn", replace(self, bad_probes=not self.bad_probes)
+            paused = replace(self.rollout, paused=True)
+            changed = resume(self.rollout, "", self.time) if self.rollout.paused else paused
+            yield "pause or resume", replace(self, rollout=changed)
+        yield "traffic changes", replace(self, bad_traffic=not self.bad_traffic)
+        yield "probes change", replace(self, bad_probes=not self.bad_probes)
 
-    def _accidents(self) -> Iterator[tuple[str, "World"]]:
+    def _faults(self) -> Iterator[tuple[str, "Simulation"]]:
         for name, process in self.processes:
             if process.state is STARTING and not (self.full and name == self.rollout.green):
-                yield f"{name} comes up", self.come_up(name)
+                yield f"{name} becomes ready", self.become_ready(name)
             if process.state in (STARTING, READY):
                 yield f"{name} is killed", self.kill(name)
             if process.streams:
                 yield f"{name} ends its streams", self.end_streams(name)
-        for engine, weight in self.weights:
+        for engine, weight in self.split:
             view = self.view(engine)
             if weight and view.state is READY and view.accepting and not view.in_flight:
                 yield f"{engine} streams", self.stream(engine)
 
     def check(self) -> None:
-        """What must hold at every moment."""
-        rollout, routed = self.rollout, dict(self.weights)
+        """Check the invariants of every state."""
+        rollout, routed = self.rollout, dict(self.split)
         assert sum(routed.values()) in (0, 100), "shares do not add up"
         for name, weight in routed.items():
-            assert not weight or self.view(name).state is not READY or name in self.proved, (
-                f"{name} is unproven"
+            assert not weight or self.view(name).state is not READY or name in self.attested, (
+                f"{name} is not attested"
             )
         if not routed and not self.killed:
             assert self.hold_s == HOLD_IN_PLACE_S, "nothing is routed, and requests do not wait long enough"
@@ -383,28 +383,28 @@ class World:
         if rollout.ended and rollout.phase is not Phase.SUCCEEDED:
             assert self.alias == self.serving
 
-    def to_the_end(self, turns: int = 400, lost: int | None = None) -> "World":
-        """Faults stop: engines come up, streams end, nobody commands; the rollout must end.
+    def run_to_end(self, ticks: int = 400, lost: int | None = None) -> "Simulation":
+        """Run without faults and commands: engines become ready, streams end, and the rollout must end.
 
-        What was decided in turn number `lost` is not done.
+        The actions of tick number `lost` are not executed.
         """
-        world = replace(self, rollout=replace(self.rollout, paused=False))
-        for number in range(turns):
-            if world.rollout.ended:
-                for name, _ in world.weights:
-                    view = world.view(name)
+        simulation = replace(self, rollout=replace(self.rollout, paused=False))
+        for number in range(ticks):
+            if simulation.rollout.ended:
+                for name, _ in simulation.split:
+                    view = simulation.view(name)
                     assert view.state is not READY or view.accepting, f"{name} is routed and closed"
-                return world
-            for name, process in world.processes:
-                if process.state is STARTING and not (world.full and name == world.rollout.green):
-                    world = world.come_up(name)
-                world = world.end_streams(name)
-            world = world.turn(done=0 if number == lost else None)
-            world.check()
-        raise AssertionError(f"it does not end: {world.rollout.phase} {world.rollout.reason}")
+                return simulation
+            for name, process in simulation.processes:
+                if process.state is STARTING and not (simulation.full and name == simulation.rollout.green):
+                    simulation = simulation.become_ready(name)
+                simulation = simulation.end_streams(name)
+            simulation = simulation.tick(done=0 if number == lost else None)
+            simulation.check()
+        raise AssertionError(f"it does not end: {simulation.rollout.phase} {simulation.rollout.reason}")
 
     def key(self) -> tuple[object, ...]:
-        """What tells worlds apart that can go on differently."""
+        """Return a key; states with equal keys have equal futures."""
         r = self.rollout
         waited = min(int((self.time - r.phase_since).total_seconds()), LONG_S + 1)
         machine = (
@@ -417,23 +417,23 @@ class World:
             bool(r.abort_reason),
             r.ending,
         )
-        seen = (
+        observed = (
             r.blue,
             r.blue_attested,
             r.shifted_at is not None,
             min(r.probes.good, 1),
             min(r.probes.bad_in_a_row, 2),
         )
-        world = (self.processes, self.homes, self.alive, self.proved, self.weights, self.alias, self.serving)
+        state = (self.processes, self.homes, self.alive, self.attested, self.split, self.alias, self.serving)
         return (
             *machine,
-            *seen,
-            *world,
+            *observed,
+            *state,
             self.moves,
             self.bad_traffic,
             self.bad_probes,
             self.killed,
-            self.liars,
+            self.dishonest,
         )
 
 
@@ -457,6 +457,6 @@ def rollout_of(strategy: Strategy, old: str, new: str, number: int) -> Rollout:
     )
 
 
-def over(world: World) -> bool:
-    """Whether nothing more is to come of it."""
-    return world.rollout.phase in ENDED
+def is_final(simulation: Simulation) -> bool:
+    """Return whether the rollout is in a final phase."""
+    return simulation.rollout.phase in ENDED
