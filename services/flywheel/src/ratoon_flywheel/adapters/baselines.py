@@ -69,7 +69,7 @@ def _job(profile: Profile) -> str:
 
 
 def _baseline(data: bytes) -> Baseline:
-    told = json.loads(data)
-    counts = {Feature(name): bins for name, bins in told["counts"].items()}
-    bands = {Feature(name): tuple(values) for name, values in told["null_bands"].items()}
-    return Baseline(Histograms(counts, int(told["size"])), bands)
+    document = json.loads(data)
+    counts = {Feature(name): bins for name, bins in document["counts"].items()}
+    bands = {Feature(name): tuple(values) for name, values in document["null_bands"].items()}
+    return Baseline(Histograms(counts, int(document["size"])), bands)

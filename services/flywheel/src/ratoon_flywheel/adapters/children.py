@@ -21,21 +21,21 @@ _REDACTED = ("REDACTED", "Records of it were erased while the run was under way;
 
 def child(
     state: str,
-    made: Products,
+    products: Products,
     progress: progress_pb2.Progress,
     failure: progress_pb2.Failure,
     message: str = "",
 ) -> Child:
     """A resource as a run sees it: `state` is the name of its enum value; what it made counts once it succeeded."""
     state = state.removeprefix("STATE_")
-    seen = _STATES.get(state, ChildState.WORKING)
-    reason, said = _REDACTED if state == "REDACTED" else (failure.reason, failure.message)
+    child_state = _STATES.get(state, ChildState.WORKING)
+    reason, failure_message = _REDACTED if state == "REDACTED" else (failure.reason, failure.message)
     return Child(
-        seen,
-        made if seen is ChildState.SUCCEEDED else Products(),
+        child_state,
+        products if child_state is ChildState.SUCCEEDED else Products(),
         Progress(progress.fraction, progress.message, progress.remaining_seconds, dict(progress.metrics)),
         reason,
-        said or message,
+        failure_message or message,
     )
 
 
@@ -45,7 +45,7 @@ def ensure(create: Callable[[], object]) -> None:
         create()
 
 
-def call_off(cancel: Callable[[], object]) -> None:
+def ensure_cancelled(cancel: Callable[[], object]) -> None:
     """Cancel what may have ended already."""
     with suppress(FailedPrecondition, NotFound):
         cancel()

@@ -62,7 +62,7 @@ ANSWERS = Table(
 """Answers without their texts; `time` in microseconds since 1970, `words` as 32-bit hashes.
 `caller` is NULL if the caller is unknown."""
 
-JUDGEMENTS = Table(
+FEEDBACK_LABELS = Table(
     "judgements",
     METADATA,
     Column("number", _NUMBER, primary_key=True, autoincrement=True),

@@ -23,7 +23,7 @@ class UpdateProject:
     `allow_label_removal` removes labels although the version in production answers with them.
     """
 
-    wanted: Project
+    project: Project
     etag: str = ""
     fields: tuple[str, ...] = ()
     allow_label_removal: bool = False
@@ -53,7 +53,7 @@ class CreatePolicy:
 class UpdatePolicy:
     """Change these fields (all that can be, if none are named) of a policy that was read with this etag."""
 
-    wanted: Policy
+    policy: Policy
     etag: str = ""
     fields: tuple[str, ...] = ()
 

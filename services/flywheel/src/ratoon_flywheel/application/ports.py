@@ -7,21 +7,21 @@ from typing import Protocol
 
 from ratoon.chassis.store import Transaction
 from ratoon.tasks.votes import Votes
-from ratoon_flywheel.domain.pipelines.actions import Order
+from ratoon_flywheel.domain.pipelines.actions import StageRequest
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Baseline
 from ratoon_flywheel.domain.signals.features import TextFeatures
-from ratoon_flywheel.domain.signals.feedback import Judgement
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel
 from ratoon_flywheel.domain.signals.monitor import BaselineState
 from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, NotedText, UnreadableRow
 
 
-class Room(Protocol):
+class StageService(Protocol):
     """Another room as far as one stage needs it."""
 
-    def create(self, order: Order, request_id: str) -> str:
+    def create(self, spec: StageRequest, request_id: str) -> str:
         """Ask for it; the name of the resource that does it, the same for the same request id."""
         ...
 
@@ -131,7 +131,7 @@ class Mark:
     """Grows with every answer and every judgement of a project."""
 
     answers: int
-    judgements: int
+    feedback: int
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,10 @@ class VersionVotes:
     votes: Votes
 
 
-class Quality(Protocol):
+class QualityReporter(Protocol):
     """Serving, which watches quality while a rollout bakes."""
 
-    def tell(self, votes: Sequence[VersionVotes]) -> None:
+    def report(self, votes: Sequence[VersionVotes]) -> None:
         """Report; the same span may be reported twice."""
         ...
 
@@ -173,7 +173,7 @@ class AnswerIndex(Protocol):
         """The names of a project's segments of which rows are set aside."""
         ...
 
-    def judge(self, tx: Transaction, project: str, judgement: Judgement) -> None:
+    def put_feedback(self, tx: Transaction, project: str, feedback: FeedbackLabel) -> None:
         """Keep what was said of an answer, in place of what was said before it."""
         ...
 
@@ -193,13 +193,13 @@ class AnswerIndex(Protocol):
         """The digests of these segments, by their names."""
         ...
 
-    def judged(
+    def with_feedback(
         self, tx: Transaction, project: str, since: datetime | None, until: datetime | None = None
-    ) -> list[tuple[Answer, Judgement]]:
+    ) -> list[tuple[Answer, FeedbackLabel]]:
         """Answers later than `since` that were judged, both up to `until`, oldest first; features are left empty."""
         ...
 
-    def newest_judgement(
+    def newest_feedback(
         self, tx: Transaction, project: str, since: datetime, until: datetime, indexed_by: datetime
     ) -> datetime | None:
         """Return the time of the newest judgement from `since` to `until`; None without one.

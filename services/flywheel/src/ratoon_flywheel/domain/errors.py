@@ -88,7 +88,7 @@ class NothingToLearn(FlywheelError):
     reason = "NOTHING_TO_LEARN"
 
 
-class NoDecisionWanted(FlywheelError):
+class NoDecisionPending(FlywheelError):
     """A pipeline run that does not wait for a person."""
 
     reason = "NO_DECISION_WANTED"

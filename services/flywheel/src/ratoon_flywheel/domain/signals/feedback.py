@@ -54,7 +54,7 @@ class Feedback:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class FeedbackLabel:
     """The latest feedback of one answer, as far as it counts."""
 
     answer_id: str
@@ -99,34 +99,36 @@ def checked(feedback: Feedback, labels: Sequence[str]) -> Feedback:
     return feedback
 
 
-def judged(feedback: Feedback, labels: Sequence[str]) -> Judgement:
+def feedback_label(feedback: Feedback, labels: Sequence[str]) -> FeedbackLabel:
     """What a feedback amounts to."""
     correction = match_label(feedback.correction, labels) or ""
-    return Judgement(feedback.answer_id, feedback.version, feedback.create_time, feedback.verdict, correction)
+    return FeedbackLabel(
+        feedback.answer_id, feedback.version, feedback.create_time, feedback.verdict, correction
+    )
 
 
-def right_label(answered: str, judgement: Judgement, labels: Sequence[str]) -> str | None:
+def right_label(answered: str, feedback: FeedbackLabel, labels: Sequence[str]) -> str | None:
     """The label the answer should have been, or None when the feedback does not tell.
 
     A correction tells; praise confirms the answer; blame of one of two labels means the other.
     """
-    if judgement.correction:
-        return match_label(judgement.correction, labels)
+    if feedback.correction:
+        return match_label(feedback.correction, labels)
     label = match_label(answered, labels)
-    if label is None or judgement.verdict is Verdict.NEUTRAL:
+    if label is None or feedback.verdict is Verdict.NEUTRAL:
         return None
-    if judgement.verdict is Verdict.POSITIVE:
+    if feedback.verdict is Verdict.POSITIVE:
         return label
     return next(each for each in labels if each != label) if len(labels) == 2 else None
 
 
-def is_vote(judgement: Judgement) -> bool:
+def is_vote(feedback: FeedbackLabel) -> bool:
     """Return whether feedback is for or against its answer: a comment and a rating of 3 are neither."""
-    return bool(judgement.correction) or judgement.verdict is not Verdict.NEUTRAL
+    return bool(feedback.correction) or feedback.verdict is not Verdict.NEUTRAL
 
 
-def is_negative(answered: str, judgement: Judgement) -> bool:
+def is_negative(answered: str, feedback: FeedbackLabel) -> bool:
     """Whether the answer was wrong or disliked; a correction that repeats the answer confirms it."""
-    if judgement.correction:
-        return label_key(judgement.correction) != label_key(answered)
-    return judgement.verdict is Verdict.NEGATIVE
+    if feedback.correction:
+        return label_key(feedback.correction) != label_key(answered)
+    return feedback.verdict is Verdict.NEGATIVE

@@ -23,7 +23,7 @@ class Forgetting:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observation:
     """What is still there: segments that hold one of the texts, by name with their blob (empty: it is gone, the
     index is not); doomed blobs."""
 
@@ -48,11 +48,11 @@ class EraseBlobs:
 Action = RewriteSegments | EraseBlobs
 
 
-def step(forgetting: Forgetting, seen: Sight) -> tuple[Forgetting, tuple[Action, ...]]:
+def step(forgetting: Forgetting, observation: Observation) -> tuple[Forgetting, tuple[Action, ...]]:
     """What follows; no action means that nothing is left."""
-    if seen.segments:
-        doomed = tuple(filter(None, dict.fromkeys((*forgetting.doomed, *seen.segments.values()))))
-        return replace(forgetting, doomed=doomed), (RewriteSegments(tuple(seen.segments)),)
-    if seen.blobs:
-        return forgetting, (EraseBlobs(seen.blobs),)
+    if observation.segments:
+        doomed = tuple(filter(None, dict.fromkeys((*forgetting.doomed, *observation.segments.values()))))
+        return replace(forgetting, doomed=doomed), (RewriteSegments(tuple(observation.segments)),)
+    if observation.blobs:
+        return forgetting, (EraseBlobs(observation.blobs),)
     return forgetting, ()

@@ -95,7 +95,7 @@ class BaselineState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observation:
     """What can be seen of a project's traffic."""
 
     version: str = ""
@@ -135,7 +135,7 @@ class MeasureDrift:
 
 
 @dataclass(frozen=True)
-class TellQuality:
+class ReportQuality:
     """Tell serving what users thought in a span of time, `start` included, `end` not."""
 
     start: datetime
@@ -152,10 +152,10 @@ class ReadAgain:
     """Read the segments again of which rows were set aside."""
 
 
-Action = ReadAgain | ProfileTraining | ForgetProfile | MeasureDrift | TellQuality | Prune
+Action = ReadAgain | ProfileTraining | ForgetProfile | MeasureDrift | ReportQuality | Prune
 
 
-def step(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, tuple[Action, ...]]:
+def step(monitor: Monitor, observation: Observation, now: datetime) -> tuple[Monitor, tuple[Action, ...]]:
     """The next state of the watch and what to do; what may have to wait for another room comes last."""
     actions: list[Action] = []
     if monitor.pruned_time is None or now - monitor.pruned_time >= PRUNE_EVERY:
@@ -164,21 +164,23 @@ def step(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, tuple[A
     if monitor.reader_edition != READER_EDITION:
         monitor = replace(monitor, reader_edition=READER_EDITION)
         actions.append(ReadAgain())
-    monitor, more = _profiled(monitor, seen, now)
+    monitor, more = _profiled(monitor, observation, now)
     actions += more
-    if _worth_measuring(monitor, seen, now):
-        actions.append(MeasureDrift(seen.version, seen.answers))
-    if seen.votes_until is not None:
-        end = seen.votes_until + timedelta(microseconds=1)
-        actions.append(TellQuality(monitor.reported_until or monitor.create_time, end))
+    if _worth_measuring(monitor, observation, now):
+        actions.append(MeasureDrift(observation.version, observation.answers))
+    if observation.votes_until is not None:
+        end = observation.votes_until + timedelta(microseconds=1)
+        actions.append(ReportQuality(monitor.reported_until or monitor.create_time, end))
     return monitor, tuple(actions)
 
 
-def next_look(seen: Sight, now: datetime) -> timedelta:
+def next_check(observation: Observation, now: datetime) -> timedelta:
     """Return the time until the next look at traffic that nothing wakes for."""
-    if seen.has_unsettled_votes or (seen.last_time is not None and now - seen.last_time < ACTIVE_FOR):
+    if observation.has_unsettled_votes or (
+        observation.last_time is not None and now - observation.last_time < ACTIVE_FOR
+    ):
         return ACTIVE_INTERVAL
-    is_profiled = not seen.version or seen.baseline is BaselineState.READY
+    is_profiled = not observation.version or observation.baseline is BaselineState.READY
     return IDLE_INTERVAL if is_profiled else RETRY_INTERVAL
 
 
@@ -208,22 +210,22 @@ def _has_grown(count: int, before: int) -> bool:
     return abs(count - before) > _COUNT_CHANGE * before
 
 
-def _profiled(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, list[Action]]:
-    if not seen.version or seen.baseline in (BaselineState.WORKING, BaselineState.READY):
+def _profiled(monitor: Monitor, observation: Observation, now: datetime) -> tuple[Monitor, list[Action]]:
+    if not observation.version or observation.baseline in (BaselineState.WORKING, BaselineState.READY):
         return monitor, []
-    if seen.baseline is BaselineState.ABSENT:
-        return monitor, [ProfileTraining(seen.version)]
+    if observation.baseline is BaselineState.ABSENT:
+        return monitor, [ProfileTraining(observation.version)]
     if monitor.failed_time is None:
         return replace(monitor, failed_time=now), []
     if now - monitor.failed_time < RETRY_AFTER:
         return monitor, []
-    return replace(monitor, failed_time=None), [ForgetProfile(seen.version)]
+    return replace(monitor, failed_time=None), [ForgetProfile(observation.version)]
 
 
-def _worth_measuring(monitor: Monitor, seen: Sight, now: datetime) -> bool:
-    if seen.baseline is not BaselineState.READY or seen.texts < MIN_TEXTS:
+def _worth_measuring(monitor: Monitor, observation: Observation, now: datetime) -> bool:
+    if observation.baseline is not BaselineState.READY or observation.texts < MIN_TEXTS:
         return False
-    known = monitor.measured_answers if seen.version == monitor.measured_version else 0
-    if seen.answers == known or seen.last_time is None:
+    known = monitor.measured_answers if observation.version == monitor.measured_version else 0
+    if observation.answers == known or observation.last_time is None:
         return False
-    return seen.answers - known >= REPORT_EVERY or now - seen.last_time >= QUIET
+    return observation.answers - known >= REPORT_EVERY or now - observation.last_time >= QUIET

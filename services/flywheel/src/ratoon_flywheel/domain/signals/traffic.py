@@ -10,7 +10,7 @@ from enum import StrEnum
 from ratoon.tasks.text import encodable, utf8
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.signals.features import TextFeatures
-from ratoon_flywheel.domain.signals.feedback import Judgement, right_label
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, right_label
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class LabelledExample:
     """An answer whose right label is known, with the segment that holds the text."""
 
     answer_id: str
@@ -184,27 +184,29 @@ def distinct(answers: Iterable[Answer]) -> list[Answer]:
     return list(first.values())
 
 
-def lessons(judged: Iterable[tuple[Answer, Judgement]], labels: Sequence[str]) -> list[Lesson]:
+def labelled_examples(
+    labelled: Iterable[tuple[Answer, FeedbackLabel]], labels: Sequence[str]
+) -> list[LabelledExample]:
     """What can be learned: one lesson a text, from its latest judgement, oldest answer first."""
-    latest: dict[str, tuple[datetime, Lesson]] = {}
-    for answer, judgement in judged:
-        label = right_label(answer.label, judgement, labels)
+    latest: dict[str, tuple[datetime, LabelledExample]] = {}
+    for answer, feedback in labelled:
+        label = right_label(answer.label, feedback, labels)
         known = latest.get(answer.content_digest)
-        if label is not None and (known is None or known[0] <= judgement.time):
-            lesson = Lesson(answer.answer_id, answer.segment, answer.version, answer.time, label)
-            latest[answer.content_digest] = (judgement.time, lesson)
+        if label is not None and (known is None or known[0] <= feedback.time):
+            example = LabelledExample(answer.answer_id, answer.segment, answer.version, answer.time, label)
+            latest[answer.content_digest] = (feedback.time, example)
     return sorted(
-        (lesson for _, lesson in latest.values()), key=lambda lesson: (lesson.time, lesson.answer_id)
+        (example for _, example in latest.values()), key=lambda example: (example.time, example.answer_id)
     )
 
 
-def exported(lesson: Lesson, text: str) -> bytes:
+def exported(example: LabelledExample, text: str) -> bytes:
     """A lesson as a line of a JSONL source: id, text, label, time and where it came from."""
     row = {
-        "id": lesson.answer_id,
+        "id": example.answer_id,
         "text": encodable(text),
-        "label": lesson.label,
-        "time": lesson.time.isoformat(),
-        "attributes": {"version": lesson.version},
+        "label": example.label,
+        "time": example.time.isoformat(),
+        "attributes": {"version": example.version},
     }
     return json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n"

@@ -13,12 +13,12 @@ SET_ASIDE = Family(
 )
 
 
-def traffic_figures(store: Store, answers: AnswerTables) -> Source:
+def traffic_metrics(store: Store, answers: AnswerTables) -> Source:
     """What is set aside now; a fault without rows has no sample."""
 
-    def figures() -> Iterator[Sample]:
+    def samples() -> Iterator[Sample]:
         with store.read() as tx:
             counts = answers.set_aside(tx)
         yield from (Sample(SET_ASIDE, count, (fault,)) for fault, count in counts.items())
 
-    return figures
+    return samples

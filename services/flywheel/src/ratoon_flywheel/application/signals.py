@@ -13,13 +13,20 @@ from ratoon.tasks.labels import label_key
 from ratoon.tasks.votes import Votes, count_votes
 from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile, Segments
 from ratoon_flywheel.domain.errors import BadSegment
-from ratoon_flywheel.domain.pipelines.policies import Divergence, Evidence
+from ratoon_flywheel.domain.pipelines.policies import Divergence, Signals
 from ratoon_flywheel.domain.pipelines.runs import Window
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Measure, measure
-from ratoon_flywheel.domain.signals.feedback import Judgement, is_negative, is_vote
-from ratoon_flywheel.domain.signals.monitor import MIN_TEXTS, BaselineState, Sight
-from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, Lesson, distinct, exported, lessons
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, is_negative, is_vote
+from ratoon_flywheel.domain.signals.monitor import MIN_TEXTS, BaselineState, Observation
+from ratoon_flywheel.domain.signals.traffic import (
+    Answer,
+    Exchange,
+    LabelledExample,
+    distinct,
+    exported,
+    labelled_examples,
+)
 
 _LOG = logging.getLogger(__name__)
 _VERSION_SAMPLE = 100
@@ -27,7 +34,7 @@ _VERSION_SAMPLE = 100
 _ROWS_A_TEXT = 2
 """So many of the newest answers are looked at for each distinct text that is measured."""
 _UNPROFILED = (BaselineState.ABSENT, BaselineState.WORKING)
-_MOST_TRACES = 100
+_MAX_TRACES = 100
 _VOTES_LAG = timedelta(seconds=1)
 """Feedback this fresh may still be committing; it is told at the next look."""
 _SEGMENT_TIMEOUT = timedelta(seconds=15)
@@ -57,7 +64,7 @@ class Traffic:
     """One answer a text, newest first."""
 
 
-class Evidences:
+class SignalReader:
     """Looks at traffic and feedback; what was looked at once is not again until something changes."""
 
     def __init__(
@@ -72,68 +79,70 @@ class Evidences:
         self._index, self._baselines, self._monotonic = index, baselines, monotonic
         self._resting: dict[str, tuple[object, float]] = {}
         self._window, self._max_chars = window, max_chars
-        self._traffic_seen: dict[object, tuple[object, Traffic]] = {}
-        self._evidence_seen: dict[str, tuple[object, Evidence]] = {}
+        self._known_traffic: dict[object, tuple[object, Traffic]] = {}
+        self._known_signals: dict[str, tuple[object, Signals]] = {}
 
     def profile(self, project: Project, version: str) -> Profile:
         """Which profile a version's traffic is held against."""
         return Profile(version, shown_chars(project, self._max_chars))
 
-    def sight(self, project: Project, told_until: datetime, now: datetime, store: Store) -> Sight:
+    def observe(self, project: Project, reported_until: datetime, now: datetime, store: Store) -> Observation:
         """What the watch over the traffic needs to know."""
         with store.read() as tx:
-            seen = self._traffic(tx, project, None, 0)
-            newest = self._index.newest_judgement(
-                tx, project.name, told_until, now - _VOTES_LAG, now - _SEGMENT_TIMEOUT
+            traffic = self._traffic(tx, project, None, 0)
+            newest = self._index.newest_feedback(
+                tx, project.name, reported_until, now - _VOTES_LAG, now - _SEGMENT_TIMEOUT
             )
             soon = now + _SEGMENT_TIMEOUT  # another replica's clock may be ahead
-            latest = self._index.newest_judgement(tx, project.name, told_until, soon, soon)
-        return Sight(
-            seen.version,
-            seen.mark.answers,
-            len(seen.texts),
-            seen.answers[0].time if seen.answers else None,
-            self._state(project, seen.version),
+            latest = self._index.newest_feedback(tx, project.name, reported_until, soon, soon)
+        return Observation(
+            traffic.version,
+            traffic.mark.answers,
+            len(traffic.texts),
+            traffic.answers[0].time if traffic.answers else None,
+            self._state(project, traffic.version),
             newest,
             latest != newest,
         )
 
     def measured(self, tx: Transaction, project: Project) -> tuple[tuple[Measure, ...], int, Votes]:
         """The drift of the newest traffic, the number of its texts, and the votes on its answers."""
-        seen = self._traffic(tx, project, None, 0)
-        judged = self._index.judged(tx, project.name, seen.answers[-1].time if seen.answers else None)
-        return self._measures(tx, project, seen), len(seen.texts), _votes(judged, seen.version)
+        traffic = self._traffic(tx, project, None, 0)
+        labelled = self._index.with_feedback(
+            tx, project.name, traffic.answers[-1].time if traffic.answers else None
+        )
+        return self._measures(tx, project, traffic), len(traffic.texts), _votes(labelled, traffic.version)
 
-    def of_burst(
+    def of_window(
         self,
         project: Project,
         since: datetime | None,
         learned_until: datetime | None,
-        at_least: int,
+        min_answers: int,
         store: Store,
-    ) -> Evidence | Deferred:
+    ) -> Signals | Deferred:
         """What was seen since a burst began; lessons count from where the last successful retraining stopped.
 
         At least so many answers are looked at, if there are. Deferred while evidence that is costly to gather rests.
         """
         with store.read() as tx:
-            seen = self._traffic(tx, project, since, at_least)
-            state = self._state(project, seen.version)
-            key = (seen.mark, since, learned_until, at_least, project.etag, state)
-            known = self._evidence_seen.get(project.name)
+            traffic = self._traffic(tx, project, since, min_answers)
+            state = self._state(project, traffic.version)
+            key = (traffic.mark, since, learned_until, min_answers, project.etag, state)
+            known = self._known_signals.get(project.name)
             if known is not None and known[0] == key:
                 return known[1]
             begun = self._monotonic()
             if (rest := self._rest_s(project.name, key[1:], begun)) > 0:
                 return Deferred(rest)
-            evidence = self._gathered(tx, project, seen, since, learned_until)
-            evidence = replace(evidence, profiling=bool(seen.version) and state in _UNPROFILED)
-        self._evidence_seen[project.name] = (key, evidence)
+            signals = self._gathered(tx, project, traffic, since, learned_until)
+            signals = replace(signals, profiling=bool(traffic.version) and state in _UNPROFILED)
+        self._known_signals[project.name] = (key, signals)
         ended = self._monotonic()
         spent = ended - begun
         rest = min(_LONGEST_REST_S, _REST * spent) if spent >= _COSTLY_S else 0.0
         self._resting[project.name] = (key[1:], ended + rest)
-        return evidence
+        return signals
 
     def _rest_s(self, project: str, question: object, now: float) -> float:
         """Seconds until evidence for the same question is gathered again."""
@@ -144,110 +153,112 @@ class Evidences:
         self,
         tx: Transaction,
         project: Project,
-        seen: Traffic,
+        traffic: Traffic,
         since: datetime | None,
         learned: datetime | None,
-    ) -> Evidence:
-        judged = self._index.judged(tx, project.name, since)
-        to_learn = judged if learned == since else self._index.judged(tx, project.name, learned)
-        taught = lessons(to_learn, project.labels)
+    ) -> Signals:
+        labelled = self._index.with_feedback(tx, project.name, since)
+        to_learn = labelled if learned == since else self._index.with_feedback(tx, project.name, learned)
+        examples = labelled_examples(to_learn, project.labels)
         answered = {answer.answer_id: answer for answer, _ in to_learn}
-        times = [answer.time for answer in seen.answers[:1]] + [said.time for _, said in judged]
-        return Evidence(
-            version=seen.version,
-            answers=len(seen.texts),
-            exchanges=len(seen.answers),
-            votes=_votes(judged, seen.version),
+        times = [answer.time for answer in traffic.answers[:1]] + [feedback.time for _, feedback in labelled]
+        return Signals(
+            version=traffic.version,
+            answers=len(traffic.texts),
+            exchanges=len(traffic.answers),
+            votes=_votes(labelled, traffic.version),
             last_time=max(times, default=None),
             divergences=tuple(
                 Divergence(m.feature.value, m.divergence, m.null_band)
-                for m in self._measures(tx, project, seen)
+                for m in self._measures(tx, project, traffic)
             ),
-            lessons=count_votes(_lesson_vote(answered[lesson.answer_id], lesson) for lesson in taught),
-            traces=_traces(said for _, said in judged),
+            examples=count_votes(_example_vote(answered[example.answer_id], example) for example in examples),
+            traces=_traces(feedback for _, feedback in labelled),
         )
 
-    def _traffic(self, tx: Transaction, project: Project, since: datetime | None, at_least: int) -> Traffic:
+    def _traffic(
+        self, tx: Transaction, project: Project, since: datetime | None, min_answers: int
+    ) -> Traffic:
         mark = self._index.mark(tx, project.name)
         key = (project.name, since is None)
-        known = self._traffic_seen.get(key)
-        asked = (since, at_least)
-        if known is not None and known[0] == (asked, mark.answers):
+        known = self._known_traffic.get(key)
+        query = (since, min_answers)
+        if known is not None and known[0] == (query, mark.answers):
             return replace(known[1], mark=mark)
-        newest = self._index.latest(tx, project.name, since, max(_ROWS_A_TEXT * self._window, at_least))
+        newest = self._index.latest(tx, project.name, since, max(_ROWS_A_TEXT * self._window, min_answers))
         votes = Counter(answer.version for answer in newest[:_VERSION_SAMPLE])
         version = max(votes, key=lambda name: votes[name], default="")
         ours = tuple(answer for answer in newest if answer.version == version)
-        seen = Traffic(mark, version, ours, tuple(distinct(ours)))
-        self._traffic_seen[key] = ((asked, mark.answers), seen)
-        return seen
+        traffic = Traffic(mark, version, ours, tuple(distinct(ours)))
+        self._known_traffic[key] = ((query, mark.answers), traffic)
+        return traffic
 
-    def _measures(self, tx: Transaction, project: Project, seen: Traffic) -> tuple[Measure, ...]:
-        if len(seen.texts) < MIN_TEXTS or self._state(project, seen.version) is not BaselineState.READY:
+    def _measures(self, tx: Transaction, project: Project, traffic: Traffic) -> tuple[Measure, ...]:
+        if len(traffic.texts) < MIN_TEXTS or self._state(project, traffic.version) is not BaselineState.READY:
             return ()
-        base = self._baselines.load(self.profile(project, seen.version))
-        return measure(base, self._index.features(tx, project.name, seen.texts[: self._window]))
+        base = self._baselines.load(self.profile(project, traffic.version))
+        return measure(base, self._index.features(tx, project.name, traffic.texts[: self._window]))
 
     def _state(self, project: Project, version: str) -> BaselineState:
         return self._baselines.state(self.profile(project, version)) if version else BaselineState.ABSENT
 
 
-def shown_chars(project: Project, most: int) -> int:
+def shown_chars(project: Project, limit: int) -> int:
     """How many characters of a text drift looks at: what the model is shown, at most so many."""
-    return min(most, project.training.max_chars or most)
+    return min(limit, project.training.max_chars or limit)
 
 
-def export_lessons(
+def export_examples(
     project: Project, window: Window, store: Store, index: AnswerIndex, segments: Segments
 ) -> str:
     """Write what a window of traffic teaches as JSON lines into the artifact store; its digest, empty for nothing."""
     with store.read() as tx:
-        judged = index.judged(tx, project.name, window.start, window.end)
-        taught = lessons(judged, project.labels)
-        digests = index.segment_digests(tx, {lesson.segment for lesson in taught})
-    if not taught:
+        labelled = index.with_feedback(tx, project.name, window.start, window.end)
+        examples = labelled_examples(labelled, project.labels)
+        digests = index.segment_digests(tx, {example.segment for example in examples})
+    if not examples:
         return ""
-    wanted = frozenset(lesson.answer_id for lesson in taught)
+    answer_ids = frozenset(example.answer_id for example in examples)
     texts: dict[str, str] = {}
     for digest in digests:
-        texts |= _texts(segments, digest, wanted)
-    lines = _lines(taught, texts)
+        texts |= _texts(segments, digest, answer_ids)
+    lines = _lines(examples, texts)
     return segments.write(lines) if lines else ""
 
 
-def _texts(segments: Segments, digest: str, wanted: frozenset[str]) -> dict[str, str]:
+def _texts(segments: Segments, digest: str, answer_ids: frozenset[str]) -> dict[str, str]:
     """Return the questions of these answers in a segment; one that is gone or broken has none, and is logged."""
     try:
         return {
             row.answer_id: row.text
             for row in segments.read(digest)
-            if isinstance(row, Exchange) and row.answer_id in wanted
+            if isinstance(row, Exchange) and row.answer_id in answer_ids
         }
     except (BadSegment, FailedPrecondition, NotFound) as error:
         _LOG.warning("a traffic segment yields no labelled examples: %s", error)
         return {}
 
 
-def _lines(taught: Sequence[Lesson], texts: dict[str, str]) -> list[bytes]:
-    return [exported(lesson, texts[lesson.answer_id]) for lesson in taught if lesson.answer_id in texts]
+def _lines(examples: Sequence[LabelledExample], texts: dict[str, str]) -> list[bytes]:
+    return [exported(example, texts[example.answer_id]) for example in examples if example.answer_id in texts]
 
 
-def _traces(judged: Iterable[Judgement]) -> tuple[str, ...]:
+def _traces(labels: Iterable[FeedbackLabel]) -> tuple[str, ...]:
     """Where judgements came from, the newest first, each once."""
-    newest = sorted(judged, key=lambda said: said.time, reverse=True)
-    return tuple(dict.fromkeys(said.trace for said in newest if said.trace))[:_MOST_TRACES]
+    newest = sorted(labels, key=lambda label: label.time, reverse=True)
+    return tuple(dict.fromkeys(label.trace for label in newest if label.trace))[:_MAX_TRACES]
 
 
-def _votes(judged: Iterable[tuple[Answer, Judgement]], version: str) -> Votes:
+def _votes(labelled: Iterable[tuple[Answer, FeedbackLabel]], version: str) -> Votes:
     return count_votes(
-        _vote(answer, is_negative(answer.label, said))
-        for answer, said in judged
-        if answer.version == version and is_vote(said)
+        _vote(answer, is_negative(answer.label, feedback))
+        for answer, feedback in labelled
+        if answer.version == version and is_vote(feedback)
     )
 
 
-def _lesson_vote(answer: Answer, lesson: Lesson) -> tuple[str, int, int]:
-    return _vote(answer, label_key(lesson.label) != label_key(answer.label))
+def _example_vote(answer: Answer, example: LabelledExample) -> tuple[str, int, int]:
+    return _vote(answer, label_key(example.label) != label_key(answer.label))
 
 
 def _vote(answer: Answer, negative: bool) -> tuple[str, int, int]:
