@@ -1,4 +1,4 @@
-"""The seven rooms behind a real gateway, answering from memory: every method of the contracts, served by its
+"""The seven services behind a real gateway, answering from memory: every method of the contracts, served by its
 HTTP path and its verb. The gateway in front is the real one, so keys, roles, JSON, watches and errors are, too.
 """
 
@@ -40,7 +40,7 @@ class Memory(Resources, grpc.GenericRpcHandler):
         return [request for name, request in self.calls if name == method]
 
     def serve(self, address: str) -> grpc.Server:
-        """Serve all rooms at one address."""
+        """Serve all services at one address."""
         server = grpc.server(ThreadPoolExecutor(64))
         server.add_generic_rpc_handlers([self])
         server.add_insecure_port(address)

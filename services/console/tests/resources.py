@@ -1,4 +1,4 @@
-"""Resources as the API tells of them, by name, in the order they came."""
+"""Resources as the API returns them, by name, in the order they came."""
 
 import threading
 from collections import Counter
@@ -16,7 +16,7 @@ class Resources:
         self.changed = threading.Condition()
 
     def put(self, name: str, **fields: object) -> JSON:
-        """Add or change a resource; who watches it is told."""
+        """Add or change a resource and notify its watches."""
         with self.changed:
             known = self.resources.get(name, {"name": name, "createTime": now(), "revision": "0"})
             revision = str(int(known["revision"]) + 1)

@@ -1,4 +1,4 @@
-"""A house around the console: a real gateway, rooms in memory, a mock engine, the console, a headless Chromium."""
+"""An environment for the console: a real gateway, services in memory, a mock engine, a headless Chromium."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ ROLES = ("caller", "viewer", "annotator", "engineer")
 
 @dataclass
 class ConsoleEnvironment:
-    """All of it; `memory` holds what the rooms know."""
+    """The running processes; `memory` holds the resources of the services."""
 
     folder: Path
     memory: Memory
@@ -60,7 +60,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def shared_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleEnvironment]:
-    """The house, built once; each test fills the memory anew."""
+    """The environment, started once; each test fills the memory again."""
     folder = tmp_path_factory.mktemp("console")
     state, memory = State(folder), Memory()
     run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -82,7 +82,7 @@ def shared_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Con
 
 @pytest.fixture
 def environment(shared_environment: ConsoleEnvironment) -> ConsoleEnvironment:
-    """The house with a busy project, and a mock engine that answers for v1.0."""
+    """The environment with a busy project, and a mock engine that answers for v1.0."""
     shared_environment.memory.resources.clear()
     shared_environment.memory.calls.clear()
     shared_environment.memory.away = False
@@ -126,7 +126,7 @@ def accessible(page: Page) -> None:
 
 
 def _methods() -> dict[str, Callable[[Memory, JSON], JSON]]:
-    """What rooms do beyond keeping."""
+    """Methods of services that do more than store."""
 
     def complete(memory: Memory, request: JSON) -> JSON:
         label = request.get("label", "")

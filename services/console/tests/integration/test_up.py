@@ -1,4 +1,4 @@
-"""The console as `ratoon up` starts it: beside a real platform, over its public API alone."""
+"""The console as `ratoon up` starts it: with a real platform, over its public API alone."""
 
 import os
 import re

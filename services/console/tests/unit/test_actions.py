@@ -1,4 +1,4 @@
-"""Buttons: what each asks of the API, and what it refuses by itself."""
+"""Buttons: the API request of each, and what it refuses without one."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ ROLLOUT = "projects/p/deployments/d/rollouts/r"
 
 
 class Api:
-    """Remembers what it was asked; answers with what a rollout says."""
+    """Records its requests; answers with a rollout."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, dict, dict]] = []

@@ -9,7 +9,7 @@ from ratoon_console.domain.errors import Away
 
 
 class Api:
-    """Watches that tell what a queue is given."""
+    """Watches that yield the items of a queue."""
 
     def __init__(self) -> None:
         self.watched: Counter[str] = Counter()

@@ -56,7 +56,7 @@ def test_a_browser_that_hangs_up_is_no_fault():
 
 
 class Keys:
-    """Keys that nobody may ask for."""
+    """Keys that fail on every exchange."""
 
     async def exchange(self, api_key: str):
         raise AssertionError("nobody logs in")

@@ -147,7 +147,7 @@ def site(platform: Platform) -> Site:
 
 
 def visit(platform: Platform, role: str, scenario: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
-    """Run a scenario with a browser that is logged in as a role (empty: as nobody)."""
+    """Run a scenario with a browser that is logged in as a role (empty: not logged in)."""
 
     async def visited() -> None:
         transport = httpx.ASGITransport(site(platform).app())

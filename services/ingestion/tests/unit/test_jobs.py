@@ -1,4 +1,4 @@
-"""What the worker is told of a job: whose it is and what it may take."""
+"""The spec of a job: its tenant and its limits."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -22,7 +22,7 @@ class HttpKeys:
         self._http = http
 
     async def exchange(self, api_key: str) -> Grant:
-        """A token for a key; NotSignedIn when the key is nobody's, Away when nobody answers."""
+        """A token for a key; NotSignedIn for an invalid key, Away when the API does not respond."""
         response = await _sent(self._http, "POST", "/v1/token", json={"apiKey": api_key})
         if response.is_error:
             raise _error(response)
@@ -81,7 +81,7 @@ class HttpApi:
             yield json.loads(data)
 
     async def ask(self, model: str, text: str, max_tokens: int) -> AsyncIterator[AnswerEvent]:
-        """What a deployment says, piece by piece; first which version says it."""
+        """Events of a deployment's answer; the first names the version that answers."""
         body = {
             "model": model,
             "messages": [{"role": "user", "content": text}],
@@ -161,14 +161,14 @@ def _query(query: Mapping[str, object]) -> dict[str, str]:
 
 
 def _person(token: str) -> Person:
-    """Who a token speaks for. It came from the API itself, which alone judges it; here its claims are only shown."""
+    """The caller that a token identifies. The token came from the API, which verifies it; its claims are only shown."""
     body = token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     return Person(str(claims["sub"]), Role[claims["role"]], str(claims["project"]))
 
 
 def _error(response: httpx.Response) -> ConsoleError:
-    """What an answer that is none means: log in again, come back later, or no."""
+    """Return the exception of an error response: log in again, retry later, or refused."""
     message, reason = _problem(response)
     if response.status_code == httpx.codes.UNAUTHORIZED:
         return NotSignedIn(message)

@@ -1,4 +1,4 @@
-"""A page that stays true: shown anew when a resource that it watches changes, and every few seconds besides."""
+"""A live page: rendered again when a resource that it watches changes, and every few seconds."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +14,7 @@ _RETRY_S = 2.0
 async def views(
     load: Callable[[], Awaitable[View]], api: Api, refresh_s: float
 ) -> AsyncIterator[View | None]:
-    """The view now, then each newer one; None while the platform is away for a moment."""
+    """The current view, then each newer one; None while the platform is unavailable."""
     watches = _Watches(api)
     try:
         while True:
@@ -36,7 +36,7 @@ async def _loaded(load: Callable[[], Awaitable[View]]) -> View | None:
 
 
 class _Watches:
-    """Watches of some resources, which together say that something has changed."""
+    """Watches of several resources that signal one common change event."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -63,7 +63,7 @@ class _Watches:
             task.cancel()
 
     async def _watch(self, name: str) -> None:
-        """Say each change until the resource has ended; a stream that breaks is taken up again."""
+        """Signal each change until the resource has ended; reconnect a broken stream."""
         with suppress(Refused):
             while True:
                 try:

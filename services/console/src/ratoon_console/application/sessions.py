@@ -18,7 +18,7 @@ _MAX_SESSIONS = 1000
 
 @dataclass
 class Session:
-    """One log-in. Times are seconds of the clock that `Sessions` was given."""
+    """One log-in. Times are seconds of the clock of `Sessions`."""
 
     id: str
     api_key: str
@@ -28,7 +28,7 @@ class Session:
     form_key: str
     """What every form of this log-in carries, so that another site cannot send one."""
     notice: str = ""
-    """What the next page says first, once."""
+    """Message that the next page shows once."""
 
     @property
     def person(self) -> Person:
@@ -50,7 +50,7 @@ class Sessions:
         self._open: dict[str, Session] = {}
 
     async def open(self, api_key: str) -> tuple[Session, str]:
-        """Log in: the session and its cookie; NotSignedIn when the key is nobody's."""
+        """Log in: the session and its cookie; NotSignedIn for an invalid key."""
         grant = await self._keys.exchange(api_key)
         self._forget_ended()
         now = self._now()

@@ -96,7 +96,7 @@ def finite(points: Sequence[Point]) -> list[Point]:
 
 
 def thinned(points: Sequence[Point], max_points: int = _MAX_POINTS) -> list[Point]:
-    """At most about `most` points: of each stretch the lowest and the highest stay, so that no peak is lost."""
+    """At most about `max_points` points: of each stretch the lowest and the highest stay, so that no peak is lost."""
     if len(points) <= max_points:
         return list(points)
     width = math.ceil(len(points) / (max_points // 2))
@@ -134,7 +134,7 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _padded(values: Sequence[float], zero: bool) -> tuple[float, float]:
-    """The y range: from 0 to a round number where that is asked for, else the values with a little air."""
+    """The y range: from 0 to a round number if `zero` is set, else the values with some padding."""
     low, high = _span([*values, 0.0] if zero else values)
     if zero and low == 0:
         return 0.0, _round_up(high)

@@ -54,7 +54,7 @@ _TOUCHED = {
 
 @dataclass(frozen=True)
 class Removal:
-    """Why a step removed so many items."""
+    """Number of items that a step removed, and why."""
 
     reason: str
     count: int
@@ -107,7 +107,7 @@ def touched(profile: JSON) -> list[Bar]:
 
 
 def bars(counts: Mapping[str, int], total: int = 0, max_bars: int = 12) -> list[Bar]:
-    """Counts from the most to the least; what is beyond `most` is summed up."""
+    """Counts in descending order; those beyond `max_bars` are summed up."""
     whole = total or sum(counts.values())
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     shown = [

@@ -58,7 +58,7 @@ class Interval:
 
 
 def intervals(result: JSON) -> list[Interval]:
-    """Macro-F1 of everyone who was judged on a domain, on one scale."""
+    """Macro-F1 of all models and baselines that were evaluated on a domain, on one scale."""
     estimates = [
         (name, result[key]["macroF1"])
         for key, name in _JUDGES
@@ -79,7 +79,7 @@ def intervals(result: JSON) -> list[Interval]:
 
 @dataclass(frozen=True)
 class Ground:
-    """A sealed test part, what each run calls it (empty: it was not judged there), and each run's result on it."""
+    """A sealed test part, what each run calls it (empty: it was not evaluated there), and each run's result on it."""
 
     split: str
     names: tuple[str, ...]
@@ -87,7 +87,7 @@ class Ground:
 
 
 def beside(runs: Sequence[JSON]) -> list[Ground]:
-    """The test parts on which any of the runs was judged; a part may be `new` in one turn and `old` in the next."""
+    """The test parts of any of the runs; a part may be `new` in one pipeline run and `old` in the next."""
     splits = list(dict.fromkeys(split for run in runs for split in splits_of(run).values()))
     return [_ground(split, runs) for split in splits]
 
@@ -111,7 +111,7 @@ RIGHT, NOT_EVALUATED = "", "not evaluated"
 
 @dataclass(frozen=True)
 class Mistake:
-    """A record that some run got wrong: what is right, and what each run said (RIGHT, NOT_JUDGED, or the answer)."""
+    """A record that some run got wrong: the label, and each run's answer (RIGHT, NOT_EVALUATED, or the wrong one)."""
 
     record_id: str
     split: str
@@ -126,7 +126,7 @@ class Mistake:
 
 
 def mistakes(runs: Sequence[JSON], cases: Sequence[Sequence[JSON]]) -> list[Mistake]:
-    """The wrong answers of several runs on what all of them were judged on, then the rest; differing ones first."""
+    """The wrong answers of several runs: first on records that all of them evaluated; differing ones first."""
     by_record: dict[tuple[str, str], dict[int, JSON]] = {}
     for at, (run, of_run) in enumerate(zip(runs, cases, strict=True)):
         splits = splits_of(run)
@@ -144,7 +144,7 @@ def wrong_answers(run: JSON, domain: str = "") -> int:
 
 
 def confusions(cases: Sequence[JSON]) -> list[tuple[str, str, int]]:
-    """(right, said, count) of wrong answers, most frequent first."""
+    """(label, answer, count) of wrong answers, most frequent first."""
     counted = Counter((case["label"], case["predicted"] or "no valid label") for case in cases)
     return [(label, answer, count) for (label, answer), count in counted.most_common()]
 

@@ -1,4 +1,4 @@
-"""The lineage of a model's versions as a picture: boxes in columns, lines from what something was made of to it."""
+"""The lineage of a model's versions as a picture: boxes in columns, lines from each input to its product."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ class _Drawing:
         self.continued: list[str] = []
 
     def add(self, row: int, version: JSON, serves: bool) -> None:
-        """A version with all that it was made of."""
+        """Add a version with its inputs."""
         lineage = version.get("lineage", {})
         before: Box | None = None
         for column, (kind, key) in enumerate(_COLUMNS):

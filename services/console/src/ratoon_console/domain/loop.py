@@ -1,4 +1,4 @@
-"""The loop at a glance: what each stage of a turn stands at, and what goes on in the field."""
+"""The loop at a glance: the stages of a pipeline run, and the status in production."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ STAGES = ("dataset", "labels", "split", "training", "evaluation", "registration"
 
 @dataclass(frozen=True)
 class Step:
-    """A stage of a turn: what to call it, its state, what it says, how long it took, where to look closer."""
+    """A stage of a pipeline run: title, state, message, duration in seconds, and its page."""
 
     title: str
     state: str
@@ -33,7 +33,7 @@ class Step:
 
 @dataclass(frozen=True)
 class StatusCard:
-    """One thing in the field: a value, what it means, where to look closer."""
+    """Status of one aspect of production: a value, its explanation, and its page."""
 
     title: str
     value: str
@@ -43,14 +43,14 @@ class StatusCard:
 
 
 def steps_of(run: JSON | None, project: str, now: str = "") -> list[Step]:
-    """The stages of a turn; the usual ones, pending, when there was none. `now` ends what still runs."""
+    """The stages of a pipeline run; the usual ones, pending, when there was none. `now` ends what still runs."""
     known = {stage["id"]: stage for stage in (run or {}).get("stages", [])}
     ids = list(known) if len(known) >= len(STAGES) else STAGES
     return [_step(id_, known.get(id_, {}), run or {}, project, now) for id_ in ids]
 
 
 def awaits_person(run: JSON | None) -> bool:
-    """Whether a turn stands at the stage where a person approves its version or rejects it."""
+    """Whether a pipeline run awaits approval by a person."""
     stages = (run or {}).get("stages", [])
     return any(s["id"] == "approval" and plain_state(s.get("state", "")) == "RUNNING" for s in stages)
 
@@ -94,7 +94,7 @@ def newest(resources: Sequence[JSON]) -> JSON | None:
 
 
 def current_run(runs: Sequence[JSON]) -> JSON | None:
-    """The turn that is under way, else the last one."""
+    """The pipeline run in progress, else the last one."""
     under_way = [run for run in runs if not ended(run.get("state", ""))]
     return newest(under_way or runs)
 
@@ -102,7 +102,7 @@ def current_run(runs: Sequence[JSON]) -> JSON | None:
 def serving(
     deployment: JSON | None, engines: Sequence[JSON], rollout: JSON | None, project: str
 ) -> StatusCard:
-    """What answers now."""
+    """Status of serving."""
     link = f"/p/{project}/rollouts"
     if not deployment or not deployment.get("version"):
         return StatusCard("Serving", "none yet", "The first pipeline run rolls out a version.", "idle", link)
@@ -117,7 +117,7 @@ def serving(
 
 
 def drift(report: JSON | None, project: str) -> StatusCard:
-    """How far the traffic is from the training data."""
+    """Drift of the traffic from the training data."""
     link = f"/p/{project}/signals"
     if not report:
         return StatusCard(
@@ -132,13 +132,13 @@ def drift(report: JSON | None, project: str) -> StatusCard:
 
 
 def ratio(measure: JSON) -> float:
-    """A divergence in widths of its null band."""
+    """A divergence in multiples of its noise band."""
     band = float(measure.get("nullBand", 0))
     return float(measure.get("divergence", 0)) / band if band else 0.0
 
 
 def feedback(report: JSON | None, project: str) -> StatusCard:
-    """What users thought of the answers in the window of the last report."""
+    """User feedback in the window of the last report."""
     link = f"/p/{project}/signals"
     rated = number((report or {}).get("feedbackCount"))
     if not report or not rated:
@@ -155,7 +155,7 @@ def feedback(report: JSON | None, project: str) -> StatusCard:
 
 
 def traffic(report: JSON | None, project: str) -> StatusCard:
-    """How many answers the last report looked at."""
+    """Number of answers in the last report."""
     link = f"/p/{project}/signals"
     if not report:
         return StatusCard(
@@ -169,7 +169,7 @@ def traffic(report: JSON | None, project: str) -> StatusCard:
 
 
 def policy(current: JSON | None, project: str) -> StatusCard:
-    """What the policy decided last."""
+    """The last decision of the policy."""
     link = f"/p/{project}#policies"
     if not current:
         message = "No automatic retraining. Create a policy below."
@@ -180,7 +180,7 @@ def policy(current: JSON | None, project: str) -> StatusCard:
 
 
 def spoken_of(run: JSON | None) -> str:
-    """What a screen reader hears of a turn: its state and the stage it is in, no running numbers."""
+    """Text for screen readers: the state of a pipeline run and its stage, without changing numbers."""
     if not run:
         return "No pipeline run yet."
     at = next((s["id"] for s in run.get("stages", []) if plain_state(s.get("state", "")) == "RUNNING"), "")

@@ -1,4 +1,4 @@
-"""Rollouts: which buttons make sense in which state, and what went on when."""
+"""Rollouts: the buttons of each state, and the steps with their times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from ratoon_console.domain.words import JSON, ended, last_part, plain_state, sec
 
 @dataclass(frozen=True)
 class Button:
-    """What can be asked of a rollout now: the action, what to ask before it, why it makes no sense after all."""
+    """A button: the action, its label, the question to confirm it, and why it is disabled."""
 
     action: str
     label: str

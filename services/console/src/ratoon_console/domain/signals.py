@@ -16,7 +16,7 @@ _LIKED_FROM, _DISLIKED_TO = 4, 2
 
 @dataclass(frozen=True)
 class Vote:
-    """What somebody thought of an answer: when (seconds since 1970), of which version, 1 good, -1 bad, 0 neither."""
+    """Feedback on an answer: time (seconds since 1970), version, verdict (1 good, -1 bad, 0 neither)."""
 
     time: float
     version: str
@@ -37,7 +37,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class VersionFeedback:
-    """How a version did by its users' votes."""
+    """Good and bad votes of a version."""
 
     version: str
     good: int
@@ -70,7 +70,7 @@ def flow_of(segment: JSON) -> Flow:
 
 
 def drift_chart(reports: Sequence[JSON], threshold: float) -> Chart:
-    """Each feature's divergence in widths of its null band; the line is what a policy calls drift."""
+    """Each feature's divergence in multiples of its noise band; the line is the policy's drift threshold."""
     features = list(dict.fromkeys(m["feature"] for report in reports for m in report.get("measures", [])))
     series = [
         Series(

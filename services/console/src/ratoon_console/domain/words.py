@@ -28,7 +28,7 @@ def last_part(name: str) -> str:
 
 
 def short(name: str) -> str:
-    """An id short enough for a table: made-up ids keep their last eight characters, where they differ."""
+    """An id short enough for a table: generated ids keep their last eight characters, where they differ."""
     id_ = last_part(name)
     return f"…{id_[-8:]}" if len(id_) == 36 and id_.count("-") == 4 else id_
 
@@ -60,7 +60,7 @@ def choice(value: str) -> str:
 
 
 def trigger(value: str) -> str:
-    """What started a turn: `manually`, `by drift`."""
+    """The trigger of a pipeline run: `manually`, `by drift`."""
     return f"by {choice(value)}".replace("by manual", "manually")
 
 

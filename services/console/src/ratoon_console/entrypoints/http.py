@@ -35,7 +35,7 @@ _REQUEST_ID = re.compile(r'name="request_id" value="[^"]*"')
 
 @dataclass(frozen=True)
 class Page:
-    """A page: where it is, what it shows, the least role it makes sense for."""
+    """A page: its path, its view, the minimum role."""
 
     path: str
     show: Show
@@ -121,7 +121,7 @@ class Site:
         return done
 
     async def _ask(self, request: Request) -> Response:
-        """What a model says, as server-sent events."""
+        """Stream a model's answer as server-sent events."""
         session = self._context.session(request)
         fields = await _fields(request, session)
         text = fields.get("text", "").strip()
@@ -163,7 +163,7 @@ class Site:
         raise Refused(404, "NO_SUCH_PAGE", f"The console has no page {request.url.path}.")
 
     async def _broken(self, request: Request, _error: Exception) -> Response:
-        """A mistake of ours, which the log tells in full."""
+        """Answer an internal error; the log contains its traceback."""
         return self._context.problem(
             request, 500, "The console failed with an internal error. See its log: ratoon logs console"
         )
@@ -238,7 +238,7 @@ def _event(kind: str, data: Mapping[str, object]) -> bytes:
 
 
 def _without_request_ids(html: str) -> str:
-    """What a person sees of it: forms carry a new request id each time."""
+    """The page without request ids, which differ in each rendering."""
     return _REQUEST_ID.sub("", html)
 
 
@@ -278,7 +278,7 @@ def _check_origin(request: Request) -> None:
 
 
 def _own_path(target: str) -> str:
-    """A path of this console, whatever was asked for."""
+    """Return the target if it is a path of this console, else `/`."""
     split = urlsplit(target)
     if split.scheme or split.netloc or not target.startswith("/") or target.startswith(("//", "/\\")):
         return "/"

@@ -1,4 +1,4 @@
-"""Which page is where, and the least role it makes sense for."""
+"""The pages: path, view, minimum role."""
 
 from ratoon_console.application.showing import (
     data,

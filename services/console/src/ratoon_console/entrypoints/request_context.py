@@ -1,4 +1,4 @@
-"""What every request passes: who asks, the right headers, errors as pages that say what to do."""
+"""Context of every request: the session, the headers, errors as pages that say what to do."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class RequestContext:
-    """What pages, buttons and streams share."""
+    """Sessions, API access and templates that pages, buttons and streams share."""
 
     sessions: Sessions
     speak: Callable[[Callable[[], Awaitable[str]]], Api]
@@ -39,7 +39,7 @@ class RequestContext:
     refresh_s: float
 
     def session(self, request: Request) -> Session:
-        """Who asks; NotSignedIn when nobody is logged in."""
+        """The caller's session; NotSignedIn without one."""
         session = self.sessions.find(request.cookies.get(COOKIE, ""))
         if session is None:
             raise NotSignedIn("Log in with an API key.")
@@ -69,7 +69,7 @@ class RequestContext:
         }
 
     def guarded(self, handler: Handler, needed: Role | None = None) -> Handler:
-        """A handler whose errors become pages; `needed`: the least role that it makes sense for."""
+        """A handler whose errors become pages; `needed`: the minimum role."""
 
         async def guarded(request: Request) -> Response:
             try:
@@ -85,7 +85,7 @@ class RequestContext:
             except Away as away:
                 return self.problem(request, 503, str(away))
             except ClientDisconnect:
-                return Response(status_code=_GONE)  # nobody reads it
+                return Response(status_code=_GONE)  # the client is gone
 
         return guarded
 

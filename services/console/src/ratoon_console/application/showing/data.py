@@ -113,7 +113,7 @@ async def record_page(place: Place, api: Api) -> View:
 
 
 def _facets(profile: JSON) -> list[tuple[str, list[datasets.Bar]]]:
-    """What the records can be told apart by."""
+    """Counts of the records by each of their attributes."""
     named = [
         ("Source labels", profile.get("labels", {})),
         ("Languages", profile.get("languages", {})),

@@ -1,4 +1,4 @@
-"""Projects, the loop at a glance, and one turn of it."""
+"""Projects, the loop at a glance, and one pipeline run."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _CARDS = 24
 _AT_ONCE = 8
 """Cards that one page reads at a time."""
 _CURRENT = 5
-"""Pipeline runs among which the current one is looked for: a younger one may have ended before it."""
+"""Pipeline runs to search for the current one: a younger one may have ended before it."""
 _SOURCES, _ENGINES = 100, 100
 
 
@@ -79,7 +79,7 @@ class Loop:
         )
 
     async def pipeline_run(self, place: Place, api: Api) -> View:
-        """One turn of the loop: what started it, each stage, what it made."""
+        """One pipeline run: its trigger, its stages, its products."""
         run = await api.get(f"{place.parent}/pipelineRuns/{place.path['run']}")
         products = [
             (kind, name, loop.link_of(name, place.project))

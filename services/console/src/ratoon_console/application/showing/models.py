@@ -41,7 +41,7 @@ async def models_page(place: Place, api: Api) -> View:
 
 
 async def version_page(place: Place, api: Api) -> View:
-    """One version: scores, changelog, what it was made of, aliases; the buttons to roll it out or point at it."""
+    """One version: scores, changelog, lineage, aliases; the buttons to roll it out or to set an alias."""
     project = await api.get(place.parent)
     version = await api.get(f"{project['model']}/versions/{place.path['version']}")
     aliases, deployment = await asyncio.gather(

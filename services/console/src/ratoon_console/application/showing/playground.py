@@ -1,11 +1,11 @@
-"""The playground: which deployments and versions can be asked now."""
+"""The playground: the deployments and versions that can be queried now."""
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain.people import Role
 
 
 async def playground_page(place: Place, api: Api) -> View:
-    """A text to ask, the models that answer."""
+    """A text to send, the models that answer."""
     listed = (await api.get("models")).get("data", [])
     own = [_plain(model["id"]) for model in listed if model.get("owned_by") == place.parent]
     version = place.query.get("version", "")

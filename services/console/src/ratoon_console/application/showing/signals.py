@@ -43,7 +43,7 @@ async def signals_page(place: Place, api: Api) -> View:
 
 
 async def _comparison(project: JSON, by_version: list[signals.VersionFeedback], api: Api) -> JSON | None:
-    """The newest version beside the one before it by what users said, as the platform counts it."""
+    """The platform's comparison of the newest version with the one before it, by user feedback."""
     if len(by_version) < 2:
         return None
     newest, before = (f"{project['model']}/versions/{each.version}" for each in by_version[:2])
