@@ -91,7 +91,7 @@ def test_a_turn_of_the_loop_is_one_trace_down_to_the_jobs_of_each_room(http, col
     (heard,) = collector.named("hear DatasetVersionCompleted")
     assert (heard.service, heard.trace) == ("flywheel", edge.trace)
     turns = [span for span in followed() if span.name == "PipelineRun Create"]
-    assert {span.told["ratoon.resource"] for span in turns} == {run["name"]}
+    assert {span.attributes["ratoon.resource"] for span in turns} == {run["name"]}
 
 
 def test_feedback_is_one_trace_from_http_to_where_it_is_kept(http, collector, tmp_path):
@@ -100,7 +100,7 @@ def test_feedback_is_one_trace_from_http_to_where_it_is_kept(http, collector, tm
     answer = ids.mint("projects/mail/models/mail/versions/v1.0", "projects/mail/trafficSegments/s")
     made(http.post("/feedback", json={"id": answer, "thumb": "down"}, headers={"traceparent": CALLER}))
 
-    def told() -> list[Span]:
+    def attributes() -> list[Span]:
         return [span for span in collector.spans if span.trace == CALLER[3:35]]
 
     collector.until(lambda: len(told()) == 2)

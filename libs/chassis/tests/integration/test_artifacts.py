@@ -150,14 +150,14 @@ def test_parts_of_a_blob_are_read_where_they_stand(any_store):
 def test_what_an_object_store_holds_is_listed_and_goes_when_it_was_not_put_since(object_store: ObjectStore):
     store = ArtifactStore(f"{object_store.url}/{uuid.uuid4().hex}")
     first, second = store.put_bytes(b"first"), store.put_bytes(b"second")
-    found = {name: (size, when) for name, size, when in store.blobs()}
-    assert {name: size for name, (size, _) in found.items()} == {first: 5, second: 6}
-    assert not store.delete_unchanged(first, found[first][1] - 60)
-    assert store.delete_unchanged(first, found[first][1])
+    blobs = {name: (size, when) for name, size, when in store.blobs()}
+    assert {name: size for name, (size, _) in blobs.items()} == {first: 5, second: 6}
+    assert not store.delete_unchanged(first, blobs[first][1] - 60)
+    assert store.delete_unchanged(first, blobs[first][1])
     assert [name for name, *_ in store.blobs()] == [second]
 
 
-def test_an_object_that_is_asked_for_is_young_again(object_store: ObjectStore, monkeypatch):
+def test_a_read_of_an_object_resets_its_age(object_store: ObjectStore, monkeypatch):
     store = ArtifactStore(f"{object_store.url}/{uuid.uuid4().hex}")
     digest = store.put_bytes(b"old")
     ((_, _, before),) = store.blobs()

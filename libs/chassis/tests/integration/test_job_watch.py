@@ -65,7 +65,7 @@ def test_progress_is_reported_with_an_interval_and_the_latest_is_never_missed(wa
     assert reports.empty()
 
 
-def test_each_operation_that_observes_a_job_is_told_once(tmp_path, reports, process):
+def test_each_operation_that_observes_a_job_is_woken_once(tmp_path, reports, process):
     watch, receivers = JobWatch(), list[str]()
     for receiver in ("a", "b", "a"):
         report = partial(receivers.append, receiver)

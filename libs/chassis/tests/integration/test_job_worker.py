@@ -93,12 +93,12 @@ def reached(jobs: RemoteJobs, *states: JobState) -> JobStatus:
     """The status of the job once it is in one of these states and has told its progress."""
 
     def status() -> JobStatus | None:
-        seen = jobs.observe("j")
-        return seen if seen.state in states and seen.progress.message else None
+        observed = jobs.observe("j")
+        return observed if observed.state in states and observed.progress.message else None
 
-    found = until(status, 30, lambda: jobs.observe("j"))
-    assert found is not None
-    return found
+    final = until(status, 30, lambda: jobs.observe("j"))
+    assert final is not None
+    return final
 
 
 def test_a_job_runs_there_with_folders_and_store_of_the_workers_own(jobs, settings):
@@ -110,25 +110,25 @@ def test_a_job_runs_there_with_folders_and_store_of_the_workers_own(jobs, settin
         "more": 1,
     }
     jobs.start("j", MODULE, spec)
-    seen = reached(jobs, JobState.SUCCEEDED)
+    observed = reached(jobs, JobState.SUCCEEDED)
     work = settings.folder.joinpath("registry", "work", "abc")
-    assert seen.result["spec"] == {
+    assert observed.result["spec"] == {
         "artifacts": "s3://bucket/artifacts",
         "warm": str(settings.state / "run/models-warm"),
         "work": str(work),
         "more": 1,
     }
-    assert seen.result["count"] == 3
-    assert (seen.progress.remaining_s, seen.progress.metrics) == (3.0, {"loss": 0.25})
+    assert observed.result["count"] == 3
+    assert (observed.progress.remaining_s, observed.progress.metrics) == (3.0, {"loss": 0.25})
     assert work.exists()
     jobs.clear(HERE)
     assert not work.exists()
 
 
-def test_a_job_that_fails_says_why_and_one_that_is_asked_stops(jobs):
+def test_a_job_that_fails_reports_the_reason_and_one_stops_on_request(jobs):
     jobs.start("j", MODULE, {"fail": True})
-    seen = reached(jobs, JobState.FAILED)
-    assert (seen.reason, seen.message) == ("TOLD", "as told")
+    observed = reached(jobs, JobState.FAILED)
+    assert (observed.reason, observed.message) == ("TOLD", "as told")
     jobs.forget("j")
     jobs.start("j", MODULE, {"wait": True})
     reached(jobs, JobState.RUNNING)
@@ -190,10 +190,10 @@ def test_folders_of_ended_jobs_go_after_a_while_and_running_ones_stay(settings):
 
 def test_an_id_always_has_the_same_worker_and_ids_spread():
     names = ["worker-0", "worker-1", "worker-2"]
-    found = [chosen(str(number), names) for number in range(300)]
-    assert found == [chosen(str(number), names) for number in range(300)]
-    assert min(found.count(name) for name in names) > 60
-    moved = [number for number in range(300) if chosen(str(number), [*names, "worker-3"]) != found[number]]
+    workers = [chosen(str(number), names) for number in range(300)]
+    assert workers == [chosen(str(number), names) for number in range(300)]
+    assert min(workers.count(name) for name in names) > 60
+    moved = [number for number in range(300) if chosen(str(number), [*names, "worker-3"]) != workers[number]]
     assert len(moved) < 120
 
 

@@ -34,8 +34,8 @@ def reach(jobs: LocalJobs, state: JobState) -> None:
     """Wait until the job is in this state and, while it runs, has told its progress."""
 
     def reached() -> bool:
-        seen = jobs.observe("j")
-        return seen.state is state and (state is not JobState.RUNNING or bool(seen.progress.message))
+        observed = jobs.observe("j")
+        return observed.state is state and (state is not JobState.RUNNING or bool(observed.progress.message))
 
     until(reached, 30, lambda: f"{jobs.observe('j')} never became {state}")
 
@@ -78,9 +78,9 @@ def test_a_job_that_the_disk_failed_can_be_started_again(jobs):
     jobs.start("j", "a_worker", {"wait": True})
     JobFolder(jobs.folder("j")).fail("DISK_FULL", "No space is left.")
     os.killpg(jobs._children["j"].pid, signal.SIGKILL)
-    with pytest.raises(Unavailable) as told:
+    with pytest.raises(Unavailable) as raised:
         reach(jobs, JobState.FAILED)
-    assert told.value.reason == "DISK_FULL"
+    assert raised.value.reason == "DISK_FULL"
     jobs.start("j", "a_worker", {})
     reach(jobs, JobState.SUCCEEDED)
 

@@ -99,12 +99,12 @@ def test_certificates_name_their_part_and_come_from_one_authority():
     cluster = FakeCluster()
     created(PLAN, cluster)
     kind, content = cluster.held["loop-registry-tls"]
-    found = x509.load_pem_x509_certificate(content["tls.crt"])
-    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    certificate = x509.load_pem_x509_certificate(content["tls.crt"])
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert kind == "kubernetes.io/tls"
     assert names.get_values_for_type(x509.DNSName) == PLAN.certificates["registry"]
     authority = x509.load_pem_x509_certificate(content["ca.crt"])
-    found.verify_directly_issued_by(authority)
+    certificate.verify_directly_issued_by(authority)
     later = replace(PLAN, certificates={**PLAN.certificates, "evaluation": ["loop-evaluation"]})
     assert created(later, cluster) == ["loop-evaluation-tls"]
     added = x509.load_pem_x509_certificate(cluster.held["loop-evaluation-tls"][1]["tls.crt"])
@@ -115,8 +115,8 @@ def test_a_service_that_is_new_is_added_to_the_public_keys():
     cluster = FakeCluster()
     created(PLAN, cluster)
     before = json.loads(cluster.held["loop-public-keys"][1]["public.json"])
-    told = created(replace(PLAN, services=[*PLAN.services, "serving"]), cluster)
-    assert told == ["loop-serving-keys", "loop-public-keys (serving)"]
+    new_secrets = created(replace(PLAN, services=[*PLAN.services, "serving"]), cluster)
+    assert new_secrets == ["loop-serving-keys", "loop-public-keys (serving)"]
     after = json.loads(cluster.held["loop-public-keys"][1]["public.json"])
     assert set(after) == {*before, "serving"}
     assert {name: after[name] for name in before} == before

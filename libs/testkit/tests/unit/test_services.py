@@ -34,20 +34,20 @@ def test_the_loop_is_closed(monkeypatch):
     assert loops[0].is_closed()
 
 
-def test_rooms_that_cannot_start_say_why(monkeypatch):
+def test_services_that_cannot_start_report_the_reason(monkeypatch):
     loops = living(monkeypatch, fails_before=True)
     with pytest.raises(OSError, match="taken"), serving([]):
         raise AssertionError("they were served")
     assert loops[0].is_closed()
 
 
-def test_rooms_that_fail_as_they_drain_say_why(monkeypatch):
+def test_services_that_fail_as_they_drain_report_the_reason(monkeypatch):
     living(monkeypatch, fails_after=True)
     with pytest.raises(OSError, match="locked"), serving([]):
         pass
 
 
-def test_a_failure_of_the_test_goes_before_one_of_the_rooms(monkeypatch):
+def test_a_failure_of_the_test_goes_before_one_of_the_services(monkeypatch):
     living(monkeypatch, fails_after=True)
     with pytest.raises(AssertionError, match="of the test"), serving([]):
         raise AssertionError("of the test")

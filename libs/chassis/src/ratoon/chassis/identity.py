@@ -264,10 +264,10 @@ def new_signing_key() -> bytes:
 
 def public_half_of_signing_key(key: bytes) -> bytes:
     """Return the public half of a key that signs models, as PEM; FailedPrecondition if it is another kind of key."""
-    found = serialization.load_pem_private_key(key, password=None)
-    if not isinstance(found, ec.EllipticCurvePrivateKey):
+    private = serialization.load_pem_private_key(key, password=None)
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise FailedPrecondition("The key that signs models is no EC key.", reason="KEY_UNSUITABLE")
-    return public_pem_of(found)
+    return public_pem_of(private)
 
 
 def check_private(path: Path) -> None:

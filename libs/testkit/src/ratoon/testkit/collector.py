@@ -29,7 +29,7 @@ class Span:
     failed: bool
     seconds: float
     links: tuple[str, ...]
-    told: dict[str, str]
+    attributes: dict[str, str]
     """Its attributes, as texts."""
 
 

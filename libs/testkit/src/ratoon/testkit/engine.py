@@ -285,7 +285,7 @@ class _Connection(asyncio.Protocol):
             self.send_json(404, _error(404, "Not found."))
             return
         route = f"{self._parser.get_method().decode()} {self._url.decode().partition('?')[0]}"
-        _ROUTES.get(route, _not_found)(engine, self)
+        _ROUTES.get(route, _answer_404)(engine, self)
 
     def body(self) -> JSON:
         """The request's JSON."""
@@ -406,7 +406,7 @@ def _unload_adapter(engine: MockEngine, connection: _Connection) -> None:
     connection.send_json(200, engine.report())
 
 
-def _not_found(_engine: MockEngine, connection: _Connection) -> None:
+def _answer_404(_engine: MockEngine, connection: _Connection) -> None:
     connection.send_json(404, _error(404, "Not found."))
 
 

@@ -143,7 +143,7 @@ class Effect:
     revision: int
 
 
-class Room:
+class SampleService:
     """A room that changes things, publishes that, hears it from the log and writes an effect for each."""
 
     def __init__(self, database: Database, log: EventLog, topic: str) -> None:
@@ -165,7 +165,7 @@ class Room:
 
     def relay(self) -> outbox.Relay:
         """A relay of the room's outbox."""
-        return outbox.Relay("room", self.database, self.log, CLOCK, [Topic(self.topic, partitions=2)])
+        return outbox.Relay("service", self.database, self.log, CLOCK, [Topic(self.topic, partitions=2)])
 
     def consumer(
         self, handler: Callable[[Event, Connection], None] | None = None, batch: int = 3

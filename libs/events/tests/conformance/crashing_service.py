@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from ratoon.chassis.database import Database
 from ratoon.events.dead_letters import dead_letters
 from ratoon.events.ports import Delivery, EventLog, Partition, Record, Subscription
-from ratoon.testkit.events import POISON, Room, open_log
+from ratoon.testkit.events import POISON, SampleService, open_log
 from ratoon.testkit.waiting import until
 
 
@@ -81,22 +81,24 @@ class FusedDatabase:
         self._fuse.passes(f"after {self._what} commit")
 
 
-def main(told: dict[str, Any]) -> None:
-    fuse = Fuse(told["point"], told["after"])
-    log = open_log(told["spec"])
-    room = Room(Database(told["database"]), FusedLog(log, fuse), told["topic"])
-    while (done := room.changes()) < told["changes"]:
-        room.change(f"things/{done % 3}", POISON if done == told["poison"] else b"changed")
-    database: Any = room.database
-    room.database = FusedDatabase(database, fuse, "mark")  # type: ignore[assignment]
-    relay = room.relay()
-    room.database = FusedDatabase(database, fuse, "effect")  # type: ignore[assignment]
-    consumer = room.consumer()
-    room.database = database
+def main(spec: dict[str, Any]) -> None:
+    fuse = Fuse(spec["point"], spec["after"])
+    log = open_log(spec["spec"])
+    service = SampleService(Database(spec["database"]), FusedLog(log, fuse), spec["topic"])
+    while (done := service.changes()) < spec["changes"]:
+        service.change(f"things/{done % 3}", POISON if done == spec["poison"] else b"changed")
+    database: Any = service.database
+    service.database = FusedDatabase(database, fuse, "mark")  # type: ignore[assignment]
+    relay = service.relay()
+    service.database = FusedDatabase(database, fuse, "effect")  # type: ignore[assignment]
+    consumer = service.consumer()
+    service.database = database
     relay.start()
     consumer.start()
-    until(lambda: len(room.effects()) >= told["changes"] - 1 and not room.waiting(), message="everything")
-    until(lambda: dead_letters(log, told["topic"]), message="the dead letter")
+    until(
+        lambda: len(service.effects()) >= spec["changes"] - 1 and not service.waiting(), message="everything"
+    )
+    until(lambda: dead_letters(log, spec["topic"]), message="the dead letter")
     consumer.stop()
     relay.stop()
 
