@@ -43,8 +43,8 @@ def curated(raw: list[str]) -> list[str]:
     """The texts as curation keeps them."""
     source = SourceSpec(name="projects/p/sources/s", digest="0" * 64, format="CSV", licence="")
     items = [Item(f"row {n}", Kind.CELL, text.encode(), label="pos") for n, text in enumerate(raw)]
-    kept = curate_batch(items_batch(source, items), StageSettings(b"k" * 32, CurationConfig())).kept
-    texts: list[str] = kept.column("text").to_pylist()
+    accepted = curate_batch(items_batch(source, items), StageSettings(b"k" * 32, CurationConfig())).accepted
+    texts: list[str] = accepted.column("text").to_pylist()
     assert len(texts) == len(raw), "no text is rejected"
     return texts
 
