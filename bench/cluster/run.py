@@ -104,7 +104,7 @@ def measure(installed: Platform, rounds: int, folder: Path) -> JSON:
     parts, calls = idle(installed, 120.0)
     served = Served(installed)
     print("two versions are uploaded, the first one served", flush=True)
-    served.make(folder)
+    served.set_up(folder)
     spec = RequestSpec(
         urlsplit(installed.url).port or 80,
         {"authorization": f"Bearer {installed.key}"},

@@ -1,4 +1,4 @@
-"""An installation: brought up, spoken to over its public API, brought down, with nothing left over."""
+"""A running installation: start it, call its public API, stop it, and check that no process is left."""
 
 import json
 import random
@@ -15,7 +15,7 @@ from ratoon.sdk.local.installation import Installation, Listener
 from ratoon.testkit.waiting import until
 
 from .checker import Databases
-from .loop import patiently
+from .loop import retrying
 from .victims import Census
 
 JSON = dict[str, Any]
@@ -30,14 +30,14 @@ TEXTS = [
 ]
 
 
-class House:
-    """One installation and one caller of it."""
+class Stack:
+    """One installation and one client of it."""
 
     def __init__(self, state: Path) -> None:
         self.installation = Installation(state)
         self.census = Census(state)
         self.port = free_port()
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     @property
     def state(self) -> Path:
@@ -45,12 +45,14 @@ class House:
 
     def up(self) -> list[Listener]:
         """`ratoon up`."""
-        return self.installation.up(isolated=False, host="127.0.0.1", port=self.port, say=self.said.append)
+        return self.installation.up(
+            isolated=False, host="127.0.0.1", port=self.port, say=self.messages.append
+        )
 
     def down(self) -> None:
-        """`ratoon down`; nothing is left over."""
+        """`ratoon down`; no process is left."""
         self.census.take()
-        self.installation.down(keep_workers=False, say=self.said.append)
+        self.installation.down(keep_workers=False, say=self.messages.append)
         until(lambda: not self.census.left(), 30)
 
     @property
@@ -59,7 +61,7 @@ class House:
         return Client(state=self.state, timeout_s=60.0)
 
     def project(self, name: str) -> JSON:
-        """Make a project, in one attempt."""
+        """Create a project, in one attempt."""
         return self.client.create("projects", {"labels": ["ham", "spam"]}, name, request_id=name)
 
     def source(self, project: str, name: str = "texts") -> JSON:
@@ -69,35 +71,35 @@ class House:
         return self.client.create(f"projects/{project}/sources", body, name, request_id=name)
 
     def dataset(self, project: str, source: str, name: str = "data") -> str:
-        """Ask for a dataset version of a source; its name."""
+        """Create a dataset version of a source; return its name."""
         parent = f"projects/{project}"
         self.client.create(f"{parent}/datasets", {"displayName": name}, name, request_id=name)
         body = {"sources": [source], "curation": {"minChars": 1, "nearDuplicateThreshold": 0}}
         return str(self.client.create(f"{parent}/datasets/{name}/versions", body, request_id=name)["name"])
 
     def end(self, name: str, seconds: float = 120) -> JSON:
-        """A resource, once it has ended, however it did."""
+        """Wait until a resource has ended, in any state, and return it."""
 
         def ended() -> JSON | None:
-            found = patiently(lambda: self.client.get(name), seconds)
-            return found if found["state"] in ENDED_WELL | ENDED_BADLY else None
+            resource = retrying(lambda: self.client.get(name), seconds)
+            return resource if resource["state"] in ENDED_WELL | ENDED_BADLY else None
 
         return until(ended, seconds)
 
     def databases(self) -> Databases:
-        """What is in the databases."""
+        """The installation's databases."""
         return Databases(self.state)
 
 
 def refused(call: Callable[[], object]) -> ApiError:
     """The refusal of a call that must not succeed."""
-    with pytest.raises(ApiError) as told:
+    with pytest.raises(ApiError) as refusal:
         call()
-    return told.value
+    return refusal.value
 
 
 def free_port() -> int:
-    """A port that is free, and the next one too; below those that clients get, who could take it during a restart."""
+    """Return a port that is free with the next one; below the ephemeral ports, which clients could take meanwhile."""
     while True:
         port = random.randrange(20_000, 30_000)
         with socket.socket() as first, socket.socket() as second:
