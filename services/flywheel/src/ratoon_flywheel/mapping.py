@@ -174,12 +174,12 @@ def drift_report(value: DriftReport) -> signal_pb2.DriftReport:
 
 
 def create_project(request: pb.CreateProjectRequest) -> CreateProject:
-    """What is asked."""
+    """Return the command of a request."""
     return CreateProject(request.project_id, _project(request.project), request.request_id)
 
 
 def update_project(request: pb.UpdateProjectRequest) -> UpdateProject:
-    """What is asked."""
+    """Return the command of a request."""
     return UpdateProject(
         _project(request.project),
         request.project.etag,
@@ -189,7 +189,7 @@ def update_project(request: pb.UpdateProjectRequest) -> UpdateProject:
 
 
 def delete(request: pb.DeleteProjectRequest | pb.DeletePolicyRequest) -> Delete:
-    """What is asked."""
+    """Return the command of a request."""
     return Delete(request.name, request.etag)
 
 
@@ -199,19 +199,19 @@ def delete_ended(request: pb.DeletePipelineRunRequest | pb.DeleteDriftReportRequ
 
 
 def create_policy(request: pb.CreatePolicyRequest) -> CreatePolicy:
-    """What is asked; what is zero takes its default."""
+    """Return the command of a request; a value of zero takes its default."""
     desired = _policy(request.policy, ())
     return CreatePolicy(request.parent, request.policy_id, desired, request.request_id)
 
 
 def update_policy(request: pb.UpdatePolicyRequest) -> UpdatePolicy:
-    """What is asked; what is zero takes its default, unless the mask names it."""
+    """Return the command of a request; a value of zero takes its default, unless the mask names it."""
     fields = tuple(request.update_mask.paths)
     return UpdatePolicy(_policy(request.policy, fields), request.policy.etag, fields)
 
 
 def create_run(request: pb.CreatePipelineRunRequest) -> CreateRun:
-    """What is asked."""
+    """Return the command of a request."""
     spec = request.pipeline_run
     return CreateRun(
         request.parent, request.pipeline_run_id, tuple(spec.sources), spec.skip_rollout, request.request_id
@@ -229,7 +229,7 @@ def reject_run(request: pb.RejectPipelineRunRequest) -> DecideRun:
 
 
 def compare_versions(request: pb.CompareVersionsRequest) -> CompareVersions:
-    """What is asked."""
+    """Return the command of a request."""
     return CompareVersions(
         request.parent,
         request.version,
@@ -240,7 +240,7 @@ def compare_versions(request: pb.CompareVersionsRequest) -> CompareVersions:
 
 
 def comparison(value: Comparison) -> signal_pb2.Comparison:
-    """Two versions beside each other, as callers see them."""
+    """A comparison of two versions as callers see it."""
     return signal_pb2.Comparison(
         version=_arm(value.arm),
         other_version=_arm(value.other),
@@ -264,7 +264,7 @@ def _arm(arm: Arm) -> signal_pb2.Comparison.Arm:
 
 
 def create_feedback(request: pb.CreateFeedbackRequest) -> CreateFeedback:
-    """What is said."""
+    """Return the command of a request."""
     spec = request.feedback
     return CreateFeedback(
         request.parent,
@@ -279,7 +279,7 @@ def create_feedback(request: pb.CreateFeedbackRequest) -> CreateFeedback:
 
 
 def create_segment(request: pb.CreateTrafficSegmentRequest) -> CreateSegment:
-    """What is announced."""
+    """Return the command of a request."""
     spec = request.traffic_segment
     return CreateSegment(
         request.parent,
@@ -342,7 +342,7 @@ def _training(value: TrainingDefaults) -> project_pb2.Project.TrainingDefaults:
 
 
 def _project(spec: project_pb2.Project) -> Project:
-    """A project as asked for; unset values take their defaults."""
+    """Return the project of a request; unset values take their defaults."""
     gate = Gate(**{field.name: value for field, value in spec.gate.ListFields()})
     training = {field.name: getattr(spec.training, field.name) for field in spec.training.DESCRIPTOR.fields}
     if not spec.training.HasField("replay_count"):
@@ -368,7 +368,7 @@ def _project(spec: project_pb2.Project) -> Project:
 
 
 def _policy(spec: policy_pb2.Policy, named: Sequence[str]) -> Policy:
-    """A policy as asked for; a value counts when it is not zero, was set, or is named."""
+    """Return the policy of a request; a value counts when it is not zero, was set, or is named."""
     fields = {field.name for field, _ in spec.ListFields()} | set(named)
     values = {field: getattr(spec, field) for field in policies.CHANGEABLE if field in fields}
     return Policy(spec.name, _NEVER, _NEVER, **values)

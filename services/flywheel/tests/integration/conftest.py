@@ -1,4 +1,4 @@
-"""The other rooms as small scripted gRPC servers, and a flywheel that calls them over real sockets."""
+"""The other services as small scripted gRPC servers, and a flywheel that calls them over real sockets."""
 
 import json
 import random
@@ -55,7 +55,7 @@ LONG = ("DatasetVersion", "Split", "LabelSet", "TrainingRun", "EvaluationRun", "
 
 @dataclass
 class Peers:
-    """What the other rooms hold; long work ends at the second look, unless it is held or told to end otherwise."""
+    """Resources of the other services; long work ends at the first read, unless it is held or has another ending."""
 
     artifacts: ArtifactStore
     held: set[str] = field(default_factory=set)
@@ -66,9 +66,9 @@ class Peers:
     cancelled: list[str] = field(default_factory=list)
     quality: list[object] = field(default_factory=list)
     reads: Counter[str] = field(default_factory=Counter)
-    """Observations of each kind."""
+    """Number of reads of each kind."""
     traces: dict[str, str] = field(default_factory=dict)
-    """The traceparent of the latest order of each kind."""
+    """The traceparent of the latest request of each kind."""
     train_digest: str = ""
 
     def create(self, kind: str, request: object, context: grpc.ServicerContext) -> object:
@@ -204,7 +204,7 @@ def state(tmp_path: Path) -> Iterator[State]:
 
 @pytest.fixture
 def peers(state: State) -> Iterator[Peers]:
-    """The six other rooms, listening where the flywheel expects them."""
+    """The six other services, listening where the flywheel expects them."""
     peers = Peers(ArtifactStore(str(state.folder / "artifacts")))
     with ExitStack() as fakes:
         for service, module, name in (
@@ -252,7 +252,7 @@ def engineer(state: State) -> FlywheelServiceStub:
 
 @dataclass
 class Environment:
-    """Texts of one kind, and callers who send them and say what they think of the answers."""
+    """A flywheel with its peers, texts of several kinds, and callers who send them and give feedback."""
 
     state: State
     peers: Peers
@@ -279,7 +279,7 @@ class Environment:
     def answered(
         self, texts: list[str], answer: str = "ham", seconds_ago: float = 0.0, users: Sequence[str] = ("",)
     ) -> list[str]:
-        """A segment of answered texts, whose requests name these users in turn; the answers' ids."""
+        """A segment of answered texts, whose requests name these users one after the other; the answers' ids."""
         ids = AnswerIds.of_folder(self.state.folder / "keys")
         segment = f"{PARENT}/trafficSegments/{uuid7()}"
         began = datetime.now(UTC) - timedelta(seconds=seconds_ago)

@@ -91,7 +91,7 @@ def test_the_latest_feedback_counts_and_joins_its_answer_whichever_came_first(st
 
 
 def newest(tx, since: float, until: float = 100.0, indexed_by: float = 100.0) -> float | None:
-    """The newest judgement; times in seconds from NOW."""
+    """The newest feedback; times in seconds from NOW."""
     times = (NOW + timedelta(seconds=each) for each in (since, until, indexed_by))
     time = INDEX.newest_feedback(tx, P, *times)
     return None if time is None else (time - NOW).total_seconds()

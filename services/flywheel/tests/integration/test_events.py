@@ -112,7 +112,7 @@ class Flywheel:
         self.work()
 
     def work(self) -> int:
-        """Work until nothing is due; return the number of looks at resources."""
+        """Work until nothing is due; return the number of reads of resources."""
         before = len(self.stages.reads)
         while self.operations.run_due():
             pass
@@ -122,7 +122,7 @@ class Flywheel:
         self.log.append([event.record() for event in events])
 
     def deliver(self) -> int:
-        """Deliver all events, working after each batch as the threads do; return the number of looks."""
+        """Deliver all events, working after each batch as the threads do; return the number of reads."""
         before, handled = len(self.stages.reads), -1
         while handled != self.consumer.consumed.handled:
             handled = self.consumer.consumed.handled

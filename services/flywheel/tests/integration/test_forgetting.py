@@ -1,4 +1,4 @@
-"""An erasure that ingestion tells of reaches captured traffic: segments, the index of answers, feedback."""
+"""An erasure of ingestion reaches captured traffic: segments, the index of answers, feedback."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ def test_traffic_with_an_erased_text_is_forgotten_with_its_feedback(env):
     log = EmbeddedLog(env.state.folder / "events", SystemClock())
     log.create_topics(topics_of("ingestion"))
     done = RecordsErased(record_ids=["a" * 64], text_digests=[digest(texts[1]), digest("never seen")])
-    for revision in (1, 2):  # told twice
+    for revision in (1, 2):  # delivered twice
         event = ErasureEvent(name=f"{PARENT}/erasures/e", revision=revision, completed=done)
         log.append([record_of("ingestion", event)])
 
@@ -64,7 +64,7 @@ def test_traffic_with_an_erased_text_is_forgotten_with_its_feedback(env):
 
 
 def test_the_text_goes_from_failed_answers_earlier_messages_and_unreadable_rows(env):
-    """The index of answers has only what was asked last and answered well."""
+    """The index of answers has only the last question of an answer that succeeded."""
     env.flywheel.CreateProject(
         pb.CreateProjectRequest(project_id="mail", project=project_pb2.Project(labels=["ham", "spam"]))
     )

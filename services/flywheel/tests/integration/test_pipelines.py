@@ -1,4 +1,4 @@
-"""Pipeline runs against scripted rooms: what is asked of whom, how runs end, and that a restart repeats nothing."""
+"""Pipeline runs against scripted services: their requests, how runs end, and that a restart repeats nothing."""
 
 import pytest
 

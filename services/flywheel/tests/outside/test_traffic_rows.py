@@ -158,7 +158,7 @@ def test_what_is_no_segment_is_refused_once_in_our_words(segments, data):
     assert no.value.code == "INVALID_ARGUMENT"
 
 
-def test_an_erasure_takes_the_text_wherever_it_stands_and_all_that_nobody_can_read(segments):
+def test_an_erasure_takes_the_text_wherever_it_stands_and_all_unreadable_rows(segments):
     secret = "the text that goes"
     dialogue = [{"role": "user", "content": f" {secret}\n"}, {"role": "assistant", "content": "ham"}]
     digest = stored(

@@ -1,4 +1,4 @@
-"""Which trace a retraining goes on in: that of the newest feedback of its burst, whichever thread committed it."""
+"""A retraining continues the trace of the newest feedback of its trigger window, whichever thread committed it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +74,7 @@ def test_the_signals_name_the_sampled_traces_the_newest_feedback_first(store):
 
 
 class SlowIndex(AnswerTables):
-    """Reading the judgements takes some seconds of a clock."""
+    """Reading the feedback takes some seconds of a clock."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ def test_the_latest_word_on_an_answer_has_the_trace_that_counts(store):
     assert label.trace == caller(9)
 
 
-def test_whoever_commits_for_others_works_in_their_traces(store):
+def test_a_shared_commit_works_in_the_trace_of_each_caller(store):
     commits, together = SharedCommits(store), threading.Barrier(5)
 
     def work(tx):

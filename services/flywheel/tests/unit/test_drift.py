@@ -1,4 +1,4 @@
-"""Drift: what is alike stays within the noise band, what differs does not, and a text is seen without its masks."""
+"""Drift: what is alike stays within the noise band, what differs does not, and the masks of a text do not count."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""A policy decides with numbers, and starts exactly one run a burst, however many decide at once."""
+"""A policy decides with numbers, and starts exactly one run a trigger window, even if several replicas decide."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -252,7 +252,7 @@ def test_an_observation_without_signals_decides_nothing_and_is_repeated():
 
 
 class FakeSignalReader:
-    """Counts what came since a burst began: one drifted answer a second while traffic flows."""
+    """Counts answers since a trigger window began: one drifted answer a second while traffic flows."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -312,7 +312,7 @@ class TriggerWindows(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1))
     def decide(self, who: int) -> None:
-        """Look and decide; the action stays to be done, maybe much later."""
+        """Observe and decide; the action stays to be done, maybe much later."""
         procedure = self.deciders[who]
         policy = self._policy()
         step = procedure.step(policy, procedure.observe(policy, Claim(policy.name, 1)), self.clock.now())
@@ -352,7 +352,7 @@ class TriggerWindows(RuleBasedStateMachine):
             assert sum(begin < time <= after.create_time for time in self.signal_reader.times) >= 2
 
     def teardown(self) -> None:
-        """A burst that has settled starts its run."""
+        """A trigger window that has settled starts its run."""
         self.intents.clear()
         for run in self._open():
             self._end(run, State.FAILED)

@@ -1,4 +1,4 @@
-"""Feedback, lessons and the watch over traffic."""
+"""Feedback, labelled examples and the monitor of traffic."""
 
 import json
 from dataclasses import replace
@@ -89,7 +89,7 @@ def test_what_a_feedback_says(what, verdict):
     assert is_vote(feedback_label(feedback(**what), LABELS)) is (verdict is not Verdict.NEUTRAL)
 
 
-def test_a_callers_mark_names_nobody_and_is_another_one_in_each_project():
+def test_a_callers_mark_hides_the_name_and_differs_by_project():
     mark = traffic.caller_mark("projects/mail", "anna@example.org")
     assert mark == traffic.caller_mark("projects/mail", "anna@example.org")
     assert mark != traffic.caller_mark("projects/chat", "anna@example.org")

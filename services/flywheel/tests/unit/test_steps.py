@@ -79,7 +79,7 @@ def retraining(**more: object) -> PipelineRun:
 
 
 def driven(value: PipelineRun, production: Production | None = None, **ends: ChildState) -> PipelineRun:
-    """To its end, each child ending at the first look."""
+    """To its end, each child ending at the first observation."""
     observation = Observation(production)
     for _ in range(40):
         moved = step(value, observation, NOW)
@@ -91,7 +91,7 @@ def driven(value: PipelineRun, production: Production | None = None, **ends: Chi
             return value
         stage = value.current
         end = ends.get(stage.id.value, ChildState.SUCCEEDED)
-        observation = Observation(child=Child(end, PRODUCTS[stage.id], message=f"{stage.id.value} told"))
+        observation = Observation(child=Child(end, PRODUCTS[stage.id], message=f"{stage.id.value} ended"))
     raise AssertionError("it did not end")
 
 
@@ -101,7 +101,7 @@ def test_a_run_passes_every_stage_in_order_and_keeps_its_products():
     assert [stage.state for stage in ended.stages] == [StageState.SUCCEEDED] * 7
     assert ended.products.model_version == "v1.2"
     assert ended.products.scores == {"new.macro_f1": 0.8}
-    assert ended.stage(StageId.EVALUATION).message == "evaluation told"
+    assert ended.stage(StageId.EVALUATION).message == "evaluation ended"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_run_passes_every_stage_in_order_and_keeps_its_products():
 )
 def test_a_stage_that_does_not_succeed_ends_the_run(stage, end, state):
     ended = driven(run(), **{stage: end})
-    assert (ended.state, ended.failure_message) == (state, f"{stage} told")
+    assert (ended.state, ended.failure_message) == (state, f"{stage} ended")
     after = [s.state for s in ended.stages[list(StageId).index(StageId(stage)) + 1 :]]
     assert set(after) <= {StageState.SKIPPED}
 
@@ -282,7 +282,7 @@ def test_a_run_that_waits_for_a_person_can_be_cancelled():
 
 @dataclass
 class Resource:
-    """A child in another room."""
+    """A child in another service."""
 
     stage: StageId
     state: ChildState = ChildState.WORKING
@@ -290,7 +290,7 @@ class Resource:
 
 
 class PipelineRunMachine(RuleBasedStateMachine):
-    """Any order of looks, crashes between asking and noting, ends of children, and a cancel."""
+    """Any order of ticks, crashes between a request and its note, ends of children, and a cancel."""
 
     @initialize(retrains=st.booleans(), serves=st.booleans(), skips=st.booleans(), careful=st.booleans())
     def begin(self, retrains: bool, serves: bool, skips: bool, careful: bool) -> None:
@@ -304,7 +304,7 @@ class PipelineRunMachine(RuleBasedStateMachine):
 
     @rule(crashes=st.booleans())
     def tick(self, crashes: bool) -> None:
-        """One turn; a crash loses what the rooms answered."""
+        """One tick; a crash loses the responses of the services."""
         self.now += timedelta(seconds=1)
         moved = step(self.run, self._observation(), self.now)
         self.run = moved.run
@@ -357,7 +357,7 @@ class PipelineRunMachine(RuleBasedStateMachine):
             assert self.run.approval.approved
 
     def teardown(self) -> None:
-        """However it came here: when children end, and stop when asked, the run ends, and says so once."""
+        """From any state: when children end, and stop on request, the run ends with one final event."""
         for _ in range(25):
             for child in self.children.values():
                 if child.state is ChildState.WORKING:

@@ -1,4 +1,4 @@
-"""Answers and judgements in tables of their own: counted and joined by the database, without their texts."""
+"""Answers and their feedback in tables of their own: counted and joined by the database, without their texts."""
 
 import json
 from array import array
@@ -28,7 +28,7 @@ _NOTHING = TextFeatures((), 0, "")
 _MICROSECOND = timedelta(microseconds=1)
 _BATCH = 500
 _MAX_FEEDBACK = 50_000
-"""Judged answers that one look takes in; the newest count."""
+"""Answers with feedback that one query returns; the newest count."""
 
 _ANSWER_OF_FEEDBACK = (ANSWERS.c.project == FEEDBACK_LABELS.c.project) & (
     ANSWERS.c.answer_id == FEEDBACK_LABELS.c.answer_id
@@ -37,7 +37,7 @@ _FORGET = delete(FEEDBACK_LABELS).where(
     FEEDBACK_LABELS.c.project == bindparam("of_project"),
     FEEDBACK_LABELS.c.answer_id == bindparam("of_answer"),
 )
-"""A judgement is deleted and added again, not changed, so that its number tells that something is new."""
+"""Feedback is deleted and added again, not changed, so that its number shows that something is new."""
 
 
 class AnswerTables:
@@ -93,7 +93,7 @@ class AnswerTables:
         return counts
 
     def put_feedback(self, tx: Transaction, project: str, feedback: FeedbackLabel) -> None:
-        """Keep what was said of an answer, in place of what was said before it."""
+        """Store the feedback on an answer in place of an earlier one."""
         row = {
             "project": project,
             "answer_id": feedback.answer_id,
@@ -122,7 +122,7 @@ class AnswerTables:
         return [_answer(row) for row in tx.connection.execute(query)]
 
     def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[TextFeatures]:
-        """What these answers' texts look like."""
+        """Return the features of these answers' texts."""
         a = ANSWERS
         features: list[TextFeatures] = []
         for ids in _batches([answer.answer_id for answer in answers]):
@@ -143,7 +143,7 @@ class AnswerTables:
     def with_feedback(
         self, tx: Transaction, project: str, since: datetime | None, until: datetime | None = None
     ) -> list[tuple[Answer, FeedbackLabel]]:
-        """Answers later than `since` that were judged, both up to `until`, oldest first; features are left empty."""
+        """Return answers later than `since` with their feedback, both up to `until`, oldest first, without features."""
         a, f = ANSWERS, FEEDBACK_LABELS
         query = (
             _without_features()
@@ -160,9 +160,9 @@ class AnswerTables:
     def newest_feedback(
         self, tx: Transaction, project: str, since: datetime, until: datetime, indexed_by: datetime
     ) -> datetime | None:
-        """Return the time of the newest judgement from `since` to `until`; None without one.
+        """Return the time of the newest feedback from `since` to `until`; None without one.
 
-        The first judgement later than `indexed_by` whose answer is not in the index, and all after it, are left out.
+        The first feedback later than `indexed_by` whose answer is not in the index, and all after it, are left out.
         """
         a, f = ANSWERS, FEEDBACK_LABELS
         pending = (
@@ -223,7 +223,7 @@ class AnswerTables:
     def forget(
         self, tx: Transaction, project: str, segment: str, answer_ids: Sequence[str], digests: Sequence[str]
     ) -> None:
-        """Delete these answers, their judgements, the feedback that names them, and the notes of these texts."""
+        """Delete these answers, their feedback and its labels, and the notes of these texts."""
         feedback = RESOURCES[Feedback]
         for answer_id in answer_ids:
             for table in (ANSWERS, FEEDBACK_LABELS):
@@ -254,7 +254,7 @@ class AnswerTables:
         return digests
 
     def prune(self, tx: Transaction, project: str, before: datetime, limit: int) -> tuple[list[str], bool]:
-        """Forget at most `limit` answers, judgements, segments, items of feedback and reports older than this.
+        """Forget at most `limit` answers, feedback labels, segments, items of feedback and reports older than this.
 
         Returns the digests of the segments that go, and whether there may be more to forget.
         """

@@ -1,4 +1,4 @@
-"""What all rooms have in common as children of a pipeline run: state, progress, failure."""
+"""What all resources have in common as children of a pipeline run: state, progress, failure."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +26,7 @@ def child(
     failure: progress_pb2.Failure,
     message: str = "",
 ) -> Child:
-    """A resource as a run sees it: `state` is the name of its enum value; what it made counts once it succeeded."""
+    """A resource as a run sees it: `state` is the name of its enum value; its products count once it succeeded."""
     state = state.removeprefix("STATE_")
     child_state = _STATES.get(state, ChildState.WORKING)
     reason, failure_message = _REDACTED if state == "REDACTED" else (failure.reason, failure.message)
@@ -40,12 +40,12 @@ def child(
 
 
 def ensure(create: Callable[[], object]) -> None:
-    """Create what may be there already."""
+    """Create a resource that may exist already."""
     with suppress(AlreadyExists):
         create()
 
 
 def ensure_cancelled(cancel: Callable[[], object]) -> None:
-    """Cancel what may have ended already."""
+    """Cancel a resource that may have ended already."""
     with suppress(FailedPrecondition, NotFound):
         cancel()

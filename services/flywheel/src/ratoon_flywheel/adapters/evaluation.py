@@ -44,14 +44,14 @@ class EvaluationStage:
         return child(state, products, run.progress, run.failure, verdict)
 
     def cancel(self, resource: str) -> None:
-        """Call the evaluation off."""
+        """Cancel the evaluation."""
         ensure_cancelled(
             lambda: self._evaluation.CancelEvaluationRun(pb.CancelEvaluationRunRequest(name=resource))
         )
 
 
 def _rules(domain: Domain) -> list[evaluation_run_pb2.GateRule]:
-    """The gate's rules on a domain: its own, and the comparison with the best baseline where that is wanted."""
+    """The gate's rules on a domain: its own, and the comparison with the best baseline if the domain has a margin."""
     rules = [(domain.rule, domain.threshold)]
     if domain.baseline_margin is not None:
         rules.append((RuleKind.NEAR_BASELINE, -domain.baseline_margin))

@@ -66,7 +66,7 @@ class DatasetStage:
         )
 
     def cancel(self, resource: str) -> None:
-        """Call the curation off."""
+        """Cancel the curation."""
         ensure_cancelled(
             lambda: self._ingestion.CancelDatasetVersion(pb.CancelDatasetVersionRequest(name=resource))
         )
@@ -108,5 +108,5 @@ class SplitStage:
         return child(split_pb2.Split.State.Name(split.state), products, split.progress, split.failure, parts)
 
     def cancel(self, resource: str) -> None:
-        """Call the split off."""
+        """Cancel the split."""
         ensure_cancelled(lambda: self._ingestion.CancelSplit(pb.CancelSplitRequest(name=resource)))

@@ -1,4 +1,4 @@
-"""Labeling: label sets, under a guideline made of the project's labels and instructions."""
+"""Labeling: label sets, under a guideline of the project's labels and instructions."""
 
 import hashlib
 
@@ -14,7 +14,7 @@ from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
 
 _REVIEW_SAMPLE = 50
-"""Records that are drawn for people to look at."""
+"""Records that are drawn for review by people."""
 
 
 class LabelStage:
@@ -56,7 +56,7 @@ class LabelStage:
         )
 
     def cancel(self, resource: str) -> None:
-        """Call the label set off."""
+        """Cancel the label set."""
         ensure_cancelled(lambda: self._labeling.CancelLabelSet(pb.CancelLabelSetRequest(name=resource)))
 
     def _guideline(self, project: Project) -> str:

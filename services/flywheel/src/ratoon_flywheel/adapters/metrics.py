@@ -1,4 +1,4 @@
-"""The flywheel's own figures for Prometheus: captured traffic that could not be read."""
+"""The flywheel's own metrics for Prometheus: captured traffic that could not be read."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ SET_ASIDE = Family(
 
 
 def traffic_metrics(store: Store, answers: AnswerTables) -> Source:
-    """What is set aside now; a fault without rows has no sample."""
+    """Return a source of the rows that are set aside; a fault without rows has no sample."""
 
     def samples() -> Iterator[Sample]:
         with store.read() as tx:

@@ -48,14 +48,14 @@ class RegistrationStage:
         return child(state, products, version.progress, version.failure, version.name.rpartition("/")[2])
 
     def cancel(self, resource: str) -> None:
-        """Call the verification off."""
+        """Cancel the verification."""
         ensure_cancelled(
             lambda: self._registry.CancelModelVersion(pb.CancelModelVersionRequest(name=resource))
         )
 
 
 class RegistryLineage:
-    """What versions came from, asked anew each time."""
+    """Lineage of versions, read from the registry each time."""
 
     def __init__(self, registry: grpc.Channel, ingestion: grpc.Channel) -> None:
         self._registry, self._ingestion = RegistryServiceStub(registry), IngestionServiceStub(ingestion)
@@ -71,7 +71,7 @@ class RegistryLineage:
         return Production(version.name, version.artifact_digest, version.lineage.split, splits)
 
     def training_part(self, version: str) -> str:
-        """The digest of what is there of the training part that a version learned from; NotFound when nobody knows."""
+        """Return the digest of the training part that a version learned from, without erased records; or NotFound."""
         split = self._version(version).lineage.split
         if not split:
             raise NotFound(

@@ -1,4 +1,4 @@
-"""Serving: rollouts, and what users think of the version that serves."""
+"""Serving: rollouts, and the feedback on the version that serves."""
 
 import logging
 from collections.abc import Sequence
@@ -51,14 +51,14 @@ class RolloutStage:
         return child(state, Products(rollout=rollout.name), rollout.progress, rollout.failure, rollout.reason)
 
     def cancel(self, resource: str) -> None:
-        """Go back to the version that served before."""
+        """Roll back to the version that served before."""
         reason = "The pipeline run was cancelled."
         request = pb.AbortRolloutRequest(name=resource, reason=reason, request_id=f"abort:{resource}")
         ensure_cancelled(lambda: self._serving.AbortRollout(request))
 
 
 class ServingQuality:
-    """Tells serving what users think, so that a bad version goes back while it bakes."""
+    """Reports feedback to serving, so that a bad version is rolled back while it bakes."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._serving = ServingServiceStub(channel)

@@ -104,4 +104,4 @@ CHILDREN = Table(
     Column("resource", String(512), primary_key=True),
     Column("run", String(512), nullable=False),
 )
-"""Which pipeline run waits for which resource of another room."""
+"""Which pipeline run waits for which resource of another service."""

@@ -1,6 +1,6 @@
 """Traffic segments in the artifact store: JSON lines, zstd.
 
-Whoever sends requests decides what stands in a row, so each row is read for itself: one that cannot be read is given
+The senders of requests decide what a row contains, so each row is read for itself: one that cannot be read is given
 back as unreadable with its fault, and the others count.
 """
 
@@ -70,7 +70,7 @@ class ArtifactSegments:
             return self._artifacts.put_file(path), left
 
     def erase(self, digest: str, why: str) -> None:
-        """Remove a segment's blob for good; who asks for it is told why."""
+        """Remove a segment's blob for good; later reads fail with this reason."""
         self._artifacts.erase(digest, why)
 
     def _whole_lines(self, digest: str) -> Iterator[bytes]:
@@ -113,7 +113,7 @@ def _bounded_lines(plain: BinaryIO) -> Iterator[bytes | RowFault]:
 
 
 def _skip_line(plain: BinaryIO, max_bytes: int) -> int:
-    """Read to the end of a line, at most so many bytes; how many they were."""
+    """Read to the end of a line, at most `max_bytes`; return the number of bytes."""
     skipped = 0
     while skipped <= max_bytes and (rest := plain.readline(1 << 20)):
         skipped += len(rest)

@@ -39,7 +39,7 @@ class TrainingStage:
         return child(state, products, run.progress, run.failure, run.diagnosis.verdict)
 
     def cancel(self, resource: str) -> None:
-        """Call the training off."""
+        """Cancel the training."""
         ensure_cancelled(lambda: self._training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=resource)))
 
 

@@ -23,7 +23,7 @@ _LATER_S = 60.0
 
 
 def begin_forgetting(command: ForgetTexts, tx: Transaction, operations: Operations) -> None:
-    """From the commit of this transaction on the texts are looked for; a repetition changes nothing."""
+    """Begin the deletion of these texts with the commit of this transaction; a repetition changes nothing."""
     if command.text_digests and tx.find(Forgetting, command.name) is None:
         forgetting = Forgetting(command.name, command.time, command.time, command.text_digests)
         operations.begin(tx, tx.create(forgetting)[0])
@@ -38,7 +38,7 @@ class ForgettingProcedure:
         self._store, self._answers, self._segments = store, answers, segments
 
     def observe(self, forgetting: Forgetting, claim: Claim) -> Observation:
-        """What is still there."""
+        """Return the segments and blobs that still hold these texts."""
         with self._store.read() as tx:
             held = self._answers.of_texts(tx, parent_of(forgetting.name), forgetting.text_digests)
             segments = {name: _digest(tx, name) for name in held}

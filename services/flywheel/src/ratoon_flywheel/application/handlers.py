@@ -51,7 +51,7 @@ from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegme
 T = TypeVar("T", bound=Resource)
 PROJECT = "projects/*"
 FEEDBACK_S = 1.0
-"""Seconds within which feedback is looked at, all of it at once."""
+"""Seconds within which feedback is processed, all of it at once."""
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -118,7 +118,7 @@ def delete_project(
     segments: Segments,
     deployments: Deployments,
 ) -> None:
-    """Delete a project with its deployments, policies, pipeline runs and traffic; InUse says what is in the way.
+    """Delete a project with its deployments, policies, pipeline runs and traffic; InUse names what still uses it.
 
     The blobs of its segments go after the commit; garbage collection takes what a crash leaves of them.
     """
@@ -188,7 +188,7 @@ def list_policies(parent: str, size: int, token: str, store: Store, order_by: st
 
 
 def update_policy(command: UpdatePolicy, store: Store, operations: Operations) -> Policy:
-    """Change a policy; it decides anew at once."""
+    """Change a policy; it decides again at once."""
     matched(command.policy.name, f"{PROJECT}/policies/*", "policy.name")
     with store.write() as tx:
         policy = tx.get(Policy, command.policy.name)
@@ -215,7 +215,7 @@ def delete_policy(command: Delete, store: Store, operations: Operations, runs: R
 def create_run(
     command: CreateRun, store: Store, operations: Operations, runs: RunIndex, clock: Clock
 ) -> PipelineRun:
-    """Start a turn of the loop by hand."""
+    """Start a pipeline run by hand."""
     matched(command.parent, PROJECT, "parent")
     for source in command.sources:
         matched(source, f"{PROJECT}/sources/*", "pipeline_run.sources")
@@ -266,7 +266,7 @@ def refresh_run(name: str, store: Store, operations: Operations) -> None:
 
 
 def cancel_run(name: str, store: Store, operations: Operations) -> PipelineRun:
-    """Call a run off; the resource in work is called off with it."""
+    """Cancel a run, and with it the resource in work."""
     run = get_run(name, store)
     if run.state.ended:
         raise RunEnded(f"{name} has ended as {run.state}; there is nothing to cancel.")
@@ -323,7 +323,7 @@ def create_feedback(
     ids: AnswerIds,
     clock: Clock,
 ) -> Feedback:
-    """Keep what a user said of an answer; it is durable when this returns."""
+    """Store a user's feedback on an answer; it is durable when this returns."""
     matched(command.parent, PROJECT, "parent")
     answer = ids.read(command.answer_id)
     if f"projects/{answer.project}" != command.parent:
@@ -353,7 +353,7 @@ def list_feedback(parent: str, size: int, token: str, store: Store, order_by: st
 def compare_versions(
     command: CompareVersions, store: Store, answers: AnswerIndex, lineage: Lineage, clock: Clock
 ) -> Comparison:
-    """Two versions by what users said of their answers; NotFound when one does not exist."""
+    """Compare two versions by the feedback on their answers; NotFound when one does not exist."""
     matched(command.parent, PROJECT, "parent")
     names = {"version": command.version, "other_version": command.other}
     for field, name in names.items():
@@ -380,7 +380,7 @@ def create_segment(
     max_chars: int,
     clock: Clock,
 ) -> TrafficSegment:
-    """Take a segment in: its answers are counted and looked at, `max_chars` of each text, before this returns."""
+    """Store a segment: its answers are counted and indexed, `max_chars` of each text, before this returns."""
     project = get_project(command.parent, store)
     now = clock.now()
     name = f"{command.parent}/trafficSegments/{checked_id(command.segment_id, 'traffic_segment_id')}"
@@ -464,7 +464,7 @@ def _store_feedback(
 
 
 def wake_signals(tx: Transaction, operations: Operations, project: str, within_s: float = 0.0) -> None:
-    """Have the monitor and the policies of a project look at it within this many seconds."""
+    """Wake the monitor and the policies of a project within this many seconds."""
     operations.wake(tx, monitor_of(project), within_s)
     for policy in tx.all(Policy, project):
         operations.wake(tx, policy.name, within_s)

@@ -83,7 +83,7 @@ def read_again(
 
 
 def _answer(segment: str, exchange: Exchange, project: Project, max_chars: int) -> Answer:
-    """What is kept of an exchange outside its segment."""
+    """Return what the answer index stores of an exchange."""
     return Answer(
         exchange.answer_id,
         segment,

@@ -1,4 +1,4 @@
-"""The flywheel's long work: the turn of the loop, the deciding policy, the watch over traffic. Domains decide."""
+"""The flywheel's procedures: pipeline runs, policies and the monitor of traffic. Domains decide."""
 
 import uuid
 from collections.abc import Mapping
@@ -53,9 +53,9 @@ from ratoon_flywheel.domain.signals import monitor as watch
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport, Monitor
 
 _WATCHED_S = 1.0
-"""Seconds between two looks at a run that a caller watches, for its progress. The end of a stage wakes any run."""
+"""Seconds between two observations of a run that a caller watches. The end of a stage wakes any run."""
 _RETRY_S = 20.0
-"""Seconds until a policy or a monitor looks again after an error."""
+"""Seconds until a policy or a monitor is observed again after an error."""
 _UNAVAILABLE = "UNAVAILABLE"
 _ROLLOUT_ACTIVE = "ROLLOUT_ACTIVE"
 _UNAVAILABLE_RETRY_S = 10.0
@@ -65,7 +65,7 @@ _TRIGGERS = uuid.UUID("0c5d2a38-9d5e-4f7e-8a44-6f4f3b1f5f0e")
 
 @dataclass(frozen=True)
 class StartRun:
-    """Start the retraining that a burst calls for."""
+    """Start the retraining of a trigger window."""
 
     decision: Decision
     history: History
@@ -73,13 +73,13 @@ class StartRun:
 
 @dataclass(frozen=True)
 class PolicyObservation:
-    """What a policy sees: its project, the runs there were, and the traffic since the last burst."""
+    """Observation of a policy: its project, its history of runs, and the signals since the last trigger window."""
 
     project: Project
     history: History
     signals: Signals
     deferred_s: float = 0.0
-    """Seconds until the evidence is gathered, where it was a moment ago at some cost; 0: it is here."""
+    """Seconds until the signals are gathered again, if gathering them is costly; 0: they are here."""
 
 
 class RunProcedure:
@@ -116,7 +116,7 @@ class RunProcedure:
         return _as_step(step(run, observation, now), self._pause_s(run))
 
     def act(self, run: PipelineRun, action: Create | CancelChild, claim: Claim) -> None:
-        """Ask a room to do a stage and note what does it, or call off what does it."""
+        """Create the resource of a stage and note its name, or cancel it."""
         if isinstance(action, CancelChild):
             self._stages[action.stage].cancel(action.resource)
             return
@@ -127,20 +127,20 @@ class RunProcedure:
             self._runs.note_child(tx, resource, run.name)
 
     def failed(self, run: PipelineRun, error: Description, now: datetime) -> Step[PipelineRun]:
-        """A room that is away, or busy with a rollout, is waited for; any other error ends the run."""
+        """Wait for a service that is unavailable or busy with a rollout; any other error ends the run."""
         if error.code == _UNAVAILABLE or error.reason == _ROLLOUT_ACTIVE:
             waiting = replace(run, progress=replace(run.progress, message=f"waiting: {error.message}"))
             return Step(waiting, wake_after=_UNAVAILABLE_RETRY_S)
         return _as_step(fail(run, error.reason, error.message, now), SAFETY_NET_S)
 
     def _pause_s(self, run: PipelineRun) -> float:
-        """Return the seconds until the next look, unless the end of the stage wakes the run sooner."""
+        """Return the seconds until the next observation, unless the end of the stage wakes the run sooner."""
         if run.name in self._watched:
             return _WATCHED_S
         return CANCEL_RETRY_INTERVAL.total_seconds() if run.cancel_requested else SAFETY_NET_S
 
     def _complete(self, spec: StageRequest, claim: Claim) -> StageRequest:
-        """An order for corrected traffic, with the traffic exported into a source."""
+        """Return the request; if it is for corrected traffic, export the traffic into a source first."""
         if not isinstance(spec, BuildDataset) or spec.sources or spec.window is None:
             return spec
         digest = export_examples(spec.project, spec.window, self._store, self._answers, self._segments)
@@ -155,7 +155,7 @@ class RunProcedure:
 
 
 class PolicyProcedure:
-    """The long work of a policy: it looks, decides and starts, for as long as it exists."""
+    """Procedure of a policy: it observes, decides and starts runs for as long as it exists."""
 
     kind = Policy
 
@@ -167,7 +167,7 @@ class PolicyProcedure:
         self._operations, self._clock = operations, clock
 
     def observe(self, policy: Policy, claim: Claim) -> PolicyObservation:
-        """The runs there were, and what was seen since the last burst ended."""
+        """Return the history of runs, and the signals since the last trigger window."""
         now = self._clock.now()
         with self._store.read() as tx:
             project = tx.get(Project, parent_of(policy.name))
@@ -183,7 +183,7 @@ class PolicyProcedure:
         return PolicyObservation(project, history, signals)
 
     def step(self, policy: Policy, observation: PolicyObservation, now: datetime) -> Step[Policy]:
-        """Decide, or look again when the evidence is here."""
+        """Decide, or observe again when the signals are gathered."""
         if observation.deferred_s:
             return Step(policy, wake_after=observation.deferred_s, causes=())
         decision = decide(policy, observation.signals, observation.history, now)
@@ -193,7 +193,7 @@ class PolicyProcedure:
         return Step(after, actions, wake_after=pause.total_seconds(), causes=observation.signals.traces)
 
     def act(self, policy: Policy, action: StartRun, claim: Claim) -> None:
-        """Start the run, once however many decide at the same time: a burst is named by the run before it."""
+        """Start the run, once even if several replicas decide: a trigger window is named by the run before it."""
         project_name = parent_of(policy.name)
         request_id = str(uuid.uuid5(_TRIGGERS, f"{project_name} after {action.history.last_retraining}"))
         now = self._clock.now()
@@ -216,7 +216,7 @@ class PolicyProcedure:
                 self._operations.begin(tx, run)
 
     def failed(self, policy: Policy, error: Description, now: datetime) -> Step[Policy]:
-        """Say what is wrong and look again later."""
+        """Store the error as the last decision and observe again later."""
         message = f"Could not decide: {error.message}"
         known = message == policy.last_decision
         updated = policy if known else replace(policy, last_decision=message, last_decision_time=now)
@@ -242,7 +242,7 @@ class MonitorProcedure:
         self._answers, self._segments, self._quality, self._clock = answers, segments, quality, clock
 
     def observe(self, monitor: Monitor, claim: Claim) -> watch.Observation:
-        """What can be seen of the traffic."""
+        """Return the observation of the traffic."""
         reported_until = monitor.reported_until or monitor.create_time
         return self._signal_reader.observe(
             self._project(monitor), reported_until, self._clock.now(), self._store
@@ -254,7 +254,7 @@ class MonitorProcedure:
         return Step(after, actions, wake_after=watch.next_check(observation, now).total_seconds(), causes=())
 
     def act(self, monitor: Monitor, action: watch.Action, claim: Claim) -> None:
-        """Profile, measure, tell or prune."""
+        """Profile, measure, report or prune."""
         project = self._project(monitor)
         match action:
             case watch.ProfileTraining(version):
@@ -281,7 +281,7 @@ class MonitorProcedure:
             return tx.get(Project, parent_of(monitor.name))
 
     def _report_drift(self, name: str, project: Project, action: watch.MeasureDrift, request_id: str) -> None:
-        """Measure, and keep the report if it says something new; with it, note what was measured."""
+        """Measure drift, store the report if it has news, and note what was measured."""
         now = self._clock.now()
         with self._store.read() as tx:
             measures, texts, votes = self._signal_reader.measured(tx, project)
@@ -305,7 +305,7 @@ class MonitorProcedure:
             tx.save(watch.measured(tx.get(Monitor, name), action))
 
     def _report_quality(self, name: str, project: Project, start: datetime, end: datetime) -> None:
-        """Tell serving first, then note it: told twice is better than never."""
+        """Report to serving first, then note it: a report may be repeated, but none is lost."""
         with self._store.read() as tx:
             votes = self._answers.votes(tx, project.name, start, end)
         self._quality.report([replace(v, deployment=v.deployment or project.deployment) for v in votes])
@@ -315,7 +315,7 @@ class MonitorProcedure:
     def _prune(self, project: Project) -> None:
         before = self._clock.now() - timedelta(days=project.traffic_retention_days)
         more = True
-        while more:  # a batch a transaction: other writers get their turn in between
+        while more:  # a batch a transaction: other writers can write in between
             with self._store.write() as tx:
                 digests, more = self._answers.prune(tx, project.name, before, _PRUNED_AT_ONCE)
             for digest in digests:

@@ -1,4 +1,4 @@
-"""What can be seen of a project's traffic: the one place where signals become the figures that pipelines decide by."""
+"""Signals of a project's traffic: the one place where traffic and feedback become numbers that policies decide by."""
 
 import logging
 import time
@@ -30,24 +30,24 @@ from ratoon_flywheel.domain.signals.traffic import (
 
 _LOG = logging.getLogger(__name__)
 _VERSION_SAMPLE = 100
-"""The version that answers now is the most frequent one among so many newest answers."""
+"""Number of newest answers among which the most frequent version counts as the one that answers now."""
 _ROWS_A_TEXT = 2
-"""So many of the newest answers are looked at for each distinct text that is measured."""
+"""Number of newest answers that are read for each distinct text that is measured."""
 _UNPROFILED = (BaselineState.ABSENT, BaselineState.WORKING)
 _MAX_TRACES = 100
 _VOTES_LAG = timedelta(seconds=1)
-"""Feedback this fresh may still be committing; it is told at the next look."""
+"""Feedback younger than this may still be committing; it is reported at the next observation."""
 _SEGMENT_TIMEOUT = timedelta(seconds=15)
 """Age of feedback up to which it waits for the traffic segment with its answer, which names the caller."""
 
 
 _COSTLY_S, _REST, _LONGEST_REST_S = 0.05, 20, 15.0
-"""Evidence that took as many seconds to gather is not gathered again for that many times as long, to a bound."""
+"""Signals that took this many seconds to gather are not gathered again for this many times as long, up to a bound."""
 
 
 @dataclass(frozen=True)
 class Deferred:
-    """Evidence that was gathered a moment ago at some cost, and is gathered again after so many seconds."""
+    """Signals whose gathering is costly and was done a moment ago; they are gathered again after these seconds."""
 
     seconds: float
 
@@ -65,7 +65,7 @@ class Traffic:
 
 
 class SignalReader:
-    """Looks at traffic and feedback; what was looked at once is not again until something changes."""
+    """Reads signals from traffic and feedback; results are cached until something changes."""
 
     def __init__(
         self,
@@ -83,11 +83,11 @@ class SignalReader:
         self._known_signals: dict[str, tuple[object, Signals]] = {}
 
     def profile(self, project: Project, version: str) -> Profile:
-        """Which profile a version's traffic is held against."""
+        """Return the profile that a version's traffic is compared with."""
         return Profile(version, shown_chars(project, self._max_chars))
 
     def observe(self, project: Project, reported_until: datetime, now: datetime, store: Store) -> Observation:
-        """What the watch over the traffic needs to know."""
+        """Return the observation of the monitor."""
         with store.read() as tx:
             traffic = self._traffic(tx, project, None, 0)
             newest = self._index.newest_feedback(
@@ -121,9 +121,9 @@ class SignalReader:
         min_answers: int,
         store: Store,
     ) -> Signals | Deferred:
-        """What was seen since a burst began; lessons count from where the last successful retraining stopped.
+        """Return the signals since a trigger window began; examples count since the last successful retraining.
 
-        At least so many answers are looked at, if there are. Deferred while evidence that is costly to gather rests.
+        At least `min_answers` answers are read, if they exist. Deferred if the signals are costly to gather again.
         """
         with store.read() as tx:
             traffic = self._traffic(tx, project, since, min_answers)
@@ -145,7 +145,7 @@ class SignalReader:
         return signals
 
     def _rest_s(self, project: str, question: object, now: float) -> float:
-        """Seconds until evidence for the same question is gathered again."""
+        """Return the seconds until signals for the same question are gathered again."""
         rested, until = self._resting.get(project, (None, 0.0))
         return until - now if rested == question else 0.0
 
@@ -204,14 +204,14 @@ class SignalReader:
 
 
 def shown_chars(project: Project, limit: int) -> int:
-    """How many characters of a text drift looks at: what the model is shown, at most so many."""
+    """Return the number of characters of a text that drift reads: those that the model gets, at most `limit`."""
     return min(limit, project.training.max_chars or limit)
 
 
 def export_examples(
     project: Project, window: Window, store: Store, index: AnswerIndex, segments: Segments
 ) -> str:
-    """Write what a window of traffic teaches as JSON lines into the artifact store; its digest, empty for nothing."""
+    """Write the labelled examples of a window of traffic as JSON lines; return the blob's digest, empty without any."""
     with store.read() as tx:
         labelled = index.with_feedback(tx, project.name, window.start, window.end)
         examples = labelled_examples(labelled, project.labels)
@@ -244,7 +244,7 @@ def _lines(examples: Sequence[LabelledExample], texts: dict[str, str]) -> list[b
 
 
 def _traces(labels: Iterable[FeedbackLabel]) -> tuple[str, ...]:
-    """Where judgements came from, the newest first, each once."""
+    """Return the traces of feedback, the newest first, each once."""
     newest = sorted(labels, key=lambda label: label.time, reverse=True)
     return tuple(dict.fromkeys(label.trace for label in newest if label.trace))[:_MAX_TRACES]
 

@@ -13,7 +13,7 @@ Work = Callable[[Transaction], Any]
 
 
 class SharedCommits:
-    """While one commit is under way the next batch gathers; whoever comes first then commits for all of it."""
+    """While one commit is under way the next batch gathers; the first of its callers then commits for all of them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

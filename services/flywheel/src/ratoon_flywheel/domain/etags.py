@@ -1,4 +1,4 @@
-"""Etags: a mark of what a person can change, so that nobody overwrites what they have not seen."""
+"""Etags: a mark of what a person can change, so that no caller overwrites a change that it has not read."""
 
 import hashlib
 

@@ -32,7 +32,7 @@ class Method(StrEnum):
     FULL = "FULL"
     """All weights, from scratch or of the base model."""
     LORA = "LORA"
-    """An adapter beside the base model, which stays as it is."""
+    """An adapter on the base model, which stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def _listed(labels: Sequence[str]) -> str:
 
 
 def changed(project: Project, update: Project, fields: Sequence[str]) -> Project:
-    """The project with these fields as wanted (`gate` or `gate.new_domain_threshold`); none means all."""
+    """Return the project with these fields of the update (`gate` or `gate.new_domain_threshold`); none means all."""
     for field in fields or CHANGEABLE:
         project = _with(project, update, field)
     return checked(project)

@@ -1,6 +1,6 @@
-"""Events of other rooms: they wake the pipeline run that waits for them, and say which texts are to be forgotten.
+"""Events of other services: they wake the pipeline run that waits for them, and name the texts to forget.
 
-What is true of a run's step is asked of the room itself.
+The state of a stage is read from its service.
 """
 
 from google.protobuf.message import Message
@@ -25,7 +25,7 @@ from ratoon_flywheel.application.handlers import wake_signals
 from ratoon_flywheel.application.ports import RunIndex
 
 _COALESCE_S = 0.02
-"""Seconds within which all events for a run are one look."""
+"""Seconds within which all events for a run cause one observation."""
 _ENDS: dict[type[Message], tuple[str, ...]] = {
     ingestion_events_pb2.DatasetVersionEvent: ("completed", "failed", "cancelled", "redacted"),
     ingestion_events_pb2.SplitEvent: ("completed", "failed", "cancelled", "redacted"),
@@ -72,7 +72,7 @@ def on_stage_end(store: Store, operations: Operations, runs: RunIndex) -> Handle
 
 
 def on_erasure(store: Store, operations: Operations) -> Handler:
-    """The handler of erasures."""
+    """Return the handler of erasures."""
 
     def forget(event: Event, connection: Connection) -> None:
         message = ingestion_events_pb2.ErasureEvent.FromString(event.data)
@@ -86,7 +86,7 @@ def on_erasure(store: Store, operations: Operations) -> Handler:
 
 
 def subscriber(wake: Handler, forget: Handler) -> Handler:
-    """The handler of all topics."""
+    """Return the handler of all topics."""
 
     def consume(event: Event, connection: Connection) -> None:
         (forget if event.topic == ERASURES else wake)(event, connection)

@@ -143,7 +143,7 @@ class FlywheelServicer(FlywheelServiceServicer):
     async def CreatePipelineRun(
         self, request: pb.CreatePipelineRunRequest, context: Context
     ) -> pipeline_run_pb2.PipelineRun:
-        """Start a turn of the loop by hand."""
+        """Start a pipeline run by hand."""
         ports, command = self._ports, mapping.create_run(request)
         created = await self._threads(
             handlers.create_run, command, ports.store, ports.operations, ports.runs, ports.clock
@@ -194,7 +194,7 @@ class FlywheelServicer(FlywheelServiceServicer):
     async def CancelPipelineRun(
         self, request: pb.CancelPipelineRunRequest, context: Context
     ) -> pipeline_run_pb2.PipelineRun:
-        """Call a run off."""
+        """Cancel a run."""
         ports = self._ports
         return mapping.run(
             await self._threads(handlers.cancel_run, request.name, ports.store, ports.operations)
@@ -230,7 +230,7 @@ class FlywheelServicer(FlywheelServiceServicer):
     async def CreateFeedback(
         self, request: pb.CreateFeedbackRequest, context: Context
     ) -> signal_pb2.Feedback:
-        """Keep what a user said of an answer."""
+        """Store a user's feedback on an answer."""
         ports, command = self._ports, mapping.create_feedback(request)
         created = await self._threads(
             handlers.create_feedback,
@@ -262,7 +262,7 @@ class FlywheelServicer(FlywheelServiceServicer):
     async def CompareVersions(
         self, request: pb.CompareVersionsRequest, context: Context
     ) -> signal_pb2.Comparison:
-        """Two versions by what users said of their answers."""
+        """Compare two versions by the feedback on their answers."""
         ports, command = self._ports, mapping.compare_versions(request)
         comparison = await self._threads(
             handlers.compare_versions, command, ports.store, ports.answers, ports.lineage, ports.clock

@@ -1,4 +1,4 @@
-"""One job: read the training part of a split, draw the null bands, store both as JSON."""
+"""One job: read the training part of a split, draw the noise bands, store both as JSON."""
 
 import json
 from random import Random

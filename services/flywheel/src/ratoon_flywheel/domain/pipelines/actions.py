@@ -1,4 +1,4 @@
-"""What a pipeline run asks other rooms to do: one order a stage, computed from what the run made so far."""
+"""Requests of a pipeline run to other services: one a stage, computed from the products of the run so far."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -59,7 +59,7 @@ class Train:
 
 
 class RuleKind(StrEnum):
-    """What the gate asks on a domain."""
+    """What the gate requires on a domain."""
 
     BEATS_MAJORITY = "BEATS_MAJORITY"
     BETTER = "BETTER"
@@ -69,7 +69,7 @@ class RuleKind(StrEnum):
 
 @dataclass(frozen=True)
 class Domain:
-    """A population that the model must serve, by the split whose test part stands for it, and what is asked there."""
+    """A population that the model must serve, by the split whose test part stands for it, and the gate's rule there."""
 
     name: str
     split: str
@@ -81,7 +81,7 @@ class Domain:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Hold a candidate against the gate, beside the artifact in production if there is one."""
+    """Hold a candidate against the gate, compared with the artifact in production if there is one."""
 
     project: str
     candidate_digest: str
@@ -109,7 +109,7 @@ class RollOut:
 
 @dataclass(frozen=True)
 class CancelChild:
-    """Call off the resource that does a stage."""
+    """Cancel the resource of a stage."""
 
     stage: StageId
     resource: str
@@ -119,7 +119,7 @@ StageRequest = BuildDataset | FreezeLabels | MakeSplit | Train | Evaluate | Regi
 
 
 def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
-    """What to ask for a stage; everything it needs was made by the stages before."""
+    """Return the request of a stage, from the products of the stages before it."""
     project, products, production = run.project, run.products, run.production
     match stage:
         case StageId.DATASET:

@@ -1,4 +1,4 @@
-"""Are there enough labelled records to train, validate and test on? Asked before anything is split or trained."""
+"""Are there enough labelled records to train, validate and test on? Checked before anything is split or trained."""
 
 import itertools
 from collections.abc import Mapping

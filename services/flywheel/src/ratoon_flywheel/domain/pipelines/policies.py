@@ -1,7 +1,7 @@
-"""When a pipeline run starts by itself: a pure decision from a policy, what was seen, and the runs there were.
+"""When a pipeline run starts automatically: a pure decision from a policy, the signals, and the history of runs.
 
-All signals until a run ends, plus the cool-down, are one *burst*: they start at most that one run. A new burst is made
-of what came later. A run waits until its burst has settled, so that it learns from the whole of it.
+All signals until a run ends, plus the cool-down, are one *trigger window*: they start at most that one run. Later
+signals are a new window. A run waits until its window has settled, so that it learns from the whole of it.
 """
 
 from collections.abc import Sequence
@@ -25,21 +25,21 @@ ACTIVE_INTERVAL = timedelta(seconds=1)
 RETRY_INTERVAL = timedelta(seconds=20)
 RUN_INTERVAL = timedelta(seconds=15)
 IDLE_INTERVAL = timedelta(hours=1)
-"""Times between two looks: while traffic flows, while a signal or a profile waits, during a run, and else. Traffic,
-feedback, a change of the project or of the policy, and the end of a run wake a policy."""
+"""Times between two observations: while traffic flows, while a signal or a profile waits, during a run, and else.
+Traffic, feedback, a change of the project or of the policy, and the end of a run wake a policy."""
 ACTIVE_FOR = timedelta(minutes=5)
 """Time for which traffic counts as flowing after the latest answer or feedback."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """When a pipeline run starts by itself."""
+    """When a pipeline run starts automatically."""
 
     name: str
     create_time: datetime
     update_time: datetime
     drift_threshold: float = 1.5
-    """In widths of the null band. A band is the 99th percentile of one look, and a window is looked at often."""
+    """In widths of the noise band. A band is the 99th percentile of one measurement, and a window is measured often."""
     error_rate_threshold: float = 0.1
     min_answers: int = 200
     min_feedback: int = 200
@@ -52,7 +52,7 @@ class Policy:
     paused: bool = False
     dry_run: bool = False
     burst_since: datetime | None = None
-    """When the first signal of the present burst was seen."""
+    """Time of the first signal of the current trigger window."""
     last_decision: str = ""
     last_decision_time: datetime | None = None
     revision: int = 0
@@ -108,7 +108,7 @@ def checked(policy: Policy) -> Policy:
 
 
 def changed(policy: Policy, update: Policy, fields: Sequence[str]) -> Policy:
-    """The policy with these fields as wanted; no fields means all that can be changed."""
+    """Return the policy with these fields of the update; no fields means all that can be changed."""
     unknown = sorted(set(fields) - set(CHANGEABLE))
     if unknown:
         raise BadPolicy(f"These fields cannot be changed: {', '.join(unknown)}.", "update_mask")
@@ -125,13 +125,13 @@ class Divergence:
 
     @property
     def ratio(self) -> float:
-        """In widths of the null band."""
+        """Return the divergence in widths of the noise band."""
         return widths(self.divergence, self.noise_band)
 
 
 @dataclass(frozen=True)
 class Signals:
-    """What was seen since the burst before ended, of the version that answers now."""
+    """Signals of the version that answers now, since the last trigger window."""
 
     version: str = ""
     answers: int = 0
@@ -202,12 +202,12 @@ def history_of(runs: Sequence[PipelineRun], now: datetime) -> History:
 
 
 def window_begin(policy: Policy, history: History) -> datetime | None:
-    """From when on signals belong to a new burst: the end of the last retraining plus the cool-down."""
+    """Return the time from which signals belong to a new trigger window: the last retraining's end plus cool-down."""
     return history.last_end + timedelta(seconds=policy.cooldown_seconds) if history.last_end else None
 
 
 def decide(policy: Policy, signals: Signals, history: History, now: datetime) -> Decision:
-    """Start a run, wait for the burst to settle, or do nothing."""
+    """Start a run, wait for the trigger window to settle, or do nothing."""
     if policy.paused:
         return Decision(Verb.NOTHING, "The policy is paused.")
     if history.open_run:
@@ -254,7 +254,7 @@ def next_check(
 
 
 def decided(policy: Policy, decision: Decision, now: datetime) -> Policy:
-    """The policy after a decision: when its burst began, and the sentence for people if it is a new one."""
+    """Return the policy after a decision: the begin of its trigger window, and the sentence for people if it is new."""
     signalled = decision.trigger is not Trigger.MANUAL
     after = replace(policy, burst_since=(policy.burst_since or now) if signalled else None)
     if decision.reason == policy.last_decision:
@@ -263,7 +263,7 @@ def decided(policy: Policy, decision: Decision, now: datetime) -> Policy:
 
 
 def _reasons(policy: Policy, signals: Signals, history: History, now: datetime) -> list[_Reason]:
-    """What speaks for a run, strongest first."""
+    """Return the reasons for a run, strongest first."""
     candidates = [_drift(policy, signals), _errors(policy, signals), _schedule(policy, signals, history, now)]
     return [reason for reason in candidates if reason is not None]
 
@@ -315,7 +315,7 @@ def _schedule(policy: Policy, signals: Signals, history: History, now: datetime)
 
 
 def _unsettled(policy: Policy, signals: Signals, now: datetime) -> str:
-    """What the burst still lacks; empty when it has settled."""
+    """Return what the trigger window still lacks; empty when it has settled."""
     if signals.examples.total < policy.min_feedback:
         return f"{policy.min_feedback} corrected or confirmed answers, {signals.examples.total} so far"
     silence = (now - signals.last_time).total_seconds() if signals.last_time else float("inf")
@@ -331,7 +331,7 @@ def _unsettled(policy: Policy, signals: Signals, now: datetime) -> str:
 
 
 def _no_signal(policy: Policy, signals: Signals) -> str:
-    """Why nothing starts, with the numbers."""
+    """Return the reason why nothing starts, with the numbers."""
     if not signals.version:
         return "No answers since the last trigger window."
     if signals.answers < policy.min_answers:

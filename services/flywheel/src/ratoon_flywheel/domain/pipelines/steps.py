@@ -1,4 +1,4 @@
-"""How a pipeline run moves: a pure function of the run and of what can be seen of the resource in work."""
+"""How a pipeline run moves: a pure function of the run and of the observation of the resource in work."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,9 +27,9 @@ from ratoon_flywheel.domain.pipelines.runs import (
 )
 
 LONGEST_REASON = 1000
-"""Characters of what a person says of a decision."""
+"""Characters of the reason of a decision."""
 CANCEL_RETRY_INTERVAL = timedelta(seconds=5)
-"""How often a child that still works is asked to stop."""
+"""Time between two requests to cancel a child that still works."""
 
 
 class ChildState(StrEnum):
@@ -45,7 +45,7 @@ class ChildState(StrEnum):
 
 @dataclass(frozen=True)
 class Child:
-    """What can be seen of it: state, what it made, how far it is, and why it ended as it did."""
+    """Observation of the resource: its state, products, progress, and the reason of its end."""
 
     state: ChildState
     products: Products = Products()
@@ -64,7 +64,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Create:
-    """Ask a room to do a stage; the run notes the name of the resource that it made."""
+    """Create the resource of a stage; the run notes its name."""
 
     stage: StageId
     request: StageRequest
@@ -88,7 +88,7 @@ _ENDS = {
 
 
 def step(run: PipelineRun, observation: Observation, now: datetime) -> Transition:
-    """The next state of a run, what to do and what to tell."""
+    """Return the next state of a run with its actions and events."""
     if run.state.ended:
         return Transition(run)
     if run.cancel_requested:
@@ -148,7 +148,7 @@ def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Tr
 
 
 def _start(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
-    """Start a stage, or ask again where the answer was lost: the request id makes both the same."""
+    """Start a stage, or repeat the request if the response was lost: the request id makes both the same."""
     if stage.state is StageState.PENDING:
         run = _with_stage(run, replace(stage, state=StageState.RUNNING, start_time=now))
         run = replace(run, progress=Progress(_done(run), f"{stage.id.value} begins"))
@@ -212,7 +212,7 @@ def _apply_decision(run: PipelineRun, stage: Stage, now: datetime) -> Transition
 
 
 def _cancelling(run: PipelineRun, child: Child | None, now: datetime) -> Transition:
-    """Ask the child in work to stop, and wait until it has ended, however it does."""
+    """Cancel the child in work, and wait until it has ended."""
     stage = run.current
     run = replace(run, state=State.CANCELLING)
     if stage is None or stage.state is StageState.PENDING or stage.id is StageId.APPROVAL:

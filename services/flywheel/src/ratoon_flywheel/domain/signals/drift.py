@@ -1,9 +1,9 @@
 """How far traffic is from the training data, and how far mere chance would take it. It knows no policy.
 
 The measure is the Kullback-Leibler divergence of three distributions: words (document frequencies of the training
-data's most frequent words), length and language. A sample of the training data itself diverges, too; the *null band*
-is the 99th percentile of what chance does: documents are drawn with replacement both for the sample and for the data
-it is held against, as in a bootstrap, since traffic and training data are both samples of the same population.
+data's most frequent words), length and language. A sample of the training data itself diverges, too; the *noise band*
+is the 99th percentile under the null hypothesis: documents are drawn with replacement both for the sample and for the
+data that it is compared with, as in a bootstrap, since both are samples of the same population.
 
 A bootstrap draws nothing that the training data do not have, so the band of a feature that is constant there would be
 0. The band is therefore at least what documents of a new value do: of N training documents, the next one has a value
@@ -23,7 +23,7 @@ from ratoon_flywheel.domain.signals.features import TextFeatures
 VOCABULARY_SIZE = 1000
 """Words that count one by one; all others count together."""
 SAMPLE_SIZES = (50, 100, 200, 400, 1000)
-"""Sample sizes whose null band is computed; between them it is interpolated in 1/size."""
+"""Sample sizes whose noise band is computed; between them it is interpolated in 1/size."""
 RESAMPLES = 200
 QUANTILE = 0.99
 _REFERENCES = 30
@@ -69,12 +69,12 @@ class Measure:
 
     @property
     def ratio(self) -> float:
-        """The divergence in widths of the null band."""
+        """The divergence in widths of the noise band."""
         return widths(self.divergence, self.null_band)
 
 
 def baseline(documents: Sequence[TextFeatures], seed: int) -> Baseline:
-    """Profile the training data and draw its null bands; a few seconds for some thousand documents."""
+    """Profile the training data and draw its noise bands; a few seconds for some thousand documents."""
     if not documents:
         raise ValueError("There is no training data to measure drift against.")
     frequencies = Counter(word for document in documents for word in document.words)

@@ -1,4 +1,4 @@
-"""What users say of answers, and what that means: a verdict, and perhaps the right label.
+"""Feedback of users on answers: a verdict, and perhaps the right label.
 
 Several feedbacks for one answer: the latest counts. Feedback may come before the answer's traffic segment.
 """
@@ -18,7 +18,7 @@ _LONGEST_COMMENT = 4000
 
 
 class Verdict(IntEnum):
-    """What a feedback says of an answer."""
+    """Verdict of a feedback on its answer."""
 
     NEGATIVE = -1
     NEUTRAL = 0
@@ -27,7 +27,7 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a user said of an answer."""
+    """A user's feedback on an answer."""
 
     name: str
     create_time: datetime
@@ -63,19 +63,19 @@ class FeedbackLabel:
     verdict: Verdict
     correction: str = ""
     trace: str = ""
-    """Trace context of the request that said so, where that is kept."""
+    """Trace context of the request with the feedback, if the trace is sampled."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A user said something of an answer."""
+    """Feedback on an answer was received."""
 
     feedback: str
     negative: bool
 
 
 def checked(feedback: Feedback, labels: Sequence[str]) -> Feedback:
-    """The feedback, when it says something that can be; the correction becomes one of the labels."""
+    """Return the feedback if it is valid; the correction becomes one of the labels."""
     if not feedback.answer_id:
         raise BadFeedback("answer_id is missing: give the `id` of the answer.", "answer_id")
     if feedback.thumb not in (-1, 0, 1):
@@ -100,7 +100,7 @@ def checked(feedback: Feedback, labels: Sequence[str]) -> Feedback:
 
 
 def feedback_label(feedback: Feedback, labels: Sequence[str]) -> FeedbackLabel:
-    """What a feedback amounts to."""
+    """Return the label of a feedback."""
     correction = match_label(feedback.correction, labels) or ""
     return FeedbackLabel(
         feedback.answer_id, feedback.version, feedback.create_time, feedback.verdict, correction
@@ -108,9 +108,9 @@ def feedback_label(feedback: Feedback, labels: Sequence[str]) -> FeedbackLabel:
 
 
 def right_label(answered: str, feedback: FeedbackLabel, labels: Sequence[str]) -> str | None:
-    """The label the answer should have been, or None when the feedback does not tell.
+    """Return the label that the answer should have been; None if the feedback does not determine it.
 
-    A correction tells; praise confirms the answer; blame of one of two labels means the other.
+    A correction determines it; praise confirms the answer; blame of one of two labels means the other.
     """
     if feedback.correction:
         return match_label(feedback.correction, labels)

@@ -1,7 +1,7 @@
-"""Forgetting: captured traffic whose question is a text that was erased goes, with all that was said of it.
+"""Forgetting: captured traffic whose question is a text that was erased is deleted, with its feedback.
 
 Segments that hold such an exchange are written again without it. The blobs that they were are noted before that, so
-that whoever goes on after a crash knows which ones are still to be erased.
+that they are still erased after a crash.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Forgetting:
-    """Texts of which nothing may be left, by their sha256; it is named like the erasure that asks for it."""
+    """Texts to delete completely, by their sha256; it is named like the erasure that requested it."""
 
     name: str
     create_time: datetime
@@ -24,7 +24,7 @@ class Forgetting:
 
 @dataclass(frozen=True)
 class Observation:
-    """What is still there: segments that hold one of the texts, by name with their blob (empty: it is gone, the
+    """What still exists: segments that hold one of the texts, by name with their blob (empty: it is gone, the
     index is not); doomed blobs."""
 
     segments: Mapping[str, str]
@@ -33,7 +33,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class RewriteSegments:
-    """Write these segments again without the texts, and forget what was said of them."""
+    """Write these segments again without the texts, and delete the feedback on them."""
 
     names: tuple[str, ...]
 

@@ -49,7 +49,7 @@ class Exchange:
     deployment: str
     version: str
     text: str
-    """What the last user message said."""
+    """Text of the last user message."""
     answer: str
     succeeded: bool
     context: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True)
 class NotedText:
-    """A text that a segment holds beside the questions of the answer index; it is noted so that it can be erased."""
+    """A text of a segment that is no question of the answer index; it is noted so that it can be erased."""
 
     presence: Presence
     answer_id: str = ""
@@ -103,7 +103,7 @@ class NotedText:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is kept of an exchange outside its segment: no text, only what counting and drift need."""
+    """An exchange in the answer index: no text, only what counting and drift need."""
 
     answer_id: str
     segment: str
@@ -142,7 +142,7 @@ def checked(segment: TrafficSegment) -> TrafficSegment:
 
 
 def content_digest(text: str) -> str:
-    """Return what tells texts apart: sha256 of the text without the white space around it."""
+    """Return the identity of a text: sha256 of the text without the white space around it."""
     return hashlib.sha256(utf8(text.strip())).hexdigest()
 
 
@@ -152,7 +152,7 @@ def caller_mark(project: str, user: str) -> str:
 
 
 def noted_texts(row: Exchange | UnreadableRow) -> list[NotedText]:
-    """Return what a row holds beside the question of an answer that succeeded."""
+    """Return the texts of a row except the question of an answer that succeeded."""
     if isinstance(row, UnreadableRow):
         return [NotedText(Presence.UNREADABLE)]
     noted = [NotedText(Presence.CONTEXT, row.answer_id, content_digest(text)) for text in row.context]
@@ -170,7 +170,7 @@ def each_once(noted: Iterable[NotedText]) -> list[NotedText]:
 
 
 def holds_text(row: Exchange | UnreadableRow, digests: frozenset[str]) -> bool:
-    """Return whether a row may hold one of the texts with these digests; of an unreadable one nobody can say."""
+    """Return whether a row may hold one of the texts with these digests; an unreadable one always may."""
     if isinstance(row, UnreadableRow):
         return True
     return any(content_digest(text) in digests for text in (row.text, *row.context))
@@ -187,7 +187,7 @@ def distinct(answers: Iterable[Answer]) -> list[Answer]:
 def labelled_examples(
     labelled: Iterable[tuple[Answer, FeedbackLabel]], labels: Sequence[str]
 ) -> list[LabelledExample]:
-    """What can be learned: one lesson a text, from its latest judgement, oldest answer first."""
+    """Return one labelled example a text, by its latest feedback, oldest answer first."""
     latest: dict[str, tuple[datetime, LabelledExample]] = {}
     for answer, feedback in labelled:
         label = right_label(answer.label, feedback, labels)
@@ -201,7 +201,7 @@ def labelled_examples(
 
 
 def exported(example: LabelledExample, text: str) -> bytes:
-    """A lesson as a line of a JSONL source: id, text, label, time and where it came from."""
+    """Return an example as a line of a JSONL source: id, text, label, time and where it came from."""
     row = {
         "id": example.answer_id,
         "text": encodable(text),
