@@ -120,7 +120,7 @@ def noted(run: PipelineRun, stage: StageId, resource: str) -> PipelineRun:
 
 
 def decided(run: PipelineRun, approval: Approval) -> PipelineRun:
-    """The run with what a person decided; NoDecisionWanted when none is waited for, NoReason without one."""
+    """Return the run with a decision; NoDecisionPending if none is pending, NoReason without a reason."""
     if not run.awaits_decision:
         earlier = run.approval
         why = f"{earlier.decider} has decided" if earlier else f"it is {run.state}"
