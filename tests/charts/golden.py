@@ -1,4 +1,4 @@
-"""Texts that somebody has looked at once: `GOLDEN=write` writes them anew, to be looked at again as a diff."""
+"""Reviewed texts: `GOLDEN=write` writes them again, for review as a diff."""
 
 import os
 from pathlib import Path
@@ -7,8 +7,8 @@ FOLDER = Path(__file__).parent / "golden"
 
 
 def check(name: str, text: str) -> None:
-    """Whether it is the text that is kept; AssertionError shows where it is not."""
+    """Compare a text with the stored one; AssertionError shows the difference."""
     path = FOLDER / name
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text)
-    assert text.splitlines() == path.read_text().splitlines(), f"{name}: look at it, then GOLDEN=write"
+    assert text.splitlines() == path.read_text().splitlines(), f"{name}: review it, then GOLDEN=write"

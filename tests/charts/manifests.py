@@ -19,7 +19,7 @@ JSON = dict
 
 
 class Refused(Exception):
-    """Helm did not take the values; the text is what it said."""
+    """Helm refused the values; the text is its message."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class Release:
-    """What Helm would apply, hooks too."""
+    """Manifests that Helm would apply, hooks included."""
 
     name: str
     manifests: list[JSON] = field(repr=False)
@@ -65,14 +65,14 @@ class Release:
 
     @property
     def run_workers(self) -> dict[str, JSON]:
-        """The templates of pods of a run's own by accelerator."""
+        """The templates of dedicated pods of runs, by accelerator."""
         data = self.one("ConfigMap", "ratoon-run-workers")["data"]
         files = {Path(name): text for name, text in data.items()}
         return {path.stem: yaml.safe_load(text) for path, text in files.items() if path.suffix == ".yaml"}
 
     @property
     def run_groups(self) -> list[JSON]:
-        """What training is told of pods that are there for all runs."""
+        """The shared pods of runs in training's configuration."""
         return json.loads(self.one("ConfigMap", "ratoon-run-workers")["data"]["groups.json"])
 
     @property
@@ -82,7 +82,7 @@ class Release:
 
     @property
     def native(self) -> Iterator[JSON]:
-        """What Kubernetes itself knows: ours, and what is inside of templates and RayClusters as it will be."""
+        """Objects of Kubernetes' own kinds, including those in templates and RayClusters."""
         yield from (each for each in self.manifests if each["kind"] not in OTHERS)
         for pod in self.pods:
             metadata = {"name": pod.name, "namespace": NAMESPACE, "labels": pod.labels}
@@ -95,7 +95,7 @@ class Release:
 
     @property
     def plan(self) -> JSON:
-        """What the Job before an install is to make."""
+        """The plan of the Job before an install."""
         container = self.one("Job", "ratoon-secrets")["spec"]["template"]["spec"]["containers"][0]
         return json.loads(next(each["value"] for each in container["env"] if each["name"].endswith("_PLAN")))
 
@@ -119,8 +119,8 @@ class Release:
 
     def _template_pods(self) -> Iterator[Pod]:
         for kind, templates in (("engine", self.engines), ("run", self.run_workers)):
-            for name, told in templates.items():
-                template = told["spec"]["template"]
+            for name, manifest in templates.items():
+                template = manifest["spec"]["template"]
                 yield Pod(kind, name, template["metadata"]["labels"], template["spec"])
 
 

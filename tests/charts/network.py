@@ -1,4 +1,4 @@
-"""Who reaches whom, computed from NetworkPolicies as a network plug-in would enforce them. It knows no part by name.
+"""Allowed connections, computed from NetworkPolicies as a network plug-in would enforce them. It knows no part by name.
 
 Pods are known by their labels; whatever is not a pod of the release is the outside.
 """
@@ -14,14 +14,14 @@ def ways(release: Release) -> list[tuple[str, str, int]]:
     """Each (part, part, port) that traffic may take inside of the release, sorted."""
     labels = {pod.part: pod.labels for pod in release.pods}
     ports = {part: listening(release, part) for part in labels}
-    found = {
+    connections = {
         (source, target, port)
         for source in labels
         for target in labels
         for port in ports[target]
         if source != target and may(release, labels[source], labels[target], port)
     }
-    return sorted(found)
+    return sorted(connections)
 
 
 def listening(release: Release, part: str) -> set[int]:

@@ -1,4 +1,4 @@
-"""The shape that every room shares, and what its README says of it."""
+"""The structure that every service shares, and its README."""
 
 import ast
 import importlib
@@ -16,53 +16,53 @@ from ratoon.common.v1 import options_pb2
 ROOT = Path(__file__).parents[2]
 HEADINGS = ["## Purpose", "## RPCs", "## Topics", "## Settings"]
 
-each_room = pytest.mark.parametrize("room", service_names())
+each_service = pytest.mark.parametrize("service", service_names())
 domain_files = sorted(ROOT.glob("services/*/src/ratoon_*/domain/**/*.py"))
 
 
-def home(room: str) -> Path:
-    return ROOT / "services" / room
+def home(service: str) -> Path:
+    return ROOT / "services" / service
 
 
-def descriptor(room: str, file: str) -> FileDescriptor | None:
+def descriptor(service: str, file: str) -> FileDescriptor | None:
     try:
-        return importlib.import_module(f"ratoon.{room}.v1.{room}_{file}_pb2").DESCRIPTOR
+        return importlib.import_module(f"ratoon.{service}.v1.{service}_{file}_pb2").DESCRIPTOR
     except ModuleNotFoundError:
         return None
 
 
-@each_room
+@each_service
 @pytest.mark.parametrize(
     "part", ["__main__.py", "settings.py", "bootstrap.py", "domain", "application", "entrypoints"]
 )
-def test_every_room_has_the_same_parts(room, part):
-    assert (home(room) / f"src/ratoon_{room}" / part).exists()
+def test_every_service_has_the_same_parts(service, part):
+    assert (home(service) / f"src/ratoon_{service}" / part).exists()
 
 
-@each_room
-def test_the_readme_has_the_four_headings_on_one_screen(room):
-    lines = (home(room) / "README.md").read_text().splitlines()
+@each_service
+def test_the_readme_has_the_four_headings_on_one_screen(service):
+    lines = (home(service) / "README.md").read_text().splitlines()
     assert [line for line in lines if line.startswith("## ")] == HEADINGS
 
 
-@each_room
-def test_the_readme_names_every_rpc_and_every_topic(room):
-    text = (home(room) / "README.md").read_text()
-    service, events = descriptor(room, "service"), descriptor(room, "events")
+@each_service
+def test_the_readme_names_every_rpc_and_every_topic(service):
+    text = (home(service) / "README.md").read_text()
+    rpc_file, event_file = descriptor(service, "service"), descriptor(service, "events")
     rpcs = (
-        [method.name for each in service.services_by_name.values() for method in each.methods]
-        if service
+        [method.name for each in rpc_file.services_by_name.values() for method in each.methods]
+        if rpc_file
         else []
     )
-    messages = events.message_types_by_name.values() if events else []
+    messages = event_file.message_types_by_name.values() if event_file else []
     topics = [topic for message in messages if (topic := message.GetOptions().Extensions[options_pb2.topic])]
     assert [name for name in [*rpcs, *topics] if f"`{name}`" not in text] == []
 
 
-@each_room
-def test_the_readmes_settings_are_the_rooms(room):
-    text = (home(room) / "README.md").read_text()
-    settings = settings_class(room)
+@each_service
+def test_the_readmes_settings_are_the_services(service):
+    text = (home(service) / "README.md").read_text()
+    settings = settings_class(service)
     assert readme.updated(text, settings) == text, "run: python -m ratoon.chassis.readme services/*/README.md"
 
 
@@ -78,7 +78,7 @@ def test_the_domain_imports_the_standard_library_the_rules_of_tasks_and_jobs_and
 
 
 @pytest.mark.parametrize("path", domain_files, ids=lambda path: str(path.relative_to(ROOT / "services")))
-def test_the_domain_does_not_look_at_the_world(path):
+def test_the_domain_does_no_io(path):
     """Values come in as arguments: no files, clocks, sockets or environment of its own."""
     assert not imported(path) & {
         "os",
@@ -94,13 +94,13 @@ def test_the_domain_does_not_look_at_the_world(path):
 
 
 def imported(path: Path) -> set[str]:
-    found = set()
+    modules = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.add(node.module or "")
-    return found
+            modules.add(node.module or "")
+    return modules
 
 
 def is_pure(name: str, package: str) -> bool:
