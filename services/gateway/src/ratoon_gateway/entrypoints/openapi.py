@@ -37,6 +37,7 @@ _PROBLEM: JSON = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
+        "code": {"type": "string", "description": "Code of the error in gRPC, such as FAILED_PRECONDITION."},
         "reason": {"type": "string", "description": "Stable, UPPER_SNAKE."},
         "violations": {
             "type": "array",
