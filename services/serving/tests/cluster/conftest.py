@@ -29,7 +29,7 @@ RIGHTS = [
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "patch", "delete"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
 ]
-"""What serving's README asks for, and nothing else."""
+"""Rights that serving's documentation lists, and no others."""
 
 
 class RealApi:

@@ -56,7 +56,7 @@ def test_a_version_comes_up_in_a_pod_and_the_next_takes_over(cluster):
         names = {each["metadata"]["name"] for each in cluster.items(cluster.core.list_namespaced_secret)}
         assert names == {engine["metadata"]["name"]}
         cluster.until("the rollout's steps are no events", lambda: reasons(cluster) >= REPORTED)
-    with cluster.service(cluster.settings()):  # after a restart it is taken over as it is
+    with cluster.service(cluster.settings()):  # After a restart the engine is taken over.
         assert cluster.route(deployment).targets[0].endpoint == after.endpoint
         cluster.observed(2)
         assert cluster.route(deployment).targets[0].endpoint == after.endpoint
@@ -81,7 +81,7 @@ def test_an_engine_without_a_listener_loses_its_route_at_once_and_keeps_its_pod(
     with cluster.service(cluster.settings()):
         deployment, version = cluster.serve("v1.0")
         (pod,) = cluster.pods()
-        cluster.kubelet.crash(pod)  # as on a node that is lost: its status still says that it runs
+        cluster.kubelet.crash(pod)  # As on a lost node: its status still reports that it runs.
         cluster.until("it is still routed", lambda: not cluster.route(deployment).targets)
         cluster.kubelet.paused = False
         cluster.until("it was not routed again", lambda: cluster.route(deployment).targets)
@@ -114,7 +114,7 @@ def test_with_capacity_for_one_engine_the_next_version_is_loaded_in_place(cluste
         assert "the pool of engines has no place left, but a second engine needs 1" in ended.steps[0].message
         assert cluster.pods() == [pod]
         assert ask(cluster.route(deployment).targets[0]) == (200, new)
-        cluster.end_pod(pod)  # what comes instead loads the target, not what was first
+        cluster.end_pod(pod)  # The new pod loads the target, not the first version.
         cluster.until(
             "the new pod does not answer for the target",
             lambda: (
@@ -210,7 +210,7 @@ def test_an_idle_engine_is_scaled_to_zero_and_woken_by_a_request(cluster):
         )
         cluster.until("it does not go to sleep", lambda: not cluster.engines())
         asleep = cluster.route(deployment)
-        assert (list(asleep.targets), asleep.hold_seconds) == ([], 300.0)  # gateways hold who asks
+        assert (list(asleep.targets), asleep.hold_seconds) == ([], 300.0)  # Gateways hold requests.
         cluster.operator.ScaleDeployment(
             pb.ScaleDeploymentRequest(name=deployment, min_replicas=0, max_replicas=2)
         )

@@ -83,7 +83,7 @@ class Pod:
 
     @contextmanager
     def queue(self, engine):
-        """More long answers asked for than the engine writes at once; at the end their callers go away."""
+        """Request more long answers than the engine writes at once; at the end their callers disconnect."""
         body = {"model": engine.served_name, "prompt": "a", "max_tokens": 1500, "ignore_eos": True}
         headers = {"x-ratoon-engine-secret": engine.secret}
         callers = httpx.Client(base_url=engine.endpoint, headers=headers, timeout=300, limits=httpx.Limits())

@@ -106,7 +106,7 @@ def test_a_warm_engine_that_is_killed_comes_back_with_what_the_database_names(in
 
 
 def _serves(identity, target) -> bool:
-    """Whether this process listens at the target's socket."""
+    """Return whether this process listens at the target's socket."""
     path = target.endpoint.removeprefix("unix://")
     lines = Path("/proc/net/unix").read_text().splitlines()
     inodes = {line.split()[6] for line in lines if line.endswith(path)}

@@ -22,7 +22,7 @@ def collector():
 
 
 async def ask(target: route_pb2.Target, traces: list[str]) -> list[int]:
-    """Ask once in each trace; the statuses."""
+    """Send a request in each trace; return the statuses."""
     connector = aiohttp.UnixConnector(target.endpoint.removeprefix("unix://"))
     async with aiohttp.ClientSession(connector=connector) as session:
         return [await _ask_once(session, target, trace) for trace in traces]

@@ -130,9 +130,9 @@ def test_pause_abort_and_undo(service):
     with pytest.raises(FailedPrecondition, match=r"ended as CANCELLED, and v6\.0 serves"):
         service.operator.AbortRollout(pb.AbortRolloutRequest(name=rollout.name))
     done = service.end(service.begin(deployment, new))
-    back = service.operator.UndoRollout(pb.UndoRolloutRequest(name=done.name))
-    assert (back.to_version, back.from_version) == (old, new)
-    assert service.end(back).state == S.STATE_SUCCEEDED
+    undo = service.operator.UndoRollout(pb.UndoRolloutRequest(name=done.name))
+    assert (undo.to_version, undo.from_version) == (old, new)
+    assert service.end(undo).state == S.STATE_SUCCEEDED
     with pytest.raises(FailedPrecondition) as spent:
         service.operator.UndoRollout(pb.UndoRolloutRequest(name=done.name))
     assert spent.value.reason == "NOTHING_TO_UNDO"

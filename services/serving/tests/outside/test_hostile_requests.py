@@ -1,4 +1,4 @@
-"""A real engine under requests of others: grammars that cost time, many answers at once, what clients read."""
+"""A real engine under hostile requests: expensive grammars, many answers at once; and what clients read."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.thorough, pytest.mark.timeout(900)
 MODEL = "projects/p/models/mail"
 S = rollout_pb2.Rollout
 SLOW_S = 5.0
-"""What another caller may wait at most while a hostile request is worked on; usual is 0.1 s, on a busy machine 1 s."""
+"""Maximum wait of another caller during a hostile request; usual is 0.1 s, on a busy machine 1 s."""
 
 
 def schema(value) -> dict:

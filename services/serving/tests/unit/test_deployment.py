@@ -1,4 +1,4 @@
-"""How a deployment is kept between its rollouts."""
+"""Reconciliation of a deployment between its rollouts."""
 
 import sys
 from dataclasses import replace

@@ -42,7 +42,7 @@ class Schedule:
             self.undo()
 
     def begin(self) -> None:
-        """Begin a rollout from what serves to a version that may be new, or one that served before."""
+        """Begin a rollout from the serving version to a new or an earlier one."""
         simulation, self.count = self.simulation, self.count + 1
         strategies = [Strategy.SECOND_ENGINE, Strategy.ADAPTER_SWAP if self.adapters else Strategy.IN_PLACE]
         strategy, new = self.draw.choice(strategies), f"e{self.count}"
