@@ -129,7 +129,7 @@ def needed(defaults: Mapping[str, Any], fields: Schema) -> Schema:
 
 
 def shared() -> Schema:
-    """What every part is told."""
+    """Return the settings of every part."""
     peers = many(ANYTHING)
     return record(
         images=record(
@@ -326,7 +326,7 @@ def priority_class() -> Schema:
 
 
 def upkeep() -> Schema:
-    """The CronJob that collects what nobody needs."""
+    """Return the schema of the garbage-collection CronJob."""
     return record(
         enabled=SWITCH,
         schedule=TEXT,

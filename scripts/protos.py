@@ -54,15 +54,19 @@ def main() -> int:
 def check() -> None:
     """Raise `ProtoError` unless the generated code is fresh and the protos lint clean and are compatible."""
     check_fresh()
-    buf = install_buf()
-    with tempfile.TemporaryDirectory() as scratch:
-        image = Path(scratch, "now.binpb")
-        describe(PROTOS, image, "--include_source_info")
-        run_buf(buf, "lint", str(image))
+    lint(PROTOS)
     check_breaks(breaks(PROTOS, RELEASE), accepted_breaks(ACCEPTED))
     print(
         f"protos: {len(files(PROTOS))} files, generated code fresh, lint clean, compatible with the last release"
     )
+
+
+def lint(folder: Path) -> None:
+    """Raise `ProtoError` unless the protos under `folder` satisfy buf's rules; each public element has a comment."""
+    with tempfile.TemporaryDirectory() as scratch:
+        image = Path(scratch, "now.binpb")
+        describe(folder, image, "--include_source_info")
+        run_buf(install_buf(), "lint", str(image))
 
 
 def release() -> None:
@@ -209,10 +213,11 @@ def files(folder: Path) -> list[str]:
 
 
 def run_buf(buf: Path, *arguments: str) -> None:
-    """Run buf with the repository's configuration."""
-    done = subprocess.run([buf, *arguments, "--config", ROOT / "buf.yaml"], cwd=ROOT)
+    """Run buf with the repository's configuration; `ProtoError` holds its findings as `file:line:column:message`."""
+    command = [buf, *arguments, "--config", ROOT / "buf.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise ProtoError(f"buf {arguments[0]} found what the lines above name; mend the protos")
+        raise ProtoError(f"buf {arguments[0]} refuses the protos:\n{done.stdout}{done.stderr}".rstrip())
 
 
 def install_buf() -> Path:

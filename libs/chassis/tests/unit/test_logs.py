@@ -66,7 +66,7 @@ def test_an_exception_comes_along_without_the_values_of_variables():
     [
         ({}, "it happened"),
         ({"resource": "projects/p/rollouts/r"}, "it happened (projects/p/rollouts/r)"),
-        ({"resource": "p/r", "message": "p/r stumbled"}, "p/r stumbled"),
+        ({"resource": "p/r", "message": "p/r failed"}, "p/r failed"),
         ({"resource": "p/r", "trace_id": "ab"}, "it happened (p/r, trace ab)"),
         ({"exception": "Traceback …"}, "it happened\nTraceback …"),
     ],

@@ -384,8 +384,6 @@ def test_work_that_a_newer_release_wrote_waits_seconds_for_a_process_of_that_rel
 
 def test_work_acts_for_the_project_of_its_resource(env, monkeypatch):
     projects = []
-    monkeypatch.setattr(
-        env.first, "observe", lambda work, _claim: projects.append(acting_for()) or work.done
-    )
+    monkeypatch.setattr(env.first, "observe", lambda work, _claim: projects.append(acting_for()) or work.done)
     env.worker.run_due()
     assert (projects, acting_for()) == (["p"], "")

@@ -1,6 +1,6 @@
-"""Which adapters an engine can load beside their base model: LoRA without anything that changes whole layers.
+"""Rules for adapters that an engine can load with their base model: LoRA without changes to whole layers.
 
-The rules are those of vLLM's `PEFTHelper`, known before an engine is asked. It loads nothing.
+The rules are those of vLLM's `PEFTHelper`, checked before an engine loads the adapter. It loads nothing.
 """
 
 import re
@@ -28,7 +28,7 @@ _REMEDY = (
 )
 _LORA_A = re.compile(r"(?:base_model\.model\.)?(.*)\.lora_(A|embedding_A)(?:\.weight)?")
 _LOW_RANK = re.compile(r"\.lora_|\.base_layer\.weight$")
-"""Tensors of a LoRA: its two factors, and the base's embedding that peft stores beside them."""
+"""Tensors of a LoRA: its two factors, and the base's embedding that peft stores with them."""
 
 
 def adapter_problems(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[Problem]:

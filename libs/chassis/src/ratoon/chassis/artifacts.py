@@ -4,8 +4,8 @@ Layout: `<root>/sha256/<first two>/<digest>`; of what was erased, `<root>/erased
 canonical JSON manifest blob, `{"files": [{"path": "a/b", "sha256": "…", "size": 1}, …]}` sorted by path; its digest
 names the whole folder.
 
-A blob belongs to the projects that hold a marker of it, `<root>/owners/<first two>/<digest>/<project>`: whoever put
-its bytes there for a project, or stored a resource of the project that refers to it. A digest alone is no permission.
+A blob belongs to the projects that hold a marker of it, `<root>/owners/<first two>/<digest>/<project>`: the project
+that stored its bytes, or a resource that refers to it. A digest alone is no permission.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PROJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _MANIFEST = re.compile(rb'\s{0,8}\{\s{0,8}"files"\s{0,8}:\s{0,8}\[')
 MANIFEST_HEAD = 64
-"""More bytes than `_MANIFEST` ever needs, so that the first of them tell what the whole is."""
+"""Upper bound of the bytes that `_MANIFEST` matches, so that the first bytes decide the kind of a blob."""
 LARGEST_MANIFEST = 256 << 20
 """Bytes of the largest manifest that is read: more than a million files."""
 _CHUNK = 1 << 20
@@ -38,7 +38,7 @@ _REMEMBERED_S, _REMEMBERED = 600.0, 100_000
 """How long, and how many, marks of ownership are known without a look into the store."""
 _LONGEST_PATH, _LONGEST_NAME = 1024, 255
 _YOUNG_S = 1800.0
-"""An object that is older is made young when somebody is about to refer to it; the shortest grace is an hour."""
+"""Age in seconds above which a reference to an object resets its age; the shortest grace period is an hour."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ class ArtifactStore:
                 if (age := self._age(path)) is not None and age > _YOUNG_S:
                     self._fs.rm_file(path)
         if self._local:
-            with suppress(OSError):  # somebody was marked just now
+            with suppress(OSError):  # marked concurrently
                 Path(folder).rmdir()
 
     def note(self, name: str) -> None:
@@ -386,7 +386,7 @@ class ArtifactStore:
     def _publish(self, digest: str) -> Iterator[BinaryIO]:
         """A writer in a folder, whose content appears under the digest at once and whole, or not at all.
 
-        An object store does that by itself: what is put there appears when it is whole.
+        An object store does that on its own: an object appears when it is whole.
         """
         final = Path(self._path(digest))
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -418,7 +418,7 @@ def _mark(path: Path) -> tuple[int, int, int]:
 
 
 def _changed(info: Mapping[str, Any]) -> float:
-    """When an object was put, in seconds since 1970, as its store tells."""
+    """Return the time of the last write of an object in seconds since 1970, as reported by its store."""
     when: datetime | float = info.get("LastModified") or info["created"]
     return when.timestamp() if isinstance(when, datetime) else when
 

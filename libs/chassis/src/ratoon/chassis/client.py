@@ -83,7 +83,7 @@ class _Caller(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
 
 
 class _Fresh(grpc.Channel):
-    """A channel by mutual TLS that is opened anew when the files of certificates were replaced.
+    """Channel by mutual TLS that is reopened when its certificate files are replaced.
 
     The interceptors above it ask for the method at each call. What is open goes on where it began.
     """
@@ -110,11 +110,11 @@ class _Fresh(grpc.Channel):
         return self._channel().stream_stream(*method, **kinds)
 
     def subscribe(self, callback: Any, try_to_connect: bool | None = False) -> None:
-        """Hear of the connectivity of the channel that is open now."""
+        """Subscribe to the connectivity of the channel that is open now."""
         self._channel().subscribe(callback, bool(try_to_connect))
 
     def unsubscribe(self, callback: Any) -> None:
-        """Hear no more of it."""
+        """Cancel the subscription."""
         self._channel().unsubscribe(callback)
 
     def close(self) -> None:

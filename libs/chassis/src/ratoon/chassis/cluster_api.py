@@ -1,7 +1,7 @@
-"""The few calls to a Kubernetes API that services make, in one namespace. It knows nobody's objects.
+"""The calls to a Kubernetes API that services make, in one namespace. It knows no kind of object.
 
-Objects are plain JSON. What the API does not answer, or answers with an error of its own, is Unavailable; what somebody
-else changed meanwhile is Aborted; what is not there is None.
+Objects are plain JSON. What the API does not answer, or answers with an error of its own, is Unavailable; a concurrent
+change is Aborted; a missing object is None.
 """
 
 import json
@@ -83,8 +83,8 @@ class Cluster:
             _json(self._core.delete_namespaced_secret, name, self.namespace)
 
     def create_event(self, body: JSON) -> None:
-        """Tell an event of an object."""
-        with _translated("tell an event"):
+        """Report an event of an object."""
+        with _translated("report an event"):
             _json(self._core.create_namespaced_event, self.namespace, body)
 
     def deployments(self, selector: str) -> "Listing":
@@ -129,7 +129,7 @@ class Listing:
 
 
 def connect(manager: str, kubeconfig: str = "", namespace: str = "") -> Cluster:
-    """The cluster that this pod runs in, or the one of a kubeconfig; the namespace is this pod's unless it is said."""
+    """Cluster that this pod runs in, or that of a kubeconfig; the namespace defaults to that of this pod."""
     configuration: Any = client.Configuration()
     load: Callable[..., None] = config.load_kube_config if kubeconfig else config.load_incluster_config
     load(**({"config_file": kubeconfig} if kubeconfig else {}), client_configuration=configuration)

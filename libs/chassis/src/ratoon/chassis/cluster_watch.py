@@ -1,8 +1,7 @@
 """What a cluster holds of one kind of object, kept up to date by a watch. It knows no kind in particular.
 
-One request stays open and tells each change; where it ends it goes on from the last version that was seen, and only
-when that is too old everything is listed again. While the API is away the last state stands: that it is silent says
-nothing of what runs.
+One request stays open and reports each change. After its end the watch resumes from the last observed version; only
+if that is too old, all objects are listed again. While the API is unavailable, the last state stays valid.
 """
 
 import logging
@@ -63,7 +62,7 @@ class Watched:
 
     def _now(self) -> dict[str, JSON]:
         if not self._complete.wait(_FIRST_S):
-            raise Unavailable("The Kubernetes API has not told yet what runs.", reason="KUBERNETES_AWAY")
+            raise Unavailable("The Kubernetes API has not reported yet what runs.", reason="KUBERNETES_AWAY")
         with self._lock:
             return dict(self._objects)
 

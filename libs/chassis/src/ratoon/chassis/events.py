@@ -1,4 +1,4 @@
-"""How a room meets the event log: its topics from the descriptors, its outbox, its relay. It knows no domain."""
+"""Connection of a service to the event log: topics from the descriptors, outbox, relay. It knows no domain."""
 
 from datetime import UTC, datetime
 
@@ -73,7 +73,7 @@ def open_log(settings: ServiceSettings, clock: Clock) -> EventLog:
 
 
 def kafka_security(settings: ServiceSettings) -> dict[str, str]:
-    """TLS and SASL as Kafka's clients are told of them; FailedPrecondition when a name or password is missing."""
+    """Return the TLS and SASL options of Kafka clients; FailedPrecondition when a name or password is missing."""
     protocol = settings.kafka_security_protocol
     options: dict[str, str] = {"security_protocol": protocol}
     if protocol.endswith("SSL") and settings.kafka_ca is not None:
@@ -94,7 +94,7 @@ def kafka_security(settings: ServiceSettings) -> dict[str, str]:
 
 
 def traced_handler(service: str, tracer: Tracer, handler: Handler) -> Handler:
-    """A room's handler of events, which goes on in the trace of what happened."""
+    """Return a handler of events that continues the trace of the event."""
 
     def consume(event: Event, connection: Connection) -> None:
         cause = tracing.context_of(event.traceparent or tracing.unsampled())
@@ -111,5 +111,5 @@ def traced_handler(service: str, tracer: Tracer, handler: Handler) -> Handler:
 
 
 def relay(settings: ServiceSettings, database: Database, log: EventLog, clock: Clock) -> outbox.Relay:
-    """What carries the room's events to the log."""
+    """Return the relay that publishes the service's events to the log."""
     return outbox.Relay(settings.service, database, log, clock, topics_of(settings.service))

@@ -29,10 +29,12 @@ class GcSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RATOON_GC_", frozen=True, extra="ignore")
 
     every_hours: float = Field(24.0, ge=0, description="How often the control process collects; 0: never.")
-    grace_hours: float = Field(24.0, ge=1, description="Nothing younger is collected.")
-    keep_days: float = Field(7.0, ge=0, description="How long what nobody needs is kept.")
+    grace_hours: float = Field(24.0, ge=1, description="Minimum age of collected items.")
+    keep_days: float = Field(7.0, ge=0, description="Days to keep unreferenced items.")
     quota_gib: float = Field(
-        0.0, ge=0, description="Over this, what nobody needs goes when the grace is over; 0: no quota."
+        0.0,
+        ge=0,
+        description="Size above which unreferenced items are removed after the grace hours; 0: no quota.",
     )
 
     def limits(self) -> Limits:

@@ -43,12 +43,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long what nobody needs is kept, in seconds, and how many bytes all items may have."""
+    """Age in seconds up to which unreferenced items are retained, and the maximum bytes of all items."""
 
     grace_s: float = 24 * 3600.0
     """Nothing younger goes, whatever the quota says."""
     keep_s: float = 7 * 24 * 3600.0
-    """What is older goes, whatever room there is."""
+    """Older unreferenced items are removed, even below the quota."""
     quota_bytes: int | None = None
 
 
@@ -61,7 +61,7 @@ class Removal:
 
 
 def choose(items: Iterable[Item], limits: Limits, now: float) -> list[Removal]:
-    """What goes: all that nobody has needed for long, and what nobody has needed for a while until the quota is met."""
+    """Return the unreferenced items beyond `keep_s`, and the oldest beyond `grace_s` until the quota is met."""
     everything = list(items)
     idle = sorted(
         (item for item in everything if not item.use and now - item.modified >= limits.grace_s),
@@ -82,10 +82,10 @@ def choose(items: Iterable[Item], limits: Limits, now: float) -> list[Removal]:
 
 
 def remove(removal: Removal) -> bool:
-    """Remove it, unless it has become younger since it was looked at; whether it went.
+    """Remove an item unless it has changed since the survey; return whether it was removed.
 
-    It is moved aside first, so that nobody can begin to use it between the last look and its end. An object store
-    cannot do that: there a moment is left.
+    It is renamed first, so that no process can start to use it between the check and the removal. An object store
+    cannot rename, so a short race remains there.
     """
     if removal.item.store is not None:
         gone = removal.item.store.delete_unchanged(removal.item.path.name, removal.item.modified)
@@ -133,7 +133,7 @@ def jobs(folder: Path, open_since: float) -> Iterator[Item]:
 
 
 def mentioned(database: Database) -> set[str]:
-    """Every digest that the resources of a room mention."""
+    """Return every digest that the resources of a service mention."""
     digests: set[str] = set()
     with database.read() as connection:
         for table in resource_tables(connection):
@@ -165,7 +165,7 @@ def with_content(store: ArtifactStore, digests: Iterable[str]) -> set[str]:
 
 
 def open_work(database: Database) -> tuple[set[str], float]:
-    """The names of a room's open operations, and since when the oldest of them is open (seconds since 1970)."""
+    """Return the names of a service's open operations, and the start of the oldest one (seconds since 1970)."""
     with database.read() as connection:
         names = set(connection.execute(text("SELECT name FROM operations")).scalars())
         since = [

@@ -1,4 +1,4 @@
-"""Runs rooms: `python -m ratoon.chassis.host registry serving …` in one process, through each room's own `build`.
+"""Runs services in one process, through each one's `build`: `python -m ratoon.chassis.host registry serving …`.
 
 It knows services as their packages register them (`ratoon.chassis.services`).
 """
@@ -18,7 +18,7 @@ from ratoon.chassis.settings import ServiceSettings, settings_of
 
 
 def main(services: Sequence[str], arguments: Sequence[str]) -> int:
-    """Serve these rooms in one process, or with `migrate` bring their databases up to date; the exit status."""
+    """Serve these services in one process, or with `migrate` update their databases; return the exit status."""
     parser = argparse.ArgumentParser(
         prog=f"ratoon_{services[0]}" if len(services) == 1 else "ratoon-host",
         description=f"Ratoon: {', '.join(services)}. Settings are environment variables; the README lists them.",
@@ -42,13 +42,13 @@ def main(services: Sequence[str], arguments: Sequence[str]) -> int:
 
 
 def build(settings: ServiceSettings, platform: Platform) -> App:
-    """A room put together by its own bootstrap."""
+    """Return a service as composed by its own bootstrap."""
     registered: Callable[[ServiceSettings, Platform], App] = load("ratoon.services", settings.service)
     return registered(settings, platform)
 
 
 def _process(services: Sequence[str]) -> str:
-    """What the process of these rooms is called."""
+    """Return the name of the process of these services."""
     return "control" if len(services) > 1 else services[0]
 
 

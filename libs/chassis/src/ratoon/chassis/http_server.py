@@ -61,7 +61,7 @@ class Server(uvicorn.Server):
 
 
 def _places(files: int) -> int:
-    """How many connections so many file descriptors allow."""
+    """Return how many connections this number of file descriptors allows."""
     return max(files - _RESERVED_FILES, files // 2)
 
 

@@ -134,7 +134,7 @@ class Signer:
     def token_for(
         self, principal: Principal, seconds: float, *, audience: str = "", credential: str = ""
     ) -> str:
-        """A token that speaks for a principal for so many seconds; with an audience for nobody else."""
+        """Return a token for a principal that is valid for `seconds`, and with an audience only there."""
         now = self._clock.now()
         claims = {
             "iss": self.service,
@@ -248,7 +248,7 @@ def make_keys(folder: Path, services: Iterable[str]) -> list[str]:
 
 
 def make_signing_key(folder: Path) -> Path:
-    """The key that signs model manifests (ECDSA P-256, 0600), made when missing with its public half beside it."""
+    """Return the key that signs model manifests (ECDSA P-256, 0600), created with its public half if missing."""
     path = folder / "model-signing.pem"
     if not path.exists():
         key = new_signing_key()

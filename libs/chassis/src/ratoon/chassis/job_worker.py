@@ -2,7 +2,7 @@
 
 It serves `ratoon.jobs.v1.JobsService` to services a caller may run the
 worker modules that its package registers, and sees its own jobs. Jobs are child processes with a folder each, as on one
-machine (`LocalJobs`); they end with the worker, and their rooms begin them anew.
+machine (`LocalJobs`); they end with the worker, and their services start them again.
 """
 
 import asyncio
@@ -183,7 +183,7 @@ class WorkCollector:
 
 
 class Reaper:
-    """Takes leave of processes that nobody else waits for, where this process is a container's first."""
+    """Reaps orphaned processes, where this process is a container's first."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
@@ -235,7 +235,7 @@ def build(settings: Settings, platform: Platform) -> App:
 
 
 def main() -> int:
-    """Serve until told to end; the exit status."""
+    """Serve until terminated; return the exit status."""
     logs.configure("worker")
     settings = Settings()
     platform = Platform.of_process(settings.otlp, settings.trace_ratio)

@@ -78,7 +78,7 @@ class Queue:
 def lane(
     folder: Path, tenant: str, lanes: int, waits: Callable[[int], None], max_wait_s: float = MAX_WAIT_S
 ) -> Iterator[int]:
-    """Wait for a lane of the folder and hold it; `waits` is told how many jobs wait or run before this one."""
+    """Wait for a lane of the folder and hold it; `waits` gets the number of jobs before this one."""
     mark = ProcessIdentity.current()
     ticket = Ticket(uuid.uuid4().hex, tenant, _now(), mark.pid, mark.start_ticks)
     with _locked(folder) as queue:
@@ -96,7 +96,7 @@ def _taken(folder: Path, ticket: Ticket, lanes: int, waits: Callable[[int], None
     while True:
         with _locked(folder) as queue:
             queue.forget_the_dead()
-            if ticket not in queue.waiting:  # the folder was made anew
+            if ticket not in queue.waiting:  # the folder was created again
                 queue.waiting.append(ticket)
             chosen = queue.lane_for(ticket, lanes, _now(), max_wait_s)
             if chosen is not None:

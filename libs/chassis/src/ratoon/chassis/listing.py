@@ -1,4 +1,4 @@
-"""How a listing is asked for: order and filter as callers write them, and fields of stored documents in SQL.
+"""Order and filter of a listing as callers write them, and fields of stored documents in SQL.
 
 A filter is a part of AIP-160: `state = OPEN AND reason = "conflict"`. The fields that a listing filters by are named by
 its handler; an expression index of its table keeps them fast (`field_sql` is its expression).

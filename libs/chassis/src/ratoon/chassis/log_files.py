@@ -21,7 +21,7 @@ OWN_FILE = "RATOON_LOG_FILE"
 """The environment variable that names the file under a process's standard output and error."""
 FILE_BYTES = 20 << 20
 BACKUP_COUNT = 4
-"""Older files that are kept beside the one that is written."""
+"""Number of older files that are retained."""
 _CHILD_FILES = ("log.txt", "warm.log")
 _CHILD_BACKUP_COUNT = 1
 _DEPTH = 4
@@ -85,7 +85,7 @@ class ChildFiles:
         self._loop.stop(5.0)
 
     def rotate(self) -> None:
-        """Empty each file that is full, after copying it beside."""
+        """Copy and empty each file that is full."""
         for folder in self._folders:
             for path in _child_files(folder):
                 with suppress(FileNotFoundError):

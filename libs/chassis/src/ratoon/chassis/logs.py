@@ -79,7 +79,7 @@ def formatter(process: str, legible: bool) -> logging.Formatter:
     """What makes a line of a record of the standard library's logging."""
 
     def whose(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-        """The room that a record came from, else the one that is worked for, else the process."""
+        """Return the service that a record came from, else the one that is worked for, else the process."""
         package = str(line["logger"]).partition(".")[0]
         service = package.removeprefix(_SERVICE_PREFIX) if package.startswith(_SERVICE_PREFIX) else ""
         return {**line, "service": service or line.get("service") or process}

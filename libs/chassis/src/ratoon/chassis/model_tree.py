@@ -152,7 +152,7 @@ class Inspection:
 
     @property
     def base_problems(self) -> tuple[Problem, ...]:
-        """The problems of a tree that is used as it is, as a base model is: beside a model it may hold documents."""
+        """Problems of a tree that is used unchanged, as a base model is: documents next to the model are allowed."""
         strange = [name for name in self.left_out if not _DOCUMENTS.fullmatch(name.rpartition("/")[2])]
         if not strange:
             return self.problems
@@ -164,7 +164,7 @@ class Inspection:
 
 
 def inspect_model_tree(files: ModelFiles, base: Inspection | None = None) -> Inspection:
-    """Inspect a whole model, or an adapter, beside its base where that is known."""
+    """Inspect a whole model, or an adapter, with its base if that is known."""
     return _Inspector(files, base).inspection()
 
 
@@ -486,7 +486,7 @@ def token_count(tokenizer: Mapping[str, Any]) -> int:
 
 _PLAIN_WEIGHTS = "Save the model with float32, float16 or bfloat16 weights."
 _REMEDIES = {
-    "config.json": "A model's folder holds it beside the weights: name that folder.",
+    "config.json": "A model's folder holds it with the weights: name that folder.",
     "tokenizer.json": "Write it with `AutoTokenizer.from_pretrained(name).save_pretrained(folder)`.",
     "tokenizer_config.json": "Write it with `AutoTokenizer.from_pretrained(name).save_pretrained(folder)`.",
 }

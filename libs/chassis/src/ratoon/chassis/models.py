@@ -11,7 +11,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import FailedPrecondition
 
 ADAPTER_CONFIG = "adapter_config.json"
-"""The file that tells an adapter from a whole model."""
+"""File that distinguishes an adapter from a whole model."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""What is told of operations while they are worked on: spans, counts, and whose the log lines are. It decides nothing.
+"""Telemetry of operations while they are worked on: spans, counts, and the context of log lines. It decides nothing.
 
-All turns of an operation belong to the trace of what began it, also after a restart: the traceparent stands beside
-its lease. Only turns that do something get a span; a look at what is under way gets none.
+All ticks of an operation belong to the trace that began it, also after a restart: the traceparent is stored with
+its lease. Only ticks with an effect get a span; a mere observation gets none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAX_LINKS = 100
 
 
 class OperationWatch:
-    """Watches the operations of one room."""
+    """Observer of the operations of one service."""
 
     def __init__(
         self, service: str = "", tracer: Tracer | None = None, metrics: OperationMetrics | None = None
@@ -35,7 +35,7 @@ class OperationWatch:
 
     @contextmanager
     def looking(self, claim: Claim) -> Iterator[None]:
-        """Look at the world for an operation: calls and log lines know the trace, nobody keeps a span."""
+        """Observe for an operation: calls and log lines carry the trace, no span is sampled."""
         with logs.about(self._service, claim.name), tracing.within(tracing.unsampled(claim.trace)):
             yield
 
@@ -61,7 +61,7 @@ class OperationWatch:
         self._metrics.step_failures.labels(self._service, kind.__name__, code).inc()
 
     def _ended(self, cause: str, step: Step[Any]) -> None:
-        """Count an operation that has ended, and tell its whole length as one span."""
+        """Count an operation that has ended, and report its whole length as one span."""
         resource, kind = step.resource, type(step.resource).__name__
         began, now = resource.create_time.timestamp(), time.time()
         self._metrics.ended.labels(self._service, kind, state_of(resource)).inc()

@@ -2,7 +2,7 @@
 
     observe → step → save state and events in one transaction → act → wait → observe …
 
-State is saved before actions run, so whoever takes over after a crash repeats at most the last actions; these are
+State is saved before actions run, so a worker that takes over after a crash repeats at most the last actions; these are
 idempotent, and their ids say for which step and attempt they are. A claim carries a fencing number that only grows:
 a worker whose lease ran out can no longer save, and what it publishes under its number loses.
 """
@@ -76,7 +76,7 @@ _NAMESPACE = uuid.UUID("5b3a1c86-0c8e-4b0a-9d55-6d2f9f6e7a11")
 
 
 class Cancellable(Resource, Protocol):
-    """A resource that can be called off: the wish is part of its state."""
+    """A resource that can be cancelled: the cancel request is part of its state."""
 
     @property
     def cancel_requested(self) -> bool: ...
@@ -101,7 +101,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Step(Generic[R]):
-    """What follows from an observation: the new state, what to do, what to tell, when to look again (seconds)."""
+    """Result of a step: the new state, actions, events, and the seconds until the next observation."""
 
     resource: R
     actions: tuple[object, ...] = ()
@@ -170,7 +170,7 @@ def operations_table(metadata: MetaData) -> Table:
 
 
 class Operations:
-    """Starts, wakes and works on the operations of one room, on threads of its own."""
+    """Starts, wakes and works on the operations of one service, on its own threads."""
 
     def __init__(
         self,
@@ -220,7 +220,7 @@ class Operations:
         tx.connection.execute(self._table.delete().where(self._table.c.name == name))
 
     def cancel(self, kind: type[C], name: str, ended: Callable[[C], bool]) -> C:
-        """Ask for the end of an operation: the wish is saved and looked at. One that has ended stays as it is."""
+        """Request cancellation: the request is saved and the operation is woken. One that has ended stays as it is."""
         with self._store.write() as tx:
             resource = tx.get(kind, name)
             if ended(resource) or resource.cancel_requested:
@@ -238,7 +238,7 @@ class Operations:
         self._loop.stop(_LEASE_S)
 
     def under_way(self, limit: int = 1000) -> list[UnderWay]:
-        """The operations that have not ended, so many at most; without those whose resource cannot be read."""
+        """Return up to `limit` operations that have not ended; without those whose resource cannot be read."""
         t = self._table
         with self._store.read() as tx:
             rows = tx.connection.execute(select(t.c.name, t.c.kind, t.c.failures).limit(limit)).all()
@@ -399,7 +399,7 @@ class Operations:
         lasting = description.code in _PERMANENT or claim.failures + 1 >= max_failures
         self._watch.step_failed(procedure.kind, description.code)
         _LOG.warning(
-            "%s stumbled (%s: %s)",
+            "step of %s failed (%s: %s)",
             claim.name,
             description.code,
             error,
@@ -438,7 +438,7 @@ class Operations:
         with self._store.database.write() as connection:
             _, now = self._time.now(connection)
             mine = (t.c.name == claim.name) & (t.c.fence == claim.fence)
-            # A wake-up during this turn, which may have looked too early; a turn beyond its lease cannot tell.
+            # A wake-up during this tick, whose observation may be too early; a tick beyond its lease cannot know.
             woken = (t.c.due < claim.due) | (t.c.due <= now)
             due = case((woken, t.c.due), else_=now + pause)
             priority = case((woken, t.c.priority), else_=_IDLE if pause > SAFETY_NET_S else _URGENT)

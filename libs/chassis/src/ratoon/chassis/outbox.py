@@ -1,4 +1,4 @@
-"""The transactional outbox: events commit with the room's state, one relay at a time carries them to the log.
+"""The transactional outbox: events commit with the service's state, one relay at a time publishes them to the log.
 
 The relay asks for rows that are still there, never for "id > last": numbers do not follow the order of
 commits. A row goes when the log has it, so a crash in between publishes it twice, with the same event id.
@@ -60,7 +60,7 @@ _Row = Row[tuple[int, str, bytes, bytes, str]]
 
 
 def outbox_tables(metadata: MetaData) -> tuple[Table, Table]:
-    """The tables `outbox` and `outbox_lease`, the same in every room."""
+    """Return the tables `outbox` and `outbox_lease`, the same in every service."""
     number = BigInteger().with_variant(Integer, "sqlite")
     outbox = Table(
         "outbox",
@@ -146,12 +146,12 @@ class Published:
 
 
 class Relay:
-    """Carries one room's outbox to the log, on a thread of its own; one relay of a room works at a time."""
+    """Relay of one service's outbox to the log, on its own thread; one relay of a service works at a time."""
 
     def __init__(
         self, name: str, database: Database, log: EventLog, clock: Clock, topics: Collection[Topic]
     ) -> None:
-        """`name` is the room's, `topics` are those that it owns: created here, each with its dead letters."""
+        """`name` is the service's, `topics` are those that it owns: created here, each with its dead letters."""
         self._database, self._log, self._topics = database, log, list(topics)
         self._clock = clock
         self._lease = _Lease(database, clock)

@@ -13,7 +13,7 @@ _BEGIN, _END = "<!-- settings -->\n", "<!-- /settings -->"
 
 
 def table(settings: type[ProcessSettings]) -> str:
-    """The Markdown table of a room's environment variables."""
+    """Return the Markdown table of a service's environment variables."""
     prefix = settings.model_config.get("env_prefix", "")
     rows = [
         f"| `{prefix}{name.upper()}` | {_default(field.default)} | {field.description} |"

@@ -1,7 +1,7 @@
 """Jobs on job workers of a cluster, behind the face of `LocalJobs`; see `job_worker` for the other side.
 
-A job's id decides which worker has it, so that all who ask for it ask the same one. A worker that lost its disk knows
-no job any more: the job counts as ABSENT and is begun anew.
+A job's id decides which worker has it, so that all callers reach the same one. A worker that lost its disk knows
+no job any more: the job counts as ABSENT and is started again.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ FOLDERS = ("warm", "work")
 
 
 class RemoteJobs:
-    """The jobs of one room on so many workers."""
+    """Jobs of one service on several workers."""
 
     def __init__(self, workers: Mapping[str, grpc.Channel]) -> None:
         """`workers` by what they are called; a job stays with its worker as long as that is among them."""
@@ -89,7 +89,7 @@ def message_of(job_id: str, status: JobStatus) -> job_pb2.Job:
 
 
 def status_of(job: job_pb2.Job) -> JobStatus:
-    """A job as a room has it."""
+    """Return the status of a job from its message."""
     reported = job.progress
     progress = JobProgress(
         reported.fraction,

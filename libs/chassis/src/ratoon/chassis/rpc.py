@@ -46,7 +46,7 @@ def _cut(text: str, max_bytes: int) -> str:
 
 
 def error_of(failed: grpc.RpcError) -> RatoonError:
-    """The error that another service told us."""
+    """Error that another service returned."""
     call = cast(grpc.Call, failed)
     code = call.code()
     kind = _BY_CODE.get(

@@ -1,4 +1,4 @@
-"""Secret files that a service declares as `ratoon.secrets`, beside the key of its own that every service has."""
+"""Secret files that a service declares as `ratoon.secrets`, in addition to its own key."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

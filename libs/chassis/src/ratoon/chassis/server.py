@@ -1,4 +1,4 @@
-"""The gRPC server of a room: every call is authenticated, authorised, traced, counted, and its errors are told alike.
+"""gRPC server of a service: calls are authenticated, authorised, traced, counted, and errors have one form.
 
 It reads what each method demands (`ratoon.common.v1.required_role`) from the descriptors; it knows no domain.
 """
@@ -45,7 +45,7 @@ _LOG = logging.getLogger(__name__)
 _PUBLIC = ("/grpc.health.v1.Health/",)
 _REFLECTION = "/grpc.reflection."
 LARGE_BYTES = 32 << 10
-"""A request that is larger is looked through beside the event loop."""
+"""Size in bytes above which a request is checked outside the event loop."""
 _UNCHECKED = (*_PUBLIC, _REFLECTION)
 """Methods of the standard services, whose messages name no resource of ours."""
 _SERVER_FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS")
@@ -53,7 +53,7 @@ _SPAN_ERRORS = (*_SERVER_FAULTS, "DEADLINE_EXCEEDED", "UNAVAILABLE", "UNIMPLEMEN
 
 
 class Threads:
-    """The threads on which a room's synchronous handlers run, so that the event loop never waits for a database."""
+    """Threads for a service's synchronous handlers, so that the event loop never waits for a database."""
 
     def __init__(self, name: str, count: int = 8) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
@@ -141,7 +141,7 @@ class CallInterceptor(aio.ServerInterceptor):
         return call
 
     async def _admitted(self, principal: Principal, method: str, decode: Decode, data: bytes) -> Any:
-        """The request, checked; a large one beside the event loop."""
+        """Return the request, checked; a large one outside the event loop."""
         if len(data) > LARGE_BYTES:
             request = await asyncio.to_thread(_checked, principal, method, decode, data)
         else:

@@ -7,7 +7,7 @@ A service `<name>` declares one entry point `<name>` in each of these groups of 
 | `ratoon.services` | `build(settings, platform) -> App` |
 | `ratoon.settings` | class of its settings |
 | `ratoon.resources` | its tables by kind of resource |
-| `ratoon.migrations` | its package; `migrations` lies in it or beside its `src` |
+| `ratoon.migrations` | its package; `migrations` lies in it or next to its `src` |
 | `ratoon.topics`, if it publishes events | file descriptor of its events |
 | `ratoon.workers`, if it has heavy work | package of its job modules |
 | `ratoon.secrets`, if it needs more than its key | its secret files, `SecretFile` |

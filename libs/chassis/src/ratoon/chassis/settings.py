@@ -1,6 +1,6 @@
-"""What every room can be told by environment variables. Only a `__main__` reads them; everything else is given them.
+"""Environment variables of every service. Only a `__main__` reads them; all other code receives the settings.
 
-On one machine a single folder, the state, decides all the rest; on a cluster each place is set by itself.
+On one machine a single folder, the state, determines all other paths; on a cluster each path is set separately.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ _LONGEST_SOCKET_PATH = 100
 
 
 class ProcessSettings(BaseSettings):
-    """What every process that serves gRPC can be told: where it keeps things, where it listens, who it is."""
+    """Settings of every process that serves gRPC: paths, addresses, identity."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    service: str = Field(description="The room's name; not for you to change.")
+    service: str = Field(description="The service's name; not for you to change.")
     state: Path = Field(Path(".ratoon"), description="The folder that holds all state of this installation.")
     artifacts_url: str = Field(
         "", description="fsspec URL of the artifact store; empty: a folder in the state folder."
@@ -73,13 +73,13 @@ class ProcessSettings(BaseSettings):
 
 
 class ServiceSettings(ProcessSettings):
-    """The settings that all rooms share; each room's `Settings` adds its own under its prefix `RATOON_<NAME>_`."""
+    """The settings that all services share; each `Settings` adds its own under its prefix `RATOON_<NAME>_`."""
 
     backup_paths: ClassVar[Sequence[str]] = ()
-    """What a backup holds of the room's own folder beside its database: files, or folders of small files."""
+    """Files, or folders of small files, of the service's own folder that a backup holds in addition to its database."""
 
     database_url: str = Field(
-        "", description="SQLAlchemy URL of the room's database; empty: SQLite in the state folder."
+        "", description="SQLAlchemy URL of the service's database; empty: SQLite in the state folder."
     )
     events: str = Field(
         "",
@@ -103,7 +103,7 @@ class ServiceSettings(ProcessSettings):
     )
     jobs: str = Field(
         "",
-        description="Job workers for the room's heavy work, `host:port` and commas; empty: processes of this machine.",
+        description="Job workers for heavy work, `host:port` separated by commas; empty: processes of this machine.",
     )
 
     @model_validator(mode="after")
@@ -115,12 +115,12 @@ class ServiceSettings(ProcessSettings):
 
     @property
     def warm_folder(self) -> Path:
-        """Where the room's warm worker process listens."""
+        """Socket folder of the service's warm worker process."""
         return run_folder(self.state) / f"{self.service}-warm"
 
     @property
     def model_loading_folder(self) -> Path:
-        """Where the one warm process listens that loads models by transformers, for whichever room asks."""
+        """Socket folder of the one warm process that loads models by transformers, for all services."""
         return run_folder(self.state) / "models-warm"
 
     def peer(self, service: str) -> str:
@@ -129,7 +129,7 @@ class ServiceSettings(ProcessSettings):
 
 
 class ClusterSettings(ServiceSettings):
-    """The settings that rooms share which make objects of a Kubernetes cluster."""
+    """The settings of services that create objects of a Kubernetes cluster."""
 
     namespace: str = Field(
         "", description="On Kubernetes: where the service makes its objects; empty: in its own namespace."
@@ -149,7 +149,7 @@ class ClusterSettings(ServiceSettings):
 
 
 def settings_of(service: str) -> ServiceSettings:
-    """A room's settings from the environment."""
+    """Return a service's settings from the environment."""
     return settings_class(service)()
 
 

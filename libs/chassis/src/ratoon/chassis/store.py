@@ -1,6 +1,6 @@
-"""A room's resources in its database: frozen dataclasses as JSON documents with the columns that listings need.
+"""A service's resources in its database: frozen dataclasses as JSON documents with the columns that listings need.
 
-It keeps what every room promises: `request_id` makes a create safe to retry, a stale revision never wins, listings
+It keeps what every service promises: `request_id` makes a create safe to retry, a stale revision never wins, listings
 are paged in the order (create_time, name), and state and event commit together. What could not be read back is never
 written; a stored row that cannot be read is left out of listings and named in `Store.unreadable`. `bodies` reads and
 writes the documents. It knows no domain.
@@ -80,7 +80,7 @@ _EVERYTHING: Mapping[str, str] = MappingProxyType({})
 _BOOKKEEPING = frozenset(("name", "create_time", "update_time", "revision", "etag"))
 
 Encode = Callable[[object, str, int], Record]
-"""A room's mapping of a domain event, its resource's name and revision, to a record of the event log."""
+"""Mapping of a service's domain event, its resource's name and revision, to a record of the event log."""
 
 
 class WrittenByANewerRelease(DataLoss):
@@ -158,7 +158,7 @@ def codec_of(kind: type, table: Table) -> BodyCodec:
 
 
 class Store:
-    """Transactions over the resources of one room."""
+    """Transactions over the resources of one service."""
 
     def __init__(
         self,
@@ -274,11 +274,11 @@ class Transaction:
         try:
             self.connection.execute(insert(table), values)
         except IntegrityError:
-            raise Aborted(f"{resource.name} was created by somebody else just now; read it again.") from None
+            raise Aborted(f"{resource.name} was created concurrently; read it again.") from None
         return resource, True
 
     def save(self, resource: T) -> T:
-        """Replace a resource whose revision is still the stored one; Aborted when somebody else was first."""
+        """Replace a resource whose revision is still the stored one; Aborted if it was changed concurrently."""
         table, codec = self._store._kinds[type(resource)]
         saved = replace(
             cast(Any, resource),
@@ -293,15 +293,15 @@ class Transaction:
             .values(revision=int(saved.revision), body=body)
         )
         if changed.rowcount != 1:
-            raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
+            raise Aborted(f"{resource.name} was changed concurrently; read it again and repeat.")
         return cast(T, saved)
 
     def delete(self, resource: Resource) -> None:
-        """Remove a resource whose revision is still the stored one; Aborted when somebody else was first."""
+        """Remove a resource whose revision is still the stored one; Aborted if it was changed concurrently."""
         table, _ = self._store._kinds[type(resource)]
         ours = (table.c.name == resource.name) & (table.c.revision == int(resource.revision))
         if self.connection.execute(delete(table).where(ours)).rowcount != 1:
-            raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
+            raise Aborted(f"{resource.name} was changed concurrently; read it again and repeat.")
 
     def retire(self, resource: Resource) -> None:
         """Delete a resource whose name is not used again; for resources that jobs or other services worked for."""
@@ -541,7 +541,7 @@ def _request_digest(request_id: str) -> str:
 
 
 def _compared(resource: Resource, existing: Resource) -> str:
-    """How a new resource differs from what exists, as far as the request gives it; empty when nobody can say."""
+    """Return how a new resource differs from an existing one, within the fields of the request; empty if unknown."""
     request = requests.current()
     known = {field.name for field in fields(cast(Any, resource))} - _BOOKKEEPING
     provided = known if request is None else requests.populated_fields(request) - _BOOKKEEPING

@@ -37,7 +37,7 @@ def of(span: Span) -> str:
 
 
 def is_sampled(traceparent: str) -> bool:
-    """Whether somebody keeps this trace."""
+    """Return whether this trace is sampled."""
     return len(traceparent) == LENGTH and bool(int(traceparent[_FLAGS:], 16) & 1)
 
 

@@ -4,7 +4,7 @@
 stays small: it hands the job to a warm process that listens on a Unix socket in that folder (and starts one
 when there is none), and waits for the end. It dies with the warm process, and takes it along: a client that
 goes away ends it. Without `warm` the job runs here. Jobs of one warm process run one after another, in the fair
-order of `lanes`; it ends by itself when it was idle for a while. A job beyond its limits (`job_limits`) is ended.
+order of `lanes`; it exits after an idle time. A job beyond its limits (`job_limits`) is ended.
 """
 
 import fcntl
@@ -76,14 +76,14 @@ def _run(entry: str, job: JobFolder) -> int:
 
 
 class _Waiting:
-    """Tells a job's progress that it waits, once it does so for a while."""
+    """Reports as a job's progress that it waits, once it has waited for a while."""
 
     def __init__(self, job: JobFolder) -> None:
         self._job, self._reported = job, 0
         self._from = time.monotonic() + WAITING_REPORT_S
 
     def __call__(self, others: int) -> None:
-        """So many jobs wait or run before it."""
+        """Report the number of jobs that wait or run before it."""
         if others != self._reported and time.monotonic() > self._from:
             self._reported = others
             self._job.progress(0.0, f"Waiting: {others} other {'job' if others == 1 else 'jobs'} run or wait")
@@ -218,7 +218,7 @@ def _ended(connection: socket.socket, job: JobFolder, spec: JSON) -> int:
         if beyond is not None:
             job.fail(beyond.reason, beyond.message)
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)  # it may be deep in a library, and hear nothing
+                os.kill(pid, signal.SIGKILL)  # it may be deep in a library and ignore other signals
             return 1
 
 
@@ -262,7 +262,7 @@ def _bound(folder: Path) -> Iterator[socket.socket]:
             with suppress(FileNotFoundError):
                 if (
                     path.stat().st_ino == ours
-                ):  # the folder may have been made anew, with another's socket in it
+                ):  # the folder may have been created again, with another's socket in it
                     path.unlink()
 
 

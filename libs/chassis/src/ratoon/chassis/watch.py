@@ -12,7 +12,7 @@ _POLL_INTERVAL_S = 0.5
 
 
 class Changes:
-    """Wakes the watchers of one room's loop when its database commits; a sweep finds what others committed."""
+    """Wakes the watchers on one service's loop when its database commits; a poll finds commits of other processes."""
 
     def __init__(self, store: Store) -> None:
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()

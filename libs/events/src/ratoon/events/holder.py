@@ -1,4 +1,4 @@
-"""Who holds a lease: a name from which everyone on the machine can tell that the holder's process has ended.
+"""Holder of a lease: a name from which any process of the machine can see that the holder's process has ended.
 
 So a killed process is followed at once instead of after its lease; fencing keeps that safe in any case.
 """

@@ -60,7 +60,7 @@ class KafkaSettings:
     """TLS and SASL options of kafka-python: `security_protocol`, `ssl_…`, `sasl_…`."""
 
     def client(self) -> dict[str, Any]:
-        """What every client is configured with; one that is told the protocol need not connect to be made."""
+        """Return the options of every client; a client with a fixed protocol version need not connect to be created."""
         return {
             "bootstrap_servers": self.bootstrap.split(","),
             "api_version": _MIN_PROTOCOL,
@@ -171,7 +171,7 @@ class KafkaLog:
                 each.get(timeout=self._settings.timeout_s + 5.0)
 
     def _too_large(self, batch: Sequence[Record]) -> str:
-        """Why Kafka refused these records: the size of the largest and the limit, where Kafka tells it."""
+        """Return why Kafka refused these records: the size of the largest and the limit, where Kafka reports it."""
         largest = max(batch, key=lambda record: len(record.key) + len(record.value))
         size = len(largest.key) + len(largest.value)
         return (
@@ -189,7 +189,7 @@ class KafkaLog:
         return "smaller"
 
     def _find(self, topic: str) -> None:
-        """Wait for the topic's metadata; tell a topic that is missing from a broker that is."""
+        """Wait for the topic's metadata; distinguish a missing topic from a missing broker."""
         try:
             self._producer.partitions_for(topic)
         except kafka_errors.KafkaTimeoutError:
@@ -268,7 +268,7 @@ class KafkaSubscription:
             self._open().seek(TopicPartition(*partition), offset)
 
     def lag(self) -> int:
-        """How many records it has still to read, as far as the broker has said."""
+        """Return how many records remain to be read, as far as the broker has reported."""
         consumer = self._open()
         with _errors():
             ours = consumer.assignment() or ()
@@ -319,7 +319,7 @@ def _mend(consumer: Any) -> None:
     """Two defects of kafka-python 3.0.12, each of which may leave a consumer that never reads again.
 
     What was fetched of a paused partition is set aside and comes back only into an empty slot, but a used-up batch
-    stays in the slot. And when a poll ends while the group is joined anew because a topic has appeared, nobody takes
+    stays in the slot. And when a poll ends while the group is rejoined because a topic has appeared, nothing takes
     the assignment that arrives later.
     """
     fetcher, coordinator = consumer._fetcher, consumer._coordinator
@@ -347,7 +347,7 @@ def _closing(client: Any) -> Iterator[Any]:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """kafka-python's errors, said as ours."""
+    """Translate kafka-python's errors into those of the log."""
     try:
         yield
     except EventLogError:

@@ -21,7 +21,7 @@ _INVISIBLE = re.compile(
 )
 """Soft hyphens, zero-width spaces, direction marks, fillers, variation selectors, byte-order marks."""
 _JOINERS = "\u200c\u200d"
-"""They tell words apart inside Persian and Indic words and emoji, and mean nothing at the ends of a text."""
+"""They distinguish words inside Persian and Indic words and emoji, and mean nothing at the ends of a text."""
 
 
 def label_key(text: str) -> str:
@@ -54,7 +54,7 @@ def duplicates(labels: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def duplicate_sentence(earlier: str, later: str) -> str:
-    """Return why two labels cannot stand beside each other; what looks alike is written by code points."""
+    """Return why two labels cannot coexist; what looks alike is written by code points."""
     named = [repr(earlier), repr(later)]
     alike = unicodedata.normalize("NFC", earlier) == unicodedata.normalize("NFC", later)
     if alike or has_invisible(earlier + later):
@@ -66,7 +66,7 @@ def duplicate_sentence(earlier: str, later: str) -> str:
 
 
 def has_invisible(text: str) -> bool:
-    """Return whether a text holds characters that nobody sees."""
+    """Return whether a text holds invisible characters."""
     return _INVISIBLE.search(text) is not None or any(joiner in text for joiner in _JOINERS)
 
 

@@ -2,8 +2,8 @@
 
 Every token names the version that wrote it and its place (`v1.0:0 v1.0:1 …`), so that a reader of an answer can tell
 who wrote it, and whether anything is missing or mixed. A version with a whole resource name also signs its answers, as
-engines do. An adapter answers to its own name, beside the model. One that has a `load_id` in its status behaves as in a
-pod: what it loads is closed until it is opened by that id. It knows neither weights nor tokenizers.
+engines do. An adapter answers to its own name, in addition to the model. An engine with a `load_id` in its status
+behaves as in a pod: what it loads is closed until it is opened by that id. It knows neither weights nor tokenizers.
 
     async with MockEngine("v1.0", secret="s3cret").serve(Path("engine.sock")) as engine:
         engine.faults = Faults(die_after_tokens=3)
@@ -66,7 +66,7 @@ class MockEngine:
         self.accepting = True
         self.adapters: dict[str, Adapter] = {}
         self.traceparents: list[str] = []
-        """What requests said of the trace that they belong to."""
+        """Trace headers of the requests."""
         self.status: JSON = dict(status or {})
         self._ids = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -374,7 +374,7 @@ def _accept(engine: MockEngine, connection: _Connection, accepting: bool) -> Non
     gate: Adapter | MockEngine = engine.adapters[name] if name else engine
     load_id = gate.load_id if isinstance(gate, Adapter) else engine.status.get("load_id", "")
     if connection.body().get("load_id", load_id) != load_id:
-        connection.send_json(409, _error(409, "These weights were loaded anew."))
+        connection.send_json(409, _error(409, "These weights were reloaded."))
         return
     gate.accepting = accepting
     connection.send_json(200, engine.report())

@@ -85,7 +85,7 @@ def tiny_llama(
 def tiny_adapter(
     folder: Path, base: Path, base_digest: str, *, seed: int = 0, rank: int = 4, answer: str | None = None
 ) -> Path:
-    """Write a LoRA adapter beside the model folder `base` into `folder` and return it.
+    """Write a LoRA adapter for the model folder `base` into `folder` and return it.
 
     With random weights it changes the base's answers, by another amount for each `seed`. With `answer` (a label of the
     base, which was itself made to answer another one) it begins its answer to every prompt with that label.

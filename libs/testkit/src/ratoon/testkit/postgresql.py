@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: Debian's programs, one private server for a test session, one database a room.
+"""A real PostgreSQL for tests: Debian's programs, one private server for a test session, one database a service.
 
 It listens on a Unix socket in a folder of its own and nowhere else. Where its programs are missing, tests are skipped
 with that reason.
@@ -103,19 +103,19 @@ class Server:
 
 
 class Databases:
-    """Which database a room in a test has: SQLite in its state folder, or one of its own on a server."""
+    """Database of a service in a test: SQLite in its state folder, or one of its own on a server."""
 
     def __init__(self, server: Server | None = None) -> None:
         self._server = server
 
     def url(self, service: str, folder: Path) -> str:
-        """A room's `database_url`; empty for the default. The same folder gives the same database again."""
+        """Return a service's `database_url`; empty for the default. The same folder gives the same database again."""
         if self._server is None:
             return ""
         return self._server.url(f"{service}_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}")
 
     def url_of_file(self, path: Path) -> str:
-        """A database of no room: this SQLite file, or one named after it on the server."""
+        """Return a database of no service: this SQLite file, or one named after it on the server."""
         return self.url("file", path) or f"sqlite:///{path}"
 
 

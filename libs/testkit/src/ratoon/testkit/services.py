@@ -1,4 +1,4 @@
-"""Rooms inside a test's process: a real room through its own `build`, on a Unix socket in a temporary state folder."""
+"""Services inside a test's process, through their own `build`, on Unix sockets in a temporary state folder."""
 
 import asyncio
 import threading
@@ -68,7 +68,7 @@ class State:
 
 @contextmanager
 def running(settings: Iterable[ServiceSettings]) -> Iterator[list[App]]:
-    """These rooms, migrated, built and serving until the block ends; then they are drained."""
+    """Run these services, migrated and built, until the block ends; then drain them."""
     chosen = list(settings)
     for each in chosen:
         migrate(each.service, each.database_url)
@@ -83,7 +83,7 @@ def running(settings: Iterable[ServiceSettings]) -> Iterator[list[App]]:
 
 @contextmanager
 def serving(apps: list[App]) -> Iterator[None]:
-    """Serve rooms that are built already, on an event loop of their own that is closed with them."""
+    """Serve services that are built already, on an event loop of their own that is closed with them."""
     loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
     failures: list[BaseException] = []
 
@@ -96,10 +96,10 @@ def serving(apps: list[App]) -> Iterator[None]:
         finally:
             ready.set()
 
-    thread = threading.Thread(target=live, name="rooms")
+    thread = threading.Thread(target=live, name="services")
     thread.start()
     try:
-        assert ready.wait(_READY_S), f"the rooms were not ready within {_READY_S:g} s"
+        assert ready.wait(_READY_S), f"the services were not ready within {_READY_S:g} s"
         if not failures:
             with no_slow_callbacks(loop=loop):
                 yield
@@ -107,7 +107,7 @@ def serving(apps: list[App]) -> Iterator[None]:
         with suppress(RuntimeError):  # a loop that has ended is closed
             loop.call_soon_threadsafe(stop.set)
         thread.join(_DRAINED_S)
-    assert not thread.is_alive(), f"the rooms did not end within {_DRAINED_S:g} s"
+    assert not thread.is_alive(), f"the services did not end within {_DRAINED_S:g} s"
     if failures:
         raise failures[0]
 

@@ -78,7 +78,7 @@ class EmbeddedLog:
             try:
                 self._append(batch)
             except LogUnavailable:
-                self._append(batch)  # the sequence tells whether the first one was committed after all
+                self._append(batch)  # the sequence shows whether the first one was committed after all
             self._expire_sometimes()
         wake(self._bells, {record.topic for record in batch})
 
@@ -186,7 +186,7 @@ def _insert(connection: sqlite3.Connection, topic: str, records: Sequence[Record
 
 
 def _drop(file: LogFile, connection: sqlite3.Connection, ident: int, before: float, keep_bytes: int) -> int:
-    """Drop up to so many of a partition's oldest records that are too old or too much; how many it were."""
+    """Drop up to a batch of a partition's oldest records beyond its retention; return their number."""
     with file.write(connection):
         query = "SELECT bytes FROM partitions WHERE id = ?"
         size = connection.execute(query, (ident,)).fetchone()[0]

@@ -1,4 +1,4 @@
-"""One cluster's API, whoever made it: kubectl and helm with an administrator's kubeconfig."""
+"""API of one cluster of any origin: kubectl and helm with an administrator's kubeconfig."""
 
 import subprocess
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ _COMMAND_S = 300.0
 
 
 class CommandFailed(Exception):
-    """kubectl or helm ended with an error; the message is what it said."""
+    """kubectl or helm ended with an error; the message is its output."""
 
 
 class Api:
@@ -21,12 +21,12 @@ class Api:
         self.programs = programs()
 
     def kubectl(self, *arguments: str, stdin: str = "", kubeconfig: Path | None = None) -> str:
-        """What kubectl prints, with `stdin` on its standard input; CommandFailed with what it said."""
+        """Return what kubectl prints, with `stdin` on its standard input; CommandFailed with its output."""
         options = ["--kubeconfig", str(kubeconfig or self.kubeconfig)]
         return run([self.programs / "kubectl", *options, *arguments], stdin)
 
     def helm(self, *arguments: str, stdin: str = "") -> str:
-        """What helm prints; CommandFailed with what it said. Its caches lie in this cluster's folder."""
+        """Return what helm prints; CommandFailed with its output. Its caches lie in this cluster's folder."""
         homes = [f"HELM_{kind}_HOME={self.folder / 'helm'}" for kind in ("CACHE", "CONFIG", "DATA")]
         command = ["env", *homes, self.programs / "helm", "--kubeconfig", self.kubeconfig, *arguments]
         return run(command, stdin)

@@ -86,7 +86,7 @@ class ControlPlane(Api):
         return self.write_kubeconfig(f"{namespace}-{name}", token, namespace)
 
     def write_kubeconfig(self, name: str, token: str, namespace: str = "default") -> Path:
-        """A kubeconfig of whoever has this token."""
+        """Return a kubeconfig with this token."""
         cluster = {"server": self.url, "certificate-authority": str(self.certificate)}
         written = {
             "apiVersion": "v1",

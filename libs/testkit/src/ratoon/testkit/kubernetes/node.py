@@ -1,4 +1,4 @@
-"""A node that runs pods, on this machine: containerd, kubelet, kube-proxy and cluster DNS beside a control plane.
+"""A node that runs pods, on this machine: containerd, kubelet, kube-proxy and cluster DNS next to a control plane.
 
 It lives in namespaces of its own (`scripts/cluster run`): addresses, routes, packet filters, mounts and processes are
 gone when they end. Images outlive it, in a cache. The network enforces no NetworkPolicy.
@@ -62,7 +62,7 @@ class Node:
     """One node of a control plane; both live in the folder of the control plane."""
 
     def __init__(self, plane: ControlPlane, cache: Path) -> None:
-        """`cache` keeps containerd's images; nobody else may use it meanwhile."""
+        """`cache` keeps containerd's images; no other node may use it meanwhile."""
         self._plane, self._cache = plane, cache
         self.folder = plane.folder / NAME
         self.folder.mkdir()
@@ -107,7 +107,7 @@ class Node:
         self.processes.wait("kubelet", self._is_ready, _READY_S)
 
     def stop_kubelet(self) -> None:
-        """The node is lost to the cluster; its pods run on, and nobody looks after them."""
+        """The node is lost to the cluster; its pods run on, unattended."""
         self.processes.stop("kubelet")
 
     def kill(self, pod: str, namespace: str) -> None:
@@ -347,7 +347,7 @@ SystemdCgroup = false
 
 
 def _kubelet(folder: Path) -> dict[str, object]:
-    # Whoever reaches the kubelet here is already in this cluster's own network, so it asks for no proof of who calls.
+    # A client that reaches the kubelet is already in this cluster's own network, so it needs no authentication.
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",

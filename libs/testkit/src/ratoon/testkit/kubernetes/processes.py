@@ -65,5 +65,5 @@ class Processes:
             self.stop(name)
 
     def tail(self, name: str, size: int = 3000) -> str:
-        """The end of what it said."""
+        """Return the end of its output."""
         return (self._folder / f"{name}.log").read_text(errors="replace")[-size:]

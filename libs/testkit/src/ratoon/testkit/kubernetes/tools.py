@@ -1,7 +1,7 @@
 """The programs of a Kubernetes for tests, built from Go modules once and kept outside the repository.
 
 Owns where they lie and when they are built again. Knows nothing of how they are started. One file holds the cluster's
-own programs and is named by links; the small ones beside it are each a file of their own.
+own programs and is named by links; the small ones next to it are each a file of their own.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[4] / "kubernetes"
 """The Go module of the one binary."""
 VERSION = "1.36.3"
-"""Of Kubernetes: what its programs say when asked, and kubectl and helm compare."""
+"""Version of Kubernetes that its programs report, and kubectl and helm compare."""
 PROGRAMS = (
     "etcd",
     "helm",
@@ -52,7 +52,7 @@ def tools() -> Path:
 
 
 def companions() -> Path:
-    """The folder with what runs beside a node: CoreDNS, and what `companions.txt` names; built as the others are."""
+    """Folder with what runs next to a node: CoreDNS, and what `companions.txt` names; built as the others are."""
     return _built(_companions_key(), _build_companions)
 
 
@@ -90,13 +90,13 @@ def _install(listed: str, folder: Path) -> None:
 
 
 def lines_of(listed: str) -> list[str]:
-    """What a file beside the Go module lists."""
+    """Return what a file next to the Go module lists."""
     lines = (SOURCE / listed).read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def _go(*arguments: str, **variables: str) -> str:
-    """What Go prints, run in the module, politely; RuntimeError with the end of what it said when it fails."""
+    """Return what Go prints, run in the module at low priority; RuntimeError with the end of its output."""
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", **variables}
     done = subprocess.run(
         ["nice", "-n", "10", "go", *arguments],
@@ -133,7 +133,7 @@ def _built(key: str, build: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """Wait until nobody else builds this folder."""
+    """Wait until no other process builds this folder."""
     home.parent.mkdir(parents=True, exist_ok=True)
     with Path(f"{home}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -163,7 +163,7 @@ def _digest(*files: Path) -> str:
 def main(parts: Sequence[str] = ()) -> int:
     """Build what is missing and print the folders; exit status 3 where this machine cannot.
 
-    `node` among the words: what runs beside a node too, and the sources that its manifests come from.
+    `node` among the words: what runs next to a node too, and the sources that its manifests come from.
     """
     if reason := missing():
         sys.stderr.write(f"{reason}\n")
