@@ -32,7 +32,11 @@ class BadCasesResource:
         page_token: str | None = None,
         timeout: float | None = None,
     ) -> SyncPage[BadCase]:
-        """List the wrong answers of the candidate.
+        """List the wrong answers of the candidate, domain by domain, those with the highest confidence
+        first.
+
+        Each reading of the texts is logged at the split. Refused until the run has succeeded
+        (`NOT_EVALUATED`).
 
         Args:
             parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
@@ -68,7 +72,11 @@ class AsyncBadCasesResource:
         page_token: str | None = None,
         timeout: float | None = None,
     ) -> AsyncPaginator[BadCase]:
-        """List the wrong answers of the candidate.
+        """List the wrong answers of the candidate, domain by domain, those with the highest confidence
+        first.
+
+        Each reading of the texts is logged at the split. Refused until the run has succeeded
+        (`NOT_EVALUATED`).
 
         Args:
             parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
@@ -131,7 +139,8 @@ class EvaluationRunsResource:
     ) -> EvaluationRun:
         """Start an evaluation run.
 
-        It opens the sealed test parts, which is logged, and scores the candidate on them.
+        It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
+        contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -183,7 +192,8 @@ class EvaluationRunsResource:
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete an evaluation run that failed or was cancelled.
 
-        Refused while it is in progress, and when it succeeded: it is the evidence of a gate.
+        Refused while it is in progress, and when it succeeded, because it is the evidence of a gate
+        (`IN_USE`).
 
         Args:
             name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
@@ -327,7 +337,8 @@ class AsyncEvaluationRunsResource:
     ) -> EvaluationRun:
         """Start an evaluation run.
 
-        It opens the sealed test parts, which is logged, and scores the candidate on them.
+        It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
+        contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -381,7 +392,8 @@ class AsyncEvaluationRunsResource:
     ) -> None:
         """Delete an evaluation run that failed or was cancelled.
 
-        Refused while it is in progress, and when it succeeded: it is the evidence of a gate.
+        Refused while it is in progress, and when it succeeded, because it is the evidence of a gate
+        (`IN_USE`).
 
         Args:
             name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.

@@ -184,6 +184,8 @@ class FeedbackResource:
     ) -> Comparison:
         """Compare two model versions by the feedback on their answers in a time range.
 
+        A version of another project is refused (`BAD_FEEDBACK`).
+
         Args:
             parent: Resource name of the project: `projects/{project}`.
             version: Resource name of the first version:
@@ -226,7 +228,8 @@ class FeedbackResource:
         """Submit feedback on an answer.
 
         The feedback is durable when the call returns. For several feedbacks on one answer, the latest one
-        counts.
+        counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer
+        (`BAD_ANSWER_ID`), an answer of another project (`ANSWER_NOT_FOUND`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -315,6 +318,8 @@ class AsyncFeedbackResource:
     ) -> Comparison:
         """Compare two model versions by the feedback on their answers in a time range.
 
+        A version of another project is refused (`BAD_FEEDBACK`).
+
         Args:
             parent: Resource name of the project: `projects/{project}`.
             version: Resource name of the first version:
@@ -357,7 +362,8 @@ class AsyncFeedbackResource:
         """Submit feedback on an answer.
 
         The feedback is durable when the call returns. For several feedbacks on one answer, the latest one
-        counts.
+        counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer
+        (`BAD_ANSWER_ID`), an answer of another project (`ANSWER_NOT_FOUND`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -432,7 +438,9 @@ class PipelineRunsResource:
         self._transport = transport
 
     def approve(self, name: str, *, reason: str | None = None, timeout: float | None = None) -> PipelineRun:
-        """Approve the rollout of a pipeline run that waits for approval. Refused in any other state.
+        """Approve the rollout of a pipeline run that waits for approval.
+
+        Refused in any other state (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
@@ -453,7 +461,7 @@ class PipelineRunsResource:
     def cancel(self, name: str, *, timeout: float | None = None) -> PipelineRun:
         """Request the cancellation of a pipeline run and of the resource of its current stage.
 
-        Refused when the run has ended.
+        Refused when the run has ended (`PIPELINE_RUN_ENDED`).
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
@@ -476,6 +484,9 @@ class PipelineRunsResource:
         timeout: float | None = None,
     ) -> PipelineRun:
         """Start a pipeline run manually.
+
+        With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
+        project are refused (`BAD_SOURCE`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -506,8 +517,8 @@ class PipelineRunsResource:
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a pipeline run that has ended.
 
-        Refused while it is in progress, and while a policy of the project decides by it: by the time range of
-        its traffic, its end or its place in the budget. Resources that it created are kept.
+        Resources that it created are kept. Refused while it is in progress, and while a policy of the project
+        decides by it: by the time range of its traffic, its end or its place in the budget (`IN_USE`).
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
@@ -570,7 +581,7 @@ class PipelineRunsResource:
     def reject(self, name: str, *, reason: str | None = None, timeout: float | None = None) -> PipelineRun:
         """Reject a pipeline run that waits for approval: the run ends as REFUSED.
 
-        Refused in any other state.
+        Refused in any other state (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
@@ -640,7 +651,9 @@ class AsyncPipelineRunsResource:
     async def approve(
         self, name: str, *, reason: str | None = None, timeout: float | None = None
     ) -> PipelineRun:
-        """Approve the rollout of a pipeline run that waits for approval. Refused in any other state.
+        """Approve the rollout of a pipeline run that waits for approval.
+
+        Refused in any other state (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
@@ -661,7 +674,7 @@ class AsyncPipelineRunsResource:
     async def cancel(self, name: str, *, timeout: float | None = None) -> PipelineRun:
         """Request the cancellation of a pipeline run and of the resource of its current stage.
 
-        Refused when the run has ended.
+        Refused when the run has ended (`PIPELINE_RUN_ENDED`).
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
@@ -684,6 +697,9 @@ class AsyncPipelineRunsResource:
         timeout: float | None = None,
     ) -> PipelineRun:
         """Start a pipeline run manually.
+
+        With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
+        project are refused (`BAD_SOURCE`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -716,8 +732,8 @@ class AsyncPipelineRunsResource:
     ) -> None:
         """Delete a pipeline run that has ended.
 
-        Refused while it is in progress, and while a policy of the project decides by it: by the time range of
-        its traffic, its end or its place in the budget. Resources that it created are kept.
+        Resources that it created are kept. Refused while it is in progress, and while a policy of the project
+        decides by it: by the time range of its traffic, its end or its place in the budget (`IN_USE`).
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
@@ -782,7 +798,7 @@ class AsyncPipelineRunsResource:
     ) -> PipelineRun:
         """Reject a pipeline run that waits for approval: the run ends as REFUSED.
 
-        Refused in any other state.
+        Refused in any other state (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
@@ -871,7 +887,10 @@ class PoliciesResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Policy:
-        """Create a policy. It takes effect immediately.
+        """Create a policy.
+
+        It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
+        field.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -929,7 +948,9 @@ class PoliciesResource:
         )
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
-        """Delete a policy. Refused while a pipeline run that the policy started is in progress.
+        """Delete a policy.
+
+        Refused while a pipeline run that the policy started is in progress (`IN_USE`).
 
         Args:
             name: Resource name of the policy: `projects/{project}/policies/{policy}`.
@@ -1005,7 +1026,10 @@ class PoliciesResource:
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Policy:
-        """Update a policy. The policy is evaluated again immediately.
+        """Update a policy.
+
+        The policy is evaluated again immediately. Settings out of range are refused (`BAD_POLICY`); the error
+        names the field.
 
         Args:
             name: Resource name: `projects/{project}/policies/{policy}`.
@@ -1088,7 +1112,10 @@ class AsyncPoliciesResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Policy:
-        """Create a policy. It takes effect immediately.
+        """Create a policy.
+
+        It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
+        field.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1146,7 +1173,9 @@ class AsyncPoliciesResource:
         )
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
-        """Delete a policy. Refused while a pipeline run that the policy started is in progress.
+        """Delete a policy.
+
+        Refused while a pipeline run that the policy started is in progress (`IN_USE`).
 
         Args:
             name: Resource name of the policy: `projects/{project}/policies/{policy}`.
@@ -1222,7 +1251,10 @@ class AsyncPoliciesResource:
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Policy:
-        """Update a policy. The policy is evaluated again immediately.
+        """Update a policy.
+
+        The policy is evaluated again immediately. Settings out of range are refused (`BAD_POLICY`); the error
+        names the field.
 
         Args:
             name: Resource name: `projects/{project}/policies/{policy}`.
@@ -1299,7 +1331,10 @@ class ProjectsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Project:
-        """Create a project. Monitoring of its traffic starts with the creation.
+        """Create a project.
+
+        Monitoring of its traffic starts with the creation. Settings out of range are refused (`BAD_PROJECT`);
+        the error names the field.
 
         Args:
             display_name: Name for people. At most 1,024 characters.
@@ -1344,11 +1379,10 @@ class ProjectsResource:
         )
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
-        """Delete a project with its deployments, its policies, its pipeline runs, its captured traffic and
-        its feedback.
+        """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback.
 
-        Refused while a pipeline run is in progress or a deployment serves. Datasets, models and other runs
-        stay in storage but cannot be accessed without the project.
+        Datasets, models and other runs stay in storage but cannot be accessed without the project. Refused
+        while a pipeline run is in progress or a deployment serves (`IN_USE`).
 
         Args:
             name: Resource name of the project: `projects/{project}`.
@@ -1419,7 +1453,8 @@ class ProjectsResource:
         """Update a project.
 
         Pipeline runs that are in progress keep the settings with which they started. The removal of a label
-        with which the version in production answers is refused unless `allow_label_removal` is set.
+        with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal`
+        is set. Settings out of range: `BAD_PROJECT`.
 
         Args:
             name: Resource name: `projects/{project}`.
@@ -1487,7 +1522,10 @@ class AsyncProjectsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Project:
-        """Create a project. Monitoring of its traffic starts with the creation.
+        """Create a project.
+
+        Monitoring of its traffic starts with the creation. Settings out of range are refused (`BAD_PROJECT`);
+        the error names the field.
 
         Args:
             display_name: Name for people. At most 1,024 characters.
@@ -1532,11 +1570,10 @@ class AsyncProjectsResource:
         )
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
-        """Delete a project with its deployments, its policies, its pipeline runs, its captured traffic and
-        its feedback.
+        """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback.
 
-        Refused while a pipeline run is in progress or a deployment serves. Datasets, models and other runs
-        stay in storage but cannot be accessed without the project.
+        Datasets, models and other runs stay in storage but cannot be accessed without the project. Refused
+        while a pipeline run is in progress or a deployment serves (`IN_USE`).
 
         Args:
             name: Resource name of the project: `projects/{project}`.
@@ -1609,7 +1646,8 @@ class AsyncProjectsResource:
         """Update a project.
 
         Pipeline runs that are in progress keep the settings with which they started. The removal of a label
-        with which the version in production answers is refused unless `allow_label_removal` is set.
+        with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal`
+        is set. Settings out of range: `BAD_PROJECT`.
 
         Args:
             name: Resource name: `projects/{project}`.

@@ -34,7 +34,8 @@ class ApiKeysResource:
         """Create an API key.
 
         The response holds its secret, which cannot be read again. A repeated request returns the key without
-        the secret. A key with more permissions than the caller is refused.
+        the secret. A key with more permissions than the caller is refused (`ROLE_TOO_HIGH`), and so is a key
+        of a project that does not exist (`PROJECT_NOT_FOUND`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`; `projects/-` for a key of the whole
@@ -66,7 +67,7 @@ class ApiKeysResource:
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete an API key and its usage records.
 
-        Refused for the last permanent operator key of the installation.
+        Refused for the last permanent operator key of the installation (`LAST_OPERATOR_KEY`).
 
         Args:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
@@ -130,8 +131,8 @@ class ApiKeysResource:
     def revoke(self, name: str, *, timeout: float | None = None) -> ApiKey:
         """Revoke an API key.
 
-        The key and its tokens become invalid immediately. Refused for the last permanent operator key of the
-        installation.
+        The key and its tokens become invalid immediately. A revoked key is returned unchanged. Refused for
+        the last permanent operator key of the installation (`LAST_OPERATOR_KEY`).
 
         Args:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
@@ -146,7 +147,8 @@ class ApiKeysResource:
     def rotate(self, name: str, *, timeout: float | None = None) -> ApiKey:
         """Replace the secret of an API key.
 
-        The old secret and its tokens become invalid immediately. Refused for a revoked key.
+        The response holds the new secret, which cannot be read again. The old secret and its tokens become
+        invalid immediately. Refused for a revoked key (`API_KEY_REVOKED`).
 
         Args:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
@@ -170,8 +172,9 @@ class ApiKeysResource:
     ) -> ApiKey:
         """Update the display name, the expiry or the limits of an API key.
 
-        The change takes effect on every gateway within moments. An expiry on the last permanent operator key
-        of the installation, or a new expiry on a revoked key, is refused.
+        The change takes effect on every gateway within moments. Refused: an expiry on the last permanent
+        operator key of the installation (`LAST_OPERATOR_KEY`), and a new expiry on a revoked key
+        (`API_KEY_REVOKED`).
 
         Args:
             name: Resource name: `projects/{project}/apiKeys/{api_key}`; `projects/-` for keys of the whole
@@ -235,7 +238,8 @@ class AsyncApiKeysResource:
         """Create an API key.
 
         The response holds its secret, which cannot be read again. A repeated request returns the key without
-        the secret. A key with more permissions than the caller is refused.
+        the secret. A key with more permissions than the caller is refused (`ROLE_TOO_HIGH`), and so is a key
+        of a project that does not exist (`PROJECT_NOT_FOUND`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`; `projects/-` for a key of the whole
@@ -267,7 +271,7 @@ class AsyncApiKeysResource:
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete an API key and its usage records.
 
-        Refused for the last permanent operator key of the installation.
+        Refused for the last permanent operator key of the installation (`LAST_OPERATOR_KEY`).
 
         Args:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
@@ -331,8 +335,8 @@ class AsyncApiKeysResource:
     async def revoke(self, name: str, *, timeout: float | None = None) -> ApiKey:
         """Revoke an API key.
 
-        The key and its tokens become invalid immediately. Refused for the last permanent operator key of the
-        installation.
+        The key and its tokens become invalid immediately. A revoked key is returned unchanged. Refused for
+        the last permanent operator key of the installation (`LAST_OPERATOR_KEY`).
 
         Args:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
@@ -347,7 +351,8 @@ class AsyncApiKeysResource:
     async def rotate(self, name: str, *, timeout: float | None = None) -> ApiKey:
         """Replace the secret of an API key.
 
-        The old secret and its tokens become invalid immediately. Refused for a revoked key.
+        The response holds the new secret, which cannot be read again. The old secret and its tokens become
+        invalid immediately. Refused for a revoked key (`API_KEY_REVOKED`).
 
         Args:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
@@ -371,8 +376,9 @@ class AsyncApiKeysResource:
     ) -> ApiKey:
         """Update the display name, the expiry or the limits of an API key.
 
-        The change takes effect on every gateway within moments. An expiry on the last permanent operator key
-        of the installation, or a new expiry on a revoked key, is refused.
+        The change takes effect on every gateway within moments. Refused: an expiry on the last permanent
+        operator key of the installation (`LAST_OPERATOR_KEY`), and a new expiry on a revoked key
+        (`API_KEY_REVOKED`).
 
         Args:
             name: Resource name: `projects/{project}/apiKeys/{api_key}`; `projects/-` for keys of the whole
@@ -446,7 +452,8 @@ class SafetyFilterResource:
     ) -> SafetyFilter:
         """Update the word lists of a project.
 
-        The change takes effect on every gateway within moments, for requests that start after it.
+        The change takes effect on every gateway within moments, for requests that start after it. A project
+        that does not exist is refused (`PROJECT_NOT_FOUND`).
 
         Args:
             name: Resource name: `projects/{project}/safetyFilter`. The filter of `projects/-` applies to
@@ -500,7 +507,8 @@ class AsyncSafetyFilterResource:
     ) -> SafetyFilter:
         """Update the word lists of a project.
 
-        The change takes effect on every gateway within moments, for requests that start after it.
+        The change takes effect on every gateway within moments, for requests that start after it. A project
+        that does not exist is refused (`PROJECT_NOT_FOUND`).
 
         Args:
             name: Resource name: `projects/{project}/safetyFilter`. The filter of `projects/-` applies to
@@ -532,7 +540,7 @@ class TokenResource:
     def issue(self, *, api_key: str | None = None, timeout: float | None = None) -> Token:
         """Exchange an API key for a short-lived bearer token.
 
-        The token becomes invalid with the key.
+        The token becomes invalid with the key. An unknown, expired or revoked key is refused (`BAD_API_KEY`).
 
         Args:
             api_key: Secret of the API key.
@@ -552,7 +560,7 @@ class AsyncTokenResource:
     async def issue(self, *, api_key: str | None = None, timeout: float | None = None) -> Token:
         """Exchange an API key for a short-lived bearer token.
 
-        The token becomes invalid with the key.
+        The token becomes invalid with the key. An unknown, expired or revoked key is refused (`BAD_API_KEY`).
 
         Args:
             api_key: Secret of the API key.

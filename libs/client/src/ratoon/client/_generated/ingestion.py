@@ -62,7 +62,9 @@ class DatasetVersionsResource:
     ) -> DatasetVersion:
         """Start the curation of sources into a new dataset version.
 
-        Refused while an erasure is in progress in the project.
+        Refused: no sources (`NO_SOURCES`), a source that is named twice (`SOURCE_TWICE`), settings out of
+        range (`BAD_CURATION`), and any version while an erasure is in progress in the project
+        (`ERASURE_UNDER_WAY`).
 
         Args:
             parent: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
@@ -89,8 +91,8 @@ class DatasetVersionsResource:
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a dataset version that failed or was cancelled.
 
-        Refused while it is in progress, when it has records, and while an erasure is in progress in the
-        project.
+        Refused while it is in progress or when it has records (`IN_USE`), and while an erasure is in progress
+        in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -226,7 +228,9 @@ class AsyncDatasetVersionsResource:
     ) -> DatasetVersion:
         """Start the curation of sources into a new dataset version.
 
-        Refused while an erasure is in progress in the project.
+        Refused: no sources (`NO_SOURCES`), a source that is named twice (`SOURCE_TWICE`), settings out of
+        range (`BAD_CURATION`), and any version while an erasure is in progress in the project
+        (`ERASURE_UNDER_WAY`).
 
         Args:
             parent: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
@@ -255,8 +259,8 @@ class AsyncDatasetVersionsResource:
     ) -> None:
         """Delete a dataset version that failed or was cancelled.
 
-        Refused while it is in progress, when it has records, and while an erasure is in progress in the
-        project.
+        Refused while it is in progress or when it has records (`IN_USE`), and while an erasure is in progress
+        in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -402,7 +406,8 @@ class DatasetsResource:
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a dataset.
 
-        Refused while it has versions or splits, and while an erasure is in progress in the project.
+        Refused while it has versions or splits (`IN_USE`), and while an erasure is in progress in the project
+        (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
@@ -506,7 +511,8 @@ class AsyncDatasetsResource:
     ) -> None:
         """Delete a dataset.
 
-        Refused while it has versions or splits, and while an erasure is in progress in the project.
+        Refused while it has versions or splits (`IN_USE`), and while an erasure is in progress in the project
+        (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
@@ -588,6 +594,8 @@ class ErasuresResource:
         timeout: float | None = None,
     ) -> Erasure:
         """Start the permanent erasure of records from all data of the project.
+
+        No or too many records, and a missing or too long reason are refused (`BAD_ERASURE`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -717,6 +725,8 @@ class AsyncErasuresResource:
     ) -> Erasure:
         """Start the permanent erasure of records from all data of the project.
 
+        No or too many records, and a missing or too long reason are refused (`BAD_ERASURE`).
+
         Args:
             parent: Resource name of the project: `projects/{project}`.
             record_ids: IDs of the records to erase, 1 to 100. From the creation of the erasure on, curation
@@ -832,6 +842,9 @@ class RecordsResource:
     def get(self, parent: str, record_id: str, *, timeout: float | None = None) -> Record:
         """Return one record of a dataset version with its text.
 
+        Refused until the version is READY (`NOT_READY`). A record that the version does not hold:
+        `RECORD_NOT_FOUND`.
+
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             record_id: ID of the record: 64 hexadecimal digits.
@@ -852,6 +865,9 @@ class RecordsResource:
 
     def lineage(self, parent: str, record_id: str, *, timeout: float | None = None) -> RecordLineage:
         """Return every dataset version and split that holds a record, or that held it until it was erased.
+
+        For an unknown record, the lists are empty. An ID that is not 64 hexadecimal digits is refused
+        (`BAD_RECORD_ID`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -878,6 +894,8 @@ class RecordsResource:
         timeout: float | None = None,
     ) -> SyncPage[Record]:
         """List the records of a dataset version with their texts, ordered by record ID.
+
+        Refused until the version is READY (`NOT_READY`).
 
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -908,6 +926,9 @@ class AsyncRecordsResource:
     async def get(self, parent: str, record_id: str, *, timeout: float | None = None) -> Record:
         """Return one record of a dataset version with its text.
 
+        Refused until the version is READY (`NOT_READY`). A record that the version does not hold:
+        `RECORD_NOT_FOUND`.
+
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             record_id: ID of the record: 64 hexadecimal digits.
@@ -928,6 +949,9 @@ class AsyncRecordsResource:
 
     async def lineage(self, parent: str, record_id: str, *, timeout: float | None = None) -> RecordLineage:
         """Return every dataset version and split that holds a record, or that held it until it was erased.
+
+        For an unknown record, the lists are empty. An ID that is not 64 hexadecimal digits is refused
+        (`BAD_RECORD_ID`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -954,6 +978,8 @@ class AsyncRecordsResource:
         timeout: float | None = None,
     ) -> AsyncPaginator[Record]:
         """List the records of a dataset version with their texts, ordered by record ID.
+
+        Refused until the version is READY (`NOT_READY`).
 
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -989,8 +1015,9 @@ class RejectionsResource:
         page_token: str | None = None,
         timeout: float | None = None,
     ) -> SyncPage[RejectedItem]:
-        """List the items of the sources of a dataset version that became no record, each with the curation
-        step and the reason.
+        """List the items of the sources that became no record, each with the curation step and the reason.
+
+        Refused until the dataset version is READY (`NOT_READY`).
 
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -1026,8 +1053,9 @@ class AsyncRejectionsResource:
         page_token: str | None = None,
         timeout: float | None = None,
     ) -> AsyncPaginator[RejectedItem]:
-        """List the items of the sources of a dataset version that became no record, each with the curation
-        step and the reason.
+        """List the items of the sources that became no record, each with the curation step and the reason.
+
+        Refused until the dataset version is READY (`NOT_READY`).
 
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -1072,7 +1100,8 @@ class SourcesResource:
     ) -> Source:
         """Create a source from an uploaded blob.
 
-        Refused while an erasure is in progress in the project.
+        Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), settings that do not fit (`BAD_SOURCE`), and
+        any source while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1118,7 +1147,8 @@ class SourcesResource:
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a source.
 
-        Refused if a dataset version was created from it, and while an erasure is in progress in the project.
+        Refused if a dataset version was created from it (`SOURCE_IN_USE`), and while an erasure is in
+        progress in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name of the source: `projects/{project}/sources/{source}`.
@@ -1190,7 +1220,11 @@ class SourcesResource:
         record_count: int | None = None,
         timeout: float | None = None,
     ) -> SourcePreview:
-        """Read the beginning of an uploaded blob as a source. Nothing is stored.
+        """Read the beginning of an uploaded blob as a source.
+
+        Nothing is stored. A blob without usable records gives a preview that names the problem. Refused: a
+        blob that was not uploaded (`BLOB_NOT_FOUND`), and one whose reading fails or takes too long
+        (`PREVIEW_FAILED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1244,8 +1278,8 @@ class SourcesResource:
     ) -> Source:
         """Update the display name or license of a source, or how it is read.
 
-        A change of how it is read is refused once a dataset version was created from it. Any change is
-        refused while an erasure is in progress in the project.
+        A change of how it is read is refused once a dataset version was created from it (`SOURCE_IN_USE`).
+        Any change is refused while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name: `projects/{project}/sources/{source}`.
@@ -1306,7 +1340,8 @@ class AsyncSourcesResource:
     ) -> Source:
         """Create a source from an uploaded blob.
 
-        Refused while an erasure is in progress in the project.
+        Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), settings that do not fit (`BAD_SOURCE`), and
+        any source while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1352,7 +1387,8 @@ class AsyncSourcesResource:
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a source.
 
-        Refused if a dataset version was created from it, and while an erasure is in progress in the project.
+        Refused if a dataset version was created from it (`SOURCE_IN_USE`), and while an erasure is in
+        progress in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name of the source: `projects/{project}/sources/{source}`.
@@ -1424,7 +1460,11 @@ class AsyncSourcesResource:
         record_count: int | None = None,
         timeout: float | None = None,
     ) -> SourcePreview:
-        """Read the beginning of an uploaded blob as a source. Nothing is stored.
+        """Read the beginning of an uploaded blob as a source.
+
+        Nothing is stored. A blob without usable records gives a preview that names the problem. Refused: a
+        blob that was not uploaded (`BLOB_NOT_FOUND`), and one whose reading fails or takes too long
+        (`PREVIEW_FAILED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1478,8 +1518,8 @@ class AsyncSourcesResource:
     ) -> Source:
         """Update the display name or license of a source, or how it is read.
 
-        A change of how it is read is refused once a dataset version was created from it. Any change is
-        refused while an erasure is in progress in the project.
+        A change of how it is read is refused once a dataset version was created from it (`SOURCE_IN_USE`).
+        Any change is refused while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name: `projects/{project}/sources/{source}`.
@@ -1630,7 +1670,9 @@ class SplitsResource:
     ) -> Split:
         """Start the split of a READY dataset version.
 
-        Refused for a version in any other state, and while an erasure is in progress in the project.
+        Refused: a version or a replayed split that is not READY (`NOT_READY`), a version of which records
+        were erased (`VERSION_REDACTED`), shares, a mode or a replay that do not fit (`BAD_SPLIT`), and any
+        split while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             parent: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
@@ -1671,8 +1713,8 @@ class SplitsResource:
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a split that failed or was cancelled.
 
-        Refused while it is in progress, when it has parts, and while an erasure is in progress in the
-        project.
+        Refused while it is in progress or when it has parts (`IN_USE`), and while an erasure is in progress
+        in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
@@ -1743,7 +1785,8 @@ class SplitsResource:
     ) -> OpenSplitResponse:
         """Return the digest of a part of a split, for example of the sealed test part, and log the reading.
 
-        Refused until the split is READY.
+        Refused until the split is READY (`SPLIT_NOT_READY`), and without a part, a reader and a purpose
+        (`BAD_READING`).
 
         Args:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
@@ -1836,7 +1879,9 @@ class AsyncSplitsResource:
     ) -> Split:
         """Start the split of a READY dataset version.
 
-        Refused for a version in any other state, and while an erasure is in progress in the project.
+        Refused: a version or a replayed split that is not READY (`NOT_READY`), a version of which records
+        were erased (`VERSION_REDACTED`), shares, a mode or a replay that do not fit (`BAD_SPLIT`), and any
+        split while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             parent: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
@@ -1879,8 +1924,8 @@ class AsyncSplitsResource:
     ) -> None:
         """Delete a split that failed or was cancelled.
 
-        Refused while it is in progress, when it has parts, and while an erasure is in progress in the
-        project.
+        Refused while it is in progress or when it has parts (`IN_USE`), and while an erasure is in progress
+        in the project (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
@@ -1951,7 +1996,8 @@ class AsyncSplitsResource:
     ) -> OpenSplitResponse:
         """Return the digest of a part of a split, for example of the sealed test part, and log the reading.
 
-        Refused until the split is READY.
+        Refused until the split is READY (`SPLIT_NOT_READY`), and without a part, a reader and a purpose
+        (`BAD_READING`).
 
         Args:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.

@@ -42,6 +42,9 @@ class AnnotationsResource:
     ) -> Annotation:
         """Label a record.
 
+        Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source FEEDBACK
+        unless the caller is a service (`SOURCE_NOT_YOURS`).
+
         Args:
             parent: Resource name of the project: `projects/{project}`.
             record_id: ID of the record. Required.
@@ -142,6 +145,9 @@ class AsyncAnnotationsResource:
     ) -> Annotation:
         """Label a record.
 
+        Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source FEEDBACK
+        unless the caller is a service (`SOURCE_NOT_YOURS`).
+
         Args:
             parent: Resource name of the project: `projects/{project}`.
             record_id: ID of the record. Required.
@@ -240,6 +246,8 @@ class GuidelinesResource:
     ) -> Guideline:
         """Create a guideline.
 
+        Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`).
+
         Args:
             parent: Resource name of the project: `projects/{project}`.
             instructions: Instructions for annotators.
@@ -269,8 +277,8 @@ class GuidelinesResource:
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a guideline.
 
-        Refused while a label set is being created with it. Existing label sets keep the guideline with which
-        they were created.
+        Existing label sets keep the labels and the conflict policy with which they were created. Refused
+        while a label set is being created with it (`IN_USE`).
 
         Args:
             name: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
@@ -340,7 +348,10 @@ class GuidelinesResource:
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Guideline:
-        """Update a guideline. Existing label sets keep the guideline with which they were created.
+        """Update a guideline.
+
+        Existing label sets keep the labels and the conflict policy with which they were created. Refusals of
+        `CreateGuideline` apply.
 
         Args:
             name: Resource name: `projects/{project}/guidelines/{guideline}`.
@@ -389,6 +400,8 @@ class AsyncGuidelinesResource:
     ) -> Guideline:
         """Create a guideline.
 
+        Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`).
+
         Args:
             parent: Resource name of the project: `projects/{project}`.
             instructions: Instructions for annotators.
@@ -418,8 +431,8 @@ class AsyncGuidelinesResource:
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a guideline.
 
-        Refused while a label set is being created with it. Existing label sets keep the guideline with which
-        they were created.
+        Existing label sets keep the labels and the conflict policy with which they were created. Refused
+        while a label set is being created with it (`IN_USE`).
 
         Args:
             name: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
@@ -489,7 +502,10 @@ class AsyncGuidelinesResource:
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Guideline:
-        """Update a guideline. Existing label sets keep the guideline with which they were created.
+        """Update a guideline.
+
+        Existing label sets keep the labels and the conflict policy with which they were created. Refusals of
+        `CreateGuideline` apply.
 
         Args:
             name: Resource name: `projects/{project}/guidelines/{guideline}`.
@@ -552,6 +568,9 @@ class LabelSetsResource:
     ) -> LabelSet:
         """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
 
+        Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased
+        (`VERSION_REDACTED`), a review sample out of range (`BAD_SAMPLE_SIZE`).
+
         Args:
             parent: Resource name of the project: `projects/{project}`.
             dataset_version: Resource name of the dataset version. It must belong to the same project.
@@ -587,8 +606,8 @@ class LabelSetsResource:
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a label set that failed or was cancelled.
 
-        Refused while it is in progress, and when it succeeded: splits are made of it. Annotations that it
-        imported are kept.
+        Annotations that it imported are kept. Refused while it is in progress, and when it succeeded, because
+        splits are made of it (`IN_USE`).
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
@@ -720,6 +739,9 @@ class AsyncLabelSetsResource:
     ) -> LabelSet:
         """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
 
+        Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased
+        (`VERSION_REDACTED`), a review sample out of range (`BAD_SAMPLE_SIZE`).
+
         Args:
             parent: Resource name of the project: `projects/{project}`.
             dataset_version: Resource name of the dataset version. It must belong to the same project.
@@ -757,8 +779,8 @@ class AsyncLabelSetsResource:
     ) -> None:
         """Delete a label set that failed or was cancelled.
 
-        Refused while it is in progress, and when it succeeded: splits are made of it. Annotations that it
-        imported are kept.
+        Annotations that it imported are kept. Refused while it is in progress, and when it succeeded, because
+        splits are made of it (`IN_USE`).
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
@@ -866,10 +888,10 @@ class TasksResource:
     def claim(
         self, parent: str, *, reason: str | None = None, timeout: float | None = None
     ) -> ClaimTaskResponse:
-        """Claim the next open task, the newest ones first, for ten minutes.
+        """Claim the next open task for ten minutes, the newest tasks first.
 
         Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it
-        is open and extends the lease.
+        is open, and extends the lease.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -896,8 +918,9 @@ class TasksResource:
     ) -> Task:
         """Complete a task.
 
-        A label is stored as an annotation. Refused when another answer was given before or another annotator
-        holds a lease on the task; the same answer again changes nothing.
+        A label is stored as an annotation. The same answer again changes nothing. Refused when another answer
+        was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`),
+        and for a label that the guideline does not have (`UNKNOWN_LABEL`).
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
@@ -965,7 +988,7 @@ class TasksResource:
         )
 
     def summarize(self, parent: str, *, timeout: float | None = None) -> SummarizeTasksResponse:
-        """Count the tasks of a project: by state, and the answers by the label before.
+        """Count the tasks of a project by state, and the reviewed ones by the label before and after.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -987,10 +1010,10 @@ class AsyncTasksResource:
     async def claim(
         self, parent: str, *, reason: str | None = None, timeout: float | None = None
     ) -> ClaimTaskResponse:
-        """Claim the next open task, the newest ones first, for ten minutes.
+        """Claim the next open task for ten minutes, the newest tasks first.
 
         Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it
-        is open and extends the lease.
+        is open, and extends the lease.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1017,8 +1040,9 @@ class AsyncTasksResource:
     ) -> Task:
         """Complete a task.
 
-        A label is stored as an annotation. Refused when another answer was given before or another annotator
-        holds a lease on the task; the same answer again changes nothing.
+        A label is stored as an annotation. The same answer again changes nothing. Refused when another answer
+        was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`),
+        and for a label that the guideline does not have (`UNKNOWN_LABEL`).
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
@@ -1086,7 +1110,7 @@ class AsyncTasksResource:
         )
 
     async def summarize(self, parent: str, *, timeout: float | None = None) -> SummarizeTasksResponse:
-        """Count the tasks of a project: by state, and the answers by the label before.
+        """Count the tasks of a project by state, and the reviewed ones by the label before and after.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.

@@ -150,8 +150,9 @@ class AliasesResource:
     ) -> Alias:
         """Point an alias to a READY version of the model.
 
-        The alias `production` can be moved only by the serving service, at the end of a rollout or a
-        rollback.
+        An alias that does not exist is created. The alias `production` can be moved only by the serving
+        service, at the end of a rollout or a rollback (`ALIAS_RESERVED`). Refused when the version is not
+        READY (`VERSION_NOT_READY`).
 
         Args:
             name: Resource name of the alias: `projects/{project}/models/{model}/aliases/{alias}`.
@@ -235,8 +236,9 @@ class AsyncAliasesResource:
     ) -> Alias:
         """Point an alias to a READY version of the model.
 
-        The alias `production` can be moved only by the serving service, at the end of a rollout or a
-        rollback.
+        An alias that does not exist is created. The alias `production` can be moved only by the serving
+        service, at the end of a rollout or a rollback (`ALIAS_RESERVED`). Refused when the version is not
+        READY (`VERSION_NOT_READY`).
 
         Args:
             name: Resource name of the alias: `projects/{project}/models/{model}/aliases/{alias}`.
@@ -304,10 +306,12 @@ class ModelVersionsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> ModelVersion:
-        """Register a model artifact.
+        """Register a model artifact as a new version.
 
         The version is verified, its golden prompts are recorded and it is signed; it is READY when all of
-        these steps have succeeded.
+        these steps have succeeded. Refused: a missing digest (`ARTIFACT_MISSING`), an artifact that was not
+        uploaded (`ARTIFACT_NOT_FOUND`), an ID that is not `v<major>.<minor>` (`BAD_VERSION_ID`), a parent
+        version of another model (`PARENT_OF_OTHER_MODEL`).
 
         Args:
             parent: Resource name of the model: `projects/{project}/models/{model}`.
@@ -374,8 +378,8 @@ class ModelVersionsResource:
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a model version that failed or was cancelled.
 
-        Refused while it is in progress, and when it is READY: aliases, deployments and later versions refer
-        to it.
+        Refused while it is in progress, when it is READY, because aliases, deployments and later versions
+        refer to it, and while another version continues it (`IN_USE`).
 
         Args:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
@@ -522,10 +526,12 @@ class AsyncModelVersionsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> ModelVersion:
-        """Register a model artifact.
+        """Register a model artifact as a new version.
 
         The version is verified, its golden prompts are recorded and it is signed; it is READY when all of
-        these steps have succeeded.
+        these steps have succeeded. Refused: a missing digest (`ARTIFACT_MISSING`), an artifact that was not
+        uploaded (`ARTIFACT_NOT_FOUND`), an ID that is not `v<major>.<minor>` (`BAD_VERSION_ID`), a parent
+        version of another model (`PARENT_OF_OTHER_MODEL`).
 
         Args:
             parent: Resource name of the model: `projects/{project}/models/{model}`.
@@ -594,8 +600,8 @@ class AsyncModelVersionsResource:
     ) -> None:
         """Delete a model version that failed or was cancelled.
 
-        Refused while it is in progress, and when it is READY: aliases, deployments and later versions refer
-        to it.
+        Refused while it is in progress, when it is READY, because aliases, deployments and later versions
+        refer to it, and while another version continues it (`IN_USE`).
 
         Args:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
@@ -737,7 +743,7 @@ class ModelsResource:
         )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
-        """Delete a model. Refused while it has versions.
+        """Delete a model. Refused while it has versions (`IN_USE`).
 
         Args:
             name: Resource name of the model: `projects/{project}/models/{model}`.
@@ -839,7 +845,7 @@ class AsyncModelsResource:
     async def delete(
         self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
     ) -> None:
-        """Delete a model. Refused while it has versions.
+        """Delete a model. Refused while it has versions (`IN_USE`).
 
         Args:
             name: Resource name of the model: `projects/{project}/models/{model}`.

@@ -29,7 +29,7 @@ class DeploymentsResource:
     ) -> Deployment:
         """Create a deployment.
 
-        It serves no model until the first rollout. An unknown pool is refused.
+        It serves no model until the first rollout. Refused: an unknown pool (`ENGINE_POOL_UNKNOWN`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -64,8 +64,9 @@ class DeploymentsResource:
     ) -> None:
         """Delete a deployment with its engines and rollouts.
 
-        Refused while a rollout of it is in progress, and while it serves, unless `force` is set: then its
-        route is removed and its engines are stopped. The models that it served are kept.
+        The models that it served are kept. Refused while a rollout of it is in progress (`ROLLOUT_ACTIVE`),
+        and while it serves (`IN_USE`) unless `force` is set: then its route is removed and its engines are
+        stopped.
 
         Args:
             name: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
@@ -105,10 +106,10 @@ class DeploymentsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Engine:
-        """Inject faults for a drill: a share of the answers of one version fails for a limited time, to test
-        the analysis.
+        """Let a share of the answers of one version fail for a limited time, to test the analysis.
 
-        Refused when the deployment has no engine of the version.
+        Refused when the deployment has no engine of the version (`NO_ENGINE_TO_DISTURB`), and for values out
+        of range (`BAD_FAULT`).
 
         Args:
             name: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
@@ -180,7 +181,8 @@ class DeploymentsResource:
     ) -> Deployment:
         """Set the minimum and maximum number of replicas of a deployment.
 
-        Refused outside 0 to 64 replicas, and when the installation cannot run that number of replicas.
+        Refused: numbers outside 0 to 64, or a minimum above the maximum (`SCALE_BOUNDS_INVALID`); a number of
+        replicas that the installation cannot run (`SCALING_UNAVAILABLE`).
 
         Args:
             name: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
@@ -226,7 +228,7 @@ class AsyncDeploymentsResource:
     ) -> Deployment:
         """Create a deployment.
 
-        It serves no model until the first rollout. An unknown pool is refused.
+        It serves no model until the first rollout. Refused: an unknown pool (`ENGINE_POOL_UNKNOWN`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -261,8 +263,9 @@ class AsyncDeploymentsResource:
     ) -> None:
         """Delete a deployment with its engines and rollouts.
 
-        Refused while a rollout of it is in progress, and while it serves, unless `force` is set: then its
-        route is removed and its engines are stopped. The models that it served are kept.
+        The models that it served are kept. Refused while a rollout of it is in progress (`ROLLOUT_ACTIVE`),
+        and while it serves (`IN_USE`) unless `force` is set: then its route is removed and its engines are
+        stopped.
 
         Args:
             name: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
@@ -302,10 +305,10 @@ class AsyncDeploymentsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Engine:
-        """Inject faults for a drill: a share of the answers of one version fails for a limited time, to test
-        the analysis.
+        """Let a share of the answers of one version fail for a limited time, to test the analysis.
 
-        Refused when the deployment has no engine of the version.
+        Refused when the deployment has no engine of the version (`NO_ENGINE_TO_DISTURB`), and for values out
+        of range (`BAD_FAULT`).
 
         Args:
             name: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
@@ -377,7 +380,8 @@ class AsyncDeploymentsResource:
     ) -> Deployment:
         """Set the minimum and maximum number of replicas of a deployment.
 
-        Refused outside 0 to 64 replicas, and when the installation cannot run that number of replicas.
+        Refused: numbers outside 0 to 64, or a minimum above the maximum (`SCALE_BOUNDS_INVALID`); a number of
+        replicas that the installation cannot run (`SCALING_UNAVAILABLE`).
 
         Args:
             name: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
@@ -521,7 +525,7 @@ class RolloutsResource:
     ) -> Rollout:
         """Abort a rollout and return to the version that served before.
 
-        Refused when the rollout can no longer be changed.
+        Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`).
 
         Args:
             name: Resource name of the rollout:
@@ -556,8 +560,10 @@ class RolloutsResource:
     ) -> Rollout:
         """Start a rollout to a version.
 
-        Refused while another rollout of the deployment is in progress, when the version is not READY, and
-        when the deployment serves it already.
+        Refused while another rollout of the deployment is in progress (`ROLLOUT_ACTIVE`), when the version is
+        not READY (`VERSION_NOT_READY`), when the deployment serves it already (`ALREADY_SERVING`), and when
+        the requested strategy cannot serve the two versions (`STRATEGY_UNAVAILABLE`). Settings out of range:
+        `ROLLOUT_POLICY_INVALID`.
 
         Args:
             parent: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
@@ -650,7 +656,8 @@ class RolloutsResource:
     ) -> Rollout:
         """Pause a rollout in its current state.
 
-        A failed analysis still rolls it back. Refused when the rollout can no longer be changed.
+        A failed analysis still rolls it back. Refused when the rollout can no longer be changed
+        (`ROLLOUT_ENDED`).
 
         Args:
             name: Resource name of the rollout:
@@ -678,7 +685,9 @@ class RolloutsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Rollout:
-        """Resume a paused rollout. Refused when the rollout can no longer be changed.
+        """Resume a paused rollout.
+
+        Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`).
 
         Args:
             name: Resource name of the rollout:
@@ -706,10 +715,11 @@ class RolloutsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Rollout:
-        """Return to the version before a rollout: abort it if it is in progress, otherwise start a rollout
-        to the previous version.
+        """Return to the version before a rollout.
 
-        Refused when there is no previous version, or when a later rollout has changed the deployment.
+        A rollout in progress is aborted; otherwise a rollout to the previous version starts and is returned.
+        Refused when there is no previous version, or when a later rollout has changed the deployment
+        (`NOTHING_TO_UNDO`). Refusals of `CreateRollout` apply.
 
         Args:
             name: Resource name of the rollout:
@@ -786,7 +796,7 @@ class AsyncRolloutsResource:
     ) -> Rollout:
         """Abort a rollout and return to the version that served before.
 
-        Refused when the rollout can no longer be changed.
+        Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`).
 
         Args:
             name: Resource name of the rollout:
@@ -821,8 +831,10 @@ class AsyncRolloutsResource:
     ) -> Rollout:
         """Start a rollout to a version.
 
-        Refused while another rollout of the deployment is in progress, when the version is not READY, and
-        when the deployment serves it already.
+        Refused while another rollout of the deployment is in progress (`ROLLOUT_ACTIVE`), when the version is
+        not READY (`VERSION_NOT_READY`), when the deployment serves it already (`ALREADY_SERVING`), and when
+        the requested strategy cannot serve the two versions (`STRATEGY_UNAVAILABLE`). Settings out of range:
+        `ROLLOUT_POLICY_INVALID`.
 
         Args:
             parent: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
@@ -915,7 +927,8 @@ class AsyncRolloutsResource:
     ) -> Rollout:
         """Pause a rollout in its current state.
 
-        A failed analysis still rolls it back. Refused when the rollout can no longer be changed.
+        A failed analysis still rolls it back. Refused when the rollout can no longer be changed
+        (`ROLLOUT_ENDED`).
 
         Args:
             name: Resource name of the rollout:
@@ -943,7 +956,9 @@ class AsyncRolloutsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Rollout:
-        """Resume a paused rollout. Refused when the rollout can no longer be changed.
+        """Resume a paused rollout.
+
+        Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`).
 
         Args:
             name: Resource name of the rollout:
@@ -971,10 +986,11 @@ class AsyncRolloutsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Rollout:
-        """Return to the version before a rollout: abort it if it is in progress, otherwise start a rollout
-        to the previous version.
+        """Return to the version before a rollout.
 
-        Refused when there is no previous version, or when a later rollout has changed the deployment.
+        A rollout in progress is aborted; otherwise a rollout to the previous version starts and is returned.
+        Refused when there is no previous version, or when a later rollout has changed the deployment
+        (`NOTHING_TO_UNDO`). Refusals of `CreateRollout` apply.
 
         Args:
             name: Resource name of the rollout:

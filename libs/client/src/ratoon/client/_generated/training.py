@@ -45,6 +45,11 @@ class TrainingRunsResource:
     ) -> TrainingRun:
         """Start a training run.
 
+        Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a value
+        that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`),
+        and a base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`,
+        `BAD_BASE_MODEL`).
+
         Args:
             parent: Resource name of the project: `projects/{project}`.
             train_digest: Digest of the training part of the split (a Parquet blob).
@@ -84,7 +89,8 @@ class TrainingRunsResource:
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a training run that failed or was cancelled.
 
-        Refused while it is in progress, and when it succeeded: it is part of the lineage of model versions.
+        Refused while it is in progress, and when it succeeded, because it is part of the lineage of model
+        versions (`IN_USE`).
 
         Args:
             name: Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.
@@ -148,6 +154,8 @@ class TrainingRunsResource:
         self, parent: str, *, training_run: TrainingRun | None = None, timeout: float | None = None
     ) -> ResourcePlan:
         """Compute the resource requirements of a training run without starting it.
+
+        Recipe, resources and base model are checked as by `CreateTrainingRun`.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -242,6 +250,11 @@ class AsyncTrainingRunsResource:
     ) -> TrainingRun:
         """Start a training run.
 
+        Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a value
+        that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`),
+        and a base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`,
+        `BAD_BASE_MODEL`).
+
         Args:
             parent: Resource name of the project: `projects/{project}`.
             train_digest: Digest of the training part of the split (a Parquet blob).
@@ -283,7 +296,8 @@ class AsyncTrainingRunsResource:
     ) -> None:
         """Delete a training run that failed or was cancelled.
 
-        Refused while it is in progress, and when it succeeded: it is part of the lineage of model versions.
+        Refused while it is in progress, and when it succeeded, because it is part of the lineage of model
+        versions (`IN_USE`).
 
         Args:
             name: Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.
@@ -347,6 +361,8 @@ class AsyncTrainingRunsResource:
         self, parent: str, *, training_run: TrainingRun | None = None, timeout: float | None = None
     ) -> ResourcePlan:
         """Compute the resource requirements of a training run without starting it.
+
+        Recipe, resources and base model are checked as by `CreateTrainingRun`.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.

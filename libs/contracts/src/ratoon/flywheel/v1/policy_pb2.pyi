@@ -55,8 +55,8 @@ class Policy(_message.Message):
     is refused. Default: 1.5.
     """
     error_rate_threshold: _builtins.float
-    """Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the
-    share of its judged answers that are wrong or disliked, and no single caller decides. Default: 0.1.
+    """Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by
+    the share of its judged answers that are wrong or disliked, and no single caller decides. Default: 0.1.
     """
     min_answers: _builtins.int
     """Minimum number of distinct texts before drift is evaluated. 0 is refused. Default: 200."""

@@ -136,8 +136,8 @@ class Rollout(_message.Message):
         refused. Default: 3.
         """
         max_negative_rate: _builtins.float
-        """Share of unhappy callers, over at least 20 votes, above which the version is rolled back: above 0, at most 1. Each
-        caller counts once, by its share of negative votes, and no single caller decides. Default: 0.5.
+        """Share of unhappy callers, over at least 20 votes, above which the version is rolled back: above 0, at most 1.
+        Each caller counts once, by its share of negative votes, and no single caller decides. Default: 0.5.
         """
         def __init__(
             self,
