@@ -214,7 +214,7 @@ def files(folder: Path) -> list[str]:
 
 def run_buf(buf: Path, *arguments: str) -> None:
     """Run buf with the repository's configuration; `ProtoError` holds its findings as `file:line:column:message`."""
-    command = [buf, *arguments, "--config", ROOT / "buf.yaml"]
+    command = [str(buf), *arguments, "--config", str(ROOT / "buf.yaml")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise ProtoError(f"buf {arguments[0]} refuses the protos:\n{done.stdout}{done.stderr}".rstrip())
