@@ -102,7 +102,7 @@ class Method:
     @cached_property
     def collection(self) -> tuple[str, ...]:
         """Collections in the path: `("projects", "datasets", "versions")`."""
-        path = re.sub(r"\{\w[\w.]*(?:=([^}]*))?\}", lambda found: found[1] or "*", self.template)
+        path = re.sub(r"\{\w[\w.]*(?:=([^}]*))?\}", lambda match: match[1] or "*", self.template)
         segments = path.removeprefix("/v1/").partition(":")[0].split("/")
         return tuple(segment for segment in segments if segment != "*")
 
@@ -296,12 +296,12 @@ def add_used(api: Api, full_name: str, ordered: dict[str, Type]) -> None:
     """Add a type, after those of its fields. A scalar, a map entry and a well-known type have no model."""
     if full_name not in api.types or full_name in ordered:
         return
-    found = api.types[full_name]
-    if isinstance(found.descriptor, DescriptorProto):
-        for each in found.message.field:
+    added = api.types[full_name]
+    if isinstance(added.descriptor, DescriptorProto):
+        for each in added.message.field:
             add_used(api, each.type_name, ordered)
-    if not is_map(found):
-        ordered[full_name] = found
+    if not is_map(added):
+        ordered[full_name] = added
 
 
 def is_empty(api: Api, method: Method) -> bool:
@@ -326,10 +326,12 @@ def resources_of(api: Api) -> dict[str, list[Method]]:
     for method in api.methods:
         if method.rpc.startswith("List"):
             names[method.collection] = snake(method.rpc.removeprefix("List"))
-    found: dict[str, list[Method]] = defaultdict(list)
+    by_attribute: dict[str, list[Method]] = defaultdict(list)
     for method in api.methods:
-        found[names.get(method.collection) or attribute_without_list(method.collection, names)].append(method)
-    return dict(sorted(found.items()))
+        by_attribute[names.get(method.collection) or attribute_without_list(method.collection, names)].append(
+            method
+        )
+    return dict(sorted(by_attribute.items()))
 
 
 def attribute_without_list(collection: tuple[str, ...], names: dict[tuple[str, ...], str]) -> str:
@@ -360,13 +362,13 @@ def foreign_types(api: Api, types: Iterable[Type], domain: str) -> list[Type]:
         for each in owner.message.field
         if each.type_name in api.types
     }
-    found = [api.types[name] for name in sorted(names)]
-    return [each for each in found if each.domain != domain and not is_map(each)]
+    types = [api.types[name] for name in sorted(names)]
+    return [each for each in types if each.domain != domain and not is_map(each)]
 
 
-def is_map(found: Type) -> bool:
+def is_map(kind: Type) -> bool:
     """Return True for the entries of a map."""
-    return isinstance(found.descriptor, DescriptorProto) and found.descriptor.options.map_entry
+    return isinstance(kind.descriptor, DescriptorProto) and kind.descriptor.options.map_entry
 
 
 def model(api: Api, owner: Type) -> str:
@@ -420,9 +422,9 @@ def single_type(api: Api, each: Field) -> tuple[str, str]:
     if each.type_name in WELL_KNOWN:
         return WELL_KNOWN[each.type_name][0], "None"
     if each.type == Field.TYPE_ENUM:
-        found = api.types[each.type_name]
-        assert isinstance(found.descriptor, EnumDescriptorProto)
-        return found.name, f"{found.name}.{member(found.descriptor, found.descriptor.value[0].name)}"
+        enum = api.types[each.type_name]
+        assert isinstance(enum.descriptor, EnumDescriptorProto)
+        return enum.name, f"{enum.name}.{member(enum.descriptor, enum.descriptor.value[0].name)}"
     return (api.types[each.type_name].name, "None") if each.type == Field.TYPE_MESSAGE else SCALARS[each.type]
 
 
@@ -444,8 +446,8 @@ def plain_type(api: Api, each: Field) -> str:
 
 def map_entry(api: Api, each: Field) -> DescriptorProto | None:
     """Return the message of the entries of a map field; None for another field."""
-    found = api.types.get(each.type_name)
-    return found.message if found is not None and is_map(found) else None
+    entry = api.types.get(each.type_name)
+    return entry.message if entry is not None and is_map(entry) else None
 
 
 def resources_module(api: Api, domain: str, resources: dict[str, list[Method]]) -> str:
@@ -633,8 +635,8 @@ def resource_fields(api: Api, method: Method) -> dict[str, Field]:
         names = [path.partition(".")[0] for path in changeable(method)] + (
             ["etag"] if "etag" in fields else []
         )
-    elif found := ONLY_READ.search(request.comments[method.body]):
-        names = re.findall(r"`(\w+)`", found[1])
+    elif match := ONLY_READ.search(request.comments[method.body]):
+        names = re.findall(r"`(\w+)`", match[1])
     else:
         server = SERVER_FIELDS | SERVER_FIELDS_BY_NAME.get(owner.full_name, set())
         names = [n for n in fields if n not in server and not SET_BY_SERVER.search(owner.comments[n])]
@@ -750,7 +752,7 @@ def pascal(name: str) -> str:
 
 def json_name(name: str) -> str:
     """Return the name of a field in JSON, as the models derive it."""
-    return re.sub(r"_(.)", lambda found: found.group(1).upper(), name)
+    return re.sub(r"_(.)", lambda match: match.group(1).upper(), name)
 
 
 if __name__ == "__main__":

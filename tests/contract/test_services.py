@@ -58,10 +58,10 @@ def test_an_unknown_service_is_named():
 def test_a_library_names_no_service(library):
     names = {*service_names(), *(f"ratoon_{name}" for name in service_names())}
     names -= {ISSUER_FOR_OTHERS}  # the one service that may speak for callers, by the rules of tokens
-    found = [
+    mentions = [
         (str(path.relative_to(ROOT)), node.lineno, node.value)
         for path in sorted((ROOT / "libs" / library).glob("src/**/*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and node.value in names
     ]
-    assert found == []
+    assert mentions == []

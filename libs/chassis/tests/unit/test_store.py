@@ -11,7 +11,7 @@ from sqlalchemy import MetaData, event, text
 from ratoon.chassis import outbox, requests
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Aborted, AlreadyExists, DataLoss, InvalidArgument, NotFound
-from ratoon.chassis.identity import NOBODY, Principal, Role, set_caller
+from ratoon.chassis.identity import ANONYMOUS, Principal, Role, set_caller
 from ratoon.chassis.metrics import store_samples
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store, resource_table, retired_table, unreadable_rows
@@ -221,7 +221,7 @@ def asking():
 
     yield ask
     requests.set_current(None)
-    set_caller(NOBODY)
+    set_caller(ANONYMOUS)
 
 
 def guideline(instructions):

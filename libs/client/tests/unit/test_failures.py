@@ -163,11 +163,11 @@ def test_the_docstring_draws_the_tree_of_errors():
     drawn: dict[str, str] = {}
     above: list[str] = []
     for line in (_errors.__doc__ or "").splitlines():
-        if found := re.match(r"([│├└─ ]*)(\w+Error)\b", line):
-            depth = len(found[1]) // 4
+        if match := re.match(r"([│├└─ ]*)(\w+Error)\b", line):
+            depth = len(match[1]) // 4
             del above[depth:]
-            drawn[found[2]] = above[-1] if above else "Exception"
-            above.append(found[2])
+            drawn[match[2]] = above[-1] if above else "Exception"
+            above.append(match[2])
     errors = {
         name: each.__bases__[0].__name__
         for name, each in vars(_errors).items()

@@ -167,5 +167,5 @@ def test_an_async_wait_returns_the_final_state(server):
 def test_events_are_decoded_as_the_standard_says():
     decoder = EventDecoder()
     lines = [": comment", "id: 1", "event:a", "data: x", "data:  y", "", "data: z", "", "", "event: lost", ""]
-    events = [found for line in lines if (found := decoder.feed(line))]
+    events = [event for line in lines if (event := decoder.feed(line))]
     assert [(each.id, each.name, each.data) for each in events] == [("1", "a", "x\n y"), ("1", "", "z")]

@@ -65,7 +65,7 @@ class Principal:
         return self.project == ANY_PROJECT or resource_name == own or resource_name.startswith(f"{own}/")
 
 
-NOBODY = Principal("anonymous", Role.PUBLIC, "")
+ANONYMOUS = Principal("anonymous", Role.PUBLIC, "")
 EDGE = "edge"
 """The audience of tokens that callers get for their API keys: the gateway takes them, no service does."""
 
@@ -81,7 +81,7 @@ class VerifiedToken:
     expire_time: datetime
 
 
-_CALLER: ContextVar[Principal] = ContextVar("ratoon_caller", default=NOBODY)
+_CALLER: ContextVar[Principal] = ContextVar("ratoon_caller", default=ANONYMOUS)
 
 
 def caller() -> Principal:

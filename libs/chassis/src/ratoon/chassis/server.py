@@ -25,7 +25,7 @@ from ratoon.chassis import logs, requests, tracing
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated, described
 from ratoon.chassis.identity import (
     ACTING_FOR,
-    NOBODY,
+    ANONYMOUS,
     Principal,
     Role,
     Verifier,
@@ -155,7 +155,7 @@ class CallInterceptor(aio.ServerInterceptor):
         """Who calls; refused when the role does not reach. Nothing of the request was read until then."""
         needed = required_role(method)
         bearer = metadata.get("authorization", "").removeprefix("Bearer ").strip()
-        principal = self._verifier.principal(bearer) if bearer else NOBODY
+        principal = self._verifier.principal(bearer) if bearer else ANONYMOUS
         if principal.role < needed:
             _refuse(principal, needed, method)
         set_caller(principal)
@@ -205,7 +205,7 @@ def _descriptor(method: str) -> MethodDescriptor:
 
 def _refuse(principal: Principal, needed: Role, method: str) -> None:
     name = method.rpartition("/")[2]
-    if principal is NOBODY:
+    if principal is ANONYMOUS:
         raise Unauthenticated(f"{name} needs a bearer token; get one with POST /v1/token.", reason="NO_TOKEN")
     raise PermissionDenied(
         f"{name} needs the role {needed.name.lower()}; {principal.name} has {principal.role.name.lower()}.",

@@ -14,7 +14,7 @@ from ratoon.client._omit import Omit
 
 def json_name(name: str) -> str:
     """Return the name of a field in proto3 JSON: `createTime` for `create_time`."""
-    return re.sub(r"_(.)", lambda found: found.group(1).upper(), name)
+    return re.sub(r"_(.)", lambda match: match.group(1).upper(), name)
 
 
 class Message(BaseModel):

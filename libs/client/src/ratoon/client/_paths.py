@@ -8,7 +8,7 @@ _VARIABLE = re.compile(r"\{(\w+)(?:=([^}]*))?\}")
 
 def expand(template: str, **values: str) -> str:
     """Return the path of a template with its variables replaced; ValueError if a value does not match."""
-    return _VARIABLE.sub(lambda found: _checked(found[1], found[2] or "*", values[found[1]]), template)
+    return _VARIABLE.sub(lambda match: _checked(match[1], match[2] or "*", values[match[1]]), template)
 
 
 def _checked(variable: str, pattern: str, value: str) -> str:

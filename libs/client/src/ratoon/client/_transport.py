@@ -68,8 +68,8 @@ class SyncTransport:
 
     def page(self, kind: type[M], items: str, call: Call, timeout: float | None = None) -> SyncPage[M]:
         """Return one page; `items` is the field of the response that holds its items."""
-        found, token = read_page(kind, items, self.send(call, timeout).content)
-        return SyncPage(found, token, lambda: self.page(kind, items, next_page(call, token), timeout))
+        resources, token = read_page(kind, items, self.send(call, timeout).content)
+        return SyncPage(resources, token, lambda: self.page(kind, items, next_page(call, token), timeout))
 
     def watch(self, kind: type[M], call: Call) -> SyncWatch[M]:
         """Return the states of a resource as an iterator."""
@@ -132,8 +132,10 @@ class AsyncTransport:
         """Return a page that is read when it is awaited or iterated."""
 
         async def load() -> AsyncPage[M]:
-            found, token = read_page(kind, items, (await self.send(call, timeout)).content)
-            return AsyncPage(found, token, lambda: self.page(kind, items, next_page(call, token), timeout))
+            resources, token = read_page(kind, items, (await self.send(call, timeout)).content)
+            return AsyncPage(
+                resources, token, lambda: self.page(kind, items, next_page(call, token), timeout)
+            )
 
         return AsyncPaginator(load)
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
 from ratoon.chassis.errors import Unauthenticated
-from ratoon.chassis.identity import NOBODY, Principal
+from ratoon.chassis.identity import ANONYMOUS, Principal
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.domain.errors import GatewayError
 from ratoon_gateway.entrypoints.asgi import Receive, Send, until_gone
@@ -102,7 +102,7 @@ async def until_key_ends(admission: Admission, principal: Principal) -> Exceptio
     while True:
         await asyncio.sleep(_LOOK_S)
         try:
-            if principal is not NOBODY:
+            if principal is not ANONYMOUS:
                 admission.check_still(principal)
         except (GatewayError, Unauthenticated) as ended:
             return ended

@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from ratoon.chassis.errors import Description, FailedPrecondition, PermissionDenied, described
-from ratoon.chassis.identity import NOBODY, Principal, Role
+from ratoon.chassis.identity import ANONYMOUS, Principal, Role
 from ratoon.chassis.rpc import status_of
 from ratoon.chassis.server import required_role
 from ratoon.chassis.services import service_names
@@ -136,12 +136,12 @@ class _Everything(grpc.GenericRpcHandler):
 
     def _caller(self, needed: Role, bearer: str) -> Principal:
         """Who calls; NOBODY where no caller needs to say so, and this one does not."""
-        return NOBODY if needed is Role.PUBLIC and not bearer else self._admission.caller(bearer, needed)
+        return ANONYMOUS if needed is Role.PUBLIC and not bearer else self._admission.caller(bearer, needed)
 
     def _forwarded(self, principal: Principal, metadata: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         """The caller's metadata, with a token of ours in place of the credentials."""
         rest = [(key, value) for key, value in metadata if not key.startswith(_OWN)]
-        if principal is NOBODY:
+        if principal is ANONYMOUS:
             return rest
         return [*rest, ("authorization", f"Bearer {self._admission.token(principal)}")]
 

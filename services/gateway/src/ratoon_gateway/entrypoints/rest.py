@@ -13,7 +13,7 @@ from grpc import aio
 
 from ratoon.chassis import tracing
 from ratoon.chassis.errors import NotFound, described
-from ratoon.chassis.identity import NOBODY, Principal, Role
+from ratoon.chassis.identity import ANONYMOUS, Principal, Role
 from ratoon.chassis.server import Threads
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.ports import Peers
@@ -97,7 +97,7 @@ class RestFace:
         """Who calls, as the other services read it; refused here already when the role does not reach."""
         trace = tracing.current() or header(scope, b"traceparent").decode("latin-1")
         metadata = [(tracing.TRACEPARENT, trace)] if trace else []
-        principal = NOBODY
+        principal = ANONYMOUS
         if binding.role is not Role.PUBLIC:
             principal = self._admission.caller(bearer(scope), binding.role)
             metadata.append(("authorization", f"Bearer {self._admission.token(principal)}"))
