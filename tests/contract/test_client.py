@@ -66,16 +66,16 @@ def sent(resource: str, method: str) -> tuple[Binding, Message, dict[str, object
     if binding.streams:
         list(answer)
     request = recorder.request
-    found = TRANSCODER.match(request.method, request.url.path)
-    assert found is not None, request.url
+    route = TRANSCODER.match(request.method, request.url.path)
+    assert route is not None, request.url
     body = json.loads(request.content) if request.content else None
-    return found[0], found[0].request(found[1], list(request.url.params.multi_items()), body), values
+    return route[0], route[0].request(route[1], list(request.url.params.multi_items()), body), values
 
 
 def path_or_value(binding: Binding, name: str, hint: Any) -> object:
     """Return a resource name for a parameter of the path, else a value of its type."""
-    for found, pattern in zip(binding.variables, patterns(binding.template), strict=True):
-        if found.rpartition(".")[2] == name:
+    for variable, pattern in zip(binding.variables, patterns(binding.template), strict=True):
+        if variable.rpartition(".")[2] == name:
             return pattern.replace("*", "x-1")
     return value_of(hint)
 
@@ -112,7 +112,7 @@ def value_of(hint: Any) -> Any:
 
 def rpcs() -> dict[tuple[str, str], str]:
     """Return the RPC of each method, by the path and the verb in the source of the method."""
-    found: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, str], str] = {}
     client = Ratoon(base_url="http://server", api_key="key")
     for resource, method in CALLS:
         source = inspect.getsource(getattr(type(getattr(client, resource)), method))
@@ -122,9 +122,9 @@ def rpcs() -> dict[tuple[str, str], str]:
             if f'"{each.verb}"' in source and f'"{without_field(each.template)}"' in source
         ]
         assert len(matching) == 1, (resource, method)
-        found[resource, method] = matching[0].method.name
+        names[resource, method] = matching[0].method.name
     client.close()
-    return found
+    return names
 
 
 def without_field(template: str) -> str:
@@ -150,7 +150,7 @@ def test_the_gateway_reads_every_parameter_of_a_call(resource, method):
     assert values.keys() - filled <= {"name"} | {"timeout"}
     for name in ("request_id", "page_token", "parent", "etag"):
         if name in values:
-            assert values[name] in [value for value, found in filled_fields(request) if found == name]
+            assert values[name] in [value for value, field in filled_fields(request) if field == name]
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
@@ -208,9 +208,9 @@ def example(kind: Descriptor) -> Message:
 
 def example_of(kind: Descriptor) -> Message:
     if kind.full_name == "google.protobuf.Timestamp":
-        moment: Any = GetMessageClass(kind)()
-        moment.FromDatetime(datetime(2026, 1, 31, 12, 0, 0, 123456))
-        return moment
+        timestamp: Any = GetMessageClass(kind)()
+        timestamp.FromDatetime(datetime(2026, 1, 31, 12, 0, 0, 123456))
+        return timestamp
     return example(kind)
 
 
@@ -228,9 +228,9 @@ def scalar(field: FieldDescriptor) -> object:
 
 def unknown(model: pydantic.BaseModel) -> list[str]:
     """Return the fields of a message, and of those within it, that the client does not know."""
-    found = list(model.model_extra or {})
+    names = list(model.model_extra or {})
     for value in model.__dict__.values():
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, pydantic.BaseModel):
-                found += unknown(each)
-    return found
+                names += unknown(each)
+    return names
