@@ -92,6 +92,7 @@ bench-quality: data ## default models beside TF-IDF on five collections of other
 bench-events: env ## commit to effect, embedded log and Kafka
 bench-stages: env ## how soon a stage of a pipeline run follows the end of the one before, and what waiting costs (10 s)
 bench-rpc: env ## cost of a unary call, directly and through the gateway, beside a bare grpc.aio echo
+bench-client: env ## import time of the typed client, beside the OpenAI client (10 s)
 bench-growth: env ## idle projects, pages, review tasks, label sets and reads of a service at a small and a large size (ARGS=--quick: 20 s)
 bench-cluster: cluster-images ## the platform on Kubernetes: idle, and a switch between pods under load
 	@scripts/cluster run $(PYTHON) -m bench.cluster.run $(ARGS)

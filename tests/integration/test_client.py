@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from ratoon.client import (
 from ratoon.testkit.services import State, running
 
 PROJECT = "projects/mail"
+README = Path(__file__).parents[2] / "libs/client/README.md"
 TEXTS = [
     f"Ticket {number}: the printer on floor {number} prints nothing but blank pages." for number in range(25)
 ]
@@ -169,6 +171,17 @@ def test_a_blob_comes_back_as_it_was(client, tmp_path):
     assert (tmp_path / "copy").read_bytes() == data
     assert client.blobs.upload(data) == digest
     assert not client.blobs.exists("0" * 64)
+
+
+def test_the_example_of_the_readme_runs(installation, monkeypatch, capsys):
+    url, key = installation
+    monkeypatch.setenv("RATOON_ENDPOINT", url)
+    monkeypatch.setenv("RATOON_API_KEY", key)
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    exec(compile(example, str(README), "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert sorted(printed[:2]) == ["billing I was charged twice", "technical The app crashes"]
+    assert printed[2].startswith("DATASET_NOT_FOUND")
 
 
 def test_one_client_serves_several_threads(client, version):
