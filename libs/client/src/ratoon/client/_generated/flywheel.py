@@ -896,23 +896,26 @@ class PoliciesResource:
             parent: Resource name of the project: `projects/{project}`.
             drift_threshold: Divergence from the training data above which traffic counts as drifted, in
                 multiples of the noise band. The noise band is the 99th percentile of a single measurement of
-                traffic that has not drifted; traffic is measured often. 0 is refused. Default: 1.5.
+                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
+                Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
                 most 1. Each caller counts once, by the share of its judged answers that are wrong or
                 disliked, and no single caller decides. Default: 0.1.
-            min_answers: Minimum number of distinct texts before drift is evaluated. 0 is refused. Default:
+            min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.
-            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts. 0 is
-                refused. Default: 200.
+            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to
+                1,000,000. Default: 200.
             burst_answers: Minimum number of answers in the trigger window before a run starts, so that all of
-                them become one dataset. Default: 0, no minimum.
+                them become one dataset. Traffic that stops short of it is waited for 60 times
+                `settle_seconds`. At most 1,000,000. Default: 0, no minimum.
             settle_seconds: Time without new answers after which the trigger window is closed, in seconds.
-                Default: 10.
+                Traffic that never pauses is waited for 60 times as long. At most 86,400. Default: 10.
             cooldown_seconds: Minimum time between the end of a pipeline run and the start of the next one, in
-                seconds. Default: 3600.
+                seconds. At most 366 days. Default: 3600.
             schedule_seconds: Interval after which a run starts on corrected answers even without drift, in
-                seconds. 0: never. Default: 604800 (one week).
-            budget_runs: Maximum number of pipeline runs that policies start in 30 days. Default: 30.
+                seconds. 0: never. At most 366 days. Default: 604800 (one week).
+            budget_runs: Maximum number of pipeline runs that policies start in 30 days, at most 100,000.
+                Default: 30.
             paused: The policy starts no runs. Default: false.
             dry_run: Report which run would have started, and why, without starting it. Default: false.
             policy_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
@@ -1035,23 +1038,26 @@ class PoliciesResource:
             name: Resource name: `projects/{project}/policies/{policy}`.
             drift_threshold: Divergence from the training data above which traffic counts as drifted, in
                 multiples of the noise band. The noise band is the 99th percentile of a single measurement of
-                traffic that has not drifted; traffic is measured often. 0 is refused. Default: 1.5.
+                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
+                Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
                 most 1. Each caller counts once, by the share of its judged answers that are wrong or
                 disliked, and no single caller decides. Default: 0.1.
-            min_answers: Minimum number of distinct texts before drift is evaluated. 0 is refused. Default:
+            min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.
-            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts. 0 is
-                refused. Default: 200.
+            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to
+                1,000,000. Default: 200.
             burst_answers: Minimum number of answers in the trigger window before a run starts, so that all of
-                them become one dataset. Default: 0, no minimum.
+                them become one dataset. Traffic that stops short of it is waited for 60 times
+                `settle_seconds`. At most 1,000,000. Default: 0, no minimum.
             settle_seconds: Time without new answers after which the trigger window is closed, in seconds.
-                Default: 10.
+                Traffic that never pauses is waited for 60 times as long. At most 86,400. Default: 10.
             cooldown_seconds: Minimum time between the end of a pipeline run and the start of the next one, in
-                seconds. Default: 3600.
+                seconds. At most 366 days. Default: 3600.
             schedule_seconds: Interval after which a run starts on corrected answers even without drift, in
-                seconds. 0: never. Default: 604800 (one week).
-            budget_runs: Maximum number of pipeline runs that policies start in 30 days. Default: 30.
+                seconds. 0: never. At most 366 days. Default: 604800 (one week).
+            budget_runs: Maximum number of pipeline runs that policies start in 30 days, at most 100,000.
+                Default: 30.
             paused: The policy starts no runs. Default: false.
             dry_run: Report which run would have started, and why, without starting it. Default: false.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
@@ -1121,23 +1127,26 @@ class AsyncPoliciesResource:
             parent: Resource name of the project: `projects/{project}`.
             drift_threshold: Divergence from the training data above which traffic counts as drifted, in
                 multiples of the noise band. The noise band is the 99th percentile of a single measurement of
-                traffic that has not drifted; traffic is measured often. 0 is refused. Default: 1.5.
+                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
+                Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
                 most 1. Each caller counts once, by the share of its judged answers that are wrong or
                 disliked, and no single caller decides. Default: 0.1.
-            min_answers: Minimum number of distinct texts before drift is evaluated. 0 is refused. Default:
+            min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.
-            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts. 0 is
-                refused. Default: 200.
+            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to
+                1,000,000. Default: 200.
             burst_answers: Minimum number of answers in the trigger window before a run starts, so that all of
-                them become one dataset. Default: 0, no minimum.
+                them become one dataset. Traffic that stops short of it is waited for 60 times
+                `settle_seconds`. At most 1,000,000. Default: 0, no minimum.
             settle_seconds: Time without new answers after which the trigger window is closed, in seconds.
-                Default: 10.
+                Traffic that never pauses is waited for 60 times as long. At most 86,400. Default: 10.
             cooldown_seconds: Minimum time between the end of a pipeline run and the start of the next one, in
-                seconds. Default: 3600.
+                seconds. At most 366 days. Default: 3600.
             schedule_seconds: Interval after which a run starts on corrected answers even without drift, in
-                seconds. 0: never. Default: 604800 (one week).
-            budget_runs: Maximum number of pipeline runs that policies start in 30 days. Default: 30.
+                seconds. 0: never. At most 366 days. Default: 604800 (one week).
+            budget_runs: Maximum number of pipeline runs that policies start in 30 days, at most 100,000.
+                Default: 30.
             paused: The policy starts no runs. Default: false.
             dry_run: Report which run would have started, and why, without starting it. Default: false.
             policy_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
@@ -1260,23 +1269,26 @@ class AsyncPoliciesResource:
             name: Resource name: `projects/{project}/policies/{policy}`.
             drift_threshold: Divergence from the training data above which traffic counts as drifted, in
                 multiples of the noise band. The noise band is the 99th percentile of a single measurement of
-                traffic that has not drifted; traffic is measured often. 0 is refused. Default: 1.5.
+                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
+                Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
                 most 1. Each caller counts once, by the share of its judged answers that are wrong or
                 disliked, and no single caller decides. Default: 0.1.
-            min_answers: Minimum number of distinct texts before drift is evaluated. 0 is refused. Default:
+            min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.
-            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts. 0 is
-                refused. Default: 200.
+            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to
+                1,000,000. Default: 200.
             burst_answers: Minimum number of answers in the trigger window before a run starts, so that all of
-                them become one dataset. Default: 0, no minimum.
+                them become one dataset. Traffic that stops short of it is waited for 60 times
+                `settle_seconds`. At most 1,000,000. Default: 0, no minimum.
             settle_seconds: Time without new answers after which the trigger window is closed, in seconds.
-                Default: 10.
+                Traffic that never pauses is waited for 60 times as long. At most 86,400. Default: 10.
             cooldown_seconds: Minimum time between the end of a pipeline run and the start of the next one, in
-                seconds. Default: 3600.
+                seconds. At most 366 days. Default: 3600.
             schedule_seconds: Interval after which a run starts on corrected answers even without drift, in
-                seconds. 0: never. Default: 604800 (one week).
-            budget_runs: Maximum number of pipeline runs that policies start in 30 days. Default: 30.
+                seconds. 0: never. At most 366 days. Default: 604800 (one week).
+            budget_runs: Maximum number of pipeline runs that policies start in 30 days, at most 100,000.
+                Default: 30.
             paused: The policy starts no runs. Default: false.
             dry_run: Report which run would have started, and why, without starting it. Default: false.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
@@ -1340,7 +1352,7 @@ class ProjectsResource:
             display_name: Name for people. At most 1,024 characters.
             labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
                 Repeated labels and invisible characters are refused.
-            instructions: Labeling instructions for annotators.
+            instructions: Labeling instructions for annotators, at most 262,144 characters.
             gate: Requirements on a new version.
             training: Training settings of pipeline runs.
             rollout: Rollout settings of pipeline runs.
@@ -1461,7 +1473,7 @@ class ProjectsResource:
             display_name: Name for people. At most 1,024 characters.
             labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
                 Repeated labels and invisible characters are refused.
-            instructions: Labeling instructions for annotators.
+            instructions: Labeling instructions for annotators, at most 262,144 characters.
             gate: Requirements on a new version.
             training: Training settings of pipeline runs.
             rollout: Rollout settings of pipeline runs.
@@ -1531,7 +1543,7 @@ class AsyncProjectsResource:
             display_name: Name for people. At most 1,024 characters.
             labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
                 Repeated labels and invisible characters are refused.
-            instructions: Labeling instructions for annotators.
+            instructions: Labeling instructions for annotators, at most 262,144 characters.
             gate: Requirements on a new version.
             training: Training settings of pipeline runs.
             rollout: Rollout settings of pipeline runs.
@@ -1654,7 +1666,7 @@ class AsyncProjectsResource:
             display_name: Name for people. At most 1,024 characters.
             labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
                 Repeated labels and invisible characters are refused.
-            instructions: Labeling instructions for annotators.
+            instructions: Labeling instructions for annotators, at most 262,144 characters.
             gate: Requirements on a new version.
             training: Training settings of pipeline runs.
             rollout: Rollout settings of pipeline runs.

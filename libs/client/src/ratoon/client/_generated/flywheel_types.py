@@ -48,7 +48,7 @@ class ProjectTrainingDefaults(Message):
     """Training settings. A zero value selects the default of the training recipe."""
 
     seed: Int64 = 0
-    """Random seed of training."""
+    """Random seed of training, 0 to 2^53."""
 
     epochs: float = 0.0
     """Number of epochs of the first version, at most 1,000."""
@@ -154,7 +154,7 @@ class Project(Message):
     """
 
     instructions: str = ""
-    """Labeling instructions for annotators."""
+    """Labeling instructions for annotators, at most 262,144 characters."""
 
     gate: ProjectGate | None = None
     """Requirements on a new version."""
@@ -222,7 +222,7 @@ class Policy(Message):
     band.
 
     The noise band is the 99th percentile of a single measurement of traffic that has not drifted; traffic
-    is measured often. 0 is refused. Default: 1.5.
+    is measured often. 0 is refused. At most 1,000,000. Default: 1.5.
     """
 
     error_rate_threshold: float = 0.0
@@ -233,41 +233,45 @@ class Policy(Message):
     """
 
     min_answers: int = 0
-    """Minimum number of distinct texts before drift is evaluated. 0 is refused. Default: 200."""
+    """Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default: 200."""
 
     min_feedback: int = 0
-    """Minimum number of corrected or confirmed answers before a retraining starts.
+    """Minimum number of corrected or confirmed answers before a retraining starts, 1 to 1,000,000.
 
-    0 is refused. Default: 200.
+    Default: 200.
     """
 
     burst_answers: int = 0
     """Minimum number of answers in the trigger window before a run starts, so that all of them become
     one dataset.
 
-    Default: 0, no minimum.
+    Traffic that stops short of it is waited for 60 times `settle_seconds`. At most 1,000,000. Default: 0,
+    no minimum.
     """
 
     settle_seconds: float | None = None
     """Time without new answers after which the trigger window is closed, in seconds.
 
-    Default: 10.
+    Traffic that never pauses is waited for 60 times as long. At most 86,400. Default: 10.
     """
 
     cooldown_seconds: float | None = None
     """Minimum time between the end of a pipeline run and the start of the next one, in seconds.
 
-    Default: 3600.
+    At most 366 days. Default: 3600.
     """
 
     schedule_seconds: float | None = None
     """Interval after which a run starts on corrected answers even without drift, in seconds.
 
-    0: never. Default: 604800 (one week).
+    0: never. At most 366 days. Default: 604800 (one week).
     """
 
     budget_runs: int | None = None
-    """Maximum number of pipeline runs that policies start in 30 days. Default: 30."""
+    """Maximum number of pipeline runs that policies start in 30 days, at most 100,000.
+
+    Default: 30.
+    """
 
     paused: bool | None = None
     """The policy starts no runs. Default: false."""

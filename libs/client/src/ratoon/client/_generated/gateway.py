@@ -458,10 +458,12 @@ class SafetyFilterResource:
         Args:
             name: Resource name: `projects/{project}/safetyFilter`. The filter of `projects/-` applies to
                 every project.
-            input_words: Words of the prompt filter. A prompt that contains one is refused with the reason
+            input_words: Words of the prompt filter, at most 10,000 of 1 to 100 characters each. Repeated
+                words are stored once. A prompt that contains one is refused with the reason
                 `CONTENT_BLOCKED`.
-            output_words: Words of the answer filter. An answer that would contain one ends before it, with
-                the finish reason `content_filter`.
+            output_words: Words of the answer filter, at most 10,000 of 1 to 100 characters each. Repeated
+                words are stored once. An answer that would contain one ends before it, with the finish reason
+                `content_filter`.
             etag: Version tag of the lists. Send it with an update: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
@@ -513,10 +515,12 @@ class AsyncSafetyFilterResource:
         Args:
             name: Resource name: `projects/{project}/safetyFilter`. The filter of `projects/-` applies to
                 every project.
-            input_words: Words of the prompt filter. A prompt that contains one is refused with the reason
+            input_words: Words of the prompt filter, at most 10,000 of 1 to 100 characters each. Repeated
+                words are stored once. A prompt that contains one is refused with the reason
                 `CONTENT_BLOCKED`.
-            output_words: Words of the answer filter. An answer that would contain one ends before it, with
-                the finish reason `content_filter`.
+            output_words: Words of the answer filter, at most 10,000 of 1 to 100 characters each. Repeated
+                words are stored once. An answer that would contain one ends before it, with the finish reason
+                `content_filter`.
             etag: Version tag of the lists. Send it with an update: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """

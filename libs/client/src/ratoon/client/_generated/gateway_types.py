@@ -21,7 +21,7 @@ class KeyUsage(Message):
 class KeyLimits(Message):
     """Limits of an API key.
 
-    0 selects the default of the installation. Only completion requests count.
+    0 selects the default of the installation; the maximum is 10^12. Only completion requests count.
     """
 
     requests_per_minute: Int64 = 0
@@ -133,15 +133,17 @@ class SafetyFilter(Message):
     """Version tag of the lists. Send it with an update: a stale value is refused."""
 
     input_words: list[str] = []
-    """Words of the prompt filter.
+    """Words of the prompt filter, at most 10,000 of 1 to 100 characters each.
 
-    A prompt that contains one is refused with the reason `CONTENT_BLOCKED`.
+    Repeated words are stored once. A prompt that contains one is refused with the reason
+    `CONTENT_BLOCKED`.
     """
 
     output_words: list[str] = []
-    """Words of the answer filter.
+    """Words of the answer filter, at most 10,000 of 1 to 100 characters each.
 
-    An answer that would contain one ends before it, with the finish reason `content_filter`.
+    Repeated words are stored once. An answer that would contain one ends before it, with the finish
+    reason `content_filter`.
     """
 
 

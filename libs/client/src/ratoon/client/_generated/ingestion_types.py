@@ -274,7 +274,7 @@ class Curation(Message):
     """
 
     languages: list[str] = []
-    """Languages to keep, as ISO 639-1 codes. Default: all."""
+    """Languages to keep, as ISO 639 codes such as `en`. Default: all."""
 
     near_duplicate_threshold: float | None = None
     """Jaccard similarity of 5-word shingles from which two records are near duplicates; only one of them

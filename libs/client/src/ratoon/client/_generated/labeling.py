@@ -250,7 +250,7 @@ class GuidelinesResource:
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
-            instructions: Instructions for annotators.
+            instructions: Instructions for annotators, at most 262,144 characters.
             labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
                 repeated labels are refused.
             conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
@@ -355,7 +355,7 @@ class GuidelinesResource:
 
         Args:
             name: Resource name: `projects/{project}/guidelines/{guideline}`.
-            instructions: Instructions for annotators.
+            instructions: Instructions for annotators, at most 262,144 characters.
             labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
                 repeated labels are refused.
             conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
@@ -404,7 +404,7 @@ class AsyncGuidelinesResource:
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
-            instructions: Instructions for annotators.
+            instructions: Instructions for annotators, at most 262,144 characters.
             labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
                 repeated labels are refused.
             conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
@@ -509,7 +509,7 @@ class AsyncGuidelinesResource:
 
         Args:
             name: Resource name: `projects/{project}/guidelines/{guideline}`.
-            instructions: Instructions for annotators.
+            instructions: Instructions for annotators, at most 262,144 characters.
             labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
                 repeated labels are refused.
             conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.

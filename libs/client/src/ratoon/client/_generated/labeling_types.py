@@ -37,7 +37,7 @@ class Guideline(Message):
     """Time of the last change, UTC. Set by the server."""
 
     instructions: str = ""
-    """Instructions for annotators."""
+    """Instructions for annotators, at most 262,144 characters."""
 
     labels: list[str] = []
     """Labels to choose from: 2 to 1,000 labels of at most 200 characters each.

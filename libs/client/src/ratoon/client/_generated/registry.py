@@ -318,7 +318,7 @@ class ModelVersionsResource:
             artifact_digest: Digest of the model artifact: a tree of safetensors files, tokenizer,
                 configuration, recipe and model card. Required.
             lineage: Resources from which the version was created.
-            changelog: Changes since the previous version.
+            changelog: Changes since the previous version, at most 262,144 characters.
             signature_digest: Digest of the signature over the manifest of the artifact (a blob).
             golden_digest: Digest of the golden prompts with their tokens and log-probabilities (a JSON blob).
             parameter_count: Number of parameters.
@@ -538,7 +538,7 @@ class AsyncModelVersionsResource:
             artifact_digest: Digest of the model artifact: a tree of safetensors files, tokenizer,
                 configuration, recipe and model card. Required.
             lineage: Resources from which the version was created.
-            changelog: Changes since the previous version.
+            changelog: Changes since the previous version, at most 262,144 characters.
             signature_digest: Digest of the signature over the manifest of the artifact (a blob).
             golden_digest: Digest of the golden prompts with their tokens and log-probabilities (a JSON blob).
             parameter_count: Number of parameters.

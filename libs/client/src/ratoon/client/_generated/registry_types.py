@@ -115,7 +115,7 @@ class ModelVersion(Message):
     """Resources from which the version was created."""
 
     changelog: str = ""
-    """Changes since the previous version."""
+    """Changes since the previous version, at most 262,144 characters."""
 
     progress: Progress | None = None
     """Progress of the work."""

@@ -90,7 +90,7 @@ class Recipe(Message):
     """
 
     seed: Int64 = 0
-    """Random seed."""
+    """Random seed, 0 to 2^63-1."""
 
     learning_rate: float = 0.0
     """Learning rate: above 0, at most 1. Default: 0.002; 0.0002 for LORA."""
