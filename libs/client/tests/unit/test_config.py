@@ -44,3 +44,7 @@ def test_the_key_of_the_local_installation_is_sent_nowhere_else():
 def test_without_an_installation_there_is_the_usual_port_and_no_key(monkeypatch, tmp_path):
     monkeypatch.setenv("RATOON_STATE", str(tmp_path / "none"))
     assert (load_config().base_url, load_config().api_key) == ("http://127.0.0.1:8080", "")
+
+
+def test_the_key_is_not_shown():
+    assert "secret" not in repr(load_config("http://x", "secret"))

@@ -67,7 +67,7 @@ def test_a_broken_watch_is_resumed_after_the_last_state(server, pauses):
     server.answers = [
         broken(event(1), event(2)),
         httpx.ConnectError("away"),
-        httpx.Response(503),
+        httpx.Response(502),
         broken(event(3), error=httpx.ReadTimeout("silent")),
         whole(event(4, "STATE_SUCCEEDED")),
     ]
@@ -124,6 +124,12 @@ def test_an_error_event_and_an_error_status_are_raised(server):
     server.answers = [httpx.Response(404, json={"status": 404, "detail": "gone"})]
     with pytest.raises(NotFoundError, match="gone"):
         list(server.client().training_runs.watch(RUN))
+
+
+def test_a_watch_waits_as_long_as_the_server_says(server, pauses):
+    server.answers = [httpx.Response(429, headers={"retry-after": "9"}), whole(event(1, "STATE_SUCCEEDED"))]
+    assert len(list(server.client().training_runs.watch(RUN))) == 1
+    assert pauses == [9.0]
 
 
 def test_a_wait_returns_the_final_state_and_reports_each(server):

@@ -1,7 +1,7 @@
 """Endpoint and API key: from the arguments, else from the environment, else of the installation on this machine."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,7 +15,7 @@ class Config:
     """Settings of a client. `timeout_s` applies to each attempt of a call."""
 
     base_url: str
-    api_key: str
+    api_key: str = field(repr=False)
     timeout_s: float = DEFAULT_TIMEOUT_S
     max_retries: int = DEFAULT_MAX_RETRIES
 

@@ -25,9 +25,9 @@ def retry_delay_s(failure: RatoonError, attempt: int) -> float | None:
     return max(retry_after, backoff_s(attempt)) if retry_after <= MAX_RETRY_AFTER_S else None
 
 
-def backoff_s(attempt: int, max_s: float = _MAX_S) -> float:
+def backoff_s(attempt: int) -> float:
     """Return an exponentially growing delay, of which up to a quarter is random."""
-    return float(min(_INITIAL_S * 2 ** (attempt - 1), max_s) * (1 - random.random() / 4))
+    return float(min(_INITIAL_S * 2 ** (attempt - 1), _MAX_S) * (1 - random.random() / 4))
 
 
 def _retry_after_s(value: str) -> float | None:

@@ -10,13 +10,13 @@ import httpx
 
 from ratoon.client._errors import (
     APIConnectionError,
+    APIStatusError,
     OperationFailedError,
     OperationTimeoutError,
     RatoonError,
-    UnavailableError,
     error_of_event,
 )
-from ratoon.client._retries import backoff_s
+from ratoon.client._retries import retry_delay_s
 from ratoon.client._sse import EventDecoder, ServerSentEvent
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ T = TypeVar("T")
 SILENCE_S = 30.0
 """Seconds without a byte after which a connection counts as broken; the server sends one every 10 seconds."""
 MAX_RECONNECTS = 30
-"""Number of consecutive reconnects without an event; they take about two minutes."""
-_MAX_BACKOFF_S = 5.0
+"""Number of consecutive reconnects without an event; they take about four minutes."""
 _SUCCESS = frozenset(("STATE_READY", "STATE_SUCCEEDED"))
 
 
@@ -49,11 +48,12 @@ class _Position:
         self.last_id, self._failures, self._max_failures = event.id, 0, MAX_RECONNECTS
 
     def delay_s(self, failure: RatoonError) -> float:
-        """Return the seconds before the next connection; raise the failure if there were too many."""
+        """Return the seconds before the next connection; raise the failure if it would recur, or after too many."""
         self._failures += 1
-        if self._failures > self._max_failures:
+        delay_s = retry_delay_s(failure, self._failures)
+        if delay_s is None or self._failures > self._max_failures:
             raise failure
-        return backoff_s(self._failures, _MAX_BACKOFF_S)
+        return delay_s
 
     def call(self, call: "Call") -> "Call":
         """Return the call that resumes the watch here."""
@@ -99,7 +99,7 @@ class SyncWatch(Generic[M]):
                 for event in self._events(position):
                     yield read(self._kind, event.data)
                 return
-            except (APIConnectionError, UnavailableError) as failure:
+            except (APIConnectionError, APIStatusError) as failure:
                 self._remaining_s()
                 delay_s = position.delay_s(failure)
             time.sleep(min(delay_s, self._remaining_s()))
@@ -165,7 +165,7 @@ class AsyncWatch(Generic[M]):
                             position.advance(event)
                             yield read(self._kind, event.data)
                 return
-            except (APIConnectionError, UnavailableError) as failure:
+            except (APIConnectionError, APIStatusError) as failure:
                 delay_s = position.delay_s(failure)
             await asyncio.sleep(delay_s)
 
