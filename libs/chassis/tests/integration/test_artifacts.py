@@ -59,7 +59,9 @@ def test_a_blob_belongs_to_the_projects_that_are_marked(any_store, tmp_path):
     for project, owns in (("p", True), ("q-1", True), ("q", False), ("-", False)):
         assert [again.owned(project, each) for each in (digest, file.sha256)] == [owns, owns]
     any_store.delete(digest)
-    any_store.disown(digest)  # marked just now: it stays, for whoever puts the same bytes there meanwhile
+    any_store.disown(
+        digest
+    )  # marked just now: it stays, for a caller that puts the same bytes there meanwhile
     assert again.owned("p", digest)
     assert again.noted("done") is None
     any_store.note("done")
@@ -120,7 +122,7 @@ def test_a_blob_that_is_no_manifest_is_no_tree(any_store):
 
 def test_what_was_erased_is_gone_for_good_and_says_why(any_store, tmp_path):
     digest = any_store.put_bytes(b"the text of a person")
-    any_store.erase(digest, "its person asked for it")
+    any_store.erase(digest, "a person requested it")
     assert not any_store.exists(digest)
     path = tmp_path / "again"
     path.write_bytes(b"the text of a person")
@@ -131,7 +133,7 @@ def test_what_was_erased_is_gone_for_good_and_says_why(any_store, tmp_path):
         lambda: any_store.put_bytes(b"the text of a person"),
         lambda: any_store.put_file(path),
     ):
-        with pytest.raises(FailedPrecondition, match="its person asked for it") as refused:
+        with pytest.raises(FailedPrecondition, match="a person requested it") as refused:
             use()
         assert refused.value.reason == "ARTIFACT_ERASED"
     assert not any_store.intact(digest)

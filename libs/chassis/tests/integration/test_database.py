@@ -1,4 +1,4 @@
-"""What both databases promise, to several processes of one room as to one: here each has a `Database` of its own."""
+"""The promises of both databases, to several processes of one service: here each has its own `Database`."""
 
 import time
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 @pytest.fixture
 def url(databases, tmp_path) -> str:
-    return databases.url_of_file(tmp_path / "room.db")
+    return databases.url_of_file(tmp_path / "service.db")
 
 
 @pytest.fixture

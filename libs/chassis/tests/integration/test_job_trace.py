@@ -1,4 +1,4 @@
-"""The span of a job, for real: told by the job's own process to a collector, in the trace of what started it."""
+"""The span of a job: reported by the job's own process to a collector, in the trace that started it."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The watch over real processes: progress and the end of a job are reported, whoever started it."""
+"""The watch over real processes: progress and the end of a job are reported, whichever process started it."""
 
 import json
 import queue

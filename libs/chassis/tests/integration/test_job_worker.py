@@ -36,7 +36,7 @@ if spec.get("work"):
 while spec.get("wait") and not job.stop_requested():
     time.sleep(0.02)
 if spec.get("fail"):
-    job.fail("TOLD", "as told")
+    job.fail("REPORTED", "as specified")
 else:
     job.succeed({"spec": spec, "count": 3})
 """
@@ -90,7 +90,7 @@ HERE = Path("/here").joinpath("work", "abc")
 
 
 def reached(jobs: RemoteJobs, *states: JobState) -> JobStatus:
-    """The status of the job once it is in one of these states and has told its progress."""
+    """Return the status of the job once it is in one of these states and has reported progress."""
 
     def status() -> JobStatus | None:
         observed = jobs.observe("j")
@@ -128,7 +128,7 @@ def test_a_job_runs_there_with_folders_and_store_of_the_workers_own(jobs, settin
 def test_a_job_that_fails_reports_the_reason_and_one_stops_on_request(jobs):
     jobs.start("j", MODULE, {"fail": True})
     observed = reached(jobs, JobState.FAILED)
-    assert (observed.reason, observed.message) == ("TOLD", "as told")
+    assert (observed.reason, observed.message) == ("REPORTED", "as specified")
     jobs.forget("j")
     jobs.start("j", MODULE, {"wait": True})
     reached(jobs, JobState.RUNNING)

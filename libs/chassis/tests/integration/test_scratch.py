@@ -1,4 +1,4 @@
-"""A shelf beside the artifacts, in a folder and in a store of objects."""
+"""The scratch store in a folder and in an object store."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Connections as strangers make them, on raw sockets: each has a decided outcome, and nobody else waits for it."""
+"""Connections of hostile clients on raw sockets: each has a defined outcome, and no other client waits for it."""
 
 import asyncio
 import http.client

@@ -1,4 +1,4 @@
-"""What a caller is told when the disk or a database file is at fault."""
+"""Errors that a caller gets when the disk or a database file is at fault."""
 
 import errno
 import sqlite3
@@ -16,7 +16,7 @@ from ratoon.chassis.migrations import migrate
     [(errno.ENOSPC, "DISK_FULL"), (errno.EROFS, "DISK_READ_ONLY"), (errno.EIO, "DISK_FAILS")],
 )
 def test_a_disk_at_fault_is_a_passing_trouble_with_a_name(number, reason):
-    description = described(OSError(number, "said by the kernel"))
+    description = described(OSError(number, "raised by the kernel"))
     assert (description.code, description.reason) == ("UNAVAILABLE", reason)
 
 

@@ -1,4 +1,4 @@
-"""What a process tells Prometheus of its rooms: each figure once, whatever rooms there are, and whoever is not up."""
+"""Metrics of the services of a process: each metric once for any services, and services that are not up."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def values_of(service_metrics: ServiceMetrics) -> dict[tuple[str, ...], float]:
-    """The samples of a scrape, parsed as Prometheus does; that fails where a figure stands there twice."""
+    """Return the samples of a scrape, parsed as Prometheus does; a duplicate metric fails."""
     registry = CollectorRegistry()
     registry.register(service_metrics)
     families = text_string_to_metric_families(generate_latest(registry).decode())

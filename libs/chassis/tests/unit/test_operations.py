@@ -1,4 +1,4 @@
-"""Long work: what is due is claimed once, a stale claim cannot save, errors back off or end it, cancel is a wish."""
+"""Operations: due ones are claimed once, a stale claim cannot save, errors back off or end it, cancel is a request."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -143,7 +143,7 @@ def test_a_passing_error_is_tried_again_later_and_a_lasting_one_ends_the_work(en
 
 
 def test_a_part_that_is_away_for_minutes_is_waited_for(env):
-    env.first.raising = Unavailable("the split's room is away")
+    env.first.raising = Unavailable("the service of the split is away")
     for _ in range(300):
         env.worker.run_due()
         env.clock.advance(1)

@@ -41,7 +41,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Ask:
-    """Ask somebody."""
+    """Action of the procedure."""
 
 
 class Three:
@@ -185,7 +185,7 @@ def test_what_cannot_be_read_begins_a_new_trace():
 
 
 class Collector:
-    """Takes spans or not, as it is told."""
+    """A collector that accepts or refuses spans."""
 
     def __init__(self) -> None:
         self.result = SpanExportResult.SUCCESS

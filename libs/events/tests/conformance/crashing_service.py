@@ -1,4 +1,4 @@
-"""A process with a whole room that kills itself at one named point; without one it runs until all is done.
+"""A process with a whole service that kills itself at one named point; without one it runs until all is done.
 
 The wrappers are all that knows of points: relay, consumer and both logs run as they are.
 """

@@ -1,4 +1,4 @@
-"""A process that polls, waits to be told, and then tries to commit what it has polled."""
+"""A process that polls, waits for a line on its input, and then tries to commit what it has polled."""
 
 import json
 import sys

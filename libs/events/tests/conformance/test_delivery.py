@@ -1,4 +1,4 @@
-"""From a commit in one room to its effect, by outbox, log and inbox."""
+"""From a commit in one service to its effect, by outbox, log and inbox."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""What both logs promise to whoever appends and reads."""
+"""The promises of both logs to producers and consumers."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def records(topic: str, count: int, keys: int = 1, start: int = 0) -> list[Recor
 
 
 def take(subscription: Subscription, count: int) -> list[Delivery]:
-    """Poll until so many deliveries came."""
+    """Poll until this number of deliveries came."""
     deliveries: list[Delivery] = []
 
     def enough() -> bool:

@@ -1,4 +1,4 @@
-"""Importing data: what is asked of the API, what a person reads before, and what stops it."""
+"""Import of data: requests to the API, the preview for a person, and what stops it."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ PREVIEW = {
 
 
 class Api:
-    """Remembers what was asked; `response` is the preview."""
+    """Records the requests; `response` is the preview."""
 
     def __init__(self, response: dict[str, Any]) -> None:
         self.response, self.created, self.previewed = response, [], []

@@ -1,4 +1,4 @@
-"""Lists of the command line ask for the newest items, and for all of them only when told to."""
+"""Lists of the command line request the newest items, and all of them only by option."""
 
 import json
 

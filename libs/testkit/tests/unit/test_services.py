@@ -1,4 +1,4 @@
-"""Rooms in a test's process leave no loop and no channel behind, and hide no failure."""
+"""Services in a test's process leave no loop and no channel behind, and hide no failure."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from ratoon.testkit.services import State, answering, serving
 
 
 def living(monkeypatch: pytest.MonkeyPatch, fails_before: bool = False, fails_after: bool = False):
-    """Let rooms live as told, and return the loops that they get."""
+    """Run services as scripted, and return the loops that they get."""
     loops = []
 
     async def live(_process: str, _apps: object, stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -68,6 +68,6 @@ def test_a_fake_answers_until_its_block_ends():
         grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         with pytest.raises(grpc.RpcError) as refused:
-            channel.unary_unary("/ratoon.Nobody/Nothing")(b"")
+            channel.unary_unary("/ratoon.Missing/Nothing")(b"")
         assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert servers[0].wait_for_termination(5) is False

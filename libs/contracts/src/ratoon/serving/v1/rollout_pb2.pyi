@@ -240,7 +240,9 @@ class Rollout(_message.Message):
 
     @_builtins.property
     def failure(self) -> _progress_pb2.Failure:
-        """Why the rollout failed, was rolled back or was aborted. Not set otherwise."""
+        """Why the rollout failed, was rolled back or was aborted: `ROLLOUT_FAILED`, `ROLLED_BACK` or `ROLLOUT_ABORTED`, with
+        an explanation. Not set otherwise.
+        """
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rollout.Step]:
