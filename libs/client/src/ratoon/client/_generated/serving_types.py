@@ -70,7 +70,7 @@ class EngineState(OpenEnum):
     """The engine is stopped."""
 
     FAILED = "STATE_FAILED"
-    """The engine ended unexpectedly."""
+    """The engine ended unexpectedly or does not answer."""
 
 
 class Engine(Message):
@@ -247,7 +247,11 @@ class Rollout(Message):
     """Progress of the work."""
 
     failure: Failure | None = None
-    """Why the rollout failed, was rolled back or was aborted. Not set otherwise."""
+    """Why the rollout failed, was rolled back or was aborted: `ROLLOUT_FAILED`, `ROLLED_BACK` or
+    `ROLLOUT_ABORTED`, with an explanation.
+
+    Not set otherwise.
+    """
 
     paused: bool = False
     """True if the rollout is paused."""

@@ -1,4 +1,4 @@
-"""Comments of the protos: each public element has one, and it serves as a summary and as reference text."""
+"""Comments of the protos: each public element has one, which is refused otherwise, and an RPC's has a summary."""
 
 import re
 import shutil
