@@ -2,6 +2,7 @@
 
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from ..release import Manifest, Release
 from ..summary import Summary
 
 pytestmark = pytest.mark.timeout(2400)  # a cold node takes ten gigabytes of images
-IMAGE = "docker.io/ratoon/services:0.1.0"
+IMAGE = f"docker.io/ratoon/services:{(Path(__file__).parents[3] / 'VERSION').read_text().strip()}"
 SECURITY = {
     "runAsNonRoot": True,
     "runAsUser": 10001,

@@ -16,7 +16,8 @@ from ..summary import Step, Summary
 from ..traffic import PodTraffic
 
 VALUES = Path(__file__).with_name("values.yaml")
-NOW, NEXT = "0.1.0", "0.1.0-next"
+NOW = (Path(__file__).parents[3] / "VERSION").read_text().strip()
+NEXT = f"{NOW}-next"
 UNCHANGED = ("kafka:{}", "postgresql:{}", "s3:{}", "worker:{}-cpu")
 REVISION = """
 from ratoon.chassis.database import Database

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 
 import uvloop
 
@@ -48,8 +49,6 @@ from ratoon_gateway.entrypoints.transcoding import Transcoder
 from ratoon_gateway.entrypoints.verbs import Origins, Route, Verbs
 from ratoon_gateway.entrypoints.watched import EdgeMetrics, Traced, Watched
 from ratoon_gateway.settings import Settings
-
-_VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def _edge(
     transcoder: Transcoder,
 ) -> Edge:
     public_metrics = None if base.settings.metrics else base.platform.metrics
-    pages = Pages(openapi.document(transcoder.bindings, _VERSION), public_metrics, readiness)
+    pages = Pages(openapi.document(transcoder.bindings, version("ratoon-gateway")), public_metrics, readiness)
     models = Models(admission, path.routes)
     feedback = FeedbackRoute(admission, ids, FlywheelFeedback(base.peer("flywheel")), base.threads)
     exact: dict[str, Route] = {
