@@ -1,4 +1,4 @@
-"""What is wrong with an installation is found, with a remedy; one that is well is said to be, and stays untouched."""
+"""Faults of an installation are found, with a remedy; a sound one passes, and stays untouched."""
 
 import json
 import os
@@ -34,18 +34,18 @@ TOPIC = "ratoon.registry.v1.model-versions"
 
 @pytest.fixture
 def installation(tmp_path):
-    made = Installation(tmp_path / "state")
-    make_keys(made.state / "keys", service_names())
-    run_folder(made.state).mkdir(parents=True, mode=0o700)
-    made.state.chmod(0o700)
-    (made.state / "keys").chmod(0o700)
-    made.migrate(lambda _line: None)
-    (made.state / "run" / "gateway.url").write_text("http://127.0.0.1:9")
-    return made
+    installation = Installation(tmp_path / "state")
+    make_keys(installation.state / "keys", service_names())
+    run_folder(installation.state).mkdir(parents=True, mode=0o700)
+    installation.state.chmod(0o700)
+    (installation.state / "keys").chmod(0o700)
+    installation.migrate(lambda _line: None)
+    (installation.state / "run" / "gateway.url").write_text("http://127.0.0.1:9")
+    return installation
 
 
 def messages(installation, check, severity, **how):
-    """What one check says; no other check finds a fault."""
+    """Return the messages of one check; no other check finds a fault."""
     findings = examine(installation, **how)
     assert {f.check for f in findings if f.severity is Severity.FAULT} <= {check}
     matching = [f for f in findings if f.check == check and f.severity is severity]
@@ -172,7 +172,7 @@ def test_a_port_that_is_taken(installation):
         assert f"Port {port} on 127.0.0.1 is taken" in messages(installation, "ports", Severity.WARNING)
 
 
-def test_an_engine_that_belongs_to_nobody_and_one_that_nobody_starts_again(installation):
+def test_an_engine_without_an_owner_and_one_that_is_not_restarted(installation):
     engines = installation.state / "serving" / "engines"
     with subprocess.Popen(["sleep", "60"]) as process:
         for name in ("stray", "gone"):
@@ -204,7 +204,7 @@ def test_a_clock_that_was_set_back(installation):
     assert "set back" in messages(installation, "clock", Severity.WARNING)
 
 
-def test_a_damaged_artifact_is_found_by_a_thorough_look(installation):
+def test_a_damaged_artifact_is_found_by_a_thorough_check(installation):
     store = ArtifactStore(str(installation.state / "artifacts"))
     digest = store.put_bytes(b"weights")
     (store.folder / "sha256" / digest[:2] / digest).write_bytes(b"weighty")

@@ -1,4 +1,4 @@
-"""`ratoon up` on the database of this test run: what was made is there after a restart, and after an upgrade."""
+"""`ratoon up` on the database of this test run: state survives a restart, and an upgrade."""
 
 from contextlib import closing
 
@@ -15,14 +15,14 @@ from ratoon.testkit.ports import free_ports
 
 @pytest.fixture
 def installation(tmp_path, databases, monkeypatch):
-    """One whose databases are where the environment says, as an operator would set it."""
+    """An installation whose databases are set by the environment, as an operator would do."""
     state = tmp_path / "state"
     for service in service_names():
         if url := databases.url(service, state):
             monkeypatch.setenv(f"RATOON_{service.upper()}_DATABASE_URL", url)
-    made = Installation(state)
-    yield made
-    made.down(keep_workers=False, say=print)
+    installation = Installation(state)
+    yield installation
+    installation.down(keep_workers=False, say=print)
 
 
 def test_an_installation_of_the_first_version_is_brought_up_to_date_and_keeps_its_state(installation):
@@ -32,8 +32,8 @@ def test_an_installation_of_the_first_version_is_brought_up_to_date_and_keeps_it
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
         with closing(Client(state=installation.state)) as client:
             request = {"labels": ["ham", "spam"]}
-            made = client.create("projects", request, "mail", request_id="once")
-            assert made["name"] == "projects/mail"
+            created = client.create("projects", request, "mail", request_id="once")
+            assert created["name"] == "projects/mail"
             assert [project["name"] for project in client.list("projects")] == ["projects/mail"]
         installation.down(keep_workers=False, say=print)
     for service in service_names():

@@ -1,4 +1,4 @@
-"""What several tests of pages and charts look at."""
+"""Fixtures of tests of pages and charts."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from ratoon_serving.adapters.metrics import ENGINES
 
 
 @pytest.fixture(scope="session")
-def known_figures() -> frozenset[str]:
-    """Every figure by the name that a query uses."""
+def known_metrics() -> frozenset[str]:
+    """Every metric by the name that a query uses."""
     registry = CollectorRegistry()
     for make in (RpcMetrics, OperationMetrics, EdgeMetrics, token_counter):
         make(registry)
