@@ -18,8 +18,13 @@ class Store:
         self.blobs: dict[str, bytes] = {}
         self.breaks: dict[int, int | Exception] = {}
         self.puts = 0
+        self.away = 0
+        """Number of requests after the first PUT that are not answered."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.puts and self.away:
+            self.away -= 1
+            raise httpx.ConnectError("refused")
         digest = request.url.path.rsplit("/", 1)[-1]
         if request.method == "HEAD":
             return self._head(digest)
@@ -116,6 +121,20 @@ def test_an_upload_survives_failures(call, store, failure):
     data = bytes(range(250)) * 3
     assert store.blobs[call("upload", data)] == data
     assert store.puts == 8  # what arrived before a failure is not sent again
+
+
+def test_an_upload_survives_a_restart_of_the_server(call, store):
+    store.away = 12
+    data = bytes(range(250))
+    assert store.blobs[call("upload", data)] == data
+    assert store.puts == 3
+
+
+def test_an_upload_to_a_wrong_endpoint_fails_soon(call, store):
+    store.puts, store.away = 1, 1000
+    with pytest.raises(APIConnectionError):
+        call("upload", b"data")
+    assert store.away == 1000 - 3
 
 
 def test_an_upload_without_progress_ends(call, store):

@@ -67,11 +67,14 @@ class _Upload:
 
     def __init__(self, content: _Content, on_bytes: OnBytes | None) -> None:
         self.content, self.offset, self.complete = content, 0, False
-        self._on_bytes, self._failures = on_bytes, 0
+        self.in_step = False
+        """The offset is that of the server."""
+        self._on_bytes, self._failures, self._max_failures = on_bytes, 0, 0
 
     def begin(self, known: httpx.Response | None) -> None:
         """Continue where the server is; a whole upload that it did not verify starts again."""
         size = self.content.size
+        self.in_step, self._max_failures = True, MAX_RECONNECTS
         if known is None:
             self.offset = 0
             return
@@ -88,9 +91,9 @@ class _Upload:
         self._report(self.offset)
 
     def delay_s(self, failure: APIConnectionError | APIStatusError) -> float:
-        """Return the seconds before the next attempt; raise the failure after too many."""
-        self._failures += 1
-        if self._failures > MAX_RECONNECTS:
+        """Return the seconds before the next attempt; raise the failure at the first contact, or after too many."""
+        self.in_step, self._failures = False, self._failures + 1
+        if self._failures > self._max_failures:
             raise failure
         return backoff_s(self._failures)
 
@@ -108,14 +111,15 @@ class Blobs:
     def upload(self, source: bytes | str | Path, *, on_bytes: OnBytes | None = None) -> str:
         """Upload bytes or the file at a path, and return the digest. A partial upload is resumed."""
         upload = _Upload(_Content.of(source), on_bytes)
-        upload.begin(self._known(upload.content))
         while not upload.complete:
             try:
+                if not upload.in_step:
+                    upload.begin(self._known(upload.content))
+                    continue
                 self._transport.send(upload.content.put(upload.offset))
                 upload.advance()
             except _FAILURES as failure:
                 time.sleep(upload.delay_s(failure))
-                upload.begin(self._known(upload.content))
         return upload.content.digest
 
     def upload_tree(self, directory: str | Path, *, on_bytes: OnBytes | None = None) -> str:
@@ -161,14 +165,15 @@ class AsyncBlobs:
     async def upload(self, source: bytes | str | Path, *, on_bytes: OnBytes | None = None) -> str:
         """Upload bytes or the file at a path, and return the digest. A partial upload is resumed."""
         upload = _Upload(await asyncio.to_thread(_Content.of, source), on_bytes)
-        upload.begin(await self._known(upload.content))
         while not upload.complete:
             try:
+                if not upload.in_step:
+                    upload.begin(await self._known(upload.content))
+                    continue
                 await self._transport.send(await asyncio.to_thread(upload.content.put, upload.offset))
                 upload.advance()
             except _FAILURES as failure:
                 await asyncio.sleep(upload.delay_s(failure))
-                upload.begin(await self._known(upload.content))
         return upload.content.digest
 
     async def upload_tree(self, directory: str | Path, *, on_bytes: OnBytes | None = None) -> str:
