@@ -54,7 +54,7 @@ def assemble(
 
 
 def machine(settings: Settings) -> Machine:
-    """Where runs would start."""
+    """Return the capacity for new runs."""
     if settings.workers is None:
         return ThisMachine(settings.memory_bytes, settings.machine_families)
     return ClusterPods(WorkerFolder(settings.workers), settings.memory_bytes, settings.machine_families)

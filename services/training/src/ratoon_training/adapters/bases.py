@@ -1,4 +1,4 @@
-"""A model artifact's own account of itself: its files, inspected in the artifact store before anything loads them."""
+"""Descriptions of model artifacts: their files, inspected in the artifact store before anything loads them."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _NAMES = {
 _OWN_TEMPLATE = (
     "{{ '<s>' }}{% for message in messages %}{% if message['role'] == 'assistant' %}{{ '<|assistant|>' + "
 )
-"""How the chat template of models from scratch begins, in every release."""
+"""Prefix of the chat template of models from scratch, in every release."""
 _USUAL_POSITIONS = 2048
 """Positions of a model whose config.json states none."""
 

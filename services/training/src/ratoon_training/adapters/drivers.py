@@ -80,7 +80,7 @@ class JobDrivers:
 
 
 def work_folder(work: Path, run: str) -> Path:
-    """Where a run keeps its tokens and checkpoints."""
+    """Return the directory of a run's tokens and checkpoints."""
     return work / hashlib.sha256(run.encode()).hexdigest()[:32]
 
 

@@ -1,4 +1,4 @@
-"""Where runs would start, this machine or a cluster's pods, and the file of machine families."""
+"""Capacity for new runs, on this machine or in a cluster's pods, and the file of machine families."""
 
 from pathlib import Path
 

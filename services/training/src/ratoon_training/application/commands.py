@@ -59,7 +59,7 @@ class BaseModel:
     labels: tuple[str, ...] = ()
     max_chars: int = 0
     lora_rank: int = 0
-    """Of an adapter; 0: a whole model."""
+    """Rank of an adapter; 0: a whole model."""
     own_template: bool = False
     """True if its chat template is the one of models from scratch."""
 

@@ -1,4 +1,4 @@
-"""What training needs from the world."""
+"""Ports of training."""
 
 from collections.abc import Collection
 from typing import Protocol

@@ -15,9 +15,9 @@ from statistics import fmean
 START = 0.01
 """The first rate that is tried."""
 DIVISOR = 10.0
-"""What the rate is divided by after a trial that did not fall steadily."""
+"""Divisor of the rate after a trial that did not fall steadily."""
 TRIALS = 4
-"""How many rates are tried at most: 0.01 down to 0.00001."""
+"""Maximum number of rates that are tried: 0.01 down to 0.00001."""
 TRIAL_STEPS = 30
 """Steps of a trial."""
 SWING = 0.30

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Place:
-    """Where the workers of a run compute: dedicated pods, or (empty) any node with capacity."""
+    """Placement of a run's workers: dedicated pods, or (empty) any node with capacity."""
 
     pods: str = ""
     """Name of the run's dedicated pods: of their Deployment, and of the Ray resource of which each pod has one."""

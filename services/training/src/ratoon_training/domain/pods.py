@@ -23,7 +23,7 @@ class SharedPods:
     pods: int
     places: int
     memory_bytes: int
-    """Of each pod."""
+    """Memory of each pod."""
 
 
 def pod_bytes(planned: ResourcePlan, workers: int) -> int:

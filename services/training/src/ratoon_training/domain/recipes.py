@@ -38,7 +38,7 @@ class Method(StrEnum):
     CONTINUE = "CONTINUE"
     """All weights of a base model; what users corrected is sometimes wrong, so answers are smoothed."""
     LORA = "LORA"
-    """A low-rank adapter beside a base model that stays as it is."""
+    """A low-rank adapter of a base model that does not change."""
 
     @property
     def defaults(self) -> Defaults:
@@ -66,7 +66,7 @@ _DEFAULTS = {
     ),
     Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
 }
-"""Chosen by `bench/quality`: what a model that goes on has learned of texts, it need not learn again."""
+"""Chosen by `bench/quality`: a continued model need not learn again what it has learned of texts."""
 
 
 class Accelerator(StrEnum):
@@ -103,7 +103,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. Rates are per step of AdamW; `max_chars` is where the chat template cuts the user's text.
+    """Recipe of a training run. Rates are per step of AdamW; the chat template cuts the user's text at `max_chars`.
 
     Zero `epochs`, `max_chars` and `prompt_tokens` are chosen from the data, when the run begins.
     """
@@ -128,7 +128,7 @@ class Recipe:
     lora_rank: int = 8
     sweep: str = ""
     packed: bool = False
-    """Whether the samples of a step share one row without padding, each seeing only itself."""
+    """True if the samples of a step share one row without padding; each attends only to itself."""
     token_dropout: float = 0.0
     """Share of a text's tokens that a step leaves out, others at each step: against learning texts by heart."""
     averaging: float = 0.0
@@ -160,7 +160,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Resources:
-    """Where to train: so many workers with so many threads each (0: the machine's cores shared out)."""
+    """Workers of a run and the threads of each (0: an equal share of the machine's cores)."""
 
     accelerator: Accelerator = Accelerator.CPU
     workers: int = 1

@@ -195,7 +195,7 @@ def _running(run: TrainingRun, progress: Progress) -> Transition[TrainingRun]:
 
 
 def _extended(curve: tuple[CurvePoint, ...], progress: Progress) -> tuple[CurvePoint, ...]:
-    """The curve with what was reported since: the newest report of each of MAX_CURVE_POINTS equal spans of steps.
+    """Return the curve with a new report: the newest of each of MAX_CURVE_POINTS equal spans of steps.
 
     An attempt that resumes goes on from its checkpoint's step.
     """

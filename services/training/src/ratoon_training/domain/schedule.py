@@ -10,7 +10,7 @@ WINDOW = 8
 SIGNIFICANT = 0.005
 """Validation loss must fall by this share of the best so far, or macro-F1 rise by so much, to count as a gain."""
 LOWERED = 0.5
-"""What the rate is multiplied by after an epoch that was worse than the one before."""
+"""Factor on the rate after an epoch that was worse than the one before."""
 
 
 MIN_EPOCHS, MAX_EPOCHS = 3, 40

@@ -66,13 +66,13 @@ class Checkpoints:
             replace_file(self._folder / f"{name}.{digest}.safetensors", data)
 
     def save_later(self, step: int, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
-        """Publish a step's checkpoint in the background, from copies made now; waits for the one before it."""
+        """Publish a step's checkpoint in the background from copies; wait for the previous one first."""
         self.wait()
         copied = self._copied(tensors), copy.deepcopy(state)
         self._pending = self._writer.submit(self._save_step, step, *copied)
 
     def _copied(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Copies on the CPU, in memory that is kept: fresh pages cost more than the copying."""
+        """Return copies on the CPU, in reused memory: new pages cost more than the copying."""
         for name, tensor in tensors.items():
             if name not in self._copies:
                 self._copies[name] = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")

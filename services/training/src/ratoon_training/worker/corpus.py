@@ -26,7 +26,7 @@ class Batch:
 
     @property
     def rows(self) -> int:
-        """How many samples."""
+        """Number of samples."""
         return len(self.lengths)
 
     def to(self, device: torch.device) -> "Batch":
@@ -165,7 +165,7 @@ class Corpus:
         return narrowed
 
     def tokens_of(self, indices: list[int]) -> tuple[int, int]:
-        """How many tokens these samples have to predict: of their text, and of their answers."""
+        """Return the number of tokens that these samples predict: of their texts, and of their answers."""
         answers = int(self._answers[indices].sum()) if indices else 0
         return sum(self.lengths[index] - 1 for index in indices) - answers, answers
 

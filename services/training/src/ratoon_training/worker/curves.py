@@ -63,7 +63,7 @@ class CurveFile:
         self._write({"validation": dict(zip(EPOCH_COLUMNS, map(_plain, row), strict=True))})
 
     def close(self) -> None:
-        """No more rows come."""
+        """Close the file."""
         self._sink.close()
 
     def _write(self, row: dict[str, Any]) -> None:

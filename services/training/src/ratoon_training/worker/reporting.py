@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _EVERY_S = 0.5
 PREPARED = 0.05
-"""Share of a run's progress that lies before its first step."""
+"""Share of a run's progress before its first step."""
 _TRAINED = 0.97
 
 

@@ -130,7 +130,7 @@ def _metrics(session: Session, reporter: ProgressReporter, context: WorkerContex
 
 @contextmanager
 def _memory_limit(limit: int) -> Iterator[None]:
-    """Limit the data of this process to so many bytes inside the context (0: no limit)."""
+    """Limit the data of this process to `limit` bytes inside the context (0: no limit)."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     if limit:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))

@@ -137,7 +137,7 @@ def _dense(texts: Sequence[str]) -> bool:
 
 
 def cut_for(tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int) -> int:
-    """Return how many characters of these texts make about so many tokens, to the nearest ten."""
+    """Return how many characters of these texts make about `prompt_tokens` tokens, to the nearest ten."""
     samples = [text[: prompt_tokens * 3] for text in texts]
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(samples, add_special_tokens=False))
     per_token = sum(map(len, samples)) / max(1, tokens)
@@ -147,7 +147,7 @@ def cut_for(tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int) -> i
 def limit_for(
     tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int, max_chars: int, positions: int
 ) -> PromptLimit:
-    """Where to cut these texts: at `max_chars`, else after about `prompt_tokens`, else as their lengths suggest."""
+    """Return the limit of these texts: `max_chars`, else about `prompt_tokens`, else chosen from their lengths."""
     if max_chars or prompt_tokens:
         characters = max_chars or cut_for(tokenizer, texts, prompt_tokens)
         return measured_limit(tokenizer, texts, characters)
@@ -165,7 +165,7 @@ _SAFE_SHARE = 0.94
 
 
 def _fitting(tokenizer: Tokenizer, texts: Sequence[str], characters: int, positions: int) -> PromptLimit:
-    """The cut at so many characters, or at fewer where a text of many tokens would exceed the model's positions.
+    """Return the limit of `characters`, or less if a text of many tokens would exceed the model's positions.
 
     Never at more characters than positions: an unseen text of letters at random has about a token a character. A text
     in another script may have three; the gateway cuts that by tokens.
@@ -181,7 +181,7 @@ def _fitting(tokenizer: Tokenizer, texts: Sequence[str], characters: int, positi
 
 
 def measured_limit(tokenizer: Tokenizer, texts: Sequence[str], characters: int) -> PromptLimit:
-    """A cut at so many characters, and what it means for these texts; 0: none."""
+    """Return a limit of `characters` with its effect on these texts; 0: no limit."""
     cut = (text[:characters] if characters else text for text in texts)
     longest = max((len(ids) for ids in _encoded(tokenizer, cut)), default=0)
     lost = sum(len(text) > characters for text in texts) if characters else 0
@@ -246,7 +246,7 @@ def of_base(folder: Path) -> Speech:
 
 
 def cutting(speech: Speech, max_chars: int) -> Speech:
-    """The same tokenizer, its template cutting the user's text to so many characters first."""
+    """Return the same tokenizer with a template that first cuts the user's text to `max_chars` characters."""
     return replace(speech, template=CUT.replace("MAX_CHARS", str(max_chars)) + speech.template)
 
 

@@ -38,7 +38,7 @@ class ProcessGroup(Backend):
 
 @dataclass
 class ProcessGroupConfig(BackendConfig):
-    """Which torch backend joins the workers: gloo on CPUs, nccl on GPUs."""
+    """Torch backend that joins the workers: gloo on CPUs, nccl on GPUs."""
 
     backend: str = "gloo"
 
