@@ -42,9 +42,9 @@ def set_version(version: str, root: Path) -> None:
 def disagreements(version: str, root: Path) -> Iterator[str]:
     """Yield each place that names another version, or none."""
     for path, pattern, repeated in places(version, root):
-        found = {match[2] for match in pattern.finditer(path.read_text())}
-        if found != {repeated}:
-            named = ", ".join(sorted(found)) or "no version"
+        versions = {match[2] for match in pattern.finditer(path.read_text())}
+        if versions != {repeated}:
+            named = ", ".join(sorted(versions)) or "no version"
             yield f"{path.relative_to(root)} names {named}, not {repeated}: make version VERSION={version}"
 
 

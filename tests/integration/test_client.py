@@ -96,8 +96,8 @@ def test_a_dataset_is_built_and_its_records_are_read_page_by_page(client, versio
 
 
 def test_nothing_that_the_services_send_is_unknown_to_the_client(client, version):
-    for found in (version, client.projects.get(PROJECT), *client.sources.list(PROJECT)):
-        assert found.model_extra == {}
+    for message in (version, client.projects.get(PROJECT), *client.sources.list(PROJECT)):
+        assert message.model_extra == {}
 
 
 def test_the_async_client_sees_the_same(installation, version):
@@ -112,10 +112,10 @@ def test_the_async_client_sees_the_same(installation, version):
 
 
 def test_a_create_with_a_request_id_happens_once(client):
-    made = [client.datasets.create(PROJECT, display_name="Once", request_id="one") for _ in range(2)]
-    assert made[0].name == made[1].name
+    created = [client.datasets.create(PROJECT, display_name="Once", request_id="one") for _ in range(2)]
+    assert created[0].name == created[1].name
     with pytest.raises(ConflictError) as refused:
-        client.datasets.create(PROJECT, dataset_id=made[0].name.rsplit("/", 1)[-1])
+        client.datasets.create(PROJECT, dataset_id=created[0].name.rsplit("/", 1)[-1])
     assert (refused.value.reason, refused.value.code) == ("DATASET_EXISTS", "ALREADY_EXISTS")
 
 
@@ -185,10 +185,10 @@ def test_the_example_of_the_readme_runs(installation, monkeypatch, capsys):
 
 
 def test_one_client_serves_several_threads(client, version):
-    found: list[int] = []
+    counts: list[int] = []
     threads = [
         threading.Thread(
-            target=lambda: found.append(len(list(client.records.list(version.name, page_size=5))))
+            target=lambda: counts.append(len(list(client.records.list(version.name, page_size=5))))
         )
         for _ in range(4)
     ]
@@ -196,4 +196,4 @@ def test_one_client_serves_several_threads(client, version):
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [len(TEXTS)] * 4
+    assert counts == [len(TEXTS)] * 4

@@ -174,7 +174,7 @@ def test_a_cancel_request_is_read_by_the_next_step(env):
 def test_after_a_restart_of_the_machine_old_leases_do_not_count(env):
     env.worker._claim(limit=1)
     env.other_worker._time._boot_id = "another boot"
-    env.clock._boot = 5.0
+    env.clock._monotonic = 5.0
     assert env.other_worker.run_due() == 1
 
 

@@ -278,8 +278,8 @@ class Operations:
         """Make operations of an earlier boot due, since their times do not compare with these; return the time."""
         t = self._table
         epoch, now = self._time.now(connection)
-        of_earlier_boot = update(t).where(t.c.epoch != epoch)
-        connection.execute(of_earlier_boot.values(epoch=epoch, due=now, lease_until=now))
+        of_other_epoch = update(t).where(t.c.epoch != epoch)
+        connection.execute(of_other_epoch.values(epoch=epoch, due=now, lease_until=now))
         return now
 
     def _busy(self) -> list[str]:

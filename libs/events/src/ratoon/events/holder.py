@@ -27,7 +27,7 @@ def is_gone(name: str) -> bool:
 def _machine() -> str:
     """One boot of one machine, as seen from one process namespace."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot_id}/{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
         return "unknown"
