@@ -73,10 +73,10 @@ class Stages:
         return Child(ChildState.WORKING)
 
     def production(self, project: Project) -> None:
-        """Nothing serves."""
+        """Return None: no version serves."""
 
     def wait(self, number: int, timeout_s: float) -> None:
-        """Wait until so many stages have followed."""
+        """Wait until `number` stages have followed."""
         with self._followed:
             self._followed.wait_for(lambda: len(self.latencies) >= number, timeout_s)
 

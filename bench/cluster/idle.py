@@ -28,7 +28,7 @@ class Idle:
 
 
 def idle(platform: Platform, seconds: float) -> tuple[list[Idle], float]:
-    """Each part over so many seconds, and the calls to the API server a minute."""
+    """Measure each part over some seconds, and the calls to the API server per minute."""
     before, calls, began = usage(platform), api_calls(platform), time.monotonic()
     time.sleep(seconds)
     after, lasted = usage(platform), time.monotonic() - began
@@ -52,7 +52,7 @@ def usage(platform: Platform) -> dict[str, list[tuple[float, float, float]]]:
 
 
 def api_calls(platform: Platform) -> float:
-    """How many requests the platform has made to the API server so far."""
+    """Return the number of the platform's requests to the API server."""
     counted = platform.cluster.plane.kubectl("get", "--raw", "/metrics")
     return sum(float(number) for number in _CALLS.findall(counted))
 

@@ -72,7 +72,7 @@ def switched(served: Served, spec: RequestSpec) -> Switch:
 
 
 def route_changed(rollout: JSON) -> float:
-    """When traffic was sent to the new version, in seconds since the epoch."""
+    """Return when traffic was sent to the new version, in seconds since the epoch."""
     step = next(each for each in rollout["steps"] if each["state"] == "SHIFTING")
     return datetime.fromisoformat(step["time"]).timestamp()
 

@@ -38,7 +38,7 @@ KEYS = 50
 
 
 class Effects:
-    """When each event took effect; the consumer's database has the effect itself."""
+    """Times at which events took effect; the consumer's database has the effect itself."""
 
     def __init__(self, service: SampleService) -> None:
         self._service = service
@@ -59,7 +59,7 @@ class Effects:
             self._changed.notify_all()
 
     def wait(self, count: int) -> None:
-        """Until so many have taken effect."""
+        """Wait until `count` events have taken effect."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.times) >= count, timeout=300):
                 raise SystemExit(f"only {len(self.times)} of {count} events took effect in 300 s")
@@ -157,7 +157,7 @@ def on_kafka(folder: Path, events: int) -> dict[str, float]:
 
 
 def machine() -> str:
-    """What this ran on."""
+    """Return a description of the machine."""
     return f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, Python {sys.version.split()[0]}"
 
 

@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
 
 
 async def open_loop(peer: Peer, rate: float, seconds: float, tokens: int = 8) -> LoadResult:
-    """`rate` requests a second for so long."""
+    """Send `rate` requests per second for `seconds`."""
     result, idle, running = LoadResult(), deque[Connection](), set[asyncio.Task[None]]()
     request = peer.request(tokens, stream=False)
     count = min(int(rate * seconds), _MAX_REQUESTS)
@@ -126,7 +126,7 @@ async def open_loop(peer: Peer, rate: float, seconds: float, tokens: int = 8) ->
 async def closed_loop(
     peer: Peer, clients: int, seconds: float, tokens: int = 8, stream: bool = False
 ) -> LoadResult:
-    """As many answers as `clients` connections, all open before, get in so long."""
+    """Measure the answers that `clients` open connections get in `seconds`."""
     result = LoadResult()
     request = peer.request(tokens, stream)
     connections = [await Connection.open(peer.port) for _ in range(clients)]

@@ -30,7 +30,7 @@ _SLOW_RATE, _RATE = 20.0, 100.0
 _CLIENTS, _MANY = 32, 1000
 _STREAM_TOKENS = 200
 _NOT_MANY = ("LiteLLM",)
-"""Whose 1,000 streams would take minutes a round."""
+"""Peers whose 1,000 streams would take minutes per round."""
 _ADDED = ("slow_p50_ms", "p50_ms", "p99_ms")
 Metrics = dict[str, dict[str, float]]
 

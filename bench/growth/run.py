@@ -298,7 +298,7 @@ def row_of(codec: Any, resource: Resource) -> dict[str, object]:
 
 
 def at(number: int, resource: Any) -> Any:
-    """The resource, created so many seconds after the start."""
+    """Return the resource, created `number` seconds after the start."""
     return replace(resource, create_time=START + timedelta(seconds=number))
 
 

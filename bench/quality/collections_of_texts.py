@@ -93,7 +93,7 @@ COLLECTIONS: dict[str, tuple[Callable[[], list[Row]], int]] = {
     "snippets": (snippets, 0),
     "tweets": (tweets, 0),
 }
-"""How each set is read, and how many of its texts are taken (0: all)."""
+"""Reader of each set, and the number of its texts to take (0: all)."""
 
 
 def parts(name: str, seed: int) -> tuple[list[Row], list[Row], list[Row]]:

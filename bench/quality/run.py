@@ -1,4 +1,4 @@
-"""The default recipe beside its baselines on other people's texts, by the workers' own code: no service runs.
+"""The default recipe next to its baselines on public texts, by the workers' own code: no service runs.
 
     python bench/quality/run.py [--sets mails tweets] [--seeds 0 1] [--threads 1] [--json FILE]
 

@@ -1,7 +1,7 @@
-"""Callers at a fixed rate over loopback: each asks for a few tokens as a stream, on a connection of its own.
+"""Callers at a fixed rate over loopback: each requests a few tokens as a stream, on its own connection.
 
-A request is counted from when it was due, whatever came before it. It knows no product: who answered is read from a
-header, where there is one.
+Latency counts from when a request was due. It knows no product: the version that answered is read from a header, if
+there is one.
 """
 
 import asyncio

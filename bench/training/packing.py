@@ -1,4 +1,4 @@
-"""Useful tokens a second: samples packed into one row, beside samples padded to the longest and to the full length."""
+"""Useful tokens per second: samples packed into one row, compared with padding to the longest and to full length."""
 
 import json
 import random
@@ -96,7 +96,7 @@ def _packed(model: Any, corpus: Corpus, indices: list[int]) -> Tensor:
 
 
 def _padded(model: Any, corpus: Corpus, indices: list[int], width: int = 0) -> Tensor:
-    """As transformers' own collator and loss have it: padding is masked, and computed all the same."""
+    """Compute the loss as transformers' own collator does: padding is masked, but computed."""
     batch = corpus.batch(indices).to(model.device)
     ids = F.pad(batch.ids, (0, max(0, width - batch.ids.shape[1])))
     mask = torch.arange(ids.shape[1], device=ids.device) < batch.lengths.unsqueeze(1)

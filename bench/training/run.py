@@ -120,7 +120,7 @@ def interval(values: list[float]) -> tuple[float, float]:
 
 
 def make_task(folder: Path, steps: int, accelerator: Accelerator) -> Task:
-    """Alpaca's instructions as a stored split; enough of an epoch for so many steps."""
+    """Return Alpaca's instructions as a stored split, with epochs for `steps` steps."""
     rows = json.loads(INSTRUCTIONS.read_text())
     texts = [f"{row['instruction']}\n{row['input'] or row['output']}" for row in rows]
     labels = [LABELS[bool(row["input"])] for row in rows]

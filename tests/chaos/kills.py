@@ -28,7 +28,7 @@ from .victims import Census, Victim
 
 DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
 SHORTEST_S, LONGEST_S = 1.0, 50.0
-"""How long the platform runs between two kills. On a slow machine let it be longer, or none comes late in the loop."""
+"""Seconds between two kills. Use more on a slow machine, or no kill comes late in the loop."""
 _GONE_S = 30.0
 _SETTLED_S = 60.0
 _CENSUS_S = 1.0
@@ -47,7 +47,7 @@ class Kill:
 
 @dataclass
 class Outcome:
-    """How one loop went."""
+    """Result of one loop."""
 
     loop: int
     seed: int
@@ -183,7 +183,7 @@ class _Watching:
 
 
 def _settled(installation: Installation, ledger: Path) -> list[str]:
-    """What the checker finds once the platform has had time to finish what it does behind the loop."""
+    """Return the checker's findings after the platform had time to finish its background work."""
     until = time.monotonic() + _SETTLED_S
     while (findings := check(installation.state, Ledger.read(ledger))) and time.monotonic() < until:
         time.sleep(1.0)

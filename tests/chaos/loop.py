@@ -52,7 +52,7 @@ class Slice:
 
 
 def slice_of(data: Path, training: int = 320, arriving: int = 120) -> Slice:
-    """So many mails of each population, half ham, half spam."""
+    """Return a number of mails of each population, half ham, half spam."""
     corpus = read_corpus(data, 1.0)
     later = [(text, mail.label) for mail in _halves(corpus.arriving, arriving) if (text := _text(mail))]
     return Slice(_halves(corpus.training, training), tuple(later))
@@ -206,7 +206,7 @@ def eventually(what: str, condition: Callable[[], T], within_s: float = _STAGE_S
 
 
 def _halves(mails: list[Mail], count: int) -> tuple[Mail, ...]:
-    """So many mails, half of them ham, in their order."""
+    """Return `count` mails, half of them ham, in their order."""
     ham = [mail for mail in mails if mail.label == "ham"][: count // 2]
     spam = [mail for mail in mails if mail.label == "spam"][: count // 2]
     chosen = {id(mail) for mail in ham + spam}

@@ -31,31 +31,31 @@ FULL = {"SECOND_ENGINE": 10, "ADAPTER_SWAP": 20, "IN_PLACE": 20}
 """Rollouts by strategy in the full form."""
 STREAMS = 6
 TOKENS = {"SECOND_ENGINE": 900, "ADAPTER_SWAP": 900, "IN_PLACE": 250}
-"""How long the open streams are; in place requests wait for their end, so there they are short."""
+"""Tokens of the open streams; in place, requests wait for their end, so they are short there."""
 BAKE_S = 3.0
 _SETTLED_S = 60.0
 
 
 @dataclass
 class Outcome:
-    """How one rollout went."""
+    """Result of one rollout."""
 
     number: int
     fault: str
     strategy: str
     """The requested one."""
     taken: str = ""
-    """The one by which it ended: in place becomes a second engine when streams last too long."""
+    """The final strategy: in place becomes a second engine if streams last too long."""
     state: str = ""
     reason: str = ""
-    """Why it ended so, as the rollout says."""
+    """Reason of the final state, from the rollout."""
     seconds: float = 0.0
     answered: dict[str, int] = field(default_factory=dict)
     streams: int = 0
     cut: int = 0
     """Streams that the death of an engine, or of the gateway, had to end."""
     unheard: int = 0
-    """Requests that nobody answered while the gateway was dead."""
+    """Requests without an answer while the gateway was dead."""
     turned_away: int = 0
     """Requests that waited as long as they may for the only engine, which was killed, to come back."""
     findings: list[str] = field(default_factory=list)
@@ -75,7 +75,7 @@ WELL, BACK = ("STATE_SUCCEEDED",), ("STATE_ROLLED_BACK", "STATE_CANCELLED", "STA
 
 
 def nothing(served: Served, name: str) -> str:
-    """No fault: the measure for the others."""
+    """Do nothing: the reference for the others."""
     return name
 
 
@@ -218,7 +218,7 @@ FAULTS = {
     "ADAPTER_SWAP": _ANY | _PAUSE | _WARM,
     "IN_PLACE": _ANY | _WAITING | _WARM,
 }
-"""What may happen, by the strategy of the rollout that it happens to."""
+"""Faults by the strategy of the rollout."""
 
 
 def roll_out(served: Served, number: int, name: str, strategy: str) -> Outcome:
@@ -247,7 +247,7 @@ def roll_out(served: Served, number: int, name: str, strategy: str) -> Outcome:
 
 
 def _afterwards(served: Served, outcome: Outcome, expected: str) -> list[str]:
-    """What is wrong once the rollout is over: its end, what serves, what `production` says, what runs."""
+    """Return faults after the rollout: its state, the version that serves, the alias `production`, the engines."""
     findings = []
     if outcome.state not in FAULTS[outcome.strategy][outcome.fault].ends:
         findings.append(f"it ended as {outcome.state}")

@@ -122,7 +122,7 @@ class Served:
                 os.kill(mark.pid, signal.SIGKILL)
 
     def kill(self, victim: Victim) -> None:
-        """kill -9 all of a kind, and once they are gone bring up what does not come back by itself."""
+        """kill -9 all of a kind, then start what is not restarted automatically."""
         self.stack.census.kill(victim)
         self.stack.up()
 
@@ -146,7 +146,7 @@ class Traffic:
     answered: Counter[str] = field(default_factory=Counter)
     """Answers by version."""
     failed: list[str] = field(default_factory=list)
-    """What was answered with an error."""
+    """Requests that were answered with an error."""
     turned_away: list[str] = field(default_factory=list)
     """Requests that waited for an engine until the limit, and were refused."""
     unheard: list[str] = field(default_factory=list)
@@ -163,7 +163,7 @@ class Traffic:
             self._run(self._ask_on)
 
     def open_streams(self, count: int, tokens: int) -> None:
-        """Open so many long answers, and return once all have begun."""
+        """Open `count` long answers, and return when all have begun."""
         opened = [Stream() for _ in range(count)]
         self.streams += opened
         for stream in opened:

@@ -1,4 +1,4 @@
-"""A broker that is away for a minute: writes go on, work goes on, and every event comes once it is back."""
+"""A broker that is away for a minute: writes and work continue, and every event arrives when it is back."""
 
 import time
 

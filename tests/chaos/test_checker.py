@@ -45,7 +45,7 @@ class Tables:
 
 
 def names_of(run: str) -> dict[str, str]:
-    """What does each stage of a run."""
+    """Return the resource of each stage of a run."""
     number = int(run.rsplit("/", 1)[-1])
     version = {"registration": f"{P}/models/p/versions/v1.{number - 1}"}
     return {stage: f"{P}/{table}/{number}" for stage, (_, table) in STEPS.items()} | version

@@ -35,7 +35,7 @@ def answer_of(served: Served) -> str:
 
 
 def engine(served: Served) -> tuple[int, Path]:
-    """The one engine that runs: its pid and its folder."""
+    """Return pid and directory of the running engine."""
     for path in served.stack.state.glob("serving/engines/*/process.json"):
         mark = ProcessIdentity.read(path.parent)
         if mark is not None and mark.alive():

@@ -105,7 +105,7 @@ def packed(driver: Driver, folder: Path) -> dict[str, Any]:
 
 
 def lora(driver: Driver, folder: Path) -> dict[str, Any]:
-    """An adapter beside a base model that stays as it is."""
+    """An adapter of a base model that does not change."""
     base = driver.task.store.put_tree(tiny_llama(folder / "base", seed=3))
     return {"recipe": replace(LONG, method=Method.LORA, lora_rank=4), "base": base}
 

@@ -18,7 +18,7 @@ _GONE_S = 30.0
 
 
 class Victim(StrEnum):
-    """What is killed."""
+    """Kind of process to kill."""
 
     CONTROL = "control"
     GATEWAY = "gateway"

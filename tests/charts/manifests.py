@@ -33,7 +33,7 @@ class Pod:
 
     @property
     def containers(self) -> list[JSON]:
-        """All of them, those of the beginning too."""
+        """All containers, init containers included."""
         return [*self.spec.get("initContainers", []), *self.spec["containers"]]
 
     @property
@@ -54,7 +54,7 @@ class Release:
         return [each for each in self.manifests if each["kind"] == kind]
 
     def one(self, kind: str, name: str) -> JSON:
-        """The one of this kind and name."""
+        """Return the manifest of this kind and name."""
         return next(each for each in self.of(kind) if each["metadata"]["name"] == name)
 
     @property
@@ -132,7 +132,7 @@ class Helm:
         self.release = cache(self._release)
 
     def run(self, *arguments: str) -> str:
-        """What it printed; Refused when it failed."""
+        """Run Helm and return its output; Refused if it failed."""
         command = [str(self._program), *arguments]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode:
@@ -145,7 +145,7 @@ class Helm:
         return [each for each in yaml.load_all(printed, yaml.CSafeLoader) if each]
 
     def with_values(self, values: JSON) -> Release:
-        """A release by values beside the chart's own."""
+        """Return a release with values in addition to the chart's own."""
         return Release(
             "given", self.render("--set-json", ",".join(f"{k}={json.dumps(v)}" for k, v in values.items()))
         )

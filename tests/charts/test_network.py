@@ -1,4 +1,4 @@
-"""Who reaches whom, as a table: computed from the policies, kept as `golden/network-<example>.txt`."""
+"""Table of allowed connections: computed from the policies, stored as `golden/network-<example>.txt`."""
 
 import pytest
 

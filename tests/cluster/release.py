@@ -15,7 +15,7 @@ CHART = ROOT / "charts" / "ratoon"
 EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
 LAPTOP = CHART / "examples" / "laptop.yaml"
 IMAGES = ("services", "services-next", "postgresql", "kafka", "s3", "worker-cpu")
-"""What the laptop's values run, and what they run after an upgrade."""
+"""Images of the laptop's values, before and after an upgrade."""
 CONTROLLERS = ("deployments", "statefulsets")
 Manifest = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""Private names of vLLM, Ray and Alembic stand in one module each, beside a test of the pinned version."""
+"""Private names of vLLM, Ray and Alembic are used in one module each, with a test of the pinned version."""
 
 import ast
 from collections.abc import Iterator

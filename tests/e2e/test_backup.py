@@ -51,7 +51,7 @@ def served(client, artifacts, folder):
 
 
 def answer(client, within_s=180.0):
-    """What the deployment answers, as soon as it does."""
+    """Wait for the deployment's answer and return it."""
     until = time.monotonic() + within_s
     while True:
         try:

@@ -194,17 +194,17 @@ def pod(template: Manifest, name: str, label: str, pool: str) -> Manifest:
 
 
 def placed(pods: list[Manifest]) -> list[Manifest]:
-    """Those that have a node."""
+    """Return the pods that have a node."""
     return [pod for pod in pods if pod["spec"].get("nodeName")]
 
 
 def waiting(pods: list[Manifest]) -> list[Manifest]:
-    """Those that have no node."""
+    """Return the pods that have no node."""
     return [pod for pod in pods if not pod["spec"].get("nodeName")]
 
 
 def priority(pod: Manifest) -> int:
-    """As admission resolved it."""
+    """Return the priority that admission resolved."""
     return int(pod["spec"].get("priority", 0))
 
 
@@ -219,7 +219,7 @@ def requested_pool(pod: Manifest) -> str:
 
 
 def refusal(pod: Manifest) -> str:
-    """Why the scheduler gave a pod no node; empty when it did."""
+    """Return why the scheduler gave a pod no node; empty if it has one."""
     conditions = [
         each for each in pod.get("status", {}).get("conditions", []) if each["type"] == "PodScheduled"
     ]

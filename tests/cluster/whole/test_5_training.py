@@ -1,6 +1,6 @@
 """The same run elsewhere: on dedicated pods, without a Ray cluster, and on KubeRay's.
 
-The operator runs beside the node, as it would in a pod, with the rights of an administrator.
+The operator runs next to the node, as it would in a pod, with the rights of an administrator.
 """
 
 from collections.abc import Iterator

@@ -54,7 +54,7 @@ OWNER = {
 
 
 class Drivers:
-    """Jobs that go on until a test ends them."""
+    """Jobs that run until a test ends them."""
 
     def __init__(self) -> None:
         self.places: dict[str, Place] = {}
@@ -76,7 +76,7 @@ class Drivers:
         self.ends[self._runs[job_id]] = JobObservation(Phase.FAILED, failure=Failure("STOPPED", "Asked to."))
 
     def clean(self, run: TrainingRun) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
 
 class Cluster:

@@ -50,7 +50,7 @@ _WORDS = {
 
 
 def rows(count: int, seed: int) -> list[tuple[str, str, str]]:
-    """Record id, text and label of so many toy mails."""
+    """Return record id, text and label of `count` toy mails."""
     rng = random.Random(seed)
     records = []
     for number in range(count):

@@ -117,7 +117,7 @@ def driver(task: Task) -> Iterator[Driver]:
 
 @pytest.fixture(scope="module")
 def undisturbed(driver: Driver) -> str:
-    """The digest of a run that nobody killed."""
+    """The digest of a run that was not killed."""
     driver.start("undisturbed")
     return driver.digest("undisturbed")
 

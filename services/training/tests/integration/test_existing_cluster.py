@@ -33,7 +33,7 @@ print("ready", start_node(**json.loads(sys.argv[1]), head=bool(sys.argv[2])), fl
 while True:
     time.sleep(1)
 """
-"""What `ray start --block` does, but that it stays on loopback with workers too."""
+"""The same as `ray start --block`, but on loopback for workers too."""
 
 
 class Cluster:
@@ -57,7 +57,7 @@ class Cluster:
         )
 
     def start_workers(self, cpus: int, **resources: float) -> None:
-        """A node with so many processors, and these resources beside them."""
+        """Start a node with `cpus` CPUs and these additional resources."""
         self._start(head=False, gcs_address=self.address, num_cpus=cpus, resources=resources)
 
     def kill_workers(self) -> None:

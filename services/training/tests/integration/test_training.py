@@ -113,7 +113,7 @@ def test_a_stopped_run_resumes_to_the_same_bytes_under_the_next_number(task, tra
 DEFAULT = replace(
     RECIPE, epochs=0.0, max_chars=0, prompt_tokens=0, token_dropout=0.3, averaging=0.9, label_prior=1.0
 )
-"""What a model from scratch is trained with where the caller says nothing, in small."""
+"""The default recipe of a model from scratch, in small."""
 
 
 def test_the_default_recipe_learns_and_resumes_to_the_same_bytes(task, monkeypatch):

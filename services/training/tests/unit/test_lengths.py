@@ -1,4 +1,4 @@
-"""Where texts are cut: chosen from their lengths, within what memory and minutes allow."""
+"""Limits of texts: chosen from their lengths, within bounds of memory and time."""
 
 from ratoon_training.domain.lengths import (
     EPOCH_TOKENS,
