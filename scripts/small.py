@@ -73,7 +73,7 @@ def main() -> int:
 
 
 def put_model() -> Path:
-    """Return the folder of the small chat model, verified; one that is here and whole is kept."""
+    """Return the directory of the small chat model, verified; one that is here and whole is kept."""
     if is_model(MODEL):
         return MODEL
     check_space()
@@ -147,7 +147,7 @@ def download(package: Package) -> Path:
 
 
 def convert(packed: Path, folder: Path) -> None:
-    """Write a GGUF file as a Hugging Face folder in float32, which transformers alone would refuse to save."""
+    """Write a GGUF file as a Hugging Face directory in float32, which transformers alone would refuse to save."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 

@@ -136,7 +136,7 @@ def repeats(options: list[str]) -> "Repeats":
 
 
 def present(tier: str) -> list[str]:
-    """Return the folders of `tier` that exist, relative to the root."""
+    """Return the directories of `tier` that exist, relative to the root."""
     folders = [
         path
         for pattern in TIERS[tier].folders

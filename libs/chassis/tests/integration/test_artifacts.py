@@ -1,4 +1,4 @@
-"""The artifact store on a folder and on S3: what goes in comes out, damage is seen, no path leads out."""
+"""The artifact store on a directory and on S3: what goes in comes out, damage is seen, no path leads out."""
 
 import json
 import uuid

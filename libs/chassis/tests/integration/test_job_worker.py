@@ -45,7 +45,7 @@ MODULE = "ratoon_registry.worker"
 
 @pytest.fixture
 def workers(tmp_path, monkeypatch) -> Path:
-    """A folder from which child processes take what is called the registry's worker."""
+    """A directory from which child processes take what is called the registry's worker."""
     package = tmp_path / "modules/ratoon_registry/worker"
     package.mkdir(parents=True)
     for folder in (package.parent, package):
@@ -86,7 +86,7 @@ def jobs(worker, settings, tmp_path) -> RemoteJobs:
 
 
 HERE = Path("/here").joinpath("work", "abc")
-"""What a service that runs elsewhere calls its folder."""
+"""What a service that runs elsewhere calls its directory."""
 
 
 def reached(jobs: RemoteJobs, *states: JobState) -> JobStatus:

@@ -1,4 +1,4 @@
-"""The scratch store in a folder and in an object store."""
+"""The scratch store in a directory and in an object store."""
 
 import uuid
 

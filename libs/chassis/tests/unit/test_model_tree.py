@@ -1,4 +1,4 @@
-"""Inspection of model files: each fault by its name and its file, and what other people's folders hold besides."""
+"""Inspection of model files: each fault by its name and its file, and what other people's directories hold besides."""
 
 import json
 import struct

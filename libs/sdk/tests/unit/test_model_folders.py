@@ -1,4 +1,4 @@
-"""`models upload`: the folder is looked at before a byte is sent."""
+"""`models upload`: the directory is looked at before a byte is sent."""
 
 import json
 import struct

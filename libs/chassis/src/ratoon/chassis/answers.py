@@ -48,7 +48,7 @@ class AnswerIds:
 
     @staticmethod
     def of_folder(folder: Path) -> "AnswerIds":
-        """With the secret in the folder of keys; the first to ask makes it."""
+        """With the secret in the directory of keys; the first to ask makes it."""
         path = folder / SECRET_FILE
         if not path.exists():
             _make_secret(path)

@@ -321,7 +321,7 @@ def listen_on(server: aio.Server, address: str, certificates: Certificates | Non
 
 
 def _make_way(address: str) -> None:
-    """The folder of a Unix socket, ours alone, without the socket of a dead process."""
+    """The directory of a Unix socket, ours alone, without the socket of a dead process."""
     if not address.startswith("unix://"):
         return
     path = Path(address.removeprefix("unix://"))

@@ -2,7 +2,7 @@
 
 Layout: `<root>/sha256/<first two>/<digest>`; of what was erased, `<root>/erased/<digest>` says why. A tree is a
 canonical JSON manifest blob, `{"files": [{"path": "a/b", "sha256": "…", "size": 1}, …]}` sorted by path; its digest
-names the whole folder.
+names the whole directory.
 
 A blob belongs to the projects that hold a marker of it, `<root>/owners/<first two>/<digest>/<project>`: the project
 that stored its bytes, or a resource that refers to it. A digest alone is no permission.
@@ -51,7 +51,7 @@ class TreeFile:
 
 
 class ArtifactStore:
-    """Content-addressed blobs below an fsspec URL (`file:///…`, a plain folder, `s3://bucket/prefix`)."""
+    """Content-addressed blobs below an fsspec URL (`file:///…`, a plain directory, `s3://bucket/prefix`)."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -112,11 +112,11 @@ class ArtifactStore:
 
     @property
     def folder(self) -> Path | None:
-        """The folder of the store; None when it is no folder of this machine."""
+        """The directory of the store; None when it is no directory of this machine."""
         return Path(self._root) if self._local else None
 
     def intact(self, digest: str) -> bool:
-        """Whether the blob is in the store and, in a folder, still has its bytes; object stores see to that.
+        """Whether the blob is in the store and, in a directory, still has its bytes; object stores see to that.
 
         Who asks is about to refer to it: from now on its file counts as young, and is not collected as garbage.
         """
@@ -150,7 +150,7 @@ class ArtifactStore:
         return path
 
     def put_tree(self, folder: Path) -> str:
-        """Store every file below the folder and a manifest of them; returns the manifest's digest."""
+        """Store every file below the directory and a manifest of them; returns the manifest's digest."""
         files = [
             TreeFile(path.relative_to(folder).as_posix(), self.put_file(path), path.stat().st_size)
             for path in sorted(folder.rglob("*"))
@@ -195,7 +195,7 @@ class ArtifactStore:
         return files
 
     def fetch_tree(self, digest: str, folder: Path) -> Path:
-        """Copy a tree to a folder of this machine, every file checked; files that are there already are kept."""
+        """Copy a tree to a directory of this machine, every file checked; files that are there already are kept."""
         for file in self.tree(digest):
             self.fetch(file.sha256, folder / _relative(file.path))
         return folder
@@ -384,7 +384,7 @@ class ArtifactStore:
 
     @contextmanager
     def _publish(self, digest: str) -> Iterator[BinaryIO]:
-        """A writer in a folder, whose content appears under the digest at once and whole, or not at all.
+        """A writer in a directory, whose content appears under the digest at once and whole, or not at all.
 
         An object store does that on its own: an object appears when it is whole.
         """

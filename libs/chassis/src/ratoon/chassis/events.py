@@ -63,7 +63,7 @@ def topics_of(service: str) -> list[Topic]:
 
 
 def open_log(settings: ServiceSettings, clock: Clock) -> EventLog:
-    """The event log of this installation: Kafka by URL, else the embedded one in the state folder."""
+    """The event log of this installation: Kafka by URL, else the embedded one in the state directory."""
     if settings.events.startswith("kafka://"):
         from ratoon.events.kafka import KafkaLog, KafkaSettings
 

@@ -29,7 +29,7 @@ _ROWS = 1000
 
 @dataclass(frozen=True)
 class Item:
-    """A file or folder: what it is, its size in bytes, seconds since 1970 of its last change, why it is needed."""
+    """A file or directory: what it is, its size in bytes, seconds since 1970 of its last change, why it is needed."""
 
     path: Path
     kind: str
@@ -108,7 +108,7 @@ def remove(removal: Removal) -> bool:
 
 
 def artifacts(folder: Path) -> Iterator[Item]:
-    """The blobs of a store's folder, whether needed or not, and what is left of ones that were never finished."""
+    """The blobs of a store's directory, whether needed or not, and what is left of ones that were never finished."""
     for path in (folder / "sha256").glob("*/*"):
         with suppress(FileNotFoundError):  # published or removed just now
             stat = path.stat()
@@ -123,7 +123,7 @@ def objects(store: ArtifactStore) -> Iterator[Item]:
 
 
 def jobs(folder: Path, open_since: float) -> Iterator[Item]:
-    """Job folders: needed while their process lives, and while work is open that is older than they are."""
+    """Job directories: needed while their process lives, and while work is open that is older than they are."""
     for path in folder.glob("*"):
         mark = ProcessIdentity.read(path)
         alive = mark is not None and mark.alive()
@@ -144,7 +144,7 @@ def mentioned(database: Database) -> set[str]:
 
 
 def mentioned_in_files(folder: Path) -> set[str]:
-    """Every digest that the JSON files below a folder mention."""
+    """Every digest that the JSON files below a directory mention."""
     digests: set[str] = set()
     for path in folder.rglob("*.json"):
         with suppress(OSError):
@@ -179,7 +179,7 @@ def open_work(database: Database) -> tuple[set[str], float]:
 
 
 def newest(path: Path) -> float:
-    """When a file, or anything in a folder, was last changed."""
+    """When a file, or anything in a directory, was last changed."""
     with suppress(FileNotFoundError):
         times = [newest(each) for each in path.iterdir()] if path.is_dir() else []
         return max(path.lstat().st_mtime, *times, 0.0)
@@ -187,7 +187,7 @@ def newest(path: Path) -> float:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file or of all files in a folder."""
+    """Bytes of a file or of all files in a directory."""
     if not path.is_dir():
         return path.lstat().st_size
     return sum(each.lstat().st_size for each in path.rglob("*") if each.is_file())

@@ -33,7 +33,7 @@ ANY_PROJECT = "-"
 ACTING_FOR = "x-ratoon-project"
 """The metadata by which a service says for which project it calls another one."""
 OTHER_KEYS = ("operator",)
-"""Files of the key folder that are no service's key: the operator's API key of the first start."""
+"""Files of the key directory that are no service's key: the operator's API key of the first start."""
 _SERVICE_TOKEN_S = 120
 _LEEWAY_S = 10
 _MAX_VERIFICATIONS = 4_096

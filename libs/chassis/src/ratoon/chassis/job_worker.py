@@ -1,8 +1,8 @@
 """`python -m ratoon.chassis.job_worker`: runs the heavy work of other services where the heavy libraries are.
 
-It serves `ratoon.jobs.v1.JobsService` to services a caller may run the
-worker modules that its package registers, and sees its own jobs. Jobs are child processes with a folder each, as on one
-machine (`LocalJobs`); they end with the worker, and their services start them again.
+It serves `ratoon.jobs.v1.JobsService` to services: a caller may run the worker modules that its package registers, and
+sees its own jobs. Jobs are child processes with a directory each, as on one machine (`LocalJobs`); they end with the
+worker, and their services start them again.
 """
 
 import asyncio
@@ -100,7 +100,7 @@ class JobService:
         jobs.clear(self._work(service) / _plain(work))
 
     def ended(self) -> Iterator[Item]:
-        """Folders of jobs that do not run, and of work that nothing touches, whether old or not."""
+        """Directories of jobs that do not run, and of work that nothing touches, whether old or not."""
         for service in self._jobs:
             yield from (
                 item for item in gc_items.jobs(self._settings.folder / service / "jobs", float("inf"))
@@ -116,7 +116,7 @@ class JobService:
         return name, self._jobs[name]
 
     def _settled(self, service: str, spec: JSON) -> JSON:
-        """The spec with folders of this machine in place of names, and the store as it is reached from here."""
+        """The spec with directories of this machine in place of names, and the store as it is reached from here."""
         places = {"warm": run_folder(self._settings.state), "work": self._work(service)}
         folders = {key: str(places[key] / _plain(spec[key])) for key in FOLDERS if spec.get(key)}
         return {**spec, **folders, "artifacts": self._settings.artifacts_url}
@@ -156,7 +156,7 @@ class JobsServicer(JobsServiceServicer):
 
 
 class WorkCollector:
-    """Removes folders of jobs that ended long ago."""
+    """Removes directories of jobs that ended long ago."""
 
     def __init__(self, jobs: JobService, keep_s: float) -> None:
         self._jobs, self._keep_s = jobs, keep_s
@@ -250,7 +250,7 @@ def main() -> int:
 
 
 def _plain(name: str) -> str:
-    """A name that stays within its folder."""
+    """A name that stays within its directory."""
     if not _NAME.fullmatch(name):
         raise InvalidArgument(f"{name!r} is no plain name.", reason="BAD_NAME")
     return name

@@ -1,8 +1,8 @@
 """Heavy work in child processes that outlive the platform. It knows no domain: a job is a module and a spec.
 
-A job is a folder: `spec.json` (written by the platform), `process.json` (pid and start time), `progress.json`,
-`stop` (a stop request), `log.txt`, and at the end `result.json` or `error.json`. The folder is the truth: a restarted
-platform reads it and takes the process over if it still is the one that was started.
+A job is a directory: `spec.json` (written by the platform), `process.json` (pid and start time), `progress.json`,
+`stop` (a stop request), `log.txt`, and at the end `result.json` or `error.json`. The directory is the truth: a
+restarted platform reads it and takes the process over if it still is the one that was started.
 """
 
 import json
@@ -136,7 +136,7 @@ class Jobs(Protocol):
     def start(self, job_id: str, module: str, spec: JSON) -> None:
         """Begin a job, unless it runs or has ended; `module` is run as `python -m module <job folder>`.
 
-        A spec names folders by path as they would lie on this machine: `warm`, of a warm process, and `work`, of
+        A spec names directories by path as they would lie on this machine: `warm`, of a warm process, and `work`, of
         what a job keeps for its next attempt; and `artifacts`, the store's URL. It may say whose job it is and its
         limits: `tenant`, `lanes`, `time_limit_s`, `memory_share` (see `warm.main`).
         """
@@ -155,12 +155,12 @@ class Jobs(Protocol):
         ...
 
     def clear(self, work: Path) -> None:
-        """Remove what jobs kept in this folder for their next attempt."""
+        """Remove what jobs kept in this directory for their next attempt."""
         ...
 
 
 class LocalJobs:
-    """Jobs as subprocesses of this machine, one folder each below `root`."""
+    """Jobs as subprocesses of this machine, one directory each below `root`."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class LocalJobs:
         self._watch = JobWatch()
 
     def folder(self, job_id: str) -> Path:
-        """The job's folder."""
+        """The job's directory."""
         return self._root / job_id
 
     def start(self, job_id: str, module: str, spec: JSON) -> None:
@@ -248,7 +248,7 @@ class LocalJobs:
             (self.folder(job_id) / name).unlink(missing_ok=True)
 
     def clear(self, work: Path) -> None:
-        """Remove what jobs kept in this folder for their next attempt."""
+        """Remove what jobs kept in this directory for their next attempt."""
         shutil.rmtree(work, ignore_errors=True)
 
     def _subscribe(self, job_id: str, folder: Path) -> None:

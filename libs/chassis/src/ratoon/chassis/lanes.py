@@ -1,6 +1,6 @@
 """Which of the waiting jobs comes next, and in which lane: a fair order between tenants over a few warm processes.
 
-A folder has one queue for all the job processes that wait for its warm processes; they keep it together, under a lock.
+A directory has one queue for all the job processes that wait for its warm processes; they share it under a lock.
 A tenant (a project) holds one lane at a time, and the one that was served longest ago is next. The first lane is always
 open; a further one opens for a job that has waited for a while, so that one tenant's long job does not hold the others.
 """
@@ -78,7 +78,7 @@ class Queue:
 def lane(
     folder: Path, tenant: str, lanes: int, waits: Callable[[int], None], max_wait_s: float = MAX_WAIT_S
 ) -> Iterator[int]:
-    """Wait for a lane of the folder and hold it; `waits` gets the number of jobs before this one."""
+    """Wait for a lane of the directory and hold it; `waits` gets the number of jobs before this one."""
     mark = ProcessIdentity.current()
     ticket = Ticket(uuid.uuid4().hex, tenant, _now(), mark.pid, mark.start_ticks)
     with _locked(folder) as queue:
@@ -96,7 +96,7 @@ def _taken(folder: Path, ticket: Ticket, lanes: int, waits: Callable[[int], None
     while True:
         with _locked(folder) as queue:
             queue.forget_the_dead()
-            if ticket not in queue.waiting:  # the folder was created again
+            if ticket not in queue.waiting:  # the directory was created again
                 queue.waiting.append(ticket)
             chosen = queue.lane_for(ticket, lanes, _now(), max_wait_s)
             if chosen is not None:
@@ -109,7 +109,7 @@ def _taken(folder: Path, ticket: Ticket, lanes: int, waits: Callable[[int], None
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[Queue]:
-    """The folder's queue under its lock, written again if it was changed."""
+    """The directory's queue under its lock, written again if it was changed."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "queue.json"
     with (folder / "queue.lock").open("a") as lock:

@@ -17,7 +17,7 @@ from ratoon.jobs.v1 import jobs_service_pb2 as pb
 from ratoon.jobs.v1.jobs_service_pb2_grpc import JobsServiceStub
 
 FOLDERS = ("warm", "work")
-"""What of a spec names folders: it travels as a plain name."""
+"""What of a spec names directories: it travels as a plain name."""
 
 
 class RemoteJobs:
@@ -62,7 +62,7 @@ def chosen(job_id: str, workers: Sequence[str]) -> str:
 
 
 def travelling(spec: JSON) -> JSON:
-    """A spec without what is true of this machine alone: folders by name, and no artifact store."""
+    """A spec without what is true of this machine alone: directories by name, and no artifact store."""
     folders = {key: Path(spec[key]).name for key in FOLDERS if spec.get(key)}
     return {key: value for key, value in {**spec, **folders}.items() if key != "artifacts"}
 

@@ -16,7 +16,7 @@ _TABLE = "alembic_version"
 
 
 def scripts_of(service: str) -> Path:
-    """Return the folder of a service's migrations, next to its code or in it."""
+    """Return the directory of a service's migrations, next to its code or in it."""
     package = Path(str(services.load("ratoon.migrations", service).__file__)).parent
     beside = package / "migrations"
     return beside if beside.exists() else package.parents[1] / "migrations"

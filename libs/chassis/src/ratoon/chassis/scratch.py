@@ -1,6 +1,6 @@
 """Scratch store: files by name for work under way, replaced whole, removed with the work.
 
-They lie below `<artifact store>/work/<name>/`, in a folder or an object store, and are no artifacts. An object
+They lie below `<artifact store>/work/<name>/`, in a directory or an object store, and are no artifacts. An object
 store has no locks: writers that share a name must coordinate by the content of its files.
 """
 

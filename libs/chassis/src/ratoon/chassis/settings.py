@@ -1,6 +1,6 @@
 """Environment variables of every service. Only a `__main__` reads them; all other code receives the settings.
 
-On one machine a single folder, the state, determines all other paths; on a cluster each path is set separately.
+On one machine a single directory, the state, determines all other paths; on a cluster each path is set separately.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ class ProcessSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, values: dict[str, object]) -> dict[str, object]:
-        """Fill what was left empty from the state folder."""
+        """Fill what was left empty from the state directory."""
         service = str(values.get("service") or cls.model_fields["service"].default)
         state = Path(str(values.get("state") or ".ratoon")).absolute()
         places = {
@@ -68,7 +68,7 @@ class ProcessSettings(BaseSettings):
 
     @property
     def folder(self) -> Path:
-        """The process's own folder in the state."""
+        """The process's own directory in the state."""
         return self.state / self.service
 
 
@@ -76,7 +76,7 @@ class ServiceSettings(ProcessSettings):
     """The settings that all services share; each `Settings` adds its own under its prefix `RATOON_<NAME>_`."""
 
     backup_paths: ClassVar[Sequence[str]] = ()
-    """Files, or folders of small files, of the service's own folder that a backup holds in addition to its database."""
+    """Paths in the service's own directory that a backup holds in addition to its database; small files only."""
 
     database_url: str = Field(
         "", description="SQLAlchemy URL of the service's database; empty: SQLite in the state folder."
@@ -115,12 +115,12 @@ class ServiceSettings(ProcessSettings):
 
     @property
     def warm_folder(self) -> Path:
-        """Socket folder of the service's warm worker process."""
+        """Socket directory of the service's warm worker process."""
         return run_folder(self.state) / f"{self.service}-warm"
 
     @property
     def model_loading_folder(self) -> Path:
-        """Socket folder of the one warm process that loads models by transformers, for all services."""
+        """Socket directory of the one warm process that loads models by transformers, for all services."""
         return run_folder(self.state) / "models-warm"
 
     def peer(self, service: str) -> str:
@@ -160,7 +160,7 @@ def settings_class(service: str) -> type[ServiceSettings]:
 
 
 def run_folder(state: Path) -> Path:
-    """Where the sockets are: `run` in the state, or a short folder of our own when that path is too long for one."""
+    """Where the sockets are: `run` in the state, or a short directory of our own when that path is too long for one."""
     folder = state.absolute() / "run"
     if len(str(folder)) <= _LONGEST_SOCKET_PATH - 20:
         return folder

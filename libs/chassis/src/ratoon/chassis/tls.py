@@ -1,4 +1,4 @@
-"""Mutual TLS from a folder of three files, which are read again when they were replaced. It knows no service.
+"""Mutual TLS from a directory of three files, which are read again when they were replaced. It knows no service.
 
 `tls.crt` and `tls.key` are the process's own certificate and key, `ca.crt` is the authority that signed everybody's:
 the names of a `kubernetes.io/tls` Secret. Both sides show a certificate. Open connections stay with the one that they
@@ -18,7 +18,7 @@ Mark = tuple[tuple[int, int], ...]
 
 
 class Certificates:
-    """The files of one folder."""
+    """The files of one directory."""
 
     def __init__(self, folder: Path) -> None:
         """FailedPrecondition when one of them is missing."""
@@ -70,7 +70,7 @@ class Certificates:
 
 
 def certificates_of(folder: Path | None) -> Certificates | None:
-    """The certificates in a folder; none where no folder is named."""
+    """The certificates in a directory; none where no directory is named."""
     return Certificates(folder) if folder is not None else None
 
 

@@ -1,7 +1,7 @@
 """Job processes that stay warm: imports that take seconds are paid once, not once a job. It knows no job.
 
-`main` is the whole of a worker's `__main__`. Where the spec names a folder as `warm`, the job's own process
-stays small: it hands the job to a warm process that listens on a Unix socket in that folder (and starts one
+`main` is the whole of a worker's `__main__`. Where the spec names a directory as `warm`, the job's own process
+stays small: it hands the job to a warm process that listens on a Unix socket in that directory (and starts one
 when there is none), and waits for the end. It dies with the warm process, and takes it along: a client that
 goes away ends it. Without `warm` the job runs here. Jobs of one warm process run one after another, in the fair
 order of `lanes`; it exits after an idle time. A job beyond its limits (`job_limits`) is ended.
@@ -46,9 +46,9 @@ STARTING_S = 30.0
 
 
 def main(entry: str, arguments: list[str]) -> int:
-    """Run the job of the folder in `arguments[0]` by `entry` (`package.module:function`); the exit status.
+    """Run the job of the directory in `arguments[0]` by `entry` (`package.module:function`); the exit status.
 
-    The function is called with the spec and the job folder and returns the result. What it raises becomes the
+    The function is called with the spec and the job directory and returns the result. What it raises becomes the
     job's error: the exception's `reason` attribute if it has one, and its sentence. The spec may say `warm_idle_s`
     (how long a warm process that this job starts waits for the next one), `tenant` and `lanes` (whose job it is, and
     how many jobs of different tenants run at once), `time_limit_s` and `memory_share`.
@@ -90,7 +90,7 @@ class _Waiting:
 
 
 def execute(entry: str, job: JobFolder) -> int:
-    """Run one job in this process: 0 with a result, 1 with an error in its folder."""
+    """Run one job in this process: 0 with a result, 1 with an error in its directory."""
     module, _, name = entry.partition(":")
     try:
         run: Run = getattr(importlib.import_module(module), name)
@@ -110,7 +110,7 @@ def execute(entry: str, job: JobFolder) -> int:
 
 
 def stop(folder: Path) -> None:
-    """End the warm processes that listen in this folder, if there are any, after the jobs that they run."""
+    """End the warm processes that listen in this directory, if there are any, after the jobs that they run."""
     for place in (folder, *folder.glob("lane-*")):
         with suppress(OSError), _dial(place) as connection:
             connection.sendall(b"\n\n")
@@ -132,7 +132,7 @@ def hidden(*packages: str) -> Iterator[None]:
 
 
 def listen(folder: Path, idle_s: float = IDLE_S) -> None:
-    """Take jobs from this folder's socket until none has come for `idle_s`; one process a folder does."""
+    """Take jobs from this directory's socket until none has come for `idle_s`; one process a directory does."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "warm.lock").open("a") as lock:
         try:
@@ -188,7 +188,7 @@ def _leave_with(connection: socket.socket, ended: threading.Event) -> None:
 
 
 def _hand_over(folder: Path, entry: str, job: JobFolder, spec: JSON) -> int:
-    """Let the folder's warm process, started when there is none, do the job; the job's exit status."""
+    """Let the directory's warm process, started when there is none, do the job; the job's exit status."""
     folder.mkdir(parents=True, exist_ok=True)
     idle_s = float(spec.get("warm_idle_s") or IDLE_S)
     deadline = time.monotonic() + STARTING_S
@@ -262,13 +262,13 @@ def _bound(folder: Path) -> Iterator[socket.socket]:
             with suppress(FileNotFoundError):
                 if (
                     path.stat().st_ino == ours
-                ):  # the folder may have been created again, with another's socket in it
+                ):  # the directory may have been created again, with another's socket in it
                     path.unlink()
 
 
 @contextmanager
 def _short(folder: Path) -> Iterator[str]:
-    """The socket's address by way of an open folder: a socket's path has only 107 bytes."""
+    """The socket's address by way of an open directory: a socket's path has only 107 bytes."""
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{descriptor}/warm.sock"

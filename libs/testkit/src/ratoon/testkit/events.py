@@ -54,17 +54,17 @@ class LogUnderTest(Protocol):
 
 
 class EmbeddedUnderTest:
-    """The embedded log in a folder."""
+    """The embedded log in a directory."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def spec(self) -> dict[str, str]:
-        """Its folder."""
+        """Its directory."""
         return {"folder": str(self._folder)}
 
     def open(self) -> EventLog:
-        """One more log object on the folder."""
+        """One more log object on the directory."""
         return open_log(self.spec())
 
     @contextlib.contextmanager

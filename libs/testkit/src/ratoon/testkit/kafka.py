@@ -93,7 +93,7 @@ def missing() -> str:
 
 
 def fetch() -> Path:
-    """The folder of Kafka's jars, fetched with Maven when it is not there yet."""
+    """The directory of Kafka's jars, fetched with Maven when it is not there yet."""
     cache = Path(os.environ.get("RATOON_CACHE") or Path.home() / ".cache" / "ratoon") / f"kafka-{VERSION}"
     if (cache / "complete").exists():
         return cache
@@ -109,7 +109,7 @@ def fetch() -> Path:
 
 
 class Broker:
-    """One KRaft broker, controller included, in a folder of its own."""
+    """One KRaft broker, controller included, in a directory of its own."""
 
     def __init__(self, folder: Path, jvm: Sequence[str] = ()) -> None:
         """`jvm` are further options of Java."""

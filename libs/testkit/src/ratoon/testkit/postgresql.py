@@ -1,6 +1,6 @@
 """A real PostgreSQL for tests: Debian's programs, one private server for a test session, one database a service.
 
-It listens on a Unix socket in a folder of its own and nowhere else. Where its programs are missing, tests are skipped
+It listens on a Unix socket in its own directory and nowhere else. Where its programs are missing, tests are skipped
 with that reason.
 """
 
@@ -42,7 +42,7 @@ def missing() -> str:
 
 
 class Server:
-    """One PostgreSQL server in a folder of its own."""
+    """One PostgreSQL server in a directory of its own."""
 
     def __init__(self, folder: Path) -> None:
         programs = _programs()
@@ -103,13 +103,13 @@ class Server:
 
 
 class Databases:
-    """Database of a service in a test: SQLite in its state folder, or one of its own on a server."""
+    """Database of a service in a test: SQLite in its state directory, or one of its own on a server."""
 
     def __init__(self, server: Server | None = None) -> None:
         self._server = server
 
     def url(self, service: str, folder: Path) -> str:
-        """Return a service's `database_url`; empty for the default. The same folder gives the same database again."""
+        """Return a service's `database_url`; empty for the default. The same directory gives the same database."""
         if self._server is None:
             return ""
         return self._server.url(f"{service}_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}")
@@ -132,7 +132,7 @@ def running_server() -> Iterator[Server]:
 
 
 def _programs() -> Path | None:
-    """The folder of the newest PostgreSQL server on this machine."""
+    """The directory of the newest PostgreSQL server on this machine."""
     versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     paths = sorted(versions, key=lambda path: int(path.parts[-3]) if path.parts[-3].isdigit() else 0)
     if paths:

@@ -1,4 +1,4 @@
-"""Services inside a test's process, through their own `build`, on Unix sockets in a temporary state folder."""
+"""Services inside a test's process, through their own `build`, on Unix sockets in a temporary state directory."""
 
 import asyncio
 import threading
@@ -25,7 +25,7 @@ _READY_S, _DRAINED_S = 60.0, 60.0
 
 
 class State:
-    """The state folder of a test: keys of all services, and channels to whatever runs in it, open until `close`."""
+    """The state directory of a test: keys of all services, and channels to whatever runs in it, open until `close`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -35,7 +35,7 @@ _EXPIRE_ROWS = 2_000
 
 
 class EmbeddedLog:
-    """An `EventLog` in a folder of this machine, shared by any number of processes."""
+    """An `EventLog` in a directory of this machine, shared by any number of processes."""
 
     def __init__(
         self,

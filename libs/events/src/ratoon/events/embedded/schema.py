@@ -44,7 +44,7 @@ class LogFile:
     def connect(self, synchronous: str) -> sqlite3.Connection:
         """A connection whose commits are on disk (FULL) or in order (NORMAL: the last may be lost).
 
-        The first caller creates the folder and the tables.
+        The first caller creates the directory and the tables.
         """
         with self.errors():
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

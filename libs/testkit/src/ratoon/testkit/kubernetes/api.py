@@ -26,7 +26,7 @@ class Api:
         return run([self.programs / "kubectl", *options, *arguments], stdin)
 
     def helm(self, *arguments: str, stdin: str = "") -> str:
-        """Return what helm prints; CommandFailed with its output. Its caches lie in this cluster's folder."""
+        """Return what helm prints; CommandFailed with its output. Its caches lie in this cluster's directory."""
         homes = [f"HELM_{kind}_HOME={self.folder / 'helm'}" for kind in ("CACHE", "CONFIG", "DATA")]
         command = ["env", *homes, self.programs / "helm", "--kubeconfig", self.kubeconfig, *arguments]
         return run(command, stdin)

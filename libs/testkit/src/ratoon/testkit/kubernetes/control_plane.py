@@ -36,7 +36,7 @@ _ACCOUNTS = {
 
 
 class ControlPlane(Api):
-    """The API of one cluster, in a folder of its own."""
+    """The API of one cluster, in a directory of its own."""
 
     def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
         """`address` is where the API server listens, and the only one that its certificate names."""

@@ -59,7 +59,7 @@ def missing() -> str:
 
 
 class Node:
-    """One node of a control plane; both live in the folder of the control plane."""
+    """One node of a control plane; both live in the directory of the control plane."""
 
     def __init__(self, plane: ControlPlane, cache: Path) -> None:
         """`cache` keeps containerd's images; no other node may use it meanwhile."""
@@ -280,7 +280,7 @@ def _remove_cgroups() -> None:
 
 
 def _unmount_below(folder: Path) -> None:
-    """Detach what is mounted in a folder, so that removing it removes nothing else."""
+    """Detach what is mounted in a directory, so that removing it removes nothing else."""
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for each in sorted((path for path in mounts if path.startswith(f"{folder}/")), reverse=True):
         subprocess.run(["umount", "--lazy", each], check=False)

@@ -12,7 +12,7 @@ _STOP_S = 20.0
 
 
 class Processes:
-    """The programs that run in one folder; the last one started is the first one ended."""
+    """The programs that run in one directory; the last one started is the first one ended."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

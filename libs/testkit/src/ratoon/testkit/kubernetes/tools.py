@@ -42,17 +42,17 @@ def missing() -> str:
 
 
 def programs() -> Path:
-    """The folder with `PROGRAMS`, built when it is not there yet: ten minutes on two cores."""
+    """The directory with `PROGRAMS`, built when it is not there yet: ten minutes on two cores."""
     return _built(_programs_key(), _build_programs)
 
 
 def tools() -> Path:
-    """The folder with what `tools.txt` names, built when it is not there yet: four minutes on two cores."""
+    """The directory with what `tools.txt` names, built when it is not there yet: four minutes on two cores."""
     return _built(_digest_key("tools", "tools.txt"), lambda folder: _install("tools.txt", folder))
 
 
 def companions() -> Path:
-    """Folder with what runs next to a node: CoreDNS, and what `companions.txt` names; built as the others are."""
+    """Directory with what runs next to a node: CoreDNS, and what `companions.txt` names; built as the others are."""
     return _built(_companions_key(), _build_companions)
 
 
@@ -115,7 +115,7 @@ def _go(*arguments: str, **variables: str) -> str:
 
 
 def _built(key: str, build: Callable[[Path], None]) -> Path:
-    """The cached folder `key`; a build that fails or is interrupted leaves nothing of that name."""
+    """The cached directory `key`; a build that fails or is interrupted leaves nothing of that name."""
     home = _home(key)
     if home.exists():
         return home
@@ -133,7 +133,7 @@ def _built(key: str, build: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """Wait until no other process builds this folder."""
+    """Wait until no other process builds this directory."""
     home.parent.mkdir(parents=True, exist_ok=True)
     with Path(f"{home}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -161,7 +161,7 @@ def _digest(*files: Path) -> str:
 
 
 def main(parts: Sequence[str] = ()) -> int:
-    """Build what is missing and print the folders; exit status 3 where this machine cannot.
+    """Build what is missing and print the directories; exit status 3 where this machine cannot.
 
     `node` among the words: what runs next to a node too, and the sources that its manifests come from.
     """
